@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# Sourced by the scripts that run on the host: progress lines, cache, helpers.
+
+set -euo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+SCRIPTS=$TOP/scripts
+BUILD=$TOP/build
+CACHE=${MSYNCFS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/msyncfs}
+SERIES=6.12
+export LC_ALL=C
+
+# Progress goes to stderr: the stdout of some scripts is their result.
+say() { printf '%s\n' "[$(printf '%3d' "$SECONDS")s] $*" >&2; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+usage() {
+	sed -n 's/^# \{0,1\}Usage: /usage: /p' "$0" >&2
+	exit 2
+}
+
+# run_quietly LOG COUNT-COMMAND CMD...: output into LOG; every 15 seconds a
+# line with what COUNT-COMMAND prints shows that it is alive; on failure the
+# end of LOG.
+run_quietly() {
+	local log=$1 count=$2 pid rc=0 n=0
+	shift 2
+	"$@" >"$log" 2>&1 &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.2
+		n=$((n + 1))
+		[ $((n % 75)) -ne 0 ] || say "  ... $(eval "$count")"
+	done
+	wait "$pid" || rc=$?
+	if [ "$rc" -ne 0 ]; then
+		tail -n 30 "$log" >&2
+		say "failed (exit $rc): $*; all of its output: $log"
+	fi
+	return "$rc"
+}
+
+# with_lock NAME CMD...: two runs at once must not fill one cache entry twice.
+with_lock() {
+	local name=$1
+	shift
+	mkdir -p "$CACHE"
+	(
+		flock -n 9 || { say "waiting for another run that prepares $name"; flock 9; }
+		"$@"
+	) 9>"$CACHE/.$name.lock"
+}
+
+source_version() {
+	dpkg-query -W -f '${Version}' "linux-source-$SERIES" 2>/dev/null ||
+		die "package linux-source-$SERIES is missing: run scripts/deps.sh kernel"
+}

@@ -1,0 +1,59 @@
+#!/bin/bash
+# Install the Debian packages that a target needs and that are missing.
+# Usage: deps.sh build|tools|qemu|kernel|check...
+
+. "$(dirname "$0")/common.sh"
+
+packages() {
+	case $1 in
+	build)	echo build-essential kmod "linux-headers-$SERIES-amd64" ;;
+	tools)	echo build-essential libxxhash-dev ;;
+	qemu)	echo qemu-system-x86 busybox-static cpio kmod util-linux ;;
+	kernel)	echo build-essential "linux-source-$SERIES" xz-utils flex bison bc \
+			libelf-dev libssl-dev kmod python3 cpio ;;
+	check)	echo sparse shellcheck codespell coccinelle clang-format perl \
+			python3 xz-utils "linux-source-$SERIES" ;;
+	*)	die "no such group: $1" ;;
+	esac
+}
+
+missing() {
+	local p
+	for p; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || echo "$p"
+	done
+}
+
+[ $# -gt 0 ] || usage
+want=$(for g; do packages "$g" || exit 1; done | tr ' ' '\n' | sort -u)
+# shellcheck disable=SC2086 # word splitting wanted throughout
+lack=$(missing $want)
+[ -n "$lack" ] || exit 0
+
+# shellcheck disable=SC2086
+say "installing Debian packages:" $lack
+[ "$(id -u)" = 0 ] ||
+	die "not root; as root: apt-get install $(echo "$lack" | tr '\n' ' ')"
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086
+install() {
+	apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install $lack
+}
+life='tail -n 1 "$log" | cut -c -70'
+
+# Package lists that are old or were never fetched look the same: no candidate,
+# or a version that is gone.  Fetch them only then.
+if ! install >"$log" 2>&1 </dev/null; then
+	say "fetching Debian's package lists"
+	run_quietly "$log" "$life" apt-get -q -o DPkg::Lock::Timeout=300 update ||
+		die "apt-get update failed: check the network and the apt sources"
+	run_quietly "$log" "$life" install ||
+		die "could not install: $lack
+(Debian 12 with its security archive enabled has all of them)"
+fi
+# shellcheck disable=SC2086
+lack=$(missing $want)
+[ -z "$lack" ] || die "still missing after the installation: $lack"

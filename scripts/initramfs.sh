@@ -1,0 +1,84 @@
+#!/bin/bash
+# Make an initramfs (uncompressed cpio: quickest to load in an emulated guest).
+# Usage: initramfs.sh -o OUT [-R RELEASE [-K MODROOT] [-m "MODULE..."]] [-M FILE.ko]... [-a SRC:DEST]... [-b]
+#
+# -m  modules of the kernel in MODROOT/lib/modules/RELEASE, with all that they
+#     need; the guest's modprobe and request_module() find them
+# -M  a module built here; what it depends on comes along from MODROOT
+# -a  copy a file or directory SRC to DEST in the guest
+# -b  bare: only the -a files, no busybox and no init; to be appended to
+#     another initramfs (cat A B), which it then overrides
+
+. "$(dirname "$0")/common.sh"
+
+out='' rel='' modroot='' mods='' bare='' kos=() adds=()
+while getopts o:R:K:m:M:a:b o; do
+	case $o in
+	o) out=$OPTARG ;;
+	R) rel=$OPTARG ;;
+	K) modroot=$OPTARG ;;
+	m) mods="$mods $OPTARG" ;;
+	M) kos+=("$OPTARG") ;;
+	a) adds+=("$OPTARG") ;;
+	b) bare=1 ;;
+	*) usage ;;
+	esac
+done
+[ -n "$out" ] || usage
+
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+
+if [ -z "$bare" ]; then
+	mkdir -p "$root"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,tmp,mnt,etc,tests,run,root}
+	busybox=$(command -v busybox) || die "busybox-static is missing: run scripts/deps.sh qemu"
+	cp "$busybox" "$root/bin/busybox"
+	for applet in sh mount; do ln -s busybox "$root/bin/$applet"; done
+	ln -s ../bin/busybox "$root/sbin/modprobe"	# request_module()
+	install -m 755 "$SCRIPTS/guest-init" "$root/init"
+	echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+	printf 'root:x:0:\n' >"$root/etc/group"
+	: >"$root/etc/mtab"
+fi
+
+if [ -n "$rel" ]; then
+	dst=$root/lib/modules/$rel
+	mkdir -p "$dst/extra"
+	deps=$mods
+	for ko in "${kos[@]}"; do
+		[ -e "$ko" ] || die "no such module: $ko"
+		cp "$ko" "$dst/extra/"
+		deps="$deps $(modinfo -F depends "$ko" | tr ',' ' ')"
+	done
+	for m in $deps; do
+		# A dependency may be one of ours.
+		[ ! -e "$dst/extra/$m.ko" ] || continue
+		[ -n "$modroot" ] || continue
+		modprobe -d "$modroot" -S "$rel" --show-depends "$m" ||
+			die "module $m: not in $modroot for $rel"
+	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u |
+	while read -r f; do
+		to=$dst/${f#*/lib/modules/"$rel"/}
+		mkdir -p "${to%/*}"
+		# busybox does not unpack modules.
+		case $f in
+		*.xz) xz -dc "$f" >"${to%.xz}" ;;
+		*) cp "$f" "$to" ;;
+		esac
+	done
+	for f in modules.order modules.builtin modules.builtin.modinfo; do
+		[ -z "$modroot" ] || cp "$modroot/lib/modules/$rel/$f" "$dst/"
+		[ -e "$dst/$f" ] || : >"$dst/$f"
+	done
+	depmod -b "$root" "$rel" || die "depmod failed"
+fi
+
+for a in "${adds[@]}"; do
+	src=${a%%:*} to=$root/${a#*:}
+	[ -e "$src" ] || die "no such file: $src"
+	mkdir -p "${to%/*}"
+	cp -rL "$src" "$to"
+done
+
+mkdir -p "$(dirname "$out")"
+(cd "$root" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) >"$out"

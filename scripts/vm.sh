@@ -1,0 +1,128 @@
+#!/bin/bash
+# Run one QEMU guest and judge it.
+# Usage: vm.sh -o DIR -k KERNEL -i INITRD [-s CPUS] [-m MiB] [-d DISK]... [-a CMDLINE] [-t SECONDS] [-q SECONDS] [-e FILE] [-n NAME] [-v] [-- QEMU-ARG...]
+#
+# -o  directory for console.log, channel.log (what the guest wrote on its
+#     second serial port), problems.log and qemu.pid
+# -i  initramfs; several, separated by commas, are concatenated
+# -d  raw disk image, virtio-blk with a volatile write-back cache; a text after
+#     a comma goes to -device (image.raw,serial=x)
+# -t, -q  give up after so long in all / without any output
+# -e  file with the names of the tests that must report
+# -v  show the guest's messages as they arrive
+#
+# QEMU's exit status says nothing about the guest, so: success is a last line
+# "verdict pass" on the channel, no "not ok" there, an "ok" for every expected
+# name, and no trouble in the kernel's log.
+
+. "$(dirname "$0")/common.sh"
+
+out='' kernel='' initrd='' cpus=2 mem=1024 append='' limit=600 quiet=120 expect='' name=guest
+verbose='' disks=()
+while getopts o:k:i:s:m:d:a:t:q:e:n:v o; do
+	case $o in
+	o) out=$OPTARG ;;
+	k) kernel=$OPTARG ;;
+	i) initrd=$OPTARG ;;
+	s) cpus=$OPTARG ;;
+	m) mem=$OPTARG ;;
+	d) disks+=("$OPTARG") ;;
+	a) append=$OPTARG ;;
+	t) limit=$OPTARG ;;
+	q) quiet=$OPTARG ;;
+	e) expect=$OPTARG ;;
+	n) name=$OPTARG ;;
+	v) verbose=1 ;;
+	*) usage ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ -n "$out" ] && [ -n "$kernel" ] && [ -n "$initrd" ] || usage
+[ -r "$kernel" ] || die "no kernel image $kernel"
+command -v qemu-system-x86_64 >/dev/null || die "qemu-system-x86 is missing: run scripts/deps.sh qemu"
+
+mkdir -p "$out"
+rm -f "$out"/{console,channel,problems,qemu}.log "$out/qemu.pid"
+: >"$out/console.log"
+: >"$out/channel.log"
+case $initrd in
+*,*)
+	# shellcheck disable=SC2046 # file names of ours, no blanks
+	cat $(tr ',' ' ' <<<"$initrd") >"$out/initrd"
+	initrd=$out/initrd ;;
+esac
+
+drive=() n=0
+for d in "${disks[@]}"; do
+	props=''
+	case $d in *,*) props=,${d#*,} d=${d%%,*} ;; esac
+	drive+=(-drive "if=none,id=d$n,format=raw,cache=writeback,discard=unmap,file=$d"
+		-device "virtio-blk-pci,drive=d$n$props")
+	n=$((n + 1))
+done
+
+# loglevel, never "quiet": that would hide KTAP.  panic=-1 with -no-reboot ends
+# a guest that died instead of waiting for the time-out.
+qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp "$cpus" -m "$mem" \
+	-display none -no-reboot -nodefaults -no-user-config \
+	-chardev file,id=con,path="$out/console.log" -serial chardev:con \
+	-chardev file,id=ch,path="$out/channel.log" -serial chardev:ch \
+	-device virtio-rng-pci \
+	"${drive[@]}" -kernel "$kernel" -initrd "$initrd" \
+	-append "console=ttyS0 loglevel=7 panic=-1 oops=panic $append" \
+	"$@" </dev/null >"$out/qemu.log" 2>&1 &
+pid=$!
+echo "$pid" >"$out/qemu.pid"
+trap 'kill -9 $pid 2>/dev/null' EXIT
+
+shown=0
+show() {
+	local lines
+	[ -n "$verbose" ] || return 0
+	lines=$(wc -l <"$out/channel.log")
+	[ "$lines" -gt "$shown" ] || return 0
+	sed -n "$((shown + 1)),${lines}p" "$out/channel.log" |
+		grep -vE '^(ktap|verdict|begin) |^ack ' | tr -d '\r' | sed 's/^/    /' >&2 || true
+	shown=$lines
+}
+
+size=0 seen=$SECONDS start=$SECONDS ended=''
+while kill -0 "$pid" 2>/dev/null; do
+	sleep 0.2
+	now=$(stat -c %s "$out/console.log" "$out/channel.log" | tr '\n' ' ')
+	[ "$now" = "$size" ] || { size=$now; seen=$SECONDS; }
+	show
+	if [ $((SECONDS - start)) -ge "$limit" ]; then
+		ended="time-out: still running after $limit s"
+	elif [ $((SECONDS - seen)) -ge "$quiet" ]; then
+		ended="silent for $quiet s: hung"
+	fi
+	[ -z "$ended" ] || { kill -9 "$pid"; break; }
+done
+wait "$pid" 2>/dev/null || true
+trap - EXIT
+rm -f "$out/qemu.pid"
+show
+
+problem() { echo "$*" >>"$out/problems.log"; }
+: >"$out/problems.log"
+[ -z "$ended" ] || problem "$ended"
+[ ! -s "$out/qemu.log" ] || problem "QEMU said: $(tail -n 3 "$out/qemu.log")"
+
+sed -i 's/\r$//' "$out/channel.log"
+last=$(tail -n 1 "$out/channel.log")
+[ "$last" = "verdict pass" ] || problem "no passing verdict; last line on the channel: ${last:-(nothing)}"
+grep '^not ok ' "$out/channel.log" >>"$out/problems.log" || true
+if [ -n "$expect" ]; then
+	while read -r t; do
+		grep -qE "^(not )?ok $t( |\$)" "$out/channel.log" || problem "did not run: $t"
+	done <"$expect"
+fi
+"$SCRIPTS/kernel-trouble.sh" "$out/console.log" >>"$out/problems.log" || true
+
+if [ -s "$out/problems.log" ]; then
+	say "$name: FAILED"
+	head -n 40 "$out/problems.log" | sed 's/^/    /' >&2
+	say "  console: ${out#"$TOP"/}/console.log"
+	exit 1
+fi
