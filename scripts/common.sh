@@ -11,7 +11,9 @@ SERIES=6.12
 export LC_ALL=C
 
 # Progress goes to stderr: the stdout of some scripts is their result.
-say() { printf '%s\n' "[$(printf '%3d' "$SECONDS")s] $*" >&2; }
+# The clock starts with the outermost script.
+export MSYNCFS_T0=${MSYNCFS_T0:-$EPOCHSECONDS}
+say() { printf '[%4ds] %s\n' $((EPOCHSECONDS - MSYNCFS_T0)) "$*" >&2; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 usage() {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the Debian packages that a target needs and that are missing.
-# Usage: deps.sh build|tools|qemu|kernel|check...
+# Usage: deps.sh build|tools|qemu|e2e|kernel|check...
 
 . "$(dirname "$0")/common.sh"
 
@@ -9,6 +9,7 @@ packages() {
 	build)	echo build-essential kmod "linux-headers-$SERIES-amd64" ;;
 	tools)	echo build-essential libxxhash-dev ;;
 	qemu)	echo qemu-system-x86 busybox-static cpio kmod util-linux ;;
+	e2e)	echo xfsprogs dmsetup ;;
 	kernel)	echo build-essential "linux-source-$SERIES" xz-utils flex bison bc \
 			libelf-dev libssl-dev kmod python3 cpio ;;
 	check)	echo sparse shellcheck codespell coccinelle clang-format perl \

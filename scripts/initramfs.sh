@@ -1,18 +1,19 @@
 #!/bin/bash
 # Make an initramfs (uncompressed cpio: quickest to load in an emulated guest).
-# Usage: initramfs.sh -o OUT [-R RELEASE [-K MODROOT] [-m "MODULE..."]] [-M FILE.ko]... [-a SRC:DEST]... [-b]
+# Usage: initramfs.sh -o OUT [-R RELEASE [-K MODROOT] [-m "MODULE..."]] [-M FILE.ko]... [-a SRC:DEST]... [-p PROGRAM]... [-b]
 #
 # -m  modules of the kernel in MODROOT/lib/modules/RELEASE, with all that they
 #     need; the guest's modprobe and request_module() find them
 # -M  a module built here; what it depends on comes along from MODROOT
 # -a  copy a file or directory SRC to DEST in the guest
+# -p  a program of the host with its shared libraries
 # -b  bare: only the -a files, no busybox and no init; to be appended to
 #     another initramfs (cat A B), which it then overrides
 
 . "$(dirname "$0")/common.sh"
 
-out='' rel='' modroot='' mods='' bare='' kos=() adds=()
-while getopts o:R:K:m:M:a:b o; do
+out='' rel='' modroot='' mods='' bare='' kos=() adds=() progs=()
+while getopts o:R:K:m:M:a:p:b o; do
 	case $o in
 	o) out=$OPTARG ;;
 	R) rel=$OPTARG ;;
@@ -20,6 +21,7 @@ while getopts o:R:K:m:M:a:b o; do
 	m) mods="$mods $OPTARG" ;;
 	M) kos+=("$OPTARG") ;;
 	a) adds+=("$OPTARG") ;;
+	p) progs+=("$OPTARG") ;;
 	b) bare=1 ;;
 	*) usage ;;
 	esac
@@ -72,6 +74,15 @@ if [ -n "$rel" ]; then
 	done
 	depmod -b "$root" "$rel" || die "depmod failed"
 fi
+
+for p in "${progs[@]}"; do
+	f=$(PATH=$PATH:/sbin:/usr/sbin command -v "$p") || die "program $p is missing: run scripts/deps.sh e2e"
+	cp -L "$f" "$root/bin/"
+	ldd "$f" | grep -o '/[^ ]*' | while read -r l; do
+		mkdir -p "$root/${l%/*}"
+		cp -L "$l" "$root/$l"
+	done
+done
 
 for a in "${adds[@]}"; do
 	src=${a%%:*} to=$root/${a#*:}

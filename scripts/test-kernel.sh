@@ -28,7 +28,7 @@ build() {
 		tar -C "$src" --strip-components=1 -xf "/usr/src/linux-source-$SERIES.tar.xz" || return 1
 
 	cd "$src" || return 1
-	make -s KCONFIG_ALLCONFIG="$config" LOCALVERSION= allnoconfig >"$log" 2>&1 ||
+	make -s KCONFIG_ALLCONFIG="$config" allnoconfig >"$log" 2>&1 ||
 		{ cat "$log" >&2; return 1; }
 	lost=$(grep '^CONFIG_' "$config" | grep -vxFf .config)
 	if [ -n "$lost" ]; then
@@ -39,8 +39,8 @@ build() {
 	say "compiling"
 	run_quietly "$log" \
 		'echo "$(grep -cE "^  (CC|AS|LD|AR) " "$log") objects, $(tail -n 1 "$log" | cut -c -50)"' \
-		make -j"$(nproc)" LOCALVERSION= bzImage modules || return 1
-	prune
+		make -j"$(nproc)" bzImage modules || return 1
+	prune || return 1
 	: >"$dest/done"
 }
 

@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# Sourced after common.sh: prepares what every guest with the module and the
+# tools needs.  Sets and exports RELEASE, VMLINUZ, INITRD, MEM, SLOW, CMDLINE.
+
+# boot_prepare DIR [debug]: the initramfs goes into DIR; its /run.sh has to be
+# appended (vm.sh -i "$INITRD,mine.cpio").
+boot_prepare() {
+	local dir=$1 debug=${2:-} modroot='' mods='' v ko f args=()
+	if [ -n "$debug" ]; then
+		v=$("$SCRIPTS/test-kernel.sh") && eval "$v"
+		RELEASE=$TEST_RELEASE VMLINUZ=$TEST_BZIMAGE
+		MEM=2048 SLOW=4 CMDLINE=msyncfs.kmemleak=1
+	else
+		v=$("$SCRIPTS/stock-kernel.sh") && eval "$v"
+		RELEASE=$STOCK_RELEASE VMLINUZ=$STOCK_VMLINUZ modroot=$STOCK_MODROOT
+		MEM=1536 SLOW=1 CMDLINE=msyncfs.modules=virtio_blk
+		mods="virtio_pci virtio_blk null_blk brd dm_mod dm_flakey dm_log_writes loop ext4 xfs"
+		mods="$mods libcrc32c crc32c_generic"
+	fi
+	INITRD=$dir/initramfs
+	export RELEASE VMLINUZ INITRD MEM SLOW CMDLINE
+
+	for ko in "$BUILD/$RELEASE"/*.ko; do
+		case $ko in */msyncfs_kunit.ko) ;; *) args+=(-M "$ko") ;; esac
+	done
+	for f in "$BUILD"/tools/{mkfs,fsck}.msyncfs; do
+		[ ! -x "$f" ] || args+=(-a "$f:sbin/${f##*/}")
+	done
+	for f in "$BUILD"/tools/tests/*; do [ ! -x "$f" ] || args+=(-a "$f:bin/${f##*/}"); done
+	for f in "$BUILD"/tools/examples/*; do [ ! -x "$f" ] || args+=(-a "$f:examples/${f##*/}"); done
+	for f in "$SCRIPTS"/guest/*; do args+=(-a "$f:tests/${f##*/}"); done
+	"$SCRIPTS/initramfs.sh" -o "$INITRD" -R "$RELEASE" ${modroot:+-K "$modroot"} -m "$mods" \
+		"${args[@]}" -p xfs_io -p dmsetup
+}

@@ -1,0 +1,126 @@
+#!/bin/bash
+# Run the end-to-end tests: scripts/guest/*.sh in guests, scripts/host/*.sh here.
+# Usage: e2e.sh [-D] [TEST...]
+#
+# -D  on the debug kernel of the KUnit suites instead of the stock kernel
+#
+# All guest tests share one boot.  When the guest dies, the test that ran then
+# has failed and the others get a new guest.
+
+. "$(dirname "$0")/common.sh"
+. "$SCRIPTS/boot.sh"
+debug=''
+while getopts D o; do
+	case $o in
+	D) debug=1 ;;
+	*) usage ;;
+	esac
+done
+shift $((OPTIND - 1))
+
+"$SCRIPTS/deps.sh" qemu e2e
+OUT=$BUILD/e2e${debug:+-debug}
+rm -rf "$OUT"
+mkdir -p "$OUT"
+results=$OUT/results
+: >"$results"
+
+all_guest=$(cd "$SCRIPTS/guest" && for f in *.sh; do [ "$f" = lib.sh ] || echo "${f%.sh}"; done)
+all_host=$(cd "$SCRIPTS/host" && for f in *.sh; do [ ! -e "$f" ] || echo "${f%.sh}"; done)
+guest='' host=''
+for t in "${@:-}"; do
+	if [ -z "$t" ]; then
+		guest=$all_guest host=$all_host
+	elif [ -e "$SCRIPTS/guest/$t.sh" ]; then
+		guest="$guest $t"
+	elif [ -e "$SCRIPTS/host/$t.sh" ]; then
+		host="$host $t"
+	else
+		die "no such test: $t (guest:" $all_guest "- host:" $all_host")"
+	fi
+done
+
+# Names that FILE must report; scripts/guest/lib.sh tells how they are declared.
+cases() {
+	awk -v t="$(basename "$1" .sh)" '
+		/^# Cases:/ { for (i = 3; i <= NF; i++) print t "." $i; n = 1 }
+		END { if (!n) print t }' "$1"
+}
+
+boot_prepare "$OUT" "$debug"
+
+# One guest for the tests in $1; what they said goes to the results.  Prints the
+# tests that did not get their turn.
+round=0
+run_guest() {
+	local dir=$OUT/guest$round t c left='' running problem died=''
+	mkdir -p "$dir"
+	tr ' ' '\n' <<<"$1" | grep . >"$dir/tests.list"
+	"$SCRIPTS/initramfs.sh" -b -o "$dir/list" -a "$dir/tests.list:tests.list" \
+		-a "$SCRIPTS/guest/run-tests:run.sh"
+	rm -f "$OUT"/disk[12].raw
+	truncate -s 1G "$OUT/disk1.raw" "$OUT/disk2.raw"
+	"$SCRIPTS/vm.sh" -v -n "end-to-end guest" -o "$dir" -k "$VMLINUZ" -i "$INITRD,$dir/list" \
+		-m "$MEM" -d "$OUT/disk1.raw,serial=disk1" -d "$OUT/disk2.raw,serial=disk2" \
+		-a "$CMDLINE" -t $((1200 * SLOW)) -q $((150 * SLOW)) || died=1
+
+	running=$(awk '$1 == "begin" { t = $2 } $1 == "end" { t = "" } END { print t }' "$dir/channel.log")
+	while read -r t; do
+		if ! grep -qx "begin $t" "$dir/channel.log"; then
+			left="$left $t"
+			continue
+		fi
+		# Trouble in the kernel's log belongs to the test that ran then.
+		awk -v t="$t" '{ sub(/\r$/, "") } /msyncfs-test: begin / { on = ($NF == t) } on' \
+			"$dir/console.log" >"$dir/console.$t"
+		problem=$("$SCRIPTS/kernel-trouble.sh" "$dir/console.$t" | head -n 1) || true
+		[ "$t" != "$running" ] || problem="the guest died${problem:+; $problem}"
+		while read -r c; do
+			if [ -n "$problem" ]; then
+				echo "not ok $c  $problem"
+			else
+				grep -E "^(not )?ok $c( |\$)" "$dir/channel.log" || echo "not ok $c  did not run"
+			fi
+		done < <(cases "$SCRIPTS/guest/$t.sh") >>"$results"
+		grep -E "^not ok $t\.tidy " "$dir/channel.log" >>"$results" || true
+	done <"$dir/tests.list"
+
+	if [ -n "$died" ] && ! grep -q '^not ok' "$results"; then
+		# Nothing that a test can be blamed for: between the tests, or leaked memory.
+		echo "not ok e2e.guest$round  $(head -n 1 "$dir/problems.log")" >>"$results"
+	fi
+	if [ -z "$running" ] && [ -n "$left" ]; then
+		# It died outside of any test: trying again would not help.
+		for t in $left; do
+			cases "$SCRIPTS/guest/$t.sh" | sed 's/.*/not ok &  did not run: the guest died/' >>"$results"
+		done
+		left=''
+	fi
+	echo "$left"
+}
+
+rest=$guest
+while [ -n "${rest// /}" ]; do
+	round=$((round + 1))
+	# shellcheck disable=SC2086 # one line
+	rest=$(echo $rest)
+	say "end-to-end tests on $RELEASE: $rest"
+	rest=$(run_guest "$rest")
+done
+
+for t in $host; do
+	say "end-to-end test on the host: $t"
+	mkdir -p "$OUT/$t"
+	limit=$(sed -n 's/^# Timeout: *//p' "$SCRIPTS/host/$t.sh")
+	: >"$OUT/$t/channel"
+	why=''
+	CHANNEL=$OUT/$t/channel T_ON_HOST=1 SCRIPTS=$SCRIPTS OUT=$OUT/$t \
+		timeout -k 10 $((${limit:-300} * SLOW)) "$SCRIPTS/host/$t.sh" >"$OUT/$t/log" 2>&1 || why="exit status $?"
+	sed -n 's/^# /    # /p' "$OUT/$t/channel" >&2
+	[ -z "$why" ] || tail -n 25 "$OUT/$t/log" | sed 's/^/    | /' >&2
+	while read -r c; do
+		grep -E "^(not )?ok $c( |\$)" "$OUT/$t/channel" || echo "not ok $c  did not run${why:+ ($why)}"
+	done < <(cases "$SCRIPTS/host/$t.sh") >>"$results"
+done
+
+"$SCRIPTS/summary.sh" -t "end-to-end" "$results"

@@ -1,0 +1,136 @@
+# shellcheck shell=sh
+# The harness of the end-to-end tests; sourced by every test, in the guest
+# (busybox ash) and on the host (scripts/host, bash).
+#
+# A test is an executable file scripts/guest/NAME.sh:
+#
+#	#!/bin/sh
+#	# Test: one line that says what is shown
+#	# Cases: first second		(optional; default: one case, NAME itself)
+#	# Timeout: 120			(optional; seconds, default 120)
+#	. /tests/lib.sh
+#	t_case first
+#	t_fresh
+#	...
+#
+# Nothing has to be registered.  A plain command that fails ends the test
+# (set -e) and fails its case; the end of its trace (set -x) goes into the report.
+# Each case must be reached: one that did not run is a failure.
+# There are two blank disks, $DISK and $DISK2 (1 GiB each, sparse, with a
+# volatile cache), shared by all tests in turn.  /tests/run-tests unmounts what
+# a test leaves behind, and fails it when that cannot be done.
+#
+# Also there: everything in build/tools (mkfs, fsck, tests/* by name in PATH,
+# examples/* in /examples), xfs_io, dmsetup, and busybox.
+
+CHANNEL=${CHANNEL:-/dev/ttyS1}
+DISK=${DISK:-/dev/vda}
+DISK2=${DISK2:-/dev/vdb}
+MNT=${MNT:-/mnt}
+T_NAME=${0##*/}
+T_NAME=${T_NAME%.sh}
+t_current='' t_reason='' t_began=0
+
+# Seconds with two digits, from the machine that the test runs on.
+t_now() { cut -d ' ' -f 1 /proc/uptime; }
+
+t_send() { printf '%s\n' "$*" >>"$CHANNEL"; }
+
+# t_info TEXT: for the reader of the report
+t_info() { t_send "# $*"; }
+
+# t_case NAME: ends the case before it, which passes unless it failed.
+t_case() {
+	t_end
+	t_current=$T_NAME.$1
+	t_began=$(t_now)
+	echo "== case $1"
+	[ ! -w /dev/kmsg ] || [ -n "${T_ON_HOST:-}" ] || echo "msyncfs-test: case $t_current" >/dev/kmsg
+}
+
+t_end() {
+	[ -n "$t_current" ] || return 0
+	if [ -n "$t_reason" ]; then
+		t_send "not ok $t_current  $t_reason"
+	else
+		t_send "ok $t_current  $(t_now | awk -v a="$t_began" '{ printf "%.1f s", $1 - a }')"
+	fi
+	t_current='' t_reason=''
+}
+
+# t_fail REASON: the case has failed, the test goes on
+t_fail() { t_reason="${t_reason:+$t_reason; }$*"; }
+
+# t_die REASON: the case has failed and the test ends
+t_die() { t_fail "$@"; exit 1; }
+
+# t_run CMD...: must succeed
+t_run() {
+	t_rc=0
+	"$@" || t_rc=$?
+	[ "$t_rc" -eq 0 ] || t_die "exit status $t_rc: $*"
+}
+
+# t_fails CMD...: must fail (and not be killed by a signal)
+t_fails() {
+	t_rc=0
+	"$@" || t_rc=$?
+	[ "$t_rc" -ne 0 ] || t_die "succeeded, but should not: $*"
+	[ "$t_rc" -lt 126 ] || t_die "exit status $t_rc: $*"
+}
+
+# t_eq WHAT GOT WANT
+t_eq() { [ "$2" = "$3" ] || t_die "$1: got '$2', want '$3'"; }
+
+# t_le WHAT GOT LIMIT
+t_le() { [ "$2" -le "$3" ] || t_die "$1: $2, limit $3"; }
+
+t_module() { [ -d /sys/module/msyncfs ] || t_run modprobe msyncfs; }
+t_mkfs() { t_run mkfs.msyncfs -f "$@"; }
+
+# t_mount [DEVICE [OPTIONS]]
+t_mount() {
+	mkdir -p "$MNT"
+	t_run mount -t msyncfs ${2:+-o "$2"} "${1:-$DISK}" "$MNT"
+}
+t_umount() { t_run umount "${1:-$MNT}"; }
+t_remount() { t_umount; t_mount "$@"; }	# with a new cache: what the disk has
+t_fsck() { t_run fsck.msyncfs -n "${1:-$DISK}"; }
+
+# t_fresh [OPTIONS]: a new filesystem on $DISK, mounted on $MNT
+t_fresh() {
+	t_module
+	t_mkfs "$DISK"
+	t_mount "$DISK" "${1:-}"
+}
+
+# t_log TEXT: is it in the kernel log since this case began?
+t_log() {
+	dmesg | awk -v c="msyncfs-test: case $t_current" \
+		'index($0, c) { buf = "" } { buf = buf $0 "\n" } END { printf "%s", buf }' |
+		grep -F -- "$1" >/dev/null || t_die "not in the kernel log: $1"
+}
+
+# t_io [DEVICE]: "writes KiB flushes", counted by the kernel since boot.  It
+# counts a flush among the writes too; here it is taken out again.
+t_io() {
+	awk '{ print $5 - $16, $7 / 2, $16 }' "/sys/block/$(basename "$(readlink -f "${1:-$DISK}")")/stat"
+}
+
+t_exit() {
+	t_status=$?
+	set +x
+	if [ -n "$t_current" ] && [ "$t_status" -ne 0 ] && [ -z "$t_reason" ]; then
+		t_reason="exit status $t_status"
+	fi
+	t_end
+}
+trap t_exit EXIT
+
+set -eu
+# A test that declares no cases is one.
+if ! grep -q '^# Cases:' "$0"; then
+	t_current=$T_NAME
+	t_began=$(t_now)
+fi
+[ -n "${T_ON_HOST:-}" ] || set -x

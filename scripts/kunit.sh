@@ -1,0 +1,45 @@
+#!/bin/bash
+# Run the KUnit suites on the test kernel in QEMU.
+# Usage: kunit.sh [FILTER]
+#
+# FILTER is a glob of KUnit's filter_glob (SUITE or SUITE.CASE).
+
+. "$(dirname "$0")/common.sh"
+filter=${1:-}
+
+"$SCRIPTS/deps.sh" qemu
+eval "$("$SCRIPTS/test-kernel.sh")"
+OUT=$BUILD/kunit
+rm -rf "$OUT"
+mkdir -p "$OUT"
+
+for ko in msyncfs msyncfs_kunit; do
+	[ -e "$BUILD/$TEST_RELEASE/$ko.ko" ] ||
+		die "build/$TEST_RELEASE/$ko.ko is missing: make modules KDIR=$TEST_KDIR"
+done
+
+# The suites that the sources declare: none of them may be missing.
+mapfile -t suites < <(cat "$TOP"/kunit/*.c | awk '
+	/struct kunit_suite .*= *\{/ { on = 1 }
+	on && match($0, /\.name *= *"[^"]*"/) {
+		s = substr($0, RSTART, RLENGTH); gsub(/.*= *"|"/, "", s); print s; on = 0 }' | sort -u)
+[ ${#suites[@]} -gt 0 ] || die "kunit/*.c declares no suite"
+
+"$SCRIPTS/initramfs.sh" -o "$OUT/initramfs" -R "$TEST_RELEASE" \
+	-M "$BUILD/$TEST_RELEASE/msyncfs.ko" -M "$BUILD/$TEST_RELEASE/msyncfs_kunit.ko" \
+	-a "$SCRIPTS/kunit-guest:run.sh"
+
+say "booting the test kernel: ${#suites[@]} KUnit suites"
+rc=0
+# KUnit marks the kernel as tainted by tests; its suites report on the console.
+"$SCRIPTS/vm.sh" -n "KUnit guest" -o "$OUT" -k "$TEST_BZIMAGE" -i "$OUT/initramfs" -m 3072 \
+	-t 1800 -q 300 -a "msyncfs.kmemleak=1 ${filter:+kunit.filter_glob=$filter}" || rc=1
+
+python3 "$SCRIPTS/kunit-report.py" "$TEST_KDIR" "$OUT/channel.log" "${suites[@]}" >"$OUT/results"
+for t in module.{load,kunit_load,kunit_unload,unload,no_slab_left,no_sysfs_left} kmemleak; do
+	grep -E "^(not )?ok $t( |\$)" "$OUT/channel.log" || echo "not ok $t  did not run"
+done >>"$OUT/results"
+if [ "$rc" -ne 0 ] && ! grep -q '^not ok' "$OUT/results"; then
+	echo "not ok kunit.guest  $(head -n 1 "$OUT/problems.log")" >>"$OUT/results"
+fi
+"$SCRIPTS/summary.sh" -f -t "KUnit, ${#suites[@]} suites" "$OUT/results"

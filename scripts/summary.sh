@@ -1,0 +1,26 @@
+#!/bin/bash
+# Print an aligned list of results ("ok NAME  text", "not ok NAME  reason") and
+# their count; exit status 1 unless all passed and there is at least one.
+# Usage: summary.sh [-t TITLE] [-f] RESULTS...
+#
+# -f  only the failures one by one
+
+. "$(dirname "$0")/common.sh"
+title='' only=0
+while getopts t:f o; do
+	case $o in
+	t) title=$OPTARG ;;
+	f) only=1 ;;
+	*) usage ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ $# -gt 0 ] || usage
+
+[ -z "$title" ] || echo "$title:"
+awk -v only="$only" '
+	/^ok / { pass++; if (only) next; s = "ok  " }
+	/^not ok / { fail++; s = "FAIL"; sub(/^not /, "") }
+	!/^ok / { next }
+	{ name = $2; sub(/^ok [^ ]+ */, ""); printf "  %s  %-36s %s\n", s, name, $0 }
+	END { printf "%d passed, %d failed\n", pass, fail; exit !(pass && !fail) }' "$@"
