@@ -70,6 +70,6 @@ $(BUILD)/tools/obj/%.o: tools/%.c
 
 $(PROGS): $(BUILD)/tools/%: $(BUILD)/tools/obj/%.o $(LIB_OBJS)
 	@mkdir -p $(@D)
-	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash
+	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 
 -include $(patsubst $(BUILD)/tools/%,$(BUILD)/tools/obj/%.d,$(PROGS)) $(LIB_OBJS:.o=.d)

@@ -7,7 +7,7 @@
 packages() {
 	case $1 in
 	build)	echo build-essential kmod "linux-headers-$SERIES-amd64" ;;
-	tools)	echo build-essential libxxhash-dev ;;
+	tools)	echo build-essential libxxhash-dev libblkid-dev ;;
 	qemu)	echo qemu-system-x86 busybox-static cpio kmod util-linux ;;
 	e2e)	echo xfsprogs dmsetup ;;
 	kernel)	echo build-essential "linux-source-$SERIES" xz-utils flex bison bc \

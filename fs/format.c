@@ -1,0 +1,683 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The on-disk format as pure functions: where things lie, checksums, and the
+ * verification of everything that is read. No I/O, no allocation, no locks;
+ * the module, the tools and the KUnit suites share this file.
+ *
+ * A verify function judges one block by itself. What takes two blocks to judge
+ * (is it marked in the bitmap, does the entry's inode exist) is up to fsck.
+ */
+#include "format.h"
+
+#ifdef __KERNEL__
+#include <kunit/visibility.h>
+#include <linux/fs_types.h>
+#include <linux/limits.h>
+#include <linux/math.h>
+#include <linux/stat.h>
+#include <linux/string.h>
+#endif
+
+#define MSYNCFS_DATA_MIN_BLOCKS	32	/* less is not worth a filesystem */
+#define MSYNCFS_BLOCKS_MAX	0x0008000000000000ULL /* bytes fit loff_t */
+#define MSYNCFS_NSEC_PER_SEC	1000000000U
+#define MSYNCFS_LINKS_MAX	0x7fffffffU
+
+static bool all_zero(const void *buf, size_t len)
+{
+	return !memchr_inv(buf, 0, len);
+}
+
+/**
+ * msyncfs_csum() - checksum of a structure that contains its own checksum
+ * @buf: the structure
+ * @len: its length in bytes
+ * @csum_offset: where its 8 bytes of checksum are; they count as zero
+ * @seed: geo->seed, or 0 for the superblock
+ *
+ * Context: any.
+ * Return: the xxh64, in the CPU's byte order.
+ */
+u64 msyncfs_csum(const void *buf, size_t len, size_t csum_offset, u64 seed)
+{
+	static const u8 zero[sizeof(__le64)];
+	struct xxh64_state state;
+	const u8 *p = buf;
+
+	xxh64_reset(&state, seed);
+	xxh64_update(&state, p, csum_offset);
+	xxh64_update(&state, zero, sizeof(zero));
+	p += csum_offset + sizeof(zero);
+	xxh64_update(&state, p, len - csum_offset - sizeof(zero));
+	return xxh64_digest(&state);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_csum);
+
+/**
+ * msyncfs_layout() - decide where things lie
+ * @blocks: size of the filesystem in blocks, backup superblock included
+ * @log_blocks: length of the log in blocks
+ * @geo: filled in, but for @seed and @uuid, which stay as they are
+ *
+ * The one rule for mkfs and for the check of a superblock: no other layout is
+ * valid. The root directory's inode is the first block of the data area.
+ *
+ * Context: any.
+ * Return: 0; -EINVAL when a size is out of bounds; -ENOSPC when less than 32
+ * blocks would be left for data. @geo is changed only on success.
+ */
+int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo)
+{
+	u64 bitmaps, data;
+
+	if (blocks > MSYNCFS_BLOCKS_MAX || log_blocks < MSYNCFS_LOG_MIN_BLOCKS ||
+	    log_blocks > MSYNCFS_LOG_MAX_BLOCKS)
+		return -EINVAL;
+
+	bitmaps = (blocks + MSYNCFS_GROUP_BLOCKS - 1) / MSYNCFS_GROUP_BLOCKS;
+	data = MSYNCFS_BITMAP_BLKNO + bitmaps + log_blocks;
+	if (blocks < data + MSYNCFS_DATA_MIN_BLOCKS + 1)
+		return -ENOSPC;
+
+	geo->blocks = blocks;
+	geo->bitmap_start = MSYNCFS_BITMAP_BLKNO;
+	geo->bitmap_blocks = bitmaps;
+	geo->log_start = MSYNCFS_BITMAP_BLKNO + bitmaps;
+	geo->log_blocks = log_blocks;
+	geo->root_ino = data;
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_layout);
+
+/**
+ * msyncfs_is_data() - does a block lie in the data area
+ * @geo: of the filesystem
+ * @blkno: any number
+ *
+ * The data area holds inodes, map nodes, directory blocks and data. It starts
+ * behind the log and ends before the backup superblock.
+ *
+ * Context: any.
+ */
+bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno)
+{
+	return blkno >= geo->log_start + geo->log_blocks &&
+	       blkno < geo->blocks - 1;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_is_data);
+
+/**
+ * msyncfs_is_home() - may a log record hold an image of this block
+ * @geo: of the filesystem
+ * @blkno: any number
+ *
+ * True for the data area, the bitmaps and the root block; never for the
+ * superblocks, the tail slots and the log itself.
+ *
+ * Context: any.
+ */
+bool msyncfs_is_home(const struct msyncfs_geo *geo, u64 blkno)
+{
+	return blkno == MSYNCFS_ROOT_BLKNO ||
+	       (blkno >= geo->bitmap_start &&
+		blkno < geo->bitmap_start + geo->bitmap_blocks) ||
+	       msyncfs_is_data(geo, blkno);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_is_home);
+
+/**
+ * msyncfs_map_capacity() - how many indexes a file map can hold
+ * @depth: levels of map nodes, 0..MSYNCFS_MAX_DEPTH
+ *
+ * Context: any.
+ * Return: number of indexes, in blocks; index 0 up to it (exclusive) fit.
+ */
+u64 msyncfs_map_capacity(unsigned int depth)
+{
+	u64 nr = MSYNCFS_INODE_PTRS;
+
+	while (depth--)
+		nr *= MSYNCFS_NODE_PTRS;
+	return nr;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_capacity);
+
+static u64 super_csum(const struct msyncfs_disk_super *ds)
+{
+	return msyncfs_csum(ds, sizeof(*ds),
+			    offsetof(struct msyncfs_disk_super, csum), 0);
+}
+
+/**
+ * msyncfs_verify_super() - check a superblock, all but its feature words
+ * @ds: the 512 bytes as read
+ * @dev_blocks: size of the device in whole blocks
+ * @geo: filled in on success, seed and uuid included
+ *
+ * The caller looks at the feature words, because it alone knows whether it
+ * wants to write, and can name the unknown bits.
+ *
+ * Context: any.
+ * Return: NULL, or what is wrong in words.
+ */
+const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
+				 u64 dev_blocks, struct msyncfs_geo *geo)
+{
+	struct msyncfs_geo want = {};
+
+	if (le64_to_cpu(ds->magic) != MSYNCFS_MAGIC_SUPER)
+		return "no msyncfs superblock";
+	if (le64_to_cpu(ds->csum) != super_csum(ds))
+		return "wrong checksum of the superblock";
+	if (le32_to_cpu(ds->block_shift) != MSYNCFS_BLOCK_SHIFT)
+		return "unsupported block size";
+	if (!all_zero(ds->reserved, sizeof(ds->reserved)))
+		return "reserved bytes of the superblock are not zero";
+	if (le64_to_cpu(ds->blocks) > dev_blocks)
+		return "filesystem is larger than the device";
+	if (msyncfs_layout(le64_to_cpu(ds->blocks), le64_to_cpu(ds->log_blocks),
+			   &want))
+		return "impossible size of the filesystem or of the log";
+	if (le64_to_cpu(ds->bitmap_start) != want.bitmap_start ||
+	    le64_to_cpu(ds->bitmap_blocks) != want.bitmap_blocks)
+		return "bitmaps are not where they belong";
+	if (le64_to_cpu(ds->log_start) != want.log_start)
+		return "log is not where it belongs";
+	if (le64_to_cpu(ds->root_ino) != want.root_ino)
+		return "root directory is not where it belongs";
+
+	memcpy(want.uuid, ds->uuid, sizeof(want.uuid));
+	want.seed = xxh64(ds->uuid, sizeof(ds->uuid), 0);
+	*geo = want;
+	return NULL;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_verify_super);
+
+/**
+ * msyncfs_seal_super() - set the checksum of a superblock
+ * @ds: complete but for its checksum
+ *
+ * Context: any.
+ */
+void msyncfs_seal_super(struct msyncfs_disk_super *ds)
+{
+	ds->csum = cpu_to_le64(super_csum(ds));
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_seal_super);
+
+static u64 slot_csum(const struct msyncfs_geo *geo,
+		     const struct msyncfs_disk_slot *slot)
+{
+	return msyncfs_csum(slot, sizeof(*slot),
+			    offsetof(struct msyncfs_disk_slot, csum),
+			    geo->seed);
+}
+
+/**
+ * msyncfs_verify_slot() - check a log tail slot
+ * @geo: of the filesystem
+ * @slot: the 512 bytes as read
+ *
+ * That the counter fits the block which the slot came from is for the caller
+ * to check.
+ *
+ * Context: any.
+ * Return: NULL, or what is wrong in words.
+ */
+const char *msyncfs_verify_slot(const struct msyncfs_geo *geo,
+				const struct msyncfs_disk_slot *slot)
+{
+	if (le32_to_cpu(slot->magic) != MSYNCFS_MAGIC_SLOT)
+		return "no tail slot";
+	if (le64_to_cpu(slot->csum) != slot_csum(geo, slot))
+		return "wrong checksum of the tail slot";
+	if (slot->reserved0 || !all_zero(slot->reserved, sizeof(slot->reserved)))
+		return "reserved bytes of the tail slot are not zero";
+	if (!slot->counter)
+		return "counter of the tail slot is zero";
+	if (!slot->tail_seq)
+		return "sequence number of the tail is zero";
+	if (le64_to_cpu(slot->tail_pos) >= geo->log_blocks)
+		return "tail lies outside the log";
+	return NULL;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_verify_slot);
+
+/**
+ * msyncfs_seal_slot() - set magic and checksum of a tail slot
+ * @geo: of the filesystem
+ * @slot: complete but for these
+ *
+ * Context: any.
+ */
+void msyncfs_seal_slot(const struct msyncfs_geo *geo,
+		       struct msyncfs_disk_slot *slot)
+{
+	slot->magic = cpu_to_le32(MSYNCFS_MAGIC_SLOT);
+	slot->csum = cpu_to_le64(slot_csum(geo, slot));
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_seal_slot);
+
+/**
+ * msyncfs_init_block() - start a new metadata block
+ * @buf: 4096 bytes, 8-byte aligned; zeroed but for the header
+ * @magic: MSYNCFS_MAGIC_*
+ * @level: see struct msyncfs_disk_header
+ * @blkno: the block's own number
+ * @owner: see struct msyncfs_disk_header
+ *
+ * Context: any.
+ */
+void msyncfs_init_block(void *buf, u32 magic, u32 level, u64 blkno, u64 owner)
+{
+	struct msyncfs_disk_header *h = buf;
+
+	memset(buf, 0, MSYNCFS_BLOCK_SIZE);
+	h->magic = cpu_to_le32(magic);
+	h->level = cpu_to_le32(level);
+	h->blkno = cpu_to_le64(blkno);
+	h->owner = cpu_to_le64(owner);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_init_block);
+
+static u64 block_csum(const struct msyncfs_geo *geo, const void *buf)
+{
+	return msyncfs_csum(buf, MSYNCFS_BLOCK_SIZE,
+			    offsetof(struct msyncfs_disk_header, csum),
+			    geo->seed);
+}
+
+/**
+ * msyncfs_seal_block() - set sequence number and checksum of a metadata block
+ * @geo: of the filesystem
+ * @buf: the block, complete but for these
+ * @seq: record that it is written in, 0 for none
+ *
+ * Context: any.
+ */
+void msyncfs_seal_block(const struct msyncfs_geo *geo, void *buf, u64 seq)
+{
+	struct msyncfs_disk_header *h = buf;
+
+	h->seq = cpu_to_le64(seq);
+	h->csum = cpu_to_le64(block_csum(geo, buf));
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_seal_block);
+
+/**
+ * msyncfs_name_hash() - where a name belongs in its directory
+ * @geo: of the filesystem
+ * @name: not NUL-terminated
+ * @len: bytes
+ *
+ * Context: any.
+ * Return: hash of 62 bits.
+ */
+u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
+		      unsigned int len)
+{
+	return xxh64(name, len, geo->seed) >> (64 - MSYNCFS_HASH_BITS);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_name_hash);
+
+/*
+ * Pointers of a file map. @nodes: they lead to map nodes, not to data. @self is
+ * the block they stand in: a cycle of length one is caught here, longer ones
+ * by the levels, which count down.
+ */
+static const char *verify_ptrs(const struct msyncfs_geo *geo,
+			       const __le64 *ptr, unsigned int nr, bool nodes,
+			       u64 self)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		u64 p = le64_to_cpu(ptr[i]);
+		u64 blkno = p & MSYNCFS_PTR_BLKNO;
+
+		if (!p)
+			continue;
+		if (p & ~(MSYNCFS_PTR_UNWRITTEN | MSYNCFS_PTR_BLKNO))
+			return "unknown bits in a map pointer";
+		if (nodes && (p & MSYNCFS_PTR_UNWRITTEN))
+			return "pointer to a map node is marked unwritten";
+		if (!msyncfs_is_data(geo, blkno))
+			return "map pointer outside the data area";
+		if (blkno == self)
+			return "map pointer to the block that it stands in";
+	}
+	return NULL;
+}
+
+static const char *verify_map(const struct msyncfs_geo *geo, const void *buf,
+			      u64 blkno)
+{
+	const struct msyncfs_disk_map *map = buf;
+	u32 level = le32_to_cpu(map->h.level);
+
+	if (level < 1 || level > MSYNCFS_MAX_DEPTH)
+		return "impossible level of a map node";
+	if (!msyncfs_is_data(geo, le64_to_cpu(map->h.owner)))
+		return "owner of a map node is outside the data area";
+	return verify_ptrs(geo, map->ptr, MSYNCFS_NODE_PTRS, level > 1, blkno);
+}
+
+static const char *verify_times(const struct msyncfs_disk_inode *di)
+{
+	if (le32_to_cpu(di->atime_ns) >= MSYNCFS_NSEC_PER_SEC ||
+	    le32_to_cpu(di->mtime_ns) >= MSYNCFS_NSEC_PER_SEC ||
+	    le32_to_cpu(di->ctime_ns) >= MSYNCFS_NSEC_PER_SEC ||
+	    le32_to_cpu(di->btime_ns) >= MSYNCFS_NSEC_PER_SEC)
+		return "nanoseconds of a time stamp out of range";
+	return NULL;
+}
+
+static const char *verify_symlink(const struct msyncfs_disk_inode *di)
+{
+	u64 size = le64_to_cpu(di->size);
+
+	if (!size || size > MSYNCFS_SYMLINK_MAX)
+		return "impossible length of a symbolic link";
+	if (strnlen((const char *)di->symlink, size) != size)
+		return "symbolic link is shorter than its size";
+	if (!all_zero(di->symlink + size, sizeof(di->symlink) - size))
+		return "bytes after the target of a symbolic link";
+	return NULL;
+}
+
+static const char *verify_dir_inode(const struct msyncfs_geo *geo,
+				    const struct msyncfs_disk_inode *di,
+				    u64 ino)
+{
+	u64 size = le64_to_cpu(di->size);
+	bool own_parent = le64_to_cpu(di->parent) == ino;
+	bool root = ino == geo->root_ino;
+	u32 nlink = le32_to_cpu(di->nlink);
+
+	if (nlink == 1)
+		return "directory with one link";
+	if (size % MSYNCFS_BLOCK_SIZE ||
+	    size / MSYNCFS_BLOCK_SIZE > geo->blocks)
+		return "impossible size of a directory";
+	if (le64_to_cpu(di->entries) > size / MSYNCFS_DIRENT_LEN(1))
+		return "more entries than fit into the directory";
+	if (le32_to_cpu(di->dir_depth) > MSYNCFS_DIR_MAX_DEPTH)
+		return "impossible depth of a directory";
+	if (!msyncfs_is_data(geo, le64_to_cpu(di->parent)))
+		return "parent of a directory is outside the data area";
+	if (own_parent != root)
+		return "wrong parent of a directory";
+	if (root && !nlink)
+		return "root directory without links";
+	return NULL;
+}
+
+/* Fields that only directories and device nodes may use. */
+static const char *verify_unused(const struct msyncfs_disk_inode *di,
+				 u32 mode)
+{
+	if (!S_ISDIR(mode) && (di->parent || di->entries || di->dir_depth))
+		return "directory fields of an inode that is none";
+	if (S_ISCHR(mode) || S_ISBLK(mode)) {
+		if (le64_to_cpu(di->rdev) > 0xffffffffULL)
+			return "impossible device number";
+	} else if (di->rdev) {
+		return "device number of an inode that is no device";
+	}
+	return NULL;
+}
+
+/* The map, or what a symbolic link or a special file has in its place. */
+static const char *verify_content(const struct msyncfs_geo *geo,
+				  const struct msyncfs_disk_inode *di,
+				  u32 mode, u64 ino)
+{
+	u32 depth = le32_to_cpu(di->map_depth);
+
+	if (S_ISREG(mode) || S_ISDIR(mode))
+		return verify_ptrs(geo, di->ptr, MSYNCFS_INODE_PTRS, depth > 0,
+				   ino);
+	if (depth || di->blocks)
+		return "blocks of an inode that can have none";
+	if (S_ISLNK(mode))
+		return verify_symlink(di);
+	if (di->size || !all_zero(di->ptr, sizeof(di->ptr)))
+		return "size or blocks of a special file";
+	return NULL;
+}
+
+static bool mode_valid(u32 mode)
+{
+	return !(mode & ~(S_IFMT | S_IALLUGO)) &&
+	       (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) ||
+		S_ISCHR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) ||
+		S_ISSOCK(mode));
+}
+
+static const char *verify_inode(const struct msyncfs_geo *geo,
+				const void *buf, u64 ino)
+{
+	const struct msyncfs_disk_inode *di = buf;
+	u32 mode = le32_to_cpu(di->mode);
+	u64 next = le64_to_cpu(di->orphan_next);
+	const char *why;
+
+	if (le64_to_cpu(di->h.owner) != ino)
+		return "inode belongs to another number";
+	if (!mode_valid(mode))
+		return "impossible mode of an inode";
+	if (le32_to_cpu(di->nlink) > MSYNCFS_LINKS_MAX)
+		return "impossible number of links";
+	if (le64_to_cpu(di->size) > LLONG_MAX)
+		return "impossible size of an inode";
+	if (le64_to_cpu(di->blocks) > geo->blocks)
+		return "more blocks than the filesystem has";
+	if (le32_to_cpu(di->flags) & ~MSYNCFS_INODE_FLAGS_ALL)
+		return "unknown flags of an inode";
+	if (le32_to_cpu(di->map_depth) > MSYNCFS_MAX_DEPTH)
+		return "impossible depth of a file map";
+	if (next && (next == ino || !msyncfs_is_data(geo, next)))
+		return "impossible successor on the orphan list";
+	if (!all_zero(di->reserved, sizeof(di->reserved)))
+		return "reserved bytes of an inode are not zero";
+	if (ino == geo->root_ino && !S_ISDIR(mode))
+		return "root inode is no directory";
+
+	why = verify_times(di);
+	if (!why)
+		why = verify_unused(di, mode);
+	if (!why && S_ISDIR(mode))
+		why = verify_dir_inode(geo, di, ino);
+	if (!why)
+		why = verify_content(geo, di, mode, ino);
+	return why;
+}
+
+static bool name_legal(const char *name, unsigned int len)
+{
+	if (!len || memchr(name, 0, len) || memchr(name, '/', len))
+		return false;
+	return name[0] != '.' || len > 2 || (len == 2 && name[1] != '.');
+}
+
+/* One entry at byte @pos of a leaf; on success *@len is its padded length. */
+static const char *verify_dirent(const struct msyncfs_geo *geo,
+				 const struct msyncfs_disk_dir *dir, u32 pos,
+				 u32 used, u32 *len)
+{
+	const struct msyncfs_disk_dirent *de =
+		(const struct msyncfs_disk_dirent *)(dir->data + pos);
+	u32 level = le32_to_cpu(dir->h.level);
+	const char *name = (const char *)de->name;
+	u64 hash;
+
+	if (used - pos < MSYNCFS_DIRENT_HEADER)
+		return "directory entry crosses the end of its block";
+	*len = MSYNCFS_DIRENT_LEN(de->name_len);
+	if (used - pos < *len)
+		return "directory entry crosses the end of its block";
+	if (!name_legal(name, de->name_len))
+		return "illegal name in a directory";
+	if (!all_zero(name + de->name_len,
+		      *len - MSYNCFS_DIRENT_HEADER - de->name_len))
+		return "padding of a directory entry is not zero";
+	hash = le64_to_cpu(de->hash);
+	if (hash != msyncfs_name_hash(geo, name, de->name_len))
+		return "wrong hash of a name";
+	if (hash >> (MSYNCFS_HASH_BITS - level) != le64_to_cpu(dir->prefix))
+		return "name in the wrong directory block";
+	if (!msyncfs_is_data(geo, le64_to_cpu(de->ino)))
+		return "directory entry outside the data area";
+	if (de->type == FT_UNKNOWN || de->type >= FT_MAX)
+		return "unknown type of a directory entry";
+	return NULL;
+}
+
+static const char *verify_dir(const struct msyncfs_geo *geo, const void *buf)
+{
+	const struct msyncfs_disk_dir *dir = buf;
+	u32 level = le32_to_cpu(dir->h.level);
+	u32 used = le32_to_cpu(dir->used);
+	u32 pos, len, count = 0;
+	u64 last = 0;
+
+	if (level > MSYNCFS_DIR_MAX_DEPTH)
+		return "impossible depth of a directory block";
+	if (!msyncfs_is_data(geo, le64_to_cpu(dir->h.owner)))
+		return "owner of a directory block is outside the data area";
+	if (le64_to_cpu(dir->prefix) >> level)
+		return "impossible prefix of a directory block";
+	if (used > sizeof(dir->data))
+		return "directory block is more than full";
+
+	for (pos = 0; pos < used; pos += len, count++) {
+		const char *why = verify_dirent(geo, dir, pos, used, &len);
+		u64 hash;
+
+		if (why)
+			return why;
+		hash = le64_to_cpu(*(const __le64 *)(dir->data + pos));
+		if (count && hash <= last)
+			return "directory entries are not in order";
+		last = hash;
+	}
+	if (count != le32_to_cpu(dir->count))
+		return "wrong number of entries in a directory block";
+	if (!all_zero(dir->data + used, sizeof(dir->data) - used))
+		return "bytes after the last directory entry";
+	return NULL;
+}
+
+/* Are bits @from to @to (exclusive) all set? */
+static bool bits_set(const u8 *bits, u64 from, u64 to)
+{
+	while (from < to && from % 8) {
+		if (!(bits[from / 8] & 1U << from % 8))
+			return false;
+		from++;
+	}
+	while (from < to && to % 8) {
+		to--;
+		if (!(bits[to / 8] & 1U << to % 8))
+			return false;
+	}
+	return from >= to || !memchr_inv(bits + from / 8, 0xff, (to - from) / 8);
+}
+
+/*
+ * The allocator takes any clear bit, so bits outside the data area must be
+ * set: they stand for the superblocks, the log and what is past the end.
+ */
+static const char *verify_bitmap(const struct msyncfs_geo *geo,
+				 const void *buf, u64 blkno)
+{
+	const struct msyncfs_disk_bitmap *bm = buf;
+	u64 data = geo->log_start + geo->log_blocks;
+	u64 group = le64_to_cpu(bm->h.owner);
+	u64 first = group * MSYNCFS_GROUP_BLOCKS;
+	u64 end = first + MSYNCFS_GROUP_BLOCKS;
+
+	if (group >= geo->bitmap_blocks || blkno != geo->bitmap_start + group)
+		return "bitmap of another group";
+	if (first < data &&
+	    !bits_set(bm->bits, 0, (end < data ? end : data) - first))
+		return "bitmap marks the superblock, a bitmap or the log as free";
+	if (end >= geo->blocks &&
+	    !bits_set(bm->bits, geo->blocks - 1 - first, MSYNCFS_GROUP_BLOCKS))
+		return "bitmap marks blocks past the end as free";
+	return NULL;
+}
+
+static const char *verify_root(const struct msyncfs_geo *geo, const void *buf,
+			       u64 blkno)
+{
+	const struct msyncfs_disk_root *root = buf;
+	u64 orphan = le64_to_cpu(root->orphan_head);
+
+	if (blkno != MSYNCFS_ROOT_BLKNO || root->h.owner)
+		return "root block in the wrong place";
+	if (orphan && !msyncfs_is_data(geo, orphan))
+		return "head of the orphan list is outside the data area";
+	if (root->dfree_head ||
+	    !all_zero(root->reserved, sizeof(root->reserved)))
+		return "reserved bytes of the root block are not zero";
+	return NULL;
+}
+
+static const char *verify_header(const struct msyncfs_geo *geo,
+				 const struct msyncfs_disk_header *h,
+				 u64 blkno, u32 magic, u64 owner)
+{
+	if (le32_to_cpu(h->magic) != magic)
+		return "wrong magic number";
+	if (le64_to_cpu(h->csum) != block_csum(geo, h))
+		return "wrong checksum";
+	if (le64_to_cpu(h->blkno) != blkno)
+		return "block belongs elsewhere";
+	if (owner != (u64)-1 && le64_to_cpu(h->owner) != owner)
+		return "block belongs to another owner";
+	if (!all_zero(h->reserved, sizeof(h->reserved)))
+		return "reserved bytes of the header are not zero";
+	if (h->level && magic != MSYNCFS_MAGIC_MAP && magic != MSYNCFS_MAGIC_DIR)
+		return "level of a block that has none";
+	return NULL;
+}
+
+/**
+ * msyncfs_verify_block() - check a metadata block
+ * @geo: of the filesystem
+ * @buf: the 4096 bytes as read, 8-byte aligned
+ * @blkno: where they were read from
+ * @magic: what it must be, MSYNCFS_MAGIC_*
+ * @owner: whose it must be, as in struct msyncfs_disk_header; (u64)-1 when any
+ *	owner will do
+ *
+ * A block that passes can be used without further checks of its own fields:
+ * every block number in it lies in the data area, every length within bounds.
+ *
+ * Context: any. Reads the block about twice.
+ * Return: NULL, or what is wrong in words.
+ */
+const char *msyncfs_verify_block(const struct msyncfs_geo *geo,
+				 const void *buf, u64 blkno, u32 magic,
+				 u64 owner)
+{
+	const char *why = verify_header(geo, buf, blkno, magic, owner);
+
+	if (why)
+		return why;
+	if (magic == MSYNCFS_MAGIC_BITMAP)
+		return verify_bitmap(geo, buf, blkno);
+	if (magic == MSYNCFS_MAGIC_ROOT)
+		return verify_root(geo, buf, blkno);
+	if (!msyncfs_is_data(geo, blkno))
+		return "block lies outside the data area";
+	if (magic == MSYNCFS_MAGIC_INODE)
+		return verify_inode(geo, buf, blkno);
+	if (magic == MSYNCFS_MAGIC_MAP)
+		return verify_map(geo, buf, blkno);
+	if (magic == MSYNCFS_MAGIC_DIR)
+		return verify_dir(geo, buf);
+	return "unknown kind of block";
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_verify_block);

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whole reads and writes of a block device or an image file, with negative
+ * errno. What the bytes mean is not known here.
+ */
+#include "device.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+/*
+ * Open @path. For a block device O_EXCL makes the kernel refuse (-EBUSY) while
+ * it is mounted or otherwise claimed. Returns 0, a negative errno, or -ENOTBLK
+ * when it is neither a block device nor a regular file.
+ */
+int device_open(struct device *dev, const char *path, int flags)
+{
+	struct stat st;
+	int sector;
+
+	*dev = (struct device){ .path = path, .fd = -1, .sector = 512 };
+	if (stat(path, &st))
+		return -errno;
+	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
+		return -ENOTBLK;
+	dev->is_block = S_ISBLK(st.st_mode);
+	dev->fd = open(path, flags | O_CLOEXEC | (dev->is_block ? O_EXCL : 0));
+	if (dev->fd < 0)
+		return -errno;
+	if (!dev->is_block) {
+		dev->bytes = st.st_size;
+		return 0;
+	}
+	if (ioctl(dev->fd, BLKGETSIZE64, &dev->bytes) ||
+	    ioctl(dev->fd, BLKSSZGET, &sector))
+		return -errno;
+	dev->sector = sector;
+	return 0;
+}
+
+/* Read all of @len bytes at @pos. Returns 0 or a negative errno. */
+int device_read(const struct device *dev, void *buf, size_t len, u64 pos)
+{
+	while (len) {
+		ssize_t n = pread(dev->fd, buf, len, pos);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		buf = (char *)buf + n;
+		len -= n;
+		pos += n;
+	}
+	return 0;
+}
+
+/* Write all of @len bytes at @pos. Returns 0 or a negative errno. */
+int device_write(const struct device *dev, const void *buf, size_t len,
+		 u64 pos)
+{
+	while (len) {
+		ssize_t n = pwrite(dev->fd, buf, len, pos);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		buf = (const char *)buf + n;
+		len -= n;
+		pos += n;
+	}
+	return 0;
+}
+
+/* Write zeros. Returns 0 or a negative errno. */
+int device_zero(const struct device *dev, u64 pos, u64 len)
+{
+	static const char zero[65536];
+
+	while (len) {
+		size_t n = len < sizeof(zero) ? len : sizeof(zero);
+		int err = device_write(dev, zero, n, pos);
+
+		if (err)
+			return err;
+		pos += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* Make everything written durable. Returns 0 or a negative errno. */
+int device_sync(const struct device *dev)
+{
+	return fsync(dev->fd) ? -errno : 0;
+}
+
+/* "64.0 MiB", in @buf. */
+const char *size_text(u64 bytes, char buf[32])
+{
+	static const char * const unit[] = {
+		"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"
+	};
+	double v = bytes;
+	unsigned int i;
+
+	for (i = 0; v >= 1024 && i + 1 < ARRAY_SIZE(unit); i++)
+		v /= 1024;
+	snprintf(buf, 32, i ? "%.1f %s" : "%.0f %s", v, unit[i]);
+	return buf;
+}
+
+/* The usual notation of a UUID, in @buf. */
+const char *uuid_text(const u8 uuid[16], char buf[40])
+{
+	char *p = buf;
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*p++ = '-';
+		p += sprintf(p, "%02x", uuid[i]);
+	}
+	return buf;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The device or image file that a tool works on, and how tools say things. */
+#ifndef MSYNCFS_DEVICE_H
+#define MSYNCFS_DEVICE_H
+
+#include "userspace.h"
+
+#define MSYNCFS_TOOLS_VERSION	"0.1"
+
+/**
+ * struct device - an open block device or image file
+ * @path: as the user gave it
+ * @fd: open file
+ * @bytes: size
+ * @sector: size of its sectors in bytes, 512 for a file
+ * @is_block: a block device
+ */
+struct device {
+	const char	*path;
+	int		fd;
+	u64		bytes;
+	unsigned int	sector;
+	bool		is_block;
+};
+
+int device_open(struct device *dev, const char *path, int flags);
+int device_read(const struct device *dev, void *buf, size_t len, u64 pos);
+int device_write(const struct device *dev, const void *buf, size_t len,
+		 u64 pos);
+int device_zero(const struct device *dev, u64 pos, u64 len);
+int device_sync(const struct device *dev);
+const char *size_text(u64 bytes, char buf[32]);
+const char *uuid_text(const u8 uuid[16], char buf[40]);
+
+#endif /* MSYNCFS_DEVICE_H */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What fs/format.c and fs/logscan.c use of the kernel, for the tools. Nothing
+ * here knows of msyncfs.
+ */
+#ifndef MSYNCFS_USERSPACE_H
+#define MSYNCFS_USERSPACE_H
+
+#include <endian.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <linux/types.h>
+
+#define XXH_STATIC_LINKING_ONLY		/* the state lives on the stack */
+#include <xxhash.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s64 s64;
+
+/* Through u64, which is %llu everywhere; uint64_t is not. */
+#define le64_to_cpu(x)	((u64)le64toh(x))
+#define le32_to_cpu(x)	((u32)le32toh(x))
+#define cpu_to_le64(x)	((__le64)htole64(x))
+#define cpu_to_le32(x)	((__le32)htole32(x))
+
+#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+
+#ifndef S_IALLUGO
+#define S_IALLUGO	07777
+#endif
+
+/* Types of directory entries, linux/fs_types.h in the kernel. */
+#define FT_UNKNOWN	0
+#define FT_REG_FILE	1
+#define FT_DIR		2
+#define FT_CHRDEV	3
+#define FT_BLKDEV	4
+#define FT_FIFO		5
+#define FT_SOCK		6
+#define FT_SYMLINK	7
+#define FT_MAX		8
+
+#define EXPORT_SYMBOL_IF_KUNIT(sym)
+
+/* linux/xxhash.h */
+#define xxh64_state	XXH64_state_s
+#define xxh64(buf, len, seed)		((u64)XXH64(buf, len, seed))
+#define xxh64_reset(state, seed)	((void)XXH64_reset(state, seed))
+#define xxh64_update(state, buf, len)	XXH64_update(state, buf, len)
+#define xxh64_digest(state)		((u64)XXH64_digest(state))
+
+/* The first byte of @s that is not @c, or NULL. */
+static inline const void *memchr_inv(const void *s, int c, size_t n)
+{
+	const u8 *p = s;
+
+	for (; n; n--, p++)
+		if (*p != (u8)c)
+			return p;
+	return NULL;
+}
+
+#endif /* MSYNCFS_USERSPACE_H */

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mkfs.msyncfs: makes an empty msyncfs on a block device or in an image file.
+ * The superblock is written last, so an interrupted run leaves nothing that
+ * would mount.
+ */
+#include "../fs/format.h"
+#include "device.h"
+
+#include <blkid/blkid.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Signatures of other filesystems, RAIDs and tables lie within this much of
+ * either end of the device.
+ */
+#define WIPE_BYTES	(1024 * 1024)
+
+struct options {
+	const char	*label;
+	u64		log_bytes;	/* 0: the default */
+	bool		force;
+	bool		quiet;
+};
+
+__attribute__((noreturn, format(printf, 1, 2)))
+static void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("mkfs.msyncfs: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+__attribute__((noreturn))
+static void usage(FILE *to, int status)
+{
+	fprintf(to,
+		"Usage: mkfs.msyncfs [-L LABEL] [-l LOGSIZE] [-fq] DEVICE\n"
+		"\n"
+		"Makes an empty msyncfs on a block device or in a regular file.\n"
+		"\n"
+		"  -L LABEL    name of the filesystem, at most %d bytes\n"
+		"  -l LOGSIZE  size of the log in bytes, or with K, M or G: 1M to 1G\n"
+		"              (default: 1/16 of the device, 1M to 64M)\n"
+		"  -f          even if the device holds something already\n"
+		"  -q          say nothing when all went well\n"
+		"  -V          print the version\n"
+		"  -h          print this\n", MSYNCFS_LABEL_LEN);
+	exit(status);
+}
+
+/* Bytes from a number with an optional suffix; 0 when it is none. */
+static u64 parse_size(const char *text)
+{
+	unsigned long long n;
+	unsigned int shift = 0;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return 0;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	switch (*end) {
+	case 'k': case 'K':
+		shift = 10;
+		break;
+	case 'm': case 'M':
+		shift = 20;
+		break;
+	case 'g': case 'G':
+		shift = 30;
+		break;
+	}
+	if (shift)
+		end++;
+	if (errno || *end || n > ULLONG_MAX >> shift)
+		return 0;
+	return n << shift;
+}
+
+static void random_bytes(void *buf, size_t len)
+{
+	if (getrandom(buf, len, 0) != (ssize_t)len)
+		die("no random numbers: %s", strerror(errno));
+}
+
+static void put(const struct device *dev, const void *buf, size_t len,
+		u64 blkno)
+{
+	int err = device_write(dev, buf, len, blkno << MSYNCFS_BLOCK_SHIFT);
+
+	if (err)
+		die("%s: cannot write block %llu: %s", dev->path, blkno,
+		    strerror(-err));
+}
+
+/* What blkid and we know of the device's present content. */
+static void refuse_if_used(const struct device *dev)
+{
+	struct msyncfs_disk_super ds;
+	const char *what = NULL;
+	blkid_probe pr;
+	int ret;
+
+	if (!device_read(dev, &ds, sizeof(ds), 0) &&
+	    le64_to_cpu(ds.magic) == MSYNCFS_MAGIC_SUPER)
+		die("%s holds an msyncfs already; -f overwrites it", dev->path);
+
+	pr = blkid_new_probe();
+	if (!pr || blkid_probe_set_device(pr, dev->fd, 0, 0))
+		die("%s: cannot look for existing filesystems", dev->path);
+	blkid_probe_enable_superblocks(pr, true);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE |
+					  BLKID_SUBLKS_MAGIC);
+	blkid_probe_enable_partitions(pr, true);
+	ret = blkid_do_safeprobe(pr);
+	if (ret == -2)
+		what = "more than one filesystem";
+	else if (ret < 0)
+		die("%s: cannot look for existing filesystems", dev->path);
+	else if (!ret && blkid_probe_lookup_value(pr, "TYPE", &what, NULL) &&
+		 blkid_probe_lookup_value(pr, "PTTYPE", &what, NULL))
+		what = "something";
+	if (what)
+		die("%s holds %s already; -f overwrites it", dev->path, what);
+	blkid_free_probe(pr);
+}
+
+static u64 choose_log(const struct device *dev, const struct options *opt)
+{
+	u64 blocks = opt->log_bytes >> MSYNCFS_BLOCK_SHIFT;
+
+	if (!opt->log_bytes) {
+		blocks = (dev->bytes / 16) >> MSYNCFS_BLOCK_SHIFT;
+		if (blocks > MSYNCFS_LOG_DEF_BLOCKS)
+			blocks = MSYNCFS_LOG_DEF_BLOCKS;
+		if (blocks < MSYNCFS_LOG_MIN_BLOCKS)
+			blocks = MSYNCFS_LOG_MIN_BLOCKS;
+	}
+	if (blocks < MSYNCFS_LOG_MIN_BLOCKS || blocks > MSYNCFS_LOG_MAX_BLOCKS)
+		die("the log takes 1 MiB to 1 GiB");
+	return blocks;
+}
+
+static void plan(const struct device *dev, const struct options *opt,
+		 struct msyncfs_geo *geo)
+{
+	int err = msyncfs_layout(dev->bytes >> MSYNCFS_BLOCK_SHIFT,
+				 choose_log(dev, opt), geo);
+
+	if (err == -ENOSPC)
+		die("%s is too small: the log of %llu KiB leaves no room for data",
+		    dev->path, choose_log(dev, opt) * 4);
+	if (err)
+		die("%s: cannot make a filesystem of this size", dev->path);
+
+	random_bytes(geo->uuid, sizeof(geo->uuid));
+	geo->uuid[6] = (geo->uuid[6] & 0x0f) | 0x40;	/* RFC 4122: random */
+	geo->uuid[8] = (geo->uuid[8] & 0x3f) | 0x80;
+	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
+}
+
+/* Old signatures, and whatever might look like the start of a log. */
+static void wipe(const struct device *dev, const struct msyncfs_geo *geo)
+{
+	u64 head = (geo->log_start + 1) << MSYNCFS_BLOCK_SHIFT;
+	u64 tail = dev->bytes < WIPE_BYTES ? dev->bytes : WIPE_BYTES;
+	int err;
+
+	if (head < tail)
+		head = tail;
+	err = device_zero(dev, 0, head);
+	if (!err)
+		err = device_zero(dev, dev->bytes - tail, tail);
+	if (!err)
+		err = device_sync(dev);
+	if (err)
+		die("%s: cannot write: %s", dev->path, strerror(-err));
+}
+
+static void write_bitmaps(const struct device *dev,
+			  const struct msyncfs_geo *geo)
+{
+	static struct msyncfs_disk_bitmap bm;
+	u64 group, i;
+
+	for (group = 0; group < geo->bitmap_blocks; group++) {
+		msyncfs_init_block(&bm, MSYNCFS_MAGIC_BITMAP, 0,
+				   geo->bitmap_start + group, group);
+		for (i = 0; i < MSYNCFS_GROUP_BLOCKS; i++) {
+			u64 blkno = group * MSYNCFS_GROUP_BLOCKS + i;
+
+			if (!msyncfs_is_data(geo, blkno) ||
+			    blkno == geo->root_ino)
+				bm.bits[i / 8] |= 1 << i % 8;
+		}
+		msyncfs_seal_block(geo, &bm, 0);
+		put(dev, &bm, sizeof(bm), geo->bitmap_start + group);
+	}
+}
+
+static void write_root(const struct device *dev, const struct msyncfs_geo *geo)
+{
+	static struct msyncfs_disk_inode di;
+	static struct msyncfs_disk_root root;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	msyncfs_init_block(&di, MSYNCFS_MAGIC_INODE, 0, geo->root_ino,
+			   geo->root_ino);
+	di.mode = cpu_to_le32(S_IFDIR | 0755);
+	di.nlink = cpu_to_le32(2);
+	di.parent = cpu_to_le64(geo->root_ino);
+	di.atime = cpu_to_le64(now.tv_sec);
+	di.mtime = di.atime;
+	di.ctime = di.atime;
+	di.btime = di.atime;
+	di.atime_ns = cpu_to_le32(now.tv_nsec);
+	di.mtime_ns = di.atime_ns;
+	di.ctime_ns = di.atime_ns;
+	di.btime_ns = di.atime_ns;
+	msyncfs_seal_block(geo, &di, 0);
+	put(dev, &di, sizeof(di), geo->root_ino);
+
+	msyncfs_init_block(&root, MSYNCFS_MAGIC_ROOT, 0, MSYNCFS_ROOT_BLKNO, 0);
+	msyncfs_seal_block(geo, &root, 0);
+	put(dev, &root, sizeof(root), MSYNCFS_ROOT_BLKNO);
+}
+
+/* Only the slot that counter 1 belongs to; the other stays zero, not valid. */
+static void write_slot(const struct device *dev, const struct msyncfs_geo *geo)
+{
+	static char block[MSYNCFS_BLOCK_SIZE] __attribute__((aligned(8)));
+	struct msyncfs_disk_slot *slot = (struct msyncfs_disk_slot *)block;
+
+	slot->counter = cpu_to_le64(1);
+	random_bytes(&slot->nonce, sizeof(slot->nonce));
+	slot->tail_seq = cpu_to_le64(1);
+	slot->time = cpu_to_le64(time(NULL));
+	msyncfs_seal_slot(geo, slot);
+	put(dev, block, sizeof(block),
+	    MSYNCFS_SLOT_BLKNO + 1 % MSYNCFS_NR_SLOTS);
+}
+
+static void write_super(const struct device *dev,
+			const struct msyncfs_geo *geo,
+			const struct options *opt)
+{
+	static char block[MSYNCFS_BLOCK_SIZE] __attribute__((aligned(8)));
+	struct msyncfs_disk_super *ds = (struct msyncfs_disk_super *)block;
+
+	ds->magic = cpu_to_le64(MSYNCFS_MAGIC_SUPER);
+	memcpy(ds->uuid, geo->uuid, sizeof(ds->uuid));
+	memcpy(ds->label, opt->label, strlen(opt->label));
+	ds->blocks = cpu_to_le64(geo->blocks);
+	ds->log_start = cpu_to_le64(geo->log_start);
+	ds->log_blocks = cpu_to_le64(geo->log_blocks);
+	ds->bitmap_start = cpu_to_le64(geo->bitmap_start);
+	ds->bitmap_blocks = cpu_to_le64(geo->bitmap_blocks);
+	ds->root_ino = cpu_to_le64(geo->root_ino);
+	ds->mkfs_time = cpu_to_le64(time(NULL));
+	ds->block_shift = cpu_to_le32(MSYNCFS_BLOCK_SHIFT);
+	msyncfs_seal_super(ds);
+	put(dev, block, sizeof(block), geo->blocks - 1);
+	put(dev, block, sizeof(block), MSYNCFS_SUPER_BLKNO);
+}
+
+static void sync_or_die(const struct device *dev)
+{
+	int err = device_sync(dev);
+
+	if (err)
+		die("%s: cannot write: %s", dev->path, strerror(-err));
+}
+
+static void report(const struct device *dev, const struct msyncfs_geo *geo,
+		   const struct options *opt)
+{
+	u64 free = geo->blocks - 1 - geo->root_ino - 1;
+	char a[40];
+
+	printf("msyncfs on %s\n", dev->path);
+	printf("  label   %s\n", *opt->label ? opt->label : "(none)");
+	printf("  uuid    %s\n", uuid_text(geo->uuid, a));
+	printf("  size    %s, %llu blocks of 4 KiB\n",
+	       size_text(geo->blocks << MSYNCFS_BLOCK_SHIFT, a), geo->blocks);
+	printf("  log     %s, %llu blocks\n",
+	       size_text(geo->log_blocks << MSYNCFS_BLOCK_SHIFT, a),
+	       geo->log_blocks);
+	printf("  groups  %llu\n", geo->bitmap_blocks);
+	printf("  free    %s, %llu blocks\n",
+	       size_text(free << MSYNCFS_BLOCK_SHIFT, a), free);
+}
+
+static const char *parse_options(int argc, char **argv, struct options *opt)
+{
+	bool version = false;
+	int c;
+
+	while ((c = getopt(argc, argv, "L:l:fqvVh")) != -1) {
+		switch (c) {
+		case 'L':
+			opt->label = optarg;
+			if (strlen(optarg) > MSYNCFS_LABEL_LEN)
+				die("the label is longer than %d bytes",
+				    MSYNCFS_LABEL_LEN);
+			break;
+		case 'l':
+			opt->log_bytes = parse_size(optarg);
+			if (!opt->log_bytes)
+				die("not a size: %s", optarg);
+			break;
+		case 'f':
+			opt->force = true;
+			break;
+		case 'q':
+			opt->quiet = true;
+			break;
+		case 'v':		/* mkfs(8) may pass it on */
+			break;
+		case 'V':
+			version = true;
+			break;
+		case 'h':
+			usage(stdout, 0);
+		default:
+			usage(stderr, 1);
+		}
+	}
+	if (version) {
+		puts("mkfs.msyncfs " MSYNCFS_TOOLS_VERSION);
+		if (optind == argc)
+			exit(0);
+	}
+	if (optind + 1 != argc)
+		usage(stderr, 1);
+	return argv[optind];
+}
+
+int main(int argc, char **argv)
+{
+	struct options opt = { .label = "" };
+	struct msyncfs_geo geo = {};
+	const char *path;
+	struct device dev;
+	int err;
+
+	path = parse_options(argc, argv, &opt);
+	err = device_open(&dev, path, O_RDWR);
+	if (err == -EBUSY)
+		die("%s is mounted or in use", path);
+	if (err)
+		die("cannot open %s: %s", path, err == -ENOTBLK ?
+		    "neither a block device nor a regular file" :
+		    strerror(-err));
+	if (dev.sector > MSYNCFS_BLOCK_SIZE)
+		die("%s has sectors of %u bytes; 4096 at most", path,
+		    dev.sector);
+
+	plan(&dev, &opt, &geo);
+	if (!opt.force)
+		refuse_if_used(&dev);
+	wipe(&dev, &geo);
+	write_bitmaps(&dev, &geo);
+	write_root(&dev, &geo);
+	write_slot(&dev, &geo);
+	sync_or_die(&dev);
+	write_super(&dev, &geo, &opt);
+	sync_or_die(&dev);
+	if (close(dev.fd))
+		die("%s: cannot write: %s", path, strerror(errno));
+	if (!opt.quiet)
+		report(&dev, &geo, &opt);
+	return 0;
+}
