@@ -9,11 +9,11 @@ boot_prepare() {
 	if [ -n "$debug" ]; then
 		v=$("$SCRIPTS/test-kernel.sh") && eval "$v"
 		RELEASE=$TEST_RELEASE VMLINUZ=$TEST_BZIMAGE
-		MEM=2048 SLOW=4 CMDLINE=msyncfs.kmemleak=1
+		MEM=2048 SLOW=4 CMDLINE=guest.kmemleak=1
 	else
 		v=$("$SCRIPTS/stock-kernel.sh") && eval "$v"
 		RELEASE=$STOCK_RELEASE VMLINUZ=$STOCK_VMLINUZ modroot=$STOCK_MODROOT
-		MEM=1536 SLOW=1 CMDLINE=msyncfs.modules=virtio_blk
+		MEM=1536 SLOW=1 CMDLINE=guest.modules=virtio_blk
 		mods="virtio_pci virtio_blk null_blk brd dm_mod dm_flakey dm_log_writes loop ext4 xfs"
 		mods="$mods libcrc32c crc32c_generic"
 	fi

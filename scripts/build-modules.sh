@@ -51,4 +51,4 @@ grep -vE '^(make|  (CC|LD|AR|MODPOST|BTF|CHECK|DESCEND|ENTER)\b)|^Skipping BTF' 
 while read -r ko; do
 	cp "${ko%.o}" "$out/" 2>/dev/null || cp "${ko%.o}.ko" "$out/"
 done < <(sed "s|^|$farm/|; s|^$farm//|/|" "$farm/modules.order")
-say "modules: $(cd "$out" && ls ./*.ko | sed "s|^\./|${out#"$TOP"/}/|" | tr '\n' ' ')"
+say "modules: $(cd "$TOP" && echo "${out#"$TOP"/}"/*.ko)"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Sourced by the scripts that run on the host: progress lines, cache, helpers.
 
 set -euo pipefail

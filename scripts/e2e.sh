@@ -26,7 +26,7 @@ results=$OUT/results
 : >"$results"
 
 all_guest=$(cd "$SCRIPTS/guest" && for f in *.sh; do [ "$f" = lib.sh ] || echo "${f%.sh}"; done)
-all_host=$(cd "$SCRIPTS/host" && for f in *.sh; do [ ! -e "$f" ] || echo "${f%.sh}"; done)
+all_host=$(cd "$SCRIPTS/host" && for f in *.sh; do [ "$f" = lib.sh ] || echo "${f%.sh}"; done)
 guest='' host=''
 for t in "${@:-}"; do
 	if [ -z "$t" ]; then
@@ -36,7 +36,7 @@ for t in "${@:-}"; do
 	elif [ -e "$SCRIPTS/host/$t.sh" ]; then
 		host="$host $t"
 	else
-		die "no such test: $t (guest:" $all_guest "- host:" $all_host")"
+		die "no such test: $t; there are: ${all_guest//$'\n'/ } ${all_host//$'\n'/ }"
 	fi
 done
 
@@ -102,8 +102,7 @@ run_guest() {
 rest=$guest
 while [ -n "${rest// /}" ]; do
 	round=$((round + 1))
-	# shellcheck disable=SC2086 # one line
-	rest=$(echo $rest)
+	rest=${rest//$'\n'/ }
 	say "end-to-end tests on $RELEASE: $rest"
 	rest=$(run_guest "$rest")
 done
@@ -114,7 +113,7 @@ for t in $host; do
 	limit=$(sed -n 's/^# Timeout: *//p' "$SCRIPTS/host/$t.sh")
 	: >"$OUT/$t/channel"
 	why=''
-	CHANNEL=$OUT/$t/channel T_ON_HOST=1 SCRIPTS=$SCRIPTS OUT=$OUT/$t \
+	env CHANNEL="$OUT/$t/channel" T_ON_HOST=1 SCRIPTS="$SCRIPTS" OUT="$OUT/$t" \
 		timeout -k 10 $((${limit:-300} * SLOW)) "$SCRIPTS/host/$t.sh" >"$OUT/$t/log" 2>&1 || why="exit status $?"
 	sed -n 's/^# /    # /p' "$OUT/$t/channel" >&2
 	[ -z "$why" ] || tail -n 25 "$OUT/$t/log" | sed 's/^/    | /' >&2

@@ -22,7 +22,9 @@ def main():
         sys.exit(__doc__)
     tree, channel, expected = sys.argv[1], sys.argv[2], sys.argv[3:]
     sys.path.insert(0, os.path.join(tree, "tools/testing/kunit"))
-    import kunit_parser  # pylint: disable=import-error,import-outside-toplevel
+    # The parser prints to what is stdout when it is imported.
+    with contextlib.redirect_stdout(io.StringIO()):
+        import kunit_parser  # pylint: disable=import-error,import-outside-toplevel
 
     suites = {}
     with open(channel, encoding="utf-8", errors="replace") as log:
@@ -52,8 +54,7 @@ def main():
         if suite not in suites:
             print(f"not ok {suite}  the suite did not run")
             continue
-        with contextlib.redirect_stdout(io.StringIO()):
-            root = kunit_parser.parse_run_tests(suites[suite])
+        root = kunit_parser.parse_run_tests(suites[suite])
         cases, bad = 0, 0
         for sub in root.subtests:
             for name, test in leaves(sub, [sub.name]):

@@ -33,7 +33,7 @@ say "booting the test kernel: ${#suites[@]} KUnit suites"
 rc=0
 # KUnit marks the kernel as tainted by tests; its suites report on the console.
 "$SCRIPTS/vm.sh" -n "KUnit guest" -o "$OUT" -k "$TEST_BZIMAGE" -i "$OUT/initramfs" -m 3072 \
-	-t 1800 -q 300 -a "msyncfs.kmemleak=1 ${filter:+kunit.filter_glob=$filter}" || rc=1
+	-t 1800 -q 300 -a "kunit.enable=1 guest.kmemleak=1 ${filter:+kunit.filter_glob=$filter}" || rc=1
 
 python3 "$SCRIPTS/kunit-report.py" "$TEST_KDIR" "$OUT/channel.log" "${suites[@]}" >"$OUT/results"
 for t in module.{load,kunit_load,kunit_unload,unload,no_slab_left,no_sysfs_left} kmemleak; do

@@ -14,7 +14,7 @@ key=$({ cat "$config"; echo "$version"; gcc --version | head -n 1; } | sha256sum
 dest=$CACHE/test-kernel-$version-$key
 
 build() {
-	local src log lost
+	local src log
 	[ ! -e "$dest/done" ] || return 0
 	say "building the test kernel once (linux-source $version, about 8 minutes on 2 cores)"
 	rm -rf "$dest"
@@ -30,9 +30,8 @@ build() {
 	cd "$src" || return 1
 	make -s KCONFIG_ALLCONFIG="$config" allnoconfig >"$log" 2>&1 ||
 		{ cat "$log" >&2; return 1; }
-	lost=$(grep '^CONFIG_' "$config" | grep -vxFf .config)
-	if [ -n "$lost" ]; then
-		say "Kconfig dropped these lines of ${config#"$TOP"/}:" $lost
+	if grep '^CONFIG_' "$config" | grep -vxFf .config >&2; then
+		say "Kconfig dropped these lines of ${config#"$TOP"/}"
 		return 1
 	fi
 

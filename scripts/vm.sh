@@ -64,7 +64,8 @@ done
 
 # loglevel, never "quiet": that would hide KTAP.  panic=-1 with -no-reboot ends
 # a guest that died instead of waiting for the time-out.
-qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp "$cpus" -m "$mem" \
+# q35: the interrupt tables of the older "pc" cost a debug kernel 20 s of ACPI.
+qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp "$cpus" -m "$mem" \
 	-display none -no-reboot -nodefaults -no-user-config \
 	-chardev file,id=con,path="$out/console.log" -serial chardev:con \
 	-chardev file,id=ch,path="$out/channel.log" -serial chardev:ch \

@@ -93,7 +93,9 @@ t_mount() {
 	mkdir -p "$MNT"
 	t_run mount -t msyncfs ${2:+-o "$2"} "${1:-$DISK}" "$MNT"
 }
+# shellcheck disable=SC2120 # the argument is optional
 t_umount() { t_run umount "${1:-$MNT}"; }
+# shellcheck disable=SC2119
 t_remount() { t_umount; t_mount "$@"; }	# with a new cache: what the disk has
 t_fsck() { t_run fsck.msyncfs -n "${1:-$DISK}"; }
 

@@ -6,13 +6,13 @@
 t_case write
 t_fresh
 seq 1 20000 >/tmp/data
-t_run cp /tmp/data $MNT/file
-t_run cmp /tmp/data $MNT/file
+t_run cp /tmp/data "$MNT/file"
+t_run cmp /tmp/data "$MNT/file"
 t_umount
 
 t_case read_back
 t_mount
-t_run cmp /tmp/data $MNT/file
+t_run cmp /tmp/data "$MNT/file"
 t_fails rmmod msyncfs
 t_umount
 t_fsck
