@@ -13,13 +13,14 @@
 #include <kunit/visibility.h>
 #include <linux/fs_types.h>
 #include <linux/limits.h>
-#include <linux/math.h>
+#include <linux/math64.h>
 #include <linux/stat.h>
 #include <linux/string.h>
 #endif
 
 #define MSYNCFS_DATA_MIN_BLOCKS	32	/* less is not worth a filesystem */
 #define MSYNCFS_BLOCKS_MAX	0x0008000000000000ULL /* bytes fit loff_t */
+#define MSYNCFS_SEQ_MAX		0x7fffffffffffffffULL /* room to go on */
 #define MSYNCFS_NSEC_PER_SEC	1000000000U
 #define MSYNCFS_LINKS_MAX	0x7fffffffU
 
@@ -74,7 +75,8 @@ int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo)
 	    log_blocks > MSYNCFS_LOG_MAX_BLOCKS)
 		return -EINVAL;
 
-	bitmaps = (blocks + MSYNCFS_GROUP_BLOCKS - 1) / MSYNCFS_GROUP_BLOCKS;
+	bitmaps = div_u64(blocks + MSYNCFS_GROUP_BLOCKS - 1,
+			  MSYNCFS_GROUP_BLOCKS);
 	data = MSYNCFS_BITMAP_BLKNO + bitmaps + log_blocks;
 	if (blocks < data + MSYNCFS_DATA_MIN_BLOCKS + 1)
 		return -ENOSPC;
@@ -235,8 +237,8 @@ const char *msyncfs_verify_slot(const struct msyncfs_geo *geo,
 		return "reserved bytes of the tail slot are not zero";
 	if (!slot->counter)
 		return "counter of the tail slot is zero";
-	if (!slot->tail_seq)
-		return "sequence number of the tail is zero";
+	if (!slot->tail_seq || le64_to_cpu(slot->tail_seq) > MSYNCFS_SEQ_MAX)
+		return "impossible sequence number of the tail";
 	if (le64_to_cpu(slot->tail_pos) >= geo->log_blocks)
 		return "tail lies outside the log";
 	return NULL;
@@ -399,7 +401,7 @@ static const char *verify_dir_inode(const struct msyncfs_geo *geo,
 	if (size % MSYNCFS_BLOCK_SIZE ||
 	    size / MSYNCFS_BLOCK_SIZE > geo->blocks)
 		return "impossible size of a directory";
-	if (le64_to_cpu(di->entries) > size / MSYNCFS_DIRENT_LEN(1))
+	if (le64_to_cpu(di->entries) > div_u64(size, MSYNCFS_DIRENT_LEN(1)))
 		return "more entries than fit into the directory";
 	if (le32_to_cpu(di->dir_depth) > MSYNCFS_DIR_MAX_DEPTH)
 		return "impossible depth of a directory";

@@ -32,6 +32,7 @@ typedef __s64 s64;
 #define cpu_to_le32(x)	((__le32)htole32(x))
 
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+#define div_u64(n, d)		((u64)(n) / (d))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 
 #ifndef S_IALLUGO

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The scan of the log: which records stand in it, and whether what ends them is
+ * the torn tail of a crash or damage. It reads through a callback and allocates
+ * nothing; the module's recovery, fsck.msyncfs and the KUnit suites share it.
+ * What to do with the records is up to them.
+ *
+ * A record is acceptable only if magic, uuid, nonce, sequence, shape, homes and
+ * checksum all fit (R4). The first that is not ends the log. A commit writes
+ * its record in one go and acknowledges it when it is durable, so a crash
+ * leaves at most records at the end that nobody was told of. A header carries
+ * "durable up to sequence N": a valid record further on that says so of the bad
+ * one proves that it was acknowledged and has been damaged since.
+ */
+#include "format.h"
+
+#ifdef __KERNEL__
+#include <kunit/visibility.h>
+#include <linux/errno.h>
+#include <linux/string.h>
+#endif
+
+#define MSYNCFS_SCAN_BLOCKS	256	/* read at once in search of headers */
+
+/**
+ * msyncfs_reject_name() - why a record was not accepted, in words
+ * @why: the reason
+ *
+ * Context: any.
+ */
+const char *msyncfs_reject_name(enum msyncfs_reject why)
+{
+	static const char * const name[MSYNCFS_NR_REC] = {
+		[MSYNCFS_REC_OK]	= "good record",
+		[MSYNCFS_REC_MAGIC]	= "no record",
+		[MSYNCFS_REC_UUID]	= "record of another filesystem",
+		[MSYNCFS_REC_NONCE]	= "record of another mount",
+		[MSYNCFS_REC_SEQ]	= "record out of sequence",
+		[MSYNCFS_REC_SHAPE]	= "impossible counts or lengths",
+		[MSYNCFS_REC_HOME]	= "impossible home block",
+		[MSYNCFS_REC_CSUM]	= "wrong checksum",
+		[MSYNCFS_REC_IO]	= "cannot be read",
+	};
+
+	if ((unsigned int)why >= MSYNCFS_NR_REC)
+		return "unknown reason";
+	return name[why];
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_reject_name);
+
+static u64 record_max(const struct msyncfs_geo *geo)
+{
+	return geo->log_blocks / 4;
+}
+
+/* Blocks of header and payload. */
+static u64 record_len(const struct msyncfs_disk_record *rec)
+{
+	u32 nr = le32_to_cpu(rec->nr_images);
+
+	return (u64)msyncfs_record_header_blocks(nr) + nr;
+}
+
+static enum msyncfs_reject check_identity(const struct msyncfs_geo *geo,
+					  const struct msyncfs_disk_record *rec,
+					  u64 nonce)
+{
+	if (le32_to_cpu(rec->magic) != MSYNCFS_MAGIC_RECORD)
+		return MSYNCFS_REC_MAGIC;
+	if (memcmp(rec->uuid, geo->uuid, sizeof(rec->uuid)))
+		return MSYNCFS_REC_UUID;
+	if (le64_to_cpu(rec->nonce) != nonce)
+		return MSYNCFS_REC_NONCE;
+	return MSYNCFS_REC_OK;
+}
+
+/* Nothing may be read by the lengths of a header that has not passed this. */
+static enum msyncfs_reject check_shape(const struct msyncfs_geo *geo,
+				       const struct msyncfs_disk_record *rec,
+				       u64 pos)
+{
+	u32 nr = le32_to_cpu(rec->nr_images);
+	u64 len = record_len(rec);
+
+	if (!nr || len > record_max(geo) || pos + len > geo->log_blocks)
+		return MSYNCFS_REC_SHAPE;
+	if (le32_to_cpu(rec->header_blocks) != msyncfs_record_header_blocks(nr))
+		return MSYNCFS_REC_SHAPE;
+	if (le64_to_cpu(rec->durable_seq) >= le64_to_cpu(rec->seq))
+		return MSYNCFS_REC_SHAPE;
+	if (rec->reserved0 ||
+	    memchr_inv(rec->reserved, 0, sizeof(rec->reserved)))
+		return MSYNCFS_REC_SHAPE;
+	return MSYNCFS_REC_OK;
+}
+
+static enum msyncfs_reject check_homes(const struct msyncfs_geo *geo,
+				       const struct msyncfs_disk_record *rec)
+{
+	u32 nr = le32_to_cpu(rec->nr_images);
+	u64 last = 0;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		u64 home = le64_to_cpu(rec->home[i]) & ~MSYNCFS_HOME_META;
+
+		/* A bit between the two masks makes the number too large. */
+		if (home <= last || !msyncfs_is_home(geo, home))
+			return MSYNCFS_REC_HOME;
+		last = home;
+	}
+	return MSYNCFS_REC_OK;
+}
+
+/* Read the record at @pos, whose header has passed check_shape(). */
+static enum msyncfs_reject check_body(struct msyncfs_log_reader *r, u64 pos,
+				      u64 len)
+{
+	const struct msyncfs_geo *geo = r->geo;
+	const struct msyncfs_disk_record *rec = r->record;
+	size_t end, table;
+	u64 csum;
+
+	if (r->read(r->ctx, pos, len, r->record))
+		return MSYNCFS_REC_IO;
+	/* What the header said a moment ago has been read anew. */
+	if (check_shape(geo, rec, pos) || record_len(rec) != len)
+		return MSYNCFS_REC_SHAPE;
+	if (check_homes(geo, rec))
+		return MSYNCFS_REC_HOME;
+
+	end = MSYNCFS_RECORD_HEADER + 8 * (size_t)le32_to_cpu(rec->nr_images);
+	table = (size_t)le32_to_cpu(rec->header_blocks) * MSYNCFS_BLOCK_SIZE;
+	if (memchr_inv((const char *)r->record + end, 0, table - end))
+		return MSYNCFS_REC_SHAPE;
+
+	csum = msyncfs_csum(r->record, len * MSYNCFS_BLOCK_SIZE,
+			    offsetof(struct msyncfs_disk_record, csum),
+			    geo->seed);
+	if (le64_to_cpu(rec->csum) != csum)
+		return MSYNCFS_REC_CSUM;
+	return MSYNCFS_REC_OK;
+}
+
+static enum msyncfs_reject check_at(struct msyncfs_log_reader *r, u64 nonce,
+				    u64 seq, u64 pos)
+{
+	const struct msyncfs_disk_record *rec = r->buf;
+	enum msyncfs_reject why;
+
+	if (r->read(r->ctx, pos, 1, r->buf))
+		return MSYNCFS_REC_IO;
+	why = check_identity(r->geo, rec, nonce);
+	if (why)
+		return why;
+	if (le64_to_cpu(rec->seq) != seq)
+		return MSYNCFS_REC_SEQ;
+	why = check_shape(r->geo, rec, pos);
+	if (why)
+		return why;
+	return check_body(r, pos, record_len(rec));
+}
+
+/**
+ * msyncfs_log_next() - find the record that comes next
+ * @r: how to read
+ * @nonce: that the record must carry
+ * @seq: that it must carry
+ * @pos: where it starts, in blocks from log_start, unless it did not fit there;
+ *	may be log_blocks
+ * @found: where it was found, @pos or 0; set on success only
+ *
+ * Context: as @r->read wants it.
+ * Return: MSYNCFS_REC_OK with the whole record in @r->record, or the most
+ * telling reason why there is none: of the two places, the one where the
+ * checks got further.
+ */
+enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
+				     u64 nonce, u64 seq, u64 pos, u64 *found)
+{
+	enum msyncfs_reject why = MSYNCFS_REC_MAGIC;
+	enum msyncfs_reject other;
+
+	if (pos < r->geo->log_blocks) {
+		why = check_at(r, nonce, seq, pos);
+		if (!why) {
+			*found = pos;
+			return MSYNCFS_REC_OK;
+		}
+		if (!pos)
+			return why;
+	}
+
+	other = check_at(r, nonce, seq, 0);
+	if (!other)
+		*found = 0;
+	/* The names are in the order of the checks. */
+	return !other || other > why ? other : why;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_next);
+
+/**
+ * struct later - search for a record that proves an earlier one durable
+ * @r: how to read
+ * @nonce: that the record must carry
+ * @seq: the earlier record
+ * @budget: blocks that may still be read to check what looks like a record.
+ *	An honest log needs one check; without a limit, a log full of headers
+ *	that lie about their length would take the square of its size
+ */
+struct later {
+	struct msyncfs_log_reader	*r;
+	u64				nonce;
+	u64				seq;
+	u64				budget;
+};
+
+/* Does the header at @pos claim, and is the claim worth checking, that the bad
+ * record was durable?
+ */
+static bool is_claim(const struct later *l,
+		     const struct msyncfs_disk_record *rec, u64 pos)
+{
+	return !check_identity(l->r->geo, rec, l->nonce) &&
+	       le64_to_cpu(rec->durable_seq) >= l->seq &&
+	       !check_shape(l->r->geo, rec, pos);
+}
+
+/*
+ * Search blocks @from to @to (exclusive) of the log. Returns 0 when nothing is
+ * there, -EUCLEAN when the bad record is known to have been durable, or -EIO.
+ */
+static int find_later(struct later *l, u64 from, u64 to)
+{
+	struct msyncfs_log_reader *r = l->r;
+	u64 chunk = record_max(r->geo), nr = 0, i = 0;
+	u64 pos;
+
+	if (chunk > MSYNCFS_SCAN_BLOCKS)
+		chunk = MSYNCFS_SCAN_BLOCKS;
+	for (pos = from; pos < to; pos++, i++) {
+		const struct msyncfs_disk_record *rec;
+		u64 len;
+
+		if (i == nr) {
+			nr = to - pos < chunk ? to - pos : chunk;
+			i = 0;
+			if (r->read(r->ctx, pos, nr, r->record))
+				return -EIO;
+		}
+		rec = (const void *)((const char *)r->record +
+				     i * MSYNCFS_BLOCK_SIZE);
+		if (!is_claim(l, rec, pos))
+			continue;
+
+		len = record_len(rec);
+		if (l->budget < len + chunk || !check_body(r, pos, len))
+			return -EUCLEAN;
+		l->budget -= len + chunk;
+		nr = i + 1;	/* the check has overwritten the buffer */
+	}
+	return 0;
+}
+
+/* All of the log but the @used blocks from @tail on. */
+static int search_rest(struct later *l, u64 tail, u64 used)
+{
+	u64 log_blocks = l->r->geo->log_blocks;
+	int err;
+
+	if (tail + used >= log_blocks)
+		return find_later(l, tail + used - log_blocks, tail);
+	err = find_later(l, tail + used, log_blocks);
+	if (!err)
+		err = find_later(l, 0, tail);
+	return err;
+}
+
+/**
+ * msyncfs_log_scan() - walk the records of the log from its tail on
+ * @r: how to read
+ * @slot: the tail slot in force, verified
+ * @apply: called with every good record in order, the whole of it in memory
+ *	(@rec, the payload behind the header), and its position in the log; a
+ *	negative return ends the scan
+ * @end_pos: position after the last good record, below log_blocks
+ * @end_seq: sequence number after the last good record
+ * @bad_seq: the record that was not acceptable, always @end_seq
+ * @why: why it was not
+ *
+ * Reads the records and, to tell a torn tail from damage, the rest of the log
+ * once. The outputs are valid on success and on -EUCLEAN.
+ *
+ * Context: as @r->read and @apply want it.
+ * Return: 0 when the log ends as a crash or a clean unmount leaves it; -EUCLEAN
+ * when record @bad_seq was durable once and is damaged, or the slot makes no
+ * sense; -EIO when the log cannot be read; what @apply returned.
+ */
+int msyncfs_log_scan(struct msyncfs_log_reader *r,
+		     const struct msyncfs_disk_slot *slot,
+		     int (*apply)(void *ctx, const struct msyncfs_disk_record *rec,
+				  u64 pos),
+		     u64 *end_pos, u64 *end_seq, u64 *bad_seq,
+		     enum msyncfs_reject *why)
+{
+	u64 log_blocks = r->geo->log_blocks;
+	u64 tail = le64_to_cpu(slot->tail_pos);
+	u64 seq = le64_to_cpu(slot->tail_seq);
+	u64 pos = tail, used = 0, found;
+	struct later later = { .r = r, .budget = 4 * log_blocks };
+
+	*why = MSYNCFS_REC_SHAPE;
+	if (tail >= log_blocks || !seq) {
+		*end_pos = 0;
+		*end_seq = seq;
+		*bad_seq = seq;
+		return -EUCLEAN;
+	}
+
+	later.nonce = le64_to_cpu(slot->nonce);
+	while (!(*why = msyncfs_log_next(r, later.nonce, seq, pos, &found))) {
+		u64 len = record_len(r->record);
+		int err;
+
+		if (found != pos)
+			len += log_blocks - pos;	/* the unused end */
+		if (used + len > log_blocks) {
+			*why = MSYNCFS_REC_SHAPE;	/* bites its own tail */
+			break;
+		}
+		err = apply(r->ctx, r->record, found);
+		if (err)
+			return err;
+		used += len;
+		pos = tail + used;
+		if (pos >= log_blocks)
+			pos -= log_blocks;
+		seq++;
+	}
+
+	*end_pos = pos;
+	*end_seq = seq;
+	*bad_seq = seq;
+	if (*why == MSYNCFS_REC_IO)
+		return -EIO;
+	later.seq = seq;
+	return search_rest(&later, tail, used);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_scan);
