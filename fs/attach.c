@@ -1,0 +1,589 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where captured pages meet blocks: gives each page of a capture its home,
+ * allocating and converting as needed, and makes the capture part of a
+ * transaction. Two ways: copied pages travel in the record; the pages of a set
+ * that is too large for that are written to fresh blocks first, and the record
+ * holds only what makes them visible.
+ */
+#include <linux/blkdev.h>
+#include <linux/pagemap.h>
+
+#include "fs.h"
+
+/**
+ * struct msyncfs_plan - what a capture needs of the map and the allocator
+ * @holes: pages without a block
+ * @blocks: blocks to allocate: for them, and for map nodes
+ * @credits: blocks of metadata that change at most
+ * @changes: the map changes at all
+ */
+struct msyncfs_plan {
+	u64		holes;
+	u64		blocks;
+	unsigned int	credits;
+	bool		changes;
+};
+
+/* A run of consecutive pages of a capture, [first, first + len). */
+struct msyncfs_run {
+	struct msyncfs_image	*img;	/* the first one */
+	u64			index;
+	u64			len;
+};
+
+/*
+ * The next run of consecutive indexes from @img on, at most @max long.
+ * Returns the image after it; the list's head ends it.
+ */
+static struct msyncfs_image *msyncfs_next_run(struct msyncfs_capture *cap,
+					      struct msyncfs_image *img,
+					      u64 max, struct msyncfs_run *run)
+{
+	run->img = img;
+	run->index = img->index;
+	run->len = 0;
+	list_for_each_entry_from(img, &cap->images, list) {
+		if (run->len == max || img->index != run->index + run->len)
+			break;
+		run->len++;
+	}
+	return img;
+}
+
+static bool msyncfs_cap_end(struct msyncfs_capture *cap,
+			    struct msyncfs_image *img)
+{
+	return list_entry_is_head(img, &cap->images, list);
+}
+
+static unsigned int msyncfs_bitmap_credits(struct super_block *sb, u64 blocks)
+{
+	return min_t(u64, blocks + 1, MSYNCFS_SB(sb)->geo.bitmap_blocks);
+}
+
+/* Blocks of metadata that a run of map pointers dirties, and new nodes. */
+static int msyncfs_plan_run(struct inode *inode, u64 index, u64 len, bool holes,
+			    struct msyncfs_plan *plan)
+{
+	u64 end = index + len, step;
+	int err = 0;
+
+	plan->changes = true;
+	plan->credits += msyncfs_map_credits(inode, index, len);
+	if (!holes)
+		return 0;
+	plan->holes += len;
+	plan->blocks += len;
+	for (; index < end; index += step) {
+		step = MSYNCFS_NODE_PTRS - index % MSYNCFS_NODE_PTRS;
+		plan->blocks += msyncfs_map_missing(inode, index, &err);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/*
+ * Looks up every page. Nobody else changes the map: the caller holds
+ * i_commit_lock.
+ */
+static int msyncfs_plan_copied(struct inode *inode, struct msyncfs_capture *cap,
+			       struct msyncfs_plan *plan)
+{
+	struct msyncfs_image *img, *next;
+	struct msyncfs_extent ext;
+	struct msyncfs_run run;
+	int err;
+	u64 i;
+
+	memset(plan, 0, sizeof(*plan));
+	img = list_first_entry(&cap->images, struct msyncfs_image, list);
+	while (!msyncfs_cap_end(cap, img)) {
+		next = msyncfs_next_run(cap, img, U64_MAX, &run);
+		err = msyncfs_map_lookup(inode, run.index, run.len, &ext);
+		if (err)
+			return err;
+		if (ext.len < run.len)
+			next = msyncfs_next_run(cap, img, ext.len, &run);
+		if (!ext.blkno || ext.unwritten) {
+			err = msyncfs_plan_run(inode, run.index, run.len,
+					       !ext.blkno, plan);
+			if (err)
+				return err;
+		}
+		for (i = 0; i < run.len; i++) {
+			img->home = ext.blkno ? ext.blkno + i : 0;
+			img->convert = !ext.blkno || ext.unwritten;
+			img = list_next_entry(img, list);
+		}
+		img = next;
+	}
+	if (plan->changes)
+		plan->credits += 1 + msyncfs_bitmap_credits(inode->i_sb,
+							    plan->blocks);
+	return 0;
+}
+
+/* Where the block of page @index would best lie. */
+static u64 msyncfs_goal(struct inode *inode, u64 index)
+{
+	struct msyncfs_extent ext;
+
+	if (index && !msyncfs_map_lookup(inode, index - 1, 1, &ext) && ext.blkno)
+		return ext.blkno + 1;
+	return inode->i_ino + 1;
+}
+
+/* Gives blocks to the pages of the capture that have none. */
+static int msyncfs_alloc_homes(struct msyncfs_op *op, struct inode *inode,
+			       struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img, *first = NULL;
+	u64 start = 0, len = 0, want, used = 0;
+	int err;
+
+	list_for_each_entry(img, &cap->images, list) {
+		if (img->home)
+			continue;
+		if (used == len) {
+			want = 1;
+			first = img;
+			list_for_each_entry_continue(first, &cap->images, list) {
+				if (first->home ||
+				    first->index != img->index + want)
+					break;
+				want++;
+			}
+			err = msyncfs_alloc(op, msyncfs_goal(inode, img->index),
+					    want, &start, &len);
+			if (err)
+				return err;
+			used = 0;
+		}
+		img->home = start + used++;
+	}
+	return 0;
+}
+
+/* Points the map to the homes of pages whose pointer has to change. */
+static int msyncfs_map_homes(struct msyncfs_op *op, struct inode *inode,
+			     struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img, *next;
+	u64 len;
+	int err;
+
+	img = list_first_entry(&cap->images, struct msyncfs_image, list);
+	while (!msyncfs_cap_end(cap, img)) {
+		if (!img->convert) {
+			img = list_next_entry(img, list);
+			continue;
+		}
+		len = 1;
+		next = img;
+		list_for_each_entry_continue(next, &cap->images, list) {
+			if (!next->convert || next->index != img->index + len ||
+			    next->home != img->home + len)
+				break;
+			len++;
+		}
+		err = msyncfs_map_set(op, inode, img->index, len, img->home,
+				      false);
+		if (err)
+			return err;
+		msyncfs_resv_release(inode, img->index, img->index + len - 1);
+		img = next;
+	}
+	return 0;
+}
+
+/* What of the inode itself goes into the record with the capture. */
+static void msyncfs_attach_inode(struct msyncfs_op *op, struct inode *inode,
+				 loff_t end, bool changes, bool attrs)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+
+	if (end > mi->i_disksize) {
+		mi->i_disksize = end;
+		changes = true;
+	}
+	if (changes || (attrs && test_bit(MSYNCFS_I_DIRTY, &mi->i_flags)))
+		msyncfs_inode_dirty(op, inode, changes);
+	WRITE_ONCE(mi->i_tid, op->tid);
+	WRITE_ONCE(mi->i_data_tid, op->tid);
+}
+
+/* The log: copies of all pages and the metadata they need, in one record. */
+static int msyncfs_attach_copied(struct inode *inode,
+				 struct msyncfs_capture *cap,
+				 const struct msyncfs_plan *plan, bool attrs)
+{
+	struct super_block *sb = inode->i_sb;
+	struct msyncfs_op op;
+	int err;
+
+	err = msyncfs_op_begin_resv(sb, &op, plan->credits + 1 + cap->nr,
+				    plan->blocks);
+	if (err)
+		return err;
+	if (plan->changes) {
+		err = msyncfs_alloc_homes(&op, inode, cap);
+		if (!err)
+			err = msyncfs_map_homes(&op, inode, cap);
+		if (err) {
+			/* Planned and paid for: only a bad map gets here. */
+			msyncfs_abort(sb, "a block map changed under a commit",
+				      err);
+			msyncfs_op_end(&op);
+			return err;
+		}
+	}
+	msyncfs_attach_inode(&op, inode, cap->end, plan->changes, attrs);
+	msyncfs_op_attach(&op, cap);
+	msyncfs_op_end(&op);
+	return 0;
+}
+
+/* Splits off the first pages of a capture, as many as one record takes. */
+static struct msyncfs_capture *msyncfs_split(struct msyncfs_capture *cap,
+					     unsigned int nr)
+{
+	struct msyncfs_capture *part = msyncfs_capture_alloc(GFP_NOFS |
+							     __GFP_NOFAIL);
+	struct msyncfs_image *img, *next;
+
+	part->copied = cap->copied;
+	part->size = cap->size;
+	list_for_each_entry_safe(img, next, &cap->images, list) {
+		if (part->nr == nr)
+			break;
+		list_move_tail(&img->list, &part->images);
+		part->nr++;
+		cap->nr--;
+		part->end = min_t(loff_t, cap->size,
+				  (loff_t)(img->index + 1) << PAGE_SHIFT);
+	}
+	return part;
+}
+
+/*
+ * The one exception to G2: more than one record takes, and no fresh blocks to
+ * write it to. In page order, each record atomic in itself.
+ */
+static int msyncfs_attach_split(struct inode *inode,
+				struct msyncfs_capture *cap, bool attrs)
+{
+	struct super_block *sb = inode->i_sb;
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_capture *part;
+	struct msyncfs_plan plan;
+	unsigned int max;
+	int err = 0;
+
+	if (!sbi->nr_split++)
+		msyncfs_info(sb, "inode %lu: %u pages do not fit one log record and there is no room for fresh blocks: committed in several",
+			     inode->i_ino, cap->nr);
+	while (!err && cap->nr) {
+		max = sbi->record_images / 2;
+		do {
+			part = msyncfs_split(cap, max);
+			err = msyncfs_plan_copied(inode, part, &plan);
+			if (!err && plan.credits + 1 + part->nr >
+						sbi->record_images && max > 1) {
+				list_splice_init(&part->images, &cap->images);
+				cap->nr += part->nr;
+				msyncfs_capture_put(part);
+				part = NULL;
+				max /= 2;
+			}
+		} while (!part);
+		if (!err)
+			err = msyncfs_capture_copy(part);
+		if (!err)
+			err = msyncfs_attach_copied(inode, part, &plan, attrs);
+		if (err)
+			msyncfs_capture_redirty(part, err);
+		else if (cap->nr)
+			err = msyncfs_commit(sb, MSYNCFS_I(inode)->i_data_tid);
+		msyncfs_capture_put(part);
+	}
+	return err;
+}
+
+/* Claims fresh blocks for every page; undoes it all on failure. */
+static int msyncfs_fresh_claim(struct inode *inode, struct msyncfs_capture *cap)
+{
+	struct super_block *sb = inode->i_sb;
+	struct msyncfs_image *img;
+	u64 start = 0, len = 0, left = cap->nr, goal;
+	int err;
+
+	err = msyncfs_firm(sb, cap->nr, false);
+	if (err)
+		return err;
+	img = list_first_entry(&cap->images, struct msyncfs_image, list);
+	goal = msyncfs_goal(inode, img->index);
+	list_for_each_entry(img, &cap->images, list) {
+		if (!len) {
+			err = msyncfs_claim(sb, goal, left, &start, &len);
+			if (err)
+				break;
+			goal = start + len;
+		}
+		img->home = start++;
+		len--;
+		left--;
+	}
+	if (!err)
+		return 0;
+	list_for_each_entry(img, &cap->images, list) {
+		if (img->home)
+			msyncfs_unclaim(sb, img->home, 1);
+		img->home = 0;
+	}
+	msyncfs_unfirm(sb, cap->nr, false);
+	return err;
+}
+
+static void msyncfs_fresh_unclaim(struct inode *inode,
+				  struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+	u64 nr = 0;
+
+	list_for_each_entry(img, &cap->images, list) {
+		if (!img->home)
+			continue;
+		msyncfs_unclaim(inode->i_sb, img->home, 1);
+		img->home = 0;
+		nr++;
+	}
+	msyncfs_unfirm(inode->i_sb, nr, false);
+}
+
+/* Writes the pages themselves; a store to one waits for that one's write. */
+static int msyncfs_fresh_write(struct inode *inode, struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+	struct blk_plug plug;
+	struct msyncfs_io io;
+
+	msyncfs_io_init(&io, inode->i_sb, true);
+	blk_start_plug(&plug);
+	list_for_each_entry(img, &cap->images, list) {
+		img->writeback = false;	/* the end of its write ends it */
+		msyncfs_io_add(&io, img->home, folio_page(img->folio, 0));
+	}
+	blk_finish_plug(&plug);
+	return msyncfs_io_wait(&io, 0);
+}
+
+/* Replaces the blocks of one run of pages; the old ones are freed. */
+static int msyncfs_fresh_switch(struct msyncfs_op *op, struct inode *inode,
+				u64 index, u64 len, u64 home)
+{
+	struct super_block *sb = inode->i_sb;
+	struct msyncfs_extent ext;
+	u64 at = index;
+	int err;
+
+	/* Reads every node first; then nothing below can fail on the device. */
+	while (at < index + len) {
+		err = msyncfs_map_lookup(inode, at, index + len - at, &ext);
+		if (err)
+			return err;
+		at += ext.len;
+	}
+	msyncfs_claim_commit(op, home, len);
+	/* The claim was paid for in reserved, as fresh blocks. */
+	msyncfs_unreserve(sb, len);
+	for (at = index; at < index + len; at += ext.len) {
+		err = msyncfs_map_lookup(inode, at, index + len - at, &ext);
+		if (err)
+			return err;
+		if (ext.blkno)
+			msyncfs_free(op, ext.blkno, ext.len);
+	}
+	err = msyncfs_map_set(op, inode, index, len, home, false);
+	if (!err)
+		msyncfs_resv_release(inode, index, index + len - 1);
+	return err;
+}
+
+/* Longest run from @img on whose homes follow each other. */
+static u64 msyncfs_fresh_run(struct msyncfs_capture *cap,
+			     struct msyncfs_image *img, u64 max)
+{
+	struct msyncfs_image *next = img;
+	u64 len = 1;
+
+	list_for_each_entry_continue(next, &cap->images, list) {
+		if (len == max || next->index != img->index + len ||
+		    next->home != img->home + len)
+			break;
+		len++;
+	}
+	return len;
+}
+
+/*
+ * Metadata blocks that switching the whole set dirties, and map nodes that it
+ * allocates. Bitmap blocks: those of the fresh blocks and of the freed ones.
+ */
+static int msyncfs_plan_fresh(struct inode *inode, struct msyncfs_capture *cap,
+			      struct msyncfs_plan *plan)
+{
+	struct msyncfs_image *img;
+	u64 leaf = U64_MAX;
+	int err = 0;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->changes = true;
+	list_for_each_entry(img, &cap->images, list) {
+		if (img->index / MSYNCFS_NODE_PTRS == leaf)
+			continue;
+		leaf = img->index / MSYNCFS_NODE_PTRS;
+		plan->credits += msyncfs_map_credits(inode, img->index, 1);
+		plan->blocks += msyncfs_map_missing(inode, img->index, &err);
+		if (err)
+			return err;
+	}
+	plan->credits += 1 + msyncfs_bitmap_credits(inode->i_sb, 2 * cap->nr);
+	return 0;
+}
+
+/* One operation that makes all fresh blocks of the capture visible. */
+static int msyncfs_fresh_publish(struct inode *inode,
+				 struct msyncfs_capture *cap,
+				 const struct msyncfs_plan *plan, bool attrs)
+{
+	struct super_block *sb = inode->i_sb;
+	struct msyncfs_image *img;
+	struct msyncfs_op op;
+	u64 len;
+	int err;
+
+	err = msyncfs_op_begin(sb, &op, plan->credits, plan->blocks);
+	if (err)
+		return err;
+	img = list_first_entry(&cap->images, struct msyncfs_image, list);
+	while (!msyncfs_cap_end(cap, img)) {
+		len = msyncfs_fresh_run(cap, img, U64_MAX);
+		err = msyncfs_fresh_switch(&op, inode, img->index, len,
+					   img->home);
+		if (err) {
+			msyncfs_abort(sb, "a block map changed under a commit",
+				      err);
+			break;
+		}
+		while (len--)
+			img = list_next_entry(img, list);
+	}
+	if (!err) {
+		msyncfs_attach_inode(&op, inode, cap->end, true, attrs);
+		msyncfs_op_preflush(&op);
+		msyncfs_op_attach(&op, cap);
+	}
+	msyncfs_op_end(&op);
+	return err;
+}
+
+/*
+ * Fresh blocks. -ENOSPC and -EFBIG say that this way is not open (no blocks, or
+ * metadata too large for one record); nothing has been written then.
+ */
+static int msyncfs_attach_fresh(struct inode *inode,
+				struct msyncfs_capture *cap, bool attrs)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+	struct msyncfs_plan plan;
+	int err;
+
+	err = msyncfs_plan_fresh(inode, cap, &plan);
+	if (err)
+		return err;
+	if (plan.credits > sbi->record_images)
+		return -EFBIG;
+	err = msyncfs_fresh_claim(inode, cap);
+	if (err)
+		return err;
+	err = msyncfs_fresh_write(inode, cap);
+	if (!err)
+		err = msyncfs_fresh_publish(inode, cap, &plan, attrs);
+	if (err) {
+		if (!test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+			msyncfs_fresh_unclaim(inode, cap);
+		if (err == -ENOSPC)	/* written by now: not to be retried */
+			err = -EIO;
+	}
+	return err;
+}
+
+/**
+ * msyncfs_attach - make a capture part of the running transaction
+ * @inode: whose pages
+ * @cap: from msyncfs_capture(), not empty; stays the caller's
+ * @attrs: take along changed times and attributes too
+ *
+ * On success the pages are durable after msyncfs_commit() up to i_data_tid. On
+ * failure the pages are dirty again and nothing has changed.
+ *
+ * Context: caller holds i_commit_lock, and none of what P4 forbids. May wait for
+ * a commit and a checkpoint, and for the device if the set is large.
+ * Return: 0 or a negative errno.
+ */
+int msyncfs_attach(struct inode *inode, struct msyncfs_capture *cap, bool attrs)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+	struct msyncfs_plan plan;
+	int err;
+
+	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);
+
+	if (cap->copied) {
+		err = msyncfs_plan_copied(inode, cap, &plan);
+		if (err)
+			goto out;
+		if (plan.credits + 1 + cap->nr <= sbi->record_images)
+			err = msyncfs_attach_copied(inode, cap, &plan, attrs);
+		else
+			err = msyncfs_attach_split(inode, cap, attrs);
+	} else {
+		err = msyncfs_attach_fresh(inode, cap, attrs);
+		if (err == -ENOSPC || err == -EFBIG)
+			err = msyncfs_attach_split(inode, cap, attrs);
+	}
+out:
+	if (err)
+		msyncfs_capture_redirty(cap, err);
+	return err;
+}
+
+/**
+ * msyncfs_attach_op - take captured pages along in an operation under way
+ * @op: open handle with a credit for each page
+ * @inode: whose pages
+ * @cap: from msyncfs_capture(), copied; consumed
+ *
+ * For the pages at the edges of a truncation or a hole, whose zeroed part must
+ * become durable with it. A page whose block is not written yet has nothing on
+ * disk to show through: it is left dirty for its own commit.
+ *
+ * Context: caller holds i_commit_lock.
+ */
+void msyncfs_attach_op(struct msyncfs_op *op, struct inode *inode,
+		       struct msyncfs_capture *cap)
+{
+	struct msyncfs_plan plan;
+
+	if (!cap)
+		return;
+	if (msyncfs_plan_copied(inode, cap, &plan) || plan.changes) {
+		msyncfs_capture_redirty(cap, 0);
+	} else {
+		WRITE_ONCE(MSYNCFS_I(inode)->i_data_tid, op->tid);
+		msyncfs_op_attach(op, cap);
+	}
+	msyncfs_capture_put(cap);
+}

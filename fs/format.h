@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Pure functions over the on-disk format: encode, seal, verify, and the scan of
+ * the log. They do no I/O of their own and allocate nothing, so the module, the
+ * tools and the KUnit suites share them. See fs/format.c and fs/logscan.c.
+ */
+#ifndef MSYNCFS_FS_FORMAT_H
+#define MSYNCFS_FS_FORMAT_H
+
+#include "msyncfs_format.h"
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#include <linux/xxhash.h>
+#else
+#include "userspace.h"		/* tools/lib: u64, le64_to_cpu(), xxh64() ... */
+#endif
+
+/**
+ * struct msyncfs_geo - where things lie; from the superblock, checked
+ * @seed: seed of all checksums
+ * @uuid: of the filesystem
+ * @blocks: size in blocks
+ * @log_start: first block of the log
+ * @log_blocks: blocks of the log
+ * @bitmap_start: first bitmap block
+ * @bitmap_blocks: number of bitmap blocks (groups)
+ * @root_ino: inode number of the root directory
+ */
+struct msyncfs_geo {
+	u64	seed;
+	u8	uuid[MSYNCFS_UUID_LEN];
+	u64	blocks;
+	u64	log_start;
+	u64	log_blocks;
+	u64	bitmap_start;
+	u64	bitmap_blocks;
+	u64	root_ino;
+};
+
+/* Why a log record was not accepted; the names are the test matrix. */
+enum msyncfs_reject {
+	MSYNCFS_REC_OK,
+	MSYNCFS_REC_MAGIC,	/* no record here */
+	MSYNCFS_REC_UUID,	/* of another filesystem */
+	MSYNCFS_REC_NONCE,	/* of another mount */
+	MSYNCFS_REC_SEQ,	/* not the record that comes next */
+	MSYNCFS_REC_SHAPE,	/* counts or lengths that cannot be */
+	MSYNCFS_REC_HOME,	/* a home block outside the data area */
+	MSYNCFS_REC_CSUM,	/* header or payload damaged or torn */
+	MSYNCFS_REC_IO,		/* could not be read */
+	MSYNCFS_NR_REC
+};
+
+/* In fs/format.c. The verify functions return NULL or the reason in words. */
+u64 msyncfs_csum(const void *buf, size_t len, size_t csum_offset, u64 seed);
+int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo);
+bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno);
+bool msyncfs_is_home(const struct msyncfs_geo *geo, u64 blkno);
+const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
+				 u64 dev_blocks, struct msyncfs_geo *geo);
+void msyncfs_seal_super(struct msyncfs_disk_super *ds);
+const char *msyncfs_verify_slot(const struct msyncfs_geo *geo,
+				const struct msyncfs_disk_slot *slot);
+void msyncfs_seal_slot(const struct msyncfs_geo *geo,
+		       struct msyncfs_disk_slot *slot);
+void msyncfs_init_block(void *buf, u32 magic, u32 level, u64 blkno, u64 owner);
+void msyncfs_seal_block(const struct msyncfs_geo *geo, void *buf, u64 seq);
+const char *msyncfs_verify_block(const struct msyncfs_geo *geo,
+				 const void *buf, u64 blkno, u32 magic,
+				 u64 owner);
+u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
+		      unsigned int len);
+
+/* Blocks of header for @nr_images images. */
+static inline u32 msyncfs_record_header_blocks(u32 nr_images)
+{
+	return (MSYNCFS_RECORD_HEADER + 8ULL * nr_images +
+		MSYNCFS_BLOCK_SIZE - 1) / MSYNCFS_BLOCK_SIZE;
+}
+
+/* Indexes that a map of depth @depth can hold. */
+u64 msyncfs_map_capacity(unsigned int depth);
+
+/**
+ * struct msyncfs_log_reader - how the scan reads the log
+ * @geo: of the filesystem
+ * @read: reads @nr blocks of the log from position @pos (blocks from log_start,
+ *	never across the end) into @buf; 0 or a negative errno
+ * @ctx: for @read
+ * @buf: room for one block
+ * @record: room for the largest record, log_blocks / 4 blocks
+ */
+struct msyncfs_log_reader {
+	const struct msyncfs_geo *geo;
+	int (*read)(void *ctx, u64 pos, u32 nr, void *buf);
+	void *ctx;
+	void *buf;
+	void *record;
+};
+
+/* In fs/logscan.c */
+const char *msyncfs_reject_name(enum msyncfs_reject why);
+enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
+				     u64 nonce, u64 seq, u64 pos, u64 *found);
+int msyncfs_log_scan(struct msyncfs_log_reader *r,
+		     const struct msyncfs_disk_slot *slot,
+		     int (*apply)(void *ctx, const struct msyncfs_disk_record *rec,
+				  u64 pos),
+		     u64 *end_pos, u64 *end_seq, u64 *bad_seq,
+		     enum msyncfs_reject *why);
+
+#endif /* MSYNCFS_FS_FORMAT_H */

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Batches of block writes: the one way in which log, checkpoint and fresh
+ * blocks reach the device. Neighbouring blocks share a bio. Nothing here knows
+ * what the blocks mean or in which order batches must become durable.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/pagemap.h>
+
+#include "fs.h"
+
+static void msyncfs_io_put(struct msyncfs_io *io)
+{
+	if (atomic_dec_and_test(&io->pending))
+		complete(&io->done);
+}
+
+static void msyncfs_io_end(struct bio *bio)
+{
+	struct msyncfs_io *io = bio->bi_private;
+
+	if (bio->bi_status)
+		cmpxchg(&io->error, 0, blk_status_to_errno(bio->bi_status));
+	if (io->writeback) {
+		struct folio_iter fi;
+
+		bio_for_each_folio_all(fi, bio)
+			folio_end_writeback(fi.folio);
+	}
+	bio_put(bio);
+	msyncfs_io_put(io);
+}
+
+/**
+ * msyncfs_io_init - start a batch of writes
+ * @io: to set up, usually on the stack
+ * @sb: filesystem
+ * @writeback: the pages belong to folios under writeback, which ends for each
+ *	as soon as its own write is done
+ */
+void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
+		     bool writeback)
+{
+	io->sb = sb;
+	io->bio = NULL;
+	io->next = 0;
+	io->writeback = writeback;
+	atomic_set(&io->pending, 1);
+	io->error = 0;
+	init_completion(&io->done);
+}
+
+static void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags)
+{
+	struct bio *bio = io->bio;
+
+	if (!bio)
+		return;
+	io->bio = NULL;
+	bio->bi_opf |= flags;
+	atomic_inc(&io->pending);
+	submit_bio(bio);
+}
+
+/**
+ * msyncfs_io_add - write one block
+ * @io: batch
+ * @blkno: where to
+ * @page: what; must stay unchanged until msyncfs_io_wait() returns
+ *
+ * Blocks added in ascending order share bios. May sleep, cannot fail: bios come
+ * from the block layer's reserve, which a filled bio on its way refills.
+ */
+void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page)
+{
+	if (io->bio && (blkno != io->next ||
+			bio_add_page(io->bio, page, MSYNCFS_BLOCK_SIZE, 0) !=
+				MSYNCFS_BLOCK_SIZE))
+		msyncfs_io_submit(io, 0);
+
+	if (!io->bio) {
+		io->bio = bio_alloc(io->sb->s_bdev, BIO_MAX_VECS,
+				    REQ_OP_WRITE | REQ_SYNC, GFP_NOIO);
+		io->bio->bi_iter.bi_sector =
+			blkno << (MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
+		io->bio->bi_end_io = msyncfs_io_end;
+		io->bio->bi_private = io;
+		__bio_add_page(io->bio, page, MSYNCFS_BLOCK_SIZE, 0);
+	}
+	io->next = blkno + 1;
+}
+
+/**
+ * msyncfs_io_wait - send what is left of a batch and wait for all of it
+ * @io: batch; may be given to msyncfs_io_init() again afterwards
+ * @flags: REQ_FUA and REQ_PREFLUSH, only for a batch that is one bio
+ *
+ * Return: 0, or the first error of any of its writes.
+ */
+int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags)
+{
+	msyncfs_io_submit(io, flags);
+	msyncfs_io_put(io);
+	wait_for_completion_io(&io->done);
+	return io->error;
+}
+
+/**
+ * msyncfs_flush - empty the device's volatile cache
+ * @sb: filesystem
+ *
+ * Context: may sleep. Costs nothing on a device without a volatile cache.
+ * Return: 0 or the device's error, after which nothing is known of what the
+ * cache held.
+ */
+int msyncfs_flush(struct super_block *sb)
+{
+	if (!bdev_write_cache(sb->s_bdev))
+		return 0;
+	return blkdev_issue_flush(sb->s_bdev);
+}

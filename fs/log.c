@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The commit: cuts the running transaction into one record, writes it to the
+ * log and says when it is durable. What happens to the images afterwards is
+ * fs/checkpoint.c's; what a record looks like to a mount is fs/logscan.c's.
+ */
+
+/**
+ * DOC: one commit
+ *
+ * All under commit_mutex, so that one record is on its way at a time; callers
+ * that arrive meanwhile join the next one and share its flush.
+ *
+ * LOCKED	no new handle opens; the open ones end (R1)
+ * CUT		metadata blocks are copied; the next transaction opens, and
+ *		everybody but the waiters for this one goes on
+ * SEALED	log space found (a checkpoint makes it), checksum computed
+ * WRITTEN	one FUA write; or write, then FLUSH; or just the write, as the
+ *		device needs. A record that makes blocks outside the log visible
+ *		goes out after a flush of its own (R3)
+ * DURABLE	waiters return; images are in the index, the checkpoint may take
+ *		them home
+ *
+ * A crash before WRITTEN is complete leaves a torn record, which recovery does
+ * not accept: the state of the record before. After it: the state of this one.
+ *
+ * FAILED: pages are dirty again, mappings know the error, and the content of
+ * the record, metadata and images, joins the running transaction: metadata
+ * must never become durable without the data that it makes visible. The next
+ * record overwrites the failed one's slot or, should it go elsewhere, first
+ * invalidates it (R5). A second failure in a row, or a failed flush, is final.
+ */
+#include <linux/blkdev.h>
+#include <linux/highmem.h>
+#include <linux/ktime.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#include "trace.h"
+#include "txn.h"
+
+/**
+ * struct msyncfs_cut - a record between its cut and its end
+ * @txn: what it was cut from; no longer the running one
+ * @images: all of them, ascending by home block
+ * @nr: how many
+ * @header: header blocks
+ * @nr_header: how many
+ * @pos: where in the log it goes
+ * @pad: blocks left unused before it, at the end of the log
+ */
+struct msyncfs_cut {
+	struct msyncfs_txn	*txn;
+	struct msyncfs_image	**images;
+	unsigned int		nr;
+	struct page		**header;
+	unsigned int		nr_header;
+	u64			pos;
+	u64			pad;
+};
+
+static unsigned int msyncfs_cut_blocks(const struct msyncfs_cut *cut)
+{
+	return cut->nr_header + cut->nr;
+}
+
+/**
+ * msyncfs_txn_settle - tell the captures of a transaction how it ended
+ * @txn: transaction
+ * @err: 0 if it is durable, else why it is not
+ */
+void msyncfs_txn_settle(struct msyncfs_txn *txn, int err)
+{
+	struct msyncfs_capture *cap, *next;
+
+	list_for_each_entry_safe(cap, next, &txn->captures, list) {
+		list_del(&cap->list);
+		if (err)
+			msyncfs_capture_redirty(cap, err);
+		msyncfs_capture_release(cap);
+		WRITE_ONCE(cap->error, err);
+		msyncfs_capture_put(cap);
+	}
+}
+
+/* Closes the running transaction for handles and waits for those open. */
+static struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_sb_info *sbi)
+{
+	struct msyncfs_txn *txn;
+
+	spin_lock(&sbi->txn_lock);
+	txn = sbi->running;
+	txn->locked = true;
+	spin_unlock(&sbi->txn_lock);
+	wait_event(sbi->txn_wait, !READ_ONCE(txn->active));
+	return txn;
+}
+
+static void msyncfs_txn_unlock(struct msyncfs_sb_info *sbi,
+			       struct msyncfs_txn *txn)
+{
+	spin_lock(&sbi->txn_lock);
+	txn->locked = false;
+	spin_unlock(&sbi->txn_lock);
+	wake_up_all(&sbi->txn_wait);
+}
+
+/* Opens @next for handles in place of a transaction that has been cut. */
+static void msyncfs_txn_switch(struct msyncfs_sb_info *sbi,
+			       struct msyncfs_txn *next)
+{
+	spin_lock(&sbi->txn_lock);
+	sbi->running = next;
+	spin_unlock(&sbi->txn_lock);
+	wake_up_all(&sbi->txn_wait);
+}
+
+static void msyncfs_cut_free(struct msyncfs_cut *cut)
+{
+	unsigned int i;
+
+	for (i = 0; i < cut->nr; i++)
+		msyncfs_image_put(cut->images[i]);
+	for (i = 0; i < cut->nr_header; i++)
+		if (cut->header[i])
+			__free_page(cut->header[i]);
+	kvfree(cut->images);
+	kvfree(cut->header);
+	if (cut->txn)
+		msyncfs_txn_free(cut->txn);
+}
+
+/*
+ * Room for a record of @txn. Nobody can dirty more: it is locked.
+ *
+ * Memory comes without failure: the caller's pages are clean by now, and
+ * reclaim never waits for this filesystem's commit (GFP_NOFS).
+ */
+static void msyncfs_cut_alloc(struct msyncfs_cut *cut, struct msyncfs_txn *txn)
+{
+	gfp_t gfp = GFP_NOFS | __GFP_NOFAIL;
+	unsigned int i;
+
+	cut->txn = txn;
+	cut->nr = 0;
+	cut->images = kvcalloc(txn->nr, sizeof(*cut->images), gfp);
+	cut->nr_header = msyncfs_record_header_blocks(txn->nr);
+	cut->header = kvcalloc(cut->nr_header, sizeof(*cut->header), gfp);
+	for (i = 0; i < cut->nr_header; i++)
+		cut->header[i] = alloc_page(gfp | __GFP_ZERO);
+}
+
+static int msyncfs_image_cmp(const void *a, const void *b)
+{
+	const struct msyncfs_image *x = *(const struct msyncfs_image **)a;
+	const struct msyncfs_image *y = *(const struct msyncfs_image **)b;
+
+	return x->home < y->home ? -1 : x->home > y->home;
+}
+
+/*
+ * Moves the content of the transaction into images: metadata is copied now,
+ * the buffer's reference goes with it; data was copied when it was captured.
+ */
+static void msyncfs_cut_copy(struct msyncfs_cut *cut)
+{
+	struct msyncfs_txn *txn = cut->txn;
+	struct msyncfs_image *img;
+	struct buffer_head *bh;
+	unsigned long blkno;
+
+	xa_for_each(&txn->data, blkno, img)
+		cut->images[cut->nr++] = img;
+	xa_destroy(&txn->data);
+
+	xa_for_each(&txn->meta, blkno, bh) {
+		img = msyncfs_image_alloc(GFP_NOFS | __GFP_NOFAIL, true);
+		img->home = blkno;
+		img->bh = bh;
+		memcpy_to_page(img->page, 0, bh->b_data, MSYNCFS_BLOCK_SIZE);
+		cut->images[cut->nr++] = img;
+	}
+	xa_destroy(&txn->meta);
+
+	if (WARN_ON_ONCE(cut->nr != txn->nr))
+		txn->nr = cut->nr;
+	sort(cut->images, cut->nr, sizeof(*cut->images), msyncfs_image_cmp,
+	     NULL);
+}
+
+/* Fills in the header and the checksums. */
+static void msyncfs_cut_seal(struct msyncfs_sb_info *sbi,
+			     struct msyncfs_cut *cut)
+{
+	struct msyncfs_disk_record *rec = page_address(cut->header[0]);
+	struct xxh64_state hash;
+	unsigned int i, at;
+	__le64 *home;
+
+	rec->magic = cpu_to_le32(MSYNCFS_MAGIC_RECORD);
+	rec->header_blocks = cpu_to_le32(cut->nr_header);
+	memcpy(rec->uuid, sbi->geo.uuid, sizeof(rec->uuid));
+	rec->nonce = cpu_to_le64(sbi->nonce);
+	rec->seq = cpu_to_le64(sbi->seq);
+	rec->durable_seq = cpu_to_le64(sbi->seq - 1);
+	rec->nr_images = cpu_to_le32(cut->nr);
+	rec->time = cpu_to_le64(ktime_get_real_seconds());
+
+	for (i = 0; i < cut->nr; i++) {
+		struct msyncfs_image *img = cut->images[i];
+
+		at = MSYNCFS_RECORD_HEADER + i * sizeof(*home);
+		home = page_address(cut->header[at / MSYNCFS_BLOCK_SIZE]) +
+		       at % MSYNCFS_BLOCK_SIZE;
+		*home = cpu_to_le64(img->home |
+				    (img->bh ? MSYNCFS_HOME_META : 0));
+		if (img->bh)
+			msyncfs_seal_block(&sbi->geo, page_address(img->page),
+					   sbi->seq);
+	}
+
+	xxh64_reset(&hash, sbi->geo.seed);
+	for (i = 0; i < cut->nr_header; i++)
+		xxh64_update(&hash, page_address(cut->header[i]),
+			     MSYNCFS_BLOCK_SIZE);
+	for (i = 0; i < cut->nr; i++)
+		xxh64_update(&hash, page_address(cut->images[i]->page),
+			     MSYNCFS_BLOCK_SIZE);
+	rec->csum = cpu_to_le64(xxh64_digest(&hash));
+}
+
+/*
+ * Finds the place of the record, and makes room if there is none. The log is
+ * never filled to the last block, so that head == tail always means empty.
+ */
+static int msyncfs_log_place(struct msyncfs_sb_info *sbi,
+			     struct msyncfs_cut *cut)
+{
+	u64 need = msyncfs_cut_blocks(cut), used, left;
+	int err;
+
+	for (;;) {
+		spin_lock(&sbi->log_lock);
+		used = sbi->log_used;
+		spin_unlock(&sbi->log_lock);
+
+		left = sbi->geo.log_blocks - sbi->head_pos;
+		cut->pad = left < need ? left : 0;
+		cut->pos = cut->pad ? 0 : sbi->head_pos;
+		if (used + cut->pad + need < sbi->geo.log_blocks)
+			return 0;
+		if (WARN_ON_ONCE(!used))
+			return -EFBIG;
+		err = msyncfs_checkpoint(sbi->sb);
+		if (err)
+			return err;
+	}
+}
+
+/* May a record of @nr blocks be one FUA write? */
+static bool msyncfs_log_one_fua(struct msyncfs_sb_info *sbi, unsigned int nr)
+{
+	struct request_queue *q = bdev_get_queue(sbi->sb->s_bdev);
+
+	return bdev_fua(sbi->sb->s_bdev) && nr <= BIO_MAX_VECS &&
+	       nr <= queue_max_segments(q) &&
+	       nr <= queue_max_sectors(q) >>
+			(MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
+}
+
+/*
+ * Makes sure that a failed record will not be found by recovery, when the next
+ * one does not overwrite its header anyway.
+ */
+static int msyncfs_log_invalidate(struct msyncfs_sb_info *sbi)
+{
+	struct msyncfs_io io;
+	int err;
+
+	msyncfs_io_init(&io, sbi->sb, false);
+	msyncfs_io_add(&io, sbi->geo.log_start + sbi->failed_pos, ZERO_PAGE(0));
+	err = msyncfs_io_wait(&io, 0);
+	if (!err)
+		err = msyncfs_flush(sbi->sb);
+	if (err)
+		msyncfs_abort(sbi->sb, "a failed log record cannot be invalidated",
+			      err);
+	return err;
+}
+
+static int msyncfs_log_flush(struct msyncfs_sb_info *sbi)
+{
+	int err = msyncfs_flush(sbi->sb);
+
+	if (err)
+		msyncfs_abort(sbi->sb, "the device failed to flush its cache",
+			      err);
+	return err;
+}
+
+/* Writes the record and makes it durable. */
+static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
+			     struct msyncfs_cut *cut)
+{
+	u64 blkno = sbi->geo.log_start + cut->pos;
+	bool fua = msyncfs_log_one_fua(sbi, msyncfs_cut_blocks(cut));
+	struct msyncfs_io io;
+	struct blk_plug plug;
+	blk_opf_t flags = 0;
+	unsigned int i;
+	int err;
+
+	if (sbi->failed && cut->pos != sbi->failed_pos) {
+		err = msyncfs_log_invalidate(sbi);
+		if (err)
+			return err;
+	}
+	if (fua)
+		flags = REQ_FUA | (cut->txn->preflush ? REQ_PREFLUSH : 0);
+	else if (cut->txn->preflush) {
+		err = msyncfs_log_flush(sbi);
+		if (err)
+			return err;
+	}
+
+	blk_start_plug(&plug);
+	msyncfs_io_init(&io, sbi->sb, false);
+	for (i = 0; i < cut->nr_header; i++)
+		msyncfs_io_add(&io, blkno++, cut->header[i]);
+	for (i = 0; i < cut->nr; i++)
+		msyncfs_io_add(&io, blkno++, cut->images[i]->page);
+	blk_finish_plug(&plug);
+	err = msyncfs_io_wait(&io, flags);
+	if (err) {
+		sbi->failed_pos = cut->pos;
+		if (++sbi->failed > 1)
+			msyncfs_abort(sbi->sb, "the log cannot be written", err);
+		else
+			msyncfs_err(sbi->sb,
+				    "log record %llu at block %llu: write failed (%d)",
+				    sbi->seq, sbi->geo.log_start + cut->pos, err);
+		return err;
+	}
+	return fua ? 0 : msyncfs_log_flush(sbi);
+}
+
+/* The record is durable: says so, and hands its images to the checkpoint. */
+static void msyncfs_log_done(struct msyncfs_sb_info *sbi,
+			     struct msyncfs_cut *cut)
+{
+	sbi->failed = 0;
+	sbi->nr_commits++;
+	msyncfs_checkpoint_add(sbi, cut->images, cut->nr, cut->txn->tid,
+			       cut->pos, msyncfs_cut_blocks(cut), cut->pad);
+	sbi->seq++;
+	sbi->head_pos = cut->pos + msyncfs_cut_blocks(cut);
+	WRITE_ONCE(sbi->durable_tid, cut->txn->tid);
+	msyncfs_txn_settle(cut->txn, 0);
+}
+
+/*
+ * The record is not durable. Its content joins the running transaction, unless
+ * that holds something newer for the block.
+ */
+static void msyncfs_log_failed(struct msyncfs_sb_info *sbi,
+			       struct msyncfs_cut *cut, int err)
+{
+	gfp_t gfp = GFP_NOFS | __GFP_NOFAIL;
+	struct msyncfs_txn *txn;
+	struct msyncfs_image *img;
+	unsigned int i;
+	void *there;
+
+	txn = msyncfs_txn_lock(sbi);
+	for (i = 0; i < cut->nr; i++) {
+		img = cut->images[i];
+		if (img->bh) {
+			there = xa_cmpxchg(&txn->meta, img->home, NULL,
+					   img->bh, gfp);
+			if (!there)
+				img->bh = NULL;	/* the reference moved */
+		} else {
+			there = xa_cmpxchg(&txn->data, img->home, NULL, img,
+					   gfp);
+			if (!there)
+				refcount_inc(&img->ref);
+		}
+		if (!there)
+			txn->nr++;
+	}
+	txn->preflush |= cut->txn->preflush;
+	if (txn->nr > sbi->record_images)
+		msyncfs_abort(sbi->sb,
+			      "a failed log record cannot be repeated: too large",
+			      err);
+	msyncfs_txn_settle(cut->txn, err);
+	msyncfs_txn_unlock(sbi, txn);
+}
+
+/* Commits the running transaction. Caller holds commit_mutex. */
+static int msyncfs_commit_running(struct msyncfs_sb_info *sbi)
+{
+	struct msyncfs_cut cut = {};
+	struct msyncfs_txn *txn, *next;
+	int err;
+
+	if (test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state) ||
+	    test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+		return -EIO;
+
+	next = msyncfs_txn_alloc(sbi->running->tid + 1);
+	txn = msyncfs_txn_lock(sbi);
+	if (!txn->nr) {
+		WARN_ON_ONCE(!list_empty(&txn->captures));
+		msyncfs_txn_switch(sbi, next);
+		WRITE_ONCE(sbi->durable_tid, txn->tid);
+		msyncfs_txn_free(txn);
+		return 0;
+	}
+	msyncfs_cut_alloc(&cut, txn);
+	msyncfs_cut_copy(&cut);
+	msyncfs_txn_switch(sbi, next);
+
+	err = msyncfs_log_place(sbi, &cut);
+	if (!err) {
+		msyncfs_cut_seal(sbi, &cut);
+		err = msyncfs_log_write(sbi, &cut);
+	}
+	trace_msyncfs_commit(sbi->sb, txn->tid, sbi->seq, cut.pos,
+			     msyncfs_cut_blocks(&cut), txn->preflush,
+			     msyncfs_log_one_fua(sbi, msyncfs_cut_blocks(&cut)),
+			     err);
+	if (err)
+		msyncfs_log_failed(sbi, &cut, err);
+	else
+		msyncfs_log_done(sbi, &cut);
+	msyncfs_cut_free(&cut);
+	return err;
+}
+
+/**
+ * msyncfs_commit - make a transaction durable
+ * @sb: filesystem
+ * @tid: transaction; nothing to do if it is durable already
+ *
+ * Context: sleeps for the device; the caller holds no handle, folio lock,
+ * i_freeze or mmap_lock (P4).
+ * Return: 0, or why it is not durable. What it held is then part of the
+ * running transaction.
+ */
+int msyncfs_commit(struct super_block *sb, u64 tid)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	unsigned int nofs;
+	int err = 0;
+
+	if (READ_ONCE(sbi->durable_tid) >= tid)
+		return 0;
+	nofs = memalloc_nofs_save();
+	mutex_lock(&sbi->commit_mutex);
+	if (sbi->durable_tid < tid)
+		err = msyncfs_commit_running(sbi);
+	mutex_unlock(&sbi->commit_mutex);
+	memalloc_nofs_restore(nofs);
+	return err;
+}
+
+/**
+ * msyncfs_commit_all - make everything durable that has been changed so far
+ * @sb: filesystem
+ *
+ * Context, return: as msyncfs_commit().
+ */
+int msyncfs_commit_all(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	u64 tid;
+
+	spin_lock(&sbi->txn_lock);
+	tid = sbi->running->tid;
+	spin_unlock(&sbi->txn_lock);
+	return msyncfs_commit(sb, tid);
+}
+
+/**
+ * msyncfs_log_start - make a recovered log ready for commits
+ * @sb: filesystem
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int msyncfs_log_start(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	mutex_init(&sbi->commit_mutex);
+	sbi->wq = alloc_workqueue("msyncfs-%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0,
+				  sb->s_id);
+	return sbi->wq ? 0 : -ENOMEM;
+}
+
+/**
+ * msyncfs_log_stop - no background work any more
+ * @sb: filesystem; everything that was to be committed is
+ *
+ * A failed record that nothing has overwritten is invalidated: the error was
+ * reported, and its content must not come back with the next mount (R5).
+ */
+void msyncfs_log_stop(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	if (!sbi->wq)
+		return;
+	cancel_delayed_work_sync(&sbi->commit_work);
+	cancel_delayed_work_sync(&sbi->checkpoint_timer);
+	cancel_work_sync(&sbi->checkpoint_work);
+	destroy_workqueue(sbi->wq);
+	sbi->wq = NULL;
+	if (sbi->failed && !test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state) &&
+	    !test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+		msyncfs_log_invalidate(sbi);
+}

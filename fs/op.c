@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Operations: the handles under which metadata changes, and the running
+ * transaction that they fill. The transaction is cut and written by fs/log.c,
+ * only while no handle is open (R1). Metadata blocks are read here too, so that
+ * no block is used before it has been checked.
+ */
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "txn.h"
+
+/* Set once the content of a metadata buffer has been checked, or made here. */
+enum { BH_Msyncfs_Verified = BH_PrivateStart };
+BUFFER_FNS(Msyncfs_Verified, msyncfs_verified)
+
+#define MSYNCFS_COMMIT_DELAY	(5 * HZ)
+
+/**
+ * msyncfs_txn_alloc - make an empty transaction
+ * @tid: its number
+ *
+ * Context: may sleep. Cannot fail: a commit under way has no way back.
+ */
+struct msyncfs_txn *msyncfs_txn_alloc(u64 tid)
+{
+	struct msyncfs_txn *txn;
+
+	txn = kzalloc(sizeof(*txn), GFP_NOFS | __GFP_NOFAIL);
+	txn->tid = tid;
+	xa_init(&txn->meta);
+	xa_init(&txn->data);
+	INIT_LIST_HEAD(&txn->captures);
+	return txn;
+}
+
+/**
+ * msyncfs_txn_free - free a transaction and drop what it still holds
+ * @txn: without captures
+ */
+void msyncfs_txn_free(struct msyncfs_txn *txn)
+{
+	struct buffer_head *bh;
+	struct msyncfs_image *img;
+	unsigned long blkno;
+
+	xa_for_each(&txn->meta, blkno, bh)
+		put_bh(bh);
+	xa_for_each(&txn->data, blkno, img)
+		msyncfs_image_put(img);
+	xa_destroy(&txn->meta);
+	xa_destroy(&txn->data);
+	WARN_ON_ONCE(!list_empty(&txn->captures));
+	kfree(txn);
+}
+
+/* May a handle that dirties up to @credits more blocks join @txn? */
+static bool msyncfs_txn_room(struct msyncfs_sb_info *sbi,
+			     struct msyncfs_txn *txn, unsigned int credits)
+{
+	return txn->nr + txn->promised + credits <= sbi->record_images;
+}
+
+static bool msyncfs_txn_open(struct msyncfs_sb_info *sbi)
+{
+	bool open;
+
+	spin_lock(&sbi->txn_lock);
+	open = !sbi->running->locked;
+	spin_unlock(&sbi->txn_lock);
+	return open;
+}
+
+static int msyncfs_dead_error(struct msyncfs_sb_info *sbi)
+{
+	if (test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state))
+		return -EIO;
+	if (test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+		return -EROFS;
+	return 0;
+}
+
+/* Joins the running transaction; waits for room in it. */
+static int msyncfs_op_join(struct msyncfs_op *op)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_txn *txn;
+	u64 full;
+	int err;
+
+	if (WARN_ON_ONCE(op->credits > sbi->record_images))
+		return -EFBIG;
+
+	for (;;) {
+		err = msyncfs_dead_error(sbi);
+		if (err)
+			return err;
+		full = 0;
+		spin_lock(&sbi->txn_lock);
+		txn = sbi->running;
+		if (!txn->locked) {
+			if (msyncfs_txn_room(sbi, txn, op->credits)) {
+				txn->active++;
+				txn->promised += op->credits;
+				op->tid = txn->tid;
+				spin_unlock(&sbi->txn_lock);
+				return 0;
+			}
+			full = txn->tid;
+		}
+		spin_unlock(&sbi->txn_lock);
+
+		if (full) {
+			err = msyncfs_commit(op->sb, full);
+			if (err)
+				return err;
+		} else {
+			wait_event(sbi->txn_wait, msyncfs_txn_open(sbi));
+		}
+	}
+}
+
+static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
+			    unsigned int credits, u64 blocks, bool resv)
+{
+	int err;
+
+	might_sleep();
+	op->sb = sb;
+	op->credits = credits;
+	op->blocks = blocks;
+	op->resv = resv;
+
+	if (blocks) {
+		err = msyncfs_firm(sb, blocks, resv);
+		if (err)
+			return err;
+	}
+	op->nofs = memalloc_nofs_save();
+	err = msyncfs_op_join(op);
+	if (err) {
+		memalloc_nofs_restore(op->nofs);
+		if (blocks)
+			msyncfs_unfirm(sb, blocks, resv);
+	}
+	return err;
+}
+
+/**
+ * msyncfs_op_begin - begin an atomic change of metadata
+ * @sb: filesystem
+ * @op: handle to fill in
+ * @credits: metadata blocks that the change dirties at most
+ * @blocks: blocks that it allocates at most
+ *
+ * All that happens up to msyncfs_op_end() is in one record. Handles do not
+ * nest. Memory is allocated without filesystem reclaim until the end.
+ *
+ * Context: may wait for a commit and a checkpoint; the caller holds no handle,
+ * folio lock, i_freeze, mmap_lock or invalidate_lock (P4).
+ * Return: 0, -ENOSPC, -EROFS or -EIO when the log is dead, or the error of the
+ * commit that had to make room.
+ */
+int msyncfs_op_begin(struct super_block *sb, struct msyncfs_op *op,
+		     unsigned int credits, u64 blocks)
+{
+	return msyncfs_op_start(sb, op, credits, blocks, false);
+}
+
+/**
+ * msyncfs_op_begin_resv - the same for blocks that dirty pages have reserved
+ * @sb: filesystem
+ * @op: handle to fill in
+ * @credits: blocks that go into the record at most
+ * @blocks: blocks to allocate, already counted by msyncfs_resv_page()
+ *
+ * Context, return: as msyncfs_op_begin().
+ */
+int msyncfs_op_begin_resv(struct super_block *sb, struct msyncfs_op *op,
+			  unsigned int credits, u64 blocks)
+{
+	return msyncfs_op_start(sb, op, credits, blocks, true);
+}
+
+/**
+ * msyncfs_op_end - end an atomic change
+ * @op: from msyncfs_op_begin()
+ *
+ * The change is durable after msyncfs_commit(sb, op->tid); without one, after
+ * some seconds.
+ */
+void msyncfs_op_end(struct msyncfs_op *op)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_txn *txn;
+	bool drained, work;
+
+	spin_lock(&sbi->txn_lock);
+	txn = sbi->running;
+	txn->promised -= op->credits;
+	drained = !--txn->active && txn->locked;
+	work = txn->nr > 0;
+	spin_unlock(&sbi->txn_lock);
+
+	if (drained)
+		wake_up_all(&sbi->txn_wait);
+	if (op->blocks)
+		msyncfs_unfirm(op->sb, op->blocks, op->resv);
+	if (work)
+		queue_delayed_work(sbi->wq, &sbi->commit_work,
+				   MSYNCFS_COMMIT_DELAY);
+	memalloc_nofs_restore(op->nofs);
+}
+
+/* The handle is open, so the running transaction is the handle's. */
+static struct msyncfs_txn *msyncfs_op_txn(struct msyncfs_op *op)
+{
+	struct msyncfs_txn *txn = MSYNCFS_SB(op->sb)->running;
+
+	WARN_ON_ONCE(txn->tid != op->tid || !txn->active);
+	return txn;
+}
+
+static void msyncfs_op_charge(struct msyncfs_op *op, struct msyncfs_txn *txn)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+
+	spin_lock(&sbi->txn_lock);
+	txn->nr++;
+	if (!WARN_ON_ONCE(!op->credits)) {
+		op->credits--;
+		txn->promised--;
+	}
+	spin_unlock(&sbi->txn_lock);
+}
+
+/**
+ * msyncfs_op_dirty - make a metadata block part of the transaction
+ * @op: open handle
+ * @bh: from msyncfs_bread() or msyncfs_op_new()
+ *
+ * To be called in the same operation as the modification, before or after it.
+ * Takes a reference of its own; uses a credit if the block is new to the
+ * transaction.
+ */
+void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
+{
+	struct msyncfs_txn *txn = msyncfs_op_txn(op);
+
+	if (xa_load(&txn->meta, bh->b_blocknr))
+		return;
+	get_bh(bh);
+	if (xa_cmpxchg(&txn->meta, bh->b_blocknr, NULL, bh,
+		       GFP_NOFS | __GFP_NOFAIL))
+		put_bh(bh);	/* another handle was faster */
+	else
+		msyncfs_op_charge(op, txn);
+}
+
+/**
+ * msyncfs_op_new - initialise a newly allocated metadata block
+ * @op: open handle
+ * @blkno: block
+ * @magic: MSYNCFS_MAGIC_*
+ * @level: for the header
+ * @owner: inode number
+ *
+ * Return: the buffer, zeroed but for its header, dirty in @op and referenced
+ * for the caller; ERR_PTR(-ENOMEM).
+ */
+struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
+				   u32 level, u64 owner)
+{
+	struct buffer_head *bh = sb_getblk(op->sb, blkno);
+
+	if (!bh)
+		return ERR_PTR(-ENOMEM);
+	lock_buffer(bh);
+	msyncfs_init_block(bh->b_data, magic, level, blkno, owner);
+	set_buffer_uptodate(bh);
+	set_buffer_msyncfs_verified(bh);
+	unlock_buffer(bh);
+	msyncfs_op_dirty(op, bh);
+	return bh;
+}
+
+/**
+ * msyncfs_op_forget - a metadata block has been freed
+ * @op: open handle, the one that freed it
+ * @blkno: block
+ *
+ * Its content need not be written any more. An image in an earlier record may
+ * still go home: nobody reuses the block before (B3).
+ */
+void msyncfs_op_forget(struct msyncfs_op *op, u64 blkno)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_txn *txn = msyncfs_op_txn(op);
+	struct buffer_head *bh = xa_erase(&txn->meta, blkno);
+
+	if (!bh)
+		return;
+	put_bh(bh);
+	spin_lock(&sbi->txn_lock);
+	txn->nr--;
+	spin_unlock(&sbi->txn_lock);
+}
+
+/**
+ * msyncfs_op_attach - make captured pages part of the transaction
+ * @op: open handle with a credit for each copied page
+ * @cap: capture whose images have their home blocks, or whose pages are on
+ *	their fresh blocks already
+ *
+ * The transaction takes a reference of the capture, and of each image if the
+ * pages were copied. A newer image of the same block replaces an older one.
+ */
+void msyncfs_op_attach(struct msyncfs_op *op, struct msyncfs_capture *cap)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_txn *txn = msyncfs_op_txn(op);
+	struct msyncfs_image *img, *old;
+
+	if (cap->copied) {
+		list_for_each_entry(img, &cap->images, list) {
+			refcount_inc(&img->ref);
+			old = xa_store(&txn->data, img->home, img,
+				       GFP_NOFS | __GFP_NOFAIL);
+			if (old)
+				msyncfs_image_put(old);
+			else
+				msyncfs_op_charge(op, txn);
+		}
+	}
+	refcount_inc(&cap->ref);
+	spin_lock(&sbi->txn_lock);
+	list_add_tail(&cap->list, &txn->captures);
+	spin_unlock(&sbi->txn_lock);
+}
+
+/**
+ * msyncfs_op_preflush - the record makes blocks visible that lie outside the log
+ * @op: open handle
+ *
+ * Those blocks have been written (completed, not flushed) before this call; the
+ * record goes out after a flush (R3).
+ */
+void msyncfs_op_preflush(struct msyncfs_op *op)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+
+	spin_lock(&sbi->txn_lock);
+	msyncfs_op_txn(op)->preflush = true;
+	spin_unlock(&sbi->txn_lock);
+}
+
+static const char *msyncfs_check_buffer(struct msyncfs_sb_info *sbi,
+					struct buffer_head *bh, u32 magic,
+					u64 owner)
+{
+	const struct msyncfs_disk_header *h = (void *)bh->b_data;
+	const char *why = NULL;
+
+	/*
+	 * Under the buffer lock, so that nobody modifies (and outdates the
+	 * checksum of) what another is still checking.
+	 */
+	if (!buffer_msyncfs_verified(bh)) {
+		lock_buffer(bh);
+		if (!buffer_msyncfs_verified(bh)) {
+			why = msyncfs_verify_block(&sbi->geo, bh->b_data,
+						   bh->b_blocknr, magic, owner);
+			if (!why)
+				set_buffer_msyncfs_verified(bh);
+		}
+		unlock_buffer(bh);
+		return why;
+	}
+	if (le32_to_cpu(h->magic) != magic)
+		return "not the kind of block expected here";
+	if (le64_to_cpu(h->owner) != owner)
+		return "belongs to another owner";
+	return NULL;
+}
+
+/**
+ * msyncfs_bread - read and check a metadata block
+ * @sb: filesystem
+ * @blkno: block
+ * @magic: kind of block expected
+ * @owner: owner expected
+ *
+ * Context: may sleep and do I/O.
+ * Return: the buffer, referenced; ERR_PTR(-EIO) if it cannot be read,
+ * ERR_PTR(-EUCLEAN) if it is not what it should be. Both have been logged.
+ */
+struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
+				  u64 owner)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct buffer_head *bh;
+	const char *why;
+
+	if (!msyncfs_is_home(&sbi->geo, blkno)) {
+		msyncfs_err(sb, "block %llu: outside the data area", blkno);
+		return ERR_PTR(-EFSCORRUPTED);
+	}
+	bh = sb_bread(sb, blkno);
+	if (!bh) {
+		msyncfs_err(sb, "block %llu: cannot be read", blkno);
+		return ERR_PTR(-EIO);
+	}
+	why = msyncfs_check_buffer(sbi, bh, magic, owner);
+	if (why) {
+		msyncfs_err(sb, "block %llu: %s", blkno, why);
+		brelse(bh);
+		return ERR_PTR(-EFSCORRUPTED);
+	}
+	return bh;
+}
+
+static void msyncfs_commit_work(struct work_struct *work)
+{
+	struct msyncfs_sb_info *sbi = container_of(to_delayed_work(work),
+						   struct msyncfs_sb_info,
+						   commit_work);
+
+	/* An error has been logged and waits in the mappings it concerns. */
+	msyncfs_commit_all(sbi->sb);
+}
+
+/**
+ * msyncfs_op_init - set up the running transaction of a mount
+ * @sbi: with @record_max set
+ *
+ * Return: 0.
+ */
+int msyncfs_op_init(struct msyncfs_sb_info *sbi)
+{
+	unsigned int n = sbi->record_max;
+
+	while (n + msyncfs_record_header_blocks(n) > sbi->record_max)
+		n--;
+	sbi->record_images = n;
+	spin_lock_init(&sbi->txn_lock);
+	init_waitqueue_head(&sbi->txn_wait);
+	INIT_DELAYED_WORK(&sbi->commit_work, msyncfs_commit_work);
+	sbi->running = msyncfs_txn_alloc(1);
+	return 0;
+}
+
+/**
+ * msyncfs_op_exit - drop the running transaction
+ * @sbi: of a filesystem that nobody uses any more
+ *
+ * What is still in it, after an error, is lost with the mount.
+ */
+void msyncfs_op_exit(struct msyncfs_sb_info *sbi)
+{
+	if (!sbi->running)
+		return;
+	msyncfs_txn_settle(sbi->running, -EIO);
+	msyncfs_txn_free(sbi->running);
+	sbi->running = NULL;
+}

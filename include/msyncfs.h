@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * In-memory structures of msyncfs and the functions through which its files
+ * call each other; fs/fs.h holds what stays inside fs/. Here mm/ and fs/ meet:
+ * mm/ captures dirty pages of a mapping, fs/ gives them blocks and makes them
+ * durable.
+ *
+ * Lock order, outermost first. A function takes what stands below, never what
+ * stands above, of what its caller holds:
+ *
+ *	inode->i_rwsem
+ *	  i_commit_lock			[fsync, writepages, truncate, fallocate]
+ *	    operation handle		[msyncfs_op_begin(); waits for a commit]
+ *	      sbi->orphan_lock
+ *	      mapping->invalidate_lock
+ *	        i_freeze		[excl. capture; shared: store, write]
+ *	          folio lock
+ *	      i_map_sem
+ *	        sbi->alloc_lock
+ *	sbi->commit_mutex		[msyncfs_commit(); never inside a handle]
+ *	  sbi->checkpoint_mutex
+ *
+ * Nobody who holds a folio lock, i_freeze, mmap_lock or invalidate_lock (and no
+ * operation handle yet) may begin an operation or wait for a commit.
+ */
+#ifndef MSYNCFS_H
+#define MSYNCFS_H
+
+#include <linux/blkdev.h>
+#include <linux/buffer_head.h>
+#include <linux/completion.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/ktime.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "compat.h"
+#include "fs/format.h"
+
+#define EFSCORRUPTED	EUCLEAN
+#define EFSBADCRC	EBADMSG
+
+enum msyncfs_errors {		/* mount option errors= */
+	MSYNCFS_ERRORS_RO,
+	MSYNCFS_ERRORS_SHUTDOWN,
+	MSYNCFS_ERRORS_PANIC,
+};
+
+/* Bits of sbi->state. */
+enum {
+	MSYNCFS_SB_ABORTED,	/* the log can no longer be written: read-only */
+	MSYNCFS_SB_SHUTDOWN,	/* nothing may touch the device any more */
+	MSYNCFS_SB_CKPT_PAUSED,	/* sysfs: background checkpoint is paused */
+	MSYNCFS_SB_ORPHANS_TODO,/* mounted read-only: orphans not looked at */
+	MSYNCFS_SB_RECLAIMING,	/* inodes without links may be read */
+};
+
+struct msyncfs_txn;
+struct msyncfs_group;
+
+/**
+ * struct msyncfs_sb_info - a mounted filesystem
+ * @sb: back pointer
+ * @ds: superblock as read from disk, checked
+ * @geo: where things lie
+ * @record_max: blocks of the largest record, header included
+ * @record_images: images that such a record holds
+ * @root_bh: the root block, pinned
+ * @errors: what errors= says
+ * @state: MSYNCFS_SB_* bits
+ * @txn_lock: guards @running and its counters
+ * @txn_wait: for room in, or the draining of, the running transaction
+ * @running: the transaction that operations join
+ * @commit_mutex: serialises cutting and writing of records; guards @seq,
+ *	@head_pos, @failed_pos, @failed
+ * @durable_tid: every transaction up to this one is durable
+ * @home_tid: every transaction up to this one is home and off the log
+ */
+struct msyncfs_sb_info {
+	struct super_block	*sb;
+	struct msyncfs_disk_super *ds;
+	struct msyncfs_geo	geo;
+	unsigned int		record_max;
+	unsigned int		record_images;
+	struct buffer_head	*root_bh;
+	enum msyncfs_errors	errors;
+	unsigned long		state;
+
+	/* running transaction: fs/op.c */
+	spinlock_t		txn_lock;
+	wait_queue_head_t	txn_wait;
+	struct msyncfs_txn	*running;
+	u64			durable_tid;
+	u64			home_tid;
+	struct delayed_work	commit_work;
+
+	/* log: fs/log.c */
+	struct mutex		commit_mutex;
+	u64			nonce;
+	u64			seq;		/* of the next record */
+	u64			head_pos;	/* where it goes, if it fits */
+	u64			failed_pos;	/* slot of a failed record */
+	unsigned int		failed;		/* writes that failed in a row */
+	u64			nr_commits;
+	u64			nr_split;	/* msyncs not in one record */
+
+	/* images not yet home: fs/checkpoint.c */
+	struct mutex		checkpoint_mutex;
+	spinlock_t		log_lock;	/* records, tail */
+	struct list_head	records;	/* durable, oldest first */
+	u64			tail_pos;
+	u64			tail_seq;
+	u64			log_used;	/* blocks, unused ends included */
+	u64			slot_counter;
+	struct xarray		images;		/* home block -> newest image */
+	struct work_struct	checkpoint_work;
+	struct delayed_work	checkpoint_timer;
+	struct workqueue_struct	*wq;
+	u64			nr_checkpoints;
+
+	/* allocator: fs/alloc.c */
+	struct mutex		alloc_lock;
+	struct msyncfs_group	*groups;
+	u64			nr_groups;
+	u64			free;		/* allocatable now */
+	u64			pending;	/* freed, not yet reusable */
+	u64			reserved;	/* promised to dirty pages and ops */
+	u64			firm;		/* part of free held by operations */
+	struct list_head	pending_list;	/* extents, oldest tid first */
+	u64			alloc_rotor;	/* where to look without a goal */
+	wait_queue_head_t	alloc_wait;	/* for blocks that others hold */
+
+	/* orphans: fs/orphan.c */
+	struct mutex		orphan_lock;
+	struct list_head	orphans;
+
+	/* O_DIRECT writes that may be in the device's cache: fs/file.c */
+	atomic64_t		dio_seq;	/* counts such writes */
+	atomic64_t		dio_flushed;	/* up to which they are durable */
+
+	struct kobject		kobj;		/* /sys/fs/msyncfs/<id> */
+	struct completion	kobj_gone;
+};
+
+/* Bits of i_state of struct msyncfs_inode_info. */
+enum {
+	MSYNCFS_I_DIRTY,	/* times or attributes not yet in a transaction */
+	MSYNCFS_I_ORPHAN,	/* on the orphan list */
+	MSYNCFS_I_RESV_NEW,	/* i_rwsem: write(2) reserved its current page */
+};
+
+/**
+ * struct msyncfs_inode_info - an inode in memory
+ * @vfs_inode: the VFS part
+ * @i_bh: the inode's own block, pinned while the inode is in memory; its
+ *	pointers are the root of the file map
+ * @i_flags: MSYNCFS_I_* bits
+ * @i_commit_lock: held from the start of a capture until its blocks are fixed
+ *	in a transaction; truncate, punch and fallocate hold it too. Guards
+ *	@i_disksize and every change of the map of a regular file
+ * @i_freeze: held exclusively while dirty pages are captured; shared, per
+ *	folio, by whoever dirties one
+ * @i_map_sem: guards the map (pointers and @i_map_depth)
+ * @i_map_depth: levels of map nodes
+ * @i_disksize: size in bytes that the next record will hold
+ * @i_tid: last transaction that holds a change of this inode
+ * @i_data_tid: the same, leaving out changes that fdatasync may ignore
+ * @i_resv_lock: guards @i_resv and what hangs from it
+ * @i_resv: reservations of dirty pages that have no block yet
+ * @i_orphan: link in sbi->orphans
+ * @i_parent: directories: inode number of the parent
+ * @i_entries: directories: number of entries
+ * @i_dir_depth: directories: deepest leaf of the trie
+ * @i_btime: time of creation
+ * @i_dio_seq: sbi->dio_seq after the last O_DIRECT write to it
+ */
+struct msyncfs_inode_info {
+	struct inode		vfs_inode;
+	struct buffer_head	*i_bh;
+	unsigned long		i_flags;
+
+	struct mutex		i_commit_lock;
+	struct rw_semaphore	i_freeze;
+	struct rw_semaphore	i_map_sem;
+	unsigned int		i_map_depth;
+	loff_t			i_disksize;
+	u64			i_tid;
+	u64			i_data_tid;
+
+	spinlock_t		i_resv_lock;
+	struct xarray		i_resv;
+
+	struct list_head	i_orphan;
+	u64			i_parent;
+	u64			i_entries;
+	unsigned int		i_dir_depth;
+	struct timespec64	i_btime;
+	u64			i_dio_seq;
+};
+
+static inline struct msyncfs_sb_info *MSYNCFS_SB(struct super_block *sb)
+{
+	return sb->s_fs_info;
+}
+
+static inline struct msyncfs_inode_info *MSYNCFS_I(struct inode *inode)
+{
+	return container_of(inode, struct msyncfs_inode_info, vfs_inode);
+}
+
+static inline bool msyncfs_is_dead(struct msyncfs_sb_info *sbi)
+{
+	return test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state);
+}
+
+/**
+ * struct msyncfs_image - the copy of one block that a record holds
+ * @home: home block
+ * @page: the copy; immutable once the record is cut
+ * @bh: metadata: the buffer, referenced until the image is home; NULL for data
+ * @ref: references: the record, the index sbi->images, and readers
+ * @tid: transaction it was cut in
+ * @folio: data: the captured folio, referenced until durable or failed; else NULL
+ * @index: data: page index in the file
+ * @convert: data: the map pointer changes with this commit
+ * @writeback: data: @folio is under writeback and has not been copied yet
+ * @list: in the capture, then in the transaction
+ */
+struct msyncfs_image {
+	u64			home;
+	struct page		*page;
+	struct buffer_head	*bh;
+	refcount_t		ref;
+	u64			tid;
+	struct folio		*folio;
+	pgoff_t			index;
+	bool			convert;
+	bool			writeback;
+	struct list_head	list;
+};
+
+/**
+ * struct msyncfs_capture - the dirty pages of one range, cleaned together
+ * @images: struct msyncfs_image, ascending by index; pages copied
+ * @nr: images in it
+ * @size: i_size under the freeze
+ * @end: byte after the last page captured, at most @size
+ * @copied: false: pages were not copied but put under writeback (fresh blocks)
+ * @error: why the record failed that held it, 0 while open or when durable
+ * @ref: the caller and the transaction
+ * @list: in the transaction
+ */
+struct msyncfs_capture {
+	struct list_head	images;
+	unsigned int		nr;
+	loff_t			size;
+	loff_t			end;
+	bool			copied;
+	int			error;
+	refcount_t		ref;
+	struct list_head	list;
+};
+
+/**
+ * struct msyncfs_op - a handle: one atomic change of metadata under way
+ * @sb: filesystem
+ * @tid: transaction that it is part of
+ * @credits: metadata blocks it may still dirty for the first time
+ * @blocks: blocks it may still allocate (held in sbi->firm)
+ * @resv: the blocks are also counted in inode reservations
+ * @nofs: to restore the allocation context
+ */
+struct msyncfs_op {
+	struct super_block	*sb;
+	u64			tid;
+	unsigned int		credits;
+	u64			blocks;
+	bool			resv;
+	unsigned int		nofs;
+};
+
+/**
+ * struct msyncfs_io - a batch of block writes under way
+ * @sb: filesystem
+ * @bio: the one being filled
+ * @next: block that would extend it
+ * @writeback: end the writeback of each folio as its write completes
+ * @pending: bios under way, and one for the submitter
+ * @error: first error, 0
+ * @done: nothing is under way any more
+ */
+struct msyncfs_io {
+	struct super_block	*sb;
+	struct bio		*bio;
+	u64			next;
+	bool			writeback;
+	atomic_t		pending;
+	int			error;
+	struct completion	done;
+};
+
+/* A run of a file map, in blocks. */
+struct msyncfs_extent {
+	u64	index;		/* first index */
+	u64	len;		/* at least 1 */
+	u64	blkno;		/* first block, 0: a hole */
+	bool	unwritten;
+};
+
+/* In fs/super.c */
+__printf(2, 3) void msyncfs_err(struct super_block *sb, const char *fmt, ...);
+__printf(2, 3) void msyncfs_warn(struct super_block *sb, const char *fmt, ...);
+__printf(2, 3) void msyncfs_info(struct super_block *sb, const char *fmt, ...);
+void msyncfs_abort(struct super_block *sb, const char *why, int err);
+
+/* In fs/op.c */
+int msyncfs_op_begin(struct super_block *sb, struct msyncfs_op *op,
+		     unsigned int credits, u64 blocks);
+int msyncfs_op_begin_resv(struct super_block *sb, struct msyncfs_op *op,
+			  unsigned int credits, u64 blocks);
+void msyncfs_op_end(struct msyncfs_op *op);
+void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh);
+struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
+				   u32 level, u64 owner);
+void msyncfs_op_forget(struct msyncfs_op *op, u64 blkno);
+struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
+				  u64 owner);
+void msyncfs_op_attach(struct msyncfs_op *op, struct msyncfs_capture *cap);
+void msyncfs_op_preflush(struct msyncfs_op *op);
+
+/* In fs/io.c */
+void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
+		     bool writeback);
+void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page);
+int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags);
+int msyncfs_flush(struct super_block *sb);
+
+/* In fs/log.c */
+int msyncfs_commit(struct super_block *sb, u64 tid);
+int msyncfs_commit_all(struct super_block *sb);
+
+/* In fs/attach.c */
+int msyncfs_attach(struct inode *inode, struct msyncfs_capture *cap,
+		   bool attrs);
+void msyncfs_attach_op(struct msyncfs_op *op, struct inode *inode,
+		       struct msyncfs_capture *cap);
+
+/* In fs/checkpoint.c */
+struct msyncfs_image *msyncfs_image_alloc(gfp_t gfp, bool page);
+struct msyncfs_image *msyncfs_image_get(struct msyncfs_sb_info *sbi, u64 home);
+void msyncfs_image_put(struct msyncfs_image *img);
+bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last);
+int msyncfs_checkpoint(struct super_block *sb);
+
+/* In fs/map.c */
+int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
+		       struct msyncfs_extent *ext);
+
+/* In fs/resv.c: reservations of dirty pages without a block */
+int msyncfs_resv_page(struct inode *inode, pgoff_t index);
+bool msyncfs_resv_test(struct inode *inode, pgoff_t index);
+void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last);
+u64 msyncfs_resv_count(struct inode *inode, pgoff_t first, u64 nr);
+u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last);
+u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index);
+u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last);
+
+/* In fs/inode.c */
+void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data);
+
+/* In fs/file.c */
+int msyncfs_dio_flush(struct inode *inode);
+
+/* In mm/capture.c */
+struct msyncfs_capture *msyncfs_capture(struct inode *inode, pgoff_t first,
+					pgoff_t last, unsigned long copy_max,
+					unsigned long limit);
+unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
+				  pgoff_t last, unsigned long limit);
+struct msyncfs_capture *msyncfs_capture_alloc(gfp_t gfp);
+int msyncfs_capture_copy(struct msyncfs_capture *cap);
+void msyncfs_capture_put(struct msyncfs_capture *cap);
+void msyncfs_capture_release(struct msyncfs_capture *cap);
+void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err);
+
+/* In mm/writeback.c */
+extern const struct address_space_operations msyncfs_aops;
+
+/* In fs/file.c */
+extern const struct iomap_ops msyncfs_iomap_ops;
+
+/* In mm/read.c */
+int msyncfs_read_folio(struct file *file, struct folio *folio);
+void msyncfs_readahead(struct readahead_control *rac);
+
+/* In mm/fault.c */
+extern const struct vm_operations_struct msyncfs_vm_ops;
+int msyncfs_file_mmap(struct file *file, struct vm_area_struct *vma);
+struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index,
+				  bool hole);
+void msyncfs_folio_end(struct inode *inode, struct folio *folio);
+
+/* In mm/msync.c */
+int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
+		       bool datasync);
+int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+
+#endif /* MSYNCFS_H */

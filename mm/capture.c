@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The capture: takes a consistent cut of the dirty pages of a range. Which
+ * blocks they go to and when they are durable is decided elsewhere.
+ */
+
+/**
+ * DOC: the freeze
+ *
+ * Everybody who makes a page dirty (page_mkwrite, write(2), zeroing at a
+ * truncation) holds i_freeze shared from before the folio lock until the page
+ * is marked dirty. The capture holds it exclusively and, in page order, takes
+ * each dirty folio's lock, write-protects it, clears its dirty flag and copies
+ * it. Truncation is kept away by i_commit_lock.
+ *
+ * A store to a page that was passed faults and waits in page_mkwrite for the
+ * thaw; so no store that its thread, or one that saw it, makes later gets in. A
+ * store to a page not passed yet goes on and is captured. Hence the cut is
+ * consistent (G3) without stopping anybody who does not write.
+ *
+ * page_mkwrite returns with the folio locked and its PTE not yet writable: the
+ * capture, which needs the folio lock, waits until it is. The page is tagged
+ * dirty before i_freeze is released, so it cannot be missed.
+ *
+ * Under the freeze there is no I/O, no map lookup and no reclaiming allocation
+ * (P2): everything is allocated before, for as many pages as are dirty then.
+ */
+#include <linux/highmem.h>
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+#include <linux/rcupdate_wait.h>
+#include <linux/slab.h>
+#include <linux/writeback.h>
+
+#include "msyncfs.h"
+#include "trace.h"
+
+/**
+ * msyncfs_count_dirty - count the dirty pages of a range
+ * @inode: file
+ * @first: first page
+ * @last: last page, inclusive
+ * @limit: stop counting here
+ */
+unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
+				  pgoff_t last, unsigned long limit)
+{
+	XA_STATE(xas, &inode->i_mapping->i_pages, first);
+	unsigned long nr = 0;
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each_marked(&xas, entry, last, PAGECACHE_TAG_DIRTY) {
+		if (++nr >= limit)
+			break;
+		if (!(nr % XA_CHECK_SCHED)) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
+	}
+	rcu_read_unlock();
+	return nr;
+}
+
+/**
+ * msyncfs_capture_alloc - make an empty capture
+ * @gfp: how to allocate
+ *
+ * Return: the capture, with one reference, or NULL.
+ */
+struct msyncfs_capture *msyncfs_capture_alloc(gfp_t gfp)
+{
+	struct msyncfs_capture *cap = kzalloc(sizeof(*cap), gfp);
+
+	if (!cap)
+		return NULL;
+	INIT_LIST_HEAD(&cap->images);
+	INIT_LIST_HEAD(&cap->list);
+	refcount_set(&cap->ref, 1);
+	return cap;
+}
+
+static void msyncfs_drop_images(struct list_head *images)
+{
+	struct msyncfs_image *img, *next;
+
+	list_for_each_entry_safe(img, next, images, list) {
+		list_del_init(&img->list);
+		msyncfs_image_put(img);
+	}
+}
+
+/**
+ * msyncfs_capture_put - drop a reference of a capture
+ * @cap: capture
+ */
+void msyncfs_capture_put(struct msyncfs_capture *cap)
+{
+	if (!refcount_dec_and_test(&cap->ref))
+		return;
+	msyncfs_drop_images(&cap->images);
+	kfree(cap);
+}
+
+/**
+ * msyncfs_capture_release - the pages are durable, or dirty again
+ * @cap: capture
+ *
+ * Gives the folios back to reclaim; the copies live on as long as needed.
+ */
+void msyncfs_capture_release(struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+
+	list_for_each_entry(img, &cap->images, list) {
+		if (!img->folio)
+			continue;
+		folio_put(img->folio);
+		img->folio = NULL;
+	}
+}
+
+/**
+ * msyncfs_capture_redirty - the pages did not become durable
+ * @cap: capture
+ * @err: why; 0 if nobody needs to know
+ *
+ * They are dirty again, but for those truncated meanwhile, and the mapping
+ * remembers the error for every open file description.
+ *
+ * Context: takes folio locks.
+ */
+void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
+{
+	struct msyncfs_image *img;
+	struct folio *folio;
+
+	list_for_each_entry(img, &cap->images, list) {
+		folio = img->folio;
+		if (!folio)
+			continue;
+		folio_lock(folio);
+		if (folio->mapping) {
+			folio_mark_dirty(folio);
+			if (err)
+				mapping_set_error(folio->mapping, err);
+		}
+		folio_unlock(folio);
+		if (img->writeback) {
+			img->writeback = false;
+			folio_end_writeback(folio);
+		}
+	}
+}
+
+/* Copies a page; what lies beyond the end of the file reads as zeros (G1). */
+static void msyncfs_copy_folio(struct page *to, struct folio *folio,
+			       loff_t size)
+{
+	loff_t pos = folio_pos(folio);
+
+	memcpy_page(to, 0, folio_page(folio, 0), 0, PAGE_SIZE);
+	if (pos + PAGE_SIZE > size)
+		memzero_page(to, offset_in_page(size),
+			     PAGE_SIZE - offset_in_page(size));
+}
+
+/**
+ * msyncfs_capture_copy - copy pages that were captured without
+ * @cap: capture whose pages are under writeback
+ *
+ * Context: may sleep to allocate.
+ * Return: 0 or -ENOMEM.
+ */
+int msyncfs_capture_copy(struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+
+	list_for_each_entry(img, &cap->images, list) {
+		if (img->page)
+			continue;
+		img->page = alloc_page(GFP_NOFS);
+		if (!img->page)
+			return -ENOMEM;
+		msyncfs_copy_folio(img->page, img->folio, cap->size);
+		img->writeback = false;
+		folio_end_writeback(img->folio);
+	}
+	cap->copied = true;
+	return 0;
+}
+
+/* Images for @nr pages, with pages for the copies if @copied. */
+static int msyncfs_prealloc(struct list_head *pool, unsigned long nr,
+			    bool copied)
+{
+	struct msyncfs_image *img;
+
+	while (nr--) {
+		img = msyncfs_image_alloc(GFP_NOFS, copied);
+		if (!img)
+			return -ENOMEM;
+		list_add_tail(&img->list, pool);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Takes one folio, which is locked; false if there is nothing to take. */
+static bool msyncfs_capture_folio(struct msyncfs_capture *cap,
+				  struct folio *folio,
+				  struct address_space *mapping,
+				  struct msyncfs_image *img)
+{
+	if (folio->mapping != mapping || !folio_clear_dirty_for_io(folio))
+		return false;
+	folio_start_writeback(folio);
+	if (folio_pos(folio) >= cap->size) {
+		/* A store that raced with a truncation: beyond the end. */
+		folio_end_writeback(folio);
+		return false;
+	}
+	folio_get(folio);
+	img->folio = folio;
+	img->index = folio->index;
+	list_move_tail(&img->list, &cap->images);
+	cap->nr++;
+	cap->end = min_t(loff_t, cap->size, folio_pos(folio) + PAGE_SIZE);
+	if (cap->copied) {
+		msyncfs_copy_folio(img->page, folio, cap->size);
+		folio_end_writeback(folio);
+		return true;
+	}
+	/* Written in place of a copy: the page itself must end in zeros. */
+	if (folio_pos(folio) + PAGE_SIZE > cap->size)
+		folio_zero_segment(folio, offset_in_folio(folio, cap->size),
+				   PAGE_SIZE);
+	img->writeback = true;
+	return true;
+}
+
+/* The pass under the freeze. */
+static void msyncfs_capture_range(struct msyncfs_capture *cap,
+				  struct address_space *mapping, pgoff_t first,
+				  pgoff_t last, struct list_head *pool)
+{
+	struct msyncfs_image *img;
+	struct folio_batch fbatch;
+	unsigned int i;
+
+	folio_batch_init(&fbatch);
+	while (!list_empty(pool) &&
+	       filemap_get_folios_tag(mapping, &first, last,
+				      PAGECACHE_TAG_DIRTY, &fbatch)) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++) {
+			struct folio *folio = fbatch.folios[i];
+
+			if (list_empty(pool))
+				break;
+			img = list_first_entry(pool, struct msyncfs_image,
+					       list);
+			folio_lock(folio);
+			msyncfs_capture_folio(cap, folio, mapping, img);
+			folio_unlock(folio);
+		}
+		folio_batch_release(&fbatch);
+	}
+}
+
+/**
+ * msyncfs_capture - clean and copy the dirty pages of a range, as of one moment
+ * @inode: file
+ * @first: first page
+ * @last: last page, inclusive
+ * @copy_max: more pages than that are not copied but put under writeback, for
+ *	their own blocks to be written
+ * @limit: take no more pages than that, from @first on
+ *
+ * Context: caller holds i_commit_lock, and none of what P4 forbids.
+ * Return: the capture, for the caller to attach or redirty, and put; NULL if
+ * nothing is dirty; ERR_PTR(-ENOMEM).
+ */
+struct msyncfs_capture *msyncfs_capture(struct inode *inode, pgoff_t first,
+					pgoff_t last, unsigned long copy_max,
+					unsigned long limit)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct address_space *mapping = inode->i_mapping;
+	struct msyncfs_capture *cap;
+	unsigned long nr, room;
+	LIST_HEAD(pool);
+	u64 start;
+	int err;
+
+	lockdep_assert_held(&mi->i_commit_lock);
+
+	nr = msyncfs_count_dirty(inode, first, last, limit);
+	if (!nr)
+		return NULL;
+	cap = msyncfs_capture_alloc(GFP_NOFS);
+	if (!cap)
+		return ERR_PTR(-ENOMEM);
+again:
+	/* Some more for pages that get dirty before the freeze. */
+	room = min(nr + nr / 8 + 4, limit);
+	cap->copied = nr <= copy_max;
+	msyncfs_drop_images(&pool);
+	err = msyncfs_prealloc(&pool, room, cap->copied);
+	if (err) {
+		msyncfs_drop_images(&pool);
+		msyncfs_capture_put(cap);
+		return ERR_PTR(err);
+	}
+
+	down_write(&mi->i_freeze);
+	start = ktime_get_ns();
+	nr = msyncfs_count_dirty(inode, first, last, limit);
+	if (nr > room || (cap->copied && nr > copy_max)) {
+		up_write(&mi->i_freeze);
+		goto again;
+	}
+	cap->size = i_size_read(inode);
+	msyncfs_capture_range(cap, mapping, first, last, &pool);
+	up_write(&mi->i_freeze);
+	trace_msyncfs_capture(inode, first, last, cap->nr, cap->copied,
+			      ktime_get_ns() - start);
+
+	msyncfs_drop_images(&pool);
+	if (!cap->nr) {
+		msyncfs_capture_put(cap);
+		return NULL;
+	}
+	return cap;
+}

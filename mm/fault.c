@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vm_operations: page faults, and the one place through which pages become
+ * dirty. Reserves space, honours the freeze (see mm/capture.c) and never waits
+ * for a commit (P4).
+ */
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+
+#include "msyncfs.h"
+#include "trace.h"
+
+/* Joins the freeze; who has to wait shows up in the trace. */
+static void msyncfs_freeze_shared(struct inode *inode)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	u64 start;
+
+	if (down_read_trylock(&mi->i_freeze))
+		return;
+	start = ktime_get_ns();
+	down_read(&mi->i_freeze);
+	trace_msyncfs_freeze_wait(inode, ktime_get_ns() - start);
+}
+
+/*
+ * Locks @folio under the freeze, when it is not under writeback: pages that are
+ * written to fresh blocks are not copied, so a store waits for that one write,
+ * and it waits outside the freeze.
+ */
+static void msyncfs_folio_lock_stable(struct inode *inode, struct folio *folio)
+{
+	for (;;) {
+		folio_wait_writeback(folio);
+		msyncfs_freeze_shared(inode);
+		folio_lock(folio);
+		if (!folio_test_writeback(folio))
+			return;
+		folio_unlock(folio);
+		up_read(&MSYNCFS_I(inode)->i_freeze);
+	}
+}
+
+/**
+ * msyncfs_folio_begin - get a folio of the page cache to modify it
+ * @inode: file
+ * @index: page
+ * @hole: it has no block on disk: reserve one
+ *
+ * The caller fills it (it need not be uptodate), marks it dirty and calls
+ * msyncfs_folio_end(). In between it must not touch user memory other than with
+ * page faults off (P3), and do no I/O (P2).
+ *
+ * Context: may sleep, never for a commit.
+ * Return: the folio, locked, referenced and not under writeback, with i_freeze
+ * held shared; ERR_PTR(-ENOMEM), or -ENOSPC or -EIO from the reservation.
+ */
+struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index,
+				  bool hole)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct folio *folio;
+	int err;
+
+	for (;;) {
+		folio = __filemap_get_folio(mapping, index,
+					    FGP_LOCK | FGP_CREAT | FGP_NOFS,
+					    mapping_gfp_mask(mapping));
+		if (IS_ERR(folio))
+			return folio;
+		folio_unlock(folio);
+		msyncfs_folio_lock_stable(inode, folio);
+		if (folio->mapping == mapping)
+			break;
+		msyncfs_folio_end(inode, folio);
+	}
+	if (hole) {
+		err = msyncfs_resv_page(inode, index);
+		if (err) {
+			msyncfs_folio_end(inode, folio);
+			return ERR_PTR(err);
+		}
+	}
+	return folio;
+}
+
+/**
+ * msyncfs_folio_end - give back what msyncfs_folio_begin() returned
+ * @inode: file
+ * @folio: folio, marked dirty by now if it was modified
+ */
+void msyncfs_folio_end(struct inode *inode, struct folio *folio)
+{
+	folio_unlock(folio);
+	up_read(&MSYNCFS_I(inode)->i_freeze);
+	folio_put(folio);
+}
+
+/* Dirties the faulting page; the caller holds invalidate_lock shared. */
+static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_extent ext;
+	int err;
+
+	/* Outside the freeze: this may read a map node. */
+	err = msyncfs_map_lookup(inode, folio->index, 1, &ext);
+	if (err)
+		return vmf_error(err);
+
+	msyncfs_folio_lock_stable(inode, folio);
+	if (folio->mapping != inode->i_mapping ||
+	    folio_pos(folio) >= i_size_read(inode)) {
+		folio_unlock(folio);
+		up_read(&mi->i_freeze);
+		return VM_FAULT_NOPAGE;
+	}
+	if (!ext.blkno) {
+		err = msyncfs_resv_page(inode, folio->index);
+		if (err) {
+			folio_unlock(folio);
+			up_read(&mi->i_freeze);
+			return vmf_error(err);
+		}
+	}
+	/* Dirty before the freeze can start; locked until the PTE is set. */
+	folio_mark_dirty(folio);
+	up_read(&mi->i_freeze);
+	return VM_FAULT_LOCKED;
+}
+
+static vm_fault_t msyncfs_page_mkwrite(struct vm_fault *vmf)
+{
+	struct file *file = vmf->vma->vm_file;
+	struct inode *inode = file_inode(file);
+	vm_fault_t ret;
+	int err;
+
+	if (unlikely(msyncfs_is_dead(MSYNCFS_SB(inode->i_sb))))
+		return VM_FAULT_SIGBUS;
+	sb_start_pagefault(inode->i_sb);
+	err = file_update_time(file);
+	if (err) {
+		ret = vmf_error(err);
+		goto out;
+	}
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	ret = msyncfs_make_dirty(inode, page_folio(vmf->page));
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+out:
+	sb_end_pagefault(inode->i_sb);
+	return ret;
+}
+
+const struct vm_operations_struct msyncfs_vm_ops = {
+	.fault		= filemap_fault,
+	.map_pages	= filemap_map_pages,
+	.page_mkwrite	= msyncfs_page_mkwrite,
+};
+
+/**
+ * msyncfs_file_mmap - map a file
+ * @file: regular file
+ * @vma: where
+ *
+ * Return: 0, or -EIO after a shutdown.
+ */
+int msyncfs_file_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (msyncfs_is_dead(MSYNCFS_SB(file_inode(file)->i_sb)))
+		return -EIO;
+	file_accessed(file);
+	vma->vm_ops = &msyncfs_vm_ops;
+	return 0;
+}
