@@ -26,6 +26,8 @@ release=$(cat "$KDIR/include/config/kernel.release" 2>/dev/null) ||
 out=$BUILD/$release
 farm=$out/src
 mkdir -p "$farm"
+exec 9>"$out/.lock"
+flock 9
 
 # All links anew each time, so that files which came or went are noticed;
 # objects stay, and make follows the links to the real time stamps.

@@ -23,7 +23,7 @@ eval "$v"
 KVER=$STOCK_RELEASE "$SCRIPTS/build-modules.sh"
 make -s -C "$TOP" tools
 
-OUT=$BUILD/demo
+OUT=$BUILD/demo${RUN:+-$RUN}
 rm -rf "$OUT"
 mkdir -p "$OUT"
 boot_prepare "$OUT"

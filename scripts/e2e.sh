@@ -1,9 +1,10 @@
 #!/bin/bash
 # Run the end-to-end tests: scripts/guest/*.sh in guests, scripts/host/*.sh here.
-# Usage: e2e.sh [-D] [TEST...]
+# Usage: [RUN=NAME] e2e.sh [-D] [TEST...]
 #
 # -D  on the debug kernel of the KUnit suites instead of the stock kernel
 #
+# RUN keeps runs at the same time apart (build/e2e-NAME).
 # All guest tests share one boot.  When the guest dies, the test that ran then
 # has failed and the others get a new guest.
 
@@ -19,7 +20,7 @@ done
 shift $((OPTIND - 1))
 
 "$SCRIPTS/deps.sh" qemu e2e
-OUT=$BUILD/e2e${debug:+-debug}
+OUT=$BUILD/e2e${debug:+-debug}${RUN:+-$RUN}
 rm -rf "$OUT"
 mkdir -p "$OUT"
 results=$OUT/results

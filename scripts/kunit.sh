@@ -1,6 +1,6 @@
 #!/bin/bash
 # Run the KUnit suites on the test kernel in QEMU.
-# Usage: kunit.sh [FILTER]
+# Usage: [RUN=NAME] kunit.sh [FILTER]
 #
 # FILTER is a glob of KUnit's filter_glob (SUITE or SUITE.CASE).
 
@@ -9,7 +9,7 @@ filter=${1:-}
 
 "$SCRIPTS/deps.sh" qemu
 eval "$("$SCRIPTS/test-kernel.sh")"
-OUT=$BUILD/kunit
+OUT=$BUILD/kunit${RUN:+-$RUN}
 rm -rf "$OUT"
 mkdir -p "$OUT"
 
@@ -39,6 +39,11 @@ python3 "$SCRIPTS/kunit-report.py" "$TEST_KDIR" "$OUT/channel.log" "${suites[@]}
 for t in module.{load,kunit_load,kunit_unload,unload,no_slab_left,no_sysfs_left} kmemleak; do
 	grep -E "^(not )?ok $t( |\$)" "$OUT/channel.log" || echo "not ok $t  did not run"
 done >>"$OUT/results"
+if trouble=$("$SCRIPTS/kernel-trouble.sh" "$OUT/console.log" | head -n 1); then
+	echo "ok kernel.log"
+else
+	echo "not ok kernel.log  $trouble"
+fi >>"$OUT/results"
 if [ "$rc" -ne 0 ] && ! grep -q '^not ok' "$OUT/results"; then
 	echo "not ok kunit.guest  $(head -n 1 "$OUT/problems.log")" >>"$OUT/results"
 fi

@@ -1,6 +1,6 @@
 #!/bin/bash
 # make test: everything, and as the last line the count.
-# Usage: test.sh [kunit|TEST...]
+# Usage: [RUN=NAME] test.sh [kunit|TEST...]
 
 . "$(dirname "$0")/common.sh"
 kunit=1 e2e=1
@@ -29,8 +29,8 @@ step() {
 	shift
 	"$@" || {
 		mkdir -p "$BUILD"
-		echo "not ok $name  ${*#"$SCRIPTS/"}" >"$BUILD/failed-step"
-		results+=("$BUILD/failed-step")
+		echo "not ok $name  ${*#"$SCRIPTS/"}" >"$BUILD/failed-step${RUN:+-$RUN}"
+		results+=("$BUILD/failed-step${RUN:+-$RUN}")
 		finish
 	}
 }
@@ -49,15 +49,15 @@ step build.modules_test env KVER= KDIR="${TEST_KDIR:?}" "$SCRIPTS/build-modules.
 step build.tools make -s -C "$TOP" tools
 
 if [ -n "$kunit" ]; then
-	rm -f "$BUILD/kunit/results"
+	rm -f "$BUILD/kunit${RUN:+-$RUN}/results"
 	"$SCRIPTS/kunit.sh" || true
-	[ -s "$BUILD/kunit/results" ] || { mkdir -p "$BUILD/kunit"; echo "not ok kunit  no results" >"$BUILD/kunit/results"; }
-	results+=("$BUILD/kunit/results")
+	[ -s "$BUILD/kunit${RUN:+-$RUN}/results" ] || { mkdir -p "$BUILD/kunit${RUN:+-$RUN}"; echo "not ok kunit  no results" >"$BUILD/kunit${RUN:+-$RUN}/results"; }
+	results+=("$BUILD/kunit${RUN:+-$RUN}/results")
 fi
 if [ -n "$e2e" ]; then
-	rm -f "$BUILD/e2e/results"
+	rm -f "$BUILD/e2e${RUN:+-$RUN}/results"
 	"$SCRIPTS/e2e.sh" "$@" || true
-	[ -s "$BUILD/e2e/results" ] || { mkdir -p "$BUILD/e2e"; echo "not ok e2e  no results" >"$BUILD/e2e/results"; }
-	results+=("$BUILD/e2e/results")
+	[ -s "$BUILD/e2e${RUN:+-$RUN}/results" ] || { mkdir -p "$BUILD/e2e${RUN:+-$RUN}"; echo "not ok e2e  no results" >"$BUILD/e2e${RUN:+-$RUN}/results"; }
+	results+=("$BUILD/e2e${RUN:+-$RUN}/results")
 fi
 finish
