@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reservations: the promise, made when a page over a hole is dirtied, that
+ * there will be a block for it, and map nodes to point at it, when it is
+ * written. They are counted here per inode; sbi->reserved holds their sum. The
+ * blocks themselves are chosen when the page is captured.
+ *
+ * Pages that share a map leaf share an entry. It holds one block per page, and
+ * as many for nodes as the first page found missing. That stays enough: the map
+ * only gains nodes while a page is reserved, since fs/map.c removes none that
+ * lead to a leaf with an entry (i_map_sem is held from counting to entering).
+ */
+#include <kunit/visibility.h>
+#include <linux/slab.h>
+
+#include "fs.h"
+
+/**
+ * struct msyncfs_resv - the reserved pages of one map leaf
+ * @nr: pages, one block each
+ * @meta: blocks for map nodes, held until the last page is released
+ * @pages: which of them
+ */
+struct msyncfs_resv {
+	unsigned int	nr;
+	unsigned int	meta;
+	DECLARE_BITMAP(pages, MSYNCFS_NODE_PTRS);
+};
+
+/**
+ * msyncfs_resv_test - does a page hold a reservation
+ * @inode: regular file
+ * @index: page
+ *
+ * Context: any that may take a spinlock.
+ * Return: true if it does.
+ */
+bool msyncfs_resv_test(struct inode *inode, pgoff_t index)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_resv *r;
+	bool found;
+
+	if (xa_empty(&mi->i_resv))
+		return false;
+	spin_lock(&mi->i_resv_lock);
+	r = xa_load(&mi->i_resv, index / MSYNCFS_NODE_PTRS);
+	found = r && test_bit(index % MSYNCFS_NODE_PTRS, r->pages);
+	spin_unlock(&mi->i_resv_lock);
+	return found;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_test);
+
+/*
+ * Enters @index, for which 1 + @meta blocks have been promised. *@new is the
+ * leaf's entry if it has none yet, and NULL once it is used.
+ * Return: blocks used, -EAGAIN if @meta was not counted and the leaf's entry
+ * has gone, -ENOMEM.
+ */
+static int msyncfs_resv_enter(struct msyncfs_inode_info *mi, pgoff_t index,
+			      int meta, struct msyncfs_resv **new)
+{
+	XA_STATE(xas, &mi->i_resv, index / MSYNCFS_NODE_PTRS);
+	struct msyncfs_resv *r;
+	int used;
+
+	do {
+		used = 0;
+		spin_lock(&mi->i_resv_lock);
+		xas_lock(&xas);
+		r = xas_load(&xas);
+		if (!r && meta < 0) {
+			used = -EAGAIN;
+		} else if (!r) {
+			xas_store(&xas, *new);
+			if (!xas_error(&xas)) {
+				r = *new;
+				*new = NULL;
+				r->meta = meta;
+				used = meta;
+			}
+		}
+		xas_unlock(&xas);
+		if (r && !__test_and_set_bit(index % MSYNCFS_NODE_PTRS,
+					     r->pages)) {
+			r->nr++;
+			used++;
+		}
+		spin_unlock(&mi->i_resv_lock);
+	} while (xas_nomem(&xas, GFP_NOFS));
+
+	return xas_error(&xas) ?: used;
+}
+
+/* Counts, promises and enters; i_map_sem keeps the count true meanwhile. */
+static int msyncfs_resv_try(struct inode *inode, pgoff_t index,
+			    struct msyncfs_resv **new)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	int meta = -1;
+	u64 nr = 1;
+	int err, used;
+
+	if (!xa_load(&mi->i_resv, index / MSYNCFS_NODE_PTRS)) {
+		meta = msyncfs_map_missing_locked(inode, index, &err);
+		if (err)
+			return err;
+		nr += meta;
+	}
+	err = msyncfs_reserve(inode->i_sb, nr);
+	if (err)
+		return err;
+	used = msyncfs_resv_enter(mi, index, meta, new);
+	if (used < (int)nr)
+		msyncfs_unreserve(inode->i_sb, nr - max(used, 0));
+	return min(used, 0);
+}
+
+/**
+ * msyncfs_resv_page - reserve what writing a page over a hole will need
+ * @inode: regular file
+ * @index: page, which has no block
+ *
+ * Does nothing for a page that is reserved already.
+ *
+ * Context: under the page's folio lock; takes i_map_sem shared, may read map
+ * nodes, never waits for a commit (P4).
+ * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EUCLEAN, -EFBIG.
+ */
+int msyncfs_resv_page(struct inode *inode, pgoff_t index)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_resv *new;
+	int err;
+
+	if (msyncfs_resv_test(inode, index))
+		return 0;
+	new = kzalloc(sizeof(*new), GFP_NOFS);
+	if (!new)
+		return -ENOMEM;
+	down_read(&mi->i_map_sem);
+	do {
+		err = msyncfs_resv_try(inode, index, &new);
+	} while (err == -EAGAIN);
+	up_read(&mi->i_map_sem);
+	kfree(new);
+	return err;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_page);
+
+/* The pages of leaf @leaf that lie in [@first, @last]. */
+static void msyncfs_resv_clip(unsigned long leaf, pgoff_t first, pgoff_t last,
+			      unsigned int *from, unsigned int *to)
+{
+	pgoff_t base = leaf * MSYNCFS_NODE_PTRS;
+
+	*from = first > base ? first - base : 0;
+	*to = MSYNCFS_NODE_PTRS;
+	if (last - base < MSYNCFS_NODE_PTRS)
+		*to = last - base + 1;
+}
+
+/* Clears [@from, @to) of an entry; returns the blocks to give back. */
+static u64 msyncfs_resv_clear(struct msyncfs_resv *r, unsigned int from,
+			      unsigned int to)
+{
+	unsigned int bit, nr = 0;
+
+	for (bit = find_next_bit(r->pages, to, from); bit < to;
+	     bit = find_next_bit(r->pages, to, bit + 1)) {
+		__clear_bit(bit, r->pages);
+		nr++;
+	}
+	r->nr -= nr;
+	return r->nr ? nr : nr + r->meta;
+}
+
+/**
+ * msyncfs_resv_release - end the reservations of a range
+ * @inode: regular file
+ * @first: first page
+ * @last: last page, inclusive; ULONG_MAX for all that follow
+ *
+ * To be called when the pages have got their blocks, or are dropped.
+ *
+ * Context: may sleep on alloc_lock. Cheap when nothing is reserved.
+ */
+void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_resv *r;
+	unsigned int from, to;
+	unsigned long leaf;
+	u64 blocks = 0;
+
+	if (xa_empty(&mi->i_resv))
+		return;
+	spin_lock(&mi->i_resv_lock);
+	xa_for_each_range(&mi->i_resv, leaf, r, first / MSYNCFS_NODE_PTRS,
+			  last / MSYNCFS_NODE_PTRS) {
+		msyncfs_resv_clip(leaf, first, last, &from, &to);
+		blocks += msyncfs_resv_clear(r, from, to);
+		if (!r->nr) {
+			xa_erase(&mi->i_resv, leaf);
+			kfree(r);
+		}
+	}
+	spin_unlock(&mi->i_resv_lock);
+	if (blocks)
+		msyncfs_unreserve(inode->i_sb, blocks);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_release);
+
+/**
+ * msyncfs_resv_next - find the next reserved page
+ * @inode: regular file
+ * @first: where to begin
+ * @last: last page to look at, inclusive
+ *
+ * For SEEK_DATA and FIEMAP, to which dirty pages without blocks are data.
+ *
+ * Context: any that may take a spinlock.
+ * Return: its index; if there is none @last + 1, or U64_MAX if @last is
+ * ULONG_MAX.
+ */
+u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	u64 found = last == ULONG_MAX ? U64_MAX : (u64)last + 1;
+	struct msyncfs_resv *r;
+	unsigned int from, to;
+	unsigned long leaf;
+
+	if (xa_empty(&mi->i_resv))
+		return found;
+	spin_lock(&mi->i_resv_lock);
+	xa_for_each_range(&mi->i_resv, leaf, r, first / MSYNCFS_NODE_PTRS,
+			  last / MSYNCFS_NODE_PTRS) {
+		msyncfs_resv_clip(leaf, first, last, &from, &to);
+		from = find_next_bit(r->pages, to, from);
+		if (from < to) {
+			found = (u64)leaf * MSYNCFS_NODE_PTRS + from;
+			break;
+		}
+	}
+	spin_unlock(&mi->i_resv_lock);
+	return found;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_next);
+
+/**
+ * msyncfs_resv_range - blocks that are promised to the pages of a range
+ * @inode: regular file
+ * @first: first page
+ * @last: last page, inclusive
+ *
+ * Context: any that may take a spinlock.
+ * Return: one for each reserved page, and once per leaf that has one those for
+ * its map nodes: what msyncfs_op_begin_resv() is to be given for them.
+ */
+u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	unsigned int from, to, nr;
+	struct msyncfs_resv *r;
+	unsigned long leaf;
+	u64 blocks = 0;
+
+	if (xa_empty(&mi->i_resv))
+		return 0;
+	spin_lock(&mi->i_resv_lock);
+	xa_for_each_range(&mi->i_resv, leaf, r, first / MSYNCFS_NODE_PTRS,
+			  last / MSYNCFS_NODE_PTRS) {
+		msyncfs_resv_clip(leaf, first, last, &from, &to);
+		nr = 0;
+		for (from = find_next_bit(r->pages, to, from); from < to;
+		     from = find_next_bit(r->pages, to, from + 1))
+			nr++;
+		if (nr)
+			blocks += nr + r->meta;
+	}
+	spin_unlock(&mi->i_resv_lock);
+	return blocks;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_range);
+
+/**
+ * msyncfs_resv_blocks - blocks that are promised to one page
+ * @inode: regular file
+ * @index: page
+ *
+ * Return: 1 and the blocks for map nodes of its leaf, or 0 if it is not
+ * reserved.
+ */
+u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index)
+{
+	return msyncfs_resv_range(inode, index, index);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_blocks);
