@@ -248,6 +248,49 @@ u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_next);
 
+/* Pages reserved in [@from, @to). */
+static unsigned int msyncfs_resv_weight(const struct msyncfs_resv *r,
+					unsigned int from, unsigned int to)
+{
+	unsigned int nr = 0;
+
+	for (from = find_next_bit(r->pages, to, from); from < to;
+	     from = find_next_bit(r->pages, to, from + 1))
+		nr++;
+	return nr;
+}
+
+/**
+ * msyncfs_resv_count - count reserved pages
+ * @inode: regular file
+ * @first: page to begin with
+ * @nr: how many matter
+ *
+ * Context: any that may take a spinlock.
+ * Return: pages from @first on that are reserved, at most @nr.
+ */
+u64 msyncfs_resv_count(struct inode *inode, pgoff_t first, u64 nr)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_resv *r;
+	unsigned int from, to;
+	unsigned long leaf;
+	u64 found = 0;
+
+	if (xa_empty(&mi->i_resv))
+		return 0;
+	spin_lock(&mi->i_resv_lock);
+	xa_for_each_start(&mi->i_resv, leaf, r, first / MSYNCFS_NODE_PTRS) {
+		msyncfs_resv_clip(leaf, first, ULONG_MAX, &from, &to);
+		found += msyncfs_resv_weight(r, from, to);
+		if (found >= nr)
+			break;
+	}
+	spin_unlock(&mi->i_resv_lock);
+	return min(found, nr);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_count);
+
 /**
  * msyncfs_resv_range - blocks that are promised to the pages of a range
  * @inode: regular file
@@ -272,10 +315,7 @@ u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last)
 	xa_for_each_range(&mi->i_resv, leaf, r, first / MSYNCFS_NODE_PTRS,
 			  last / MSYNCFS_NODE_PTRS) {
 		msyncfs_resv_clip(leaf, first, last, &from, &to);
-		nr = 0;
-		for (from = find_next_bit(r->pages, to, from); from < to;
-		     from = find_next_bit(r->pages, to, from + 1))
-			nr++;
+		nr = msyncfs_resv_weight(r, from, to);
 		if (nr)
 			blocks += nr + r->meta;
 	}
