@@ -8,8 +8,12 @@ boot_prepare() {
 	local dir=$1 debug=${2:-} modroot='' mods='' v ko f args=()
 	if [ -n "$debug" ]; then
 		v=$("$SCRIPTS/test-kernel.sh") && eval "$v"
+		# All is built in; modprobe has to know that.
+		modroot=$dir/modroot
+		mkdir -p "$modroot/lib/modules/$TEST_RELEASE"
+		cp "$TEST_KDIR"/modules.{order,builtin,builtin.modinfo} "$modroot/lib/modules/$TEST_RELEASE/"
 		RELEASE=$TEST_RELEASE VMLINUZ=$TEST_BZIMAGE
-		MEM=2048 SLOW=4 CMDLINE=guest.kmemleak=1
+		MEM=2048 SLOW=4 CMDLINE="guest.kmemleak=1 guest.slow=4"
 	else
 		v=$("$SCRIPTS/stock-kernel.sh") && eval "$v"
 		RELEASE=$STOCK_RELEASE VMLINUZ=$STOCK_VMLINUZ modroot=$STOCK_MODROOT

@@ -80,14 +80,19 @@ run_guest() {
 			if [ -n "$problem" ]; then
 				echo "not ok $c  $problem"
 			else
-				grep -E "^(not )?ok $c( |\$)" "$dir/channel.log" || echo "not ok $c  did not run"
+				grep -E "^(not )?ok $c( |\$)" "$dir/channel.log" ||
+					echo "not ok $c  did not run$(sed -n "s/^# $t \(was killed\)/; \1/p" "$dir/channel.log")"
 			fi
 		done < <(cases "$SCRIPTS/guest/$t.sh") >>"$results"
 		grep -E "^not ok $t\.tidy " "$dir/channel.log" >>"$results" || true
 	done <"$dir/tests.list"
 
+	# What no test can be blamed for.
+	grep -E '^(not )?ok kmemleak' "$dir/channel.log" >>"$results" || true
+	sed '/msyncfs-test: begin /,$d' "$dir/console.log" >"$dir/console.boot"
+	problem=$("$SCRIPTS/kernel-trouble.sh" "$dir/console.boot" | head -n 1) || true
+	[ -z "$problem" ] || echo "not ok e2e.boot  $problem" >>"$results"
 	if [ -n "$died" ] && ! grep -q '^not ok' "$results"; then
-		# Nothing that a test can be blamed for: between the tests, or leaked memory.
 		echo "not ok e2e.guest$round  $(head -n 1 "$dir/problems.log")" >>"$results"
 	fi
 	if [ -z "$running" ] && [ -n "$left" ]; then

@@ -25,6 +25,7 @@ mapfile -t suites < <(cat "$TOP"/kunit/*.c | awk '
 		s = substr($0, RSTART, RLENGTH); gsub(/.*= *"|"/, "", s); print s; on = 0 }' | sort -u)
 [ ${#suites[@]} -gt 0 ] || die "kunit/*.c declares no suite"
 
+# No -K: what the modules depend on is built in.
 "$SCRIPTS/initramfs.sh" -o "$OUT/initramfs" -R "$TEST_RELEASE" \
 	-M "$BUILD/$TEST_RELEASE/msyncfs.ko" -M "$BUILD/$TEST_RELEASE/msyncfs_kunit.ko" \
 	-a "$SCRIPTS/kunit-guest:run.sh"
