@@ -1,0 +1,693 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite for fs/dir.c: names go in and come out, the trie keeps its shape
+ * through splits and merges, listing gives each name once whatever happens in
+ * between, and damaged leaves are refused. The names lead nowhere: inode
+ * numbers are invented and nobody looks them up.
+ */
+#include <kunit/test.h>
+#include <linux/buffer_head.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/slab.h>
+
+#include "fake.h"
+#include "fs/fs.h"
+
+#define DIR_BLOCKS	4096
+#define DIR_LOG_BLOCKS	1024
+#define DIR_NAMES	10000
+#define DIR_POS_END	((loff_t)((1ULL << MSYNCFS_HASH_BITS) + 2))
+
+/* Inode number of the name number @i; any will do. */
+#define INO(i)		(1000 + (u64)(i))
+
+struct dir_fixture {
+	struct msyncfs_fake	*fake;
+	struct inode		*dir;
+};
+
+static int dir_init(struct kunit *test)
+{
+	struct dir_fixture *fx;
+
+	fx = kunit_kzalloc(test, sizeof(*fx), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fx);
+	fx->fake = msyncfs_fake_mount(test, DIR_BLOCKS, DIR_LOG_BLOCKS);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fx->fake);
+	fx->dir = d_inode(fx->fake->sb->s_root);
+	test->priv = fx;
+	return 0;
+}
+
+/* Lengths from 7 to 42, so that leaves fill up unevenly. */
+static struct qstr short_name(char *buf, unsigned int i)
+{
+	unsigned int len = sprintf(buf, "n%05u-%.*s", i, i % 36,
+				   "abcdefghijklmnopqrstuvwxyz0123456789");
+
+	return (struct qstr)QSTR_INIT(buf, len);
+}
+
+/* The longest there are: 14 fill a leaf. */
+static struct qstr long_name(char *buf, unsigned int i)
+{
+	memset(buf, 'x', MSYNCFS_NAME_LEN);
+	snprintf(buf, 7, "%06u", i);
+	buf[6] = '-';
+	return (struct qstr)QSTR_INIT(buf, MSYNCFS_NAME_LEN);
+}
+
+static int add_locked(struct inode *dir, const struct qstr *name, u64 ino)
+{
+	struct msyncfs_op op;
+	int err;
+
+	err = msyncfs_dir_prepare(dir, name);
+	if (err)
+		return err;
+	err = msyncfs_dir_blocks(dir);
+	if (err < 0)
+		return err;
+	err = msyncfs_op_begin(dir->i_sb, &op, MSYNCFS_OP_CREDITS, err);
+	if (err)
+		return err;
+	err = msyncfs_dir_add(dir, &op, name, ino, S_IFREG);
+	msyncfs_op_end(&op);
+	return err;
+}
+
+static int add(struct inode *dir, const struct qstr name, u64 ino)
+{
+	int err;
+
+	inode_lock(dir);
+	err = add_locked(dir, &name, ino);
+	inode_unlock(dir);
+	return err;
+}
+
+static int del(struct inode *dir, const struct qstr name)
+{
+	struct msyncfs_op op;
+	int err;
+
+	inode_lock(dir);
+	err = msyncfs_op_begin(dir->i_sb, &op, MSYNCFS_OP_CREDITS, 0);
+	if (!err) {
+		err = msyncfs_dir_remove(&op, dir, &name);
+		msyncfs_op_end(&op);
+	}
+	inode_unlock(dir);
+	return err;
+}
+
+static int replace(struct inode *dir, const struct qstr name, u64 ino)
+{
+	struct msyncfs_op op;
+	int err;
+
+	inode_lock(dir);
+	err = msyncfs_op_begin(dir->i_sb, &op, MSYNCFS_OP_CREDITS, 0);
+	if (!err) {
+		err = msyncfs_dir_replace(&op, dir, &name, ino, S_IFDIR);
+		msyncfs_op_end(&op);
+	}
+	inode_unlock(dir);
+	return err;
+}
+
+static int find(struct inode *dir, const struct qstr name, u64 *ino)
+{
+	int err;
+
+	inode_lock_shared(dir);
+	err = msyncfs_dir_find(dir, &name, ino);
+	inode_unlock_shared(dir);
+	return err;
+}
+
+/* The buffer of the leaf at map index @index, NULL if there is none. */
+static struct buffer_head *leaf_at(struct kunit *test, struct inode *dir,
+				   u64 index)
+{
+	struct msyncfs_extent ext;
+	struct buffer_head *bh;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_map_lookup(dir, index, 1, &ext), 0);
+	if (!ext.blkno)
+		return NULL;
+	bh = sb_bread(dir->i_sb, ext.blkno);
+	KUNIT_ASSERT_NOT_NULL(test, bh);
+	return bh;
+}
+
+/*
+ * Walks all places of the trie. What must hold: the leaves cover the hash
+ * space once, each knows its place and is neither overfull nor wrong about its
+ * entries, and the directory's own counts agree. Returns the number of leaves.
+ */
+static unsigned int check_shape(struct kunit *test, struct inode *dir)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(dir);
+	unsigned int depth, leaves = 0;
+	u64 entries = 0, covered = 0, prefix;
+
+	for (depth = 0; depth <= mi->i_dir_depth; depth++) {
+		for (prefix = 0; prefix < 1ULL << depth; prefix++) {
+			struct msyncfs_disk_dir *disk;
+			struct buffer_head *bh;
+
+			bh = leaf_at(test, dir, ((1ULL << depth) | prefix) - 1);
+			if (!bh)
+				continue;
+			disk = (void *)bh->b_data;
+			KUNIT_EXPECT_EQ(test, le32_to_cpu(disk->h.level), depth);
+			KUNIT_EXPECT_EQ(test, le64_to_cpu(disk->prefix), prefix);
+			KUNIT_EXPECT_LE(test, le32_to_cpu(disk->used),
+					sizeof(disk->data));
+			KUNIT_EXPECT_TRUE(test, !memchr_inv(disk->data +
+					le32_to_cpu(disk->used), 0,
+					sizeof(disk->data) -
+					le32_to_cpu(disk->used)));
+			entries += le32_to_cpu(disk->count);
+			covered += 1ULL << (MSYNCFS_HASH_BITS - depth);
+			leaves++;
+			brelse(bh);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, covered, 1ULL << MSYNCFS_HASH_BITS);
+	KUNIT_EXPECT_EQ(test, entries, mi->i_entries);
+	KUNIT_EXPECT_EQ(test, i_size_read(dir),
+			(loff_t)leaves * MSYNCFS_BLOCK_SIZE);
+	return leaves;
+}
+
+/* ---- names in, names out ------------------------------------------------ */
+
+static void dir_empty(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	u64 ino;
+
+	KUNIT_EXPECT_EQ(test, find(fx->dir, (struct qstr)QSTR_INIT("a", 1),
+				   &ino), -ENOENT);
+	KUNIT_EXPECT_EQ(test, del(fx->dir, (struct qstr)QSTR_INIT("a", 1)),
+			-ENOENT);
+	KUNIT_EXPECT_EQ(test, replace(fx->dir, (struct qstr)QSTR_INIT("a", 1),
+				      5), -ENOENT);
+	KUNIT_EXPECT_EQ(test, i_size_read(fx->dir), 0);
+}
+
+static void dir_many(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	struct inode *dir = fx->dir;
+	unsigned int i, wrong = 0;
+	char buf[64];
+	u64 ino;
+
+	for (i = 0; i < DIR_NAMES; i++)
+		KUNIT_ASSERT_EQ(test, add(dir, short_name(buf, i), INO(i)), 0);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_I(dir)->i_entries, DIR_NAMES);
+	/* 48 bytes an entry on average; a leaf is two thirds full or so. */
+	KUNIT_EXPECT_LT(test, check_shape(test, dir), DIR_NAMES / 40);
+
+	for (i = 0; i < DIR_NAMES; i++)
+		if (find(dir, short_name(buf, i), &ino) || ino != INO(i))
+			wrong++;
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, find(dir, short_name(buf, i), &ino), -ENOENT);
+	KUNIT_EXPECT_EQ(test, add(dir, short_name(buf, 7), 1), -EEXIST);
+
+	/* Every other one, then the rest: both halves through merges. */
+	for (i = 0; i < DIR_NAMES; i += 2)
+		KUNIT_ASSERT_EQ(test, del(dir, short_name(buf, i)), 0);
+	check_shape(test, dir);
+	for (i = 0; i < DIR_NAMES; i++) {
+		int err = find(dir, short_name(buf, i), &ino);
+
+		if (i % 2 ? err || ino != INO(i) : err != -ENOENT)
+			wrong++;
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	for (i = 1; i < DIR_NAMES; i += 2)
+		KUNIT_ASSERT_EQ(test, del(dir, short_name(buf, i)), 0);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_I(dir)->i_entries, 0);
+	KUNIT_EXPECT_LE(test, check_shape(test, dir), 4);
+}
+
+static void dir_full_leaf(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	unsigned int i;
+	char *buf;
+
+	buf = kunit_kmalloc(test, MSYNCFS_NAME_LEN + 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	for (i = 0; i < 14; i++)
+		KUNIT_ASSERT_EQ(test, add(fx->dir, long_name(buf, i), INO(i)),
+				0);
+	KUNIT_EXPECT_EQ(test, check_shape(test, fx->dir), 1);
+	KUNIT_ASSERT_EQ(test, add(fx->dir, long_name(buf, i), INO(i)), 0);
+	KUNIT_EXPECT_GE(test, check_shape(test, fx->dir), 2);
+
+	/* Above half a block nothing is merged, so nothing flaps. */
+	KUNIT_ASSERT_EQ(test, del(fx->dir, long_name(buf, i)), 0);
+	KUNIT_EXPECT_GE(test, check_shape(test, fx->dir), 2);
+	for (i = 0; i < 14; i++)
+		KUNIT_ASSERT_EQ(test, del(fx->dir, long_name(buf, i)), 0);
+	KUNIT_EXPECT_EQ(test, check_shape(test, fx->dir), 1);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_I(fx->dir)->i_dir_depth, 0);
+}
+
+static void dir_replace(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	struct qstr name = QSTR_INIT("name", 4);
+	u64 ino;
+
+	KUNIT_ASSERT_EQ(test, add(fx->dir, name, 77), 0);
+	KUNIT_EXPECT_EQ(test, replace(fx->dir, name, 78), 0);
+	KUNIT_EXPECT_EQ(test, find(fx->dir, name, &ino), 0);
+	KUNIT_EXPECT_EQ(test, ino, 78);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_I(fx->dir)->i_entries, 1);
+	KUNIT_EXPECT_EQ(test, del(fx->dir, name), 0);
+	KUNIT_EXPECT_EQ(test, del(fx->dir, name), -ENOENT);
+}
+
+static void dir_name_lengths(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	unsigned int len;
+	char *buf;
+	u64 ino;
+
+	buf = kunit_kmalloc(test, MSYNCFS_NAME_LEN + 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	memset(buf, 'l', MSYNCFS_NAME_LEN + 1);
+	for (len = 1; len <= MSYNCFS_NAME_LEN; len++)
+		KUNIT_ASSERT_EQ(test, add(fx->dir,
+					  (struct qstr)QSTR_INIT(buf, len),
+					  INO(len)), 0);
+	for (len = 1; len <= MSYNCFS_NAME_LEN; len++) {
+		KUNIT_EXPECT_EQ(test, find(fx->dir,
+					   (struct qstr)QSTR_INIT(buf, len),
+					   &ino), 0);
+		KUNIT_EXPECT_EQ(test, ino, INO(len));
+	}
+	KUNIT_EXPECT_EQ(test, add(fx->dir, (struct qstr)QSTR_INIT(buf, len), 1),
+			-ENAMETOOLONG);
+	KUNIT_EXPECT_EQ(test, find(fx->dir, (struct qstr)QSTR_INIT(buf, len),
+				   &ino), -ENAMETOOLONG);
+	check_shape(test, fx->dir);
+	for (len = 1; len <= MSYNCFS_NAME_LEN; len++)
+		KUNIT_EXPECT_EQ(test, del(fx->dir,
+					  (struct qstr)QSTR_INIT(buf, len)), 0);
+}
+
+/* No space: what is there stays there, and removing works without any. */
+static void dir_no_space(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	unsigned int i, n, wrong = 0;
+	int err = 0;
+	char *buf;
+	u64 ino, avail;
+
+	buf = kunit_kmalloc(test, MSYNCFS_NAME_LEN + 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	/* Promises most of the blocks to somebody else. */
+	avail = msyncfs_alloc_avail(fx->fake->sb);
+	KUNIT_ASSERT_GT(test, avail, 200);
+	avail -= 100;
+	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, avail), 0);
+
+	for (n = 0; !err && n < 4000; n++)
+		err = add(fx->dir, long_name(buf, n), INO(n));
+	KUNIT_EXPECT_EQ(test, err, -ENOSPC);
+	n--;
+	KUNIT_EXPECT_EQ(test, MSYNCFS_I(fx->dir)->i_entries, n);
+	check_shape(test, fx->dir);
+	for (i = 0; i < n; i++)
+		if (find(fx->dir, long_name(buf, i), &ino) || ino != INO(i))
+			wrong++;
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	for (i = 0; i < n; i++)
+		if (del(fx->dir, long_name(buf, i)))
+			wrong++;
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	check_shape(test, fx->dir);
+	msyncfs_unreserve(fx->fake->sb, avail);
+}
+
+/* ---- listing ------------------------------------------------------------ */
+
+/**
+ * struct listing - a reader under way
+ * @ctx: for iterate_dir()
+ * @file: the directory, open
+ * @seen: how often each name has come
+ * @room: entries until the buffer is full
+ * @total: entries in all, dots left out
+ * @last: position of the last one
+ * @disorder: entries whose position did not grow
+ * @first: inode number of the first entry of a call, 0 for none
+ */
+struct listing {
+	struct dir_context	ctx;
+	struct file		*file;
+	u8			*seen;
+	unsigned int		room;
+	unsigned int		total;
+	loff_t			last;
+	unsigned int		disorder;
+	u64			first;
+};
+
+static bool take_entry(struct dir_context *ctx, const char *name, int len,
+		       loff_t pos, u64 ino, unsigned int type)
+{
+	struct listing *ls = container_of(ctx, struct listing, ctx);
+
+	if (!ls->room)
+		return false;
+	ls->room--;
+	if (name[0] == '.')
+		return true;
+	if (pos <= ls->last)
+		ls->disorder++;
+	ls->last = pos;
+	if (!ls->first)
+		ls->first = ino;
+	ls->total++;
+	ls->seen[ino - INO(0)]++;
+	return true;
+}
+
+static void list_open(struct kunit *test, struct listing *ls, unsigned int max)
+{
+	struct dir_fixture *fx = test->priv;
+	struct path path = {
+		.mnt	= fx->fake->mnt,
+		.dentry	= fx->fake->sb->s_root,
+	};
+
+	memset(ls, 0, sizeof(*ls));
+	ls->ctx.actor = take_entry;
+	ls->seen = kunit_kzalloc(test, max, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ls->seen);
+	ls->file = dentry_open(&path, O_RDONLY | O_DIRECTORY, current_cred());
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ls->file);
+}
+
+/* Reads up to @room entries; false at the end of the directory. */
+static bool list_step(struct kunit *test, struct listing *ls, unsigned int room)
+{
+	ls->room = room;
+	ls->first = 0;
+	KUNIT_ASSERT_EQ(test, iterate_dir(ls->file, &ls->ctx), 0);
+	return ls->room < room;
+}
+
+static void list_close(struct listing *ls)
+{
+	__fput_sync(ls->file);
+}
+
+static unsigned int count_not(const u8 *seen, unsigned int from,
+			      unsigned int to, u8 times)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = from; i < to; i++)
+		wrong += seen[i] != times;
+	return wrong;
+}
+
+static void dir_list_order(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	const unsigned int n = 2000;
+	struct listing ls;
+	unsigned int i;
+	char buf[64];
+
+	for (i = 0; i < n; i++)
+		KUNIT_ASSERT_EQ(test, add(fx->dir, short_name(buf, i), INO(i)),
+				0);
+	list_open(test, &ls, n);
+	while (list_step(test, &ls, 37))
+		;
+	KUNIT_EXPECT_EQ(test, ls.total, n);
+	KUNIT_EXPECT_EQ(test, count_not(ls.seen, 0, n, 1), 0);
+	KUNIT_EXPECT_EQ(test, ls.disorder, 0);
+	KUNIT_EXPECT_EQ(test, ls.file->f_pos, DIR_POS_END);
+	/* And it stays at the end. */
+	KUNIT_EXPECT_FALSE(test, list_step(test, &ls, 37));
+	list_close(&ls);
+}
+
+static void dir_list_seek(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	const unsigned int n = 500;
+	struct listing ls;
+	unsigned int i;
+	char buf[64];
+	loff_t pos;
+	u64 ino;
+
+	for (i = 0; i < n; i++)
+		KUNIT_ASSERT_EQ(test, add(fx->dir, short_name(buf, i), INO(i)),
+				0);
+	list_open(test, &ls, n);
+	for (i = 0; i < 20; i++) {
+		list_step(test, &ls, 11);
+		pos = ls.file->f_pos;
+		list_step(test, &ls, 1);
+		ino = ls.first;
+		KUNIT_EXPECT_EQ(test, vfs_llseek(ls.file, pos, SEEK_SET), pos);
+		ls.last = 0;
+		list_step(test, &ls, 1);
+		KUNIT_EXPECT_EQ(test, ls.first, ino);
+	}
+	KUNIT_EXPECT_EQ(test, vfs_llseek(ls.file, 0, SEEK_SET), 0);
+	memset(ls.seen, 0, n);
+	ls.last = 0;
+	while (list_step(test, &ls, n + 2))
+		;
+	KUNIT_EXPECT_EQ(test, count_not(ls.seen, 0, n, 1), 0);
+	KUNIT_EXPECT_EQ(test, vfs_llseek(ls.file, -1, SEEK_SET), -EINVAL);
+	list_close(&ls);
+}
+
+/*
+ * A thousand names stay; as many come and go between any two calls, so that
+ * leaves split and merge under the reader.
+ */
+static void dir_list_churn(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	const unsigned int stay = 1000, all = 3000;
+	unsigned int i, step = 0;
+	struct listing ls;
+	char buf[64];
+
+	for (i = 0; i < stay; i++)
+		KUNIT_ASSERT_EQ(test, add(fx->dir, short_name(buf, i), INO(i)),
+				0);
+	list_open(test, &ls, all);
+	while (list_step(test, &ls, 97)) {
+		for (i = stay; i < all; i++) {
+			if (step & 1)
+				del(fx->dir, short_name(buf, i));
+			else
+				add(fx->dir, short_name(buf, i), INO(i));
+		}
+		step++;
+		KUNIT_ASSERT_LT(test, step, 200);
+	}
+	KUNIT_EXPECT_GT(test, step, 10);
+	KUNIT_EXPECT_EQ(test, count_not(ls.seen, 0, stay, 1), 0);
+	for (i = stay; i < all; i++)
+		KUNIT_EXPECT_LE(test, ls.seen[i], 1);
+	KUNIT_EXPECT_EQ(test, ls.disorder, 0);
+	list_close(&ls);
+	check_shape(test, fx->dir);
+}
+
+/* ---- damage ------------------------------------------------------------- */
+
+static struct msyncfs_disk_dirent *second(struct msyncfs_disk_dir *disk)
+{
+	struct msyncfs_disk_dirent *de = (void *)disk->data;
+
+	return (void *)(disk->data + MSYNCFS_DIRENT_LEN(de->name_len));
+}
+
+static void bad_level(struct msyncfs_disk_dir *disk)
+{
+	disk->h.level = cpu_to_le32(1);
+}
+
+static void bad_prefix(struct msyncfs_disk_dir *disk)
+{
+	disk->prefix = cpu_to_le64(1);
+}
+
+static void bad_used(struct msyncfs_disk_dir *disk)
+{
+	disk->used = cpu_to_le32(sizeof(disk->data) + 8);
+}
+
+static void bad_used_short(struct msyncfs_disk_dir *disk)
+{
+	le32_add_cpu(&disk->used, -8);
+}
+
+static void bad_count(struct msyncfs_disk_dir *disk)
+{
+	le32_add_cpu(&disk->count, 1);
+}
+
+static void bad_no_name(struct msyncfs_disk_dir *disk)
+{
+	((struct msyncfs_disk_dirent *)disk->data)->name_len = 0;
+}
+
+static void bad_long_name(struct msyncfs_disk_dir *disk)
+{
+	second(disk)->name_len = 255;
+}
+
+static void bad_order(struct msyncfs_disk_dir *disk)
+{
+	second(disk)->hash = 0;
+}
+
+static void bad_same_hash(struct msyncfs_disk_dir *disk)
+{
+	second(disk)->hash = ((struct msyncfs_disk_dirent *)disk->data)->hash;
+}
+
+static void bad_hash_range(struct msyncfs_disk_dir *disk)
+{
+	second(disk)->hash = cpu_to_le64(1ULL << MSYNCFS_HASH_BITS);
+}
+
+static void bad_slash(struct msyncfs_disk_dir *disk)
+{
+	((struct msyncfs_disk_dirent *)disk->data)->name[1] = '/';
+}
+
+static void bad_nul(struct msyncfs_disk_dir *disk)
+{
+	((struct msyncfs_disk_dirent *)disk->data)->name[1] = 0;
+}
+
+static void bad_dotdot(struct msyncfs_disk_dir *disk)
+{
+	memcpy(((struct msyncfs_disk_dirent *)disk->data)->name, "..", 2);
+}
+
+static const struct damage {
+	const char *name;
+	void (*harm)(struct msyncfs_disk_dir *disk);
+} damages[] = {
+	{ "level of another place", bad_level },
+	{ "prefix of another place", bad_prefix },
+	{ "used beyond the block", bad_used },
+	{ "used ends inside an entry", bad_used_short },
+	{ "count", bad_count },
+	{ "name of no length", bad_no_name },
+	{ "name crosses the end", bad_long_name },
+	{ "hashes descend", bad_order },
+	{ "two equal hashes", bad_same_hash },
+	{ "hash of 63 bits", bad_hash_range },
+	{ "slash in a name", bad_slash },
+	{ "NUL in a name", bad_nul },
+	{ "entry named ..", bad_dotdot },
+};
+
+KUNIT_ARRAY_PARAM_DESC(damage, damages, name);
+
+/* A leaf with two entries, damaged one way at a time. */
+static void dir_damaged(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	const struct damage *damage = test->param_value;
+	struct qstr a = QSTR_INIT("aa", 2), b = QSTR_INIT("bb", 2);
+	struct buffer_head *bh;
+	void *copy;
+	u64 ino;
+
+	KUNIT_ASSERT_EQ(test, add(fx->dir, a, INO(0)), 0);
+	KUNIT_ASSERT_EQ(test, add(fx->dir, b, INO(1)), 0);
+	bh = leaf_at(test, fx->dir, 0);
+	KUNIT_ASSERT_NOT_NULL(test, bh);
+	copy = kunit_kmalloc(test, MSYNCFS_BLOCK_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	memcpy(copy, bh->b_data, MSYNCFS_BLOCK_SIZE);
+
+	/* As if it had just been read. */
+	clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
+	damage->harm((void *)bh->b_data);
+	KUNIT_EXPECT_EQ(test, find(fx->dir, a, &ino), -EFSCORRUPTED);
+	KUNIT_EXPECT_EQ(test, add(fx->dir, (struct qstr)QSTR_INIT("c", 1), 1),
+			-EFSCORRUPTED);
+	KUNIT_EXPECT_EQ(test, del(fx->dir, b), -EFSCORRUPTED);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_I(fx->dir)->i_entries, 2);
+
+	memcpy(bh->b_data, copy, MSYNCFS_BLOCK_SIZE);
+	KUNIT_EXPECT_EQ(test, find(fx->dir, a, &ino), 0);
+	KUNIT_EXPECT_EQ(test, del(fx->dir, a), 0);
+	KUNIT_EXPECT_EQ(test, del(fx->dir, b), 0);
+	brelse(bh);
+}
+
+/* Two names with one hash cannot be had, so one entry's name is changed. */
+static void dir_collision(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	struct qstr name = QSTR_INIT("collide", 7);
+	struct msyncfs_disk_dirent *de;
+	struct buffer_head *bh;
+	u64 ino;
+
+	KUNIT_ASSERT_EQ(test, add(fx->dir, name, INO(0)), 0);
+	bh = leaf_at(test, fx->dir, 0);
+	KUNIT_ASSERT_NOT_NULL(test, bh);
+	de = (void *)((struct msyncfs_disk_dir *)bh->b_data)->data;
+	de->name[0] = 'C';
+	KUNIT_EXPECT_EQ(test, find(fx->dir, name, &ino), -ENOENT);
+	KUNIT_EXPECT_EQ(test, del(fx->dir, name), -ENOENT);
+	KUNIT_EXPECT_EQ(test, add(fx->dir, name, INO(1)), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_I(fx->dir)->i_entries, 1);
+	de->name[0] = 'c';
+	KUNIT_EXPECT_EQ(test, del(fx->dir, name), 0);
+	brelse(bh);
+}
+
+static struct kunit_case dir_cases[] = {
+	KUNIT_CASE(dir_empty),
+	KUNIT_CASE(dir_replace),
+	KUNIT_CASE(dir_name_lengths),
+	KUNIT_CASE(dir_full_leaf),
+	KUNIT_CASE_SLOW(dir_many),
+	KUNIT_CASE_SLOW(dir_no_space),
+	KUNIT_CASE(dir_list_order),
+	KUNIT_CASE(dir_list_seek),
+	KUNIT_CASE_SLOW(dir_list_churn),
+	KUNIT_CASE_PARAM(dir_damaged, damage_gen_params),
+	KUNIT_CASE(dir_collision),
+	{}
+};
+
+static struct kunit_suite dir_suite = {
+	.name		= "msyncfs_dir",
+	.init		= dir_init,
+	.test_cases	= dir_cases,
+};
+
+kunit_test_suite(dir_suite);
