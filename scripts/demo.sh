@@ -1,6 +1,8 @@
 #!/bin/bash
 # make demo: see msyncfs work on an unmodified stock kernel.
-# Usage: demo.sh
+# Usage: [RUN=NAME] demo.sh
+#
+# RUN keeps runs at the same time apart (build/demo-NAME).
 
 . "$(dirname "$0")/common.sh"
 . "$SCRIPTS/boot.sh"
@@ -21,16 +23,35 @@ trap verdict EXIT
 v=$("$SCRIPTS/stock-kernel.sh")
 eval "$v"
 KVER=$STOCK_RELEASE "$SCRIPTS/build-modules.sh"
-make -s -C "$TOP" tools
+say "building the tools and the example programs"
+make -s -C "$TOP" tools >&2
 
 OUT=$BUILD/demo${RUN:+-$RUN}
 rm -rf "$OUT"
 mkdir -p "$OUT"
 boot_prepare "$OUT"
 
-# Part one: the example programs, in scripts/demo-guest.
-"$SCRIPTS/initramfs.sh" -b -o "$OUT/run.cpio" -a "$SCRIPTS/demo-guest:run.sh"
-truncate -s 1G "$OUT/disk.raw"
-say "booting the stock kernel $RELEASE in QEMU"
-"$SCRIPTS/vm.sh" -v -n "demo guest" -o "$OUT" -k "$VMLINUZ" -i "$INITRD,$OUT/run.cpio" -m "$MEM" \
-	-d "$OUT/disk.raw,serial=demo" -a "$CMDLINE" -t 300 -q 60
+# guest NAME SCRIPT DISK ACKED [ARG-OF-VM.SH...]
+guest() {
+	local name=$1 script=$2 disk=$3
+	printf 'ACKED=%q\n' "$4" >"$OUT/env"
+	shift 4
+	"$SCRIPTS/initramfs.sh" -b -o "$OUT/run.cpio" -a "$SCRIPTS/$script:run.sh" -a "$OUT/env:demo.env"
+	"$SCRIPTS/vm.sh" -n "$name" -o "$OUT/$name" -k "$VMLINUZ" -i "$INITRD,$OUT/run.cpio" \
+		-m "$MEM" -d "$disk,serial=demo" -a "$CMDLINE" -t 300 -q 60 "$@"
+}
+
+truncate -s 1G "$OUT/examples.raw" "$OUT/crash.raw"
+say "booting the stock kernel $RELEASE in QEMU, with a blank disk"
+guest examples demo-guest "$OUT/examples.raw" '' -v
+
+acks=$((300 + RANDOM % 700))
+say "booting again; a program stores numbered records, msync by msync"
+guest killed demo-crash-guest "$OUT/crash.raw" '' -K "$acks"
+# The kill may have cut the last line off; only a whole one was said.
+acked=$(head -n "$(wc -l <"$OUT/killed/channel.log")" "$OUT/killed/channel.log" |
+	sed -n 's/^ack //p' | tail -n 1)
+[ -n "$acked" ] || die "nothing was acknowledged"
+say "killed the machine with SIGKILL while it ran; $acked records were acknowledged"
+say "booting again on the same disk"
+guest after demo-crash-guest "$OUT/crash.raw" "$acked" -v

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Test: what one msync writes and flushes stays within the bounds promised
+# Cases: single many
+# Timeout: 300
+. /tests/lib.sh
+
+pause() { for f in /sys/fs/msyncfs/*/checkpoint_pause; do echo "$1" >"$f"; done; }
+
+t_case single
+t_fresh
+t_run cost prepare "$MNT/file"
+t_remount		# nothing is left to be checkpointed
+pause 1
+rc=0
+cost single "$MNT/file" >/tmp/single || rc=$?
+t_info "$(printf '%-28s %5s %6s %6s %7s   %s' 'largest of all calls' calls writes KiB flushes bound)"
+while IFS='|' read -r name calls w k f bound; do
+	case $name in over:*) continue ;; esac
+	t_info "$(printf '%-28s %5s %6s %6s %7s   %s' "$name" "$calls" "$w" "$k" "$f" "$bound")"
+done </tmp/single
+sed -n 's/^over: //p' /tmp/single >/tmp/over
+while read -r line; do t_fail "$line"; done </tmp/over
+[ $rc -eq 0 ] || [ -s /tmp/over ] || t_fail "cost: exit status $rc"
+pause 0
+t_umount
+
+# Everything that the disk saw between two mounts, the mount and the unmount
+# (which brings the last image home) included.
+t_case many
+calls=10000
+before=$(t_io)
+t_mount
+dirty=$(cost many "$MNT/file" $calls) || t_die "cost many: exit status $?"
+t_umount
+after=$(t_io)
+# shellcheck disable=SC2086 # words wanted
+set -- $before $after
+t_info "$calls calls of 64 scattered pages: $(awk -v d="$dirty" -v k=$(($5 - $2)) -v w=$(($4 - $1)) -v f=$(($6 - $3)) \
+	'BEGIN { printf "%d KiB dirty, %d KiB written (%.3f x, bound 2.1), %d writes, %d flushes", d, k, k / d, w, f }')"
+t_le "KiB written for $dirty KiB dirty" $(($5 - $2)) $((dirty * 21 / 10))
+t_fsck

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A line of a log that may reach the disk whenever it likes, until somebody
+ * wants to be sure: msync(MS_ASYNC) promises nothing, fsync() does.
+ *
+ * Usage: logline [FILE]
+ */
+#include <err.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SIZE 4096
+
+int main(int argc, char **argv)
+{
+	const char *path = argc > 1 ? argv[1] : "logline.data";
+	char *page;
+	int fd;
+
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	if (fd < 0)
+		err(1, "%s", path);
+	if (ftruncate(fd, SIZE))
+		err(1, "%s: setting its size", path);
+	page = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		err(1, "%s: mmap", path);
+
+	if (snprintf(page, SIZE, "worker %d is up", getpid()) < 0)
+		err(1, "snprintf");
+	if (msync(page, SIZE, MS_ASYNC))
+		err(1, "%s: msync(MS_ASYNC)", path);
+	printf("stored \"%s\"; MS_ASYNC: nothing promised yet\n", page);
+
+	/* Any descriptor of the file will do; this one is at hand. */
+	if (fsync(fd))
+		err(1, "%s: fsync", path);
+	printf("fsync() returned 0: now it is durable\n");
+
+	if (close(fd) || munmap(page, SIZE))
+		err(1, "%s: closing", path);
+	return 0;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What another process puts into the file with write(2) is seen through a
+ * mapping of it. Linux has one cache for both, so it is seen at once;
+ * msync(MS_INVALIDATE) is what a portable program calls first.
+ *
+ * Usage: seen [FILE]
+ */
+#include <err.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SIZE 4096
+
+static const char news[] = "gate changed to B22";
+
+/* The other process, with a descriptor of its own. */
+static void writer(const char *path)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0)
+		err(1, "%s", path);
+	if (pwrite(fd, news, sizeof(news), 0) != sizeof(news))
+		err(1, "%s: write", path);
+	if (close(fd))
+		err(1, "%s: close", path);
+	_exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	const char *path = argc > 1 ? argv[1] : "seen.data";
+	int fd, status;
+	char *page;
+	pid_t pid;
+
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	if (fd < 0)
+		err(1, "%s", path);
+	if (ftruncate(fd, SIZE))
+		err(1, "%s: setting its size", path);
+	page = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		err(1, "%s: mmap", path);
+	strcpy(page, "gate A4");
+	printf("the mapping says \"%s\"\n", page);
+
+	pid = fork();
+	if (pid < 0)
+		err(1, "fork");
+	if (!pid)
+		writer(path);
+	if (waitpid(pid, &status, 0) != pid || status)
+		errx(1, "the writer failed");
+
+	if (msync(page, SIZE, MS_INVALIDATE))
+		err(1, "%s: msync(MS_INVALIDATE)", path);
+	if (strcmp(page, news))
+		errx(1, "%s: \"%s\" is not what was written", path, page);
+	printf("after write(2) elsewhere and MS_INVALIDATE: \"%s\"\n", page);
+
+	if (close(fd) || munmap(page, SIZE))
+		err(1, "%s: closing", path);
+	return 0;
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What one msync costs, counted by the kernel in /sys/dev/block/M:N/stat.
+ *
+ * Usage: cost prepare FILE		make it: 64 MiB, every block allocated
+ *        cost single FILE		the cases of one call, with bounds
+ *        cost many FILE CALLS		calls of 64 scattered pages; prints the
+ *					KiB that they made dirty
+ *
+ * "single" prints one line "case|calls|writes|KiB|flushes|bound" for each case,
+ * with the largest figure of all calls, and a line "over: ..." for each bound
+ * that a call exceeded; the exit status is 1 then. The caller keeps others from
+ * writing to the disk, the checkpoint included.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define PAGE 4096UL
+#define PAGES 16384UL
+#define SIZE (PAGES * PAGE)
+
+struct io {
+	unsigned long writes, kib, flushes;
+};
+
+struct bound {
+	const char *name, *text;
+	unsigned long writes, kib, flushes;
+};
+
+static const char *path;
+static char stat_path[64];
+static unsigned long rnd = 88172645463325252UL;
+static int fd, over;
+static char *map;
+
+static unsigned long next_random(void)
+{
+	rnd ^= rnd << 13;
+	rnd ^= rnd >> 7;
+	rnd ^= rnd << 17;
+	return rnd;
+}
+
+/* Documentation/block/stat.rst; a flush is counted among the writes, too. */
+static struct io io_now(void)
+{
+	unsigned long f[17] = { };
+	struct io io;
+	int i;
+	FILE *s;
+
+	s = fopen(stat_path, "r");
+	if (!s)
+		err(1, "%s", stat_path);
+	for (i = 0; i < 17 && fscanf(s, "%lu", &f[i]) == 1; i++)
+		;
+	fclose(s);
+	if (i < 17)
+		errx(1, "%s has only %d fields", stat_path, i);
+	io.flushes = f[15];
+	io.writes = f[4] - f[15];
+	io.kib = f[6] / 2;
+	return io;
+}
+
+static void open_file(int flags)
+{
+	struct stat st;
+
+	fd = open(path, O_RDWR | flags, 0600);
+	if (fd < 0 || fstat(fd, &st))
+		err(1, "%s", path);
+	snprintf(stat_path, sizeof(stat_path), "/sys/dev/block/%u:%u/stat",
+		 major(st.st_dev), minor(st.st_dev));
+}
+
+static void map_file(void)
+{
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		err(1, "%s: mmap", path);
+}
+
+/* @nr pages, spread over the file, no two of them neighbours */
+static void dirty_scattered(unsigned long nr)
+{
+	unsigned long step = PAGES / nr, i;
+
+	for (i = 0; i < nr; i++)
+		map[(i * step + next_random() % (step - 1)) * PAGE + 100]++;
+}
+
+static void call_msync(void)
+{
+	if (msync(map, SIZE, MS_SYNC))
+		err(1, "%s: msync", path);
+}
+
+static void call_fsync(void)
+{
+	if (fsync(fd))
+		err(1, "%s: fsync", path);
+}
+
+static void nothing(void) {}
+static void dirty_1(void) { dirty_scattered(1); }
+static void dirty_64(void) { dirty_scattered(64); }
+static void dirty_512(void) { dirty_scattered(512); }
+
+/* So that the times differ from those on the disk. */
+static void dirty_1_later(void)
+{
+	usleep(20000);
+	dirty_1();
+}
+
+static off_t end_of_file = SIZE;
+static char *tail_map;
+
+/* A page more, through a mapping that reaches beyond the end. */
+static void append_mapped(void)
+{
+	if (ftruncate(fd, end_of_file + PAGE))
+		err(1, "%s: extending", path);
+	tail_map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			end_of_file);
+	if (tail_map == MAP_FAILED)
+		err(1, "%s: mmap", path);
+	memset(tail_map, 'x', PAGE);
+	end_of_file += PAGE;
+}
+
+static void append_written(void)
+{
+	static char buf[PAGE] = "appended";
+
+	if (pwrite(fd, buf, PAGE, end_of_file) != PAGE)
+		err(1, "%s: write", path);
+	end_of_file += PAGE;
+}
+
+static void sync_tail(void)
+{
+	if (msync(tail_map, PAGE, MS_SYNC))
+		err(1, "%s: msync", path);
+	if (munmap(tail_map, PAGE))
+		err(1, "%s: munmap", path);
+}
+
+static void measure(const struct bound *b, int calls, void (*prepare)(void),
+		    void (*call)(void))
+{
+	struct io before, after, io, max = { };
+	int i;
+
+	for (i = 0; i < calls; i++) {
+		prepare();
+		before = io_now();
+		call();
+		after = io_now();
+		io.writes = after.writes - before.writes;
+		io.kib = after.kib - before.kib;
+		io.flushes = after.flushes - before.flushes;
+		if (io.writes > max.writes)
+			max.writes = io.writes;
+		if (io.kib > max.kib)
+			max.kib = io.kib;
+		if (io.flushes > max.flushes)
+			max.flushes = io.flushes;
+		/* Durable without a flush: then the disk has no cache. */
+		if (b->flushes && !io.flushes) {
+			printf("over: %s: call %d: no flush at all\n", b->name, i);
+			over = 1;
+		}
+	}
+	printf("%s|%d|%lu|%lu|%lu|%s\n", b->name, calls, max.writes, max.kib,
+	       max.flushes, b->text);
+	if (max.writes > b->writes || max.kib > b->kib ||
+	    max.flushes > b->flushes) {
+		printf("over: %s: %lu writes, %lu KiB, %lu flushes\n", b->name,
+		       max.writes, max.kib, max.flushes);
+		over = 1;
+	}
+}
+
+static const struct bound bounds[] = {
+	{ "1 dirty page", "1 w, 8 KiB, 1 f", 1, 8, 1 },
+	{ "1 dirty page and its times", "1 w, 12 KiB, 1 f", 1, 12, 1 },
+	{ "64 scattered", "2 w, 272 KiB, 1 f", 2, 272, 1 },
+	{ "512 scattered", "2125 KiB, 1 f", 1000, 2048 * 103 / 100 + 16, 1 },
+	{ "1 page appended, mapped", "2 w, 28 KiB, 1 f", 2, 28, 1 },
+	{ "1 page appended, written", "2 w, 28 KiB, 1 f", 2, 28, 1 },
+	{ "nothing dirty", "0 w, 0 f", 0, 0, 0 },
+	{ "nothing dirty, fsync", "0 w, 0 f", 0, 0, 0 },
+};
+
+static void single(void)
+{
+	open_file(0);
+	map_file();
+	dirty_64();
+	call_msync();
+	call_fsync();
+	measure(&bounds[0], 40, dirty_1, call_msync);
+	measure(&bounds[1], 10, dirty_1_later, call_fsync);
+	measure(&bounds[2], 20, dirty_64, call_msync);
+	measure(&bounds[3], 5, dirty_512, call_msync);
+	measure(&bounds[6], 10, nothing, call_msync);
+	call_fsync();
+	measure(&bounds[7], 10, nothing, call_fsync);
+	append_mapped();
+	sync_tail();
+	measure(&bounds[4], 20, append_mapped, sync_tail);
+	measure(&bounds[5], 20, append_written, call_fsync);
+	measure(&bounds[6], 5, nothing, call_msync);
+}
+
+static void many(unsigned long calls)
+{
+	unsigned long i;
+
+	open_file(0);
+	map_file();
+	for (i = 0; i < calls; i++) {
+		dirty_64();
+		call_msync();
+	}
+	printf("%lu\n", calls * 64 * (PAGE / 1024));
+}
+
+static void prepare(void)
+{
+	static char buf[1 << 20];
+	unsigned long i;
+
+	open_file(O_CREAT | O_TRUNC);
+	for (i = 0; i < SIZE / sizeof(buf); i++) {
+		memset(buf, 'a' + i % 26, sizeof(buf));
+		if (write(fd, buf, sizeof(buf)) != (ssize_t)sizeof(buf))
+			err(1, "%s: write", path);
+	}
+	call_fsync();
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3)
+		errx(2, "usage: cost prepare|single|many FILE [CALLS]");
+	path = argv[2];
+	if (!strcmp(argv[1], "prepare"))
+		prepare();
+	else if (!strcmp(argv[1], "single"))
+		single();
+	else if (!strcmp(argv[1], "many") && argc == 4)
+		many(strtoul(argv[3], NULL, 0));
+	else
+		errx(2, "usage: cost prepare|single|many FILE [CALLS]");
+	return over;
+}
