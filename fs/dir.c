@@ -385,7 +385,7 @@ static void set_place(struct msyncfs_disk_dir *disk, unsigned int depth,
 	disk->prefix = cpu_to_le64(prefix);
 }
 
-/* Moves the entries of @low from offset @off on to the end of @high or back. */
+/* Moves the entries of @from, those at @off and behind it, to the end of @to. */
 static void move_entries(struct msyncfs_disk_dir *from, unsigned int off,
 			 struct msyncfs_disk_dir *to)
 {
@@ -449,18 +449,35 @@ out:
 	return err;
 }
 
+/* A leaf below another would lose its pointer in a split. */
+static int check_children(struct inode *dir, u64 child)
+{
+	struct msyncfs_extent ext;
+	int err;
+
+	err = msyncfs_map_lookup(dir, child, 2, &ext);
+	if (err || (!ext.blkno && ext.len == 2))
+		return err;
+	msyncfs_err(dir->i_sb, "directory %lu: leaf below a leaf, place %llu",
+		    dir->i_ino, child);
+	return -EFSCORRUPTED;
+}
+
 static int dir_split(struct inode *dir, struct dir_leaf *leaf)
 {
 	u64 child = leaf_index(leaf->depth + 1, leaf->prefix << 1);
 	unsigned int blocks, credits;
 	struct msyncfs_op op;
-	int err = 0;
+	int err;
 
 	if (leaf->depth >= MSYNCFS_DIR_MAX_DEPTH) {
 		msyncfs_warn(dir->i_sb, "directory %lu: no room at depth %u",
 			     dir->i_ino, leaf->depth);
 		return -ENOSPC;
 	}
+	err = check_children(dir, child);
+	if (err)
+		return err;
 	/* The children may lie to either side of the end of a map node. */
 	blocks = 1 + msyncfs_map_missing(dir, child, &err);
 	if (err)
