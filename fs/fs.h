@@ -95,6 +95,7 @@ void msyncfs_inode_exit(void);
 /* In fs/truncate.c */
 int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to);
 int msyncfs_truncate_blocks(struct inode *inode, u64 first);
+int msyncfs_prepare_extend(struct inode *inode);
 int msyncfs_extend(struct inode *inode, loff_t newsize);
 int msyncfs_setsize(struct inode *inode, loff_t newsize);
 int msyncfs_punch(struct inode *inode, loff_t start, loff_t end);

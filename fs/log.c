@@ -50,6 +50,7 @@
  * @nr_header: how many
  * @pos: where in the log it goes
  * @pad: blocks left unused before it, at the end of the log
+ * @fua: it is one write that is durable when it completes
  */
 struct msyncfs_cut {
 	struct msyncfs_txn	*txn;
@@ -59,6 +60,7 @@ struct msyncfs_cut {
 	unsigned int		nr_header;
 	u64			pos;
 	u64			pad;
+	bool			fua;
 };
 
 static unsigned int msyncfs_cut_blocks(const struct msyncfs_cut *cut)
@@ -89,6 +91,9 @@ void msyncfs_txn_settle(struct msyncfs_txn *txn, int err)
 static struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_sb_info *sbi)
 {
 	struct msyncfs_txn *txn;
+
+	rwsem_acquire(&sbi->op_map, 0, 0, _THIS_IP_);
+	rwsem_release(&sbi->op_map, _THIS_IP_);
 
 	spin_lock(&sbi->txn_lock);
 	txn = sbi->running;
@@ -305,7 +310,6 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 			     struct msyncfs_cut *cut)
 {
 	u64 blkno = sbi->geo.log_start + cut->pos;
-	bool fua = msyncfs_log_one_fua(sbi, msyncfs_cut_blocks(cut));
 	struct msyncfs_io io;
 	struct blk_plug plug;
 	blk_opf_t flags = 0;
@@ -317,7 +321,8 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 		if (err)
 			return err;
 	}
-	if (fua)
+	cut->fua = msyncfs_log_one_fua(sbi, msyncfs_cut_blocks(cut));
+	if (cut->fua)
 		flags = REQ_FUA | (cut->txn->preflush ? REQ_PREFLUSH : 0);
 	else if (cut->txn->preflush) {
 		err = msyncfs_log_flush(sbi);
@@ -343,7 +348,7 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 				    sbi->seq, sbi->geo.log_start + cut->pos, err);
 		return err;
 	}
-	return fua ? 0 : msyncfs_log_flush(sbi);
+	return cut->fua ? 0 : msyncfs_log_flush(sbi);
 }
 
 /* The record is durable: says so, and hands its images to the checkpoint. */
@@ -429,8 +434,7 @@ static int msyncfs_commit_running(struct msyncfs_sb_info *sbi)
 		err = msyncfs_log_write(sbi, &cut);
 	}
 	trace_msyncfs_commit(sbi->sb, txn->tid, sbi->seq, cut.pos,
-			     msyncfs_cut_blocks(&cut), txn->preflush,
-			     msyncfs_log_one_fua(sbi, msyncfs_cut_blocks(&cut)),
+			     msyncfs_cut_blocks(&cut), txn->preflush, cut.fua,
 			     err);
 	if (err)
 		msyncfs_log_failed(sbi, &cut, err);

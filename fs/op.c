@@ -125,7 +125,12 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 {
 	int err;
 
+	/*
+	 * For lockdep a handle is a shared lock that a commit waits for: it
+	 * sees who begins one under a lock that a holder of one may want (P4).
+	 */
 	might_sleep();
+	rwsem_acquire_read(&MSYNCFS_SB(sb)->op_map, 0, 0, _THIS_IP_);
 	op->sb = sb;
 	op->credits = credits;
 	op->blocks = blocks;
@@ -134,7 +139,7 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 	if (blocks) {
 		err = msyncfs_firm(sb, blocks, resv);
 		if (err)
-			return err;
+			goto out;
 	}
 	op->nofs = memalloc_nofs_save();
 	err = msyncfs_op_join(op);
@@ -143,6 +148,9 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 		if (blocks)
 			msyncfs_unfirm(sb, blocks, resv);
 	}
+out:
+	if (err)
+		rwsem_release(&MSYNCFS_SB(sb)->op_map, _THIS_IP_);
 	return err;
 }
 
@@ -210,6 +218,7 @@ void msyncfs_op_end(struct msyncfs_op *op)
 		queue_delayed_work(sbi->wq, &sbi->commit_work,
 				   MSYNCFS_COMMIT_DELAY);
 	memalloc_nofs_restore(op->nofs);
+	rwsem_release(&sbi->op_map, _THIS_IP_);
 }
 
 /* The handle is open, so the running transaction is the handle's. */
@@ -437,8 +446,10 @@ static void msyncfs_commit_work(struct work_struct *work)
  */
 int msyncfs_op_init(struct msyncfs_sb_info *sbi)
 {
+	static struct lock_class_key key;
 	unsigned int n = sbi->record_max;
 
+	lockdep_init_map(&sbi->op_map, "msyncfs_op", &key, 0);
 	while (n + msyncfs_record_header_blocks(n) > sbi->record_max)
 		n--;
 	sbi->record_images = n;

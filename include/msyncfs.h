@@ -31,6 +31,7 @@
 #include <linux/completion.h>
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/ktime.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
@@ -97,6 +98,7 @@ struct msyncfs_sb_info {
 	u64			durable_tid;
 	u64			home_tid;
 	struct delayed_work	commit_work;
+	struct lockdep_map	op_map;		/* open handles, for lockdep */
 
 	/* log: fs/log.c */
 	struct mutex		commit_mutex;
