@@ -61,6 +61,7 @@ tools:
 
 .PHONY: tools-built
 tools-built: $(PROGS)
+	@:
 
 .PRECIOUS: $(BUILD)/tools/obj/%.o
 $(BUILD)/tools/obj/%.o: tools/%.c

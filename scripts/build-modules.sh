@@ -14,10 +14,14 @@ if [ -z "${KDIR:-}" ]; then
 			-printf '%f\n' | sed 's/^linux-headers-//' | sort -V | tail -n 1)
 		[ -n "$KVER" ] || die "no headers of $SERIES are installed: apt-get install linux-headers-$SERIES-amd64"
 	fi
-	for KDIR in "/lib/modules/$KVER/build" "/usr/src/linux-headers-$KVER"; do
-		[ ! -e "$KDIR/Makefile" ] || break
-	done
-	[ -e "$KDIR/Makefile" ] || die "no headers of $KVER here: apt-get install linux-headers-$KVER"
+	headers() {
+		for KDIR in "/lib/modules/$KVER/build" "/usr/src/linux-headers-$KVER"; do
+			[ ! -e "$KDIR/Makefile" ] || return 0
+		done
+		return 1
+	}
+	headers || "$SCRIPTS/deps.sh" "linux-headers-$KVER" || true
+	headers || die "no headers of $KVER, neither here nor in Debian's archive"
 fi
 KDIR=$(cd "$KDIR" && pwd)
 release=$(cat "$KDIR/include/config/kernel.release" 2>/dev/null) ||

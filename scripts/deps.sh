@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the Debian packages that a target needs and that are missing.
-# Usage: deps.sh build|tools|qemu|e2e|kernel|check...
+# Usage: deps.sh build|tools|qemu|e2e|kernel|check|linux-headers-RELEASE...
 
 . "$(dirname "$0")/common.sh"
 
@@ -14,6 +14,7 @@ packages() {
 			libelf-dev libssl-dev kmod python3 cpio ;;
 	check)	echo sparse shellcheck codespell coccinelle clang-format perl \
 			python3 xz-utils "linux-source-$SERIES" ;;
+	linux-headers-*) echo "$1" ;;
 	*)	die "no such group: $1" ;;
 	esac
 }
