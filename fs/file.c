@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Regular files: read, write, O_DIRECT, seek and fiemap, over iomap. The page
+ * cache's own operations, mappings and fsync are mm/'s; fallocate and size
+ * changes have files of their own.
+ *
+ * Buffered writes. iomap copies the data; here a folio is got and put back:
+ * under the freeze, per folio, while the copy runs with page faults off (P3).
+ * iomap itself never reads a page for a partial write, since it knows nothing
+ * of images that are not home (B4), and no I/O may happen under the freeze
+ * (P2): the folio is brought up to date before it is locked.
+ */
+#include <linux/fiemap.h>
+#include <linux/iomap.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+
+#include "fs.h"
+
+static bool msyncfs_file_dead(struct inode *inode)
+{
+	return unlikely(msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)));
+}
+
+/* ---- the map, as iomap sees it ------------------------------------------ */
+
+static void msyncfs_set_iomap(struct inode *inode, struct iomap *iomap,
+			      const struct msyncfs_extent *ext)
+{
+	iomap->offset = ext->index << MSYNCFS_BLOCK_SHIFT;
+	iomap->length = ext->len << MSYNCFS_BLOCK_SHIFT;
+	iomap->bdev = inode->i_sb->s_bdev;
+	iomap->addr = IOMAP_NULL_ADDR;
+	iomap->type = IOMAP_HOLE;
+	if (ext->blkno) {
+		iomap->addr = ext->blkno << MSYNCFS_BLOCK_SHIFT;
+		iomap->type = ext->unwritten ? IOMAP_UNWRITTEN : IOMAP_MAPPED;
+	}
+}
+
+/* A hole may hold pages that are dirty and have no block yet: data. */
+static void msyncfs_report_delalloc(struct inode *inode, struct iomap *iomap,
+				    const struct msyncfs_extent *ext)
+{
+	u64 last = ext->index + ext->len - 1;
+	u64 next = msyncfs_resv_next(inode, ext->index, last);
+
+	if (next > ext->index) {
+		iomap->length = (next - ext->index) << MSYNCFS_BLOCK_SHIFT;
+		return;
+	}
+	while (next <= last && msyncfs_resv_test(inode, next))
+		next++;
+	iomap->type = IOMAP_DELALLOC;
+	iomap->length = (next - ext->index) << MSYNCFS_BLOCK_SHIFT;
+}
+
+/**
+ * struct msyncfs_dio - an O_DIRECT write under way
+ * @locked: it holds i_commit_lock
+ */
+struct msyncfs_dio {
+	bool	locked;
+};
+
+/*
+ * May the blocks of [@pos, @end) be accessed behind the page cache's back?
+ * Only if they hold the newest durable data and nothing newer is under way.
+ * Caller holds i_commit_lock, so the answer stays true while it does.
+ */
+static bool msyncfs_dio_safe(struct inode *inode, loff_t pos, loff_t end,
+			     const struct msyncfs_extent *ext)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+
+	return READ_ONCE(sbi->durable_tid) >= MSYNCFS_I(inode)->i_data_tid &&
+	       !filemap_range_needs_writeback(inode->i_mapping, pos, end - 1) &&
+	       (!ext->blkno ||
+		!msyncfs_image_in(sbi, ext->blkno, ext->blkno + ext->len - 1));
+}
+
+/* The block cannot be used in place: the rest goes through the page cache. */
+static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
+				   struct msyncfs_dio *dio, struct iomap *iomap)
+{
+	struct msyncfs_extent ext;
+	u64 whole = i_size_read(inode) >> MSYNCFS_BLOCK_SHIFT;
+	u64 index = pos >> MSYNCFS_BLOCK_SHIFT;
+	int err;
+
+	/*
+	 * Held until the last write is complete: no record can name these
+	 * blocks meanwhile (B2). Taken here and not earlier because iomap
+	 * writes back and invalidates pages first, which needs it.
+	 */
+	if (!dio->locked) {
+		mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
+		dio->locked = true;
+	}
+	if (index >= whole)
+		return -ENOTBLK;
+	err = msyncfs_map_lookup(inode, index, min(max, whole - index), &ext);
+	if (err)
+		return err;
+	if (!ext.blkno || ext.unwritten ||
+	    !msyncfs_dio_safe(inode, index << PAGE_SHIFT,
+			      (index + ext.len) << PAGE_SHIFT, &ext))
+		return -ENOTBLK;
+	msyncfs_set_iomap(inode, iomap, &ext);
+	return 0;
+}
+
+/* Blocks allocated lately must not show what was in them before. */
+static int msyncfs_dio_begin_read(struct inode *inode, u64 index, u64 max,
+				  struct iomap *iomap)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_extent ext;
+	bool safe = true;
+	int err;
+
+	mutex_lock(&mi->i_commit_lock);
+	err = msyncfs_map_lookup(inode, index, max, &ext);
+	if (!err)
+		safe = msyncfs_dio_safe(inode, index << PAGE_SHIFT,
+					(index + ext.len) << PAGE_SHIFT, &ext);
+	mutex_unlock(&mi->i_commit_lock);
+	if (err)
+		return err;
+	if (!safe)
+		return -ENOTBLK;
+	msyncfs_set_iomap(inode, iomap, &ext);
+	return 0;
+}
+
+static const struct iomap_folio_ops msyncfs_folio_ops;
+
+static int msyncfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
+			       unsigned int flags, struct iomap *iomap,
+			       struct iomap *srcmap)
+{
+	u64 index = pos >> MSYNCFS_BLOCK_SHIFT;
+	u64 max = DIV_ROUND_UP_ULL(pos + length, MSYNCFS_BLOCK_SIZE) - index;
+	struct iomap_iter *iter = container_of(iomap, struct iomap_iter, iomap);
+	struct msyncfs_extent ext;
+	int err;
+
+	if (msyncfs_file_dead(inode))
+		return -EIO;
+	if (flags & IOMAP_DIRECT) {
+		if (flags & IOMAP_WRITE)
+			return msyncfs_dio_begin_write(inode, pos, max,
+						       iter->private, iomap);
+		return msyncfs_dio_begin_read(inode, index, max, iomap);
+	}
+	if (flags & IOMAP_WRITE) {
+		/*
+		 * Whatever it is: what iomap has to know of each page is
+		 * looked up for that page, in get_folio. Delalloc means that
+		 * it fills with zeros what is not up to date then.
+		 */
+		ext = (struct msyncfs_extent){ .index = index, .len = max };
+		msyncfs_set_iomap(inode, iomap, &ext);
+		iomap->type = IOMAP_DELALLOC;
+		iomap->folio_ops = &msyncfs_folio_ops;
+		return 0;
+	}
+
+	err = msyncfs_map_lookup(inode, index, max, &ext);
+	if (err)
+		return err;
+	msyncfs_set_iomap(inode, iomap, &ext);
+	if ((flags & IOMAP_REPORT) && iomap->type == IOMAP_HOLE)
+		msyncfs_report_delalloc(inode, iomap, &ext);
+	return 0;
+}
+
+const struct iomap_ops msyncfs_iomap_ops = {
+	.iomap_begin	= msyncfs_iomap_begin,
+};
+
+/* ---- buffered write ----------------------------------------------------- */
+
+/* Locks the folio under the freeze, up to date if @old data must be kept. */
+static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
+					bool old)
+{
+	struct folio *folio;
+
+	for (;;) {
+		if (old) {
+			folio = read_mapping_folio(inode->i_mapping, index,
+						   NULL);
+			if (IS_ERR(folio))
+				return folio;
+			folio_put(folio);
+		}
+		folio = msyncfs_folio_begin(inode, index, false);
+		if (IS_ERR(folio) || !old || folio_test_uptodate(folio))
+			return folio;
+		/* Reclaimed in between. */
+		msyncfs_folio_end(inode, folio);
+		if (fatal_signal_pending(current))
+			return ERR_PTR(-EINTR);
+	}
+}
+
+/*
+ * i_rwsem is held, so a block does not go away between the look at the map and
+ * the lock. One may come: then the reservation is one too many, until the page
+ * is written or dropped.
+ */
+static struct folio *msyncfs_get_folio(struct iomap_iter *iter, loff_t pos,
+				       unsigned int len)
+{
+	struct inode *inode = iter->inode;
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	pgoff_t index = pos >> PAGE_SHIFT;
+	bool partial = offset_in_page(pos) || len < PAGE_SIZE;
+	bool old = partial && (loff_t)index << PAGE_SHIFT < i_size_read(inode);
+	struct msyncfs_extent ext;
+	struct folio *folio;
+	int err;
+
+	err = msyncfs_map_lookup(inode, index, 1, &ext);
+	if (err)
+		return ERR_PTR(err);
+	folio = msyncfs_lock_folio(inode, index, old);
+	if (IS_ERR(folio) || ext.blkno || msyncfs_resv_test(inode, index))
+		return folio;
+	err = msyncfs_resv_page(inode, index);
+	if (err) {
+		msyncfs_folio_end(inode, folio);
+		return ERR_PTR(err);
+	}
+	set_bit(MSYNCFS_I_RESV_NEW, &mi->i_flags);
+	return folio;
+}
+
+static void msyncfs_put_folio(struct inode *inode, loff_t pos,
+			      unsigned int copied, struct folio *folio)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+
+	/* Reserved for nothing: the copy failed. */
+	if (test_and_clear_bit(MSYNCFS_I_RESV_NEW, &mi->i_flags) &&
+	    !folio_test_dirty(folio))
+		msyncfs_resv_release(inode, folio->index, folio->index);
+	msyncfs_folio_end(inode, folio);
+}
+
+static const struct iomap_folio_ops msyncfs_folio_ops = {
+	.get_folio	= msyncfs_get_folio,
+	.put_folio	= msyncfs_put_folio,
+};
+
+/* Caller holds i_rwsem and has done the checks. */
+static ssize_t msyncfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct super_block *sb = file_inode(iocb->ki_filp)->i_sb;
+	ssize_t ret;
+
+	ret = iomap_file_buffered_write(iocb, from, &msyncfs_iomap_ops, NULL);
+	if (ret != -ENOSPC)
+		return ret;
+	/* What others hold back for records to come may be had after those. */
+	if (msyncfs_commit_all(sb) || msyncfs_checkpoint(sb))
+		return ret;
+	return iomap_file_buffered_write(iocb, from, &msyncfs_iomap_ops, NULL);
+}
+
+/* ---- O_DIRECT ----------------------------------------------------------- */
+
+/* An O_DIRECT write may be in the device's cache; fsync() has to flush it. */
+static void msyncfs_dio_written(struct inode *inode)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+
+	WRITE_ONCE(MSYNCFS_I(inode)->i_dio_seq,
+		   atomic64_inc_return(&sbi->dio_seq));
+}
+
+/**
+ * msyncfs_dio_flush_sb - make completed O_DIRECT writes durable
+ * @sb: filesystem
+ * @seq: value of sbi->dio_seq that has to be durable
+ *
+ * A flush that fails is final, as for the log: what the cache held may be gone,
+ * and the next flush would not tell.
+ *
+ * Context: may sleep.
+ * Return: 0, at once if @seq is durable already; or the device's error.
+ */
+int msyncfs_dio_flush_sb(struct super_block *sb, s64 seq)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	s64 old = atomic64_read(&sbi->dio_flushed);
+	s64 now = atomic64_read(&sbi->dio_seq);
+	int err;
+
+	if (old >= seq)
+		return 0;
+	err = msyncfs_flush(sb);
+	if (err) {
+		msyncfs_abort(sb, "the device failed to flush its cache", err);
+		return err;
+	}
+	while (old < now &&
+	       !atomic64_try_cmpxchg(&sbi->dio_flushed, &old, now))
+		;
+	return 0;
+}
+
+/**
+ * msyncfs_dio_flush - make completed O_DIRECT writes to a file durable
+ * @inode: file
+ *
+ * No record holds their data, so no commit does this. To be called by fsync()
+ * after its commit.
+ *
+ * Context: may sleep.
+ * Return: 0, at once if there was no such write since the last flush; or the
+ * device's error.
+ */
+int msyncfs_dio_flush(struct inode *inode)
+{
+	return msyncfs_dio_flush_sb(inode->i_sb,
+				    READ_ONCE(MSYNCFS_I(inode)->i_dio_seq));
+}
+
+/* Brings what the page cache and the log have for the range home (B2). */
+static int msyncfs_dio_settle(struct inode *inode, loff_t pos, size_t count)
+{
+	loff_t end = pos + count - 1;
+	int err;
+
+	err = msyncfs_sync_inode(inode, pos, end, true);
+	if (err)
+		return err;
+	return msyncfs_home_range(inode, pos, end);
+}
+
+/* Overwrites written blocks in place, as far as that goes; 0 if not at all. */
+static ssize_t msyncfs_direct_overwrite(struct kiocb *iocb,
+					struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct msyncfs_dio state = {};
+	struct iomap_dio *dio;
+	ssize_t ret;
+
+	ret = msyncfs_dio_settle(inode, iocb->ki_pos, iov_iter_count(from));
+	if (ret)
+		return ret;
+	dio = __iomap_dio_rw(iocb, from, &msyncfs_iomap_ops, NULL,
+			     IOMAP_DIO_FORCE_WAIT, &state, 0);
+	if (state.locked) {
+		msyncfs_dio_written(inode);
+		mutex_unlock(&MSYNCFS_I(inode)->i_commit_lock);
+	}
+	/* This may call ->fsync, which takes i_commit_lock (P5). */
+	ret = PTR_ERR_OR_ZERO(dio);
+	if (!IS_ERR_OR_NULL(dio))
+		ret = iomap_dio_complete(dio);
+	return ret == -ENOTBLK ? 0 : ret;
+}
+
+static ssize_t msyncfs_direct_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+	ssize_t direct, buffered;
+
+	if (test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+		return -EROFS;
+	direct = msyncfs_direct_overwrite(iocb, from);
+	if (direct < 0 || !iov_iter_count(from))
+		return direct;
+	buffered = msyncfs_buffered_write(iocb, from);
+	buffered = direct_write_fallback(iocb, from, direct, buffered);
+	return buffered > direct ? generic_write_sync(iocb, buffered) : buffered;
+}
+
+static ssize_t msyncfs_direct_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	inode_lock_shared(inode);
+	ret = iomap_dio_rw(iocb, to, &msyncfs_iomap_ops, NULL, 0, NULL, 0);
+	inode_unlock_shared(inode);
+	file_accessed(iocb->ki_filp);
+	return ret;
+}
+
+/* ---- file operations ---------------------------------------------------- */
+
+static ssize_t msyncfs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret = 0;
+
+	if (msyncfs_file_dead(inode))
+		return -EIO;
+	if (!iov_iter_count(to))
+		return 0;
+	if (iocb->ki_flags & IOCB_DIRECT) {
+		ret = msyncfs_direct_read(iocb, to);
+		/* The rest is data that has not gone home yet. */
+		if (ret < 0 || !iov_iter_count(to) ||
+		    iocb->ki_pos >= i_size_read(inode))
+			return ret;
+	}
+	return filemap_read(iocb, to, ret);
+}
+
+/* Caller holds i_rwsem. */
+static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	ret = generic_write_checks(iocb, from);
+	if (ret <= 0)
+		return ret;
+	ret = kiocb_modified(iocb);
+	if (!ret && iocb->ki_pos > i_size_read(inode))
+		ret = msyncfs_prepare_extend(inode);
+	if (ret)
+		return ret;
+	if (iocb->ki_flags & IOCB_DIRECT)
+		return msyncfs_direct_write(iocb, from);
+	return msyncfs_buffered_write(iocb, from);
+}
+
+static ssize_t msyncfs_file_write_iter(struct kiocb *iocb,
+				       struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	if (msyncfs_file_dead(inode))
+		return -EIO;
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	inode_lock(inode);
+	ret = msyncfs_write_locked(iocb, from);
+	inode_unlock(inode);
+	/* O_DIRECT has done its own. */
+	if (ret > 0 && !(iocb->ki_flags & IOCB_DIRECT))
+		ret = generic_write_sync(iocb, ret);
+	return ret;
+}
+
+static loff_t msyncfs_file_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct inode *inode = file_inode(file);
+
+	if (whence != SEEK_HOLE && whence != SEEK_DATA)
+		return generic_file_llseek(file, offset, whence);
+
+	inode_lock_shared(inode);
+	if (whence == SEEK_HOLE)
+		offset = iomap_seek_hole(inode, offset, &msyncfs_iomap_ops);
+	else
+		offset = iomap_seek_data(inode, offset, &msyncfs_iomap_ops);
+	inode_unlock_shared(inode);
+	return offset < 0 ? offset :
+	       vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
+}
+
+static int msyncfs_file_open(struct inode *inode, struct file *file)
+{
+	if (msyncfs_file_dead(inode))
+		return -EIO;
+	file->f_mode |= FMODE_CAN_ODIRECT;
+	return generic_file_open(inode, file);
+}
+
+/* What is reported is where the data is on the device now (P7). */
+static int msyncfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+			  u64 start, u64 len)
+{
+	loff_t end = start + min_t(u64, len, LLONG_MAX - start) - 1;
+	int err;
+
+	if (msyncfs_file_dead(inode))
+		return -EIO;
+	if (start >= inode->i_sb->s_maxbytes || !len)
+		return iomap_fiemap(inode, info, start, len,
+				    &msyncfs_iomap_ops);
+	err = msyncfs_sync_inode(inode, start, end, true);
+	if (!err)
+		err = msyncfs_home_range(inode, start, end);
+	if (err)
+		return err;
+	inode_lock_shared(inode);
+	err = iomap_fiemap(inode, info, start, len, &msyncfs_iomap_ops);
+	inode_unlock_shared(inode);
+	return err;
+}
+
+const struct file_operations msyncfs_file_operations = {
+	.llseek		= msyncfs_file_llseek,
+	.read_iter	= msyncfs_file_read_iter,
+	.write_iter	= msyncfs_file_write_iter,
+	.iopoll		= iocb_bio_iopoll,
+	.mmap		= msyncfs_file_mmap,
+	.open		= msyncfs_file_open,
+	.fsync		= msyncfs_fsync,
+	.splice_read	= filemap_splice_read,
+	.splice_write	= iter_file_splice_write,
+	.fallocate	= msyncfs_fallocate,
+	.unlocked_ioctl	= msyncfs_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+const struct inode_operations msyncfs_file_inode_operations = {
+	.getattr	= msyncfs_getattr,
+	.setattr	= msyncfs_setattr,
+	.fiemap		= msyncfs_fiemap,
+};

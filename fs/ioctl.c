@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ioctl(2) on files and directories. What is not known here is -ENOTTY.
+ */
+#include <linux/blkdev.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/uaccess.h>
+#include <linux/msyncfs.h>
+
+#include "fs.h"
+
+/*
+ * With SHUTDOWN_DEFAULT everything is brought home first, and writers are kept
+ * away meanwhile; the others only differ in whether the log is.
+ */
+static int msyncfs_ioc_shutdown(struct super_block *sb, u32 __user *arg)
+{
+	u32 flags;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (get_user(flags, arg))
+		return -EFAULT;
+
+	switch (flags) {
+	case MSYNCFS_SHUTDOWN_DEFAULT:
+		if (msyncfs_is_dead(MSYNCFS_SB(sb)))
+			return 0;
+		err = bdev_freeze(sb->s_bdev);
+		if (err)
+			return err;
+		msyncfs_shutdown(sb);
+		bdev_thaw(sb->s_bdev);
+		return 0;
+	case MSYNCFS_SHUTDOWN_LOGFLUSH:
+		/* Going down is what matters: an error has been logged. */
+		msyncfs_commit_all(sb);
+		fallthrough;
+	case MSYNCFS_SHUTDOWN_NOLOGFLUSH:
+		msyncfs_shutdown(sb);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int msyncfs_ioc_getlabel(struct super_block *sb, char __user *arg)
+{
+	char label[FSLABEL_MAX] = {};
+
+	BUILD_BUG_ON(MSYNCFS_LABEL_LEN >= FSLABEL_MAX);
+	memcpy(label, MSYNCFS_SB(sb)->ds->label, MSYNCFS_LABEL_LEN);
+	return copy_to_user(arg, label, sizeof(label)) ? -EFAULT : 0;
+}
+
+/**
+ * msyncfs_ioctl - file_operations.unlocked_ioctl for files and directories
+ * @file: open file
+ * @cmd: command
+ * @arg: its argument
+ *
+ * Return: 0; -ENOTTY for an unknown command; -EIO after a shutdown; or the
+ * command's error.
+ */
+long msyncfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct inode *inode = file_inode(file);
+	void __user *uarg = (void __user *)arg;
+
+	if (cmd == MSYNCFS_IOC_SHUTDOWN)
+		return msyncfs_ioc_shutdown(inode->i_sb, uarg);
+	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
+		return -EIO;
+
+	switch (cmd) {
+	case FS_IOC_GETFSLABEL:
+		return msyncfs_ioc_getlabel(inode->i_sb, uarg);
+	case FS_IOC_GETVERSION:
+	case FS_IOC32_GETVERSION:
+		return put_user(inode->i_generation, (u32 __user *)uarg);
+	default:
+		return -ENOTTY;
+	}
+}
