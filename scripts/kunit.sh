@@ -21,7 +21,7 @@ done
 # The suites that the sources declare: none of them may be missing.
 mapfile -t suites < <(cat "$TOP"/kunit/*.c | awk '
 	/struct kunit_suite .*= *\{/ { on = 1 }
-	on && match($0, /\.name *= *"[^"]*"/) {
+	on && match($0, /\.name[ \t]*= *"[^"]*"/) {
 		s = substr($0, RSTART, RLENGTH); gsub(/.*= *"|"/, "", s); print s; on = 0 }' | sort -u)
 [ ${#suites[@]} -gt 0 ] || die "kunit/*.c declares no suite"
 
