@@ -134,6 +134,7 @@ extern const struct inode_operations msyncfs_special_inode_operations;
 /* In fs/file.c */
 extern const struct file_operations msyncfs_file_operations;
 extern const struct inode_operations msyncfs_file_inode_operations;
+int msyncfs_dio_flush_sb(struct super_block *sb, s64 seq);
 
 /* In fs/ioctl.c */
 long msyncfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
