@@ -40,7 +40,7 @@
 #define MSYNCFS_SUPER_MAGIC	0x4d53594e	/* "MSYN", statfs f_type */
 
 /* Magic numbers of the structures, ASCII when read as little-endian bytes. */
-#define MSYNCFS_MAGIC_SUPER	0x0031736679736e6dULL
+#define MSYNCFS_MAGIC_SUPER	0x317366636e79736dULL	/* "msyncfs1" */
 #define MSYNCFS_MAGIC_SLOT	0x4c494154	/* "TAIL" */
 #define MSYNCFS_MAGIC_RECORD	0x4f434552	/* "RECO" */
 #define MSYNCFS_MAGIC_ROOT	0x544f4f52	/* "ROOT" */
