@@ -217,10 +217,8 @@ static int orphan_load_all(struct msyncfs_sb_info *sbi)
 	u64 ino = le64_to_cpu(orphan_root(sbi)->orphan_head);
 	int err = 0;
 
-	set_bit(MSYNCFS_SB_RECLAIMING, &sbi->state);
 	while (ino && !err)
 		err = orphan_load(sbi->sb, ino, &ino);
-	clear_bit(MSYNCFS_SB_RECLAIMING, &sbi->state);
 	if (err)
 		orphan_unload(sbi);
 	return err;
@@ -229,7 +227,8 @@ static int orphan_load_all(struct msyncfs_sb_info *sbi)
 /**
  * msyncfs_orphan_recover - finish what a crash has interrupted
  * @sb: filesystem being mounted, log replayed, writable, operations possible,
- *	SB_ACTIVE not yet set, so that the last iput() evicts
+ *	MSYNCFS_SB_RECLAIMING set, SB_ACTIVE not yet, so that the last iput()
+ *	evicts
  *
  * Deletes inodes without links and truncates the others to their size. One that
  * cannot be dealt with is reported and stays on the list. All are loaded

@@ -253,15 +253,22 @@ static void head_no_inode(struct msyncfs_fake *fake, void *buf)
 	edit_root(fake, buf, fake->geo.blocks - 2);
 }
 
+/* The last inode leads back to the first. */
 static void cycle(struct msyncfs_fake *fake, void *buf)
 {
 	u64 head = read_head(fake, buf);
 	struct msyncfs_disk_inode *di = buf;
+	u64 ino, next;
 
-	msyncfs_fake_read(fake, head, buf);
+	for (ino = head; ; ino = next) {
+		msyncfs_fake_read(fake, ino, buf);
+		next = le64_to_cpu(di->orphan_next);
+		if (!next)
+			break;
+	}
 	di->orphan_next = cpu_to_le64(head);
 	msyncfs_seal_block(&fake->geo, buf, le64_to_cpu(di->h.seq));
-	msyncfs_fake_write(fake, head, buf);
+	msyncfs_fake_write(fake, ino, buf);
 }
 
 static void bad_checksum(struct msyncfs_fake *fake, void *buf)
