@@ -69,7 +69,12 @@ $(BUILD)/tools/obj/%.o: tools/%.c
 	@echo "  CC    $<"
 	@$(CC) $(TOOL_CFLAGS) -pthread -c -o $@ $<
 
-$(PROGS): $(BUILD)/tools/%: $(BUILD)/tools/obj/%.o $(LIB_OBJS)
+# An archive, so that a program gets only what it calls.
+$(BUILD)/tools/obj/lib.a: $(LIB_OBJS)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(PROGS): $(BUILD)/tools/%: $(BUILD)/tools/obj/%.o $(BUILD)/tools/obj/lib.a
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 

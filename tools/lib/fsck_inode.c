@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fsck: inodes and file maps: who owns which block. What directories say is
+ * fsck_dir.c's.
+ */
+#include "fsck.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct inode_info *inode_find(struct fsck *fs, u64 ino)
+{
+	u64 val;
+
+	if (!ino || !umap_get(&fs->inodes, ino, &val))
+		return NULL;
+	return (struct inode_info *)(uintptr_t)val;
+}
+
+static struct inode_info *inode_add(struct fsck *fs, u64 ino, u64 dir)
+{
+	struct inode_info *info = fsck_alloc(sizeof(*info));
+
+	info->ino = ino;
+	info->dir = dir;
+	umap_set(&fs->inodes, ino, (uintptr_t)info);
+	return info;
+}
+
+void inode_store(struct fsck *fs, struct msyncfs_disk_inode *di)
+{
+	blk_write(fs, le64_to_cpu(di->h.blkno), di);
+}
+
+/* Prepend "/name" of @ino to the path that starts at @p in @buf. */
+static char *prepend(struct fsck *fs, char *buf, char *p, u64 dir, u64 ino)
+{
+	struct names n = {};
+	size_t i;
+
+	dir_names(fs, dir, &n, NULL);
+	for (i = 0; i < n.nr && n.e[i].ino != ino; i++)
+		;
+	if (i < n.nr && p - buf > n.e[i].len + 1) {
+		p -= n.e[i].len;
+		memcpy(p, n.pool + n.e[i].name, n.e[i].len);
+	} else {
+		*--p = '?';
+	}
+	*--p = '/';
+	names_clear(&n);
+	return p;
+}
+
+/*
+ * " (/a/b)", where an inode was first found, or "". Only for messages: it reads
+ * the directories anew. One of the last two results may be in use.
+ */
+const char *inode_path(struct fsck *fs, u64 ino)
+{
+	static char bufs[2][2048];
+	static unsigned int turn;
+	char *buf = bufs[turn++ % 2], *p = buf + sizeof(bufs[0]);
+	unsigned int depth;
+
+	*--p = 0;
+	*--p = ')';
+	if (ino == fs->geo.root_ino)
+		*--p = '/';
+	for (depth = 0; ino != fs->geo.root_ino; depth++) {
+		struct inode_info *info = inode_find(fs, ino);
+
+		if (!info || !info->dir)
+			return "";
+		if (depth == 64 || p - buf < 300) {
+			p -= 3;
+			memcpy(p, "...", 3);
+			break;
+		}
+		p = prepend(fs, buf, p, info->dir, ino);
+		ino = info->dir;
+	}
+	*--p = '(';
+	*--p = ' ';
+	return p;
+}
+
+/* A block has an owner; false: it has one already. */
+bool blk_claim(struct fsck *fs, u64 blkno, bool gone)
+{
+	if (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno))
+		return false;
+	bit_set(gone ? fs->gone : fs->used, blkno);
+	return true;
+}
+
+/*
+ * A free block, claimed; 0 when there is none. Until everything has been
+ * claimed the bitmaps on disk are believed, too.
+ */
+u64 blk_alloc(struct fsck *fs)
+{
+	u64 first = fs->geo.root_ino, end = fs->geo.blocks - 1;
+	u64 i, b = fs->next_free;
+	int believe;
+
+	for (believe = 1; believe >= 0; believe--) {
+		for (i = first; i < end; i++, b++) {
+			if (b < first || b >= end)
+				b = first;
+			if (bit_test(fs->used, b) || bit_test(fs->gone, b) ||
+			    (believe && bit_test(fs->disk, b)))
+				continue;
+			bit_set(fs->used, b);
+			fs->next_free = b + 1;
+			return b;
+		}
+	}
+	return 0;
+}
+
+/* Pointers that cannot be are taken away. */
+static void salvage_ptrs(struct fsck *fs, __le64 *ptr, unsigned int nr,
+			 bool nodes, u64 self)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		u64 p = le64_to_cpu(ptr[i]);
+		u64 blkno = p & MSYNCFS_PTR_BLKNO;
+
+		if (p & ~(MSYNCFS_PTR_UNWRITTEN | MSYNCFS_PTR_BLKNO) ||
+		    (nodes && (p & MSYNCFS_PTR_UNWRITTEN)) ||
+		    !msyncfs_is_data(&fs->geo, blkno) || blkno == self)
+			ptr[i] = 0;
+	}
+}
+
+/* Does the header of a damaged block still say what it is? */
+static bool salvage_header(struct msyncfs_disk_header *h, u32 magic,
+			   u64 blkno, u64 owner)
+{
+	if (le32_to_cpu(h->magic) != magic || le64_to_cpu(h->blkno) != blkno ||
+	    le64_to_cpu(h->owner) != owner)
+		return false;
+	memset(h->reserved, 0, sizeof(h->reserved));
+	return true;
+}
+
+static void salvage_time(__le32 *ns)
+{
+	if (le32_to_cpu(*ns) >= 1000000000)
+		*ns = 0;
+}
+
+static void salvage_dir_fields(struct fsck *fs, struct msyncfs_disk_inode *di,
+			       u64 dir)
+{
+	u64 ino = le64_to_cpu(di->h.blkno);
+	u64 parent = le64_to_cpu(di->parent);
+
+	if (le32_to_cpu(di->nlink) == 1 ||
+	    (ino == fs->geo.root_ino && !di->nlink))
+		di->nlink = cpu_to_le32(2);
+	if (!msyncfs_is_data(&fs->geo, parent) ||
+	    (parent == ino) != (ino == fs->geo.root_ino))
+		di->parent = cpu_to_le64(dir);
+	if (le32_to_cpu(di->dir_depth) > MSYNCFS_DIR_MAX_DEPTH)
+		di->dir_depth = cpu_to_le32(MSYNCFS_DIR_MAX_DEPTH);
+	/* The walk of the leaves finds the true ones. */
+	di->size = 0;
+	di->entries = 0;
+}
+
+/*
+ * Make the best of a damaged inode: fields that can be found anew or done
+ * without are reset. Returns NULL when it verifies afterwards.
+ */
+static const char *salvage_inode(struct fsck *fs,
+				 struct msyncfs_disk_inode *di, u64 ino,
+				 u64 dir, const char *why)
+{
+	u32 mode = le32_to_cpu(di->mode);
+	u64 next = le64_to_cpu(di->orphan_next);
+
+	if (!salvage_header(&di->h, MSYNCFS_MAGIC_INODE, ino, ino))
+		return why;
+	di->h.level = 0;
+	memset(di->reserved, 0, sizeof(di->reserved));
+	di->flags &= cpu_to_le32(MSYNCFS_INODE_FLAGS_ALL);
+	salvage_time(&di->atime_ns);
+	salvage_time(&di->mtime_ns);
+	salvage_time(&di->ctime_ns);
+	salvage_time(&di->btime_ns);
+	if (le32_to_cpu(di->nlink) > INT_MAX)
+		di->nlink = cpu_to_le32(1);
+	if (next && (next == ino || !msyncfs_is_data(&fs->geo, next)))
+		di->orphan_next = 0;
+	if (S_ISDIR(mode)) {
+		salvage_dir_fields(fs, di, dir);
+	} else {
+		di->parent = 0;
+		di->entries = 0;
+		di->dir_depth = 0;
+	}
+	if (S_ISDIR(mode) || S_ISREG(mode)) {
+		if (le64_to_cpu(di->blocks) > fs->geo.blocks)
+			di->blocks = 0;
+		salvage_ptrs(fs, di->ptr, MSYNCFS_INODE_PTRS, di->map_depth,
+			     ino);
+	} else {
+		di->blocks = 0;
+		di->map_depth = 0;
+	}
+	if (!S_ISCHR(mode) && !S_ISBLK(mode))
+		di->rdev = 0;
+	msyncfs_seal_block(&fs->geo, di, le64_to_cpu(di->h.seq));
+	return msyncfs_verify_block(&fs->geo, di, ino, MSYNCFS_MAGIC_INODE,
+				    ino);
+}
+
+static const char *inode_load(struct fsck *fs, u64 ino, u64 dir,
+			      struct msyncfs_disk_inode *di)
+{
+	const char *why;
+
+	if (!msyncfs_is_data(&fs->geo, ino))
+		return "outside the data area";
+	if (blk_read(fs, ino, di))
+		return "cannot be read";
+	why = msyncfs_verify_block(&fs->geo, di, ino, MSYNCFS_MAGIC_INODE, ino);
+	if (!why)
+		return NULL;
+	if (salvage_inode(fs, di, ino, dir, why))
+		return why;
+	if (!problem(fs, false, "repair it", "Inode %llu%s: %s", ino,
+		     inode_path(fs, ino), why))
+		return why;
+	inode_store(fs, di);
+	return NULL;
+}
+
+static u64 span(unsigned int level)
+{
+	u64 nr = 1;
+
+	while (level--)
+		nr *= MSYNCFS_NODE_PTRS;
+	return nr;
+}
+
+/* Read a map node; repair what can be. Returns NULL or what is wrong. */
+static const char *node_load(struct map_walk *w, u64 blkno, unsigned int level,
+			     struct msyncfs_disk_map *node)
+{
+	struct fsck *fs = w->fs;
+	u64 ino = w->info->ino;
+	const char *why;
+
+	why = blk_load(fs, blkno, MSYNCFS_MAGIC_MAP, ino, node);
+	if (!why && le32_to_cpu(node->h.level) != level)
+		return "node of another level";
+	if (!why || w->quiet)
+		return why;
+	if (le32_to_cpu(node->h.level) != level ||
+	    !salvage_header(&node->h, MSYNCFS_MAGIC_MAP, blkno, ino))
+		return why;
+	salvage_ptrs(fs, node->ptr, MSYNCFS_NODE_PTRS, level > 1, blkno);
+	if (!problem(fs, false, "repair it",
+		     "Block %llu, map of inode %llu%s: %s", blkno, ino,
+		     inode_path(fs, ino), why))
+		return why;
+	blk_write(fs, blkno, node);
+	return msyncfs_verify_block(&fs->geo, node, blkno, MSYNCFS_MAGIC_MAP,
+				    ino);
+}
+
+/* Claim a block that pointer @index leads to; false: clear the pointer. */
+static bool walk_claim(struct map_walk *w, u64 blkno, u64 index)
+{
+	struct fsck *fs = w->fs;
+	u64 ino = w->info->ino;
+
+	if (!w->quiet && !blk_claim(fs, blkno, w->info->gone)) {
+		w->nr++;
+		if (!problem(fs, false, "take it away from this one",
+			     "Inode %llu%s: block %llu (index %llu) belongs to something else already",
+			     ino, inode_path(fs, ino), blkno, index))
+			return true;
+		w->nr--;
+		return false;
+	}
+	w->nr++;
+	if (w->list)
+		blocks_add(w->list, blkno);
+	return true;
+}
+
+/* Block @blkno behind the end of the file: true to free it. */
+static bool walk_beyond(struct map_walk *w, u64 index)
+{
+	struct fsck *fs = w->fs;
+
+	if (!w->asked)
+		w->drop_beyond = problem(fs, true, "free them",
+					 "Inode %llu%s: written blocks behind its end, from index %llu on",
+					 w->info->ino,
+					 inode_path(fs, w->info->ino), index);
+	w->asked = true;
+	return w->drop_beyond;
+}
+
+/* One data pointer; false: clear it. */
+static bool walk_data(struct map_walk *w, u64 index, u64 p)
+{
+	u64 blkno = p & MSYNCFS_PTR_BLKNO;
+	bool unwritten = p & MSYNCFS_PTR_UNWRITTEN;
+
+	if (!walk_claim(w, blkno, index))
+		return false;
+	if (w->leaf) {
+		w->leaf(w, index, p);
+		return true;
+	}
+	if (w->quiet || w->beyond_ok || unwritten || index < w->limit)
+		return true;
+	if (!walk_beyond(w, index))
+		return true;
+	bit_clear(w->fs->used, blkno);
+	w->nr--;
+	return false;
+}
+
+static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
+		      unsigned int level, u64 base);
+
+/* One pointer to a node; false: clear it. */
+static bool walk_node(struct map_walk *w, u64 blkno, unsigned int level,
+		      u64 base)
+{
+	struct msyncfs_disk_map node;
+	struct fsck *fs = w->fs;
+	const char *why;
+
+	/* Claimed first: a block is looked into once, so this ends. */
+	if (w->quiet) {
+		why = node_load(w, blkno, level, &node);
+		if (why)
+			return true;
+	} else if (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno)) {
+		return walk_claim(w, blkno, base);
+	} else {
+		why = node_load(w, blkno, level, &node);
+		if (why)
+			return !problem(fs, false, "clear the pointer",
+					"Block %llu, map of inode %llu%s, from index %llu on: %s",
+					blkno, w->info->ino,
+					inode_path(fs, w->info->ino), base,
+					why);
+	}
+	walk_claim(w, blkno, base);
+	if (walk_ptrs(w, node.ptr, MSYNCFS_NODE_PTRS, level - 1, base))
+		blk_write(fs, blkno, &node);
+	return true;
+}
+
+static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
+		      unsigned int level, u64 base)
+{
+	bool keep, changed = false;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		u64 p = le64_to_cpu(ptr[i]);
+		u64 index = base + i * span(level);
+
+		if (!p)
+			continue;
+		if (level)
+			keep = walk_node(w, p, level, index);
+		else
+			keep = walk_data(w, index, p);
+		if (!keep) {
+			ptr[i] = 0;
+			changed = true;
+		}
+	}
+	return changed;
+}
+
+/* Returns whether @di has changed; the caller stores it. */
+bool map_walk(struct map_walk *w, struct msyncfs_disk_inode *di)
+{
+	u64 size = le64_to_cpu(di->size);
+
+	w->limit = size / BLK + !!(size % BLK);
+	return walk_ptrs(w, di->ptr, MSYNCFS_INODE_PTRS,
+			 le32_to_cpu(di->map_depth), 0);
+}
+
+/* A new map node, in memory. Returns its block or 0. */
+static u64 node_new(struct fsck *fs, struct msyncfs_disk_inode *di,
+		    unsigned int level, struct msyncfs_disk_map *node)
+{
+	u64 blkno = blk_alloc(fs);
+
+	if (!blkno)
+		return 0;
+	msyncfs_init_block(node, MSYNCFS_MAGIC_MAP, level, blkno,
+			   le64_to_cpu(di->h.owner));
+	di->blocks = cpu_to_le64(le64_to_cpu(di->blocks) + 1);
+	return blkno;
+}
+
+static int map_grow(struct fsck *fs, struct msyncfs_disk_inode *di)
+{
+	u32 depth = le32_to_cpu(di->map_depth);
+	struct msyncfs_disk_map node;
+	u64 blkno;
+
+	if (memchr_inv(di->ptr, 0, sizeof(di->ptr))) {
+		blkno = node_new(fs, di, depth + 1, &node);
+		if (!blkno)
+			return -ENOSPC;
+		memcpy(node.ptr, di->ptr, sizeof(di->ptr));
+		blk_write(fs, blkno, &node);
+		memset(di->ptr, 0, sizeof(di->ptr));
+		di->ptr[0] = cpu_to_le64(blkno);
+	}
+	di->map_depth = cpu_to_le32(depth + 1);
+	return 0;
+}
+
+/* Set the pointer at @index, which is a hole. @di is changed, not stored. */
+int map_insert(struct fsck *fs, struct msyncfs_disk_inode *di, u64 index,
+	       u64 blkno)
+{
+	u64 ino = le64_to_cpu(di->h.owner), at = 0, next;
+	struct msyncfs_disk_map node, child;
+	__le64 *ptr = di->ptr;
+	unsigned int level;
+
+	while (index >= msyncfs_map_capacity(le32_to_cpu(di->map_depth)))
+		if (map_grow(fs, di))
+			return -ENOSPC;
+
+	for (level = le32_to_cpu(di->map_depth); level; level--) {
+		__le64 *p = ptr + index / span(level);
+
+		index %= span(level);
+		next = le64_to_cpu(*p);
+		if (!next) {
+			next = node_new(fs, di, level, &child);
+			if (!next)
+				return -ENOSPC;
+			*p = cpu_to_le64(next);
+			if (at)
+				blk_write(fs, at, &node);
+			blk_write(fs, next, &child);
+		} else if (blk_load(fs, next, MSYNCFS_MAGIC_MAP, ino, &child)) {
+			return -EIO;
+		}
+		node = child;
+		ptr = node.ptr;
+		at = next;
+	}
+	ptr[index] = cpu_to_le64(blkno);
+	if (at)
+		blk_write(fs, at, &node);
+	return 0;
+}
+
+/* The map of a file, or of an inode that is to be freed. */
+static void check_map(struct fsck *fs, struct inode_info *info,
+		      struct msyncfs_disk_inode *di)
+{
+	struct map_walk w = {
+		.fs = fs,
+		.info = info,
+		.beyond_ok = info->gone || umap_get(&fs->on_list, info->ino,
+						    NULL),
+	};
+	bool changed = map_walk(&w, di);
+
+	if (w.nr != le64_to_cpu(di->blocks) &&
+	    problem(fs, true, "correct it",
+		    "Inode %llu%s: says %llu blocks, has %llu", info->ino,
+		    inode_path(fs, info->ino), le64_to_cpu(di->blocks), w.nr)) {
+		di->blocks = cpu_to_le64(w.nr);
+		changed = true;
+	}
+	if (changed)
+		inode_store(fs, di);
+}
+
+/*
+ * Look at an inode for the first time, or find what is known of it. @dir: where
+ * a name of it was found, or 0; @gone: it has none and is to be freed. Returns
+ * NULL with fs->why set when it is no inode.
+ */
+struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
+{
+	struct inode_info *info = inode_find(fs, ino);
+	struct msyncfs_disk_inode di;
+
+	if (info) {
+		fs->why = "it is no inode, as said before";
+		return info->bad ? NULL : info;
+	}
+	info = inode_add(fs, ino, dir);
+	fs->why = inode_load(fs, ino, dir, &di);
+	if (!fs->why && !blk_claim(fs, ino, gone))
+		fs->why = "its block belongs to something else";
+	if (fs->why) {
+		info->bad = true;
+		return NULL;
+	}
+
+	info->mode = le32_to_cpu(di.mode);
+	info->nlink = le32_to_cpu(di.nlink);
+	info->parent = le64_to_cpu(di.parent);
+	info->gone = gone;
+	if (S_ISDIR(info->mode) && !gone)
+		blocks_add(&fs->queue, ino);
+	else if (S_ISDIR(info->mode) || S_ISREG(info->mode))
+		check_map(fs, info, &di);
+	if (!gone && S_ISDIR(info->mode))
+		fs->dirs++;
+	else if (!gone)
+		fs->files++;
+	return info;
+}
+
+/* An empty directory in the claimed block @ino. */
+struct inode_info *inode_new_dir(struct fsck *fs, u64 ino, u64 parent)
+{
+	struct inode_info *info = inode_find(fs, ino);
+	struct msyncfs_disk_inode di;
+
+	msyncfs_init_block(&di, MSYNCFS_MAGIC_INODE, 0, ino, ino);
+	di.mode = cpu_to_le32(S_IFDIR | (ino == parent ? 0755 : 0700));
+	di.nlink = cpu_to_le32(2);
+	di.parent = cpu_to_le64(parent);
+	inode_store(fs, &di);
+
+	if (!info)
+		info = inode_add(fs, ino, parent);
+	*info = (struct inode_info){
+		.ino = ino, .dir = parent, .parent = parent, .nlink = 2,
+		.mode = le32_to_cpu(di.mode),
+	};
+	fs->dirs++;
+	return info;
+}

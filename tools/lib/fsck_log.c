@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fsck: the superblocks, the tail slots and the log, up to the point where the
+ * filesystem is as the last durable record left it.
+ */
+#include "fsck.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+static const char *read_super(struct fsck *fs, u64 blkno,
+			      struct msyncfs_disk_super *ds)
+{
+	u64 dev_blocks = fs->dev.bytes >> MSYNCFS_BLOCK_SHIFT;
+
+	if (device_read(&fs->dev, ds, sizeof(*ds),
+			blkno << MSYNCFS_BLOCK_SHIFT))
+		return "cannot be read";
+	return msyncfs_verify_super(ds, dev_blocks, &fs->geo);
+}
+
+static void write_super(struct fsck *fs, u64 blkno,
+			const struct msyncfs_disk_super *ds)
+{
+	static char block[BLK];
+
+	if (fs->mode == FSCK_NO)
+		return;
+	memcpy(block, ds, sizeof(*ds));
+	if (device_write(&fs->dev, block, BLK, blkno << MSYNCFS_BLOCK_SHIFT) ||
+	    device_sync(&fs->dev))
+		fsck_die(fs, "cannot write the superblock");
+}
+
+static void check_features(struct fsck *fs,
+			   const struct msyncfs_disk_super *ds)
+{
+	u64 bits = le64_to_cpu(ds->incompat) & ~MSYNCFS_INCOMPAT_ALL;
+
+	if (bits)
+		fsck_die(fs, "unknown incompatible features %#llx: a newer fsck.msyncfs is needed",
+			 bits);
+	bits = le64_to_cpu(ds->ro_compat) & ~MSYNCFS_RO_COMPAT_ALL;
+	if (bits && fs->mode != FSCK_NO)
+		fsck_die(fs, "unknown features %#llx: a newer fsck.msyncfs is needed to repair",
+			 bits);
+}
+
+/* Check both superblocks; fs->geo comes from the one that is good. */
+void fsck_super(struct fsck *fs)
+{
+	u64 last = (fs->dev.bytes >> MSYNCFS_BLOCK_SHIFT) - 1;
+	struct msyncfs_disk_super ds, backup;
+	const char *why;
+
+	if (fs->dev.bytes < BLK)
+		fsck_die(fs, "no msyncfs: the device is too small");
+	why = read_super(fs, MSYNCFS_SUPER_BLKNO, &ds);
+	if (why) {
+		if (read_super(fs, last, &ds))
+			fsck_die(fs, "no msyncfs: block 0: %s, and no backup in block %llu",
+				 why, last);
+		check_features(fs, &ds);
+		if (!problem(fs, false, "restore it from the backup",
+			     "Superblock: %s", why))
+			fsck_die(fs, "cannot go on without a superblock");
+		write_super(fs, MSYNCFS_SUPER_BLKNO, &ds);
+		return;
+	}
+
+	check_features(fs, &ds);
+	last = fs->geo.blocks - 1;
+	if (!device_read(&fs->dev, &backup, sizeof(backup),
+			 last << MSYNCFS_BLOCK_SHIFT) &&
+	    !memcmp(&ds, &backup, sizeof(ds)))
+		return;
+	if (problem(fs, true, "write it anew",
+		    "Backup of the superblock (block %llu) differs from the superblock",
+		    last))
+		write_super(fs, last, &ds);
+}
+
+static int read_log(void *ctx, u64 pos, u32 nr, void *buf)
+{
+	struct fsck *fs = ctx;
+
+	return device_read(&fs->dev, buf, (size_t)nr * BLK,
+			   (fs->geo.log_start + pos) << MSYNCFS_BLOCK_SHIFT);
+}
+
+static int note_record(void *ctx, const struct msyncfs_disk_record *rec,
+		       u64 pos)
+{
+	struct fsck *fs = ctx;
+	u64 at = fs->geo.log_start + pos + le32_to_cpu(rec->header_blocks);
+	u32 i, nr = le32_to_cpu(rec->nr_images);
+
+	for (i = 0; i < nr; i++)
+		umap_set(&fs->replay,
+			 le64_to_cpu(rec->home[i]) & MSYNCFS_HOME_BLKNO, at + i);
+	return 0;
+}
+
+/* The slot in force in @slot; false when there is none. */
+static bool find_slot(struct fsck *fs, struct msyncfs_disk_slot *slot)
+{
+	struct msyncfs_disk_slot s;
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < MSYNCFS_NR_SLOTS; i++) {
+		u64 pos = (u64)(MSYNCFS_SLOT_BLKNO + i) << MSYNCFS_BLOCK_SHIFT;
+
+		if (device_read(&fs->dev, &s, sizeof(s), pos) ||
+		    msyncfs_verify_slot(&fs->geo, &s) ||
+		    le64_to_cpu(s.counter) % MSYNCFS_NR_SLOTS != i)
+			continue;
+		if (!any || le64_to_cpu(s.counter) > le64_to_cpu(slot->counter))
+			*slot = s;
+		any = true;
+	}
+	return any;
+}
+
+/* A new, empty log that goes on at @seq. */
+static void write_slot(struct fsck *fs, u64 counter, u64 seq)
+{
+	union {
+		struct msyncfs_disk_slot slot;
+		char block[BLK];
+	} u = {};
+	u64 blkno = MSYNCFS_SLOT_BLKNO + counter % MSYNCFS_NR_SLOTS;
+
+	u.slot.counter = cpu_to_le64(counter);
+	if (getrandom(&u.slot.nonce, sizeof(u.slot.nonce), 0) !=
+	    sizeof(u.slot.nonce))
+		fsck_die(fs, "no random numbers: %s", strerror(errno));
+	u.slot.tail_seq = cpu_to_le64(seq);
+	u.slot.time = cpu_to_le64(time(NULL));
+	msyncfs_seal_slot(&fs->geo, &u.slot);
+	if (device_write(&fs->dev, &u, fs->dev.sector,
+			 blkno << MSYNCFS_BLOCK_SHIFT) ||
+	    device_sync(&fs->dev))
+		fsck_die(fs, "cannot write the log tail");
+}
+
+/* The images go home before the slot says that the log is not needed. */
+static void write_homes(struct fsck *fs)
+{
+	u64 *homes = umap_keys(&fs->replay);
+	static char buf[BLK];
+	size_t i;
+
+	for (i = 0; i < fs->replay.nr; i++) {
+		if (blk_read(fs, homes[i], buf))
+			fsck_die(fs, "cannot read the log");
+		if (device_write(&fs->dev, buf, BLK,
+				 homes[i] << MSYNCFS_BLOCK_SHIFT))
+			fsck_die(fs, "cannot write block %llu", homes[i]);
+	}
+	free(homes);
+	if (device_sync(&fs->dev))
+		fsck_die(fs, "cannot write: %s", strerror(errno));
+	umap_clear(&fs->replay);
+}
+
+/*
+ * Replay the log: onto the device or, when nothing may be written, into
+ * fs->replay, where blk_read() looks.
+ */
+void fsck_log(struct fsck *fs)
+{
+	struct msyncfs_log_reader r = {
+		.geo = &fs->geo, .read = read_log, .ctx = fs,
+	};
+	struct msyncfs_disk_slot slot = {};
+	u64 end_pos, end_seq, bad_seq, records;
+	enum msyncfs_reject why;
+	bool discard = false;
+	int err;
+
+	umap_clear(&fs->replay);
+	if (!find_slot(fs, &slot)) {
+		if (!problem(fs, false, "discard the log",
+			     "Log: none of the two tail slots is valid"))
+			fsck_die(fs, "cannot go on without a log");
+		if (fs->mode != FSCK_NO)
+			write_slot(fs, 2, 1);
+		return;
+	}
+
+	r.buf = fsck_alloc(BLK);
+	r.record = fsck_alloc(fs->geo.log_blocks / 4 * BLK);
+	err = msyncfs_log_scan(&r, &slot, note_record, &end_pos, &end_seq,
+			       &bad_seq, &why);
+	free(r.buf);
+	free(r.record);
+
+	if (err == -EUCLEAN)
+		discard = problem(fs, false,
+				  "discard it and all that follow it",
+				  "Log: record %llu in block %llu is damaged (%s), but it was durable",
+				  bad_seq, fs->geo.log_start + end_pos,
+				  msyncfs_reject_name(why));
+	else if (err)
+		discard = problem(fs, false, "discard what cannot be read",
+				  "Log: cannot be read (%s)", strerror(-err));
+	if (err && !discard)
+		fsck_die(fs, "cannot go on without the log");
+
+	records = end_seq - le64_to_cpu(slot.tail_seq);
+	if (records)
+		printf("Log: %llu records, %zu blocks%s\n", records,
+		       fs->replay.nr, fs->mode == FSCK_NO ?
+		       " (not replayed: nothing may be written)" : " replayed");
+	if ((!records && !discard) || fs->mode == FSCK_NO)
+		return;
+	write_homes(fs);
+	write_slot(fs, le64_to_cpu(slot.counter) + 1, end_seq);
+}

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fsck: the filesystem as a whole: root, orphan list, everything that names
+ * lead to, what no name leads to, link counts, and the bitmaps.
+ */
+#include "fsck.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RUNS_SHOWN	8	/* runs of blocks that a message lists */
+
+/* Mark what is not in the data area as used, and read the bitmaps. */
+void fsck_bitmaps_load(struct fsck *fs)
+{
+	struct msyncfs_geo *geo = &fs->geo;
+	static struct msyncfs_disk_bitmap bm;
+	u64 group, b;
+
+	for (b = 0; b < geo->root_ino; b++)
+		bit_set(fs->used, b);
+	bit_set(fs->used, geo->blocks - 1);
+
+	for (group = 0; group < geo->bitmap_blocks; group++) {
+		fs->bad_group[group] = blk_load(fs, geo->bitmap_start + group,
+						MSYNCFS_MAGIC_BITMAP, group,
+						&bm);
+		if (!fs->bad_group[group])
+			memcpy(fs->disk + group * sizeof(bm.bits), bm.bits,
+			       sizeof(bm.bits));
+	}
+}
+
+static void store_root(struct fsck *fs, u64 head)
+{
+	static struct msyncfs_disk_root root;
+
+	msyncfs_init_block(&root, MSYNCFS_MAGIC_ROOT, 0, MSYNCFS_ROOT_BLKNO, 0);
+	root.orphan_head = cpu_to_le64(head);
+	blk_write(fs, MSYNCFS_ROOT_BLKNO, &root);
+}
+
+/* Link the inodes in @b, in their order, to the list. */
+static void store_orphans(struct fsck *fs, const struct blocks *b)
+{
+	struct msyncfs_disk_inode di;
+	size_t i;
+
+	for (i = 0; i < b->nr; i++) {
+		u64 next = i + 1 < b->nr ? b->b[i + 1] : 0;
+
+		if (blk_read(fs, b->b[i], &di) ||
+		    le64_to_cpu(di.orphan_next) == next)
+			continue;
+		di.orphan_next = cpu_to_le64(next);
+		inode_store(fs, &di);
+	}
+	store_root(fs, b->nr ? b->b[0] : 0);
+}
+
+/* Read the orphan list into fs->orphans and fs->on_list. */
+static void load_orphans(struct fsck *fs)
+{
+	static struct msyncfs_disk_root root;
+	struct msyncfs_disk_inode di;
+	const char *why;
+	u64 ino;
+
+	why = blk_load(fs, MSYNCFS_ROOT_BLKNO, MSYNCFS_MAGIC_ROOT, 0, &root);
+	if (why) {
+		if (problem(fs, false, "make it anew",
+			    "Root block (block %u): %s", MSYNCFS_ROOT_BLKNO,
+			    why))
+			store_root(fs, 0);
+		return;
+	}
+	for (ino = le64_to_cpu(root.orphan_head); ino;
+	     ino = le64_to_cpu(di.orphan_next)) {
+		why = umap_get(&fs->on_list, ino, NULL) ? "is on it twice" :
+		      blk_load(fs, ino, MSYNCFS_MAGIC_INODE, ino, &di);
+		if (why) {
+			if (problem(fs, false, "end the list before it",
+				    "Orphan list: inode %llu: %s", ino, why))
+				store_orphans(fs, &fs->orphans);
+			return;
+		}
+		umap_set(&fs->on_list, ino, 1);
+		blocks_add(&fs->orphans, ino);
+	}
+}
+
+/*
+ * Inodes on the list without links and names are freed, as a mount does; those
+ * with links are left to the mount, which cuts them to their size.
+ */
+static void check_orphans(struct fsck *fs)
+{
+	struct blocks keep = {};
+	struct msyncfs_disk_inode di;
+	u64 freed = 0;
+	size_t i;
+
+	for (i = 0; i < fs->orphans.nr; i++) {
+		u64 ino = fs->orphans.b[i];
+		struct inode_info *info = inode_find(fs, ino);
+
+		if (blk_read(fs, ino, &di))
+			continue;
+		if (di.nlink) {
+			blocks_add(&keep, ino);
+		} else if (!info) {
+			if (inode_visit(fs, ino, 0, true))
+				freed++;
+		} else if (!problem(fs, false, "take it off the list",
+				    "Inode %llu%s: is on the orphan list without links, but has a name",
+				    ino, inode_path(fs, ino))) {
+			blocks_add(&keep, ino);
+		} else if (di.orphan_next) {
+			di.orphan_next = 0;
+			inode_store(fs, &di);
+		}
+	}
+	if (keep.nr != fs->orphans.nr)
+		store_orphans(fs, &keep);
+	if (freed)
+		printf("Orphan list: %llu inodes without a name%s\n", freed,
+		       fs->mode == FSCK_NO ? " (a mount frees them)" :
+		       ", freed");
+	blocks_clear(&keep);
+}
+
+/* Look into the directories that are waiting for it. */
+static void run_queue(struct fsck *fs)
+{
+	while (fs->queue_at < fs->queue.nr)
+		dir_check(fs, fs->queue.b[fs->queue_at++]);
+}
+
+static void check_root_dir(struct fsck *fs)
+{
+	u64 root = fs->geo.root_ino;
+
+	if (!inode_visit(fs, root, root, false)) {
+		if (!problem(fs, false, "make an empty one",
+			     "Root directory (inode %llu): %s", root, fs->why))
+			fsck_die(fs, "cannot go on without a root directory");
+		bit_set(fs->used, root);
+		inode_new_dir(fs, root, root);
+	}
+	run_queue(fs);
+}
+
+/* --- what no name leads to --- */
+
+/* Inodes with links in blocks that are in use and belong to nothing. */
+static void find_lost(struct fsck *fs, struct umap *lost)
+{
+	static struct msyncfs_disk_inode di;
+	u64 b, end = fs->geo.blocks - 1;
+
+	for (b = fs->geo.root_ino; b < end; b++) {
+		/* Most of a disk is alike. */
+		if (!(b % 8) && b + 8 < end &&
+		    !(fs->disk[b / 8] & ~(fs->used[b / 8] | fs->gone[b / 8]))) {
+			b += 7;
+			continue;
+		}
+		if (bit_test(fs->disk, b) && !bit_test(fs->used, b) &&
+		    !bit_test(fs->gone, b) &&
+		    !blk_load(fs, b, MSYNCFS_MAGIC_INODE, b, &di) && di.nlink)
+			umap_set(lost, b, 0);
+	}
+}
+
+/* Those to which another of them leads need no new name. */
+static void find_lost_roots(struct fsck *fs, struct umap *lost,
+			    const u64 *inos)
+{
+	size_t i, j;
+
+	for (i = 0; i < lost->nr; i++) {
+		struct names n = {};
+
+		dir_names(fs, inos[i], &n, NULL);
+		for (j = 0; j < n.nr; j++)
+			if (n.e[j].ino != inos[i] &&
+			    umap_get(lost, n.e[j].ino, NULL))
+				umap_set(lost, n.e[j].ino, 1);
+		names_clear(&n);
+	}
+}
+
+/* An inode has got another link on disk. */
+static void add_link(struct fsck *fs, struct inode_info *info)
+{
+	struct msyncfs_disk_inode di;
+
+	if (blk_read(fs, info->ino, &di))
+		return;
+	info->nlink++;
+	di.nlink = cpu_to_le32(info->nlink);
+	inode_store(fs, &di);
+}
+
+/* Inode number of /lost+found, made if need be; the root if that cannot be. */
+static u64 lost_found(struct fsck *fs)
+{
+	static const char name[] = "lost+found";
+	u64 root = fs->geo.root_ino, ino;
+	struct inode_info *info, *top = inode_find(fs, root);
+	struct rebuild *rb;
+	size_t i;
+
+	if (fs->lost_found)
+		return fs->lost_found;
+	rb = dir_rebuild(fs, root);
+	fs->lost_found = root;
+	for (i = 0; i < rb->names.nr; i++) {
+		struct name *e = &rb->names.e[i];
+
+		if (e->len != strlen(name) ||
+		    memcmp(rb->names.pool + e->name, name, e->len))
+			continue;
+		info = inode_find(fs, e->ino);
+		if (info && !info->bad && S_ISDIR(info->mode))
+			fs->lost_found = e->ino;
+		return fs->lost_found;
+	}
+
+	ino = blk_alloc(fs);
+	if (!ino)
+		return root;
+	info = inode_new_dir(fs, ino, root);
+	info->refs = 1;
+	names_add(fs, &rb->names, name, strlen(name), ino, FT_DIR);
+	top->subdirs++;
+	add_link(fs, top);
+	fs->lost_found = ino;
+	return ino;
+}
+
+static bool name_taken(const struct names *n, u64 hash)
+{
+	size_t i;
+
+	for (i = 0; i < n->nr; i++)
+		if (n->e[i].hash == hash)
+			return true;
+	return false;
+}
+
+static void name_lost(struct fsck *fs, struct inode_info *info, u64 dir)
+{
+	struct names *n = &dir_rebuild(fs, dir)->names;
+	struct msyncfs_disk_inode di;
+	unsigned int i = 0;
+	char name[48];
+
+	sprintf(name, "#%llu", info->ino);
+	while (name_taken(n, msyncfs_name_hash(&fs->geo, name, strlen(name))))
+		sprintf(name, "#%llu.%u", info->ino, ++i);
+	names_add(fs, n, name, strlen(name), info->ino, mode_type(info->mode));
+	info->refs++;
+	info->dir = dir;
+	if (!S_ISDIR(info->mode))
+		return;
+	inode_find(fs, dir)->subdirs++;
+	if (info->parent != dir && !blk_read(fs, info->ino, &di)) {
+		di.parent = cpu_to_le64(dir);
+		inode_store(fs, &di);
+	}
+}
+
+static void reconnect(struct fsck *fs, u64 ino)
+{
+	struct inode_info *info = inode_visit(fs, ino, 0, false);
+
+	if (!info)
+		return;
+	if (problem(fs, false, "put it into /lost+found",
+		    "Inode %llu: %s in use, but in no directory", ino,
+		    S_ISDIR(info->mode) ? "directory" : "file"))
+		name_lost(fs, info, lost_found(fs));
+	else
+		info->ignore = true;
+	run_queue(fs);
+}
+
+static void check_lost(struct fsck *fs)
+{
+	struct umap lost = {};
+	u64 *inos, lead;
+	size_t i;
+
+	find_lost(fs, &lost);
+	inos = umap_keys(&lost);
+	find_lost_roots(fs, &lost, inos);
+	for (i = 0; i < lost.nr; i++)
+		if (umap_get(&lost, inos[i], &lead) && !lead)
+			reconnect(fs, inos[i]);
+	/* What is left leads to itself in a ring. */
+	for (i = 0; i < lost.nr; i++)
+		if (!inode_find(fs, inos[i]) && !bit_test(fs->used, inos[i]))
+			reconnect(fs, inos[i]);
+	free(inos);
+	umap_clear(&lost);
+}
+
+/* --- counts --- */
+
+static void check_links(struct fsck *fs)
+{
+	u64 *inos = umap_keys(&fs->inodes);
+	struct msyncfs_disk_inode di;
+	size_t i;
+
+	for (i = 0; i < fs->inodes.nr; i++) {
+		struct inode_info *info = inode_find(fs, inos[i]);
+		u32 want = S_ISDIR(info->mode) ? 2 + info->subdirs :
+			   info->refs;
+
+		if (info->bad || info->gone || info->ignore ||
+		    info->nlink == want ||
+		    !problem(fs, true, "correct it",
+			     "Inode %llu%s: says %u links, has %u", info->ino,
+			     inode_path(fs, info->ino), info->nlink, want) ||
+		    blk_read(fs, info->ino, &di))
+			continue;
+		di.nlink = cpu_to_le32(want);
+		inode_store(fs, &di);
+	}
+	free(inos);
+}
+
+/* Blocks of which @is and @want differ in this sense, as text. */
+struct runs {
+	u64	nr;
+	u64	first, last;
+	unsigned int shown;
+	char	text[512];
+	size_t	len;
+};
+
+static void runs_end(struct runs *r)
+{
+	if (!r->nr)
+		return;
+	if (r->shown++ < RUNS_SHOWN)
+		r->len += snprintf(r->text + r->len, sizeof(r->text) - r->len,
+				   r->first == r->last ? " %llu" : " %llu-%llu",
+				   r->first, r->last);
+	else if (r->shown == RUNS_SHOWN + 1)
+		strcpy(r->text + r->len, " ...");
+}
+
+static void runs_add(struct runs *r, u64 b)
+{
+	if (r->nr && r->last + 1 == b) {
+		r->last = b;
+	} else {
+		runs_end(r);
+		r->first = b;
+		r->last = b;
+	}
+	r->nr++;
+}
+
+static void find_differences(struct fsck *fs, struct runs *leak,
+			     struct runs *miss)
+{
+	u64 b;
+
+	for (b = fs->geo.root_ino; b < fs->geo.blocks - 1; b++) {
+		if (fs->bad_group[b / MSYNCFS_GROUP_BLOCKS] ||
+		    bit_test(fs->gone, b))
+			continue;
+		if (bit_test(fs->disk, b) && !bit_test(fs->used, b))
+			runs_add(leak, b);
+		else if (!bit_test(fs->disk, b) && bit_test(fs->used, b))
+			runs_add(miss, b);
+	}
+	runs_end(leak);
+	runs_end(miss);
+}
+
+static void store_bitmap(struct fsck *fs, u64 group, bool set, bool clear)
+{
+	u64 first = group * MSYNCFS_GROUP_BLOCKS, i;
+	static struct msyncfs_disk_bitmap bm;
+	bool bad = fs->bad_group[group];
+
+	msyncfs_init_block(&bm, MSYNCFS_MAGIC_BITMAP, 0,
+			   fs->geo.bitmap_start + group, group);
+	memcpy(bm.bits, fs->disk + first / 8, sizeof(bm.bits));
+	for (i = 0; i < MSYNCFS_GROUP_BLOCKS; i++) {
+		u64 b = first + i;
+		bool used = !msyncfs_is_data(&fs->geo, b) ||
+			    bit_test(fs->used, b);
+
+		if (used && (set || bad))
+			bit_set(bm.bits, i);
+		else if (!used && (clear || bad || bit_test(fs->gone, b)))
+			bit_clear(bm.bits, i);
+	}
+	if (bad || memcmp(bm.bits, fs->disk + first / 8, sizeof(bm.bits)))
+		blk_write(fs, fs->geo.bitmap_start + group, &bm);
+}
+
+/* Compare the bitmaps with what was found, and write them. */
+void fsck_bitmaps(struct fsck *fs)
+{
+	struct runs leak = {}, miss = {};
+	bool set = false, clear = false;
+	u64 group;
+
+	for (group = 0; group < fs->geo.bitmap_blocks; group++)
+		if (fs->bad_group[group] &&
+		    !problem(fs, true, "make it anew",
+			     "Bitmap of group %llu (block %llu): %s", group,
+			     fs->geo.bitmap_start + group,
+			     fs->bad_group[group]))
+			fs->bad_group[group] = NULL;
+	find_differences(fs, &leak, &miss);
+	if (miss.nr)
+		set = problem(fs, true, "mark them",
+			      "Bitmap: %llu blocks are in use, but marked free:%s",
+			      miss.nr, miss.text);
+	if (leak.nr)
+		clear = problem(fs, true, "free them",
+				"Bitmap: %llu blocks are marked in use, but belong to nothing:%s",
+				leak.nr, leak.text);
+	for (group = 0; group < fs->geo.bitmap_blocks; group++)
+		store_bitmap(fs, group, set, clear);
+}
+
+/* Check everything but the log, with repairs in memory. */
+void fsck_tree(struct fsck *fs)
+{
+	fsck_bitmaps_load(fs);
+	load_orphans(fs);
+	check_root_dir(fs);
+	check_orphans(fs);
+	check_lost(fs);
+	dir_rebuild_all(fs);
+	check_links(fs);
+	fsck_bitmaps(fs);
+}
