@@ -16,6 +16,7 @@
 #include <linux/sched/signal.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
+#include <linux/writeback.h>
 
 #include "fs.h"
 
@@ -256,19 +257,32 @@ static const struct iomap_folio_ops msyncfs_folio_ops = {
 	.put_folio	= msyncfs_put_folio,
 };
 
+/*
+ * Before ENOSPC: what dirty pages and the writeback under way hold back beyond
+ * what they need in the end, and what is freed but not reusable yet (B3).
+ */
+static int msyncfs_find_space(struct inode *inode)
+{
+	struct super_block *sb = inode->i_sb;
+	int err;
+
+	try_to_writeback_inodes_sb(sb, WB_REASON_FS_FREE_SPACE);
+	err = filemap_fdatawrite(inode->i_mapping);
+	if (!err)
+		err = msyncfs_commit_all(sb);
+	return err ?: msyncfs_checkpoint(sb);
+}
+
 /* Caller holds i_rwsem and has done the checks. */
 static ssize_t msyncfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct super_block *sb = file_inode(iocb->ki_filp)->i_sb;
 	ssize_t ret;
 
 	ret = iomap_file_buffered_write(iocb, from, &msyncfs_iomap_ops, NULL);
-	if (ret != -ENOSPC)
-		return ret;
-	/* What others hold back for records to come may be had after those. */
-	if (msyncfs_commit_all(sb) || msyncfs_checkpoint(sb))
-		return ret;
-	return iomap_file_buffered_write(iocb, from, &msyncfs_iomap_ops, NULL);
+	if (ret == -ENOSPC && !msyncfs_find_space(file_inode(iocb->ki_filp)))
+		ret = iomap_file_buffered_write(iocb, from, &msyncfs_iomap_ops,
+						NULL);
+	return ret;
 }
 
 /* ---- O_DIRECT ----------------------------------------------------------- */
