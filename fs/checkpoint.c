@@ -20,6 +20,7 @@
  * An error at HOME or TAIL leaves everything as it was and is tried again with
  * the next checkpoint; an error at FLUSH is final (R5).
  */
+#include <kunit/visibility.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -345,6 +346,7 @@ int msyncfs_checkpoint(struct super_block *sb)
 	memalloc_nofs_restore(nofs);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_checkpoint);
 
 /**
  * msyncfs_home_range - bring the blocks of a file's range home

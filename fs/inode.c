@@ -9,6 +9,7 @@
  * fs/map.c, the link of the orphan list by fs/orphan.c; everything else is
  * authoritative in memory and written by msyncfs_inode_dirty().
  */
+#include <kunit/visibility.h>
 #include <linux/blkdev.h>
 #include <linux/fs.h>
 #include <linux/pagemap.h>
@@ -358,6 +359,7 @@ void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data)
 	if (data)
 		WRITE_ONCE(mi->i_data_tid, op->tid);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_inode_dirty);
 
 /**
  * msyncfs_dirty_inode - super_operations.dirty_inode

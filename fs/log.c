@@ -30,6 +30,7 @@
  * record overwrites the failed one's slot or, should it go elsewhere, first
  * invalidates it (R5). A second failure in a row, or a failed flush, is final.
  */
+#include <kunit/visibility.h>
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
 #include <linux/ktime.h>
@@ -487,6 +488,7 @@ int msyncfs_commit_all(struct super_block *sb)
 	spin_unlock(&sbi->txn_lock);
 	return msyncfs_commit(sb, tid);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_commit_all);
 
 /**
  * msyncfs_log_start - make a recovered log ready for commits

@@ -5,6 +5,7 @@
  * only while no handle is open (R1). Metadata blocks are read here too, so that
  * no block is used before it has been checked.
  */
+#include <kunit/visibility.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -174,6 +175,7 @@ int msyncfs_op_begin(struct super_block *sb, struct msyncfs_op *op,
 {
 	return msyncfs_op_start(sb, op, credits, blocks, false);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin);
 
 /**
  * msyncfs_op_begin_resv - the same for blocks that dirty pages have reserved
@@ -189,6 +191,7 @@ int msyncfs_op_begin_resv(struct super_block *sb, struct msyncfs_op *op,
 {
 	return msyncfs_op_start(sb, op, credits, blocks, true);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin_resv);
 
 /**
  * msyncfs_op_end - end an atomic change
@@ -220,6 +223,7 @@ void msyncfs_op_end(struct msyncfs_op *op)
 	memalloc_nofs_restore(op->nofs);
 	rwsem_release(&sbi->op_map, _THIS_IP_);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_end);
 
 /* The handle is open, so the running transaction is the handle's. */
 static struct msyncfs_txn *msyncfs_op_txn(struct msyncfs_op *op)

@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite for fs/alloc.c: to the last block and exactly no further, goals,
+ * runs, blocks that are claimed or freed and not home yet, and the counters of
+ * promises. The filesystem has two groups, the second one not full.
+ */
+#include <kunit/test.h>
+#include <linux/slab.h>
+
+#include "fake.h"
+#include "fs/fs.h"
+
+#define ALLOC_BLOCKS		40000
+#define ALLOC_LOG_BLOCKS	1024
+#define GROUP			MSYNCFS_GROUP_BLOCKS
+
+struct alloc_fixture {
+	struct msyncfs_fake	*fake;
+	struct super_block	*sb;
+	struct msyncfs_sb_info	*sbi;
+	u64			free;	/* at the start of the test */
+};
+
+static int alloc_init(struct kunit *test)
+{
+	struct alloc_fixture *fx;
+
+	fx = kunit_kzalloc(test, sizeof(*fx), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fx);
+	fx->fake = msyncfs_fake_mount(test, ALLOC_BLOCKS, ALLOC_LOG_BLOCKS);
+	fx->sb = fx->fake->sb;
+	fx->sbi = MSYNCFS_SB(fx->sb);
+	fx->free = msyncfs_alloc_avail(fx->sb);
+	test->priv = fx;
+	return 0;
+}
+
+/* Every case gives back what it took: nothing promised, nothing lost. */
+static void alloc_settled(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+
+	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), fx->free);
+}
+
+static void begin(struct kunit *test, struct msyncfs_op *op, u64 blocks)
+{
+	struct alloc_fixture *fx = test->priv;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fx->sb, op, 8, blocks), 0);
+}
+
+static void commit_and_checkpoint(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->sb), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->sb), 0);
+}
+
+/* Claims @want blocks in one run, which must be there. */
+static u64 claim(struct kunit *test, u64 goal, u64 want)
+{
+	struct alloc_fixture *fx = test->priv;
+	u64 start, len;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, goal, want, &start, &len),
+			0);
+	KUNIT_ASSERT_EQ(test, len, want);
+	return start;
+}
+
+/* One run after the other until there is none: all of them, each once. */
+static void alloc_last_block(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	u64 start, len, total = 0, highest = 0, i;
+	unsigned long *seen;
+
+	seen = kunit_kcalloc(test, BITS_TO_LONGS(ALLOC_BLOCKS), sizeof(long),
+			     GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, fx->free, false), 0);
+	while (total < fx->free) {
+		KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, 0, 1000, &start,
+						    &len), 0);
+		for (i = start; i < start + len; i++) {
+			KUNIT_ASSERT_TRUE(test, msyncfs_is_data(&fx->sbi->geo,
+								i));
+			KUNIT_ASSERT_FALSE(test, __test_and_set_bit(i, seen));
+		}
+		highest = max(highest, start + len - 1);
+		total += len;
+	}
+	KUNIT_EXPECT_EQ(test, total, fx->free);
+	KUNIT_EXPECT_EQ(test, fx->sbi->free, 0);
+	KUNIT_EXPECT_EQ(test, highest, ALLOC_BLOCKS - 2);
+	KUNIT_EXPECT_EQ(test, msyncfs_claim(fx->sb, 0, 1, &start, &len),
+			-ENOSPC);
+	KUNIT_EXPECT_EQ(test, msyncfs_claim(fx->sb, ALLOC_BLOCKS - 2, 1,
+					    &start, &len), -ENOSPC);
+
+	for (i = 0; i < ALLOC_BLOCKS; i++)
+		if (test_bit(i, seen))
+			msyncfs_unclaim(fx->sb, i, 1);
+	msyncfs_unfirm(fx->sb, fx->free, false);
+	alloc_settled(test);
+}
+
+static void alloc_goal(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	u64 goal = 20000, start, len;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, 1000, false), 0);
+	/* exactly there */
+	KUNIT_EXPECT_EQ(test, claim(test, goal, 10), goal);
+	/* it continues */
+	KUNIT_EXPECT_EQ(test, claim(test, goal + 10, 10), goal + 10);
+	/* taken: the next that is free */
+	KUNIT_EXPECT_EQ(test, claim(test, goal + 5, 10), goal + 20);
+	/* a short run at the goal goes before a long one elsewhere */
+	KUNIT_EXPECT_EQ(test, claim(test, goal + 33, 1), goal + 33);
+	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, goal + 30, 10, &start,
+					    &len), 0);
+	KUNIT_EXPECT_EQ(test, start, goal + 30);
+	KUNIT_EXPECT_EQ(test, len, 3);
+	msyncfs_unclaim(fx->sb, goal, 34);
+
+	/* a run does not go on into the next group */
+	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, GROUP - 3, 10, &start,
+					    &len), 0);
+	KUNIT_EXPECT_EQ(test, start, GROUP - 3);
+	KUNIT_EXPECT_EQ(test, len, 3);
+	KUNIT_EXPECT_EQ(test, claim(test, GROUP, 10), GROUP);
+	msyncfs_unclaim(fx->sb, GROUP - 3, 13);
+
+	/* no such block, or one that is never free */
+	KUNIT_EXPECT_EQ(test, msyncfs_claim(fx->sb, U64_MAX, 1, &start, &len),
+			0);
+	msyncfs_unclaim(fx->sb, start, len);
+	KUNIT_EXPECT_EQ(test, msyncfs_claim(fx->sb, ALLOC_BLOCKS - 1, 1, &start,
+					    &len), 0);
+	KUNIT_EXPECT_LT(test, start, ALLOC_BLOCKS - 1);
+	msyncfs_unclaim(fx->sb, start, len);
+	msyncfs_unfirm(fx->sb, 1000, false);
+	alloc_settled(test);
+}
+
+/* The goal is taken and only holes are left: the first that is long enough. */
+static void alloc_runs(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	u64 base = 10000, start, len;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, 300, false), 0);
+	KUNIT_ASSERT_EQ(test, claim(test, base, 200), base);
+	msyncfs_unclaim(fx->sb, base + 10, 1);
+	msyncfs_unclaim(fx->sb, base + 20, 12);
+	msyncfs_unclaim(fx->sb, base + 40, 30);
+
+	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, base, 12, &start, &len), 0);
+	KUNIT_EXPECT_EQ(test, start, base + 20);
+	KUNIT_EXPECT_EQ(test, len, 12);
+	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, base, 13, &start, &len), 0);
+	KUNIT_EXPECT_EQ(test, start, base + 40);
+	KUNIT_EXPECT_EQ(test, len, 13);
+	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, base, 1, &start, &len), 0);
+	KUNIT_EXPECT_EQ(test, start, base + 10);
+
+	msyncfs_unclaim(fx->sb, base, 53);
+	msyncfs_unclaim(fx->sb, base + 70, 130);
+	msyncfs_unfirm(fx->sb, 300, false);
+	alloc_settled(test);
+}
+
+/* What is longer than any run left is given in pieces, the longest first. */
+static void alloc_fragmented(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	u64 start, len, total = 0, hole[] = { 9000, 11000, 35000 };
+	unsigned int size[] = { 5, 3, 7 }, i;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, fx->free, false), 0);
+	while (total < fx->free) {
+		KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, 0, GROUP, &start,
+						    &len), 0);
+		total += len;
+	}
+	for (i = 0; i < ARRAY_SIZE(hole); i++)
+		msyncfs_unclaim(fx->sb, hole[i], size[i]);
+
+	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, 8000, 100, &start, &len),
+			0);
+	KUNIT_EXPECT_EQ(test, start, 35000);
+	KUNIT_EXPECT_EQ(test, len, 7);
+	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, 8000, 100, &start, &len),
+			0);
+	KUNIT_EXPECT_EQ(test, start, 9000);
+	KUNIT_EXPECT_EQ(test, len, 5);
+	/* from the other group, and before the goal */
+	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, 39000, 100, &start, &len),
+			0);
+	KUNIT_EXPECT_EQ(test, start, 11000);
+	KUNIT_EXPECT_EQ(test, len, 3);
+	KUNIT_EXPECT_EQ(test, msyncfs_claim(fx->sb, 0, 1, &start, &len),
+			-ENOSPC);
+
+	/* All but the blocks in use: the data area begins after the root. */
+	for (start = 0; start < ALLOC_BLOCKS - 1; start++)
+		if (msyncfs_is_data(&fx->sbi->geo, start) &&
+		    start != fx->sbi->geo.root_ino)
+			msyncfs_unclaim(fx->sb, start, 1);
+	msyncfs_unfirm(fx->sb, fx->free, false);
+	alloc_settled(test);
+}
+
+/* A claim is in memory only; committed it is in the bitmap, freed no more. */
+static void alloc_claim_commit(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	u64 start, used = fx->sbi->free;
+	struct msyncfs_op op;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, 20, false), 0);
+	start = claim(test, 12000, 20);
+	KUNIT_EXPECT_EQ(test, fx->sbi->free, used - 20);
+	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 20);
+
+	begin(test, &op, 0);
+	msyncfs_claim_commit(&op, start, 20);
+	msyncfs_unreserve(fx->sb, 20);
+	msyncfs_op_end(&op);
+	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), fx->free - 20);
+	commit_and_checkpoint(test);
+	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), fx->free - 20);
+
+	begin(test, &op, 0);
+	msyncfs_free(&op, start, 20);
+	msyncfs_op_end(&op);
+	alloc_settled(test);
+}
+
+/* B3: freed, but neither durable nor home. */
+static void alloc_pending(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	u64 start, len, other, tid;
+	struct msyncfs_op op;
+
+	begin(test, &op, 8);
+	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 15000, 8, &start, &len), 0);
+	KUNIT_EXPECT_EQ(test, start, 15000);
+	KUNIT_EXPECT_EQ(test, len, 8);
+	KUNIT_EXPECT_EQ(test, op.blocks, 0);
+	msyncfs_op_end(&op);
+
+	begin(test, &op, 0);
+	msyncfs_free(&op, start, 5);
+	msyncfs_free(&op, start + 5, 3);
+	tid = op.tid;
+	msyncfs_op_end(&op);
+	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 8);
+	alloc_settled(test);
+
+	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, 8, false), 0);
+	other = claim(test, start, 8);
+	KUNIT_EXPECT_EQ(test, other, start + 8);
+	msyncfs_unclaim(fx->sb, other, 8);
+	msyncfs_alloc_home(fx->sb, tid - 1);
+	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 8);
+	KUNIT_EXPECT_EQ(test, claim(test, start, 8), start + 8);
+	msyncfs_unclaim(fx->sb, start + 8, 8);
+
+	commit_and_checkpoint(test);
+	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
+	KUNIT_EXPECT_EQ(test, claim(test, start, 8), start);
+	msyncfs_unclaim(fx->sb, start, 8);
+	msyncfs_unfirm(fx->sb, 8, false);
+	alloc_settled(test);
+}
+
+/* What nobody owns, or the filesystem itself, is not freed. */
+static void alloc_bad_free(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	struct msyncfs_op op;
+	u64 start, len;
+
+	begin(test, &op, 4);
+	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 16000, 4, &start, &len), 0);
+	msyncfs_free(&op, start + 3, 2);		/* one is free */
+	msyncfs_free(&op, 0, 1);			/* the superblock */
+	msyncfs_free(&op, fx->sbi->geo.log_start, 8);
+	msyncfs_free(&op, ALLOC_BLOCKS - 2, 2);		/* its backup */
+	msyncfs_free(&op, U64_MAX - 1, 4);
+	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
+	msyncfs_free(&op, start, 4);
+	msyncfs_free(&op, start, 4);			/* twice */
+	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 4);
+	msyncfs_op_end(&op);
+	alloc_settled(test);
+}
+
+/* A range across the end of a group: two bitmap blocks, one range. */
+static void alloc_across_groups(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	struct msyncfs_op op;
+	u64 start, len;
+
+	begin(test, &op, 10);
+	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, GROUP - 4, 10, &start, &len),
+			0);
+	KUNIT_ASSERT_EQ(test, len, 4);
+	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, GROUP, 6, &start, &len), 0);
+	KUNIT_ASSERT_EQ(test, len, 6);
+	msyncfs_free(&op, GROUP - 4, 10);
+	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 10);
+	msyncfs_op_end(&op);
+	commit_and_checkpoint(test);
+	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->free, fx->free);
+	alloc_settled(test);
+}
+
+static void alloc_reserve_exact(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+
+	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, fx->free + 1), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, U64_MAX), -ENOSPC);
+	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, fx->free), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, 1), -ENOSPC);
+	/* The promise itself can be kept, nothing beyond it. */
+	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, 1, false), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, fx->free, true), 0);
+	msyncfs_unfirm(fx->sb, fx->free, true);
+	msyncfs_unreserve(fx->sb, fx->free);
+
+	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, fx->free + 1, false),
+			-ENOSPC);
+	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, fx->free, false), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, 1), -ENOSPC);
+	msyncfs_unfirm(fx->sb, fx->free, false);
+	alloc_settled(test);
+}
+
+/* The counters while an operation allocates less than it may. */
+static void alloc_op_accounting(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	struct msyncfs_op op;
+	u64 start, len;
+
+	begin(test, &op, 100);
+	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 100);
+	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 100);
+	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 0, 40, &start, &len), 0);
+	KUNIT_ASSERT_EQ(test, len, 40);
+	KUNIT_EXPECT_EQ(test, op.blocks, 60);
+	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 60);
+	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 60);
+	KUNIT_EXPECT_EQ(test, fx->sbi->free, fx->free - 40);
+	msyncfs_free(&op, start, 40);
+	msyncfs_op_end(&op);
+	alloc_settled(test);
+
+	/* With a reservation the promise stays with whoever gave it. */
+	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, 10), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_op_begin_resv(fx->sb, &op, 8, 10), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 0, 4, &start, &len), 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 6);
+	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 10);
+	msyncfs_free(&op, start, len);
+	msyncfs_op_end(&op);
+	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 10);
+	msyncfs_unreserve(fx->sb, 10);
+	alloc_settled(test);
+}
+
+/* All space but what was just freed is promised: commit, checkpoint, go on. */
+static void alloc_firm_waits(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	struct msyncfs_op op;
+	u64 start, len;
+
+	begin(test, &op, 50);
+	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 17000, 50, &start, &len), 0);
+	msyncfs_op_end(&op);
+	begin(test, &op, 0);
+	msyncfs_free(&op, start, len);
+	msyncfs_op_end(&op);
+	KUNIT_ASSERT_EQ(test, fx->sbi->pending, 50);
+
+	/* From the fault they count; to allocate they have to be waited for. */
+	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, fx->free), 0);
+	msyncfs_unreserve(fx->sb, fx->free);
+	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, fx->free, false), 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
+	KUNIT_EXPECT_EQ(test, claim(test, start, len), start);
+	msyncfs_unclaim(fx->sb, start, len);
+	msyncfs_unfirm(fx->sb, fx->free, false);
+	alloc_settled(test);
+}
+
+/* What was allocated and freed is still that after the next mount. */
+static void alloc_remount(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	struct msyncfs_op op;
+	u64 start, len;
+
+	begin(test, &op, 30);
+	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 18000, 30, &start, &len), 0);
+	msyncfs_free(&op, start, 10);
+	msyncfs_op_end(&op);
+	msyncfs_fake_umount(fx->fake);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
+	fx->sb = fx->fake->sb;
+	fx->sbi = MSYNCFS_SB(fx->sb);
+	KUNIT_EXPECT_EQ(test, fx->sbi->free, fx->free - 20);
+	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
+
+	begin(test, &op, 0);
+	msyncfs_free(&op, start + 10, 20);
+	msyncfs_op_end(&op);
+	alloc_settled(test);
+}
+
+/* A bitmap that offers the log, or the end of the device, is refused. */
+static void alloc_bad_bitmap(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	const struct msyncfs_geo *geo = &fx->fake->geo;
+	struct msyncfs_disk_bitmap *bm;
+	const struct {
+		u64 group;
+		u64 blkno;
+	} rows[] = {
+		{ 0, 0 }, { 0, geo->bitmap_start }, { 0, geo->log_start + 5 },
+		{ 1, ALLOC_BLOCKS - 1 }, { 1, 2 * GROUP - 1 },
+	};
+	unsigned int i;
+
+	bm = kunit_kzalloc(test, sizeof(*bm), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bm);
+	msyncfs_fake_umount(fx->fake);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		u64 at = geo->bitmap_start + rows[i].group;
+
+		msyncfs_fake_read(fx->fake, at, bm);
+		__clear_bit_le(rows[i].blkno % GROUP, bm->bits);
+		msyncfs_seal_block(geo, bm, 0);
+		msyncfs_fake_write(fx->fake, at, bm);
+		KUNIT_EXPECT_EQ_MSG(test, -EUCLEAN,
+				    msyncfs_fake_do_mount(fx->fake, 0, NULL),
+				    "block %llu", rows[i].blkno);
+		msyncfs_fake_umount(fx->fake);
+		__set_bit_le(rows[i].blkno % GROUP, bm->bits);
+		msyncfs_seal_block(geo, bm, 0);
+		msyncfs_fake_write(fx->fake, at, bm);
+	}
+	KUNIT_EXPECT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
+}
+
+static struct kunit_case alloc_cases[] = {
+	KUNIT_CASE(alloc_last_block),
+	KUNIT_CASE(alloc_goal),
+	KUNIT_CASE(alloc_runs),
+	KUNIT_CASE(alloc_fragmented),
+	KUNIT_CASE(alloc_claim_commit),
+	KUNIT_CASE(alloc_pending),
+	KUNIT_CASE(alloc_bad_free),
+	KUNIT_CASE(alloc_across_groups),
+	KUNIT_CASE(alloc_reserve_exact),
+	KUNIT_CASE(alloc_op_accounting),
+	KUNIT_CASE(alloc_firm_waits),
+	KUNIT_CASE(alloc_remount),
+	KUNIT_CASE(alloc_bad_bitmap),
+	{}
+};
+
+static struct kunit_suite alloc_suite = {
+	.name		= "msyncfs_alloc",
+	.init		= alloc_init,
+	.test_cases	= alloc_cases,
+};
+
+kunit_test_suite(alloc_suite);

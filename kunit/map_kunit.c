@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite for fs/map.c: growth across every level, runs, holes, freeing in
+ * small steps, damaged nodes; i_blocks and the free count are exact throughout.
+ * Where the blocks themselves do not matter, pointers go to blocks that nobody
+ * has allocated, and are cleared before the file is closed.
+ */
+#include <kunit/test.h>
+#include <linux/ktime.h>
+#include <linux/slab.h>
+
+#include "fake.h"
+#include "fs/fs.h"
+
+#define MAP_GROUPS	16
+#define MAP_BLOCKS	(MAP_GROUPS * MSYNCFS_GROUP_BLOCKS)
+#define MAP_LOG_BLOCKS	2048
+#define SOME_BLOCK	20000ULL
+#define MAP_LAST	(msyncfs_map_capacity(MSYNCFS_MAX_DEPTH) - 1)
+
+struct map_fixture {
+	struct msyncfs_fake	*fake;
+	struct super_block	*sb;
+	struct inode		*inode;
+	struct msyncfs_inode_info *mi;
+	struct msyncfs_disk_inode *di;
+	u64			free;	/* with the file, which is empty */
+};
+
+static int map_init(struct kunit *test)
+{
+	struct map_fixture *fx;
+	struct file *file;
+
+	fx = kunit_kzalloc(test, sizeof(*fx), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fx);
+	fx->fake = msyncfs_fake_mount(test, MAP_BLOCKS, MAP_LOG_BLOCKS);
+	fx->sb = fx->fake->sb;
+	file = msyncfs_fake_open(fx->fake, "f", O_RDWR | O_CREAT);
+	fx->inode = file_inode(file);
+	fx->mi = MSYNCFS_I(fx->inode);
+	fx->di = (struct msyncfs_disk_inode *)fx->mi->i_bh->b_data;
+	fx->free = msyncfs_alloc_avail(fx->sb);
+	test->priv = fx;
+	return 0;
+}
+
+static u64 map_blocks(struct map_fixture *fx)
+{
+	return inode_get_bytes(fx->inode) >> MSYNCFS_BLOCK_SHIFT;
+}
+
+/* Blocks that the map has allocated for its nodes (and @data in the test). */
+static u64 map_used(struct map_fixture *fx)
+{
+	return fx->free - msyncfs_alloc_avail(fx->sb);
+}
+
+static int map_set(struct map_fixture *fx, u64 index, u64 len, u64 blkno,
+		   bool unwritten)
+{
+	unsigned int credits = msyncfs_map_credits(fx->inode, index, len);
+	struct msyncfs_op op;
+	int err;
+
+	/* The bound for a hole does not know how much there is of it. */
+	if (!blkno)
+		credits = min(credits, 200);
+	mutex_lock(&fx->mi->i_commit_lock);
+	err = msyncfs_op_begin(fx->sb, &op, credits, blkno ? credits : 0);
+	if (!err) {
+		err = msyncfs_map_set(&op, fx->inode, index, len, blkno,
+				      unwritten);
+		msyncfs_inode_dirty(&op, fx->inode, true);
+		msyncfs_op_end(&op);
+	}
+	mutex_unlock(&fx->mi->i_commit_lock);
+	return err;
+}
+
+/* One operation of freeing, with @credits. */
+static int map_free_some(struct map_fixture *fx, u64 first, u64 last,
+			 unsigned int credits, u64 *next)
+{
+	struct msyncfs_op op;
+	int err;
+
+	mutex_lock(&fx->mi->i_commit_lock);
+	err = msyncfs_op_begin(fx->sb, &op, credits, 0);
+	if (!err) {
+		err = msyncfs_map_free(&op, fx->inode, first, last, next);
+		msyncfs_inode_dirty(&op, fx->inode, true);
+		msyncfs_op_end(&op);
+	}
+	mutex_unlock(&fx->mi->i_commit_lock);
+	return err;
+}
+
+/* Frees a range in as many operations as it takes; returns their number. */
+static unsigned int map_free(struct kunit *test, u64 first, u64 last,
+			     unsigned int credits)
+{
+	struct map_fixture *fx = test->priv;
+	unsigned int ops = 0;
+	u64 next = first;
+
+	while (next <= last) {
+		first = next;
+		/* so that every block dirtied is charged */
+		KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->sb), 0);
+		KUNIT_ASSERT_EQ(test, map_free_some(fx, first, last, credits,
+						    &next), 0);
+		KUNIT_ASSERT_GT(test, next, first);
+		ops++;
+	}
+	KUNIT_EXPECT_EQ(test, next, last + 1);
+	return ops;
+}
+
+/* Really allocates the blocks of a range, one run each. */
+static void map_fill(struct kunit *test, u64 index, u64 len, u64 goal)
+{
+	struct map_fixture *fx = test->priv;
+	unsigned int credits = msyncfs_map_credits(fx->inode, index, len) + 2;
+	u64 start, got;
+	struct msyncfs_op op;
+
+	mutex_lock(&fx->mi->i_commit_lock);
+	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fx->sb, &op, credits,
+					       credits + len), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_alloc(&op, goal, len, &start, &got), 0);
+	KUNIT_EXPECT_EQ(test, got, len);
+	KUNIT_EXPECT_EQ(test, msyncfs_map_set(&op, fx->inode, index, len,
+					      start, false), 0);
+	msyncfs_inode_dirty(&op, fx->inode, true);
+	msyncfs_op_end(&op);
+	mutex_unlock(&fx->mi->i_commit_lock);
+}
+
+static void expect_run(struct kunit *test, u64 index, u64 max, u64 len,
+		       u64 blkno, bool unwritten)
+{
+	struct map_fixture *fx = test->priv;
+	struct msyncfs_extent ext;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_map_lookup(fx->inode, index, max, &ext),
+			0);
+	KUNIT_EXPECT_EQ_MSG(test, ext.index, index, "at %llu", index);
+	KUNIT_EXPECT_EQ_MSG(test, ext.len, len, "at %llu", index);
+	KUNIT_EXPECT_EQ_MSG(test, ext.blkno, blkno, "at %llu", index);
+	KUNIT_EXPECT_EQ_MSG(test, ext.unwritten, unwritten, "at %llu", index);
+}
+
+/* The map is empty again, and nothing has been lost. */
+static void expect_empty(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), 0);
+	KUNIT_EXPECT_EQ(test, fx->mi->i_map_depth, 0);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(fx->di->map_depth), 0);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(fx->di->blocks), 0);
+	KUNIT_EXPECT_EQ(test, map_used(fx), 0);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->sb)->reserved, 0);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->sb)->firm, 0);
+	expect_run(test, 0, MAP_LAST, MAP_LAST, 0, false);
+}
+
+/* Both sides of each boundary, upwards: every level appears once. */
+static void map_growth(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	u64 index[2 * (MSYNCFS_MAX_DEPTH + 1)], nodes = 0, missing;
+	unsigned int depth, i, n = 0;
+	int err;
+
+	for (depth = 0; depth <= MSYNCFS_MAX_DEPTH; depth++) {
+		index[n++] = msyncfs_map_capacity(depth) - 1;
+		if (depth < MSYNCFS_MAX_DEPTH)
+			index[n++] = msyncfs_map_capacity(depth);
+	}
+	for (i = 0; i < n; i++) {
+		missing = msyncfs_map_missing(fx->inode, index[i], &err);
+		KUNIT_ASSERT_EQ(test, err, 0);
+		KUNIT_ASSERT_EQ(test, map_set(fx, index[i], 1, SOME_BLOCK + i,
+					      i & 1), 0);
+		KUNIT_EXPECT_EQ(test, fx->mi->i_map_depth, (i + 1) / 2);
+		KUNIT_EXPECT_EQ_MSG(test, map_used(fx) - nodes, missing,
+				    "index %llu", index[i]);
+		nodes = map_used(fx);
+		KUNIT_EXPECT_EQ(test, map_blocks(fx), nodes + i + 1);
+		KUNIT_EXPECT_EQ(test, 0, msyncfs_map_missing(fx->inode,
+							     index[i], &err));
+	}
+	for (i = 0; i < n; i++)
+		expect_run(test, index[i], 1, 1, SOME_BLOCK + i, i & 1);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(fx->di->map_depth),
+			MSYNCFS_MAX_DEPTH);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(fx->di->blocks), nodes + n);
+
+	KUNIT_EXPECT_EQ(test, 0, msyncfs_map_missing(fx->inode, MAP_LAST + 1,
+						     &err));
+	KUNIT_EXPECT_EQ(test, err, -EFBIG);
+	KUNIT_EXPECT_EQ(test, map_set(fx, MAP_LAST, 2, SOME_BLOCK, false),
+			-EFBIG);
+
+	for (i = 0; i < n; i++)
+		KUNIT_EXPECT_EQ(test, map_set(fx, index[i], 1, 0, false), 0);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), nodes);
+	map_free(test, 0, MAP_LAST, MSYNCFS_MAP_FREE_CREDITS);
+	expect_empty(test);
+}
+
+/* An empty map gets its depth for nothing: only the path costs nodes. */
+static void map_sparse(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	ktime_t start;
+
+	KUNIT_ASSERT_EQ(test, map_set(fx, MAP_LAST, 1, SOME_BLOCK, false), 0);
+	KUNIT_EXPECT_EQ(test, map_used(fx), MSYNCFS_MAX_DEPTH);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), MSYNCFS_MAX_DEPTH + 1);
+
+	/* 60 exabytes of hole, in some thousand steps */
+	start = ktime_get();
+	expect_run(test, 0, U64_MAX, MAP_LAST, 0, false);
+	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 5000);
+	expect_run(test, MAP_LAST - 1000000, U64_MAX, 1000000, 0, false);
+	expect_run(test, MAP_LAST, U64_MAX, 1, SOME_BLOCK, false);
+	expect_run(test, MAP_LAST + 1, 7, 7, 0, false);
+
+	KUNIT_EXPECT_EQ(test, map_set(fx, MAP_LAST, 1, 0, false), 0);
+	start = ktime_get();
+	map_free(test, 0, MAP_LAST, MSYNCFS_MAP_FREE_CREDITS);
+	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 5000);
+	expect_empty(test);
+}
+
+static void map_runs(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+
+	expect_run(test, 0, 1, 1, 0, false);
+	expect_run(test, 3, 100, 100, 0, false);
+
+	/* in the inode, joined from two calls; then split by a flag */
+	KUNIT_ASSERT_EQ(test, map_set(fx, 10, 20, SOME_BLOCK, false), 0);
+	KUNIT_ASSERT_EQ(test, map_set(fx, 30, 10, SOME_BLOCK + 20, false), 0);
+	KUNIT_ASSERT_EQ(test, map_set(fx, 40, 5, SOME_BLOCK + 30, true), 0);
+	KUNIT_ASSERT_EQ(test, map_set(fx, 45, 5, SOME_BLOCK + 100, true), 0);
+	expect_run(test, 0, 100, 10, 0, false);
+	expect_run(test, 10, 100, 30, SOME_BLOCK, false);
+	expect_run(test, 12, 3, 3, SOME_BLOCK + 2, false);
+	expect_run(test, 39, 100, 1, SOME_BLOCK + 29, false);
+	expect_run(test, 40, 100, 5, SOME_BLOCK + 30, true);
+	expect_run(test, 45, 100, 5, SOME_BLOCK + 100, true);
+	expect_run(test, 50, 100, 100, 0, false);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40);
+
+	/* overwritten, converted, and a hole in the middle */
+	KUNIT_ASSERT_EQ(test, map_set(fx, 40, 5, SOME_BLOCK + 30, false), 0);
+	expect_run(test, 10, 100, 35, SOME_BLOCK, false);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40);
+	KUNIT_ASSERT_EQ(test, map_set(fx, 15, 10, 0, false), 0);
+	expect_run(test, 10, 100, 5, SOME_BLOCK, false);
+	expect_run(test, 15, 100, 10, 0, false);
+	expect_run(test, 25, 100, 20, SOME_BLOCK + 15, false);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), 30);
+	KUNIT_EXPECT_EQ(test, map_used(fx), 0);
+
+	/* a hole beyond what there is costs nothing */
+	KUNIT_ASSERT_EQ(test, map_set(fx, 0, MAP_LAST, 0, false), 0);
+	expect_empty(test);
+}
+
+/* A run goes on from one leaf to the next, through a gap it does not. */
+static void map_across_leaves(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	u64 edge = 3 * MSYNCFS_NODE_PTRS;
+
+	KUNIT_ASSERT_EQ(test, map_set(fx, edge - 700, 1400, SOME_BLOCK, false),
+			0);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), 1400 + map_used(fx));
+	KUNIT_EXPECT_EQ(test, map_used(fx), 4);
+	expect_run(test, edge - 700, U64_MAX, 1400, SOME_BLOCK, false);
+	expect_run(test, edge - 1, 2, 2, SOME_BLOCK + 699, false);
+	expect_run(test, 0, U64_MAX, edge - 700, 0, false);
+	expect_run(test, edge + 700, 5000000, 5000000, 0, false);
+
+	KUNIT_ASSERT_EQ(test, map_set(fx, edge - 1, 2, 0, false), 0);
+	expect_run(test, edge - 700, U64_MAX, 699, SOME_BLOCK, false);
+	expect_run(test, edge - 1, U64_MAX, 2, 0, false);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), 1398 + map_used(fx));
+
+	KUNIT_ASSERT_EQ(test, map_set(fx, edge - 700, 1400, 0, false), 0);
+	map_free(test, 0, MAP_LAST, MSYNCFS_MAP_FREE_CREDITS);
+	expect_empty(test);
+}
+
+/* Forty leaves with three runs each, freed with as few credits as allowed. */
+static void map_free_resumes(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	unsigned int i, j;
+
+	for (i = 0; i < 40; i++)
+		for (j = 0; j < 3; j++)
+			map_fill(test, i * MSYNCFS_NODE_PTRS + 7 * j, 4,
+				 10000 + 100 * i + 10 * j +
+				 i % MAP_GROUPS * MSYNCFS_GROUP_BLOCKS);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40 * 12 + 40);
+	KUNIT_EXPECT_EQ(test, map_used(fx), 40 * 12 + 40);
+
+	/* parts of leaves: these stay, and so do their nodes */
+	map_free(test, 1, 15, MSYNCFS_MAP_FREE_CREDITS);
+	expect_run(test, 0, 4, 1, 10000, false);
+	expect_run(test, 1, U64_MAX, 15, 0, false);
+	expect_run(test, 16, 4, 2, 10022, false);
+	KUNIT_EXPECT_EQ(test, map_used(fx), 40 * 12 + 40 - 9);
+
+	/* the middle: whole leaves go with their nodes */
+	map_free(test, 10 * MSYNCFS_NODE_PTRS, 20 * MSYNCFS_NODE_PTRS - 1,
+		 MSYNCFS_MAP_FREE_CREDITS);
+	KUNIT_EXPECT_EQ(test, map_used(fx), 40 * 12 + 40 - 9 - 130);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), map_used(fx));
+	expect_run(test, 10 * MSYNCFS_NODE_PTRS, U64_MAX,
+		   10 * MSYNCFS_NODE_PTRS, 0, false);
+
+	KUNIT_EXPECT_GT(test, map_free(test, 0, MAP_LAST,
+				       MSYNCFS_MAP_FREE_CREDITS), 2);
+	expect_empty(test);
+}
+
+/* Deep trees and blocks all over the bitmaps do not overdraw the credits. */
+static void map_free_deep(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < 60; i++)
+		map_fill(test, MAP_LAST - i * 300, 1, 8000 + 8400 * i);
+	KUNIT_EXPECT_EQ(test, fx->mi->i_map_depth, MSYNCFS_MAX_DEPTH);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), map_used(fx));
+	/* every other one, so that leaves stay in part; then the rest */
+	for (i = 0; i < 60; i += 2)
+		map_free(test, MAP_LAST - i * 300, MAP_LAST - i * 300,
+			 MSYNCFS_MAP_FREE_CREDITS);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), map_used(fx));
+	KUNIT_EXPECT_GT(test, map_free(test, 0, MAP_LAST,
+				       MSYNCFS_MAP_FREE_CREDITS), 10);
+	expect_empty(test);
+}
+
+/* Freeing what is not there, and beyond what the map can hold. */
+static void map_free_nothing(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	u64 next;
+
+	KUNIT_EXPECT_EQ(test, map_free_some(fx, 0, 5, 16, &next), 0);
+	KUNIT_EXPECT_EQ(test, next, 6);
+	KUNIT_EXPECT_EQ(test, map_free_some(fx, MAP_LAST, MAP_LAST + 9, 16,
+					    &next), 0);
+	KUNIT_EXPECT_EQ(test, next, MAP_LAST + 10);
+	KUNIT_EXPECT_EQ(test, map_free_some(fx, 100, 99, 16, &next), 0);
+	KUNIT_EXPECT_EQ(test, next, 100);
+	expect_empty(test);
+}
+
+/* The pages that share a leaf with a reserved one may empty it, not more. */
+static void map_keeps_reserved(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	u64 index = 700 * MSYNCFS_NODE_PTRS;
+
+	map_fill(test, index, 1, 12000);
+	KUNIT_ASSERT_EQ(test, fx->mi->i_map_depth, 2);
+	KUNIT_ASSERT_EQ(test, msyncfs_resv_page(fx->inode, index + 1), 0);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->sb)->reserved, 1);
+	map_free(test, 0, MAP_LAST, MSYNCFS_MAP_FREE_CREDITS);
+	KUNIT_EXPECT_EQ(test, map_blocks(fx), 2);
+	KUNIT_EXPECT_EQ(test, fx->mi->i_map_depth, 2);
+
+	msyncfs_resv_release(fx->inode, 0, ULONG_MAX);
+	map_free(test, 0, MAP_LAST, MSYNCFS_MAP_FREE_CREDITS);
+	expect_empty(test);
+}
+
+/*
+ * A pointer to something that is no node of this map: an error for everybody,
+ * and nothing is changed. The node is put back before the file is closed.
+ */
+static void map_bad_node(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	u64 edge = MSYNCFS_NODE_PTRS, next, used;
+	struct msyncfs_extent ext;
+	__le64 saved;
+	int err;
+
+	KUNIT_ASSERT_EQ(test, map_set(fx, edge - 2, 4, SOME_BLOCK, false), 0);
+	KUNIT_ASSERT_EQ(test, fx->mi->i_map_depth, 1);
+	saved = fx->di->ptr[1];
+	used = map_used(fx);
+
+	fx->di->ptr[1] = cpu_to_le64(fx->inode->i_ino);
+	KUNIT_EXPECT_EQ(test, msyncfs_map_lookup(fx->inode, edge, 1, &ext),
+			-EUCLEAN);
+	fx->di->ptr[1] = cpu_to_le64(3);
+	KUNIT_EXPECT_EQ(test, msyncfs_map_lookup(fx->inode, edge, 1, &ext),
+			-EUCLEAN);
+	KUNIT_EXPECT_EQ(test, 0, msyncfs_map_missing(fx->inode, edge, &err));
+	KUNIT_EXPECT_EQ(test, err, -EUCLEAN);
+	/* a run ends before it */
+	expect_run(test, edge - 2, 100, 2, SOME_BLOCK, false);
+	/* none of the range is set, none of it freed */
+	KUNIT_EXPECT_EQ(test, map_set(fx, edge - 2, 4, SOME_BLOCK + 50, false),
+			-EUCLEAN);
+	expect_run(test, edge - 2, 2, 2, SOME_BLOCK, false);
+	KUNIT_EXPECT_EQ(test, map_free_some(fx, edge, edge + 1, 16, &next),
+			-EUCLEAN);
+	KUNIT_EXPECT_EQ(test, next, edge);
+
+	/* a node of the wrong level: depth 2 finds leaves where it expects none */
+	fx->di->ptr[1] = saved;
+	fx->mi->i_map_depth = 2;
+	KUNIT_EXPECT_EQ(test, msyncfs_map_lookup(fx->inode, 0, 1, &ext),
+			-EUCLEAN);
+	fx->mi->i_map_depth = 1;
+
+	KUNIT_EXPECT_EQ(test, map_used(fx), used);
+	expect_run(test, edge - 2, 100, 4, SOME_BLOCK, false);
+	KUNIT_EXPECT_EQ(test, map_set(fx, edge - 2, 4, 0, false), 0);
+	map_free(test, 0, MAP_LAST, MSYNCFS_MAP_FREE_CREDITS);
+	expect_empty(test);
+}
+
+/* The credits that map_credits() asks for are never overdrawn. */
+static void map_credits_suffice(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	const struct {
+		u64 index;
+		u64 len;
+	} rows[] = {
+		{ 0, 1 }, { 447, 2 }, { 448, 1 }, { 503, 2 }, { 5000, 3000 },
+		{ 225791, 2 }, { 500000, 1500 }, { 113799167, 2 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned int credits = msyncfs_map_credits(fx->inode,
+							   rows[i].index,
+							   rows[i].len);
+		struct msyncfs_op op;
+
+		/* Each in a transaction of its own, so that all are charged. */
+		KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->sb), 0);
+		KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fx->sb, &op,
+						       credits + 1, credits),
+				0);
+		KUNIT_EXPECT_EQ(test, 0,
+				msyncfs_map_set(&op, fx->inode, rows[i].index,
+						rows[i].len, SOME_BLOCK,
+						false));
+		KUNIT_EXPECT_GT_MSG(test, op.credits, 0, "index %llu",
+				    rows[i].index);
+		msyncfs_op_end(&op);
+	}
+	KUNIT_ASSERT_EQ(test, map_set(fx, 0, MAP_LAST, 0, false), 0);
+	map_free(test, 0, MAP_LAST, MSYNCFS_MAP_FREE_CREDITS);
+	expect_empty(test);
+}
+
+static struct kunit_case map_cases[] = {
+	KUNIT_CASE(map_growth),
+	KUNIT_CASE(map_sparse),
+	KUNIT_CASE(map_runs),
+	KUNIT_CASE(map_across_leaves),
+	KUNIT_CASE(map_free_resumes),
+	KUNIT_CASE(map_free_deep),
+	KUNIT_CASE(map_free_nothing),
+	KUNIT_CASE(map_keeps_reserved),
+	KUNIT_CASE(map_bad_node),
+	KUNIT_CASE(map_credits_suffice),
+	{}
+};
+
+static struct kunit_suite map_suite = {
+	.name		= "msyncfs_map",
+	.init		= map_init,
+	.test_cases	= map_cases,
+};
+
+kunit_test_suite(map_suite);
