@@ -6,6 +6,7 @@
  * that is too large for that are written to fresh blocks first, and the record
  * holds only what makes them visible.
  */
+#include <kunit/visibility.h>
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
 
@@ -13,15 +14,15 @@
 
 /**
  * struct msyncfs_plan - what a capture needs of the map and the allocator
- * @holes: pages without a block
- * @blocks: blocks to allocate: for them, and for map nodes
+ * @blocks: blocks to allocate, for pages without one and for map nodes
  * @credits: blocks of metadata that change at most
+ * @leaf: last range of a leaf node looked at; its path is counted once
  * @changes: the map changes at all
  */
 struct msyncfs_plan {
-	u64		holes;
 	u64		blocks;
 	unsigned int	credits;
+	u64		leaf;
 	bool		changes;
 };
 
@@ -62,26 +63,36 @@ static unsigned int msyncfs_bitmap_credits(struct super_block *sb, u64 blocks)
 	return min_t(u64, blocks + 1, MSYNCFS_SB(sb)->geo.bitmap_blocks);
 }
 
-/* Blocks of metadata that a run of map pointers dirties, and new nodes. */
-static int msyncfs_plan_run(struct inode *inode, u64 index, u64 len, bool holes,
+/*
+ * Counts what changing the pointers of a run needs: each leaf's path once, as
+ * msyncfs_resv_page() has promised it (the sum over leaves is an upper bound).
+ */
+static int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 			    struct msyncfs_plan *plan)
 {
-	u64 end = index + len, step;
+	u64 end = index + len, key;
 	int err = 0;
 
 	plan->changes = true;
-	plan->credits += msyncfs_map_credits(inode, index, len);
-	if (!holes)
-		return 0;
-	plan->holes += len;
-	plan->blocks += len;
-	for (; index < end; index += step) {
-		step = MSYNCFS_NODE_PTRS - index % MSYNCFS_NODE_PTRS;
-		plan->blocks += msyncfs_map_missing(inode, index, &err);
-		if (err)
-			return err;
+	while (index < end) {
+		key = msyncfs_resv_key(index);
+		if (key != plan->leaf) {
+			plan->leaf = key;
+			plan->credits += msyncfs_map_credits(inode, index, 1);
+			plan->blocks += msyncfs_map_missing(inode, index, &err);
+			if (err)
+				return err;
+		}
+		while (index < end && msyncfs_resv_key(index) == key)
+			index++;
 	}
 	return 0;
+}
+
+static void msyncfs_plan_init(struct msyncfs_plan *plan)
+{
+	memset(plan, 0, sizeof(*plan));
+	plan->leaf = U64_MAX;
 }
 
 /*
@@ -97,7 +108,7 @@ static int msyncfs_plan_copied(struct inode *inode, struct msyncfs_capture *cap,
 	int err;
 	u64 i;
 
-	memset(plan, 0, sizeof(*plan));
+	msyncfs_plan_init(plan);
 	img = list_first_entry(&cap->images, struct msyncfs_image, list);
 	while (!msyncfs_cap_end(cap, img)) {
 		next = msyncfs_next_run(cap, img, U64_MAX, &run);
@@ -107,11 +118,12 @@ static int msyncfs_plan_copied(struct inode *inode, struct msyncfs_capture *cap,
 		if (ext.len < run.len)
 			next = msyncfs_next_run(cap, img, ext.len, &run);
 		if (!ext.blkno || ext.unwritten) {
-			err = msyncfs_plan_run(inode, run.index, run.len,
-					       !ext.blkno, plan);
+			err = msyncfs_plan_run(inode, run.index, run.len, plan);
 			if (err)
 				return err;
 		}
+		if (!ext.blkno)
+			plan->blocks += run.len;
 		for (i = 0; i < run.len; i++) {
 			img->home = ext.blkno ? ext.blkno + i : 0;
 			img->convert = !ext.blkno || ext.unwritten;
@@ -311,15 +323,73 @@ static int msyncfs_attach_split(struct inode *inode,
 	return err;
 }
 
-/* Claims fresh blocks for every page; undoes it all on failure. */
-static int msyncfs_fresh_claim(struct inode *inode, struct msyncfs_capture *cap)
+/**
+ * struct msyncfs_fresh - blocks promised to a set that goes to fresh ones
+ * @resv: by the reservations of its pages
+ * @plain: besides; pages that have a block need a second one for a while
+ */
+struct msyncfs_fresh {
+	u64	resv;
+	u64	plain;
+};
+
+static void msyncfs_fresh_unfirm(struct super_block *sb,
+				 const struct msyncfs_fresh *fresh)
+{
+	if (fresh->resv)
+		msyncfs_unfirm(sb, fresh->resv, true);
+	if (fresh->plain)
+		msyncfs_unfirm(sb, fresh->plain, false);
+}
+
+static int msyncfs_fresh_firm(struct inode *inode, struct msyncfs_capture *cap,
+			      struct msyncfs_fresh *fresh)
 {
 	struct super_block *sb = inode->i_sb;
 	struct msyncfs_image *img;
+	int err = 0;
+
+	memset(fresh, 0, sizeof(*fresh));
+	list_for_each_entry(img, &cap->images, list) {
+		if (msyncfs_resv_test(inode, img->index))
+			fresh->resv++;
+	}
+	if (fresh->resv)
+		err = msyncfs_firm(sb, fresh->resv, true);
+	if (err || fresh->resv == cap->nr)
+		return err;
+	fresh->plain = cap->nr - fresh->resv;
+	err = msyncfs_firm(sb, fresh->plain, false);
+	if (err && fresh->resv)
+		msyncfs_unfirm(sb, fresh->resv, true);
+	return err;
+}
+
+/* Gives back the fresh blocks of a set that could not be committed. */
+static void msyncfs_fresh_unclaim(struct inode *inode,
+				  struct msyncfs_capture *cap,
+				  const struct msyncfs_fresh *fresh)
+{
+	struct msyncfs_image *img;
+
+	list_for_each_entry(img, &cap->images, list) {
+		if (img->home)
+			msyncfs_unclaim(inode->i_sb, img->home, 1);
+		img->home = 0;
+	}
+	msyncfs_fresh_unfirm(inode->i_sb, fresh);
+}
+
+/* Claims a fresh block for every page; undoes it all on failure. */
+static int msyncfs_fresh_claim(struct inode *inode, struct msyncfs_capture *cap,
+			       struct msyncfs_fresh *fresh)
+{
+	struct super_block *sb = inode->i_sb;
 	u64 start = 0, len = 0, left = cap->nr, goal;
+	struct msyncfs_image *img;
 	int err;
 
-	err = msyncfs_firm(sb, cap->nr, false);
+	err = msyncfs_fresh_firm(inode, cap, fresh);
 	if (err)
 		return err;
 	img = list_first_entry(&cap->images, struct msyncfs_image, list);
@@ -327,39 +397,17 @@ static int msyncfs_fresh_claim(struct inode *inode, struct msyncfs_capture *cap)
 	list_for_each_entry(img, &cap->images, list) {
 		if (!len) {
 			err = msyncfs_claim(sb, goal, left, &start, &len);
-			if (err)
-				break;
+			if (err) {
+				msyncfs_fresh_unclaim(inode, cap, fresh);
+				return err;
+			}
 			goal = start + len;
 		}
 		img->home = start++;
 		len--;
 		left--;
 	}
-	if (!err)
-		return 0;
-	list_for_each_entry(img, &cap->images, list) {
-		if (img->home)
-			msyncfs_unclaim(sb, img->home, 1);
-		img->home = 0;
-	}
-	msyncfs_unfirm(sb, cap->nr, false);
-	return err;
-}
-
-static void msyncfs_fresh_unclaim(struct inode *inode,
-				  struct msyncfs_capture *cap)
-{
-	struct msyncfs_image *img;
-	u64 nr = 0;
-
-	list_for_each_entry(img, &cap->images, list) {
-		if (!img->home)
-			continue;
-		msyncfs_unclaim(inode->i_sb, img->home, 1);
-		img->home = 0;
-		nr++;
-	}
-	msyncfs_unfirm(inode->i_sb, nr, false);
+	return 0;
 }
 
 /* Writes the pages themselves; a store to one waits for that one's write. */
@@ -383,7 +431,6 @@ static int msyncfs_fresh_write(struct inode *inode, struct msyncfs_capture *cap)
 static int msyncfs_fresh_switch(struct msyncfs_op *op, struct inode *inode,
 				u64 index, u64 len, u64 home)
 {
-	struct super_block *sb = inode->i_sb;
 	struct msyncfs_extent ext;
 	u64 at = index;
 	int err;
@@ -396,8 +443,6 @@ static int msyncfs_fresh_switch(struct msyncfs_op *op, struct inode *inode,
 		at += ext.len;
 	}
 	msyncfs_claim_commit(op, home, len);
-	/* The claim was paid for in reserved, as fresh blocks. */
-	msyncfs_unreserve(sb, len);
 	for (at = index; at < index + len; at += ext.len) {
 		err = msyncfs_map_lookup(inode, at, index + len - at, &ext);
 		if (err)
@@ -435,17 +480,11 @@ static int msyncfs_plan_fresh(struct inode *inode, struct msyncfs_capture *cap,
 			      struct msyncfs_plan *plan)
 {
 	struct msyncfs_image *img;
-	u64 leaf = U64_MAX;
-	int err = 0;
+	int err;
 
-	memset(plan, 0, sizeof(*plan));
-	plan->changes = true;
+	msyncfs_plan_init(plan);
 	list_for_each_entry(img, &cap->images, list) {
-		if (img->index / MSYNCFS_NODE_PTRS == leaf)
-			continue;
-		leaf = img->index / MSYNCFS_NODE_PTRS;
-		plan->credits += msyncfs_map_credits(inode, img->index, 1);
-		plan->blocks += msyncfs_map_missing(inode, img->index, &err);
+		err = msyncfs_plan_run(inode, img->index, 1, plan);
 		if (err)
 			return err;
 	}
@@ -456,6 +495,7 @@ static int msyncfs_plan_fresh(struct inode *inode, struct msyncfs_capture *cap,
 /* One operation that makes all fresh blocks of the capture visible. */
 static int msyncfs_fresh_publish(struct inode *inode,
 				 struct msyncfs_capture *cap,
+				 const struct msyncfs_fresh *fresh,
 				 const struct msyncfs_plan *plan, bool attrs)
 {
 	struct super_block *sb = inode->i_sb;
@@ -481,6 +521,9 @@ static int msyncfs_fresh_publish(struct inode *inode,
 			img = list_next_entry(img, list);
 	}
 	if (!err) {
+		/* The blocks are used now, no longer promised. */
+		if (fresh->plain)
+			msyncfs_unreserve(sb, fresh->plain);
 		msyncfs_attach_inode(&op, inode, cap->end, true, attrs);
 		msyncfs_op_preflush(&op);
 		msyncfs_op_attach(&op, cap);
@@ -490,13 +533,15 @@ static int msyncfs_fresh_publish(struct inode *inode,
 }
 
 /*
- * Fresh blocks. -ENOSPC and -EFBIG say that this way is not open (no blocks, or
- * metadata too large for one record); nothing has been written then.
+ * Fresh blocks. -ENOSPC and -EFBIG say that this way is not open: no blocks, or
+ * metadata too large for one record. Pages still under writeback have not been
+ * written then.
  */
 static int msyncfs_attach_fresh(struct inode *inode,
 				struct msyncfs_capture *cap, bool attrs)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+	struct msyncfs_fresh fresh;
 	struct msyncfs_plan plan;
 	int err;
 
@@ -505,17 +550,15 @@ static int msyncfs_attach_fresh(struct inode *inode,
 		return err;
 	if (plan.credits > sbi->record_images)
 		return -EFBIG;
-	err = msyncfs_fresh_claim(inode, cap);
+	err = msyncfs_fresh_claim(inode, cap, &fresh);
 	if (err)
 		return err;
 	err = msyncfs_fresh_write(inode, cap);
 	if (!err)
-		err = msyncfs_fresh_publish(inode, cap, &plan, attrs);
+		err = msyncfs_fresh_publish(inode, cap, &fresh, &plan, attrs);
 	if (err) {
 		if (!test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
-			msyncfs_fresh_unclaim(inode, cap);
-		if (err == -ENOSPC)	/* written by now: not to be retried */
-			err = -EIO;
+			msyncfs_fresh_unclaim(inode, cap, &fresh);
 	}
 	return err;
 }
@@ -536,6 +579,7 @@ static int msyncfs_attach_fresh(struct inode *inode,
 int msyncfs_attach(struct inode *inode, struct msyncfs_capture *cap, bool attrs)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+	struct msyncfs_image *first;
 	struct msyncfs_plan plan;
 	int err;
 
@@ -551,7 +595,10 @@ int msyncfs_attach(struct inode *inode, struct msyncfs_capture *cap, bool attrs)
 			err = msyncfs_attach_split(inode, cap, attrs);
 	} else {
 		err = msyncfs_attach_fresh(inode, cap, attrs);
-		if (err == -ENOSPC || err == -EFBIG)
+		/* Once written the pages are open for stores: no cut any more. */
+		first = list_first_entry(&cap->images, struct msyncfs_image,
+					 list);
+		if ((err == -ENOSPC || err == -EFBIG) && first->writeback)
 			err = msyncfs_attach_split(inode, cap, attrs);
 	}
 out:
@@ -559,6 +606,7 @@ out:
 		msyncfs_capture_redirty(cap, err);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach);
 
 /**
  * msyncfs_attach_op - take captured pages along in an operation under way

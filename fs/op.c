@@ -129,9 +129,11 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 	/*
 	 * For lockdep a handle is a shared lock that a commit waits for: it
 	 * sees who begins one under a lock that a holder of one may want (P4).
+	 * It is not held yet while the below waits for commits itself.
 	 */
 	might_sleep();
 	rwsem_acquire_read(&MSYNCFS_SB(sb)->op_map, 0, 0, _THIS_IP_);
+	rwsem_release(&MSYNCFS_SB(sb)->op_map, _THIS_IP_);
 	op->sb = sb;
 	op->credits = credits;
 	op->blocks = blocks;
@@ -140,7 +142,7 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 	if (blocks) {
 		err = msyncfs_firm(sb, blocks, resv);
 		if (err)
-			goto out;
+			return err;
 	}
 	op->nofs = memalloc_nofs_save();
 	err = msyncfs_op_join(op);
@@ -148,11 +150,10 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 		memalloc_nofs_restore(op->nofs);
 		if (blocks)
 			msyncfs_unfirm(sb, blocks, resv);
+		return err;
 	}
-out:
-	if (err)
-		rwsem_release(&MSYNCFS_SB(sb)->op_map, _THIS_IP_);
-	return err;
+	rwsem_acquire_read(&MSYNCFS_SB(sb)->op_map, 0, 1, _THIS_IP_);
+	return 0;
 }
 
 /**
@@ -269,6 +270,7 @@ void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
 	else
 		msyncfs_op_charge(op, txn);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_dirty);
 
 /**
  * msyncfs_op_new - initialise a newly allocated metadata block
@@ -296,6 +298,7 @@ struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
 	msyncfs_op_dirty(op, bh);
 	return bh;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_new);
 
 /**
  * msyncfs_op_forget - a metadata block has been freed
@@ -318,6 +321,7 @@ void msyncfs_op_forget(struct msyncfs_op *op, u64 blkno)
 	txn->nr--;
 	spin_unlock(&sbi->txn_lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_forget);
 
 /**
  * msyncfs_op_attach - make captured pages part of the transaction
@@ -431,6 +435,7 @@ struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 	}
 	return bh;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_bread);
 
 static void msyncfs_commit_work(struct work_struct *work)
 {
