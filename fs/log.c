@@ -254,7 +254,7 @@ static int msyncfs_log_place(struct msyncfs_sb_info *sbi,
 
 		left = sbi->geo.log_blocks - sbi->head_pos;
 		cut->pad = left < need ? left : 0;
-		cut->pos = cut->pad ? 0 : sbi->head_pos;
+		cut->pos = left < need ? 0 : sbi->head_pos;
 		if (used + cut->pad + need < sbi->geo.log_blocks)
 			return 0;
 		if (WARN_ON_ONCE(!used))
@@ -471,6 +471,7 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	memalloc_nofs_restore(nofs);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_commit);
 
 /**
  * msyncfs_commit_all - make everything durable that has been changed so far
