@@ -12,6 +12,8 @@
 #     lines "ack ..."; that is the success then
 # -v  show the guest's messages as they arrive
 #
+# VM_ACCEL in the environment replaces QEMU's -accel (tcg,thread=multi).
+#
 # QEMU's exit status says nothing about the guest, so: success is a last line
 # "verdict pass" on the channel, no "not ok" there, and no trouble in the
 # kernel's log.  The caller knows which tests must have reported.
@@ -65,7 +67,7 @@ done
 # loglevel, never "quiet": that would hide KTAP.  panic=-1 with -no-reboot ends
 # a guest that died instead of waiting for the time-out.
 # q35: the interrupt tables of the older "pc" cost a debug kernel 20 s of ACPI.
-qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp "$cpus" -m "$mem" \
+qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp "$cpus" -m "$mem" \
 	-display none -no-reboot -nodefaults -no-user-config \
 	-chardev file,id=con,path="$out/console.log" -serial chardev:con \
 	-chardev file,id=ch,path="$out/channel.log" -serial chardev:ch \

@@ -8,11 +8,13 @@
  *        numbered -c FILE		prints the last good number
  */
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -93,5 +95,8 @@ int main(int argc, char **argv)
 			err(1, "%s: msync(MS_SYNC)", argv[1]);
 		if (dprintf(ch, "ack %llu\n", (unsigned long long)n) < 0)
 			err(1, "%s", argv[2]);
+		/* A serial line: wait until it has left the machine. */
+		if (tcdrain(ch) && errno != ENOTTY && errno != EINVAL)
+			err(1, "%s: tcdrain", argv[2]);
 	}
 }

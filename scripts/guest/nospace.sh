@@ -1,0 +1,24 @@
+#!/bin/sh
+# Test: a full disk says so in time, loses nothing, and can be used again
+# Cases: written mapped files
+# Timeout: 240
+. /tests/lib.sh
+
+# A small piece of the disk, so that it is soon full.
+export DM_DISABLE_UDEV=1
+t_run dmsetup create small --table "0 $((96 * 2048)) linear $DISK 0"
+t_module
+
+for c in written mapped files; do
+	t_case $c
+	t_mkfs /dev/mapper/small
+	t_mount /dev/mapper/small
+	rc=0
+	nospace "$MNT" $c >/tmp/out 2>&1 || rc=$?
+	while read -r line; do t_info "$line"; done </tmp/out
+	[ $rc -eq 0 ] || t_fail "$(tail -n 1 /tmp/out)"
+	t_remount /dev/mapper/small
+	[ $rc -ne 0 ] || [ $c = files ] || t_run nospace "$MNT" verify
+	t_umount
+	t_fsck /dev/mapper/small
+done

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Test: what was there before an unmount or a shutdown is there after it
+# Cases: tree replay shutdown
+# Timeout: 180
+. /tests/lib.sh
+
+t_case tree
+t_fresh
+t_run mkdir "$MNT/t"
+t_run tree build "$MNT/t" 1
+t_run tree check "$MNT/t" 1
+sync
+t_run tree check "$MNT/t" 1
+t_umount
+t_fsck
+t_mount
+t_run tree check "$MNT/t" 1
+t_run mkdir "$MNT/u"
+t_run cp -a "$MNT/t/." "$MNT/u/"
+t_remount
+t_run tree check "$MNT/u" 1
+t_run rm -rf "$MNT/u"
+t_umount
+t_fsck
+
+# Acknowledged, and then everything stops (FS_IOC_SHUTDOWN without a flush).
+t_case replay
+t_mount
+t_run mkdir "$MNT/v"
+t_run tree build "$MNT/v" 2
+sync
+echo 'after the last sync' >"$MNT/lost"
+t_run tree shutdown "$MNT" 2
+t_fails cat "$MNT/t/dir0/file-0-0"
+t_fails touch "$MNT/x"
+t_umount
+t_fsck
+t_mount
+t_run tree check "$MNT/t" 1
+t_run tree check "$MNT/v" 2
+t_umount
+t_fsck
+
+t_case shutdown
+for flags in 0 1; do	# with everything made durable; with the log
+	t_mount
+	t_run mkdir "$MNT/w$flags"
+	t_run tree build "$MNT/w$flags" 3
+	[ $flags = 0 ] || sync
+	t_run tree shutdown "$MNT" $flags
+	t_umount
+	t_mount
+	t_run tree check "$MNT/w$flags" 3
+	t_umount
+	t_fsck
+done

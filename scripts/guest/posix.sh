@@ -1,0 +1,62 @@
+#!/bin/sh
+# Test: what a program expects of a local filesystem
+# Cases: create dirs rename links symlinks nodes tmpfile times owners statfs readdir large_dir unsupported freeze sync truncate mmap sparse seek fallocate fiemap append direct vectors splice walk options remount_ro busy fsck
+# Timeout: 300
+. /tests/lib.sh
+
+# prog PROGRAM TEST: its complaint is the reason
+prog() {
+	t_rc=0
+	"$1" "$MNT" "$2" >/tmp/out 2>&1 || t_rc=$?
+	cat /tmp/out
+	[ $t_rc -eq 0 ] || t_fail "exit status $t_rc: $(tail -n 1 /tmp/out)"
+	[ "$2" != large_dir ] || while read -r line; do t_info "$line"; done </tmp/out
+}
+
+t_fresh
+for c in create dirs rename links symlinks nodes tmpfile times owners statfs \
+	readdir large_dir unsupported freeze sync; do
+	t_case $c
+	prog fsops $c
+done
+for c in truncate mmap sparse seek fallocate fiemap append direct vectors splice walk; do
+	t_case $c
+	prog fsdata $c
+done
+
+t_case options
+t_umount
+for o in cheese=yes errors=never; do
+	! mount -t msyncfs -o $o "$DISK" "$MNT" || t_die "mounted with $o"
+	t_log "${o#errors=}"
+done
+for e in remount-ro shutdown panic; do
+	t_mount "$DISK" "errors=$e"
+	t_run grep -q " $MNT .*errors=$e" /proc/mounts
+	t_umount
+done
+
+t_case remount_ro
+t_mount
+echo data >"$MNT/f"
+t_run mount -o remount,ro "$MNT"
+t_fails touch "$MNT/g"
+t_eq content "$(cat "$MNT/f")" data
+t_run mount -o remount,rw "$MNT"
+t_run touch "$MNT/g"
+# Open for writing: no.
+exec 7>>"$MNT/g"
+t_fails mount -o remount,ro "$MNT"
+exec 7>&-
+t_umount
+t_mount "$DISK" ro
+t_fails touch "$MNT/h"
+t_umount
+
+t_case busy
+t_mount
+t_fails rmmod msyncfs
+t_umount
+
+t_case fsck
+t_fsck

@@ -1,0 +1,26 @@
+#!/bin/bash
+# Test: how long a store waits at most while an msync captures 64 and 16,384 pages
+# Timeout: 240
+#
+# In guest time that is a count of instructions (one nanosecond each), so that
+# neither emulation nor another load of this machine shows in the figures.
+
+. "$SCRIPTS/host/lib.sh"
+
+"$SCRIPTS/initramfs.sh" -b -o "$OUT/run.cpio" -a "$SCRIPTS/host/guest/freeze-run:run.sh"
+disk=$(h_disk disk 1G)
+VM_ACCEL=tcg,thread=single "$SCRIPTS/vm.sh" -n freeze -o "$OUT/vm" -k "$VMLINUZ" \
+	-i "$INITRD,$OUT/run.cpio" -s 1 -m 1024 -d "$disk" -a "$CMDLINE" -t 200 -q 100 \
+	-- -icount shift=0,sleep=off -cpu max,-erms,-fsrm ||
+	t_die "$(head -n 1 "$OUT/vm/problems.log")"
+
+# storm PAGES WAITS LONGEST-WAIT CALLS LONGEST-FREEZE
+while read -r _ pages waits longest calls frozen rest; do
+	limit=50000000
+	[ "$pages" -gt 64 ] || limit=1000000
+	t_info "msync of $pages pages: $waits stores waited, $((longest / 1000)) us at most (bound $((limit / 1000))); frozen $((frozen / 1000)) us at most in $calls captures ($rest)"
+	[ "$calls" -gt 0 ] || t_fail "$pages pages: no capture traced"
+	[ "$longest" -lt $limit ] || t_fail "$pages pages: a store waited $longest ns, bound $limit"
+	[ "$frozen" -lt $limit ] || t_fail "$pages pages: frozen for $frozen ns, bound $limit"
+done < <(grep '^storm ' "$OUT/vm/channel.log")
+t_eq "sizes measured" "$(grep -c '^storm ' "$OUT/vm/channel.log")" 2

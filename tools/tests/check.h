@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the test programs share: conditions that must hold, and a table of tests
+ * that are run by name, each in a directory of its own.
+ */
+#ifndef MSYNCFS_TESTS_CHECK_H
+#define MSYNCFS_TESTS_CHECK_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* @cond must hold; errno, which may be of an earlier call, is in the message. */
+#define CHECK(cond) do {						\
+	if (!(cond))							\
+		check_failed(__FILE__, __LINE__, #cond);		\
+} while (0)
+
+/* @call must return -1 (a pointer: MAP_FAILED) and set errno to @want. */
+#define FAILS(call, want) do {						\
+	errno = 0;							\
+	if ((long)(call) != -1 || errno != (want)) {			\
+		fprintf(stderr, "want %s: ", strerrorname_np(want));	\
+		check_failed(__FILE__, __LINE__, #call);		\
+	}								\
+} while (0)
+
+/* Two numbers must be equal. */
+#define SAME(a, b) do {							\
+	long long a_ = (a), b_ = (b);					\
+									\
+	if (a_ != b_) {							\
+		fprintf(stderr, "%lld, not %lld: ", a_, b_);		\
+		check_failed(__FILE__, __LINE__, #a " == " #b);		\
+	}								\
+} while (0)
+
+static inline _Noreturn void check_failed(const char *file, int line,
+					  const char *what)
+{
+	int e = errno;
+	const char *base = strrchr(file, '/');
+
+	fprintf(stderr, "%s:%d: %s", base ? base + 1 : file, line, what);
+	if (e)
+		fprintf(stderr, " (%s)", strerror(e));
+	fprintf(stderr, "\n");
+	exit(1);
+}
+
+struct test {
+	const char *name;
+	void (*fn)(void);
+};
+
+/* PROGRAM DIR NAME: runs one test in DIR/NAME; PROGRAM DIR: all of them. */
+static inline int run_tests(int argc, char **argv, const struct test *tests)
+{
+	const struct test *t;
+	int found = 0;
+
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "usage: %s DIR [TEST]\n", argv[0]);
+		return 2;
+	}
+	umask(022);
+	for (t = tests; t->name; t++) {
+		if (argc == 3 && strcmp(argv[2], t->name))
+			continue;
+		found = 1;
+		CHECK(!chdir(argv[1]));
+		CHECK(!mkdir(t->name, 0755));
+		CHECK(!chdir(t->name));
+		t->fn();
+		printf("%s: ok\n", t->name);
+	}
+	if (!found)
+		fprintf(stderr, "%s: no such test: %s\n", argv[0], argv[2]);
+	return !found;
+}
+
+static inline int make_file(const char *name, const char *text)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_EXCL, 0644);
+
+	CHECK(fd >= 0);
+	if (text)
+		CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	return fd;
+}
+
+static inline void put_file(const char *name, const char *text)
+{
+	CHECK(!close(make_file(name, text)));
+}
+
+static inline struct stat stat_of(const char *name)
+{
+	struct stat st;
+
+	CHECK(!lstat(name, &st));
+	return st;
+}
+
+static inline struct stat fstat_of(int fd)
+{
+	struct stat st;
+
+	CHECK(!fstat(fd, &st));
+	return st;
+}
+
+static inline int has_text(const char *name, const char *text)
+{
+	char buf[256];
+	int fd = open(name, O_RDONLY);
+	ssize_t n;
+
+	CHECK(fd >= 0);
+	n = read(fd, buf, sizeof(buf));
+	CHECK(n >= 0);
+	CHECK(!close(fd));
+	return n == (ssize_t)strlen(text) && !memcmp(buf, text, n);
+}
+
+#endif /* MSYNCFS_TESTS_CHECK_H */

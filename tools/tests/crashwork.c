@@ -1,0 +1,654 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A workload for machines that are going to die, and the check of what they
+ * leave. Several threads each do numbered steps; a step is acknowledged when
+ * the call that makes it durable has returned.
+ *
+ *	sets	each step stores a number into all 8 pages of a set, scattered
+ *		over a file, and one msync makes them durable; the pages of a set
+ *		must all be of the same step
+ *	tails	each step appends some bytes with write(2), then fsync
+ *	names	step 3k creates and fsyncs file f<k>, 3k+1 renames it to g<k>,
+ *		3k+2 removes an old one; each with fsync of the directory
+ *	new	each step makes a file of a few pages with one msync, under a name
+ *		that is there since an fsync before
+ *
+ * Usage: crashwork work DIR CHANNEL SECONDS NUMBERS
+ *        crashwork check DIR NUMBERS
+ *
+ * NUMBERS: so many steps of each thread are done; "-" for none. "work" starts
+ * from there and says "ack NUMBERS" after each step, for ever if SECONDS is 0.
+ * CHANNEL is a file to which that is appended; a block device gets it as one
+ * sector at offset 0 instead, by O_DIRECT.
+ *
+ * "check" says whether DIR holds what it must by these numbers, and prints
+ * "found NUMBERS". Later steps than promised may be there. A
+ * step that was under way may be there in part, except that of a set: for that,
+ * background writeback has to be off (vm.dirty_writeback_centisecs=0).
+ */
+#include "check.h"
+
+#include <dirent.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <termios.h>
+#include <time.h>
+
+#define PAGE 4096UL
+#define SECTOR 512
+
+enum { SETS = 2, TAILS = 2, NAMES = 2, NEWS = 1,
+	FIRST_TAIL = SETS, FIRST_NAME = FIRST_TAIL + TAILS,
+	FIRST_NEW = FIRST_NAME + NAMES, THREADS = FIRST_NEW + NEWS };
+
+static unsigned long long done[THREADS];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int channel = -1, channel_is_disk;
+static time_t deadline;
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
+static void complain(const char *what, unsigned int nr, long long have, long long want)
+{
+	printf("%s %u: %lld, want %lld\n", what, nr, have, want);
+	exit(1);
+}
+
+/* ---- acknowledgements ---- */
+
+static size_t ack_text(char *buf, size_t size)
+{
+	size_t len = 0;
+	int i;
+
+	len += snprintf(buf, size, "ack");
+	for (i = 0; i < THREADS; i++)
+		len += snprintf(buf + len, size - len, " %llu", done[i]);
+	len += snprintf(buf + len, size - len, "\n");
+	return len;
+}
+
+static void ack_locked(void)
+{
+	static char buf[SECTOR] __attribute__((aligned(4096)));
+	size_t len;
+
+	memset(buf, 0, sizeof(buf));
+	len = ack_text(buf, sizeof(buf));
+	if (channel_is_disk)
+		CHECK(pwrite(channel, buf, SECTOR, 0) == SECTOR);
+	else
+		CHECK(write(channel, buf, len) == (ssize_t)len);
+	/* Said only when it has left this machine. */
+	CHECK(!tcdrain(channel) || errno == ENOTTY || errno == EINVAL);
+}
+
+static void ack(unsigned int thread, unsigned long long step)
+{
+	CHECK(!pthread_mutex_lock(&lock));
+	done[thread] = step;
+	ack_locked();
+	CHECK(!pthread_mutex_unlock(&lock));
+}
+
+static int on(void)
+{
+	return !deadline || time(NULL) < deadline;
+}
+
+/* ---- sets ---- */
+
+#define SET_PAGES 8
+#define SET_FILE (512 * PAGE)
+
+struct set_page {
+	uint64_t step, place, check;
+	uint64_t fill[PAGE / 8 - 3];
+};
+
+static void set_name(char *name, unsigned int nr)
+{
+	sprintf(name, "set%u", nr);
+}
+
+/* Where page @i of the set lies: the same for every step. */
+static unsigned long set_place(unsigned int nr, unsigned int i)
+{
+	return i * 64 + mix(nr * 100 + i) % 60;
+}
+
+static void set_fill(struct set_page *p, uint64_t step, uint64_t place)
+{
+	unsigned int i;
+
+	p->step = step;
+	p->place = place;
+	p->check = mix(step * 4096 + place);
+	for (i = 0; i < PAGE / 8 - 3; i++)
+		p->fill[i] = p->check + i;
+}
+
+static int set_good(const struct set_page *p, uint64_t place)
+{
+	unsigned int i;
+
+	if (p->place != place || p->check != mix(p->step * 4096 + place))
+		return 0;
+	for (i = 0; i < PAGE / 8 - 3; i++)
+		if (p->fill[i] != p->check + i)
+			return 0;
+	return 1;
+}
+
+static unsigned long long set_check(unsigned int nr, unsigned long long want)
+{
+	struct set_page page;
+	unsigned long long step = 0;
+	unsigned int i;
+	char name[16];
+	int fd;
+
+	set_name(name, nr);
+	fd = open(name, O_RDONLY);
+	if (fd < 0) {
+		if (want)
+			complain("set", nr, 0, want);
+		return 0;
+	}
+	for (i = 0; i < SET_PAGES; i++) {
+		unsigned long place = set_place(nr, i);
+		ssize_t n = pread(fd, &page, PAGE, place * PAGE);
+
+		CHECK(n >= 0);
+		if (n != (ssize_t)PAGE)
+			memset(&page, 0, PAGE);
+		if ((page.step || page.check) && !set_good(&page, place)) {
+			printf("set %u: page %lu is damaged (step %llu)\n", nr,
+			       place, (unsigned long long)page.step);
+			exit(1);
+		}
+		if (i && page.step != step) {
+			printf("set %u: page %u is of step %llu, page 0 of %llu: not atomic\n",
+			       nr, i, (unsigned long long)page.step, step);
+			exit(1);
+		}
+		step = page.step;
+	}
+	CHECK(!close(fd));
+	if (step < want)
+		complain("set", nr, step, want);
+	return step;
+}
+
+static void *set_work(void *arg)
+{
+	unsigned int nr = (unsigned long)arg, i;
+	unsigned long long step = done[nr];
+	char name[16], *map;
+	int fd;
+
+	set_name(name, nr);
+	fd = open(name, O_RDWR | O_CREAT, 0644);
+	CHECK(fd >= 0);
+	CHECK(!ftruncate(fd, SET_FILE));
+	map = mmap(NULL, SET_FILE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	while (on()) {
+		step++;
+		for (i = 0; i < SET_PAGES; i++) {
+			unsigned long place = set_place(nr, i);
+
+			set_fill((struct set_page *)(map + place * PAGE), step, place);
+		}
+		CHECK(!msync(map, SET_FILE, MS_SYNC));
+		ack(nr, step);
+	}
+	return NULL;
+}
+
+/* ---- tails ---- */
+
+#define TAIL_MAX (3UL << 20)
+
+static unsigned char tail_byte(unsigned int nr, off_t at)
+{
+	return mix(nr * 77777777ULL + at / 8) >> (at % 8 * 8);
+}
+
+/* Length after so many steps: between 1 and 6000 bytes each. */
+static off_t tail_end(unsigned int nr, unsigned long long steps)
+{
+	unsigned long long i;
+	off_t end = 0;
+
+	for (i = 0; i < steps; i++)
+		end += 1 + mix(nr * 1000 + i) % 6000;
+	return end;
+}
+
+/* Steps of which every byte is there; what is there must be right. */
+static unsigned long long tail_check(unsigned int nr, unsigned long long want)
+{
+	static unsigned char buf[65536];
+	off_t at = 0, end = 0, size;
+	unsigned long long step;
+	char name[16];
+	ssize_t n, i;
+	int fd;
+
+	sprintf(name, "tail%u", nr);
+	fd = open(name, O_RDONLY);
+	if (fd < 0) {
+		if (want)
+			complain("tail", nr, 0, want);
+		return 0;
+	}
+	size = fstat_of(fd).st_size;
+	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+		for (i = 0; i < n; i++)
+			if (buf[i] != tail_byte(nr, at + i)) {
+				printf("tail %u: wrong byte at %lld of %lld\n",
+				       nr, (long long)(at + i), (long long)size);
+				exit(1);
+			}
+		at += n;
+	}
+	CHECK(!n && at == size);
+	CHECK(!close(fd));
+	for (step = 0; end <= size; step++)
+		end += 1 + mix(nr * 1000 + step) % 6000;
+	step--;
+	if (step < want)
+		complain("tail", nr, step, want);
+	return step;
+}
+
+static void *tail_work(void *arg)
+{
+	unsigned int nr = (unsigned long)arg;
+	unsigned long long step = done[nr];
+	static __thread char buf[6001];
+	char name[16];
+	off_t at, end;
+	int fd;
+
+	sprintf(name, "tail%u", nr);
+	fd = open(name, O_RDWR | O_CREAT, 0644);
+	CHECK(fd >= 0);
+	at = tail_end(nr, step);
+	/* A part of a step that was not finished goes first. */
+	CHECK(!ftruncate(fd, at));
+	while (on() && at < (off_t)TAIL_MAX) {
+		end = at + 1 + mix(nr * 1000 + step) % 6000;
+		for (off_t i = at; i < end; i++)
+			buf[i - at] = tail_byte(nr, i);
+		CHECK(pwrite(fd, buf, end - at, at) == end - at);
+		CHECK(!(step % 2 ? fsync(fd) : fdatasync(fd)));
+		at = end;
+		ack(nr, ++step);
+	}
+	return NULL;
+}
+
+/* ---- names ---- */
+
+#define KEEP 6	/* g<k-KEEP> is what step 3k+2 removes */
+
+static void name_content(char *buf, unsigned int nr, unsigned long long k)
+{
+	memset(buf, 0, 64);
+	sprintf(buf, "thread %u file %llu %llx", nr, k,
+		(unsigned long long)mix(nr * 5000 + k));
+}
+
+/* Is g<k> (f<k>) there after so many steps? */
+static int has_g(unsigned long long steps, unsigned long long k)
+{
+	return steps > 3 * k + 1 && steps <= 3 * (k + KEEP) + 2;
+}
+
+static int has_f(unsigned long long steps, unsigned long long k)
+{
+	return steps > 3 * k && steps <= 3 * k + 1;
+}
+
+/* Does the directory hold just what it holds after so many steps? */
+static int names_are(unsigned int nr, unsigned long long steps,
+		     const unsigned long long *f, unsigned int nf,
+		     const unsigned long long *g, unsigned int ng)
+{
+	unsigned long long k, first = steps / 3 > KEEP + 2 ? steps / 3 - KEEP - 2 : 0;
+	unsigned int i, want_f = 0, want_g = 0;
+
+	(void)nr;
+	for (k = first; k <= steps / 3; k++) {
+		want_f += has_f(steps, k);
+		want_g += has_g(steps, k);
+	}
+	for (i = 0; i < nf; i++)
+		if (!has_f(steps, f[i]))
+			return 0;
+	for (i = 0; i < ng; i++)
+		if (!has_g(steps, g[i]))
+			return 0;
+	return want_f == nf && want_g == ng;
+}
+
+static void name_check_content(unsigned int nr, const char *dir, char kind,
+			       unsigned long long k, int must)
+{
+	char path[64], want[64], got[65] = "";
+	ssize_t n;
+	int fd;
+
+	sprintf(path, "%s/%c%llu", dir, kind, k);
+	fd = open(path, O_RDONLY);
+	CHECK(fd >= 0);
+	n = read(fd, got, sizeof(got));
+	CHECK(n >= 0);
+	CHECK(!close(fd));
+	name_content(want, nr, k);
+	if (!n && !must)
+		return;
+	if (n != 64 || memcmp(got, want, 64)) {
+		printf("names %u: %s does not hold its text (%zd bytes)\n", nr, path, n);
+		exit(1);
+	}
+}
+
+static unsigned long long name_check(unsigned int nr, unsigned long long want)
+{
+	unsigned long long f[64], g[64], k, steps, top = 0;
+	unsigned int nf = 0, ng = 0, i;
+	struct dirent *de;
+	char dir[16];
+	DIR *d;
+
+	sprintf(dir, "names%u", nr);
+	d = opendir(dir);
+	if (!d) {
+		if (want)
+			complain("names", nr, 0, want);
+		return 0;
+	}
+	while ((de = readdir(d))) {
+		if (de->d_name[0] == '.')
+			continue;
+		k = strtoull(de->d_name + 1, NULL, 10);
+		if (nf == 64 || ng == 64) {
+			printf("names %u: too many entries\n", nr);
+			exit(1);
+		}
+		if (de->d_name[0] == 'f')
+			f[nf++] = k;
+		else
+			g[ng++] = k;
+		if (k > top)
+			top = k;
+	}
+	CHECK(!closedir(d));
+	/* The steps that lead to just these names: with @top, one of four. */
+	for (steps = 3 * top; steps <= 3 * top + 3; steps++)
+		if (names_are(nr, steps, f, nf, g, ng))
+			break;
+	if (steps > 3 * top + 3) {
+		printf("names %u: no number of steps leads to the %u + %u names there, the last %llu\n",
+		       nr, nf, ng, top);
+		exit(1);
+	}
+	/* Removing nothing, and a step that only failed to be seen, look alike. */
+	if (steps < want && names_are(nr, want, f, nf, g, ng))
+		steps = want;
+	if (steps < want)
+		complain("names", nr, steps, want);
+	for (i = 0; i < nf; i++)
+		name_check_content(nr, dir, 'f', f[i], want > 3 * f[i]);
+	for (i = 0; i < ng; i++)
+		name_check_content(nr, dir, 'g', g[i], 1);
+	return steps;
+}
+
+static void sync_dir(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY);
+
+	CHECK(fd >= 0);
+	CHECK(!fsync(fd));
+	CHECK(!close(fd));
+}
+
+static void name_step(unsigned int nr, const char *dir, unsigned long long step)
+{
+	unsigned long long k = step / 3;
+	char a[64], b[64], text[64];
+	int fd;
+
+	sprintf(a, "%s/f%llu", dir, k);
+	sprintf(b, "%s/g%llu", dir, k);
+	switch (step % 3) {
+	case 0:
+		fd = open(a, O_RDWR | O_CREAT | O_TRUNC, 0644);
+		CHECK(fd >= 0);
+		name_content(text, nr, k);
+		CHECK(write(fd, text, 64) == 64);
+		CHECK(!fsync(fd));
+		CHECK(!close(fd));
+		break;
+	case 1:
+		CHECK(!rename(a, b));
+		break;
+	case 2:
+		if (k < KEEP)
+			break;
+		sprintf(b, "%s/g%llu", dir, k - KEEP);
+		CHECK(!unlink(b) || errno == ENOENT);
+		break;
+	}
+	sync_dir(dir);
+}
+
+static void *name_work(void *arg)
+{
+	unsigned int nr = (unsigned long)arg;
+	unsigned long long step = done[nr], k = step / 3;
+	char dir[16], name[64];
+
+	sprintf(dir, "names%u", nr);
+	CHECK(!mkdir(dir, 0755) || errno == EEXIST);
+	sync_dir(".");
+	/* A file that was made, but not acknowledged, may be empty. */
+	sprintf(name, "%s/f%llu", dir, k);
+	if (step % 3 == 1 && stat_of(name).st_size != 64)
+		step--;
+	for (; on(); ack(nr, ++step))
+		name_step(nr, dir, step);
+	return NULL;
+}
+
+/* ---- new files ---- */
+
+#define NEW_KEEP 5
+#define NEW_PAGES 6
+
+static void new_name(char *name, unsigned int nr, unsigned long long step)
+{
+	sprintf(name, "new%u.%llu", nr, step % (NEW_KEEP + 3));
+}
+
+/* How many pages of the file in the place of @step are of that step? */
+static unsigned int new_pages(unsigned int nr, unsigned long long step)
+{
+	struct set_page page;
+	unsigned int i, good = 0;
+	char name[32];
+	int fd;
+
+	new_name(name, nr, step);
+	fd = open(name, O_RDONLY);
+	if (fd < 0)
+		return 0;
+	for (i = 0; i < NEW_PAGES; i++)
+		if (pread(fd, &page, PAGE, i * PAGE) == (ssize_t)PAGE &&
+		    page.step == step + 1 && set_good(&page, i))
+			good++;
+	CHECK(!close(fd));
+	return good;
+}
+
+/* The step that page 0 of each place says, plus one; the largest of them. */
+static unsigned long long new_last(unsigned int nr)
+{
+	unsigned long long slot, last = 0;
+	struct set_page page;
+	char name[32];
+	int fd;
+
+	for (slot = 0; slot < NEW_KEEP + 3; slot++) {
+		new_name(name, nr, slot);
+		fd = open(name, O_RDONLY);
+		if (fd < 0)
+			continue;
+		if (pread(fd, &page, PAGE, 0) == (ssize_t)PAGE &&
+		    set_good(&page, 0) && page.step > last)
+			last = page.step;
+		CHECK(!close(fd));
+	}
+	return last;
+}
+
+static unsigned long long new_check(unsigned int nr, unsigned long long want)
+{
+	unsigned long long last = new_last(nr), step;
+	unsigned int good;
+
+	if (last < want)
+		complain("new", nr, last, want);
+	/* All but the one that was made next were acknowledged. */
+	for (step = last > NEW_KEEP ? last - NEW_KEEP : 0; step <= last; step++) {
+		good = new_pages(nr, step);
+		if (good == (step < last ? NEW_PAGES : 0))
+			continue;
+		printf("new %u: %u pages of file %llu are there, the last is %llu\n",
+		       nr, good, step, last);
+		exit(1);
+	}
+	return last;
+}
+
+static void *new_work(void *arg)
+{
+	unsigned int nr = (unsigned long)arg, i;
+	unsigned long long step = done[nr];
+	char name[32], old[40], *map;
+	int fd;
+
+	for (; on(); ack(nr, ++step)) {
+		new_name(name, nr, step);
+		sprintf(old, "%s.old", name);
+		/* The old file of that name goes, a new one comes. */
+		CHECK(!rename(name, old) || errno == ENOENT);
+		fd = open(name, O_RDWR | O_CREAT | O_EXCL, 0644);
+		CHECK(fd >= 0);
+		CHECK(!ftruncate(fd, NEW_PAGES * PAGE));
+		map = mmap(NULL, NEW_PAGES * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_SHARED, fd, 0);
+		CHECK(map != MAP_FAILED);
+		CHECK(!unlink(old) || errno == ENOENT);
+		for (i = 0; i < NEW_PAGES; i++)
+			set_fill((struct set_page *)(map + i * PAGE), step + 1, i);
+		CHECK(!msync(map, NEW_PAGES * PAGE, MS_SYNC));
+		sync_dir(".");
+		CHECK(!munmap(map, NEW_PAGES * PAGE) && !close(fd));
+	}
+	return NULL;
+}
+
+/* ---- */
+
+static void parse(const char *text, unsigned long long *nr)
+{
+	char *end;
+	int i;
+
+	if (!strncmp(text, "ack ", 4))
+		text += 4;
+	for (i = 0; i < THREADS; i++, text = end) {
+		nr[i] = strtoull(text, &end, 10);
+		if (end == text)
+			nr[i] = 0;
+	}
+}
+
+static void check(const char *promise)
+{
+	unsigned long long want[THREADS];
+	unsigned int i;
+
+	parse(promise, want);
+	for (i = 0; i < SETS; i++)
+		done[i] = set_check(i, want[i]);
+	for (i = FIRST_TAIL; i < FIRST_NAME; i++)
+		done[i] = tail_check(i, want[i]);
+	for (i = FIRST_NAME; i < FIRST_NEW; i++)
+		done[i] = name_check(i, want[i]);
+	for (i = FIRST_NEW; i < THREADS; i++)
+		done[i] = new_check(i, want[i]);
+}
+
+static void work(void)
+{
+	static void *(*const fn[THREADS])(void *) = {
+		[0 ... FIRST_TAIL - 1] = set_work,
+		[FIRST_TAIL ... FIRST_NAME - 1] = tail_work,
+		[FIRST_NAME ... FIRST_NEW - 1] = name_work,
+		[FIRST_NEW ... THREADS - 1] = new_work,
+	};
+	pthread_t t[THREADS];
+	unsigned long i;
+
+	for (i = 0; i < THREADS; i++)
+		CHECK(!pthread_create(&t[i], NULL, fn[i], (void *)i));
+	for (i = 0; i < THREADS; i++)
+		CHECK(!pthread_join(t[i], NULL));
+}
+
+int main(int argc, char **argv)
+{
+	char buf[SECTOR];
+	struct stat st;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc == 4 && !strcmp(argv[1], "check")) {
+		CHECK(!chdir(argv[2]));
+		check(argv[3]);
+		ack_text(buf, sizeof(buf));
+		printf("found%s", buf + 3);
+		return 0;
+	}
+	if (argc != 6 || strcmp(argv[1], "work")) {
+		fprintf(stderr, "usage: crashwork work DIR CHANNEL SECONDS NUMBERS | check DIR NUMBERS\n");
+		return 2;
+	}
+	channel = open(argv[3], O_WRONLY | O_APPEND);
+	CHECK(channel >= 0 && !fstat(channel, &st));
+	if (S_ISBLK(st.st_mode)) {
+		CHECK(!close(channel));
+		channel = open(argv[3], O_WRONLY | O_DIRECT);
+		CHECK(channel >= 0);
+		channel_is_disk = 1;
+	}
+	CHECK(!chdir(argv[2]));
+	parse(argv[5], done);
+	if (strtoul(argv[4], NULL, 0))
+		deadline = time(NULL) + strtoul(argv[4], NULL, 0);
+	ack_locked();
+	work();
+	return 0;
+}

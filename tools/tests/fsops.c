@@ -1,0 +1,726 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a program expects of a local filesystem: names, links, attributes and
+ * times. What it expects of a file's bytes is in fsdata.c.
+ *
+ * Usage: fsops DIR [TEST]
+ */
+#include "check.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
+
+static char long_name[NAME_MAX + 2];
+
+static void test_create(void)
+{
+	char buf[8];
+	int fd;
+
+	fd = make_file("a", "first");
+	FAILS(open("a", O_CREAT | O_EXCL | O_RDWR, 0644), EEXIST);
+	FAILS(open("no/a", O_CREAT | O_RDWR, 0644), ENOENT);
+	FAILS(open("a/b", O_CREAT | O_RDWR, 0644), ENOTDIR);
+	FAILS(open("b", O_RDONLY), ENOENT);
+	SAME(stat_of("a").st_nlink, 1);
+	SAME(stat_of("a").st_mode, S_IFREG | 0644);
+
+	memset(long_name, 'n', NAME_MAX + 1);
+	FAILS(open(long_name, O_CREAT | O_RDWR, 0644), ENAMETOOLONG);
+	long_name[NAME_MAX] = 0;
+	put_file(long_name, "long");
+	CHECK(has_text(long_name, "long"));
+	put_file("\xff\x01 \n\\", "odd");
+	CHECK(has_text("\xff\x01 \n\\", "odd"));
+
+	/* An open file outlives its name. */
+	CHECK(!unlink("a"));
+	FAILS(access("a", F_OK), ENOENT);
+	FAILS(unlink("a"), ENOENT);
+	SAME(fstat_of(fd).st_nlink, 0);
+	CHECK(pwrite(fd, "still", 5, 5) == 5);
+	CHECK(!fsync(fd));
+	CHECK(pread(fd, buf, 8, 2) == 8 && !memcmp(buf, "rststill", 8));
+	CHECK(!close(fd));
+
+	fd = make_file("t", "0123456789");
+	CHECK(!close(fd));
+	fd = open("t", O_RDWR | O_TRUNC);
+	CHECK(fd >= 0);
+	SAME(fstat_of(fd).st_size, 0);
+	CHECK(!close(fd));
+}
+
+static void test_dirs(void)
+{
+	CHECK(!mkdir("d", 0755));
+	SAME(stat_of("d").st_nlink, 2);
+	SAME(stat_of(".").st_nlink, 3);
+	FAILS(mkdir("d", 0755), EEXIST);
+	FAILS(mkdir("d/e/f", 0755), ENOENT);
+	CHECK(!mkdir("d/e", 0700));
+	SAME(stat_of("d").st_nlink, 3);
+	SAME(stat_of("d/e").st_mode, S_IFDIR | 0700);
+	SAME(stat_of("d/e/..").st_ino, stat_of("d").st_ino);
+	FAILS(rmdir("d"), ENOTEMPTY);
+	FAILS(unlink("d"), EISDIR);
+	FAILS(rmdir("d/."), EINVAL);
+	FAILS(open("d", O_RDWR), EISDIR);
+	put_file("f", "x");
+	FAILS(rmdir("f"), ENOTDIR);
+	FAILS(link("d", "d2"), EPERM);
+
+	/* A directory that moves gets a new parent. */
+	CHECK(!mkdir("g", 0755));
+	CHECK(!rename("d/e", "g/e"));
+	SAME(stat_of("d").st_nlink, 2);
+	SAME(stat_of("g").st_nlink, 3);
+	SAME(stat_of("g/e/..").st_ino, stat_of("g").st_ino);
+	FAILS(rename("g", "g/e/g"), EINVAL);
+
+	CHECK(!chdir("g/e"));
+	CHECK(!rmdir("../../g/e"));
+	FAILS(open("x", O_CREAT | O_RDWR, 0644), ENOENT);
+	FAILS(mkdir("x", 0755), ENOENT);
+	CHECK(!chdir("/"));
+}
+
+static int ren(const char *from, const char *to, unsigned int flags)
+{
+	return renameat2(AT_FDCWD, from, AT_FDCWD, to, flags);
+}
+
+static void test_rename(void)
+{
+	ino_t a, b;
+	int fd;
+
+	put_file("a", "A");
+	put_file("b", "B");
+	FAILS(ren("a", "b", RENAME_NOREPLACE), EEXIST);
+	CHECK(has_text("a", "A") && has_text("b", "B"));
+	CHECK(!ren("a", "c", RENAME_NOREPLACE));
+	FAILS(access("a", F_OK), ENOENT);
+	CHECK(has_text("c", "A"));
+	FAILS(ren("no", "c", 0), ENOENT);
+	FAILS(ren("no", "c", RENAME_EXCHANGE), ENOENT);
+	FAILS(ren("c", "no", RENAME_EXCHANGE), ENOENT);
+	FAILS(ren("c", "b", RENAME_EXCHANGE | RENAME_NOREPLACE), EINVAL);
+
+	/* Replacing an open file leaves that file to its holders. */
+	fd = open("b", O_RDONLY);
+	CHECK(fd >= 0);
+	CHECK(!rename("c", "b"));
+	CHECK(has_text("b", "A"));
+	SAME(fstat_of(fd).st_nlink, 0);
+	CHECK(!close(fd));
+
+	put_file("a", "A2");
+	a = stat_of("a").st_ino;
+	b = stat_of("b").st_ino;
+	CHECK(!ren("a", "b", RENAME_EXCHANGE));
+	SAME(stat_of("a").st_ino, b);
+	SAME(stat_of("b").st_ino, a);
+
+	/* Two names of one file: nothing happens. */
+	CHECK(!link("a", "a2"));
+	CHECK(!rename("a", "a2"));
+	CHECK(!access("a", F_OK) && !access("a2", F_OK));
+	SAME(stat_of("a").st_nlink, 2);
+
+	CHECK(!mkdir("d1", 0755) && !mkdir("d2", 0755));
+	CHECK(!mkdir("d1/sub", 0755));
+	put_file("d2/file", "F");
+	FAILS(rename("a", "d1"), EISDIR);
+	FAILS(rename("d1", "a"), ENOTDIR);
+	FAILS(rename("d2", "d1"), ENOTEMPTY);
+
+	/* A directory and a file change places between two parents. */
+	CHECK(!ren("d1/sub", "d2/file", RENAME_EXCHANGE));
+	CHECK(has_text("d1/sub", "F"));
+	CHECK(S_ISDIR(stat_of("d2/file").st_mode));
+	SAME(stat_of("d1").st_nlink, 2);
+	SAME(stat_of("d2").st_nlink, 3);
+	SAME(stat_of("d2/file/..").st_ino, stat_of("d2").st_ino);
+	CHECK(!mkdir("d1/dir", 0755));
+	a = stat_of("d1/dir").st_ino;
+	CHECK(!ren("d1/dir", "d2/file", RENAME_EXCHANGE));
+	SAME(stat_of("d2/file").st_ino, a);
+	SAME(stat_of("d2/file/..").st_ino, stat_of("d2").st_ino);
+	SAME(stat_of("d1/dir/..").st_ino, stat_of("d1").st_ino);
+	/* Over an empty directory. */
+	CHECK(!mkdir("e", 0755));
+	CHECK(!rename("d2/file", "e"));
+	SAME(stat_of("e").st_ino, a);
+	SAME(stat_of("d2").st_nlink, 2);
+}
+
+static void test_links(void)
+{
+	struct stat before, after;
+
+	put_file("a", "linked");
+	before = stat_of("a");
+	usleep(20000);
+	CHECK(!link("a", "b"));
+	after = stat_of("a");
+	SAME(after.st_nlink, 2);
+	SAME(stat_of("b").st_ino, after.st_ino);
+	CHECK(after.st_ctim.tv_sec != before.st_ctim.tv_sec ||
+	      after.st_ctim.tv_nsec != before.st_ctim.tv_nsec);
+	FAILS(link("a", "b"), EEXIST);
+	FAILS(link("no", "c"), ENOENT);
+	CHECK(!unlink("a"));
+	SAME(stat_of("b").st_nlink, 1);
+	CHECK(has_text("b", "linked"));
+}
+
+static void test_symlinks(void)
+{
+	static char target[4097], buf[4097];
+	struct stat st;
+	int n;
+
+	put_file("file", "pointed at");
+	CHECK(!symlink("file", "short"));
+	CHECK(has_text("short", "pointed at"));
+	st = stat_of("short");
+	CHECK(S_ISLNK(st.st_mode));
+	SAME(st.st_size, 4);
+	CHECK(readlink("short", buf, sizeof(buf)) == 4 && !memcmp(buf, "file", 4));
+	FAILS(symlink("x", "short"), EEXIST);
+	CHECK(!symlink("nowhere", "dangling"));
+	FAILS(open("dangling", O_RDONLY), ENOENT);
+	FAILS(readlink("file", buf, sizeof(buf)), EINVAL);
+	CHECK(!symlink("loop", "loop"));
+	FAILS(open("loop", O_RDONLY), ELOOP);
+
+	for (n = 100; n <= 3583; n = n < 3000 ? n * 3 : n + 583) {
+		memset(target, 'a' + n % 26, n);
+		target[n] = 0;
+		CHECK(!symlink(target, "long"));
+		SAME(readlink("long", buf, sizeof(buf)), n);
+		CHECK(!memcmp(target, buf, n));
+		CHECK(!unlink("long"));
+	}
+	memset(target, 'z', 3583);
+	target[3583] = 0;
+	CHECK(!symlink(target, "longest"));
+	memset(target, 'z', 3600);
+	target[3600] = 0;
+	FAILS(symlink(target, "longer"), ENAMETOOLONG);
+	/* A long one that leads somewhere: ./././file */
+	for (n = 0; n < 1000; n++)
+		memcpy(target + 2 * n, "./", 2);
+	strcpy(target + 2 * n, "file");
+	CHECK(!symlink(target, "detour"));
+	CHECK(has_text("detour", "pointed at"));
+}
+
+static void test_nodes(void)
+{
+	char buf[4];
+	struct stat st;
+	pid_t pid;
+	int fd, status;
+
+	CHECK(!mknod("chr", S_IFCHR | 0600, makedev(1, 3)));
+	CHECK(!mknod("blk", S_IFBLK | 0640, makedev(259, 70000)));
+	CHECK(!mknod("fifo", S_IFIFO | 0644, 0));
+	CHECK(!mknod("sock", S_IFSOCK | 0644, 0));
+	CHECK(!mknod("reg", S_IFREG | 0644, 0));
+	st = stat_of("chr");
+	CHECK(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+	st = stat_of("blk");
+	CHECK(st.st_mode == (S_IFBLK | 0640) && st.st_rdev == makedev(259, 70000));
+	CHECK(S_ISSOCK(stat_of("sock").st_mode));
+	CHECK(S_ISREG(stat_of("reg").st_mode));
+
+	fd = open("chr", O_WRONLY);	/* /dev/null under another name */
+	CHECK(fd >= 0);
+	CHECK(write(fd, "gone", 4) == 4);
+	CHECK(!close(fd));
+
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		fd = open("fifo", O_WRONLY);
+		_exit(!(fd >= 0 && write(fd, "pipe", 4) == 4));
+	}
+	fd = open("fifo", O_RDONLY);
+	CHECK(fd >= 0);
+	CHECK(read(fd, buf, 4) == 4 && !memcmp(buf, "pipe", 4));
+	CHECK(!close(fd));
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+}
+
+static void test_tmpfile(void)
+{
+	char name[64];
+	int fd;
+
+	fd = open(".", O_TMPFILE | O_RDWR, 0640);
+	CHECK(fd >= 0);
+	SAME(fstat_of(fd).st_nlink, 0);
+	CHECK(write(fd, "unnamed", 7) == 7);
+	CHECK(!fsync(fd));
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	CHECK(!linkat(AT_FDCWD, name, AT_FDCWD, "named", AT_SYMLINK_FOLLOW));
+	SAME(fstat_of(fd).st_nlink, 1);
+	CHECK(!close(fd));
+	CHECK(has_text("named", "unnamed"));
+	SAME(stat_of("named").st_mode, S_IFREG | 0640);
+
+	fd = open(".", O_TMPFILE | O_RDWR | O_EXCL, 0600);
+	CHECK(fd >= 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	FAILS(linkat(AT_FDCWD, name, AT_FDCWD, "never", AT_SYMLINK_FOLLOW), ENOENT);
+	CHECK(!close(fd));
+
+	/* Linked and unlinked again while open. */
+	fd = open(".", O_TMPFILE | O_RDWR, 0600);
+	CHECK(fd >= 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	CHECK(!linkat(AT_FDCWD, name, AT_FDCWD, "brief", AT_SYMLINK_FOLLOW));
+	CHECK(!unlink("brief"));
+	SAME(fstat_of(fd).st_nlink, 0);
+	CHECK(write(fd, "x", 1) == 1);
+	CHECK(!close(fd));
+}
+
+static int later(struct timespec a, struct timespec b)
+{
+	return a.tv_sec > b.tv_sec ||
+	       (a.tv_sec == b.tv_sec && a.tv_nsec > b.tv_nsec);
+}
+
+static int equal(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static void test_times(void)
+{
+	struct timespec t[2] = { { 1000000001, 123456789 }, { -5, 7 } };
+	struct timespec now[2] = { { 0, UTIME_NOW }, { 0, UTIME_OMIT } };
+	struct stat st, st2;
+	struct statx stx;
+	char *map, buf[4];
+	int fd;
+
+	fd = make_file("f", "time");
+	CHECK(!statx(AT_FDCWD, "f", 0, STATX_BTIME, &stx));
+	CHECK(stx.stx_mask & STATX_BTIME);
+	CHECK(stx.stx_btime.tv_sec > 1600000000 || stx.stx_btime.tv_sec >= 0);
+
+	CHECK(!futimens(fd, t));
+	st = fstat_of(fd);
+	CHECK(equal(st.st_atim, t[0]) && equal(st.st_mtim, t[1]));
+	CHECK(!futimens(fd, now));
+	st2 = fstat_of(fd);
+	CHECK(later(st2.st_atim, t[0]) && equal(st2.st_mtim, t[1]));
+
+	usleep(20000);
+	CHECK(pwrite(fd, "more", 4, 0) == 4);
+	st = fstat_of(fd);
+	CHECK(later(st.st_mtim, st2.st_mtim) && later(st.st_ctim, st2.st_ctim));
+
+	/* relatime: the first read after a change counts, the next does not. */
+	usleep(20000);
+	CHECK(pread(fd, buf, 4, 0) == 4);
+	st2 = fstat_of(fd);
+	CHECK(later(st2.st_atim, st.st_mtim));
+	usleep(20000);
+	CHECK(pread(fd, buf, 4, 0) == 4);
+	st = fstat_of(fd);
+	CHECK(equal(st.st_atim, st2.st_atim));
+
+	usleep(20000);
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	map[0] = 'M';
+	CHECK(!msync(map, 4096, MS_SYNC));
+	st2 = fstat_of(fd);
+	CHECK(later(st2.st_mtim, st.st_mtim) && later(st2.st_ctim, st.st_ctim));
+	CHECK(!munmap(map, 4096));
+
+	usleep(20000);
+	CHECK(!fchmod(fd, 0600));
+	st = fstat_of(fd);
+	CHECK(later(st.st_ctim, st2.st_ctim) && equal(st.st_mtim, st2.st_mtim));
+	CHECK(!close(fd));
+
+	st = stat_of(".");
+	usleep(20000);
+	put_file("g", "");
+	st2 = stat_of(".");
+	CHECK(later(st2.st_mtim, st.st_mtim));
+	usleep(20000);
+	CHECK(!unlink("g"));
+	CHECK(later(stat_of(".").st_mtim, st2.st_mtim));
+}
+
+/* Runs @fn as user 1000; its result. */
+static int as_user(int (*fn)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		if (setgid(1000) || setuid(1000))
+			_exit(99);
+		_exit(fn());
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static int open_denied(void)
+{
+	return open("private", O_RDONLY) < 0 ? errno : 0;
+}
+
+static int write_suid(void)
+{
+	int fd = open("suid", O_WRONLY);
+
+	return fd < 0 || write(fd, "x", 1) != 1;
+}
+
+static int unlink_sticky(void)
+{
+	return unlink("sticky/root") ? errno : 0;
+}
+
+static void test_owners(void)
+{
+	struct stat st;
+
+	put_file("private", "mine");
+	CHECK(!chmod("private", 0600));
+	SAME(stat_of("private").st_mode, S_IFREG | 0600);
+	SAME(as_user(open_denied), EACCES);
+	CHECK(!chown("private", 1000, 70000));
+	st = stat_of("private");
+	SAME(st.st_uid, 1000);
+	SAME(st.st_gid, 70000);
+	SAME(as_user(open_denied), 0);
+	CHECK(!chown("private", -1, -1));
+
+	/* Writing to a file takes its set-user-ID bit away, chown too. */
+	put_file("suid", "s");
+	CHECK(!chown("suid", 1000, 1000) && !chmod("suid", 06755));
+	SAME(stat_of("suid").st_mode, S_IFREG | 06755);
+	SAME(as_user(write_suid), 0);
+	SAME(stat_of("suid").st_mode, S_IFREG | 0755);
+
+	CHECK(!mkdir("sgid", 0755) && !chown("sgid", 0, 500));
+	CHECK(!chmod("sgid", 02775));
+	put_file("sgid/f", "");
+	SAME(stat_of("sgid/f").st_gid, 500);
+	CHECK(!mkdir("sgid/d", 0755));
+	SAME(stat_of("sgid/d").st_gid, 500);
+	CHECK(stat_of("sgid/d").st_mode & S_ISGID);
+
+	CHECK(!mkdir("sticky", 0755) && !chmod("sticky", 01777));
+	put_file("sticky/root", "");
+	SAME(as_user(unlink_sticky), EPERM);
+}
+
+static unsigned long long free_blocks(void)
+{
+	struct statfs sf;
+	int fd = open(".", O_RDONLY);
+
+	CHECK(fd >= 0);
+	CHECK(!syncfs(fd));
+	CHECK(!fstatfs(fd, &sf));
+	CHECK(!close(fd));
+	return sf.f_bfree;
+}
+
+static void test_statfs(void)
+{
+	static char buf[1 << 20];
+	unsigned long long before, with;
+	struct statfs sf;
+	int fd, i;
+
+	CHECK(!statfs(".", &sf));
+	SAME(sf.f_type, 0x4d53594e);
+	SAME(sf.f_bsize, 4096);
+	SAME(sf.f_namelen, 255);
+	CHECK(sf.f_bavail <= sf.f_bfree && sf.f_bfree < sf.f_blocks);
+
+	put_file("stays", "");		/* the directory has its block */
+	before = free_blocks();
+	fd = make_file("big", NULL);
+	for (i = 0; i < 16; i++)
+		CHECK(write(fd, buf, sizeof(buf)) == sizeof(buf));
+	/* Promised blocks are not free. */
+	CHECK(!statfs(".", &sf));
+	CHECK(sf.f_bfree <= before - 4096);
+	with = free_blocks();
+	CHECK(with <= before - 4096 && with >= before - 4096 - 64);
+	SAME(fstat_of(fd).st_blocks / 8 + 1, before - with);
+	CHECK(!ftruncate(fd, 4096));
+	SAME(before - free_blocks(), 1 + fstat_of(fd).st_blocks / 8);
+	CHECK(!close(fd));
+	CHECK(!unlink("big"));
+	SAME(free_blocks(), before);
+
+	/* An unlinked file holds its blocks until it is closed. */
+	fd = make_file("open", NULL);
+	CHECK(write(fd, buf, sizeof(buf)) == sizeof(buf));
+	CHECK(!unlink("open"));
+	CHECK(free_blocks() <= before - 257);
+	CHECK(!close(fd));
+	SAME(free_blocks(), before);
+}
+
+static volatile int stop;
+
+static void *churn(void *arg)
+{
+	unsigned int i = 0;
+	char name[32];
+
+	(void)arg;
+	while (!stop) {
+		snprintf(name, sizeof(name), "churn/other%u", i++ % 700);
+		if (unlink(name) && errno == ENOENT)
+			put_file(name, NULL);
+	}
+	return NULL;
+}
+
+static void test_readdir(void)
+{
+	unsigned char seen[1000];
+	struct dirent *de;
+	pthread_t thread;
+	char name[32];
+	unsigned int i, pass;
+	long where = 0;
+	DIR *d;
+
+	CHECK(!mkdir("churn", 0755));
+	for (i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "churn/stays%u", i);
+		put_file(name, NULL);
+	}
+	CHECK(!pthread_create(&thread, NULL, churn, NULL));
+	for (pass = 0; pass < 5; pass++) {
+		memset(seen, 0, sizeof(seen));
+		d = opendir("churn");
+		CHECK(d);
+		while ((de = readdir(d))) {
+			if (sscanf(de->d_name, "stays%u", &i) != 1)
+				continue;
+			CHECK(i < 1000);
+			CHECK(!seen[i]);
+			CHECK(de->d_type == DT_REG);
+			seen[i] = 1;
+		}
+		CHECK(!closedir(d));
+		for (i = 0; i < 1000; i++)
+			CHECK(seen[i]);
+	}
+	stop = 1;
+	CHECK(!pthread_join(thread, NULL));
+
+	/* seekdir() leads back to the same entry. */
+	d = opendir("churn");
+	CHECK(d);
+	for (i = 0; i < 300; i++)
+		CHECK(readdir(d));
+	where = telldir(d);
+	de = readdir(d);
+	CHECK(de);
+	strcpy(name, de->d_name);
+	for (i = 0; i < 100; i++)
+		CHECK(readdir(d));
+	seekdir(d, where);
+	de = readdir(d);
+	CHECK(de && !strcmp(de->d_name, name));
+	rewinddir(d);
+	for (i = 0; (de = readdir(d)); )
+		i += !strcmp(de->d_name, ".") || !strcmp(de->d_name, "..");
+	SAME(i, 2);
+	CHECK(!closedir(d));
+}
+
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* 100,000 names of a few files; the last ones must not cost more. */
+static void test_large_dir(void)
+{
+	const unsigned int n = 100000, part = n / 5;
+	double t, took, first = 0, last = 0;
+	unsigned int i, count;
+	struct dirent *de;
+	char name[64];
+	DIR *d;
+
+	CHECK(!mkdir("d", 0755));
+	for (i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "base%u", i);
+		put_file(name, NULL);
+	}
+	for (i = 0, t = seconds(); i < n; i++) {
+		char base[16];
+
+		snprintf(base, sizeof(base), "base%u", i % 4);
+		snprintf(name, sizeof(name), "d/an entry with number %u", i);
+		CHECK(!link(base, name));
+		if ((i + 1) % part)
+			continue;
+		took = seconds() - t;
+		t = seconds();
+		if (i + 1 == part)
+			first = took;
+		last = took;
+	}
+	SAME(stat_of("base0").st_nlink, n / 4 + 1);
+	printf("100000 entries: the first fifth %.1f s, the last %.1f s\n",
+	       first, last);
+	CHECK(last < 3 * first + 1);
+
+	d = opendir("d");
+	CHECK(d);
+	for (count = 0; (de = readdir(d)); )
+		count += de->d_name[0] != '.';
+	CHECK(!closedir(d));
+	SAME(count, n);
+	for (i = 0; i < n; i += 97) {
+		snprintf(name, sizeof(name), "d/an entry with number %u", i);
+		CHECK(!access(name, F_OK));
+	}
+	FAILS(access("d/an entry with number 100000", F_OK), ENOENT);
+	for (i = 0, t = seconds(); i < n; i++) {
+		snprintf(name, sizeof(name), "d/an entry with number %u", i);
+		CHECK(!unlink(name));
+	}
+	printf("100000 entries removed in %.1f s\n", seconds() - t);
+	SAME(stat_of("base0").st_nlink, 1);
+	CHECK(!rmdir("d"));
+}
+
+static void test_unsupported(void)
+{
+	int fd = make_file("f", "text"), attrs;
+	char buf[8];
+
+	FAILS(ioctl(fd, 0xdeadbeef, 0), ENOTTY);
+	errno = 0;
+	if (ioctl(fd, FS_IOC_GETFLAGS, &attrs))
+		CHECK(errno == ENOTTY || errno == EOPNOTSUPP || !errno);
+	FAILS(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, 4096), EOPNOTSUPP);
+	FAILS(fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, 4096), EOPNOTSUPP);
+	FAILS(setxattr("f", "user.x", "1", 1, 0), EOPNOTSUPP);
+	FAILS(getxattr("f", "user.x", buf, 8), EOPNOTSUPP);
+	FAILS(ren("f", "g", RENAME_WHITEOUT), EINVAL);
+	CHECK(!close(fd));
+	fd = open(".", O_RDONLY);
+	CHECK(fd >= 0);
+	FAILS(ioctl(fd, 0xdeadbeef, 0), ENOTTY);
+	FAILS(read(fd, buf, 1), EISDIR);
+	CHECK(!close(fd));
+}
+
+static volatile int written;
+
+static void *write_frozen(void *arg)
+{
+	(void)arg;
+	put_file("while-frozen", "x");
+	written = 1;
+	return NULL;
+}
+
+static void test_freeze(void)
+{
+	int fd = open(".", O_RDONLY), data = make_file("f", "before");
+	pthread_t thread;
+	char *map;
+
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, data, 0);
+	CHECK(map != MAP_FAILED);
+	map[0] = 'B';
+	CHECK(!syncfs(fd));
+	CHECK(!ioctl(fd, FIFREEZE, 0));
+	FAILS(ioctl(fd, FIFREEZE, 0), EBUSY);
+	CHECK(!pthread_create(&thread, NULL, write_frozen, NULL));
+	usleep(300000);
+	if (written) {
+		ioctl(fd, FITHAW, 0);
+		CHECK(!"a file was made on a frozen filesystem");
+	}
+	CHECK(has_text("f", "Before"));
+	CHECK(!ioctl(fd, FITHAW, 0));
+	FAILS(ioctl(fd, FITHAW, 0), EINVAL);
+	CHECK(!pthread_join(thread, NULL));
+	CHECK(written);
+	map[1] = 'E';
+	CHECK(!msync(map, 4096, MS_SYNC));
+	CHECK(!close(fd) && !close(data));
+}
+
+static void test_sync(void)
+{
+	int fd = make_file("f", "text"), dir = open(".", O_RDONLY);
+
+	CHECK(!fsync(fd) && !fdatasync(fd));
+	CHECK(!fsync(dir) && !fdatasync(dir));
+	CHECK(pwrite(fd, "more", 4, 8192) == 4);
+	CHECK(!sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE |
+			       SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
+	CHECK(!syncfs(fd));
+	sync();
+	CHECK(!close(fd));
+	fd = open("s", O_RDWR | O_CREAT | O_SYNC, 0644);
+	CHECK(fd >= 0);
+	CHECK(write(fd, "sync", 4) == 4);
+	CHECK(!close(fd) && !close(dir));
+}
+
+static const struct test tests[] = {
+	{ "create", test_create },
+	{ "dirs", test_dirs },
+	{ "rename", test_rename },
+	{ "links", test_links },
+	{ "symlinks", test_symlinks },
+	{ "nodes", test_nodes },
+	{ "tmpfile", test_tmpfile },
+	{ "times", test_times },
+	{ "owners", test_owners },
+	{ "statfs", test_statfs },
+	{ "readdir", test_readdir },
+	{ "large_dir", test_large_dir },
+	{ "unsupported", test_unsupported },
+	{ "freeze", test_freeze },
+	{ "sync", test_sync },
+	{ }
+};
+
+int main(int argc, char **argv)
+{
+	return run_tests(argc, argv, tests);
+}
