@@ -430,6 +430,16 @@ static ssize_t msyncfs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return filemap_read(iocb, to, ret);
 }
 
+/* O_DIRECT does not come here: the VFS copies for it. */
+static ssize_t msyncfs_splice_read(struct file *in, loff_t *ppos,
+				   struct pipe_inode_info *pipe, size_t len,
+				   unsigned int flags)
+{
+	if (msyncfs_file_dead(file_inode(in)))
+		return -EIO;
+	return filemap_splice_read(in, ppos, pipe, len, flags);
+}
+
 /* Caller holds i_rwsem. */
 static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
 {
@@ -524,7 +534,7 @@ const struct file_operations msyncfs_file_operations = {
 	.mmap		= msyncfs_file_mmap,
 	.open		= msyncfs_file_open,
 	.fsync		= msyncfs_fsync,
-	.splice_read	= filemap_splice_read,
+	.splice_read	= msyncfs_splice_read,
 	.splice_write	= iter_file_splice_write,
 	.fallocate	= msyncfs_fallocate,
 	.unlocked_ioctl	= msyncfs_ioctl,
