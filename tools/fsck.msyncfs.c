@@ -140,6 +140,7 @@ static void reset(struct fsck *fs)
 	fs->queue_at = 0;
 	fs->lost_found = 0;
 	fs->next_free = 0;
+	fs->complete = false;
 	fs->files = 0;
 	fs->dirs = 0;
 	fs->fixed = 0;

@@ -132,6 +132,7 @@ struct rebuild {
  * @rebuilds: directories to be written anew
  * @lost_found: inode number of /lost+found once needed
  * @next_free: where to look for a free block
+ * @complete: every block that belongs to something has been claimed
  * @why: reason why msyncfs_fsck_visit() found no inode
  * @files: everything that is no directory
  * @dirs: directories
@@ -157,6 +158,7 @@ struct fsck {
 	struct rebuild	*rebuilds;
 	u64		lost_found;
 	u64		next_free;
+	bool		complete;
 	const char	*why;
 	u64		files;
 	u64		dirs;

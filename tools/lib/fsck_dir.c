@@ -145,6 +145,8 @@ static const char *check_partition(struct dir_walk *dw)
 	u64 at = 0;
 	size_t i;
 
+	if (!dw->nr)
+		return NULL;
 	qsort(dw->leaves, dw->nr, sizeof(*dw->leaves), cmp_leaf);
 	for (i = 0; i < dw->nr; i++) {
 		unsigned int shift = MSYNCFS_DIR_MAX_DEPTH -
@@ -157,7 +159,7 @@ static const char *check_partition(struct dir_walk *dw)
 			return "a block is missing";
 		at = first + (1ULL << shift);
 	}
-	if (dw->nr && at != 1ULL << MSYNCFS_DIR_MAX_DEPTH)
+	if (at != 1ULL << MSYNCFS_DIR_MAX_DEPTH)
 		return "a block is missing";
 	return NULL;
 }
@@ -440,13 +442,16 @@ static int rebuild_one(struct fsck *fs, struct rebuild *rb)
 		return -EIO;
 	for (i = 0; i < rb->blocks.nr; i++)
 		bit_clear(fs->used, rb->blocks.b[i]);
+	if (rb->blocks.nr)
+		fs->next_free = rb->blocks.b[0];
 	memset(di.ptr, 0, sizeof(di.ptr));
 	di.map_depth = 0;
 	di.dir_depth = 0;
 	di.blocks = 0;
 	di.size = 0;
 
-	qsort(n->e, n->nr, sizeof(*n->e), cmp_name);
+	if (n->nr)
+		qsort(n->e, n->nr, sizeof(*n->e), cmp_name);
 	for (i = 0; i < n->nr; i++)
 		if (!kept || n->e[i].hash != n->e[kept - 1].hash)
 			n->e[kept++] = n->e[i];

@@ -104,7 +104,7 @@ u64 blk_alloc(struct fsck *fs)
 	u64 i, b = fs->next_free;
 	int believe;
 
-	for (believe = 1; believe >= 0; believe--) {
+	for (believe = !fs->complete; believe >= 0; believe--) {
 		for (i = first; i < end; i++, b++) {
 			if (b < first || b >= end)
 				b = first;

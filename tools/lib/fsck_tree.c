@@ -265,6 +265,7 @@ static void name_lost(struct fsck *fs, struct inode_info *info, u64 dir)
 	if (!S_ISDIR(info->mode))
 		return;
 	inode_find(fs, dir)->subdirs++;
+	add_link(fs, inode_find(fs, dir));
 	if (info->parent != dir && !blk_read(fs, info->ino, &di)) {
 		di.parent = cpu_to_le64(dir);
 		inode_store(fs, &di);
@@ -441,6 +442,7 @@ void fsck_tree(struct fsck *fs)
 	check_root_dir(fs);
 	check_orphans(fs);
 	check_lost(fs);
+	fs->complete = true;
 	dir_rebuild_all(fs);
 	check_links(fs);
 	fsck_bitmaps(fs);

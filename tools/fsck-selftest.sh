@@ -1,0 +1,93 @@
+#!/bin/bash
+# fsck.msyncfs on images damaged on purpose: -n sees the damage and changes
+# nothing, -y repairs it, and the next run finds nothing.
+# Usage: fsck-selftest.sh [DAMAGE...], after make tools; the last line is the
+# verdict.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+bin=$PWD/build/tools
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+image=$work/image
+passed=0 failed=0
+
+# What the report must say of each.
+declare -A text=(
+	[super]='Superblock: wrong checksum' [backup]='Backup of the superblock'
+	[slots]='none of the two tail slots' [log_damaged]='record 2 in block .*wrong checksum'
+	[root_block]='Root block' [root_inode]='Root directory .* wrong magic'
+	[inode_csum]='/file.: wrong checksum' [inode_dead]='"x" .*wrong magic'
+	[inode_fields]='outside the data area|out of range'
+	[links]='/file.: says 7 links, has 1' [dir_links]='/a.: says 2 links, has 3'
+	[file_blocks]='says 3 blocks, has 602' [map_csum]='map of inode .*checksum'
+	[map_dead]='map of inode .*wrong magic' [map_level]='another level'
+	[shared_block]='belongs to something else already'
+	[shared_inode]='belongs to something else' [beyond]='behind its end, from index 500'
+	[entry_inode]='remove the entry|Remove the entry' [entry_type]='wrong type of file'
+	[entry_dir]='second name of directory' [entry_hash]='wrong hash of a name'
+	[parent]='says its parent is' [leaf_csum]='/many.*wrong checksum'
+	[leaf_dead]='/many.*wrong magic' [leaf_missing]='a block is missing'
+	[leaf_place]="another one's place|Directory" [dir_size]='bytes, has'
+	[dir_entries]='says 5 entries, has 10000' [dir_depth]='says 0 levels'
+	[lost_file]='file in use, but in no directory'
+	[lost_tree]='directory in use, but in no directory'
+	[ring]='directory in use, but in no directory'
+	[orphan_bad]='Orphan list: .* wrong checksum' [orphan_twice]='is on it twice'
+	[orphan_named]='has a name' [bitmap_csum]='Bitmap of group 0'
+	[bitmap_leak]='2 blocks are marked in use, but belong to nothing'
+	[bitmap_free]='1 blocks are in use, but marked free'
+)
+# No damage: states that a crash leaves.
+declare -A normal=([log_good]=1 [log_torn]=1)
+
+# fsck WANT OPTION...: exit status as wanted?
+fsck() {
+	local want=$1 rc=0
+	shift
+	timeout 60 "$bin/fsck.msyncfs" "$@" "$image" >"$work/out" 2>&1 </dev/null || rc=$?
+	[ "$rc" -eq "$want" ] && return
+	echo "    fsck.msyncfs $*: exit status $rc, not $want"
+	return 1
+}
+
+check() {
+	local damage=$1 seen=4 done=1
+	cp "$work/filled" "$image" &&
+		"$bin/tests/fsck-image" break "$image" "$damage" || return 1
+	if [ -n "${normal[$damage]:-}" ]; then
+		seen=0 done=0
+	elif [ -z "${text[$damage]:-}" ]; then
+		echo "    no text to look for"
+		return 1
+	fi
+	cp "$image" "$work/before"
+	fsck "$seen" -n || return 1
+	cmp -s "$image" "$work/before" || { echo "    -n has changed the image"; return 1; }
+	if [ "$seen" = 4 ] && ! grep -qE -- "${text[$damage]}" "$work/out"; then
+		echo "    does not say: ${text[$damage]}"
+		return 1
+	fi
+	fsck "$done" -y && fsck 0 -n && fsck 0 -p
+}
+
+truncate -s 16M "$work/filled" &&
+	"$bin/mkfs.msyncfs" -q "$work/filled" &&
+	"$bin/tests/fsck-image" fill "$work/filled" || exit 1
+cp "$work/filled" "$image"
+for try in -n -p -n; do
+	fsck 0 "$try" || { cat "$work/out"; failed=1; }
+done
+
+[ $# -gt 0 ] || mapfile -t list < <("$bin/tests/fsck-image" list)
+for damage in "${list[@]:-$@}"; do
+	if why=$(check "$damage"); then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED $damage"
+		echo "$why"
+		sed 's/^/    | /' "$work/out" | head -n 20
+	fi
+done
+echo "fsck: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

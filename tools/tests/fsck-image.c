@@ -1,0 +1,642 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Images for tools/fsck-selftest.sh: fills a fresh filesystem without mounting
+ * it, writes log records into it, and damages it in one named way.
+ *
+ *	fsck-image fill IMAGE
+ *	fsck-image break IMAGE DAMAGE
+ *	fsck-image list
+ */
+#include "fsck.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MANY	10000	/* names in the large directory */
+
+static struct fsck *fs;
+static u64 root;
+
+/* --- fill --- */
+
+static u64 new_block(void)
+{
+	u64 b = blk_alloc(fs);
+
+	if (!b)
+		fsck_die(fs, "full");
+	return b;
+}
+
+static u64 new_inode(u32 mode, u32 nlink, u64 size)
+{
+	struct msyncfs_disk_inode di;
+	u64 ino = new_block();
+
+	msyncfs_init_block(&di, MSYNCFS_MAGIC_INODE, 0, ino, ino);
+	di.mode = cpu_to_le32(mode);
+	di.nlink = cpu_to_le32(nlink);
+	di.size = cpu_to_le64(size);
+	inode_store(fs, &di);
+	return ino;
+}
+
+/* Give @ino @nr blocks from index @index on; @flag: unwritten or 0. */
+static void add_data(u64 ino, u64 index, u64 nr, u64 flag)
+{
+	struct msyncfs_disk_inode di;
+	u64 i;
+
+	blk_read(fs, ino, &di);
+	for (i = 0; i < nr; i++)
+		if (map_insert(fs, &di, index + i, new_block() | flag))
+			fsck_die(fs, "full");
+	di.blocks = cpu_to_le64(le64_to_cpu(di.blocks) + nr);
+	inode_store(fs, &di);
+}
+
+static void add_name(u64 dir, const char *name, u64 ino, u8 type)
+{
+	names_add(fs, &dir_rebuild(fs, dir)->names, name, strlen(name), ino,
+		  type);
+}
+
+static u64 new_file(u64 dir, const char *name, u64 size)
+{
+	u64 ino = new_inode(S_IFREG | 0644, 1, size);
+
+	add_name(dir, name, ino, FT_REG_FILE);
+	return ino;
+}
+
+static u64 new_dir(u64 dir, const char *name)
+{
+	struct inode_info *parent = inode_find(fs, dir);
+	struct msyncfs_disk_inode di;
+	u64 ino = new_block();
+
+	inode_new_dir(fs, ino, dir);
+	add_name(dir, name, ino, FT_DIR);
+	blk_read(fs, dir, &di);
+	di.nlink = cpu_to_le32(++parent->nlink);
+	inode_store(fs, &di);
+	return ino;
+}
+
+static void new_symlink(u64 dir, const char *name, const char *target)
+{
+	u64 ino = new_inode(S_IFLNK | 0777, 1, strlen(target));
+	struct msyncfs_disk_inode di;
+
+	blk_read(fs, ino, &di);
+	memcpy(di.symlink, target, strlen(target));
+	inode_store(fs, &di);
+	add_name(dir, name, ino, FT_SYMLINK);
+}
+
+/* One inode without links, and one with links whose blocks exceed its size. */
+static void new_orphans(void)
+{
+	static struct msyncfs_disk_root rb;
+	struct msyncfs_disk_inode di;
+	u64 gone = new_inode(S_IFREG | 0600, 0, 100 * BLK);
+	u64 cut = new_file(root, "cut", BLK);
+
+	add_data(gone, 0, 100, 0);
+	add_data(cut, 0, 5, 0);
+	blk_read(fs, gone, &di);
+	di.orphan_next = cpu_to_le64(cut);
+	inode_store(fs, &di);
+	blk_read(fs, MSYNCFS_ROOT_BLKNO, &rb);
+	rb.orphan_head = cpu_to_le64(gone);
+	blk_write(fs, MSYNCFS_ROOT_BLKNO, &rb);
+}
+
+static void fill(void)
+{
+	u64 dir, ino, shared;
+	char name[48];
+	int i;
+
+	add_data(new_file(root, "file", 600 * BLK - 5), 0, 600, 0);
+	ino = new_file(root, "sparse", 300000ULL * BLK);
+	add_data(ino, 3, 2, 0);
+	add_data(ino, 299998, 2, 0);
+	add_data(ino, 300000, 7, MSYNCFS_PTR_UNWRITTEN);
+	new_symlink(root, "symlink", "some/where");
+	add_name(root, "fifo", new_inode(S_IFIFO | 0600, 1, 0), FT_FIFO);
+
+	dir = new_dir(root, "many");
+	shared = new_inode(S_IFREG | 0644, MANY - 100, 0);
+	for (i = 0; i < MANY; i++) {
+		sprintf(name, "a name in a large directory %d", i);
+		if (i < 100)
+			new_file(dir, name, 0);
+		else
+			add_name(dir, name, shared, FT_REG_FILE);
+	}
+	dir = new_dir(root, "a");
+	dir = new_dir(dir, "b");
+	add_data(new_file(dir, "x", 10 * BLK), 0, 10, 0);
+	new_dir(dir, "c");
+	new_orphans();
+
+	dir_rebuild_all(fs);
+	fsck_bitmaps(fs);
+	blk_flush(fs);
+}
+
+/* --- find --- */
+
+/* Inode number of a path without a leading slash. */
+static u64 find(const char *path)
+{
+	u64 ino = root;
+
+	while (*path) {
+		size_t len = strcspn(path, "/"), i;
+		struct names n = {};
+
+		dir_names(fs, ino, &n, NULL);
+		for (i = 0; i < n.nr; i++)
+			if (n.e[i].len == len &&
+			    !memcmp(n.pool + n.e[i].name, path, len))
+				break;
+		if (i == n.nr)
+			fsck_die(fs, "no %s", path);
+		ino = n.e[i].ino;
+		names_clear(&n);
+		path += len + (path[len] == '/');
+	}
+	return ino;
+}
+
+/* The nth pointer of a block that is not zero. */
+static __le64 *nth_ptr(__le64 *ptr, unsigned int n)
+{
+	for (;; ptr++)
+		if (*ptr && !n--)
+			return ptr;
+}
+
+static struct msyncfs_disk_inode di;
+static struct msyncfs_disk_map node;
+static struct msyncfs_disk_dir leaf;
+
+static void get(const char *path)
+{
+	u64 ino = find(path);
+
+	if (blk_load(fs, ino, MSYNCFS_MAGIC_INODE, ino, &di))
+		fsck_die(fs, "no inode %llu", ino);
+}
+
+static void put(void)
+{
+	inode_store(fs, &di);
+}
+
+/* The first node of a depth-1 map. */
+static u64 get_node(const char *path)
+{
+	u64 b;
+
+	get(path);
+	b = le64_to_cpu(*nth_ptr(di.ptr, 0));
+	blk_read(fs, b, &node);
+	return b;
+}
+
+static u64 get_leaf(const char *path, unsigned int n)
+{
+	u64 b;
+
+	get(path);
+	if (di.map_depth) {
+		blk_read(fs, le64_to_cpu(di.ptr[0]), &node);
+		b = le64_to_cpu(*nth_ptr(node.ptr, n));
+	} else {
+		b = le64_to_cpu(*nth_ptr(di.ptr, n));
+	}
+	blk_read(fs, b, &leaf);
+	return b;
+}
+
+static struct msyncfs_disk_dirent *first_entry(void)
+{
+	return (struct msyncfs_disk_dirent *)leaf.data;
+}
+
+/* Change bytes on disk, without a new checksum. */
+static void poke(u64 blkno, unsigned int off, const char *text)
+{
+	if (device_write(&fs->dev, text, strlen(text), blkno * BLK + off))
+		fsck_die(fs, "cannot write");
+}
+
+/* --- log --- */
+
+/* Record @seq with one image: the inode of /file with other times. */
+static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
+{
+	static union {
+		struct msyncfs_disk_record rec;
+		char block[2 * BLK];
+	} u;
+
+	memset(&u, 0, sizeof(u));
+	get("file");
+	di.mtime = cpu_to_le64(seq);
+	msyncfs_seal_block(&fs->geo, &di, seq);
+	u.rec.magic = cpu_to_le32(MSYNCFS_MAGIC_RECORD);
+	u.rec.header_blocks = cpu_to_le32(1);
+	memcpy(u.rec.uuid, fs->geo.uuid, sizeof(u.rec.uuid));
+	u.rec.nonce = nonce;
+	u.rec.seq = cpu_to_le64(seq);
+	u.rec.durable_seq = cpu_to_le64(durable);
+	u.rec.nr_images = cpu_to_le32(1);
+	u.rec.home[0] = di.h.blkno | cpu_to_le64(MSYNCFS_HOME_META);
+	memcpy(u.block + BLK, &di, BLK);
+	u.rec.csum = cpu_to_le64(msyncfs_csum(&u, sizeof(u),
+			offsetof(struct msyncfs_disk_record, csum),
+			fs->geo.seed));
+	if (device_write(&fs->dev, &u, sizeof(u),
+			 (fs->geo.log_start + pos) * BLK))
+		fsck_die(fs, "cannot write");
+}
+
+/* Three records; the tail slot of mkfs says that the first is 1, at 0. */
+static void log_good(void)
+{
+	struct msyncfs_disk_slot slot;
+
+	device_read(&fs->dev, &slot, sizeof(slot), 2 * BLK);
+	put_record(0, 1, 0, slot.nonce);
+	put_record(2, 2, 0, slot.nonce);
+	put_record(4, 3, 2, slot.nonce);
+}
+
+static void log_torn(void)
+{
+	log_good();
+	poke(fs->geo.log_start + 5, 700, "torn");
+}
+
+static void log_damaged(void)
+{
+	log_good();
+	poke(fs->geo.log_start + 3, 700, "rotten");
+}
+
+/* --- break --- */
+
+static void super(void)
+{
+	poke(0, 100, "rotten");
+}
+
+static void backup(void)
+{
+	poke(fs->geo.blocks - 1, 100, "rotten");
+}
+
+static void slots(void)
+{
+	poke(1, 100, "rotten");
+	poke(2, 100, "rotten");
+}
+
+static void root_block(void)
+{
+	poke(MSYNCFS_ROOT_BLKNO, 100, "rotten");
+}
+
+static void root_inode(void)
+{
+	poke(root, 0, "rotten");
+}
+
+static void inode_csum(void)
+{
+	poke(find("file"), 200, "rotten");
+}
+
+static void inode_dead(void)
+{
+	poke(find("a/b/x"), 0, "rotten");
+}
+
+static void inode_fields(void)
+{
+	get("file");
+	di.mtime_ns = cpu_to_le32(2000000000);
+	di.ptr[100] = cpu_to_le64(5);
+	put();
+}
+
+static void links(void)
+{
+	get("file");
+	di.nlink = cpu_to_le32(7);
+	put();
+}
+
+static void dir_links(void)
+{
+	get("a");
+	di.nlink = cpu_to_le32(2);
+	put();
+}
+
+static void file_blocks(void)
+{
+	get("file");
+	di.blocks = cpu_to_le64(3);
+	put();
+}
+
+static void map_csum(void)
+{
+	poke(get_node("file"), 4000, "rotten");
+}
+
+static void map_dead(void)
+{
+	poke(get_node("file"), 0, "rotten");
+}
+
+static void map_level(void)
+{
+	u64 b = get_node("file");
+
+	node.h.level = cpu_to_le32(3);
+	blk_write(fs, b, &node);
+}
+
+static void shared_block(void)
+{
+	u64 b = get_node("file");
+
+	node.ptr[7] = node.ptr[9];
+	blk_write(fs, b, &node);
+}
+
+static void shared_inode(void)
+{
+	u64 b = get_node("file");
+
+	node.ptr[7] = cpu_to_le64(find("many"));
+	blk_write(fs, b, &node);
+}
+
+static void beyond(void)
+{
+	get("file");
+	di.size = cpu_to_le64(500 * BLK);
+	put();
+}
+
+static void entry_inode(void)
+{
+	u64 b = get_leaf("a/b", 0);
+
+	first_entry()->ino = cpu_to_le64(fs->geo.blocks - 3);
+	blk_write(fs, b, &leaf);
+}
+
+static void entry_type(void)
+{
+	u64 b = get_leaf("many", 2);
+
+	first_entry()->type = FT_SOCK;
+	blk_write(fs, b, &leaf);
+}
+
+static void entry_dir(void)
+{
+	u64 b = get_leaf("many", 2);
+
+	first_entry()->ino = cpu_to_le64(find("a/b"));
+	first_entry()->type = FT_DIR;
+	blk_write(fs, b, &leaf);
+}
+
+static void entry_hash(void)
+{
+	u64 b = get_leaf("many", 2);
+
+	first_entry()->name[0] ^= 1;
+	blk_write(fs, b, &leaf);
+}
+
+static void parent(void)
+{
+	get("a/b");
+	di.parent = cpu_to_le64(root);
+	put();
+}
+
+static void leaf_csum(void)
+{
+	poke(get_leaf("many", 1), 90, "rotten");
+}
+
+static void leaf_dead(void)
+{
+	poke(get_leaf("many", 1), 0, "rotten");
+}
+
+static void leaf_missing(void)
+{
+	get_leaf("many", 1);
+	*nth_ptr(node.ptr, 1) = 0;
+	blk_write(fs, le64_to_cpu(di.ptr[0]), &node);
+}
+
+static void leaf_place(void)
+{
+	__le64 *p, *q, t;
+
+	get_leaf("many", 1);
+	p = nth_ptr(node.ptr, 1);
+	q = nth_ptr(node.ptr, 2);
+	t = *p;
+	*p = *q;
+	*q = t;
+	blk_write(fs, le64_to_cpu(di.ptr[0]), &node);
+}
+
+static void dir_size(void)
+{
+	get("many");
+	di.size = cpu_to_le64(le64_to_cpu(di.size) + BLK);
+	put();
+}
+
+static void dir_entries(void)
+{
+	get("many");
+	di.entries = cpu_to_le64(5);
+	put();
+}
+
+static void dir_depth(void)
+{
+	get("many");
+	di.dir_depth = 0;
+	put();
+}
+
+static void drop_name(const char *dir, const char *name)
+{
+	struct rebuild *rb = dir_rebuild(fs, find(dir));
+	struct names *n = &rb->names;
+	size_t i;
+
+	for (i = 0; i < n->nr; i++)
+		if (n->e[i].len == strlen(name) &&
+		    !memcmp(n->pool + n->e[i].name, name, n->e[i].len))
+			n->e[i] = n->e[--n->nr];
+	dir_rebuild_all(fs);
+	fsck_bitmaps(fs);
+}
+
+static void lost_file(void)
+{
+	drop_name("a/b", "x");
+}
+
+static void lost_tree(void)
+{
+	drop_name("", "a");
+}
+
+/* /a/b/c gets the name "up" for a, which loses its name in the root. */
+static void ring(void)
+{
+	u64 a = find("a");
+
+	add_name(find("a/b/c"), "up", a, FT_DIR);
+	drop_name("", "a");
+}
+
+static void orphan_bad(void)
+{
+	poke(find("cut"), offsetof(struct msyncfs_disk_inode, orphan_next),
+	     "\x01");
+}
+
+static void orphan_twice(void)
+{
+	static struct msyncfs_disk_root rb;
+
+	blk_read(fs, MSYNCFS_ROOT_BLKNO, &rb);
+	get("cut");
+	di.orphan_next = rb.orphan_head;
+	put();
+}
+
+static void orphan_named(void)
+{
+	static struct msyncfs_disk_root rb;
+
+	blk_read(fs, MSYNCFS_ROOT_BLKNO, &rb);
+	add_name(root, "undead", le64_to_cpu(rb.orphan_head), FT_REG_FILE);
+	dir_rebuild_all(fs);
+}
+
+static void bitmap_csum(void)
+{
+	poke(fs->geo.bitmap_start, 3000, "rotten");
+}
+
+static void bitmap_leak(void)
+{
+	bit_set(fs->used, fs->geo.blocks - 10);
+	bit_set(fs->used, fs->geo.blocks - 9);
+	fsck_bitmaps(fs);
+}
+
+static void bitmap_free(void)
+{
+	bit_clear(fs->used, find("file"));
+	fsck_bitmaps(fs);
+}
+
+#define DAMAGE(f)	{ #f, f }
+
+static const struct {
+	const char	*name;
+	void		(*f)(void);
+} damages[] = {
+	DAMAGE(super), DAMAGE(backup), DAMAGE(slots), DAMAGE(log_good),
+	DAMAGE(log_torn), DAMAGE(log_damaged), DAMAGE(root_block),
+	DAMAGE(root_inode), DAMAGE(inode_csum), DAMAGE(inode_dead),
+	DAMAGE(inode_fields), DAMAGE(links), DAMAGE(dir_links),
+	DAMAGE(file_blocks), DAMAGE(map_csum), DAMAGE(map_dead),
+	DAMAGE(map_level), DAMAGE(shared_block), DAMAGE(shared_inode),
+	DAMAGE(beyond), DAMAGE(entry_inode), DAMAGE(entry_type),
+	DAMAGE(entry_dir), DAMAGE(entry_hash), DAMAGE(parent),
+	DAMAGE(leaf_csum), DAMAGE(leaf_dead), DAMAGE(leaf_missing),
+	DAMAGE(leaf_place), DAMAGE(dir_size), DAMAGE(dir_entries),
+	DAMAGE(dir_depth), DAMAGE(lost_file), DAMAGE(lost_tree), DAMAGE(ring),
+	DAMAGE(orphan_bad), DAMAGE(orphan_twice), DAMAGE(orphan_named),
+	DAMAGE(bitmap_csum), DAMAGE(bitmap_leak), DAMAGE(bitmap_free),
+};
+
+static void open_image(const char *path)
+{
+	size_t bytes, i;
+
+	fs = fsck_alloc(sizeof(*fs));
+	fs->mode = FSCK_YES;
+	if (device_open(&fs->dev, path, O_RDWR)) {
+		fprintf(stderr, "fsck-image: cannot open %s\n", path);
+		exit(1);
+	}
+	/* Of what the library says nothing is news. */
+	if (!freopen("/dev/null", "w", stdout))
+		exit(1);
+	fsck_super(fs);
+	root = fs->geo.root_ino;
+	bytes = fs->geo.bitmap_blocks * (MSYNCFS_GROUP_BLOCKS / 8);
+	fs->disk = fsck_alloc(bytes);
+	fs->used = fsck_alloc(bytes);
+	fs->gone = fsck_alloc(bytes);
+	fs->bad_group = fsck_alloc(fs->geo.bitmap_blocks * sizeof(char *));
+	fsck_bitmaps_load(fs);
+	inode_visit(fs, root, root, false);
+	for (i = 0; i < bytes; i++)
+		fs->used[i] |= fs->disk[i];
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	if (argc == 2 && !strcmp(argv[1], "list")) {
+		for (i = 0; i < ARRAY_SIZE(damages); i++)
+			puts(damages[i].name);
+		return 0;
+	}
+	if (argc == 3 && !strcmp(argv[1], "fill")) {
+		open_image(argv[2]);
+		fill();
+		return 0;
+	}
+	if (argc == 4 && !strcmp(argv[1], "break")) {
+		for (i = 0; i < ARRAY_SIZE(damages); i++) {
+			if (strcmp(damages[i].name, argv[3]))
+				continue;
+			open_image(argv[2]);
+			damages[i].f();
+			blk_flush(fs);
+			return 0;
+		}
+	}
+	fputs("Usage: fsck-image fill IMAGE | break IMAGE DAMAGE | list\n",
+	      stderr);
+	return 2;
+}
