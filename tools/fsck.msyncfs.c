@@ -13,7 +13,7 @@
 
 #define PASSES	3	/* a repair can bring further damage to light */
 
-__attribute__((noreturn))
+__noreturn
 static void usage(FILE *to, int status)
 {
 	fputs("Usage: fsck.msyncfs [-n | -y | -p] [-fv] DEVICE\n"
@@ -30,7 +30,7 @@ static void usage(FILE *to, int status)
 	      "  -C, -T, -M, -R   accepted for fsck(8)\n"
 	      "\n"
 	      "Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not be\n"
-	      "checked, 16 usage\n", to);
+	      "checked, 16 wrong options\n", to);
 	exit(status);
 }
 

@@ -29,7 +29,8 @@ struct options {
 	bool		quiet;
 };
 
-__attribute__((noreturn, format(printf, 1, 2)))
+__printf(1, 2)
+__noreturn
 static void die(const char *fmt, ...)
 {
 	va_list ap;
@@ -42,7 +43,7 @@ static void die(const char *fmt, ...)
 	exit(1);
 }
 
-__attribute__((noreturn))
+__noreturn
 static void usage(FILE *to, int status)
 {
 	fprintf(to,
@@ -241,7 +242,7 @@ static void write_root(const struct device *dev, const struct msyncfs_geo *geo)
 /* Only the slot that counter 1 belongs to; the other stays zero, not valid. */
 static void write_slot(const struct device *dev, const struct msyncfs_geo *geo)
 {
-	static char block[MSYNCFS_BLOCK_SIZE] __attribute__((aligned(8)));
+	static char block[MSYNCFS_BLOCK_SIZE] __aligned(8);
 	struct msyncfs_disk_slot *slot = (struct msyncfs_disk_slot *)block;
 
 	slot->counter = cpu_to_le64(1);
@@ -257,7 +258,7 @@ static void write_super(const struct device *dev,
 			const struct msyncfs_geo *geo,
 			const struct options *opt)
 {
-	static char block[MSYNCFS_BLOCK_SIZE] __attribute__((aligned(8)));
+	static char block[MSYNCFS_BLOCK_SIZE] __aligned(8);
 	struct msyncfs_disk_super *ds = (struct msyncfs_disk_super *)block;
 
 	ds->magic = cpu_to_le64(MSYNCFS_MAGIC_SUPER);

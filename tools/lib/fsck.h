@@ -168,10 +168,10 @@ struct fsck {
 #define ANY	((u64)-1)
 
 /* fsck_io.c */
-void fsck_die(struct fsck *fs, const char *fmt, ...)
-	__attribute__((noreturn, format(printf, 2, 3)));
-bool problem(struct fsck *fs, bool safe, const char *fix, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+__printf(2, 3)
+__noreturn void fsck_die(struct fsck *fs, const char *fmt, ...);
+__printf(4, 5)
+bool problem(struct fsck *fs, bool safe, const char *fix, const char *fmt, ...);
 void *fsck_alloc(size_t len);
 void *fsck_grow(void *p, size_t *cap, size_t nr, size_t size);
 void blocks_add(struct blocks *b, u64 blkno);

@@ -158,12 +158,12 @@ static void salvage_dir_fields(struct fsck *fs, struct msyncfs_disk_inode *di,
 {
 	u64 ino = le64_to_cpu(di->h.blkno);
 	u64 parent = le64_to_cpu(di->parent);
+	bool root = ino == fs->geo.root_ino;
+	bool own_parent = parent == ino;
 
-	if (le32_to_cpu(di->nlink) == 1 ||
-	    (ino == fs->geo.root_ino && !di->nlink))
+	if (le32_to_cpu(di->nlink) == 1 || (root && !di->nlink))
 		di->nlink = cpu_to_le32(2);
-	if (!msyncfs_is_data(&fs->geo, parent) ||
-	    (parent == ino) != (ino == fs->geo.root_ino))
+	if (!msyncfs_is_data(&fs->geo, parent) || own_parent != root)
 		di->parent = cpu_to_le64(dir);
 	if (le32_to_cpu(di->dir_depth) > MSYNCFS_DIR_MAX_DEPTH)
 		di->dir_depth = cpu_to_le32(MSYNCFS_DIR_MAX_DEPTH);
@@ -342,22 +342,19 @@ static bool walk_node(struct map_walk *w, u64 blkno, unsigned int level,
 	struct fsck *fs = w->fs;
 	const char *why;
 
-	/* Claimed first: a block is looked into once, so this ends. */
-	if (w->quiet) {
-		why = node_load(w, blkno, level, &node);
-		if (why)
-			return true;
-	} else if (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno)) {
+	/* Not looked into twice: a damaged tree may have no end otherwise. */
+	if (!w->quiet &&
+	    (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno)))
 		return walk_claim(w, blkno, base);
-	} else {
-		why = node_load(w, blkno, level, &node);
-		if (why)
-			return !problem(fs, false, "clear the pointer",
-					"Block %llu, map of inode %llu%s, from index %llu on: %s",
-					blkno, w->info->ino,
-					inode_path(fs, w->info->ino), base,
-					why);
-	}
+
+	why = node_load(w, blkno, level, &node);
+	if (why && w->quiet)
+		return true;
+	if (why)
+		return !problem(fs, false, "clear the pointer",
+				"Block %llu, map of inode %llu%s, from index %llu on: %s",
+				blkno, w->info->ino,
+				inode_path(fs, w->info->ino), base, why);
 	walk_claim(w, blkno, base);
 	if (walk_ptrs(w, node.ptr, MSYNCFS_NODE_PTRS, level - 1, base))
 		blk_write(fs, blkno, &node);
@@ -376,6 +373,9 @@ static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 
 		if (!p)
 			continue;
+		/* Without claims only this ends a tree that is none. */
+		if (w->quiet && w->nr > w->fs->geo.blocks)
+			break;
 		if (level)
 			keep = walk_node(w, p, level, index);
 		else

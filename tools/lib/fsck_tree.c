@@ -351,7 +351,7 @@ static void runs_end(struct runs *r)
 				   r->first == r->last ? " %llu" : " %llu-%llu",
 				   r->first, r->last);
 	else if (r->shown == RUNS_SHOWN + 1)
-		strcpy(r->text + r->len, " ...");
+		memcpy(r->text + r->len, " ...", sizeof(" ..."));
 }
 
 static void runs_add(struct runs *r, u64 b)

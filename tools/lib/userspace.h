@@ -31,8 +31,13 @@ typedef __s64 s64;
 #define cpu_to_le64(x)	((__le64)htole64(x))
 #define cpu_to_le32(x)	((__le32)htole32(x))
 
-#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
 #define div_u64(n, d)		((u64)(n) / (d))
+
+/* linux/compiler_attributes.h */
+#define __noreturn		__attribute((noreturn))
+#define __aligned(x)		__attribute((aligned(x)))
+#define __printf(fmt, args)	__attribute((format(printf, fmt, args)))
+
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 
 #ifndef S_IALLUGO
