@@ -504,7 +504,8 @@ static int msyncfs_fresh_publish(struct inode *inode,
 	u64 len;
 	int err;
 
-	err = msyncfs_op_begin(sb, &op, plan->credits, plan->blocks);
+	/* Map nodes: only holes lack any, and their pages hold a promise. */
+	err = msyncfs_op_begin_resv(sb, &op, plan->credits, plan->blocks);
 	if (err)
 		return err;
 	img = list_first_entry(&cap->images, struct msyncfs_image, list);
