@@ -16,9 +16,9 @@ t_fsck
 t_mount
 t_run tree check "$MNT/t" 1
 t_run mkdir "$MNT/u"
-t_run cp -a "$MNT/t/." "$MNT/u/"
+t_run tree build "$MNT/u" 7
 t_remount
-t_run tree check "$MNT/u" 1
+t_run tree check "$MNT/u" 7
 t_run rm -rf "$MNT/u"
 t_umount
 t_fsck
