@@ -527,6 +527,7 @@ static int msyncfs_fresh_publish(struct inode *inode,
 			msyncfs_unreserve(sb, fresh->plain);
 		msyncfs_attach_inode(&op, inode, cap->end, true, attrs);
 		msyncfs_op_preflush(&op);
+		msyncfs_capture_publish(cap);
 		msyncfs_op_attach(&op, cap);
 	}
 	msyncfs_op_end(&op);

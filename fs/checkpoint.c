@@ -25,8 +25,8 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "fs.h"
 #include "trace.h"
+#include "txn.h"
 
 #define MSYNCFS_CHECKPOINT_DELAY	(10 * HZ)
 #define MSYNCFS_CHECKPOINT_BATCH	512
@@ -90,11 +90,29 @@ void msyncfs_image_put(struct msyncfs_image *img)
 		__free_page(img->page);
 	kmem_cache_free(msyncfs_image_cache, img);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_image_put);
+
+/* The image of @home in an xarray that holds a reference of it. */
+static struct msyncfs_image *msyncfs_image_find(struct xarray *xa, u64 home)
+{
+	struct msyncfs_image *img;
+
+	xa_lock(xa);
+	img = xa_load(xa, home);
+	if (img)
+		refcount_inc(&img->ref);
+	xa_unlock(xa);
+	return img;
+}
 
 /**
  * msyncfs_image_get - the newest image of a block that is not home
  * @sbi: filesystem
- * @home: home block
+ * @home: home block, of data
+ *
+ * Images that are not durable yet count: their pages may have left the cache.
+ * Looks in the order opposite to the one in which an image moves on, so that
+ * none is missed.
  *
  * Return: the image, referenced for the caller, or NULL when the home block
  * itself is what a reader must see (B4).
@@ -103,12 +121,20 @@ struct msyncfs_image *msyncfs_image_get(struct msyncfs_sb_info *sbi, u64 home)
 {
 	struct msyncfs_image *img;
 
-	xa_lock(&sbi->images);
-	img = xa_load(&sbi->images, home);
-	if (img)
-		refcount_inc(&img->ref);
-	xa_unlock(&sbi->images);
-	return img;
+	spin_lock(&sbi->txn_lock);
+	img = msyncfs_image_find(&sbi->running->data, home);
+	if (!img && sbi->cutting)
+		img = msyncfs_image_find(&sbi->cutting->data, home);
+	spin_unlock(&sbi->txn_lock);
+	return img ?: msyncfs_image_find(&sbi->images, home);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_image_get);
+
+static bool msyncfs_any_in(struct xarray *xa, u64 first, u64 last)
+{
+	unsigned long index = first;
+
+	return xa_find(xa, &index, last, XA_PRESENT) != NULL;
 }
 
 /**
@@ -119,10 +145,15 @@ struct msyncfs_image *msyncfs_image_get(struct msyncfs_sb_info *sbi, u64 home)
  */
 bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last)
 {
-	unsigned long index = first;
+	bool in;
 
-	return xa_find(&sbi->images, &index, last, XA_PRESENT) != NULL;
+	spin_lock(&sbi->txn_lock);
+	in = msyncfs_any_in(&sbi->running->data, first, last) ||
+	     (sbi->cutting && msyncfs_any_in(&sbi->cutting->data, first, last));
+	spin_unlock(&sbi->txn_lock);
+	return in || msyncfs_any_in(&sbi->images, first, last);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_image_in);
 
 /* Background checkpoint: now if the log is half full, else in a while. */
 static void msyncfs_checkpoint_kick(struct msyncfs_sb_info *sbi, u64 used)
@@ -378,6 +409,7 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 	}
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_home_range);
 
 static void msyncfs_checkpoint_fn(struct msyncfs_sb_info *sbi)
 {

@@ -103,6 +103,7 @@ static void msyncfs_set_ops(struct inode *inode, dev_t rdev)
 		inode->i_mapping->a_ops = &msyncfs_aops;
 		/* Pages on their way to fresh blocks must not change. */
 		mapping_set_stable_writes(inode->i_mapping);
+		mapping_set_release_always(inode->i_mapping);
 		break;
 	case S_IFDIR:
 		inode->i_op = &msyncfs_dir_inode_operations;

@@ -118,9 +118,21 @@ static void msyncfs_txn_switch(struct msyncfs_sb_info *sbi,
 			       struct msyncfs_txn *next)
 {
 	spin_lock(&sbi->txn_lock);
+	sbi->cutting = sbi->running;
 	sbi->running = next;
 	spin_unlock(&sbi->txn_lock);
 	wake_up_all(&sbi->txn_wait);
+}
+
+/* The record of a cut transaction is done: its images are found elsewhere. */
+static void msyncfs_txn_end(struct msyncfs_sb_info *sbi)
+{
+	struct msyncfs_txn *txn = sbi->cutting;
+
+	spin_lock(&sbi->txn_lock);
+	sbi->cutting = NULL;
+	spin_unlock(&sbi->txn_lock);
+	msyncfs_txn_free(txn);
 }
 
 static void msyncfs_cut_free(struct msyncfs_cut *cut)
@@ -134,8 +146,6 @@ static void msyncfs_cut_free(struct msyncfs_cut *cut)
 			__free_page(cut->header[i]);
 	kvfree(cut->images);
 	kvfree(cut->header);
-	if (cut->txn)
-		msyncfs_txn_free(cut->txn);
 }
 
 /*
@@ -177,9 +187,11 @@ static void msyncfs_cut_copy(struct msyncfs_cut *cut)
 	struct buffer_head *bh;
 	unsigned long blkno;
 
-	xa_for_each(&txn->data, blkno, img)
+	/* Readers find them in @data until they are in the index (B4). */
+	xa_for_each(&txn->data, blkno, img) {
+		refcount_inc(&img->ref);
 		cut->images[cut->nr++] = img;
-	xa_destroy(&txn->data);
+	}
 
 	xa_for_each(&txn->meta, blkno, bh) {
 		img = msyncfs_image_alloc(GFP_NOFS | __GFP_NOFAIL, true);
@@ -341,7 +353,8 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 	err = msyncfs_io_wait(&io, flags);
 	if (err) {
 		sbi->failed_pos = cut->pos;
-		if (++sbi->failed > 1)
+		/* Of a write with PREFLUSH nobody says which part failed. */
+		if (++sbi->failed > 1 || (flags & REQ_PREFLUSH))
 			msyncfs_abort(sbi->sb, "the log cannot be written", err);
 		else
 			msyncfs_err(sbi->sb,
@@ -422,7 +435,7 @@ static int msyncfs_commit_running(struct msyncfs_sb_info *sbi)
 		WARN_ON_ONCE(!list_empty(&txn->captures));
 		msyncfs_txn_switch(sbi, next);
 		WRITE_ONCE(sbi->durable_tid, txn->tid);
-		msyncfs_txn_free(txn);
+		msyncfs_txn_end(sbi);
 		return 0;
 	}
 	msyncfs_cut_alloc(&cut, txn);
@@ -441,6 +454,7 @@ static int msyncfs_commit_running(struct msyncfs_sb_info *sbi)
 		msyncfs_log_failed(sbi, &cut, err);
 	else
 		msyncfs_log_done(sbi, &cut);
+	msyncfs_txn_end(sbi);
 	msyncfs_cut_free(&cut);
 	return err;
 }

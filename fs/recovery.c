@@ -125,13 +125,12 @@ static int read_log(void *ctx, u64 pos, u32 nr, void *buf)
 }
 
 /* Slot @i as read into @buf: NULL when it is valid, else the reason. */
-static const char *read_slot(struct super_block *sb, unsigned int i, void *buf)
+static const char *check_slot(struct super_block *sb, unsigned int i,
+			      const void *buf)
 {
 	const struct msyncfs_disk_slot *slot = buf;
 	const char *why;
 
-	if (read_blocks(sb, MSYNCFS_SLOT_BLKNO + i, 1, buf))
-		return "cannot be read";
 	why = msyncfs_verify_slot(&MSYNCFS_SB(sb)->geo, slot);
 	if (!why && le64_to_cpu(slot->counter) % MSYNCFS_NR_SLOTS != i)
 		why = "tail slot in the wrong block";
@@ -142,6 +141,8 @@ static const char *read_slot(struct super_block *sb, unsigned int i, void *buf)
  * Of the two slots the valid one with the larger counter is in force. One that
  * is not valid is normal: a crash tore the write of it, and the other one still
  * describes the log, because log space is reused only after a slot is durable.
+ * One that cannot be read says nothing: it may be the one in force, and to
+ * replay from the other would undo what came after.
  */
 static int find_slot(struct replay *rp, void *buf)
 {
@@ -149,9 +150,16 @@ static int find_slot(struct replay *rp, void *buf)
 	const char *why[MSYNCFS_NR_SLOTS];
 	bool any = false;
 	unsigned int i;
+	int err;
 
 	for (i = 0; i < MSYNCFS_NR_SLOTS; i++) {
-		why[i] = read_slot(rp->sb, i, buf);
+		err = read_blocks(rp->sb, MSYNCFS_SLOT_BLKNO + i, 1, buf);
+		if (err) {
+			msyncfs_err(rp->sb, "block %u: the log tail cannot be read: error %d",
+				    MSYNCFS_SLOT_BLKNO + i, err);
+			return err;
+		}
+		why[i] = check_slot(rp->sb, i, buf);
 		if (why[i])
 			continue;
 		if (!any || le64_to_cpu(slot->counter) >

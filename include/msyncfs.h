@@ -76,6 +76,7 @@ struct msyncfs_group;
  * @txn_lock: guards @running and its counters
  * @txn_wait: for room in, or the draining of, the running transaction
  * @running: the transaction that operations join
+ * @cutting: the one before it while its record is on its way, else NULL
  * @commit_mutex: serialises cutting and writing of records; guards @seq,
  *	@head_pos, @failed_pos, @failed
  * @durable_tid: every transaction up to this one is durable
@@ -95,6 +96,7 @@ struct msyncfs_sb_info {
 	spinlock_t		txn_lock;
 	wait_queue_head_t	txn_wait;
 	struct msyncfs_txn	*running;
+	struct msyncfs_txn	*cutting;
 	u64			durable_tid;
 	u64			home_tid;
 	struct delayed_work	commit_work;
@@ -229,7 +231,8 @@ static inline bool msyncfs_is_dead(struct msyncfs_sb_info *sbi)
  * @folio: data: the captured folio, referenced until durable or failed; else NULL
  * @index: data: page index in the file
  * @convert: data: the map pointer changes with this commit
- * @writeback: data: @folio is under writeback and has not been copied yet
+ * @writeback: data: @folio is under writeback, which whoever has the capture
+ *	must end
  * @list: in the capture, then in the transaction
  */
 struct msyncfs_image {
@@ -387,6 +390,7 @@ struct msyncfs_capture *msyncfs_capture_alloc(gfp_t gfp);
 int msyncfs_capture_copy(struct msyncfs_capture *cap);
 void msyncfs_capture_put(struct msyncfs_capture *cap);
 void msyncfs_capture_release(struct msyncfs_capture *cap);
+void msyncfs_capture_publish(struct msyncfs_capture *cap);
 void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err);
 
 /* In mm/writeback.c */

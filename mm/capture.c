@@ -25,6 +25,7 @@
  * Under the freeze there is no I/O, no map lookup and no reclaiming allocation
  * (P2): everything is allocated before, for as many pages as are dirty then.
  */
+#include <kunit/visibility.h>
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
@@ -61,6 +62,7 @@ unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
 	rcu_read_unlock();
 	return nr;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_count_dirty);
 
 /**
  * msyncfs_capture_alloc - make an empty capture
@@ -101,6 +103,7 @@ void msyncfs_capture_put(struct msyncfs_capture *cap)
 	msyncfs_drop_images(&cap->images);
 	kfree(cap);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);
 
 /**
  * msyncfs_capture_release - the pages are durable, or dirty again
@@ -118,6 +121,22 @@ void msyncfs_capture_release(struct msyncfs_capture *cap)
 		folio_put(img->folio);
 		img->folio = NULL;
 	}
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_release);
+
+/**
+ * msyncfs_capture_publish - the map leads to the fresh blocks of the pages
+ * @cap: capture whose pages were not copied
+ *
+ * Until then no other copy can be found: msyncfs_release_folio() keeps the pages
+ * in the cache.
+ */
+void msyncfs_capture_publish(struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+
+	list_for_each_entry(img, &cap->images, list)
+		folio_clear_checked(img->folio);
 }
 
 /**
@@ -140,6 +159,7 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 		if (!folio)
 			continue;
 		folio_lock(folio);
+		folio_clear_checked(folio);
 		if (folio->mapping) {
 			folio_mark_dirty(folio);
 			if (err)
@@ -152,6 +172,7 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 		}
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_redirty);
 
 /* Copies a page; what lies beyond the end of the file reads as zeros (G1). */
 static void msyncfs_copy_folio(struct page *to, struct folio *folio,
@@ -184,11 +205,13 @@ int msyncfs_capture_copy(struct msyncfs_capture *cap)
 			return -ENOMEM;
 		msyncfs_copy_folio(img->page, img->folio, cap->size);
 		img->writeback = false;
+		folio_clear_checked(img->folio);
 		folio_end_writeback(img->folio);
 	}
 	cap->copied = true;
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_copy);
 
 /* Images for @nr pages, with pages for the copies if @copied. */
 static int msyncfs_prealloc(struct list_head *pool, unsigned long nr,
@@ -226,23 +249,74 @@ static bool msyncfs_capture_folio(struct msyncfs_capture *cap,
 	list_move_tail(&img->list, &cap->images);
 	cap->nr++;
 	cap->end = min_t(loff_t, cap->size, folio_pos(folio) + PAGE_SIZE);
+	img->writeback = true;
 	if (cap->copied) {
 		msyncfs_copy_folio(img->page, folio, cap->size);
-		folio_end_writeback(folio);
 		return true;
 	}
+	folio_set_checked(folio);
 	/* Written in place of a copy: the page itself must end in zeros. */
 	if (folio_pos(folio) + PAGE_SIZE > cap->size)
 		folio_zero_segment(folio, offset_in_folio(folio, cap->size),
 				   PAGE_SIZE);
-	img->writeback = true;
 	return true;
 }
 
-/* The pass under the freeze. */
-static void msyncfs_capture_range(struct msyncfs_capture *cap,
-				  struct address_space *mapping, pgoff_t first,
-				  pgoff_t last, struct list_head *pool)
+/*
+ * Dirty pages that lie this close together are write-protected in one go: that
+ * walks the page tables of the gaps too, but flushes the TLBs once.
+ */
+#define MSYNCFS_STRETCH_GAP	16
+#define MSYNCFS_STRETCH_MIN	8
+#define MSYNCFS_STRETCH_MAX	16384
+
+/* Where the stretch of dirty pages from *@first on ends; sets *@first. */
+static pgoff_t msyncfs_stretch(struct address_space *mapping, pgoff_t *first,
+			       pgoff_t last, unsigned int *nr)
+{
+	XA_STATE(xas, &mapping->i_pages, *first);
+	pgoff_t end = last;
+	void *entry;
+
+	*nr = 0;
+	rcu_read_lock();
+	xas_for_each_marked(&xas, entry, last, PAGECACHE_TAG_DIRTY) {
+		if (!*nr)
+			*first = xas.xa_index;
+		else if (xas.xa_index - end > MSYNCFS_STRETCH_GAP ||
+			 xas.xa_index - *first >= MSYNCFS_STRETCH_MAX)
+			break;
+		end = xas.xa_index;
+		++*nr;
+	}
+	rcu_read_unlock();
+	return end;
+}
+
+/*
+ * Write-protects and cleans the PTEs of a stretch. Nobody can make one writable
+ * again meanwhile: page_mkwrite waits for the thaw. All pages of the stretch
+ * with a dirty PTE are dirty already, so what the bitmap records is known.
+ */
+static void msyncfs_protect(struct address_space *mapping, pgoff_t first,
+			    pgoff_t last, unsigned long *bitmap)
+{
+#ifdef CONFIG_MAPPING_DIRTY_HELPERS
+	pgoff_t nr = last - first + 1, start = 0, end = 0;
+
+	if (!mapping_mapped(mapping))
+		return;
+	wp_shared_mapping_range(mapping, first, nr);
+	clean_record_shared_mapping_range(mapping, first, nr, first, bitmap,
+					  &start, &end);
+#endif
+}
+
+/* Takes the dirty pages of a stretch; false when the pool is empty. */
+static bool msyncfs_capture_stretch(struct msyncfs_capture *cap,
+				    struct address_space *mapping,
+				    pgoff_t first, pgoff_t last,
+				    struct list_head *pool)
 {
 	struct msyncfs_image *img;
 	struct folio_batch fbatch;
@@ -265,6 +339,39 @@ static void msyncfs_capture_range(struct msyncfs_capture *cap,
 		}
 		folio_batch_release(&fbatch);
 	}
+	return !list_empty(pool);
+}
+
+/* Copied pages have nothing to wait for; after the thaw, to keep that short. */
+static void msyncfs_capture_thaw(struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+
+	list_for_each_entry(img, &cap->images, list) {
+		img->writeback = false;
+		folio_end_writeback(img->folio);
+	}
+}
+
+/* The pass under the freeze. */
+static void msyncfs_capture_range(struct msyncfs_capture *cap,
+				  struct address_space *mapping, pgoff_t first,
+				  pgoff_t last, struct list_head *pool,
+				  unsigned long *bitmap)
+{
+	unsigned int nr;
+	pgoff_t end;
+
+	do {
+		end = msyncfs_stretch(mapping, &first, last, &nr);
+		if (!nr)
+			return;
+		if (nr >= MSYNCFS_STRETCH_MIN)
+			msyncfs_protect(mapping, first, end, bitmap);
+		if (!msyncfs_capture_stretch(cap, mapping, first, end, pool))
+			return;
+		first = end + 1;
+	} while (end < last);
 }
 
 /**
@@ -287,7 +394,7 @@ struct msyncfs_capture *msyncfs_capture(struct inode *inode, pgoff_t first,
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct address_space *mapping = inode->i_mapping;
 	struct msyncfs_capture *cap;
-	unsigned long nr, room;
+	unsigned long nr, room, *bitmap;
 	LIST_HEAD(pool);
 	u64 start;
 	int err;
@@ -298,19 +405,19 @@ struct msyncfs_capture *msyncfs_capture(struct inode *inode, pgoff_t first,
 	if (!nr)
 		return NULL;
 	cap = msyncfs_capture_alloc(GFP_NOFS);
-	if (!cap)
-		return ERR_PTR(-ENOMEM);
+	bitmap = bitmap_zalloc(MSYNCFS_STRETCH_MAX, GFP_NOFS);
+	if (!cap || !bitmap) {
+		err = -ENOMEM;
+		goto out;
+	}
 again:
 	/* Some more for pages that get dirty before the freeze. */
 	room = min(nr + nr / 8 + 4, limit);
 	cap->copied = nr <= copy_max;
 	msyncfs_drop_images(&pool);
 	err = msyncfs_prealloc(&pool, room, cap->copied);
-	if (err) {
-		msyncfs_drop_images(&pool);
-		msyncfs_capture_put(cap);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto out;
 
 	down_write(&mi->i_freeze);
 	start = ktime_get_ns();
@@ -320,15 +427,20 @@ again:
 		goto again;
 	}
 	cap->size = i_size_read(inode);
-	msyncfs_capture_range(cap, mapping, first, last, &pool);
+	msyncfs_capture_range(cap, mapping, first, last, &pool, bitmap);
 	up_write(&mi->i_freeze);
 	trace_msyncfs_capture(inode, first, last, cap->nr, cap->copied,
 			      ktime_get_ns() - start);
+	if (cap->copied)
+		msyncfs_capture_thaw(cap);
 
+out:
 	msyncfs_drop_images(&pool);
-	if (!cap->nr) {
+	bitmap_free(bitmap);
+	if (!err && cap->nr)
+		return cap;
+	if (cap)
 		msyncfs_capture_put(cap);
-		return NULL;
-	}
-	return cap;
+	return ERR_PTR(err);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture);

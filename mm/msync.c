@@ -3,6 +3,7 @@
  * msync(MS_SYNC) and fsync: what the kernel calls once for each mapping in the
  * range of the system call. Capture, commit, and an honest answer.
  */
+#include <kunit/visibility.h>
 #include <linux/fs.h>
 #include <linux/pagemap.h>
 
@@ -73,6 +74,7 @@ int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 	}
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_inode);
 
 /**
  * msyncfs_fsync - file_operations: fsync, fdatasync and msync(MS_SYNC)
@@ -94,6 +96,8 @@ int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 		return -EIO;
 	trace_msyncfs_fsync_enter(inode, start, end, datasync);
 	err = msyncfs_sync_inode(inode, start, end, datasync);
+	if (!err)
+		err = msyncfs_dio_flush(inode);
 	err2 = file_check_and_advance_wb_err(file);
 	if (!err)
 		err = err2;

@@ -63,11 +63,22 @@ static int msyncfs_writepages(struct address_space *mapping,
 	return err;
 }
 
+/*
+ * May the page leave the cache? Not while its newest content is on its way to
+ * fresh blocks that the map does not know yet. (A copied page may: its image is
+ * found in the transaction, B4.)
+ */
+static bool msyncfs_release_folio(struct folio *folio, gfp_t gfp)
+{
+	return !folio_test_checked(folio);
+}
+
 const struct address_space_operations msyncfs_aops = {
 	.read_folio		= msyncfs_read_folio,
 	.readahead		= msyncfs_readahead,
 	.writepages		= msyncfs_writepages,
 	.dirty_folio		= filemap_dirty_folio,
+	.release_folio		= msyncfs_release_folio,
 	.migrate_folio		= filemap_migrate_folio,
 	.is_partially_uptodate	= iomap_is_partially_uptodate,
 	.error_remove_folio	= generic_error_remove_folio,
