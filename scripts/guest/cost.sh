@@ -39,7 +39,8 @@ t_umount
 after=$(t_io)
 # shellcheck disable=SC2086 # words wanted
 set -- $before $after
-t_info "$calls calls of 64 scattered pages: $(awk -v d="$dirty" -v k=$(($5 - $2)) -v w=$(($4 - $1)) -v f=$(($6 - $3)) \
+written=$(awk -v a="$2" -v b="$5" 'BEGIN { printf "%d", b - a + 0.5 }')
+t_info "$calls calls of 64 scattered pages: $(awk -v d="$dirty" -v k="$written" -v w=$(($4 - $1)) -v f=$(($6 - $3)) \
 	'BEGIN { printf "%d KiB dirty, %d KiB written (%.3f x, bound 2.1), %d writes, %d flushes", d, k, k / d, w, f }')"
-t_le "KiB written for $dirty KiB dirty" $(($5 - $2)) $((dirty * 21 / 10))
+t_le "KiB written for $dirty KiB dirty" "$written" $((dirty * 21 / 10))
 t_fsck
