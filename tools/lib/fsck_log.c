@@ -103,8 +103,12 @@ static int note_record(void *ctx, const struct msyncfs_disk_record *rec,
 	return 0;
 }
 
-/* The slot in force in @slot; false when there is none. */
-static bool find_slot(struct fsck *fs, struct msyncfs_disk_slot *slot)
+/*
+ * The slot in force in @slot; false when there is none. *@lost: one cannot be
+ * read, and may have been the one in force; it is to be written anew.
+ */
+static bool find_slot(struct fsck *fs, struct msyncfs_disk_slot *slot,
+		      bool *lost)
 {
 	struct msyncfs_disk_slot s;
 	bool any = false;
@@ -113,8 +117,15 @@ static bool find_slot(struct fsck *fs, struct msyncfs_disk_slot *slot)
 	for (i = 0; i < MSYNCFS_NR_SLOTS; i++) {
 		u64 pos = (u64)(MSYNCFS_SLOT_BLKNO + i) << MSYNCFS_BLOCK_SHIFT;
 
-		if (device_read(&fs->dev, &s, sizeof(s), pos) ||
-		    msyncfs_verify_slot(&fs->geo, &s) ||
+		if (device_read(&fs->dev, &s, sizeof(s), pos)) {
+			if (!problem(fs, false, "go by the other one",
+				     "Log: the tail slot in block %u cannot be read",
+				     MSYNCFS_SLOT_BLKNO + i))
+				fsck_die(fs, "cannot go on without the log");
+			*lost = true;
+			continue;
+		}
+		if (msyncfs_verify_slot(&fs->geo, &s) ||
 		    le64_to_cpu(s.counter) % MSYNCFS_NR_SLOTS != i)
 			continue;
 		if (!any || le64_to_cpu(s.counter) > le64_to_cpu(slot->counter))
@@ -178,11 +189,11 @@ void fsck_log(struct fsck *fs)
 	struct msyncfs_disk_slot slot = {};
 	u64 end_pos, end_seq, bad_seq, records;
 	enum msyncfs_reject why;
-	bool discard = false;
+	bool discard = false, go_on = true;
 	int err;
 
 	umap_clear(&fs->replay);
-	if (!find_slot(fs, &slot)) {
+	if (!find_slot(fs, &slot, &discard)) {
 		if (!problem(fs, false, "discard the log",
 			     "Log: none of the two tail slots is valid"))
 			fsck_die(fs, "cannot go on without a log");
@@ -199,16 +210,16 @@ void fsck_log(struct fsck *fs)
 	free(r.record);
 
 	if (err == -EUCLEAN)
-		discard = problem(fs, false,
-				  "discard it and all that follow it",
-				  "Log: record %llu in block %llu is damaged (%s), but it was durable",
-				  bad_seq, fs->geo.log_start + end_pos,
-				  msyncfs_reject_name(why));
+		go_on = problem(fs, false, "discard it and all that follow it",
+				"Log: record %llu in block %llu is damaged (%s), but it was durable",
+				bad_seq, fs->geo.log_start + end_pos,
+				msyncfs_reject_name(why));
 	else if (err)
-		discard = problem(fs, false, "discard what cannot be read",
-				  "Log: cannot be read (%s)", strerror(-err));
-	if (err && !discard)
+		go_on = problem(fs, false, "discard what cannot be read",
+				"Log: cannot be read (%s)", strerror(-err));
+	if (!go_on)
 		fsck_die(fs, "cannot go on without the log");
+	discard |= !!err;
 
 	records = end_seq - le64_to_cpu(slot.tail_seq);
 	if (records)
