@@ -204,10 +204,28 @@ static int msyncfs_map_homes(struct msyncfs_op *op, struct inode *inode,
 				      false);
 		if (err)
 			return err;
-		msyncfs_resv_release(inode, img->index, img->index + len - 1);
 		img = next;
 	}
 	return 0;
+}
+
+/*
+ * All pages have their blocks. Also those that had them before: a reservation
+ * made while the block appeared is one too many.
+ */
+static void msyncfs_release_resv(struct inode *inode,
+				 struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img, *next;
+	struct msyncfs_run run;
+
+	img = list_first_entry(&cap->images, struct msyncfs_image, list);
+	while (!msyncfs_cap_end(cap, img) &&
+	       !xa_empty(&MSYNCFS_I(inode)->i_resv)) {
+		next = msyncfs_next_run(cap, img, U64_MAX, &run);
+		msyncfs_resv_release(inode, run.index, run.index + run.len - 1);
+		img = next;
+	}
 }
 
 /* What of the inode itself goes into the record with the capture. */
@@ -251,8 +269,10 @@ static int msyncfs_attach_copied(struct inode *inode,
 			return err;
 		}
 	}
+	msyncfs_release_resv(inode, cap);
 	msyncfs_attach_inode(&op, inode, cap->end, plan->changes, attrs);
 	msyncfs_op_attach(&op, cap);
+	msyncfs_capture_publish(cap);
 	msyncfs_op_end(&op);
 	return 0;
 }
@@ -291,10 +311,14 @@ static int msyncfs_attach_split(struct inode *inode,
 	struct msyncfs_capture *part;
 	struct msyncfs_plan plan;
 	unsigned int max;
+	bool first;
 	int err = 0;
 
-	if (!sbi->nr_split++)
-		msyncfs_info(sb, "inode %lu: %u pages do not fit one log record and there is no room for fresh blocks: committed in several",
+	spin_lock(&sbi->txn_lock);
+	first = !sbi->nr_split++;
+	spin_unlock(&sbi->txn_lock);
+	if (first)
+		msyncfs_info(sb, "inode %lu: %u pages fit neither one log record nor fresh blocks: committed in several",
 			     inode->i_ino, cap->nr);
 	while (!err && cap->nr) {
 		max = sbi->record_images / 2;
@@ -410,18 +434,23 @@ static int msyncfs_fresh_claim(struct inode *inode, struct msyncfs_capture *cap,
 	return 0;
 }
 
-/* Writes the pages themselves; a store to one waits for that one's write. */
+/*
+ * Writes the copies, if there are; else the pages themselves, and a store to one
+ * waits for that one's write.
+ */
 static int msyncfs_fresh_write(struct inode *inode, struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img;
 	struct blk_plug plug;
 	struct msyncfs_io io;
 
-	msyncfs_io_init(&io, inode->i_sb, true);
+	img = list_first_entry(&cap->images, struct msyncfs_image, list);
+	msyncfs_io_init(&io, inode->i_sb, !img->page);
 	blk_start_plug(&plug);
 	list_for_each_entry(img, &cap->images, list) {
 		img->writeback = false;	/* the end of its write ends it */
-		msyncfs_io_add(&io, img->home, folio_page(img->folio, 0));
+		msyncfs_io_add(&io, img->home, img->page ?:
+						folio_page(img->folio, 0));
 	}
 	blk_finish_plug(&plug);
 	return msyncfs_io_wait(&io, 0);
@@ -450,10 +479,7 @@ static int msyncfs_fresh_switch(struct msyncfs_op *op, struct inode *inode,
 		if (ext.blkno)
 			msyncfs_free(op, ext.blkno, ext.len);
 	}
-	err = msyncfs_map_set(op, inode, index, len, home, false);
-	if (!err)
-		msyncfs_resv_release(inode, index, index + len - 1);
-	return err;
+	return msyncfs_map_set(op, inode, index, len, home, false);
 }
 
 /* Longest run from @img on whose homes follow each other. */
@@ -525,10 +551,11 @@ static int msyncfs_fresh_publish(struct inode *inode,
 		/* The blocks are used now, no longer promised. */
 		if (fresh->plain)
 			msyncfs_unreserve(sb, fresh->plain);
+		msyncfs_release_resv(inode, cap);
 		msyncfs_attach_inode(&op, inode, cap->end, true, attrs);
 		msyncfs_op_preflush(&op);
-		msyncfs_capture_publish(cap);
 		msyncfs_op_attach(&op, cap);
+		msyncfs_capture_publish(cap);
 	}
 	msyncfs_op_end(&op);
 	return err;
@@ -591,18 +618,18 @@ int msyncfs_attach(struct inode *inode, struct msyncfs_capture *cap, bool attrs)
 		err = msyncfs_plan_copied(inode, cap, &plan);
 		if (err)
 			goto out;
-		if (plan.credits + 1 + cap->nr <= sbi->record_images)
+		if (plan.credits + 1 + cap->nr <= sbi->record_images) {
 			err = msyncfs_attach_copied(inode, cap, &plan, attrs);
-		else
-			err = msyncfs_attach_split(inode, cap, attrs);
-	} else {
-		err = msyncfs_attach_fresh(inode, cap, attrs);
-		/* Once written the pages are open for stores: no cut any more. */
-		first = list_first_entry(&cap->images, struct msyncfs_image,
-					 list);
-		if ((err == -ENOSPC || err == -EFBIG) && first->writeback)
-			err = msyncfs_attach_split(inode, cap, attrs);
+			goto out;
+		}
+		cap->copied = false;
 	}
+	err = msyncfs_attach_fresh(inode, cap, attrs);
+	/* Pages once written are open for stores: without copies no cut. */
+	first = list_first_entry(&cap->images, struct msyncfs_image, list);
+	if ((err == -ENOSPC || err == -EFBIG) &&
+	    (first->writeback || first->page))
+		err = msyncfs_attach_split(inode, cap, attrs);
 out:
 	if (err)
 		msyncfs_capture_redirty(cap, err);
@@ -634,6 +661,7 @@ void msyncfs_attach_op(struct msyncfs_op *op, struct inode *inode,
 	} else {
 		WRITE_ONCE(MSYNCFS_I(inode)->i_data_tid, op->tid);
 		msyncfs_op_attach(op, cap);
+		msyncfs_capture_publish(cap);
 	}
 	msyncfs_capture_put(cap);
 }

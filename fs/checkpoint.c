@@ -285,6 +285,12 @@ static void msyncfs_retire(struct msyncfs_sb_info *sbi, struct xarray *done,
 	LIST_HEAD(retired);
 
 	xa_for_each(done, home, img) {
+		/*
+		 * Of a record that became durable meanwhile: home already, but
+		 * a crash would replay it. Others must see that (B2).
+		 */
+		if (img->tid > tid)
+			continue;
 		if (xa_cmpxchg(&sbi->images, home, img, NULL, GFP_NOFS) == img)
 			msyncfs_image_put(img);
 	}

@@ -198,7 +198,7 @@ static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
 				return folio;
 			folio_put(folio);
 		}
-		folio = msyncfs_folio_begin(inode, index, false);
+		folio = msyncfs_folio_begin(inode, index);
 		if (IS_ERR(folio) || !old || folio_test_uptodate(folio))
 			return folio;
 		/* Reclaimed in between. */

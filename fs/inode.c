@@ -149,9 +149,8 @@ static void msyncfs_decode(struct inode *inode)
 }
 
 /*
- * What fsync() has to wait for is not on disk. Eviction commits, so normally
- * nothing: but what it failed to commit is in the running transaction now, and
- * an O_DIRECT write may have been to this inode.
+ * What fsync() has to wait for is not on disk, and an earlier life of the inode
+ * may have ended before its last change was durable: take all that is not.
  */
 static void msyncfs_inherit_tid(struct inode *inode)
 {
@@ -159,12 +158,10 @@ static void msyncfs_inherit_tid(struct inode *inode)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 
 	mi->i_dio_seq = atomic64_read(&sbi->dio_seq);
-	if (READ_ONCE(sbi->failed)) {
-		spin_lock(&sbi->txn_lock);
-		mi->i_tid = sbi->running->tid;
-		spin_unlock(&sbi->txn_lock);
-		mi->i_data_tid = mi->i_tid;
-	}
+	spin_lock(&sbi->txn_lock);
+	mi->i_tid = sbi->running->tid;
+	spin_unlock(&sbi->txn_lock);
+	mi->i_data_tid = mi->i_tid;
 }
 
 static int msyncfs_read_inode(struct inode *inode)
@@ -450,39 +447,34 @@ static void msyncfs_delete_inode(struct inode *inode)
 }
 
 /*
- * An inode that stays on disk leaves memory: what is known of it here must be
- * durable first. A record that fails makes its pages dirty again, and they are
- * about to go; and fsync() after the next open knows nothing of i_tid.
+ * An inode that stays on disk leaves memory. What of it is on its way to the log
+ * stays in the transaction, also when a record fails, and is read from there;
+ * so there is nothing to wait for, and memory reclaim may come here.
  */
 static void msyncfs_settle_inode(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct msyncfs_op op;
 
-	if (msyncfs_log_dead(sbi))
+	/* Times only, and not while somebody waits for memory. */
+	if (!test_bit(MSYNCFS_I_DIRTY, &MSYNCFS_I(inode)->i_flags) ||
+	    (current->flags & PF_MEMALLOC) || sb_rdonly(sb) ||
+	    msyncfs_log_dead(MSYNCFS_SB(sb)))
 		return;
-	if (test_bit(MSYNCFS_I_DIRTY, &mi->i_flags) && !sb_rdonly(sb)) {
-		sb_start_intwrite(sb);
-		if (!msyncfs_op_begin(sb, &op, 1, 0)) {
-			msyncfs_inode_dirty(&op, inode, false);
-			msyncfs_op_end(&op);
-		}
-		sb_end_intwrite(sb);
+	sb_start_intwrite(sb);
+	if (!msyncfs_op_begin(sb, &op, 1, 0)) {
+		msyncfs_inode_dirty(&op, inode, false);
+		msyncfs_op_end(&op);
 	}
-	/* A failure has been logged, and is in the mapping's errseq. */
-	if (READ_ONCE(sbi->durable_tid) < mi->i_tid)
-		msyncfs_commit(sb, mi->i_tid);
+	sb_end_intwrite(sb);
 }
 
 /**
  * msyncfs_evict_inode - super_operations.evict_inode
  * @inode: inode that nobody has a reference to
  *
- * Context: may wait for a commit. In memory reclaim that is without harm: the
- * commit itself allocates with GFP_NOFS, and needs none of the locks under
- * which others allocate without.
+ * Context: deleting it may wait for a commit; that is never memory reclaim's to
+ * do, which finds only inodes with links.
  */
 void msyncfs_evict_inode(struct inode *inode)
 {

@@ -125,7 +125,7 @@ int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to)
 		ret = msyncfs_fetch_page(inode, index, &ext);
 		if (ret <= 0)
 			return ret;
-		folio = msyncfs_folio_begin(inode, index, false);
+		folio = msyncfs_folio_begin(inode, index);
 		if (IS_ERR(folio))
 			return PTR_ERR(folio);
 		if (folio_test_uptodate(folio))

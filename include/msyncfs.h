@@ -406,8 +406,7 @@ void msyncfs_readahead(struct readahead_control *rac);
 /* In mm/fault.c */
 extern const struct vm_operations_struct msyncfs_vm_ops;
 int msyncfs_file_mmap(struct file *file, struct vm_area_struct *vma);
-struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index,
-				  bool hole);
+struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index);
 void msyncfs_folio_end(struct inode *inode, struct folio *folio);
 
 /* In mm/msync.c */

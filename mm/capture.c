@@ -125,11 +125,10 @@ void msyncfs_capture_release(struct msyncfs_capture *cap)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_release);
 
 /**
- * msyncfs_capture_publish - the map leads to the fresh blocks of the pages
- * @cap: capture whose pages were not copied
+ * msyncfs_capture_publish - the pages can be read elsewhere
+ * @cap: capture: its images are in the transaction, or its fresh blocks in the map
  *
- * Until then no other copy can be found: msyncfs_release_folio() keeps the pages
- * in the cache.
+ * Until then msyncfs_release_folio() keeps the pages in the cache (B4).
  */
 void msyncfs_capture_publish(struct msyncfs_capture *cap)
 {
@@ -205,7 +204,6 @@ int msyncfs_capture_copy(struct msyncfs_capture *cap)
 			return -ENOMEM;
 		msyncfs_copy_folio(img->page, img->folio, cap->size);
 		img->writeback = false;
-		folio_clear_checked(img->folio);
 		folio_end_writeback(img->folio);
 	}
 	cap->copied = true;
@@ -250,11 +248,11 @@ static bool msyncfs_capture_folio(struct msyncfs_capture *cap,
 	cap->nr++;
 	cap->end = min_t(loff_t, cap->size, folio_pos(folio) + PAGE_SIZE);
 	img->writeback = true;
+	folio_set_checked(folio);
 	if (cap->copied) {
 		msyncfs_copy_folio(img->page, folio, cap->size);
 		return true;
 	}
-	folio_set_checked(folio);
 	/* Written in place of a copy: the page itself must end in zeros. */
 	if (folio_pos(folio) + PAGE_SIZE > cap->size)
 		folio_zero_segment(folio, offset_in_folio(folio, cap->size),

@@ -45,22 +45,20 @@ static void msyncfs_folio_lock_stable(struct inode *inode, struct folio *folio)
  * msyncfs_folio_begin - get a folio of the page cache to modify it
  * @inode: file
  * @index: page
- * @hole: it has no block on disk: reserve one
  *
- * The caller fills it (it need not be uptodate), marks it dirty and calls
+ * The caller makes sure that a page over a hole has a reservation, fills it (it
+ * need not be uptodate), marks it dirty and calls
  * msyncfs_folio_end(). In between it must not touch user memory other than with
  * page faults off (P3), and do no I/O (P2).
  *
  * Context: may sleep, never for a commit.
  * Return: the folio, locked, referenced and not under writeback, with i_freeze
- * held shared; ERR_PTR(-ENOMEM), or -ENOSPC or -EIO from the reservation.
+ * held shared; ERR_PTR(-ENOMEM).
  */
-struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index,
-				  bool hole)
+struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct folio *folio;
-	int err;
 
 	for (;;) {
 		folio = __filemap_get_folio(mapping, index,
@@ -71,17 +69,9 @@ struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index,
 		folio_unlock(folio);
 		msyncfs_folio_lock_stable(inode, folio);
 		if (folio->mapping == mapping)
-			break;
+			return folio;
 		msyncfs_folio_end(inode, folio);
 	}
-	if (hole) {
-		err = msyncfs_resv_page(inode, index);
-		if (err) {
-			msyncfs_folio_end(inode, folio);
-			return ERR_PTR(err);
-		}
-	}
-	return folio;
 }
 
 /**

@@ -64,9 +64,8 @@ static int msyncfs_writepages(struct address_space *mapping,
 }
 
 /*
- * May the page leave the cache? Not while its newest content is on its way to
- * fresh blocks that the map does not know yet. (A copied page may: its image is
- * found in the transaction, B4.)
+ * May the page leave the cache? Not between its capture and the moment at which
+ * its newest content is found in a transaction or on its fresh block (B4).
  */
 static bool msyncfs_release_folio(struct folio *folio, gfp_t gfp)
 {
