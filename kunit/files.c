@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reading, writing and changing files from within the kernel: see files.h.
+ */
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/slab.h>
+
+#include "files.h"
+
+/**
+ * files_quiet - no I/O but what the test asks for
+ * @fake: mounted
+ *
+ * The background checkpoint is off from here on; the background commit for some
+ * seconds from the next change on.
+ */
+void files_quiet(struct msyncfs_fake *fake)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(fake->sb);
+
+	set_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state);
+	cancel_delayed_work_sync(&sbi->checkpoint_timer);
+	cancel_work_sync(&sbi->checkpoint_work);
+	cancel_delayed_work_sync(&sbi->commit_work);
+}
+
+/**
+ * files_write - write whole pages
+ * @test: test, which fails if this does
+ * @file: file
+ * @index: first page
+ * @nr: so many
+ * @fill: what they are full of
+ */
+void files_write(struct kunit *test, struct file *file, pgoff_t index,
+		 unsigned int nr, u8 fill)
+{
+	loff_t pos = (loff_t)index << PAGE_SHIFT;
+	void *buf = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	memset(buf, fill, PAGE_SIZE);
+	while (nr--)
+		KUNIT_ASSERT_EQ(test, kernel_write(file, buf, PAGE_SIZE, &pos),
+				PAGE_SIZE);
+	kunit_kfree(test, buf);
+}
+
+/**
+ * files_read - what a page is full of
+ * @file: file
+ * @index: page
+ *
+ * Return: the byte; -ENODATA: the file ends before it; -EILSEQ: this and that;
+ * the error of the read.
+ */
+int files_read(struct file *file, pgoff_t index)
+{
+	loff_t pos = (loff_t)index << PAGE_SHIFT;
+	u8 *buf = kmalloc(PAGE_SIZE, GFP_KERNEL | __GFP_NOFAIL);
+	ssize_t ret = kernel_read(file, buf, PAGE_SIZE, &pos);
+
+	if (!ret)
+		ret = -ENODATA;
+	if (ret > 0)
+		ret = ret < PAGE_SIZE || memchr_inv(buf, buf[0], PAGE_SIZE) ?
+		      -EILSEQ : buf[0];
+	kfree(buf);
+	return ret;
+}
+
+/**
+ * files_expect - expect pages to be full of something
+ * @test: test
+ * @file: file
+ * @index: first page
+ * @nr: so many
+ * @fill: what files_read() must return for each
+ */
+void files_expect(struct kunit *test, struct file *file, pgoff_t index,
+		  unsigned int nr, int fill)
+{
+	for (; nr--; index++)
+		KUNIT_EXPECT_EQ_MSG(test, files_read(file, index), fill,
+				    "page %lu", index);
+}
+
+/**
+ * files_sync - what msync(MS_SYNC) of a mapping of the whole file does
+ * @file: file
+ *
+ * Return: 0 or a negative errno.
+ */
+int files_sync(struct file *file)
+{
+	return vfs_fsync_range(file, 0, LLONG_MAX, 1);
+}
+
+/**
+ * files_dirty - number of dirty pages
+ * @file: file
+ */
+unsigned long files_dirty(struct file *file)
+{
+	return msyncfs_count_dirty(file_inode(file), 0, ULONG_MAX, ULONG_MAX);
+}
+
+/**
+ * files_block - the home block of a page
+ * @test: test, which fails if the map cannot be read
+ * @file: file
+ * @index: page
+ *
+ * Return: the block, 0 for a hole.
+ */
+u64 files_block(struct kunit *test, struct file *file, pgoff_t index)
+{
+	struct msyncfs_extent ext;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_map_lookup(file_inode(file), index, 1,
+						 &ext), 0);
+	return ext.blkno;
+}
+
+/**
+ * files_truncate - change the size of a file
+ * @file: file
+ * @size: in bytes
+ *
+ * Return: 0 or a negative errno.
+ */
+int files_truncate(struct file *file, loff_t size)
+{
+	return vfs_truncate(&file->f_path, size);
+}
+
+/**
+ * files_unlink - remove a name from the root directory
+ * @fake: mounted
+ * @name: name
+ *
+ * Return: 0 or a negative errno.
+ */
+int files_unlink(struct msyncfs_fake *fake, const char *name)
+{
+	struct dentry *root = fake->mnt->mnt_root, *dentry;
+	int err;
+
+	err = mnt_want_write(fake->mnt);
+	if (err)
+		return err;
+	inode_lock_nested(d_inode(root), I_MUTEX_PARENT);
+	dentry = lookup_one_len(name, root, strlen(name));
+	if (IS_ERR(dentry)) {
+		err = PTR_ERR(dentry);
+	} else {
+		err = d_is_negative(dentry) ? -ENOENT :
+		      vfs_unlink(&nop_mnt_idmap, d_inode(root), dentry, NULL);
+		dput(dentry);
+	}
+	inode_unlock(d_inode(root));
+	mnt_drop_write(fake->mnt);
+	return err;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Files on the fake device, as the suites for the log and the capture use them:
+ * pages full of one byte, so that a page says by itself who wrote it.
+ */
+#ifndef MSYNCFS_KUNIT_FILES_H
+#define MSYNCFS_KUNIT_FILES_H
+
+#include "fake.h"
+
+void files_quiet(struct msyncfs_fake *fake);
+void files_write(struct kunit *test, struct file *file, pgoff_t index,
+		 unsigned int nr, u8 fill);
+int files_read(struct file *file, pgoff_t index);
+void files_expect(struct kunit *test, struct file *file, pgoff_t index,
+		  unsigned int nr, int fill);
+int files_sync(struct file *file);
+unsigned long files_dirty(struct file *file);
+u64 files_block(struct kunit *test, struct file *file, pgoff_t index);
+int files_truncate(struct file *file, loff_t size);
+int files_unlink(struct msyncfs_fake *fake, const char *name);
+
+#endif /* MSYNCFS_KUNIT_FILES_H */

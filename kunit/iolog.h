@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A record of the I/O that reaches the fake device, and a script of what goes
+ * wrong with it: the n-th I/O fails, or the power fails at it.
+ */
+#ifndef MSYNCFS_KUNIT_IOLOG_H
+#define MSYNCFS_KUNIT_IOLOG_H
+
+#include "fake.h"
+
+#define IOLOG_MAX	1024
+#define IOLOG_NEVER	UINT_MAX
+
+/**
+ * struct iolog_io - one I/O as the device saw it
+ * @ops: MSYNCFS_FAKE_*
+ * @opf: flags of the bio
+ * @blkno: first block
+ * @nr: blocks, 0 for a bare flush; 1 for a part of one
+ */
+struct iolog_io {
+	unsigned int	ops;
+	blk_opf_t	opf;
+	u64		blkno;
+	unsigned int	nr;
+};
+
+/**
+ * struct iolog - what happened, and what is to happen
+ * @fake: device
+ * @io: what happened, in order
+ * @nr: of them; counting goes on beyond IOLOG_MAX
+ * @mask: kinds of I/O that are looked at, MSYNCFS_FAKE_*
+ * @fail_at: the I/O with this number fails
+ * @fail_nr: and so many from there on, that one included
+ * @fate: how they fail
+ * @failed: so many have
+ * @cut_at: the power fails at the I/O with this number: it gets as far as the
+ *	volatile cache, later ones nowhere
+ * @cut: it has failed
+ */
+struct iolog {
+	struct msyncfs_fake	*fake;
+	struct iolog_io		io[IOLOG_MAX];
+	unsigned int		nr;
+	unsigned int		mask;
+	unsigned int		fail_at;
+	unsigned int		fail_nr;
+	enum msyncfs_fake_fate	fate;
+	unsigned int		failed;
+	unsigned int		cut_at;
+	bool			cut;
+};
+
+struct iolog *iolog_start(struct msyncfs_fake *fake, unsigned int mask);
+void iolog_reset(struct iolog *log);
+void iolog_fail(struct iolog *log, unsigned int at, unsigned int nr,
+		enum msyncfs_fake_fate fate);
+void iolog_cut(struct iolog *log, unsigned int at);
+void iolog_power_off(struct iolog *log);
+bool iolog_keep(void *seed, u64 blkno);
+const char *iolog_text(struct iolog *log, char *buf, size_t len);
+
+#endif /* MSYNCFS_KUNIT_IOLOG_H */

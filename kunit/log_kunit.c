@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite for fs/log.c and fs/checkpoint.c when all goes well: what a
+ * commit sends to the device and in which order, what its record holds, who
+ * shares one, and what lies in the log only. What happens when I/O fails or
+ * the power does is logfail_kunit.c's.
+ */
+#include <kunit/test.h>
+#include <linux/dcache.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/pagemap.h>
+
+#include "files.h"
+#include "fs/txn.h"
+#include "iolog.h"
+
+#define BLOCKS		4096
+#define LOG_BLOCKS	1024
+#define FILE_PAGES	240
+
+/* All that is written: for masks. */
+#define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
+
+/**
+ * struct log_fixture - a mounted device with a file whose pages are home
+ * @fake: device
+ * @sbi: the mount
+ * @log: what the device sees
+ * @file: FILE_PAGES pages full of 1
+ */
+struct log_fixture {
+	struct msyncfs_fake	*fake;
+	struct msyncfs_sb_info	*sbi;
+	struct iolog		*log;
+	struct file		*file;
+};
+
+static struct log_fixture *log_setup(struct kunit *test, unsigned int features)
+{
+	struct log_fixture *fx = kunit_kzalloc(test, sizeof(*fx), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fx);
+	fx->fake = msyncfs_fake_create(test, BLOCKS, LOG_BLOCKS, features);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
+	fx->sbi = MSYNCFS_SB(fx->fake->sb);
+	fx->log = iolog_start(fx->fake, OUT);
+	fx->file = msyncfs_fake_open(fx->fake, "f", O_CREAT | O_RDWR);
+	files_write(test, fx->file, 0, FILE_PAGES, 1);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(fx->file, 0), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	files_quiet(fx->fake);
+	iolog_reset(fx->log);
+	test->priv = fx;
+	return fx;
+}
+
+static struct log_fixture *log_default(struct kunit *test)
+{
+	return log_setup(test, MSYNCFS_FAKE_CACHE | MSYNCFS_FAKE_FUA);
+}
+
+/* ---- what a record holds -------------------------------------------------- */
+
+/* The first block of a record as it lies in the log. */
+union header {
+	u8				block[MSYNCFS_BLOCK_SIZE];
+	struct msyncfs_disk_record	rec;
+};
+
+/* The record that begins at @pos of the log. */
+static struct msyncfs_disk_record *record_at(struct kunit *test, u64 pos)
+{
+	struct log_fixture *fx = test->priv;
+	union header *h = kunit_kzalloc(test, sizeof(*h), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, h);
+	msyncfs_fake_read(fx->fake, fx->fake->geo.log_start + pos, h->block);
+	return &h->rec;
+}
+
+static bool has_home(const struct msyncfs_disk_record *rec, u64 home, bool meta)
+{
+	u64 want = home | (meta ? MSYNCFS_HOME_META : 0);
+	u32 i;
+
+	for (i = 0; i < le32_to_cpu(rec->nr_images); i++)
+		if (le64_to_cpu(rec->home[i]) == want)
+			return true;
+	return false;
+}
+
+/**
+ * struct change_row - a change, and the record of it
+ * @name: what it is
+ * @index: page written
+ * @nr: pages written
+ * @full: fsync, not fdatasync
+ * @images: images in the record
+ * @meta: of these are metadata
+ */
+struct change_row {
+	const char	*name;
+	pgoff_t		index;
+	unsigned int	nr;
+	bool		full;
+	u32		images;
+	u32		meta;
+};
+
+static const struct change_row change_rows[] = {
+	{ "one page",			3, 1, false, 1, 0 },
+	{ "one page and its times",	3, 1, true, 2, 1 },
+	{ "20 pages",			100, 20, false, 20, 0 },
+	/* The inode and a bitmap. */
+	{ "one new page",		FILE_PAGES, 1, false, 3, 2 },
+	{ "a hole and a new page",	FILE_PAGES + 100, 1, false, 3, 2 },
+	/* And a map node. */
+	{ "a page that needs a node",	500, 1, false, 4, 3 },
+};
+KUNIT_ARRAY_PARAM_DESC(change, change_rows, name);
+
+static void log_record(struct kunit *test)
+{
+	const struct change_row *row = test->param_value;
+	struct log_fixture *fx = log_default(test);
+	struct msyncfs_disk_record *rec;
+	u64 seq = fx->sbi->seq, pos = fx->sbi->head_pos;
+	u64 bitmap;
+	u32 i, meta = 0;
+
+	files_write(test, fx->file, row->index, row->nr, 2);
+	KUNIT_ASSERT_EQ(test, row->full ? vfs_fsync(fx->file, 0) :
+					  files_sync(fx->file), 0);
+
+	/* One write, of no more than what is in it. */
+	KUNIT_ASSERT_EQ(test, fx->log->nr, 1);
+	KUNIT_EXPECT_EQ(test, fx->log->io[0].nr, 1 + row->images);
+	KUNIT_EXPECT_EQ(test, fx->log->io[0].blkno,
+			fx->fake->geo.log_start + pos);
+
+	rec = record_at(test, pos);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(rec->magic), MSYNCFS_MAGIC_RECORD);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(rec->nonce), fx->sbi->nonce);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(rec->seq), seq);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(rec->durable_seq), seq - 1);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(rec->header_blocks), 1);
+	KUNIT_ASSERT_EQ(test, le32_to_cpu(rec->nr_images), row->images);
+	for (i = 0; i < row->images; i++)
+		meta += !!(le64_to_cpu(rec->home[i]) & MSYNCFS_HOME_META);
+	KUNIT_EXPECT_EQ(test, meta, row->meta);
+	for (i = 0; i < row->nr; i++)
+		KUNIT_EXPECT_TRUE(test, has_home(rec, files_block(test, fx->file,
+								  row->index + i),
+						 false));
+	KUNIT_EXPECT_EQ(test, has_home(rec, file_inode(fx->file)->i_ino, true),
+			row->meta > 0);
+	bitmap = fx->fake->geo.bitmap_start;
+	KUNIT_EXPECT_EQ(test, has_home(rec, bitmap, true), row->meta > 1);
+	KUNIT_EXPECT_EQ(test, fx->sbi->seq, seq + 1);
+	KUNIT_EXPECT_EQ(test, fx->sbi->head_pos, pos + 1 + row->images);
+}
+
+static void log_nothing(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, vfs_fsync(fx->file, 0), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(fx->fake->sb), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
+
+	/* Dirty, but not in the range. */
+	files_write(test, fx->file, 9, 1, 2);
+	KUNIT_EXPECT_EQ(test, vfs_fsync_range(fx->file, 10 * PAGE_SIZE,
+					      LLONG_MAX, 1), 0);
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 1);
+}
+
+/* ---- how it reaches the device --------------------------------------------- */
+
+#define FITS		1000	/* as many pages as one request takes */
+
+/**
+ * struct device_row - a device and a number of pages
+ * @name: what it is
+ * @features: of the device
+ * @pages: pages in the commit
+ * @want: iolog_text() of it
+ */
+struct device_row {
+	const char	*name;
+	unsigned int	features;
+	unsigned int	pages;
+	const char	*want;
+};
+
+static const struct device_row device_rows[] = {
+	{ "FUA", 3, 1, "Wfl" },
+	{ "FUA, one request", 3, FITS, "Wfl" },
+	{ "FUA, more than a request", 3, FITS + 1, "Wl F" },
+	{ "FUA, fresh blocks", 3, 200, "Wh pWfl" },
+	{ "cache", 1, 1, "Wl F" },
+	{ "cache, 20 pages", 1, 20, "Wl F" },
+	/* The blocks are durable before the record that shows them (R3). */
+	{ "cache, fresh blocks", 1, 200, "Wh F Wl F" },
+	{ "no cache", 0, 1, "Wl" },
+	{ "no cache, 100 pages", 0, 100, "Wl" },
+	{ "no cache, fresh blocks", 0, 200, "Wh Wl" },
+};
+KUNIT_ARRAY_PARAM_DESC(device, device_rows, name);
+
+static_assert(MSYNCFS_FAKE_CACHE == 1 && MSYNCFS_FAKE_FUA == 2);
+
+static void log_device(struct kunit *test)
+{
+	const struct device_row *row = test->param_value;
+	struct log_fixture *fx = log_setup(test, row->features);
+	unsigned int pages = row->pages;
+	char text[128];
+
+	/* Less the header. */
+	if (pages >= FITS)
+		pages += (queue_max_sectors(fx->fake->disk->queue) >> 3) - 1 -
+			 FITS;
+	files_write(test, fx->file, 0, pages, 2);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_STREQ(test, iolog_text(fx->log, text, sizeof(text)),
+			   row->want);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+
+	msyncfs_fake_close(fx->fake, fx->file);
+	msyncfs_fake_crash(fx->fake, NULL, NULL);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
+	fx->file = msyncfs_fake_open(fx->fake, "f", O_RDWR);
+	files_expect(test, fx->file, 0, pages, 2);
+	files_expect(test, fx->file, pages, FILE_PAGES - pages, 1);
+}
+
+/* ---- who shares a record ------------------------------------------------- */
+
+static void log_two_files(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+	struct msyncfs_disk_record *rec;
+	u64 pos = fx->sbi->head_pos;
+	struct file *g;
+
+	g = msyncfs_fake_open(fx->fake, "g", O_CREAT | O_RDWR);
+	files_write(test, g, 0, 1, 3);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
+	iolog_reset(fx->log);
+	pos = fx->sbi->head_pos;
+
+	/* Writeback puts pages into the transaction and does not wait. */
+	files_write(test, fx->file, 7, 1, 2);
+	KUNIT_EXPECT_EQ(test, filemap_fdatawrite(fx->file->f_mapping), 0);
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	files_write(test, g, 0, 1, 4);
+	KUNIT_EXPECT_EQ(test, files_sync(g), 0);
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
+	rec = record_at(test, pos);
+	KUNIT_EXPECT_TRUE(test, has_home(rec, files_block(test, fx->file, 7),
+					 false));
+	KUNIT_EXPECT_TRUE(test, has_home(rec, files_block(test, g, 0), false));
+
+	/* So there is nothing left to do for the first (P1). */
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
+}
+
+struct syncer {
+	struct file		*file;
+	int			err;
+	struct completion	done;
+};
+
+static int sync_thread(void *data)
+{
+	struct syncer *s = data;
+
+	s->err = files_sync(s->file);
+	complete(&s->done);
+	return 0;
+}
+
+static unsigned int running_blocks(struct msyncfs_sb_info *sbi)
+{
+	unsigned int nr;
+
+	spin_lock(&sbi->txn_lock);
+	nr = sbi->running->nr;
+	spin_unlock(&sbi->txn_lock);
+	return nr;
+}
+
+/* Two that sync while a record is on its way go into the next one together. */
+static void log_group(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+	struct syncer s[2] = {};
+	unsigned int i, tries;
+
+	s[0].file = fx->file;
+	s[1].file = msyncfs_fake_open(fx->fake, "g", O_CREAT | O_RDWR);
+	files_write(test, s[1].file, 0, 1, 3);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(s[1].file, 0), 0);
+	iolog_reset(fx->log);
+	for (i = 0; i < 2; i++)
+		files_write(test, s[i].file, 0, 1, 5);
+
+	mutex_lock(&fx->sbi->commit_mutex);
+	for (i = 0; i < 2; i++) {
+		init_completion(&s[i].done);
+		if (IS_ERR(kthread_run(sync_thread, &s[i], "sync%u", i)))
+			complete(&s[i].done);
+	}
+	for (tries = 0; tries < 1000 && running_blocks(fx->sbi) < 2; tries++)
+		msleep(10);
+	mutex_unlock(&fx->sbi->commit_mutex);
+	for (i = 0; i < 2; i++) {
+		wait_for_completion(&s[i].done);
+		KUNIT_EXPECT_EQ(test, s[i].err, 0);
+	}
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
+	KUNIT_EXPECT_EQ(test, fx->log->io[0].nr, 3);
+}
+
+/* ---- checkpoint ---------------------------------------------------------- */
+
+/* Homes in block order, a flush, then the tail (R6); then the log is empty. */
+static void log_checkpoint(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+	u8 *buf = kunit_kzalloc(test, MSYNCFS_BLOCK_SIZE, GFP_KERNEL);
+	u64 last = 0, counter = fx->sbi->slot_counter;
+	static const pgoff_t pages[] = { 90, 10, 50, 10 };
+	unsigned int i;
+	char text[128];
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		files_write(test, fx->file, pages[i], 1, 20 + i);
+		KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	}
+	KUNIT_EXPECT_EQ(test, fx->sbi->log_used, 8);
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		msyncfs_fake_read(fx->fake, files_block(test, fx->file,
+							pages[i]), buf);
+		KUNIT_EXPECT_EQ(test, buf[0], 1);
+	}
+
+	iolog_reset(fx->log);
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	KUNIT_EXPECT_STREQ(test, iolog_text(fx->log, text, sizeof(text)),
+			   "Wh Wh Wh F Wfs");
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_GT(test, fx->log->io[i].blkno, last);
+		last = fx->log->io[i].blkno;
+	}
+	/* The newest image of each. */
+	msyncfs_fake_read(fx->fake, files_block(test, fx->file, 10), buf);
+	KUNIT_EXPECT_EQ(test, buf[0], 23);
+	msyncfs_fake_read(fx->fake, files_block(test, fx->file, 90), buf);
+	KUNIT_EXPECT_EQ(test, buf[0], 20);
+	KUNIT_EXPECT_EQ(test, fx->sbi->log_used, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->tail_seq, fx->sbi->seq);
+	KUNIT_EXPECT_EQ(test, fx->sbi->tail_pos, fx->sbi->head_pos);
+	KUNIT_EXPECT_EQ(test, fx->sbi->slot_counter, counter + 1);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&fx->sbi->images));
+	KUNIT_EXPECT_EQ(test, fx->sbi->home_tid, fx->sbi->durable_tid);
+}
+
+/* More commits than the log holds: each that finds it full makes room. */
+static void log_full(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+	u64 before = fx->sbi->nr_checkpoints;
+	unsigned int i, nr = 3 * LOG_BLOCKS / 101;
+
+	for (i = 0; i < nr; i++) {
+		files_write(test, fx->file, i, 100, 50 + i);
+		KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+		KUNIT_EXPECT_LT(test, fx->sbi->log_used, LOG_BLOCKS);
+	}
+	KUNIT_EXPECT_GE(test, fx->sbi->nr_checkpoints, before + 2);
+
+	msyncfs_fake_close(fx->fake, fx->file);
+	msyncfs_fake_crash(fx->fake, NULL, NULL);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
+	fx->file = msyncfs_fake_open(fx->fake, "f", O_RDWR);
+	for (i = 0; i < nr; i++)
+		files_expect(test, fx->file, i, 1, 50 + i);
+	files_expect(test, fx->file, nr, 99, 50 + nr - 1);
+	files_expect(test, fx->file, nr + 99, 1, 1);
+}
+
+/* ---- what is only in the log (B4) ------------------------------------------ */
+
+static void log_read_image(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+	struct address_space *mapping = fx->file->f_mapping;
+	u8 *buf = kunit_kzalloc(test, MSYNCFS_BLOCK_SIZE, GFP_KERNEL);
+	loff_t pos = 5 * PAGE_SIZE + 10;
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	files_write(test, fx->file, 5, 1, 2);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_ASSERT_EQ(test, invalidate_inode_pages2(mapping), 0);
+	KUNIT_ASSERT_EQ(test, mapping->nrpages, 0);
+
+	/* From the image, also when its neighbours are read ahead from home. */
+	files_expect(test, fx->file, 0, 5, 1);
+	files_expect(test, fx->file, 5, 1, 2);
+	files_expect(test, fx->file, 6, 5, 1);
+	msyncfs_fake_read(fx->fake, files_block(test, fx->file, 5), buf);
+	KUNIT_EXPECT_EQ_MSG(test, buf[0], 1, "the test proves nothing");
+
+	/* Read, modify, write. */
+	KUNIT_ASSERT_EQ(test, invalidate_inode_pages2(mapping), 0);
+	KUNIT_ASSERT_EQ(test, kernel_write(fx->file, "x", 1, &pos), 1);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_ASSERT_EQ(test, invalidate_inode_pages2(mapping), 0);
+	pos = 5 * PAGE_SIZE;
+	KUNIT_ASSERT_EQ(test, kernel_read(fx->file, buf, PAGE_SIZE, &pos),
+			PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, buf[10], 'x');
+	buf[10] = 2;
+	KUNIT_EXPECT_NULL(test, memchr_inv(buf, 2, PAGE_SIZE));
+
+	/* And from home once it is there. */
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	KUNIT_ASSERT_EQ(test, invalidate_inode_pages2(mapping), 0);
+	files_expect(test, fx->file, 5, 1, -EILSEQ);
+	files_expect(test, fx->file, 6, 1, 1);
+}
+
+/* The same for metadata: the device's page cache must not lose it. */
+static void log_read_metadata(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+	struct super_block *sb = fx->fake->sb;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		files_write(test, fx->file, FILE_PAGES + i, 1, 8);
+		KUNIT_ASSERT_EQ(test, vfs_fsync(fx->file, 0), 0);
+		msyncfs_fake_close(fx->fake, fx->file);
+		shrink_dcache_sb(sb);
+		invalidate_bdev(sb->s_bdev);
+		fx->file = msyncfs_fake_open(fx->fake, "f", O_RDWR);
+		KUNIT_EXPECT_EQ(test, i_size_read(file_inode(fx->file)),
+				(FILE_PAGES + i + 1) * PAGE_SIZE);
+		files_expect(test, fx->file, FILE_PAGES, i + 1, 8);
+	}
+}
+
+static struct kunit_case log_cases[] = {
+	KUNIT_CASE_PARAM(log_record, change_gen_params),
+	KUNIT_CASE(log_nothing),
+	KUNIT_CASE_PARAM(log_device, device_gen_params),
+	KUNIT_CASE(log_two_files),
+	KUNIT_CASE(log_group),
+	KUNIT_CASE(log_checkpoint),
+	KUNIT_CASE_SLOW(log_full),
+	KUNIT_CASE(log_read_image),
+	KUNIT_CASE(log_read_metadata),
+	{}
+};
+
+static struct kunit_suite log_suite = {
+	.name		= "msyncfs_log",
+	.test_cases	= log_cases,
+};
+
+kunit_test_suite(log_suite);

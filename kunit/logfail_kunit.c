@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite for fs/log.c, fs/checkpoint.c and fs/orphan.c when I/O fails or
+ * the power does: who is told, what is dirty, what a mount finds afterwards.
+ * Each case does the same thing again and again, with the failure at the next
+ * I/O, until there is none left to fail.
+ */
+#include <kunit/test.h>
+#include <linux/pagemap.h>
+
+#include "files.h"
+#include "iolog.h"
+
+#define BLOCKS		1024
+#define LOG_BLOCKS	256
+#define FILE_PAGES	64
+#define COPIED		5	/* pages that go into the record */
+#define FRESH		40	/* pages that go to fresh blocks */
+#define MAX_IO		40	/* more than any case here has */
+
+/* All that is written: for masks. */
+#define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
+
+/**
+ * struct fail_fixture - a mounted device with a file whose pages are home
+ * @fake: device
+ * @sbi: the mount
+ * @log: what the device sees
+ * @file: FILE_PAGES pages full of 1
+ * @again: the same file, opened once more
+ */
+struct fail_fixture {
+	struct msyncfs_fake	*fake;
+	struct msyncfs_sb_info	*sbi;
+	struct iolog		*log;
+	struct file		*file;
+	struct file		*again;
+};
+
+static void fail_open(struct fail_fixture *fx)
+{
+	fx->sbi = MSYNCFS_SB(fx->fake->sb);
+	fx->file = msyncfs_fake_open(fx->fake, "f", O_CREAT | O_RDWR);
+	fx->again = msyncfs_fake_open(fx->fake, "f", O_RDWR);
+}
+
+static struct fail_fixture *fail_setup(struct kunit *test,
+				       unsigned int features)
+{
+	struct fail_fixture *fx = kunit_kzalloc(test, sizeof(*fx), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fx);
+	fx->fake = msyncfs_fake_create(test, BLOCKS, LOG_BLOCKS, features);
+	fx->log = iolog_start(fx->fake, OUT);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
+	fail_open(fx);
+	return fx;
+}
+
+/* All pages are full of 1 and home, and nothing is under way. */
+static void fail_prepare(struct kunit *test, struct fail_fixture *fx)
+{
+	files_quiet(fx->fake);
+	files_write(test, fx->file, 0, FILE_PAGES, 1);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(fx->file, 0), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	iolog_reset(fx->log);
+}
+
+/* The power fails, @keep says what is kept, and it is mounted again. */
+static void fail_crash(struct kunit *test, struct fail_fixture *fx,
+		       unsigned int keep)
+{
+	iolog_power_off(fx->log);
+	msyncfs_fake_close(fx->fake, fx->again);
+	msyncfs_fake_close(fx->fake, fx->file);
+	msyncfs_fake_crash(fx->fake, iolog_keep, &keep);
+	iolog_reset(fx->log);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
+	fail_open(fx);
+}
+
+static bool aborted(struct fail_fixture *fx)
+{
+	return test_bit(MSYNCFS_SB_ABORTED, &fx->sbi->state);
+}
+
+/* ---- an error at every I/O of a commit ----------------------------------- */
+
+/**
+ * struct error_row - a kind of commit, and how its I/O fails
+ * @name: what it is
+ * @features: of the device
+ * @pages: pages in it
+ * @nr: I/Os that fail
+ * @fate: how
+ * @ios: I/Os that it has at least, for the case to prove something
+ */
+struct error_row {
+	const char		*name;
+	unsigned int		features;
+	unsigned int		pages;
+	unsigned int		nr;
+	enum msyncfs_fake_fate	fate;
+	unsigned int		ios;
+};
+
+static const struct error_row error_rows[] = {
+	{ "FUA once", 3, COPIED, 1, MSYNCFS_FAKE_FAILS, 1 },
+	{ "FUA once, lands", 3, COPIED, 1, MSYNCFS_FAKE_LANDS, 1 },
+	{ "FUA for good", 3, COPIED, UINT_MAX, MSYNCFS_FAKE_FAILS, 1 },
+	{ "FUA for good, lands", 3, COPIED, UINT_MAX, MSYNCFS_FAKE_LANDS, 1 },
+	{ "cache once", 1, COPIED, 1, MSYNCFS_FAKE_FAILS, 2 },
+	{ "cache once, lands", 1, COPIED, 1, MSYNCFS_FAKE_LANDS, 2 },
+	{ "cache for good", 1, COPIED, UINT_MAX, MSYNCFS_FAKE_FAILS, 2 },
+	{ "no cache once", 0, COPIED, 1, MSYNCFS_FAKE_FAILS, 1 },
+	{ "FUA, fresh blocks, once", 3, FRESH, 1, MSYNCFS_FAKE_FAILS, 2 },
+	{ "FUA, fresh blocks, lands", 3, FRESH, 1, MSYNCFS_FAKE_LANDS, 2 },
+	{ "cache, fresh blocks, once", 1, FRESH, 1, MSYNCFS_FAKE_FAILS, 4 },
+	{ "cache, fresh blocks, for good", 1, FRESH, UINT_MAX,
+	  MSYNCFS_FAKE_FAILS, 4 },
+};
+KUNIT_ARRAY_PARAM_DESC(error, error_rows, name);
+
+/* Every page of the commit from one version; returns which (G2). */
+static int version_of(struct kunit *test, struct file *file, unsigned int nr)
+{
+	int fill = files_read(file, 0);
+
+	files_expect(test, file, 0, nr, fill);
+	files_expect(test, file, nr, FILE_PAGES - nr, 1);
+	return fill;
+}
+
+static void expect_told_once(struct kunit *test, struct fail_fixture *fx,
+			     bool final)
+{
+	if (final) {
+		KUNIT_EXPECT_NE(test, files_sync(fx->file), 0);
+		KUNIT_EXPECT_TRUE(test, sb_rdonly(fx->fake->sb));
+		return;
+	}
+	/* The retry is honest (G4), and each open file is told once. */
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->again), -EIO);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->again), 0);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+}
+
+/* Fails I/O number @at of a commit. Returns false if there is none. */
+static bool fail_commit(struct kunit *test, struct fail_fixture *fx,
+			const struct error_row *row, unsigned int at)
+{
+	bool final, acked;
+	int err, fill;
+
+	fail_prepare(test, fx);
+	files_write(test, fx->file, 0, row->pages, 2);
+	iolog_fail(fx->log, at, row->nr, row->fate);
+	err = files_sync(fx->file);
+	if (!fx->log->failed) {
+		KUNIT_EXPECT_EQ(test, err, 0);
+		return false;
+	}
+	KUNIT_EXPECT_EQ_MSG(test, err, -EIO, "I/O %u", at);
+	KUNIT_EXPECT_EQ_MSG(test, files_dirty(fx->file), row->pages, "I/O %u",
+			    at);
+	files_expect(test, fx->file, 0, row->pages, 2);
+
+	/* A flush that failed cannot be repeated (R5). */
+	final = row->nr > 1 || (fx->log->io[at].ops & MSYNCFS_FAKE_FLUSH);
+	if (row->nr > 1)	/* the second failure in a row is the last */
+		KUNIT_EXPECT_NE(test, files_sync(fx->file), 0);
+	/* For good, a commit to fresh blocks fails there and spares the log. */
+	if (row->nr == 1 || row->pages == COPIED)
+		expect_told_once(test, fx, final);
+	acked = !final;
+
+	fail_crash(test, fx, acked ? 0 : at % 2 ? UINT_MAX : 0);
+	fill = version_of(test, fx->file, row->pages);
+	if (acked)
+		KUNIT_EXPECT_EQ_MSG(test, fill, 2, "I/O %u", at);
+	else if (row->fate == MSYNCFS_FAKE_FAILS && row->nr > 1 && !at)
+		KUNIT_EXPECT_EQ_MSG(test, fill, 1, "I/O %u", at);
+	else
+		KUNIT_EXPECT_TRUE_MSG(test, fill == 1 || fill == 2,
+				      "I/O %u: %d", at, fill);
+	return true;
+}
+
+static void fail_every_io(struct kunit *test)
+{
+	const struct error_row *row = test->param_value;
+	struct fail_fixture *fx = fail_setup(test, row->features);
+	unsigned int at = 0;
+
+	while (fail_commit(test, fx, row, at))
+		KUNIT_ASSERT_LT(test, at++, MAX_IO);
+	KUNIT_EXPECT_GE(test, at, row->ios);
+}
+
+/* ---- a failed record must not come back (R5) ------------------------------ */
+
+/*
+ * Its content lands although the device says it failed. What is done next goes
+ * to the same place under the same number.
+ */
+static void fail_lands_overwritten(struct kunit *test)
+{
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE |
+					     MSYNCFS_FAKE_FUA);
+
+	fail_prepare(test, fx);
+	files_write(test, fx->file, 0, COPIED, 2);
+	iolog_fail(fx->log, 0, 1, MSYNCFS_FAKE_LANDS);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), -EIO);
+	files_write(test, fx->file, 0, COPIED, 3);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	fail_crash(test, fx, 0);
+	KUNIT_EXPECT_EQ(test, version_of(test, fx->file, COPIED), 3);
+}
+
+static void fail_lands_truncated(struct kunit *test)
+{
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE |
+					     MSYNCFS_FAKE_FUA);
+
+	fail_prepare(test, fx);
+	files_write(test, fx->file, 0, COPIED, 2);
+	iolog_fail(fx->log, 0, 1, MSYNCFS_FAKE_LANDS);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), -EIO);
+	KUNIT_EXPECT_EQ(test, files_truncate(fx->file, 0), 0);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	fail_crash(test, fx, 0);
+	KUNIT_EXPECT_EQ(test, i_size_read(file_inode(fx->file)), 0);
+}
+
+/* Empties the log, and leaves 2 to 10 blocks of it behind the head. */
+static void head_to_end(struct kunit *test, struct fail_fixture *fx)
+{
+	for (;;) {
+		u64 left = LOG_BLOCKS - fx->sbi->head_pos;
+
+		if (left >= 2 && left <= 10)
+			break;
+		files_write(test, fx->file, 20, left > 40 ? 30 : 1, 1);
+		KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	}
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	iolog_reset(fx->log);
+}
+
+/*
+ * What is done next does not fit where the failed record lies and goes to the
+ * start of the log, under the same number: a replay would find the failed one
+ * first, and end there.
+ */
+static void fail_lands_elsewhere(struct kunit *test)
+{
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE |
+					     MSYNCFS_FAKE_FUA);
+
+	fail_prepare(test, fx);
+	head_to_end(test, fx);
+	files_write(test, fx->file, 0, 1, 2);
+	iolog_fail(fx->log, 0, 1, MSYNCFS_FAKE_LANDS);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), -EIO);
+	files_write(test, fx->file, 0, 20, 3);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->head_pos, 21);
+	fail_crash(test, fx, 0);
+	KUNIT_EXPECT_EQ(test, version_of(test, fx->file, 20), 3);
+}
+
+/* And when that cannot be prevented, nothing is acknowledged any more. */
+static void fail_invalidation(struct kunit *test)
+{
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
+	unsigned int at;
+
+	/* I/O 0: the record; 1: its invalidation; 2: the flush of that. */
+	for (at = 1; at < 3; at++) {
+		fail_prepare(test, fx);
+		head_to_end(test, fx);
+		files_write(test, fx->file, 0, 1, 2);
+		iolog_fail(fx->log, 0, 1, MSYNCFS_FAKE_LANDS);
+		KUNIT_EXPECT_EQ(test, files_sync(fx->file), -EIO);
+		iolog_fail(fx->log, at, 1, MSYNCFS_FAKE_FAILS);
+		files_write(test, fx->file, 0, 20, 3);
+		KUNIT_EXPECT_NE(test, files_sync(fx->file), 0);
+		KUNIT_EXPECT_TRUE_MSG(test, aborted(fx), "I/O %u", at);
+		KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 20);
+		KUNIT_EXPECT_NE(test, files_sync(fx->file), 0);
+		fail_crash(test, fx, 0);
+		files_expect(test, fx->file, 1, 19, 1);
+	}
+}
+
+/* ---- checkpoint ------------------------------------------------------------ */
+
+/* An error at each I/O of a checkpoint loses nothing. */
+static void fail_checkpoint(struct kunit *test)
+{
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
+	unsigned int at, i;
+	bool flush;
+	int err;
+
+	for (at = 0; at < MAX_IO; at++) {
+		fail_prepare(test, fx);
+		for (i = 0; i < 3; i++) {
+			files_write(test, fx->file, 10 * i, 1, 40 + i);
+			KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+		}
+		iolog_reset(fx->log);
+		iolog_fail(fx->log, at, 1, MSYNCFS_FAKE_FAILS);
+		err = msyncfs_checkpoint(fx->fake->sb);
+		if (!fx->log->failed)
+			break;
+		KUNIT_EXPECT_EQ_MSG(test, err, -EIO, "I/O %u", at);
+		KUNIT_EXPECT_EQ(test, fx->sbi->log_used, 6);
+		flush = fx->log->io[at].ops & MSYNCFS_FAKE_FLUSH;
+		KUNIT_EXPECT_EQ_MSG(test, aborted(fx), flush, "I/O %u", at);
+
+		/* The images are still what is read (B4). */
+		KUNIT_EXPECT_EQ(test,
+				invalidate_inode_pages2(fx->file->f_mapping),
+				0);
+		for (i = 0; i < 3; i++)
+			files_expect(test, fx->file, 10 * i, 1, 40 + i);
+		if (!flush && at) {
+			KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(fx->fake->sb),
+					0);
+			KUNIT_EXPECT_EQ(test, fx->sbi->log_used, 0);
+		}
+		fail_crash(test, fx, at % 3 ? at : UINT_MAX);
+		for (i = 0; i < 3; i++)
+			files_expect(test, fx->file, 10 * i, 1, 40 + i);
+	}
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_GE(test, at, 5);
+}
+
+/* ---- power cuts -------------------------------------------------------------- */
+
+static const struct cut_row {
+	const char	*name;
+	unsigned int	features;
+	unsigned int	pages;
+} cut_rows[] = {
+	{ "FUA", 3, COPIED },
+	{ "cache", 1, COPIED },
+	{ "cache, fresh blocks", 1, FRESH },
+};
+KUNIT_ARRAY_PARAM_DESC(cut, cut_rows, name);
+
+/*
+ * Version after version, with a checkpoint in between; the power fails at I/O
+ * number @at. Returns the newest that was acknowledged before.
+ */
+static int write_versions(struct kunit *test, struct fail_fixture *fx,
+			  unsigned int pages)
+{
+	int fill, acked = 1;
+
+	for (fill = 2; fill < 6 && !fx->log->cut; fill++) {
+		files_write(test, fx->file, 0, pages, fill);
+		if (!files_sync(fx->file) && !fx->log->cut)
+			acked = fill;
+		if (fill == 3)
+			msyncfs_checkpoint(fx->fake->sb);
+	}
+	return acked;
+}
+
+static void fail_power(struct kunit *test)
+{
+	const struct cut_row *row = test->param_value;
+	struct fail_fixture *fx = fail_setup(test, row->features);
+	unsigned int at, seed;
+	int acked, fill;
+	bool cut = true;
+
+	for (at = 0; cut; at++) {
+		KUNIT_ASSERT_LT(test, at, MAX_IO);
+		for (seed = 0; seed < 3; seed++) {
+			fail_prepare(test, fx);
+			iolog_cut(fx->log, at);
+			acked = write_versions(test, fx, row->pages);
+			cut = fx->log->cut;
+			fail_crash(test, fx, seed == 2 ? UINT_MAX :
+					     seed * (at + 1));
+			fill = version_of(test, fx->file, row->pages);
+			KUNIT_EXPECT_GE_MSG(test, fill, acked,
+					    "cut at %u, seed %u", at, seed);
+			KUNIT_EXPECT_LE(test, fill, 5);
+			if (!cut)
+				break;
+		}
+	}
+	KUNIT_EXPECT_EQ(test, acked, 5);
+	KUNIT_EXPECT_GE(test, at, 6);
+}
+
+/* ---- blocks that are freed, and inodes without a name ----------------------- */
+
+/*
+ * A file is cut to nothing and another one takes its blocks: not before it is
+ * certain that they are free (B3). Only some of the device is left otherwise.
+ */
+static void fail_reuse(struct kunit *test)
+{
+	struct fail_fixture *fx;
+	unsigned int at, size;
+	struct file *g;
+	bool cut = true, acked;
+
+	for (at = 0; cut; at++) {
+		KUNIT_ASSERT_LT(test, at, MAX_IO);
+		fx = kunit_kzalloc(test, sizeof(*fx), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, fx);
+		fx->fake = msyncfs_fake_create(test, 390, LOG_BLOCKS,
+					       MSYNCFS_FAKE_CACHE);
+		fx->log = iolog_start(fx->fake, OUT);
+		KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL),
+				0);
+		fail_open(fx);
+		fail_prepare(test, fx);
+
+		iolog_cut(fx->log, at);
+		g = msyncfs_fake_open(fx->fake, "g", O_CREAT | O_RDWR);
+		KUNIT_EXPECT_EQ(test, files_truncate(fx->file, 0), 0);
+		files_write(test, g, 0, FILE_PAGES, 2);
+		acked = !files_sync(g) && !fx->log->cut;
+		cut = fx->log->cut;
+		iolog_power_off(fx->log);
+		msyncfs_fake_close(fx->fake, g);
+		fail_crash(test, fx, at % 2 ? UINT_MAX : 0);
+
+		size = i_size_read(file_inode(fx->file)) >> PAGE_SHIFT;
+		KUNIT_EXPECT_TRUE_MSG(test, !size || size == FILE_PAGES,
+				      "cut at %u: %u pages", at, size);
+		files_expect(test, fx->file, 0, size, 1);
+		if (acked) {
+			g = msyncfs_fake_open(fx->fake, "g", O_RDWR);
+			files_expect(test, g, 0, FILE_PAGES, 2);
+			KUNIT_EXPECT_EQ(test, size, 0);
+		}
+	}
+	KUNIT_EXPECT_TRUE(test, acked);
+	KUNIT_EXPECT_GE(test, at, 4);
+}
+
+/**
+ * struct orphan_row - an inode without a name when the power fails
+ * @name: what it is
+ * @tmpfile: it never had one
+ * @commit: its last change is durable
+ * @left: it is there after the crash, with its name
+ */
+struct orphan_row {
+	const char	*name;
+	bool		tmpfile;
+	bool		commit;
+	bool		left;
+};
+
+static const struct orphan_row orphan_rows[] = {
+	{ "unlinked", false, true, false },
+	{ "unlinked, not durable", false, false, true },
+	{ "O_TMPFILE", true, true, false },
+	{ "O_TMPFILE, not durable", true, false, false },
+};
+KUNIT_ARRAY_PARAM_DESC(orphan, orphan_rows, name);
+
+static u64 settled_space(struct kunit *test, struct fail_fixture *fx)
+{
+	struct super_block *sb = fx->fake->sb;
+
+	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(sb), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(sb), 0);
+	return msyncfs_alloc_avail(sb);
+}
+
+/* B5: it is reclaimed, blocks and all, and nothing else is. */
+static void fail_orphan(struct kunit *test)
+{
+	const struct orphan_row *row = test->param_value;
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
+	struct msyncfs_disk_root *root;
+	struct file *g;
+	u64 space;
+
+	root = kunit_kzalloc(test, sizeof(*root), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	fail_prepare(test, fx);
+	space = settled_space(test, fx);
+	if (row->tmpfile) {
+		g = msyncfs_fake_open(fx->fake, ".", O_TMPFILE | O_RDWR);
+		files_write(test, g, 0, FRESH, 7);
+	} else {
+		g = msyncfs_fake_open(fx->fake, "g", O_CREAT | O_RDWR);
+		files_write(test, g, 0, FRESH, 7);
+		KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
+		KUNIT_ASSERT_EQ(test, files_unlink(fx->fake, "g"), 0);
+	}
+	if (row->commit)
+		KUNIT_EXPECT_EQ(test, vfs_fsync(g, 0), 0);
+	/* It can be used as long as it is open. */
+	files_expect(test, g, 0, FRESH, 7);
+
+	iolog_power_off(fx->log);
+	msyncfs_fake_close(fx->fake, g);
+	fail_crash(test, fx, UINT_MAX);
+	version_of(test, fx->file, 0);
+	if (row->left) {
+		g = msyncfs_fake_open(fx->fake, "g", O_RDWR);
+		files_expect(test, g, 0, FRESH, 7);
+		return;
+	}
+	KUNIT_EXPECT_EQ(test, settled_space(test, fx), space);
+	KUNIT_EXPECT_EQ(test, files_unlink(fx->fake, "g"), -ENOENT);
+	msyncfs_fake_read(fx->fake, MSYNCFS_ROOT_BLKNO, root);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(root->orphan_head), 0);
+}
+
+/* Closed at last, without a crash: the space is there again. */
+static void fail_orphan_closed(struct kunit *test)
+{
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
+	struct file *g;
+	u64 space;
+
+	fail_prepare(test, fx);
+	space = settled_space(test, fx);
+	g = msyncfs_fake_open(fx->fake, ".", O_TMPFILE | O_RDWR);
+	files_write(test, g, 0, FRESH, 7);
+	KUNIT_EXPECT_EQ(test, files_sync(g), 0);
+	KUNIT_EXPECT_LE(test, settled_space(test, fx), space - FRESH);
+	msyncfs_fake_close(fx->fake, g);
+	KUNIT_EXPECT_EQ(test, settled_space(test, fx), space);
+}
+
+static struct kunit_case fail_cases[] = {
+	KUNIT_CASE_PARAM(fail_every_io, error_gen_params),
+	KUNIT_CASE(fail_lands_overwritten),
+	KUNIT_CASE(fail_lands_truncated),
+	KUNIT_CASE(fail_lands_elsewhere),
+	KUNIT_CASE(fail_invalidation),
+	KUNIT_CASE_SLOW(fail_checkpoint),
+	KUNIT_CASE_PARAM_ATTR(fail_power, cut_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_SLOW(fail_reuse),
+	KUNIT_CASE_PARAM(fail_orphan, orphan_gen_params),
+	KUNIT_CASE(fail_orphan_closed),
+	{}
+};
+
+static struct kunit_suite fail_suite = {
+	.name		= "msyncfs_logfail",
+	.test_cases	= fail_cases,
+};
+
+kunit_test_suite(fail_suite);

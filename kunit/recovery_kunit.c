@@ -1,0 +1,549 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite for fs/recovery.c: what a mount does to a device with something
+ * in its log. The logs are written by hand, around the filesystem; which
+ * records are good is logscan_kunit.c's.
+ */
+#include <kunit/test.h>
+#include <linux/blkdev.h>
+#include <linux/slab.h>
+
+#include "iolog.h"
+
+#define BLOCKS		2048
+#define LOG_BLOCKS	256
+#define NONCE		0x5eed5eed5eed5eedULL
+#define HOME0		600	/* blocks that nothing uses */
+
+/* All that recovery writes: for masks. */
+#define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
+
+/**
+ * struct rec_fixture - a device with a log made by hand
+ * @fake: device
+ * @log: what it sees
+ * @buf: for one block
+ */
+struct rec_fixture {
+	struct msyncfs_fake	*fake;
+	struct iolog		*log;
+	u8			*buf;
+};
+
+static int rec_init(struct kunit *test)
+{
+	struct rec_fixture *fx = kunit_kzalloc(test, sizeof(*fx), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fx);
+	fx->buf = kunit_kzalloc(test, MSYNCFS_BLOCK_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fx->buf);
+	fx->fake = msyncfs_fake_create(test, BLOCKS, LOG_BLOCKS,
+				       MSYNCFS_FAKE_CACHE | MSYNCFS_FAKE_FUA);
+	fx->log = iolog_start(fx->fake, OUT);
+	test->priv = fx;
+	return 0;
+}
+
+/* ---- making and reading blocks ------------------------------------------ */
+
+static void put_slot(struct rec_fixture *fx, unsigned int block, u64 counter,
+		     u64 nonce, u64 seq, u64 pos)
+{
+	struct msyncfs_disk_slot *slot = (void *)fx->buf;
+
+	memset(fx->buf, 0, MSYNCFS_BLOCK_SIZE);
+	slot->counter = cpu_to_le64(counter);
+	slot->nonce = cpu_to_le64(nonce);
+	slot->tail_seq = cpu_to_le64(seq);
+	slot->tail_pos = cpu_to_le64(pos);
+	msyncfs_seal_slot(&fx->fake->geo, slot);
+	msyncfs_fake_write(fx->fake, MSYNCFS_SLOT_BLKNO + block, fx->buf);
+}
+
+static void put_bad_slot(struct rec_fixture *fx, unsigned int block)
+{
+	memset(fx->buf, 0x77, MSYNCFS_BLOCK_SIZE);
+	msyncfs_fake_write(fx->fake, MSYNCFS_SLOT_BLKNO + block, fx->buf);
+}
+
+/* The slot in force, for a log that starts at @pos with record @seq. */
+static void put_tail(struct rec_fixture *fx, u64 seq, u64 pos)
+{
+	put_slot(fx, 0, 10, NONCE, seq, pos);
+	put_slot(fx, 1, 9, NONCE - 1, 1, 0);
+}
+
+/**
+ * struct image - an image in a record
+ * @home: home block
+ * @fill: what it is full of
+ */
+struct image {
+	u64	home;
+	u8	fill;
+};
+
+/* Writes a record of up to 63 images to @pos; returns the position after it. */
+static u64 put_record(struct kunit *test, u64 pos, u64 seq,
+		      const struct image *img, u32 nr)
+{
+	struct rec_fixture *fx = test->priv;
+	size_t len = (1 + nr) * MSYNCFS_BLOCK_SIZE;
+	u8 *all = kvzalloc(len, GFP_KERNEL);
+	struct msyncfs_disk_record *rec = (void *)all;
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, all);
+	rec->magic = cpu_to_le32(MSYNCFS_MAGIC_RECORD);
+	rec->header_blocks = cpu_to_le32(1);
+	memcpy(rec->uuid, fx->fake->geo.uuid, sizeof(rec->uuid));
+	rec->nonce = cpu_to_le64(NONCE);
+	rec->seq = cpu_to_le64(seq);
+	rec->durable_seq = cpu_to_le64(seq - 1);
+	rec->nr_images = cpu_to_le32(nr);
+	for (i = 0; i < nr; i++) {
+		rec->home[i] = cpu_to_le64(img[i].home);
+		memset(all + (1 + i) * MSYNCFS_BLOCK_SIZE, img[i].fill,
+		       MSYNCFS_BLOCK_SIZE);
+	}
+	rec->csum = cpu_to_le64(msyncfs_csum(all, len,
+				offsetof(struct msyncfs_disk_record, csum),
+				fx->fake->geo.seed));
+	for (i = 0; i <= nr; i++)
+		msyncfs_fake_write(fx->fake,
+				   fx->fake->geo.log_start + pos + i,
+				   all + i * MSYNCFS_BLOCK_SIZE);
+	kvfree(all);
+	return pos + 1 + nr;
+}
+
+static void spoil_block(struct rec_fixture *fx, u64 pos)
+{
+	u64 blkno = fx->fake->geo.log_start + pos;
+
+	msyncfs_fake_read(fx->fake, blkno, fx->buf);
+	fx->buf[MSYNCFS_BLOCK_SIZE - 1] ^= 1;
+	msyncfs_fake_write(fx->fake, blkno, fx->buf);
+}
+
+/* What a block is full of, or -1 if it is full of this and that. */
+static int fill_of(struct rec_fixture *fx, u64 blkno)
+{
+	msyncfs_fake_read(fx->fake, blkno, fx->buf);
+	return memchr_inv(fx->buf, fx->buf[0], MSYNCFS_BLOCK_SIZE) ?
+	       -1 : fx->buf[0];
+}
+
+static u64 slot_counter(struct rec_fixture *fx, unsigned int block)
+{
+	const struct msyncfs_disk_slot *slot = (void *)fx->buf;
+
+	msyncfs_fake_read(fx->fake, MSYNCFS_SLOT_BLKNO + block, fx->buf);
+	return msyncfs_verify_slot(&fx->fake->geo, slot) ?
+	       0 : le64_to_cpu(slot->counter);
+}
+
+static int mount_it(struct rec_fixture *fx)
+{
+	return msyncfs_fake_do_mount(fx->fake, 0, NULL);
+}
+
+/* ---- replay ---------------------------------------------------------------- */
+
+static const struct image first[] = {
+	{ HOME0, 1 }, { HOME0 + 10, 1 }, { HOME0 + 11, 1 }, { HOME0 + 20, 1 },
+};
+static const struct image second[] = {
+	{ HOME0 + 5, 2 }, { HOME0 + 10, 2 },
+};
+static const struct image third[] = {
+	{ HOME0, 3 }, { HOME0 + 30, 3 },
+};
+
+/* What the homes hold after three records. */
+static const struct image newest[] = {
+	{ HOME0, 3 }, { HOME0 + 5, 2 }, { HOME0 + 10, 2 }, { HOME0 + 11, 1 },
+	{ HOME0 + 20, 1 }, { HOME0 + 30, 3 },
+};
+
+static void put_three(struct kunit *test, u64 tail)
+{
+	struct rec_fixture *fx = test->priv;
+	u64 pos = tail;
+
+	put_tail(fx, 40, tail);
+	pos = put_record(test, pos, 40, first, ARRAY_SIZE(first));
+	pos = put_record(test, pos, 41, second, ARRAY_SIZE(second));
+	put_record(test, pos, 42, third, ARRAY_SIZE(third));
+}
+
+static void expect_newest(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(newest); i++)
+		KUNIT_EXPECT_EQ_MSG(test, fill_of(fx, newest[i].home),
+				    newest[i].fill, "block %llu",
+				    newest[i].home);
+}
+
+/* Each home once, in block order; then a flush; then the other slot (R6). */
+static void expect_order(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	struct iolog *log = fx->log;
+	unsigned int i, nr = 0;
+	u64 last = 0;
+
+	for (i = 0; i < log->nr && log->io[i].ops == MSYNCFS_FAKE_WRITE &&
+	     log->io[i].blkno >= HOME0; i++) {
+		KUNIT_EXPECT_GT(test, log->io[i].blkno, last);
+		last = log->io[i].blkno + log->io[i].nr - 1;
+		nr += log->io[i].nr;
+	}
+	KUNIT_EXPECT_EQ(test, nr, ARRAY_SIZE(newest));
+	KUNIT_ASSERT_EQ(test, log->nr, i + 2);
+	KUNIT_EXPECT_EQ(test, log->io[i].ops, MSYNCFS_FAKE_FLUSH);
+	KUNIT_EXPECT_EQ(test, log->io[i + 1].ops, MSYNCFS_FAKE_WRITE);
+	KUNIT_EXPECT_TRUE(test, log->io[i + 1].opf & REQ_FUA);
+	KUNIT_EXPECT_EQ(test, log->io[i + 1].blkno, 2);
+}
+
+static void recovery_replay(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+
+	put_three(test, 7);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	expect_newest(test);
+	expect_order(test);
+	KUNIT_EXPECT_EQ(test, slot_counter(fx, 1), 11);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->seq, 43);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->head_pos, 0);
+	KUNIT_EXPECT_NE(test, MSYNCFS_SB(fx->fake->sb)->nonce, NONCE);
+}
+
+static void recovery_wraps(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+
+	/* The second does not fit before the end. */
+	put_tail(fx, 40, 249);
+	put_record(test, 249, 40, first, ARRAY_SIZE(first));
+	put_record(test, 0, 41, second, ARRAY_SIZE(second));
+	put_record(test, 3, 42, third, ARRAY_SIZE(third));
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	expect_newest(test);
+}
+
+/* More images than are in memory at a time. */
+static void recovery_many(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	struct image img[60];
+	unsigned int r, i;
+	u64 pos = 0;
+
+	put_tail(fx, 40, 0);
+	for (r = 0; r < 4; r++) {
+		/* Scattered: no two of a record are neighbours. */
+		for (i = 0; i < ARRAY_SIZE(img); i++)
+			img[i] = (struct image){ HOME0 + 5 * i + r, 100 + r };
+		pos = put_record(test, pos, 40 + r, img, ARRAY_SIZE(img));
+	}
+	KUNIT_ASSERT_EQ(test, pos, 244);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	for (i = 0; i < 5 * ARRAY_SIZE(img); i++)
+		KUNIT_EXPECT_EQ_MSG(test, fill_of(fx, HOME0 + i),
+				    i % 5 < 4 ? 100 + i % 5 : 0, "block %u",
+				    HOME0 + i);
+}
+
+/* What has been replayed is never replayed again: the nonce is a new one. */
+static void recovery_once(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	unsigned int i;
+
+	put_three(test, 0);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	msyncfs_fake_crash(fx->fake, NULL, NULL);
+	expect_newest(test);
+	memset(fx->buf, 99, MSYNCFS_BLOCK_SIZE);
+	for (i = 0; i < ARRAY_SIZE(newest); i++)
+		msyncfs_fake_write(fx->fake, newest[i].home, fx->buf);
+	iolog_reset(fx->log);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	for (i = 0; i < ARRAY_SIZE(newest); i++)
+		KUNIT_EXPECT_EQ(test, fill_of(fx, newest[i].home), 99);
+	/* An empty log: nothing but the slot is written. */
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
+}
+
+/* ---- what does not mount, and is not touched ------------------------------- */
+
+static const struct refuse_row {
+	const char	*name;
+	int		err;
+	bool		slots_bad;
+	bool		damaged;	/* the second of three records is */
+	bool		readonly;	/* the device is */
+} refuse_rows[] = {
+	{ "both slots bad",		-EUCLEAN, .slots_bad = true },
+	{ "damaged but durable",	-EUCLEAN, .damaged = true },
+	{ "read-only device",		-EROFS, .readonly = true },
+	{ "read-only and damaged",	-EUCLEAN, .damaged = true,
+	  .readonly = true },
+};
+KUNIT_ARRAY_PARAM_DESC(refuse, refuse_rows, name);
+
+static void recovery_refuse(struct kunit *test)
+{
+	const struct refuse_row *row = test->param_value;
+	struct rec_fixture *fx = test->priv;
+
+	put_three(test, 0);
+	if (row->slots_bad) {
+		put_bad_slot(fx, 0);
+		put_bad_slot(fx, 1);
+	}
+	if (row->damaged)
+		spoil_block(fx, 5 + 1);
+	set_disk_ro(fx->fake->disk, row->readonly);
+	KUNIT_EXPECT_EQ(test, msyncfs_fake_do_mount(fx->fake, row->readonly ?
+						    SB_RDONLY : 0, NULL),
+			row->err);
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
+	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0), 0);
+}
+
+/* Nothing to replay: a read-only device is fine, and stays as it is. */
+static void recovery_readonly_empty(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+
+	put_tail(fx, 40, 12);
+	set_disk_ro(fx->fake->disk, true);
+	KUNIT_EXPECT_EQ(test, msyncfs_fake_do_mount(fx->fake, SB_RDONLY, NULL),
+			0);
+	msyncfs_fake_umount(fx->fake);
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
+}
+
+/* A writable device is replayed for a read-only mount as well (R6). */
+static void recovery_readonly_mount(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+
+	put_three(test, 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, SB_RDONLY, NULL),
+			0);
+	expect_newest(test);
+	expect_order(test);
+}
+
+/* The third record is torn: two are replayed, and it never comes back. */
+static void recovery_torn(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+
+	put_three(test, 0);
+	spoil_block(fx, 5 + 3 + 2);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0), 1);
+	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 10), 2);
+	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 30), 0);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->seq, 42);
+	msyncfs_fake_umount(fx->fake);
+
+	/* Even if the missing block turns up. */
+	spoil_block(fx, 5 + 3 + 2);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 30), 0);
+}
+
+/* ---- slots ------------------------------------------------------------------- */
+
+enum slot_state { GOOD, BAD, MISPLACED, OLDER };
+
+static const struct slot_row {
+	const char	*name;
+	enum slot_state	a;	/* of the slot that leads to the records */
+	enum slot_state	b;	/* of the other one */
+	bool		replayed;
+} slot_rows[] = {
+	{ "other one older",	GOOD, OLDER, true },
+	{ "other one torn",	GOOD, BAD, true },
+	{ "other one newer",	GOOD, GOOD, false },
+	{ "newer but misplaced", GOOD, MISPLACED, true },
+	{ "torn",		BAD, OLDER, false },
+	{ "misplaced",		MISPLACED, OLDER, false },
+};
+KUNIT_ARRAY_PARAM_DESC(slot, slot_rows, name);
+
+static void put_one_slot(struct rec_fixture *fx, unsigned int block,
+			 u64 counter, enum slot_state state, u64 nonce,
+			 u64 seq, u64 pos)
+{
+	/* An even counter belongs into the first block, an odd one not. */
+	put_slot(fx, block, counter + (state == MISPLACED), nonce, seq, pos);
+	if (state == BAD)
+		put_bad_slot(fx, block);
+}
+
+static void recovery_slots(struct kunit *test)
+{
+	const struct slot_row *row = test->param_value;
+	struct rec_fixture *fx = test->priv;
+	unsigned int a;
+
+	/* The rule is the same whichever block it is. */
+	for (a = 0; a < 2; a++) {
+		u64 counter = 20 + a;
+
+		put_three(test, 0);
+		put_one_slot(fx, a, counter, row->a, NONCE, 40, 0);
+		put_one_slot(fx, !a, counter + (row->b == OLDER ? -1 : 1),
+			     row->b, NONCE + 1, 7, 9);
+
+		KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+		KUNIT_EXPECT_EQ_MSG(test, fill_of(fx, HOME0 + 30),
+				    row->replayed ? 3 : 0, "slot %u", a);
+		KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->seq,
+				row->replayed ? 43 : 7);
+		msyncfs_fake_umount(fx->fake);
+		memset(fx->buf, 0, MSYNCFS_BLOCK_SIZE);
+		msyncfs_fake_write(fx->fake, HOME0 + 30, fx->buf);
+	}
+}
+
+/* Slots are written in turn, and each write counts one up. */
+static void recovery_slots_alternate(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	u64 counter;
+
+	for (counter = 2; counter < 8; counter++) {
+		iolog_reset(fx->log);
+		KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+		msyncfs_fake_umount(fx->fake);
+		KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
+		KUNIT_EXPECT_EQ(test, fx->log->io[0].blkno, 1 + counter % 2);
+		KUNIT_EXPECT_EQ(test, slot_counter(fx, counter % 2), counter);
+		KUNIT_EXPECT_EQ(test, slot_counter(fx, !(counter % 2)),
+				counter - 1);
+	}
+}
+
+/*
+ * A slot that cannot be read is not one that a crash has torn: the other one
+ * may be older, and replaying from there would undo what came after it.
+ */
+static void recovery_slot_unreadable(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	unsigned int i;
+
+	put_three(test, 0);
+	put_slot(fx, 1, 11, NONCE + 1, 50, 0);
+	fx->log->mask = MSYNCFS_FAKE_READ;
+	for (i = 0; i < 4; i++) {
+		iolog_reset(fx->log);
+		iolog_fail(fx->log, i, 1, MSYNCFS_FAKE_FAILS);
+		KUNIT_EXPECT_EQ_MSG(test, mount_it(fx), -EIO, "read %u", i);
+		KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 30), 0);
+	}
+}
+
+/* ---- when it is interrupted ---------------------------------------------- */
+
+/* The power fails at each I/O of a recovery; what got far enough is chance. */
+static void recovery_cut(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	unsigned int at, seed, nr = 1;
+
+	for (at = 0; at < nr; at++) {
+		for (seed = 0; seed < 3; seed++) {
+			unsigned int i, keep = seed == 2 ? UINT_MAX :
+					       seed * (at + 1);
+
+			memset(fx->buf, 0, MSYNCFS_BLOCK_SIZE);
+			for (i = 0; i < ARRAY_SIZE(newest); i++)
+				msyncfs_fake_write(fx->fake, newest[i].home,
+						   fx->buf);
+			put_three(test, 100);
+			iolog_reset(fx->log);
+			iolog_cut(fx->log, at);
+			KUNIT_EXPECT_EQ(test, mount_it(fx), 0);
+			msyncfs_fake_crash(fx->fake, iolog_keep, &keep);
+			nr = max(nr, fx->log->nr);
+
+			iolog_reset(fx->log);
+			KUNIT_ASSERT_EQ_MSG(test, mount_it(fx), 0,
+					    "cut at %u", at);
+			expect_newest(test);
+			msyncfs_fake_umount(fx->fake);
+		}
+	}
+	KUNIT_EXPECT_GE(test, nr, 7);
+}
+
+/* An error at each I/O of a mount: it is reported, and the next one is whole. */
+static void recovery_errors(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	unsigned int at, i;
+	int err;
+
+	fx->log->mask = OUT | MSYNCFS_FAKE_READ;
+	for (at = 0; at < 60; at++) {
+		memset(fx->buf, 0, MSYNCFS_BLOCK_SIZE);
+		for (i = 0; i < ARRAY_SIZE(newest); i++)
+			msyncfs_fake_write(fx->fake, newest[i].home, fx->buf);
+		put_three(test, 100);
+		iolog_reset(fx->log);
+		iolog_fail(fx->log, at, 1, MSYNCFS_FAKE_FAILS);
+		err = mount_it(fx);
+		if (!fx->log->failed)
+			break;
+		/* One that nobody waits for is tried again. */
+		if (!err && fx->log->io[at].opf & REQ_RAHEAD)
+			err = -EIO;
+		KUNIT_EXPECT_EQ_MSG(test, err, -EIO, "error at %u", at);
+		msyncfs_fake_umount(fx->fake);
+
+		iolog_reset(fx->log);
+		KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+		expect_newest(test);
+		msyncfs_fake_umount(fx->fake);
+	}
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_GE(test, at, 12);
+}
+
+static struct kunit_case rec_cases[] = {
+	KUNIT_CASE(recovery_replay),
+	KUNIT_CASE(recovery_wraps),
+	KUNIT_CASE(recovery_many),
+	KUNIT_CASE(recovery_once),
+	KUNIT_CASE_PARAM(recovery_refuse, refuse_gen_params),
+	KUNIT_CASE(recovery_readonly_empty),
+	KUNIT_CASE(recovery_readonly_mount),
+	KUNIT_CASE(recovery_torn),
+	KUNIT_CASE_PARAM(recovery_slots, slot_gen_params),
+	KUNIT_CASE(recovery_slots_alternate),
+	KUNIT_CASE(recovery_slot_unreadable),
+	KUNIT_CASE_SLOW(recovery_cut),
+	KUNIT_CASE_SLOW(recovery_errors),
+	{}
+};
+
+static struct kunit_suite rec_suite = {
+	.name		= "msyncfs_recovery",
+	.init		= rec_init,
+	.test_cases	= rec_cases,
+};
+
+kunit_test_suite(rec_suite);
