@@ -481,7 +481,8 @@ void msyncfs_checkpoint_exit(struct msyncfs_sb_info *sbi)
  */
 int msyncfs_image_init(void)
 {
-	msyncfs_image_cache = KMEM_CACHE(msyncfs_image, SLAB_RECLAIM_ACCOUNT);
+	msyncfs_image_cache = KMEM_CACHE(msyncfs_image, SLAB_RECLAIM_ACCOUNT |
+							SLAB_NO_MERGE);
 	return msyncfs_image_cache ? 0 : -ENOMEM;
 }
 
