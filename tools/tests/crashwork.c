@@ -4,14 +4,17 @@
  * leave. Several threads each do numbered steps; a step is acknowledged when
  * the call that makes it durable has returned.
  *
- *	sets	each step stores a number into all 8 pages of a set, scattered
- *		over a file, and one msync makes them durable; the pages of a set
- *		must all be of the same step
+ *	sets	each step stores a number into all pages of a set, 8 or (the
+ *		last) 160 of them scattered over a file, and one msync makes them
+ *		durable; the pages of a set must all be of the same step
  *	tails	each step appends some bytes with write(2), then fsync
  *	names	step 3k creates and fsyncs file f<k>, 3k+1 renames it to g<k>,
  *		3k+2 removes an old one; each with fsync of the directory
  *	new	each step makes a file of a few pages with one msync, under a name
  *		that is there since an fsync before
+ *	order	one thread stores a number into one page after another, then the
+ *		next number, and so on, while another calls msync; the pages must
+ *		be as at one moment
  *
  * Usage: crashwork work DIR CHANNEL SECONDS NUMBERS
  *        crashwork check DIR NUMBERS
@@ -23,8 +26,8 @@
  *
  * "check" says whether DIR holds what it must by these numbers, and prints
  * "found NUMBERS". Later steps than promised may be there. A
- * step that was under way may be there in part, except that of a set: for that,
- * background writeback has to be off (vm.dirty_writeback_centisecs=0).
+ * step that was under way may be there in part, except in "sets" and "order": for
+ * these, background writeback has to be off (vm.dirty_writeback_centisecs=0).
  */
 #include "check.h"
 
@@ -39,9 +42,10 @@
 #define PAGE 4096UL
 #define SECTOR 512
 
-enum { SETS = 2, TAILS = 2, NAMES = 2, NEWS = 1,
+enum { SETS = 3, TAILS = 2, NAMES = 2, NEWS = 1, ORDERS = 1,
 	FIRST_TAIL = SETS, FIRST_NAME = FIRST_TAIL + TAILS,
-	FIRST_NEW = FIRST_NAME + NAMES, THREADS = FIRST_NEW + NEWS };
+	FIRST_NEW = FIRST_NAME + NAMES, FIRST_ORDER = FIRST_NEW + NEWS,
+	THREADS = FIRST_ORDER + ORDERS };
 
 static unsigned long long done[THREADS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -105,7 +109,6 @@ static int on(void)
 
 /* ---- sets ---- */
 
-#define SET_PAGES 8
 #define SET_FILE (512 * PAGE)
 
 struct set_page {
@@ -118,9 +121,17 @@ static void set_name(char *name, unsigned int nr)
 	sprintf(name, "set%u", nr);
 }
 
+/* The last set is more than a record of a small log takes. */
+static unsigned int set_pages(unsigned int nr)
+{
+	return nr == SETS - 1 ? 160 : 8;
+}
+
 /* Where page @i of the set lies: the same for every step. */
 static unsigned long set_place(unsigned int nr, unsigned int i)
 {
+	if (nr == SETS - 1)
+		return i * 3;
 	return i * 64 + mix(nr * 100 + i) % 60;
 }
 
@@ -162,7 +173,7 @@ static unsigned long long set_check(unsigned int nr, unsigned long long want)
 			complain("set", nr, 0, want);
 		return 0;
 	}
-	for (i = 0; i < SET_PAGES; i++) {
+	for (i = 0; i < set_pages(nr); i++) {
 		unsigned long place = set_place(nr, i);
 		ssize_t n = pread(fd, &page, PAGE, place * PAGE);
 
@@ -202,7 +213,7 @@ static void *set_work(void *arg)
 	CHECK(map != MAP_FAILED);
 	while (on()) {
 		step++;
-		for (i = 0; i < SET_PAGES; i++) {
+		for (i = 0; i < set_pages(nr); i++) {
 			unsigned long place = set_place(nr, i);
 
 			set_fill((struct set_page *)(map + place * PAGE), step, place);
@@ -570,6 +581,97 @@ static void *new_work(void *arg)
 	return NULL;
 }
 
+/* ---- order ---- */
+
+#define ORDER_PAGES 48
+
+/* The page that is stored to as number @i: neither up nor down the file. */
+static uint64_t *order_slot(void *map, unsigned int i)
+{
+	return (uint64_t *)((char *)map + i * 29 % ORDER_PAGES * PAGE + 64);
+}
+
+static void *order_map(unsigned int nr, int create)
+{
+	char name[16];
+	void *map;
+	int fd;
+
+	sprintf(name, "order%u", nr);
+	fd = open(name, create ? O_RDWR | O_CREAT : O_RDONLY, 0644);
+	if (fd < 0)
+		return NULL;
+	if (create)
+		CHECK(!ftruncate(fd, ORDER_PAGES * PAGE));
+	else if (fstat_of(fd).st_size < (off_t)(ORDER_PAGES * PAGE))
+		return NULL;
+	map = mmap(NULL, ORDER_PAGES * PAGE,
+		   create ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED && !close(fd));
+	return map;
+}
+
+static unsigned long long order_check(unsigned int nr, unsigned long long want)
+{
+	void *map = order_map(nr, 0);
+	uint64_t first, last = 0, now;
+	unsigned int i;
+
+	if (!map) {
+		if (want)
+			complain("order", nr, 0, want);
+		return 0;
+	}
+	first = last = *order_slot(map, 0);
+	for (i = 1; i < ORDER_PAGES; i++, last = now) {
+		now = *order_slot(map, i);
+		if (now <= last && now + 1 >= first)
+			continue;
+		printf("order %u: store %u is %llu, store %u is %llu, store 0 is %llu: not of one moment\n",
+		       nr, i, (unsigned long long)now, i - 1,
+		       (unsigned long long)last, (unsigned long long)first);
+		exit(1);
+	}
+	CHECK(!munmap(map, ORDER_PAGES * PAGE));
+	if (last < want)
+		complain("order", nr, last, want);
+	return last;
+}
+
+static void *order_store(void *map)
+{
+	uint64_t n = *order_slot(map, 0);
+	unsigned int i;
+
+	/* The first pass finishes what a crash interrupted. */
+	for (; on(); n++) {
+		for (i = 0; i < ORDER_PAGES; i++)
+			__atomic_store_n(order_slot(map, i), n, __ATOMIC_RELEASE);
+		usleep(100);
+	}
+	return NULL;
+}
+
+static void *order_work(void *arg)
+{
+	unsigned int nr = (unsigned long)arg;
+	void *map = order_map(nr, 1);
+	uint64_t n;
+	pthread_t storer;
+
+	CHECK(map);
+	CHECK(!pthread_create(&storer, NULL, order_store, map));
+	while (on()) {
+		n = __atomic_load_n(order_slot(map, ORDER_PAGES - 1),
+				    __ATOMIC_ACQUIRE);
+		CHECK(!msync(map, ORDER_PAGES * PAGE, MS_SYNC));
+		if (n > done[nr])
+			ack(nr, n);
+	}
+	CHECK(!pthread_join(storer, NULL));
+	return NULL;
+}
+
 /* ---- */
 
 static void parse(const char *text, unsigned long long *nr)
@@ -598,8 +700,10 @@ static void check(const char *promise)
 		done[i] = tail_check(i, want[i]);
 	for (i = FIRST_NAME; i < FIRST_NEW; i++)
 		done[i] = name_check(i, want[i]);
-	for (i = FIRST_NEW; i < THREADS; i++)
+	for (i = FIRST_NEW; i < FIRST_ORDER; i++)
 		done[i] = new_check(i, want[i]);
+	for (i = FIRST_ORDER; i < THREADS; i++)
+		done[i] = order_check(i, want[i]);
 }
 
 static void work(void)
@@ -608,7 +712,8 @@ static void work(void)
 		[0 ... FIRST_TAIL - 1] = set_work,
 		[FIRST_TAIL ... FIRST_NAME - 1] = tail_work,
 		[FIRST_NAME ... FIRST_NEW - 1] = name_work,
-		[FIRST_NEW ... THREADS - 1] = new_work,
+		[FIRST_NEW ... FIRST_ORDER - 1] = new_work,
+		[FIRST_ORDER ... THREADS - 1] = order_work,
 	};
 	pthread_t t[THREADS];
 	unsigned long i;
