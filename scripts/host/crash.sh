@@ -1,6 +1,6 @@
 #!/bin/bash
 # Test: every acknowledged record survives SIGKILL of the machine, mount and fsck are clean
-# Timeout: 300
+# Timeout: 1200
 #
 # CRASH_ROUNDS (default 8): so many kills, all on one disk.
 

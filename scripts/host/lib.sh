@@ -9,6 +9,9 @@
 
 . "$SCRIPTS/guest/lib.sh"
 set -o pipefail
+# Without this a test that runs out of time would end with the status of its
+# last command, and pass.
+trap 't_fail "out of time"; exit 124' TERM
 
 # h_disk NAME SIZE: a blank sparse disk image; prints its path
 h_disk() {

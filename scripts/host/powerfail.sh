@@ -1,6 +1,6 @@
 #!/bin/bash
 # Test: states that a power failure could leave hold every acknowledged record, mount, and fsck is clean
-# Timeout: 400
+# Timeout: 1200
 #
 # POWERFAIL_STATES (default 60), POWERFAIL_SEED (default: random).
 
