@@ -22,9 +22,11 @@
 
 /* @call must return -1 (a pointer: MAP_FAILED) and set errno to @want. */
 #define FAILS(call, want) do {						\
+	int want_ = (want);						\
+									\
 	errno = 0;							\
-	if ((long)(call) != -1 || errno != (want)) {			\
-		fprintf(stderr, "want %s: ", strerrorname_np(want));	\
+	if ((long)(call) != -1 || errno != want_) {			\
+		fprintf(stderr, "want %s: ", strerrorname_np(want_));	\
 		check_failed(__FILE__, __LINE__, #call);		\
 	}								\
 } while (0)

@@ -186,7 +186,7 @@ static unsigned long long set_check(unsigned int nr, unsigned long long want)
 			exit(1);
 		}
 		if (i && page.step != step) {
-			printf("set %u: page %u is of step %llu, page 0 of %llu: not atomic\n",
+			printf("set %u: page %u is of step %llu, not %llu: not atomic\n",
 			       nr, i, (unsigned long long)page.step, step);
 			exit(1);
 		}
@@ -283,9 +283,9 @@ static unsigned long long tail_check(unsigned int nr, unsigned long long want)
 
 static void *tail_work(void *arg)
 {
+	static __thread char buf[6001];
 	unsigned int nr = (unsigned long)arg;
 	unsigned long long step = done[nr];
-	static __thread char buf[6001];
 	char name[16];
 	off_t at, end;
 	int fd;
@@ -410,7 +410,7 @@ static unsigned long long name_check(unsigned int nr, unsigned long long want)
 		if (names_are(nr, steps, f, nf, g, ng))
 			break;
 	if (steps > 3 * top + 3) {
-		printf("names %u: no number of steps leads to the %u + %u names there, the last %llu\n",
+		printf("names %u: %u + %u names, the last %llu: after no number of steps\n",
 		       nr, nf, ng, top);
 		exit(1);
 	}
@@ -614,7 +614,7 @@ static void *order_map(unsigned int nr, int create)
 static unsigned long long order_check(unsigned int nr, unsigned long long want)
 {
 	void *map = order_map(nr, 0);
-	uint64_t first, last = 0, now;
+	uint64_t first, last, now;
 	unsigned int i;
 
 	if (!map) {
@@ -622,12 +622,13 @@ static unsigned long long order_check(unsigned int nr, unsigned long long want)
 			complain("order", nr, 0, want);
 		return 0;
 	}
-	first = last = *order_slot(map, 0);
+	first = *order_slot(map, 0);
+	last = first;
 	for (i = 1; i < ORDER_PAGES; i++, last = now) {
 		now = *order_slot(map, i);
 		if (now <= last && now + 1 >= first)
 			continue;
-		printf("order %u: store %u is %llu, store %u is %llu, store 0 is %llu: not of one moment\n",
+		printf("order %u: not one moment: store %u is %llu, %u is %llu, 0 is %llu\n",
 		       nr, i, (unsigned long long)now, i - 1,
 		       (unsigned long long)last, (unsigned long long)first);
 		exit(1);
@@ -738,7 +739,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc != 6 || strcmp(argv[1], "work")) {
-		fprintf(stderr, "usage: crashwork work DIR CHANNEL SECONDS NUMBERS | check DIR NUMBERS\n");
+		fprintf(stderr, "usage: crashwork work DIR CHANNEL SECONDS NUMBERS\n"
+			"       crashwork check DIR NUMBERS\n");
 		return 2;
 	}
 	channel = open(argv[3], O_WRONLY | O_APPEND);

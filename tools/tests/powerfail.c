@@ -186,7 +186,7 @@ static int compare_cuts(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Right before a flush, right after an acknowledgement, or anywhere. */
+/* Right before a flush, right after an "ack", or anywhere. */
 static unsigned long choose_cut(unsigned long first)
 {
 	unsigned long cut = first + below(nr_events - first + 1), way = below(3);
@@ -266,7 +266,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc != 7 || strcmp(argv[1], "states")) {
-		fprintf(stderr, "usage: powerfail disk IMAGE FS-SECTORS | states LOG OUT COUNT SEED FS-SECTORS\n");
+		fprintf(stderr, "usage: powerfail disk IMAGE FS-SECTORS\n"
+			"       powerfail states LOG OUT COUNT SEED FS-SECTORS\n");
 		return 2;
 	}
 	fs_sectors = strtoull(argv[6], NULL, 0);
