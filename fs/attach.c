@@ -33,6 +33,12 @@ struct msyncfs_run {
 	u64			len;
 };
 
+static bool msyncfs_cap_end(struct msyncfs_capture *cap,
+			    struct msyncfs_image *img)
+{
+	return list_entry_is_head(img, &cap->images, list);
+}
+
 /*
  * The next run of consecutive indexes from @img on, at most @max long.
  * Returns the image after it; the list's head ends it.
@@ -44,18 +50,12 @@ static struct msyncfs_image *msyncfs_next_run(struct msyncfs_capture *cap,
 	run->img = img;
 	run->index = img->index;
 	run->len = 0;
-	list_for_each_entry_from(img, &cap->images, list) {
-		if (run->len == max || img->index != run->index + run->len)
-			break;
+	while (!msyncfs_cap_end(cap, img) && run->len < max &&
+	       img->index == run->index + run->len) {
 		run->len++;
+		img = list_next_entry(img, list);
 	}
 	return img;
-}
-
-static bool msyncfs_cap_end(struct msyncfs_capture *cap,
-			    struct msyncfs_image *img)
-{
-	return list_entry_is_head(img, &cap->images, list);
 }
 
 static unsigned int msyncfs_bitmap_credits(struct super_block *sb, u64 blocks)
@@ -193,12 +193,12 @@ static int msyncfs_map_homes(struct msyncfs_op *op, struct inode *inode,
 			continue;
 		}
 		len = 1;
-		next = img;
-		list_for_each_entry_continue(next, &cap->images, list) {
-			if (!next->convert || next->index != img->index + len ||
-			    next->home != img->home + len)
-				break;
+		next = list_next_entry(img, list);
+		while (!msyncfs_cap_end(cap, next) && next->convert &&
+		       next->index == img->index + len &&
+		       next->home == img->home + len) {
 			len++;
+			next = list_next_entry(next, list);
 		}
 		err = msyncfs_map_set(op, inode, img->index, len, img->home,
 				      false);

@@ -134,7 +134,7 @@ static bool msyncfs_any_in(struct xarray *xa, u64 first, u64 last)
 {
 	unsigned long index = first;
 
-	return xa_find(xa, &index, last, XA_PRESENT) != NULL;
+	return xa_find(xa, &index, last, XA_PRESENT);
 }
 
 /**
@@ -142,6 +142,9 @@ static bool msyncfs_any_in(struct xarray *xa, u64 first, u64 last)
  * @sbi: filesystem
  * @first: first block
  * @last: last block, inclusive
+ *
+ * Context: any that may take a spinlock.
+ * Return: true if at least one of them has an image that is not yet home.
  */
 bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last)
 {
@@ -393,7 +396,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_checkpoint);
  *
  * Only what is durable: callers that want the newest data sync it first.
  *
- * Context, return: as msyncfs_checkpoint().
+ * Context: as msyncfs_checkpoint().
+ * Return: as msyncfs_checkpoint(), or the error of a lookup in the map.
  */
 int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 {

@@ -14,6 +14,7 @@
 #include <linux/fs_types.h>
 #include <linux/limits.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/stat.h>
 #include <linux/string.h>
 #endif
@@ -100,6 +101,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_layout);
  * behind the log and ends before the backup superblock.
  *
  * Context: any.
+ * Return: true if it does.
  */
 bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno)
 {
@@ -113,10 +115,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_is_data);
  * @geo: of the filesystem
  * @blkno: any number
  *
- * True for the data area, the bitmaps and the root block; never for the
- * superblocks, the tail slots and the log itself.
- *
  * Context: any.
+ * Return: true for the data area, the bitmaps and the root block; never for the
+ * superblocks, the tail slots and the log itself.
  */
 bool msyncfs_is_home(const struct msyncfs_geo *geo, u64 blkno)
 {
@@ -602,7 +603,7 @@ static const char *verify_bitmap(const struct msyncfs_geo *geo,
 	if (group >= geo->bitmap_blocks || blkno != geo->bitmap_start + group)
 		return "bitmap of another group";
 	if (first < data &&
-	    !bits_set(bm->bits, 0, (end < data ? end : data) - first))
+	    !bits_set(bm->bits, 0, min(end, data) - first))
 		return "bitmap marks the superblock, a bitmap or the log as free";
 	if (end >= geo->blocks &&
 	    !bits_set(bm->bits, geo->blocks - 1 - first, MSYNCFS_GROUP_BLOCKS))

@@ -335,9 +335,9 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 			return err;
 	}
 	cut->fua = msyncfs_log_one_fua(sbi, msyncfs_cut_blocks(cut));
-	if (cut->fua)
+	if (cut->fua) {
 		flags = REQ_FUA | (cut->txn->preflush ? REQ_PREFLUSH : 0);
-	else if (cut->txn->preflush) {
+	} else if (cut->txn->preflush) {
 		err = msyncfs_log_flush(sbi);
 		if (err)
 			return err;
@@ -491,7 +491,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_commit);
  * msyncfs_commit_all - make everything durable that has been changed so far
  * @sb: filesystem
  *
- * Context, return: as msyncfs_commit().
+ * Context: as msyncfs_commit().
+ * Return: as msyncfs_commit().
  */
 int msyncfs_commit_all(struct super_block *sb)
 {

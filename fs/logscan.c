@@ -17,6 +17,7 @@
 #ifdef __KERNEL__
 #include <kunit/visibility.h>
 #include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/string.h>
 #endif
 
@@ -27,6 +28,7 @@
  * @why: the reason
  *
  * Context: any.
+ * Return: a constant string, also for a number that is no reason.
  */
 const char *msyncfs_reject_name(enum msyncfs_reject why)
 {
@@ -243,7 +245,7 @@ static int find_later(struct later *l, u64 from, u64 to)
 		u64 len;
 
 		if (i == nr) {
-			nr = to - pos < chunk ? to - pos : chunk;
+			nr = min(to - pos, chunk);
 			i = 0;
 			if (r->read(r->ctx, pos, nr, r->record))
 				return -EIO;

@@ -21,7 +21,8 @@ BUFFER_FNS(Msyncfs_Verified, msyncfs_verified)
  * msyncfs_txn_alloc - make an empty transaction
  * @tid: its number
  *
- * Context: may sleep. Cannot fail: a commit under way has no way back.
+ * Context: may sleep.
+ * Return: the transaction; never NULL, a commit under way has no way back.
  */
 struct msyncfs_txn *msyncfs_txn_alloc(u64 tid)
 {
@@ -185,7 +186,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin);
  * @credits: blocks that go into the record at most
  * @blocks: blocks to allocate, already counted by msyncfs_resv_page()
  *
- * Context, return: as msyncfs_op_begin().
+ * Context: as msyncfs_op_begin().
+ * Return: as msyncfs_op_begin().
  */
 int msyncfs_op_begin_resv(struct super_block *sb, struct msyncfs_op *op,
 			  unsigned int credits, u64 blocks)

@@ -56,7 +56,7 @@ enum {
 	MSYNCFS_SB_ABORTED,	/* the log can no longer be written: read-only */
 	MSYNCFS_SB_SHUTDOWN,	/* nothing may touch the device any more */
 	MSYNCFS_SB_CKPT_PAUSED,	/* sysfs: background checkpoint is paused */
-	MSYNCFS_SB_ORPHANS_TODO,/* mounted read-only: orphans not looked at */
+	MSYNCFS_SB_ORPHANS_TODO, /* mounted read-only: orphans not looked at */
 	MSYNCFS_SB_RECLAIMING,	/* inodes without links may be read */
 };
 
@@ -81,6 +81,49 @@ struct msyncfs_group;
  *	@head_pos, @failed_pos, @failed
  * @durable_tid: every transaction up to this one is durable
  * @home_tid: every transaction up to this one is home and off the log
+ * @commit_work: commits what nobody asked for, some seconds later
+ * @op_map: lockdep's picture of an open handle: held by operations, waited for
+ *	by a commit
+ * @nonce: this mount's, in each of its records
+ * @seq: sequence number of the next record
+ * @head_pos: position in the log (blocks from its start) where that record
+ *	goes if it fits before the end
+ * @failed_pos: position of the record whose write failed, while @failed
+ * @failed: writes that failed in a row
+ * @nr_commits: records written since the mount
+ * @nr_split: msyncs that took several records
+ * @checkpoint_mutex: serialises checkpoints; guards @slot_counter and
+ *	@nr_checkpoints
+ * @log_lock: guards @records, @tail_pos, @tail_seq and @log_used
+ * @records: durable and not yet off the log, oldest first
+ * @tail_pos: position of the first record that a recovery would replay
+ * @tail_seq: its sequence number
+ * @log_used: blocks of the log from the tail to the head, with those left
+ *	unused at its end
+ * @slot_counter: writes of the tail slots so far, as on disk
+ * @images: newest durable image of each block that is not yet home, by home
+ *	block
+ * @checkpoint_work: a checkpoint in the background, now
+ * @checkpoint_timer: the same, in a while
+ * @wq: where the three of them run
+ * @nr_checkpoints: checkpoints since the mount
+ * @alloc_lock: guards the bitmaps and all from here to @alloc_wait
+ * @groups: state of each bitmap block
+ * @nr_groups: entries of @groups
+ * @free: blocks that can be allocated now
+ * @pending: blocks freed, but not reusable yet (B3)
+ * @reserved: blocks promised to dirty pages and operations
+ * @firm: the part of @free that running operations hold
+ * @claimed: blocks taken from @free that are still counted in @reserved
+ * @pending_list: extents that make up @pending, oldest transaction first
+ * @alloc_rotor: block at which a search without a goal starts
+ * @alloc_wait: for blocks that other operations hold
+ * @orphan_lock: guards @orphans and the list on disk
+ * @orphans: inodes on the orphan list, newest first
+ * @dio_seq: counts O_DIRECT writes that the device's cache may still hold
+ * @dio_flushed: value of @dio_seq up to which they are durable
+ * @kobj: /sys/fs/msyncfs/<id>
+ * @kobj_gone: the last reference to @kobj has been dropped
  */
 struct msyncfs_sb_info {
 	struct super_block	*sb;
@@ -187,6 +230,7 @@ struct msyncfs_inode_info {
 	struct buffer_head	*i_bh;
 	unsigned long		i_flags;
 
+	/* capture and map: mm/capture.c, fs/map.c */
 	struct mutex		i_commit_lock;
 	struct rw_semaphore	i_freeze;
 	struct rw_semaphore	i_map_sem;
@@ -195,9 +239,11 @@ struct msyncfs_inode_info {
 	u64			i_tid;
 	u64			i_data_tid;
 
+	/* dirty pages without a block: fs/resv.c */
 	spinlock_t		i_resv_lock;
 	struct xarray		i_resv;
 
+	/* the rest of what is on disk */
 	struct list_head	i_orphan;
 	u64			i_parent;
 	u64			i_entries;

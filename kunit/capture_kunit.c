@@ -149,6 +149,7 @@ static const struct range_row range_rows[] = {
 	{ "limit over a hole",	1, ALL, 2, P(1) | P(5) },
 	{ "limit not reached",	5, ALL, 3, P(5) | P(9) },
 };
+
 KUNIT_ARRAY_PARAM_DESC(range, range_rows, name);
 
 static void write_sparse(struct kunit *test)
@@ -246,6 +247,7 @@ static const struct copied_row {
 	{ "copied", true },
 	{ "for fresh blocks", false },
 };
+
 KUNIT_ARRAY_PARAM_DESC(copied, copied_rows, name);
 
 /* Leaves junk behind the end of the file, as a store to a mapping does. */
@@ -333,6 +335,7 @@ static const struct max_row max_rows[] = {
 	{ "one too many", 4, false },
 	{ "just so", 5, true },
 };
+
 KUNIT_ARRAY_PARAM_DESC(max, max_rows, name);
 
 static void capture_copy_max(struct kunit *test)
@@ -479,6 +482,7 @@ static void capture_truncated_since(struct kunit *test)
 	struct other cut = { .file = fx->file, .size = PAGE_SIZE };
 	struct msyncfs_capture *cap;
 	struct file *again;
+	unsigned long left;
 
 	again = msyncfs_fake_open(fx->fake, "f", O_RDWR);
 	files_write(test, fx->file, 0, 4, 1);
@@ -489,8 +493,9 @@ static void capture_truncated_since(struct kunit *test)
 
 	/* Truncation waits for pages under writeback, and only for those. */
 	start_other(test, &cut);
-	KUNIT_EXPECT_EQ(test, !!wait_for_completion_timeout(&cut.done,
-				row->copied ? 5 * HZ : SOON), row->copied);
+	left = wait_for_completion_timeout(&cut.done,
+					   row->copied ? 5 * HZ : SOON);
+	KUNIT_EXPECT_EQ(test, !!left, row->copied);
 	if (!row->copied)
 		KUNIT_EXPECT_EQ(test, msyncfs_capture_copy(cap), 0);
 	wait_for_completion(&cut.done);
@@ -639,6 +644,7 @@ static const struct cut_row cut_rows[] = {
 	{ "mapping, dense", true, 10, ALL },
 	{ "mapping, fresh blocks", true, 10, 0 },
 };
+
 KUNIT_ARRAY_PARAM_DESC(cut, cut_rows, name);
 
 #define CUT_PAGES	32

@@ -101,6 +101,8 @@ int files_sync(struct file *file)
 /**
  * files_dirty - number of dirty pages
  * @file: file
+ *
+ * Return: pages of the whole file that are tagged dirty.
  */
 unsigned long files_dirty(struct file *file)
 {

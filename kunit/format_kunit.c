@@ -224,6 +224,7 @@ static const struct layout_row layout_rows[] = {
 	{ "all bits",			U64_MAX, U64_MAX, -EINVAL },
 	{ "sum wraps",			U64_MAX, 256, -EINVAL },
 };
+
 KUNIT_ARRAY_PARAM_DESC(layout, layout_rows, name);
 
 static void format_layout(struct kunit *test)
@@ -277,6 +278,7 @@ static const struct area_row area_rows[] = {
 	{ "bit 63",		(1ULL << 63) | 263, false, false },
 	{ "all bits",		U64_MAX, false, false },
 };
+
 KUNIT_ARRAY_PARAM_DESC(area, area_rows, name);
 
 static void format_area(struct kunit *test)
@@ -447,6 +449,7 @@ static const struct field_row super_rows[] = {
 	FIELD(super, incompat, 4, NULL),
 	FIELD(super, mkfs_time, U64_MAX, NULL),
 };
+
 KUNIT_ARRAY_PARAM_DESC(super, super_rows, name);
 
 static void make_super(struct kunit *test, struct msyncfs_disk_super *ds)
@@ -532,6 +535,7 @@ static const struct field_row slot_rows[] = {
 	FIELD(slot, counter, U64_MAX, NULL),
 	FIELD(slot, nonce, 0, NULL),
 };
+
 KUNIT_ARRAY_PARAM_DESC(slot, slot_rows, name);
 
 static void make_slot(const struct msyncfs_geo *geo,

@@ -142,6 +142,8 @@ void iolog_power_off(struct iolog *log)
  * iolog_keep - for msyncfs_fake_crash(): about half of the cache is lost
  * @seed: pointer to an unsigned int; 0: all is lost, UINT_MAX: all is kept
  * @blkno: block
+ *
+ * Return: true if the block's newest content survives.
  */
 bool iolog_keep(void *seed, u64 blkno)
 {
@@ -161,6 +163,8 @@ bool iolog_keep(void *seed, u64 blkno)
  * One word for each I/O: R for a read, F for a bare flush, W for a write. Before
  * the W a p for PREFLUSH, after it an f for FUA and where it went: s slot, l
  * log, h home.
+ *
+ * Return: @buf; the text ends early where @len does.
  */
 const char *iolog_text(struct iolog *log, char *buf, size_t len)
 {

@@ -118,6 +118,7 @@ static const struct change_row change_rows[] = {
 	/* And a map node. */
 	{ "a page that needs a node",	500, 1, false, 4, 3 },
 };
+
 KUNIT_ARRAY_PARAM_DESC(change, change_rows, name);
 
 static void log_record(struct kunit *test)
@@ -210,6 +211,7 @@ static const struct device_row device_rows[] = {
 	{ "no cache, 100 pages", 0, 100, "Wl" },
 	{ "no cache, fresh blocks", 0, 200, "Wh Wl" },
 };
+
 KUNIT_ARRAY_PARAM_DESC(device, device_rows, name);
 
 static_assert(MSYNCFS_FAKE_CACHE == 1 && MSYNCFS_FAKE_FUA == 2);
@@ -319,7 +321,7 @@ static void log_group(struct kunit *test)
 			complete(&s[i].done);
 	}
 	for (tries = 0; tries < 1000 && running_blocks(fx->sbi) < 2; tries++)
-		msleep(10);
+		msleep(20);
 	mutex_unlock(&fx->sbi->commit_mutex);
 	for (i = 0; i < 2; i++) {
 		wait_for_completion(&s[i].done);

@@ -120,6 +120,7 @@ static const struct error_row error_rows[] = {
 	{ "cache, fresh blocks, for good", 1, FRESH, UINT_MAX,
 	  MSYNCFS_FAKE_FAILS, 4 },
 };
+
 KUNIT_ARRAY_PARAM_DESC(error, error_rows, name);
 
 /* Every page of the commit from one version; returns which (G2). */
@@ -353,6 +354,7 @@ static const struct cut_row {
 	{ "cache", 1, COPIED },
 	{ "cache, fresh blocks", 1, FRESH },
 };
+
 KUNIT_ARRAY_PARAM_DESC(cut, cut_rows, name);
 
 /*
@@ -472,6 +474,7 @@ static const struct orphan_row orphan_rows[] = {
 	{ "O_TMPFILE", true, true, false },
 	{ "O_TMPFILE, not durable", true, false, false },
 };
+
 KUNIT_ARRAY_PARAM_DESC(orphan, orphan_rows, name);
 
 static u64 settled_space(struct kunit *test, struct fail_fixture *fx)

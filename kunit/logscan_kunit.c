@@ -106,11 +106,13 @@ static void seal(struct scan_fixture *fx, u64 pos)
 {
 	struct msyncfs_disk_record *rec = record_at(fx, pos);
 	u64 len = 1 + (u64)le32_to_cpu(rec->nr_images);
+	u64 csum;
 
 	len = min(len, LOG_BLOCKS - pos);
-	rec->csum = cpu_to_le64(msyncfs_csum(rec, len * MSYNCFS_BLOCK_SIZE,
-				offsetof(struct msyncfs_disk_record, csum),
-				fx->geo.seed));
+	csum = msyncfs_csum(rec, len * MSYNCFS_BLOCK_SIZE,
+			    offsetof(struct msyncfs_disk_record, csum),
+			    fx->geo.seed);
+	rec->csum = cpu_to_le64(csum);
 }
 
 /* A good record of 1 + @nr blocks; the one before it was durable. */
@@ -147,7 +149,9 @@ static int scan(struct scan_fixture *fx, u64 tail_pos, u64 tail_seq)
 	};
 
 	fx->applied = 0;
-	fx->end_pos = fx->end_seq = fx->bad_seq = U64_MAX;
+	fx->end_pos = U64_MAX;
+	fx->end_seq = U64_MAX;
+	fx->bad_seq = U64_MAX;
 	fx->why = MSYNCFS_NR_REC;
 	return msyncfs_log_scan(&fx->r, &slot, scan_apply, &fx->end_pos,
 				&fx->end_seq, &fx->bad_seq, &fx->why);
@@ -199,77 +203,85 @@ static int scan_init(struct kunit *test)
  * struct reject_row - damage to a record of 1 + 9 blocks
  * @name: what it is
  * @why: how it is rejected
- * @at: byte of the record
- * @width: bytes changed
- * @value: to this
+ * @poke: the bytes changed
+ * @poke.at: first byte, from the start of the record
+ * @poke.width: how many
+ * @poke.value: to this
  * @raw: the checksum is left as it was
  * @fail_nr: reads of at least so many blocks fail; 0: none
  */
 struct reject_row {
 	const char		*name;
 	enum msyncfs_reject	why;
-	u32			at;
-	u32			width;
-	u64			value;
+	struct {
+		u32		at;
+		u32		width;
+		u64		value;
+	}			poke;
 	bool			raw;
 	u32			fail_nr;
 };
 
-#define R(field)	offsetof(struct msyncfs_disk_record, field), \
-			sizeof_field(struct msyncfs_disk_record, field)
-#define HOME(i)		offsetof(struct msyncfs_disk_record, home) + 8 * (i), 8
+#define R(field, value) \
+	{ offsetof(struct msyncfs_disk_record, field), \
+	  sizeof_field(struct msyncfs_disk_record, field), value }
+#define HOME(i, value) \
+	{ offsetof(struct msyncfs_disk_record, home) + 8 * (i), 8, value }
+#define BYTE(at, value)		{ at, 1, value }
 
 static const struct reject_row reject_rows[] = {
 	{ "good",		MSYNCFS_REC_OK },
-	{ "magic",		MSYNCFS_REC_MAGIC, R(magic), 0 },
-	{ "slot's magic",	MSYNCFS_REC_MAGIC, R(magic), MSYNCFS_MAGIC_SLOT },
-	{ "uuid, first byte",	MSYNCFS_REC_UUID, 16, 1, 0 },
-	{ "uuid, last byte",	MSYNCFS_REC_UUID, 31, 1, 0 },
-	{ "nonce",		MSYNCFS_REC_NONCE, R(nonce), NONCE + 1 },
-	{ "seq before",		MSYNCFS_REC_SEQ, R(seq), 4 },
-	{ "seq after",		MSYNCFS_REC_SEQ, R(seq), 6 },
-	{ "no images",		MSYNCFS_REC_SHAPE, R(nr_images), 0 },
-	{ "too long",		MSYNCFS_REC_SHAPE, R(nr_images), 64 },
-	{ "images U32_MAX",	MSYNCFS_REC_SHAPE, R(nr_images), U32_MAX },
-	{ "no header",		MSYNCFS_REC_SHAPE, R(header_blocks), 0 },
-	{ "header too long",	MSYNCFS_REC_SHAPE, R(header_blocks), 2 },
-	{ "durable before written", MSYNCFS_REC_SHAPE, R(durable_seq), 5 },
-	{ "durable U64_MAX",	MSYNCFS_REC_SHAPE, R(durable_seq), U64_MAX },
-	{ "reserved0",		MSYNCFS_REC_SHAPE, R(reserved0), 1 },
-	{ "reserved",		MSYNCFS_REC_SHAPE, 95, 1, 1 },
-	{ "after the homes",	MSYNCFS_REC_SHAPE, HOME(9), 1 },
-	{ "end of the header",	MSYNCFS_REC_SHAPE, 4095, 1, 1 },
-	{ "home 0",		MSYNCFS_REC_HOME, HOME(0), 0 },
-	{ "home slot",		MSYNCFS_REC_HOME, HOME(0), 2 },
-	{ "home log",		MSYNCFS_REC_HOME, HOME(0), 260 },
-	{ "home backup",	MSYNCFS_REC_HOME, HOME(8), 4095 },
-	{ "home bit 56",	MSYNCFS_REC_HOME, HOME(8), 1ULL << 56 | 4000 },
-	{ "home bit 62",	MSYNCFS_REC_HOME, HOME(8), 1ULL << 62 | 4000 },
-	{ "home twice",		MSYNCFS_REC_HOME, HOME(4), FIRST_HOME + 9 },
-	{ "homes descend",	MSYNCFS_REC_HOME, HOME(4), FIRST_HOME + 1 },
-	{ "home root block",	MSYNCFS_REC_OK, HOME(0), 3 },
-	{ "home bitmap",	MSYNCFS_REC_OK, HOME(0), 4 },
-	{ "home last",		MSYNCFS_REC_OK, HOME(8), 4094 },
-	{ "durable long ago",	MSYNCFS_REC_OK, R(durable_seq), 0 },
-	{ "time",		MSYNCFS_REC_OK, R(time), 99 },
-	{ "checksum",		MSYNCFS_REC_CSUM, R(csum), 1, true },
-	{ "time changed",	MSYNCFS_REC_CSUM, R(time), 1, true },
-	{ "home changed",	MSYNCFS_REC_CSUM, HOME(8), 4001, true },
-	{ "first payload byte",	MSYNCFS_REC_CSUM, 4096, 1, 1, true },
-	{ "last payload byte",	MSYNCFS_REC_CSUM, 40959, 1, 1, true },
+	{ "magic",		MSYNCFS_REC_MAGIC, R(magic, 0) },
+	{ "slot's magic",	MSYNCFS_REC_MAGIC, R(magic, MSYNCFS_MAGIC_SLOT) },
+	{ "uuid, first byte",	MSYNCFS_REC_UUID, BYTE(16, 0) },
+	{ "uuid, last byte",	MSYNCFS_REC_UUID, BYTE(31, 0) },
+	{ "nonce",		MSYNCFS_REC_NONCE, R(nonce, NONCE + 1) },
+	{ "seq before",		MSYNCFS_REC_SEQ, R(seq, 4) },
+	{ "seq after",		MSYNCFS_REC_SEQ, R(seq, 6) },
+	{ "no images",		MSYNCFS_REC_SHAPE, R(nr_images, 0) },
+	{ "too long",		MSYNCFS_REC_SHAPE, R(nr_images, 64) },
+	{ "images U32_MAX",	MSYNCFS_REC_SHAPE, R(nr_images, U32_MAX) },
+	{ "no header",		MSYNCFS_REC_SHAPE, R(header_blocks, 0) },
+	{ "header too long",	MSYNCFS_REC_SHAPE, R(header_blocks, 2) },
+	{ "durable before written", MSYNCFS_REC_SHAPE, R(durable_seq, 5) },
+	{ "durable U64_MAX",	MSYNCFS_REC_SHAPE, R(durable_seq, U64_MAX) },
+	{ "reserved0",		MSYNCFS_REC_SHAPE, R(reserved0, 1) },
+	{ "reserved",		MSYNCFS_REC_SHAPE, BYTE(95, 1) },
+	{ "after the homes",	MSYNCFS_REC_SHAPE, HOME(9, 1) },
+	{ "end of the header",	MSYNCFS_REC_SHAPE, BYTE(4095, 1) },
+	{ "home 0",		MSYNCFS_REC_HOME, HOME(0, 0) },
+	{ "home slot",		MSYNCFS_REC_HOME, HOME(0, 2) },
+	{ "home log",		MSYNCFS_REC_HOME, HOME(0, 260) },
+	{ "home backup",	MSYNCFS_REC_HOME, HOME(8, 4095) },
+	{ "home bit 56",	MSYNCFS_REC_HOME, HOME(8, 1ULL << 56 | 4000) },
+	{ "home bit 62",	MSYNCFS_REC_HOME, HOME(8, 1ULL << 62 | 4000) },
+	{ "home twice",		MSYNCFS_REC_HOME, HOME(4, FIRST_HOME + 9) },
+	{ "homes descend",	MSYNCFS_REC_HOME, HOME(4, FIRST_HOME + 1) },
+	{ "home root block",	MSYNCFS_REC_OK, HOME(0, 3) },
+	{ "home bitmap",	MSYNCFS_REC_OK, HOME(0, 4) },
+	{ "home last",		MSYNCFS_REC_OK, HOME(8, 4094) },
+	{ "durable long ago",	MSYNCFS_REC_OK, R(durable_seq, 0) },
+	{ "time",		MSYNCFS_REC_OK, R(time, 99) },
+	{ "checksum",		MSYNCFS_REC_CSUM, R(csum, 1), true },
+	{ "time changed",	MSYNCFS_REC_CSUM, R(time, 1), true },
+	{ "home changed",	MSYNCFS_REC_CSUM, HOME(8, 4001), true },
+	{ "first payload byte",	MSYNCFS_REC_CSUM, BYTE(4096, 1), true },
+	{ "last payload byte",	MSYNCFS_REC_CSUM, BYTE(40959, 1), true },
 	{ "header unreadable",	MSYNCFS_REC_IO, .fail_nr = 1 },
 	{ "payload unreadable",	MSYNCFS_REC_IO, .fail_nr = 2 },
 };
+
 KUNIT_ARRAY_PARAM_DESC(reject, reject_rows, name);
 
 /* Puts the damaged record number 5 to @pos. */
 static void put_rejected(struct scan_fixture *fx, u64 pos,
 			 const struct reject_row *row)
 {
-	__le64 value = cpu_to_le64(row->value);
+	__le64 value = cpu_to_le64(row->poke.value);
 
 	put(fx, pos, 5, 9);
-	memcpy((u8 *)log_block(fx, pos) + row->at, &value, row->width);
+	memcpy((u8 *)log_block(fx, pos) + row->poke.at, &value,
+	       row->poke.width);
 	if (!row->raw)
 		seal(fx, pos);
 	if (row->fail_nr) {
@@ -484,6 +496,7 @@ static const struct torn_row {
 	{ "over an older mount's",	STALE_OLD_NONCE, MSYNCFS_REC_NONCE },
 	{ "over images",		STALE_DATA, MSYNCFS_REC_MAGIC },
 };
+
 KUNIT_ARRAY_PARAM_DESC(torn, torn_rows, name);
 
 static void put_stale(struct scan_fixture *fx, u64 pos, enum stale stale)
@@ -593,6 +606,7 @@ static const struct later_row later_rows[] = {
 	{ "of another filesystem",	0, 7, 6, FLAW_UUID },
 	{ "impossible",			0, 7, 6, FLAW_SHAPE },
 };
+
 KUNIT_ARRAY_PARAM_DESC(later, later_rows, name);
 
 static void put_later(struct scan_fixture *fx, u64 pos,
@@ -709,6 +723,7 @@ static const struct slot_row {
 	{ "tail far away",	U64_MAX, 1 },
 	{ "seq 0",		0, 0 },
 };
+
 KUNIT_ARRAY_PARAM_DESC(slot, slot_rows, name);
 
 static void scan_bad_slot(struct kunit *test)
@@ -755,6 +770,7 @@ static void scan_empty(struct kunit *test)
 /* Hostile bytes: any answer will do that comes back, in bounds (KASAN). */
 static void scan_fuzz(struct kunit *test)
 {
+	static const u64 places[] = { 0, 10, 73 };
 	struct scan_fixture *fx = test->priv;
 	struct rnd_state rnd;
 	unsigned int i, j;
@@ -766,7 +782,7 @@ static void scan_fuzz(struct kunit *test)
 		put(fx, 10, 6, 62);
 		put(fx, 73, 7, 1);
 		for (j = 0; j < 1 + i % 4; j++) {
-			u64 pos = (const u64[]){ 0, 10, 73 }[i % 3];
+			u64 pos = places[i % 3];
 			u32 at = prandom_u32_state(&rnd) % 200;
 
 			((u8 *)log_block(fx, pos))[at] =

@@ -91,6 +91,7 @@ static u64 put_record(struct kunit *test, u64 pos, u64 seq,
 	size_t len = (1 + nr) * MSYNCFS_BLOCK_SIZE;
 	u8 *all = kvzalloc(len, GFP_KERNEL);
 	struct msyncfs_disk_record *rec = (void *)all;
+	u64 csum;
 	u32 i;
 
 	KUNIT_ASSERT_NOT_NULL(test, all);
@@ -106,9 +107,10 @@ static u64 put_record(struct kunit *test, u64 pos, u64 seq,
 		memset(all + (1 + i) * MSYNCFS_BLOCK_SIZE, img[i].fill,
 		       MSYNCFS_BLOCK_SIZE);
 	}
-	rec->csum = cpu_to_le64(msyncfs_csum(all, len,
-				offsetof(struct msyncfs_disk_record, csum),
-				fx->fake->geo.seed));
+	csum = msyncfs_csum(all, len,
+			    offsetof(struct msyncfs_disk_record, csum),
+			    fx->fake->geo.seed);
+	rec->csum = cpu_to_le64(csum);
 	for (i = 0; i <= nr; i++)
 		msyncfs_fake_write(fx->fake,
 				   fx->fake->geo.log_start + pos + i,
@@ -153,9 +155,11 @@ static int mount_it(struct rec_fixture *fx)
 static const struct image first[] = {
 	{ HOME0, 1 }, { HOME0 + 10, 1 }, { HOME0 + 11, 1 }, { HOME0 + 20, 1 },
 };
+
 static const struct image second[] = {
 	{ HOME0 + 5, 2 }, { HOME0 + 10, 2 },
 };
+
 static const struct image third[] = {
 	{ HOME0, 3 }, { HOME0 + 30, 3 },
 };
@@ -296,6 +300,7 @@ static const struct refuse_row {
 	{ "read-only and damaged",	-EUCLEAN, .damaged = true,
 	  .readonly = true },
 };
+
 KUNIT_ARRAY_PARAM_DESC(refuse, refuse_rows, name);
 
 static void recovery_refuse(struct kunit *test)
@@ -380,6 +385,7 @@ static const struct slot_row {
 	{ "torn",		BAD, OLDER, false },
 	{ "misplaced",		MISPLACED, OLDER, false },
 };
+
 KUNIT_ARRAY_PARAM_DESC(slot, slot_rows, name);
 
 static void put_one_slot(struct rec_fixture *fx, unsigned int block,

@@ -518,6 +518,7 @@ static const struct row rows[] = {
 	{ "junk behind the entries", B_LEAF, "bytes after the last",
 	  { BYTE(ENTRY(3), 1) } },
 };
+
 KUNIT_ARRAY_PARAM_DESC(row, rows, name);
 
 static void verify_row(struct kunit *test)
@@ -573,6 +574,7 @@ static void verify_sealed(struct kunit *test)
 	for (base = B_ROOT; base <= B_EMPTY; base++) {
 		u64 blkno = bases[base].blkno;
 		u32 magic = bases[base].magic;
+		const char *why;
 
 		make_block(&geo, buf, base);
 		msyncfs_seal_block(&geo, buf, 77);
@@ -582,10 +584,9 @@ static void verify_sealed(struct kunit *test)
 					     geo.seed));
 		for (i = 0; i < MSYNCFS_BLOCK_SIZE; i += i < 64 ? 1 : 509) {
 			buf[i] ^= 0x40;
-			KUNIT_EXPECT_NOT_NULL_MSG(test,
-				msyncfs_verify_block(&geo, buf, blkno, magic,
-						     -1),
-				"base %d byte %u", base, i);
+			why = msyncfs_verify_block(&geo, buf, blkno, magic, -1);
+			KUNIT_EXPECT_NOT_NULL_MSG(test, why, "base %d byte %u",
+						  base, i);
 			buf[i] ^= 0x40;
 		}
 		/* The seed is the filesystem's: no block of another passes. */

@@ -42,6 +42,9 @@
  * @first: first page
  * @last: last page, inclusive
  * @limit: stop counting here
+ *
+ * Context: may sleep between two stretches of pages.
+ * Return: number of pages tagged dirty, at most @limit.
  */
 unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
 				  pgoff_t last, unsigned long limit)
@@ -435,10 +438,10 @@ again:
 out:
 	msyncfs_drop_images(&pool);
 	bitmap_free(bitmap);
-	if (!err && cap->nr)
-		return cap;
-	if (cap)
+	if (cap && (err || !cap->nr)) {
 		msyncfs_capture_put(cap);
-	return ERR_PTR(err);
+		cap = NULL;
+	}
+	return cap ?: ERR_PTR(err);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture);

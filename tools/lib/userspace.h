@@ -33,6 +33,13 @@ typedef __s64 s64;
 
 #define div_u64(n, d)		((u64)(n) / (d))
 
+/* linux/minmax.h */
+#define min(a, b) ({		\
+	typeof(a) a_ = (a);	\
+	typeof(b) b_ = (b);	\
+	a_ < b_ ? a_ : b_;	\
+})
+
 /* linux/compiler_attributes.h */
 #define __noreturn		__attribute((noreturn))
 #define __aligned(x)		__attribute((aligned(x)))
