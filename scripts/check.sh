@@ -2,8 +2,9 @@
 # make check: what can be found without running the module, one line per tool.
 # Usage: [V=1] check.sh [TOOL...]
 #
-# Tools: build sparse checkpatch kernel-doc coccinelle shellcheck codespell
-# clang-format.  V=1 prints all that they say instead of the first lines.
+# Tools: build sparse checkpatch kernel-doc coccinelle shellcheck codespell rst
+# clang-format.  They run side by side, as many as there are CPUs.  V=1 prints
+# all that they say instead of the first lines.
 
 . "$(dirname "$0")/common.sh"
 
@@ -18,33 +19,34 @@ list() { git ls-files -co --exclude-standard -- "$@" | while read -r f; do [ ! -
 mapfile -t kernel_c < <(list 'fs/*.c' 'mm/*.c' 'kunit/*.c')
 mapfile -t sources < <(list 'fs/*.[ch]' 'mm/*.[ch]' 'kunit/*.[ch]' 'include/*.h')
 mapfile -t tools < <(list 'tools/*.[ch]')
-mapfile -t shell < <(list scripts .ci | xargs grep -lE '^(#!.*\b(ba)?sh\b|# shellcheck shell=)')
+mapfile -t shell < <(list scripts .ci 'tools/*.sh' | xargs grep -lE '^(#!.*\b(ba)?sh\b|# shellcheck shell=)')
 mapfile -t texts < <(list ':!COPYING')
+mapfile -t rst < <(list 'Documentation/*.rst')
 
-failed=0
 # verdict TOOL LOG: a tool that said something is not content
 verdict() {
 	if [ -s "$2" ]; then
-		failed=$((failed + 1))
 		printf '  FAIL  %-12s %s\n' "$1" "$(wc -l <"$2") lines, in ${2#"$TOP"/}"
 		if [ -n "${V:-}" ]; then cat "$2"; else head -n 12 "$2"; fi | sed 's/^/          /'
 	else
-		printf '  ok    %-12s %s\n' "$1" "${3:-}"
+		printf '  ok    %s\n' "$1"
+		rm "$out/$1.failed"
 	fi
 }
 
 # Warnings of the build itself; those of the last full build do not come again,
 # so everything is compiled anew, in a place of its own.
 compile() {
-	local log=$1
+	local log=$1 tree=${1%.log}.tree
 	shift
-	rm -rf "$out/tree"
-	mkdir -p "$out/tree"
-	for d in fs mm include kunit; do [ ! -d "$d" ] || cp -rs "$TOP/$d" "$out/tree/"; done
-	ln -s "$TOP/Kbuild" "$out/tree/Kbuild"
-	make -C "$kdir" M="$out/tree" W=1 -j"$(nproc)" "$@" modules >"$log.full" 2>&1 ||
+	rm -rf "$tree"
+	mkdir -p "$tree"
+	for d in fs mm include kunit; do [ ! -d "$d" ] || cp -rs "$TOP/$d" "$tree/"; done
+	ln -s "$TOP/Kbuild" "$tree/Kbuild"
+	make -C "$kdir" M="$tree" W=1 -j"$(nproc)" "$@" modules >"$log.full" 2>&1 ||
 		echo "the build failed: $log.full" >>"$log"
-	grep -E 'warning|error|Error' "$log.full" | sed "s|$out/tree/||g" | sort -u >>"$log" || true
+	grep -E 'warning|error|Error' "$log.full" | sed "s|$tree/||g" | sort -u >>"$log" || true
+	rm -rf "$tree"
 }
 
 kver() {
@@ -76,19 +78,42 @@ check_sparse() {
 
 # Left out: what only makes sense inside the kernel's own tree, mixed-case names
 # that the kernel's macros force on us (BH_Name), BIT() where user space reads
-# the header too.  In tools/: what takes user space for the kernel.
+# the header too.  In the trace header: the layout that all of the kernel's
+# trace headers have.  In kunit/: macros that name a member of a structure twice,
+# by its offset and its size.  In tools/: what takes user space for the kernel.
 ignore=FILE_PATH_CHANGES,EMBEDDED_FILENAME,CONFIG_DESCRIPTION,LINUX_VERSION_CODE
 ignore+=,CONSTANT_COMPARISON,CAMELCASE,BIT_MACRO
+ignore_trace=$ignore,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
+ignore_kunit=$ignore,MACRO_ARG_REUSE
 ignore_tools=$ignore,PREFER_KERNEL_TYPES,STRCPY,STRLCPY,STRNCPY,CONSIDER_KSTRTO
 ignore_tools+=,SSCANF_TO_KSTRTO,NAKED_SSCANF,EXPORT_SYMBOL,MACRO_ARG_UNUSED,SPLIT_STRING
 ignore_tools+=,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO,EMBEDDED_FUNCTION_NAME
+
+# style IGNORE FILE...
+style() {
+	local ignore=$1
+	shift
+	[ $# -eq 0 ] ||
+		perl "$tree/scripts/checkpatch.pl" --strict --no-tree --no-summary --terse \
+			--show-types --color=never --ignore "$ignore" -f "$@" 2>&1 || true
+}
+
 check_checkpatch() {
-	perl "$tree/scripts/checkpatch.pl" --strict --no-tree --no-summary --terse --show-types \
-		--color=never --ignore "$ignore" -f "${sources[@]}" >"$1" 2>&1 || true
-	[ ${#tools[@]} -eq 0 ] ||
-		perl "$tree/scripts/checkpatch.pl" --strict --no-tree --no-summary --terse --show-types \
-			--color=never --ignore "$ignore_tools" \
-			-f "${tools[@]}" >>"$1" 2>&1 || true
+	local f plain=() kunit=() trace=()
+	for f in "${sources[@]}"; do
+		case $f in
+		include/trace.h) trace+=("$f") ;;
+		kunit/*) kunit+=("$f") ;;
+		*) plain+=("$f") ;;
+		esac
+	done
+	{
+		style "$ignore" "${plain[@]}"
+		style "$ignore_trace" "${trace[@]}"
+		style "$ignore_kunit" "${kunit[@]}"
+		style "$ignore_tools" "${tools[@]}"
+	} >"$1"
+	rm -f .checkpatch-camelcase.*	# its cache
 }
 
 check_kernel_doc() {
@@ -102,14 +127,19 @@ check_coccinelle() {
 	local f
 	: >"$1"
 	for f in "$tree"/scripts/coccinelle/{free/{kfree,ifnullfree},locks/{call_kern,double_lock,flags,mini_lock},null/{deref_null,eno,kmerr},iterators/{itnull,list_entry_update,use_after_iter},tests/{doublebitand,doubletest,odd_ptr_err,unsigned_lesser_than_zero},misc/{array_size,badty,cond_no_effect,doubleinit,ifcol,noderef,orplus,semicolon,test_addr,warn,swap,minmax,returnvar},api/{memdup,memdup_user,kvmalloc,err_cast,kstrdup,resource_size}}.cocci; do
-		spatch --very-quiet -D report --no-show-diff --no-includes --jobs "$(nproc)" \
+		spatch --very-quiet -D report --no-show-diff --no-includes \
 			--cocci-file "$f" "${kernel_c[@]}" 2>"$1.err" >>"$1" ||
 			cat "$1.err" >>"$1"
 	done
 }
 
 check_shellcheck() { shellcheck -x -P SCRIPTDIR -e SC1091,SC2015,SC2016,SC2317 "${shell[@]}" >"$1" 2>&1 || true; }
-check_codespell() { codespell -q 3 -L iput,uptodate,filp,fo,inout,nd,fpr,ue,mis "${texts[@]}" >"$1" 2>&1 || true; }
+# What it takes for mistakes: words of the kernel, and \(bu of the man pages.
+check_codespell() { codespell -q 3 -L iput,uptodate,filp,fo,inout,nd,fpr,ue,mis,bu "${texts[@]}" >"$1" 2>&1 || true; }
+check_rst() {
+	local f
+	for f in "${rst[@]}"; do rst2html --report=1 "$f"; done 2>"$1" >/dev/null || true
+}
 
 # For information: the kernel's formatter does not know all its own habits.
 check_clang_format() {
@@ -120,28 +150,37 @@ check_clang_format() {
 	printf '  info  %-12s %s\n' clang-format "would change $n lines (${1#"$TOP"/}.diff)"
 }
 
-kdir=/usr/src/linux-headers-$(kver)
-if [ $# -eq 0 ]; then
-	set -- build sparse checkpatch kernel-doc coccinelle shellcheck codespell clang-format
-fi
-for t; do
-	case $t in
-	build | sparse | checkpatch | kernel-doc | coccinelle | clang-format)
-		if [ ${#kernel_c[@]} -eq 0 ]; then
-			printf '  ok    %-12s no kernel sources here\n' "$t"
-			continue
-		fi ;;
-	shellcheck | codespell) ;;
-	*) die "no such tool: $t" ;;
-	esac
-	say "$t"
-	log=$out/${t}.log
+# run TOOL: prints its verdict.  TOOL.failed is there until the tool is content,
+# so that one which breaks has failed, too.
+run() {
+	local log=$out/$1.log
 	: >"$log"
-	"check_${t//-/_}" "$log"
-	[ "$t" = clang-format ] || verdict "$t" "$log"
+	"check_${1//-/_}" "$log"
+	if [ "$1" = clang-format ]; then rm "$out/$1.failed"; else verdict "$1" "$log"; fi
+}
+
+kdir=/usr/src/linux-headers-$(kver)
+# Those that take longest first.
+[ $# -gt 0 ] ||
+	set -- coccinelle build sparse checkpatch kernel-doc shellcheck codespell rst clang-format
+for t; do
+	declare -F "check_${t//-/_}" >/dev/null || die "no such tool: $t"
 done
+for t; do
+	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
+	say "$t"
+	: >"$out/$t.failed"
+	(run "$t" >"$out/$t.verdict"; cat "$out/$t.verdict") &
+done
+wait
 
 echo
+failed=0
+for t; do
+	[ -e "$out/$t.failed" ] || continue
+	failed=$((failed + 1))
+	grep -q FAIL "$out/$t.verdict" || echo "$t broke"
+done
 if [ "$failed" -gt 0 ]; then
 	echo "check: FAILED ($failed of $# tools)"
 	exit 1

@@ -13,7 +13,7 @@ packages() {
 	kernel)	echo build-essential "linux-source-$SERIES" xz-utils flex bison bc \
 			libelf-dev libssl-dev kmod python3 cpio ;;
 	check)	echo sparse shellcheck codespell coccinelle clang-format perl \
-			python3 xz-utils "linux-source-$SERIES" ;;
+			python3 python3-docutils xz-utils "linux-source-$SERIES" ;;
 	linux-headers-*) echo "$1" ;;
 	*)	die "no such group: $1" ;;
 	esac
