@@ -601,7 +601,8 @@ static void test_large_dir(void)
 	SAME(stat_of("base0").st_nlink, n / 4 + 1);
 	printf("100000 entries: the first fifth %.1f s, the last %.1f s\n",
 	       first, last);
-	CHECK(last < 3 * first + 1);
+	/* Quadratic cost would make it nine times; the machine may be busy. */
+	CHECK(last < 6 * first + 2);
 
 	d = opendir("d");
 	CHECK(d);
