@@ -261,12 +261,31 @@ int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 	err = msyncfs_take_run(sbi, goal, want, &run, start);
 	if (!err) {
 		msyncfs_set_busy(&run);
+		sbi->claimed += run.len;
 		*len = run.len;
 	}
 	mutex_unlock(&sbi->alloc_lock);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim);
+
+/**
+ * msyncfs_claim_done - the promises of allocated blocks have been taken back
+ * @sb: filesystem
+ * @nr: blocks that were both taken and promised so far
+ *
+ * To be called after msyncfs_unreserve() and the like: until then the blocks
+ * count once, not twice.
+ */
+void msyncfs_claim_done(struct super_block *sb, u64 nr)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	mutex_lock(&sbi->alloc_lock);
+	msyncfs_take(&sbi->claimed, nr);
+	mutex_unlock(&sbi->alloc_lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_done);
 
 /**
  * msyncfs_claim_commit - record claimed blocks as allocated
@@ -312,6 +331,7 @@ void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len)
 		run.group->free += run.len;
 		sbi->free += run.len;
 		sbi->firm += run.len;
+		msyncfs_take(&sbi->claimed, run.len);
 	}
 	mutex_unlock(&sbi->alloc_lock);
 }
@@ -342,8 +362,12 @@ int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 	mutex_lock(&sbi->alloc_lock);
 	err = msyncfs_take_run(sbi, goal, want, &run, start);
 	if (!err) {
-		if (!op->resv)
+		if (op->resv) {
+			sbi->claimed += run.len;
+			op->claimed += run.len;
+		} else {
 			msyncfs_take(&sbi->reserved, run.len);
+		}
 		msyncfs_op_dirty(op, run.group->bh);
 		msyncfs_set_bits(&run);
 		op->blocks -= run.len;
@@ -500,7 +524,7 @@ int msyncfs_reserve(struct super_block *sb, u64 nr)
 	u64 room;
 
 	mutex_lock(&sbi->alloc_lock);
-	room = sbi->free + sbi->pending;
+	room = sbi->free + sbi->pending + sbi->claimed;
 	if (room >= sbi->reserved && room - sbi->reserved >= nr) {
 		sbi->reserved += nr;
 		err = 0;
@@ -653,7 +677,7 @@ u64 msyncfs_alloc_avail(struct super_block *sb)
 	u64 room, promised;
 
 	mutex_lock(&sbi->alloc_lock);
-	room = sbi->free + sbi->pending;
+	room = sbi->free + sbi->pending + sbi->claimed;
 	promised = sbi->reserved;
 	mutex_unlock(&sbi->alloc_lock);
 	return room > promised ? room - promised : 0;

@@ -71,6 +71,7 @@ static int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 			    struct msyncfs_plan *plan)
 {
 	u64 end = index + len, key;
+	unsigned int missing;
 	int err = 0;
 
 	plan->changes = true;
@@ -78,10 +79,12 @@ static int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 		key = msyncfs_resv_key(index);
 		if (key != plan->leaf) {
 			plan->leaf = key;
-			plan->credits += msyncfs_map_credits(inode, index, 1);
-			plan->blocks += msyncfs_map_missing(inode, index, &err);
+			missing = msyncfs_map_missing(inode, index, &err);
 			if (err)
 				return err;
+			/* The nodes that are new, and the one they hang from. */
+			plan->credits += missing + 1;
+			plan->blocks += missing;
 		}
 		while (index < end && msyncfs_resv_key(index) == key)
 			index++;
@@ -210,7 +213,7 @@ static int msyncfs_map_homes(struct msyncfs_op *op, struct inode *inode,
 }
 
 /*
- * All pages have their blocks. Also those that had them before: a reservation
+ * All pages have their blocks, their promises end. Also those that had them before: a reservation
  * made while the block appeared is one too many.
  */
 static void msyncfs_release_resv(struct inode *inode,
@@ -299,6 +302,20 @@ static struct msyncfs_capture *msyncfs_split(struct msyncfs_capture *cap,
 	return part;
 }
 
+static void msyncfs_count_split(struct super_block *sb, struct inode *inode,
+				unsigned int nr)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	bool first;
+
+	spin_lock(&sbi->txn_lock);
+	first = !sbi->nr_split++;
+	spin_unlock(&sbi->txn_lock);
+	if (first)
+		msyncfs_info(sb, "inode %lu: %u pages fit neither one log record nor fresh blocks: committed in several",
+			     inode->i_ino, nr);
+}
+
 /*
  * The one exception to G2: more than one record takes, and no fresh blocks to
  * write it to. In page order, each record atomic in itself.
@@ -310,18 +327,11 @@ static int msyncfs_attach_split(struct inode *inode,
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	struct msyncfs_capture *part;
 	struct msyncfs_plan plan;
-	unsigned int max;
-	bool first;
+	unsigned int max, nr = cap->nr, parts = 0;
 	int err = 0;
 
-	spin_lock(&sbi->txn_lock);
-	first = !sbi->nr_split++;
-	spin_unlock(&sbi->txn_lock);
-	if (first)
-		msyncfs_info(sb, "inode %lu: %u pages fit neither one log record nor fresh blocks: committed in several",
-			     inode->i_ino, cap->nr);
 	while (!err && cap->nr) {
-		max = sbi->record_images / 2;
+		max = sbi->record_images - 2;
 		do {
 			part = msyncfs_split(cap, max);
 			err = msyncfs_plan_copied(inode, part, &plan);
@@ -343,6 +353,8 @@ static int msyncfs_attach_split(struct inode *inode,
 		else if (cap->nr)
 			err = msyncfs_commit(sb, MSYNCFS_I(inode)->i_data_tid);
 		msyncfs_capture_put(part);
+		if (!parts++ && cap->nr)
+			msyncfs_count_split(sb, inode, nr);
 	}
 	return err;
 }
@@ -514,7 +526,8 @@ static int msyncfs_plan_fresh(struct inode *inode, struct msyncfs_capture *cap,
 		if (err)
 			return err;
 	}
-	plan->credits += 1 + msyncfs_bitmap_credits(inode->i_sb, 2 * cap->nr);
+	plan->credits += 1 + msyncfs_bitmap_credits(inode->i_sb, 2 * cap->nr +
+						    plan->blocks);
 	return 0;
 }
 
@@ -552,6 +565,7 @@ static int msyncfs_fresh_publish(struct inode *inode,
 		if (fresh->plain)
 			msyncfs_unreserve(sb, fresh->plain);
 		msyncfs_release_resv(inode, cap);
+		msyncfs_claim_done(sb, cap->nr);
 		msyncfs_attach_inode(&op, inode, cap->end, true, attrs);
 		msyncfs_op_preflush(&op);
 		msyncfs_op_attach(&op, cap);

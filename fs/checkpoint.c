@@ -344,12 +344,11 @@ static int msyncfs_checkpoint_locked(struct msyncfs_sb_info *sbi)
 		goto out;
 	}
 	err = msyncfs_flush(sbi->sb);
-	if (err) {
-		msyncfs_abort(sbi->sb, "the device failed to flush its cache",
-			      err);
+	if (err)
 		goto out;
-	}
 	err = msyncfs_move_tail(sbi, seq, pos);
+	if (!err)
+		err = msyncfs_flush_failed(sbi->sb, 0);
 	if (err) {
 		msyncfs_err(sbi->sb, "checkpoint: the log tail cannot be written (%d)",
 			    err);

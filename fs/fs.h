@@ -62,6 +62,7 @@ int msyncfs_alloc_init(struct super_block *sb);
 void msyncfs_alloc_exit(struct super_block *sb);
 int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 		  u64 *len);
+void msyncfs_claim_done(struct super_block *sb, u64 nr);
 void msyncfs_claim_commit(struct msyncfs_op *op, u64 start, u64 len);
 void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len);
 int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,

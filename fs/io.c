@@ -20,8 +20,16 @@ static void msyncfs_io_end(struct bio *bio)
 {
 	struct msyncfs_io *io = bio->bi_private;
 
-	if (bio->bi_status)
+	if (bio->bi_status) {
 		cmpxchg(&io->error, 0, blk_status_to_errno(bio->bi_status));
+		/*
+		 * Here, before any later flush can complete: that one may well
+		 * succeed, with what this one lost gone.
+		 */
+		if (bio->bi_opf & REQ_PREFLUSH)
+			set_bit(MSYNCFS_SB_FLUSH_FAILED,
+				&MSYNCFS_SB(io->sb)->state);
+	}
 	if (io->writeback) {
 		struct folio_iter fi;
 
@@ -110,13 +118,43 @@ int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags)
  * msyncfs_flush - empty the device's volatile cache
  * @sb: filesystem
  *
+ * A flush that failed, this or another one under way, is final: nothing is known
+ * of what the cache held, and the filesystem is aborted (R5).
+ *
  * Context: may sleep. Costs nothing on a device without a volatile cache.
- * Return: 0 or the device's error, after which nothing is known of what the
- * cache held.
+ * Return: 0, or the error; all that was written before and not known durable
+ * may be lost then.
  */
 int msyncfs_flush(struct super_block *sb)
 {
-	if (!bdev_write_cache(sb->s_bdev))
-		return 0;
-	return blkdev_issue_flush(sb->s_bdev);
+	struct msyncfs_io io;
+	int err = 0;
+
+	if (bdev_write_cache(sb->s_bdev)) {
+		msyncfs_io_init(&io, sb, false);
+		io.bio = bio_alloc(sb->s_bdev, 0, REQ_OP_WRITE | REQ_SYNC,
+				   GFP_NOIO);
+		io.bio->bi_end_io = msyncfs_io_end;
+		io.bio->bi_private = &io;
+		err = msyncfs_io_wait(&io, REQ_PREFLUSH);
+	}
+	return msyncfs_flush_failed(sb, err);
+}
+
+/**
+ * msyncfs_flush_failed - has any flush failed?
+ * @sb: filesystem
+ * @err: error known already, or 0
+ *
+ * To be asked at every point of no return.
+ *
+ * Return: @err, or -EIO; the filesystem is aborted then.
+ */
+int msyncfs_flush_failed(struct super_block *sb, int err)
+{
+	if (!err && test_bit(MSYNCFS_SB_FLUSH_FAILED, &MSYNCFS_SB(sb)->state))
+		err = -EIO;
+	if (err)
+		msyncfs_abort(sb, "the device failed to flush its cache", err);
+	return err;
 }

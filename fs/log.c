@@ -24,11 +24,10 @@
  * A crash before WRITTEN is complete leaves a torn record, which recovery does
  * not accept: the state of the record before. After it: the state of this one.
  *
- * FAILED: pages are dirty again, mappings know the error, and the content of
- * the record, metadata and images, joins the running transaction: metadata
- * must never become durable without the data that it makes visible. The next
- * record overwrites the failed one's slot or, should it go elsewhere, first
- * invalidates it (R5). A second failure in a row, or a failed flush, is final.
+ * FAILED: pages are dirty again and mappings know the error. The record is kept
+ * whole, since metadata must never become durable without the data that it makes
+ * visible, and the next commit writes it once more, over its slot, before its
+ * own (R5). A second failure in a row, or a failed flush, is final.
  */
 #include <kunit/visibility.h>
 #include <linux/blkdev.h>
@@ -104,15 +103,6 @@ static struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_sb_info *sbi)
 	return txn;
 }
 
-static void msyncfs_txn_unlock(struct msyncfs_sb_info *sbi,
-			       struct msyncfs_txn *txn)
-{
-	spin_lock(&sbi->txn_lock);
-	txn->locked = false;
-	spin_unlock(&sbi->txn_lock);
-	wake_up_all(&sbi->txn_wait);
-}
-
 /* Opens @next for handles in place of a transaction that has been cut. */
 static void msyncfs_txn_switch(struct msyncfs_sb_info *sbi,
 			       struct msyncfs_txn *next)
@@ -135,17 +125,20 @@ static void msyncfs_txn_end(struct msyncfs_sb_info *sbi)
 	msyncfs_txn_free(txn);
 }
 
-static void msyncfs_cut_free(struct msyncfs_cut *cut)
+/* The record is durable, or given up. */
+static void msyncfs_cut_end(struct msyncfs_sb_info *sbi,
+			    struct msyncfs_cut *cut)
 {
 	unsigned int i;
 
+	msyncfs_txn_end(sbi);
 	for (i = 0; i < cut->nr; i++)
 		msyncfs_image_put(cut->images[i]);
 	for (i = 0; i < cut->nr_header; i++)
-		if (cut->header[i])
-			__free_page(cut->header[i]);
+		__free_page(cut->header[i]);
 	kvfree(cut->images);
 	kvfree(cut->header);
+	kfree(cut);
 }
 
 /*
@@ -154,18 +147,19 @@ static void msyncfs_cut_free(struct msyncfs_cut *cut)
  * Memory comes without failure: the caller's pages are clean by now, and
  * reclaim never waits for this filesystem's commit (GFP_NOFS).
  */
-static void msyncfs_cut_alloc(struct msyncfs_cut *cut, struct msyncfs_txn *txn)
+static struct msyncfs_cut *msyncfs_cut_alloc(struct msyncfs_txn *txn)
 {
 	gfp_t gfp = GFP_NOFS | __GFP_NOFAIL;
+	struct msyncfs_cut *cut = kzalloc(sizeof(*cut), gfp);
 	unsigned int i;
 
 	cut->txn = txn;
-	cut->nr = 0;
 	cut->images = kvcalloc(txn->nr, sizeof(*cut->images), gfp);
 	cut->nr_header = msyncfs_record_header_blocks(txn->nr);
 	cut->header = kvcalloc(cut->nr_header, sizeof(*cut->header), gfp);
 	for (i = 0; i < cut->nr_header; i++)
 		cut->header[i] = alloc_page(gfp | __GFP_ZERO);
+	return cut;
 }
 
 static int msyncfs_image_cmp(const void *a, const void *b)
@@ -239,6 +233,7 @@ static void msyncfs_cut_seal(struct msyncfs_sb_info *sbi,
 					   sbi->seq);
 	}
 
+	rec->csum = 0;
 	xxh64_reset(&hash, sbi->geo.seed);
 	for (i = 0; i < cut->nr_header; i++)
 		xxh64_update(&hash, page_address(cut->header[i]),
@@ -289,8 +284,8 @@ static bool msyncfs_log_one_fua(struct msyncfs_sb_info *sbi, unsigned int nr)
 }
 
 /*
- * Makes sure that a failed record will not be found by recovery, when the next
- * one does not overwrite its header anyway.
+ * Makes sure that a failed record will not be found by recovery, when no other
+ * is going to overwrite it.
  */
 static int msyncfs_log_invalidate(struct msyncfs_sb_info *sbi)
 {
@@ -298,22 +293,12 @@ static int msyncfs_log_invalidate(struct msyncfs_sb_info *sbi)
 	int err;
 
 	msyncfs_io_init(&io, sbi->sb, false);
-	msyncfs_io_add(&io, sbi->geo.log_start + sbi->failed_pos, ZERO_PAGE(0));
+	msyncfs_io_add(&io, sbi->geo.log_start + sbi->retry->pos, ZERO_PAGE(0));
 	err = msyncfs_io_wait(&io, 0);
 	if (!err)
 		err = msyncfs_flush(sbi->sb);
 	if (err)
 		msyncfs_abort(sbi->sb, "a failed log record cannot be invalidated",
-			      err);
-	return err;
-}
-
-static int msyncfs_log_flush(struct msyncfs_sb_info *sbi)
-{
-	int err = msyncfs_flush(sbi->sb);
-
-	if (err)
-		msyncfs_abort(sbi->sb, "the device failed to flush its cache",
 			      err);
 	return err;
 }
@@ -329,19 +314,15 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 	unsigned int i;
 	int err;
 
-	if (sbi->failed && cut->pos != sbi->failed_pos) {
-		err = msyncfs_log_invalidate(sbi);
+	/* A flush of its own: one that fails must keep the record away. */
+	if (cut->txn->preflush) {
+		err = msyncfs_flush(sbi->sb);
 		if (err)
 			return err;
 	}
 	cut->fua = msyncfs_log_one_fua(sbi, msyncfs_cut_blocks(cut));
-	if (cut->fua) {
-		flags = REQ_FUA | (cut->txn->preflush ? REQ_PREFLUSH : 0);
-	} else if (cut->txn->preflush) {
-		err = msyncfs_log_flush(sbi);
-		if (err)
-			return err;
-	}
+	if (cut->fua)
+		flags = REQ_FUA;
 
 	blk_start_plug(&plug);
 	msyncfs_io_init(&io, sbi->sb, false);
@@ -352,7 +333,6 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 	blk_finish_plug(&plug);
 	err = msyncfs_io_wait(&io, flags);
 	if (err) {
-		sbi->failed_pos = cut->pos;
 		/* Of a write with PREFLUSH nobody says which part failed. */
 		if (++sbi->failed > 1 || (flags & REQ_PREFLUSH))
 			msyncfs_abort(sbi->sb, "the log cannot be written", err);
@@ -362,7 +342,8 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 				    sbi->seq, sbi->geo.log_start + cut->pos, err);
 		return err;
 	}
-	return cut->fua ? 0 : msyncfs_log_flush(sbi);
+	return cut->fua ? msyncfs_flush_failed(sbi->sb, 0) :
+			  msyncfs_flush(sbi->sb);
 }
 
 /* The record is durable: says so, and hands its images to the checkpoint. */
@@ -375,59 +356,44 @@ static void msyncfs_log_done(struct msyncfs_sb_info *sbi,
 			       cut->pos, msyncfs_cut_blocks(cut), cut->pad);
 	sbi->seq++;
 	sbi->head_pos = cut->pos + msyncfs_cut_blocks(cut);
-	WRITE_ONCE(sbi->durable_tid, cut->txn->tid);
+	/* Who sees this also sees the images in the index. */
+	smp_store_release(&sbi->durable_tid, cut->txn->tid);
 	msyncfs_txn_settle(cut->txn, 0);
 }
 
-/*
- * The record is not durable. Its content joins the running transaction, unless
- * that holds something newer for the block.
- */
-static void msyncfs_log_failed(struct msyncfs_sb_info *sbi,
-			       struct msyncfs_cut *cut, int err)
+/* Writes a cut record, for the first time or again. */
+static int msyncfs_cut_commit(struct msyncfs_sb_info *sbi,
+			      struct msyncfs_cut *cut)
 {
-	gfp_t gfp = GFP_NOFS | __GFP_NOFAIL;
-	struct msyncfs_txn *txn;
-	struct msyncfs_image *img;
-	unsigned int i;
-	void *there;
-
-	txn = msyncfs_txn_lock(sbi);
-	for (i = 0; i < cut->nr; i++) {
-		img = cut->images[i];
-		if (img->bh) {
-			there = xa_cmpxchg(&txn->meta, img->home, NULL,
-					   img->bh, gfp);
-			if (!there)
-				img->bh = NULL;	/* the reference moved */
-		} else {
-			there = xa_cmpxchg(&txn->data, img->home, NULL, img,
-					   gfp);
-			if (!there)
-				refcount_inc(&img->ref);
-		}
-		if (!there)
-			txn->nr++;
-	}
-	txn->preflush |= cut->txn->preflush;
-	if (txn->nr > sbi->record_images)
-		msyncfs_abort(sbi->sb,
-			      "a failed log record cannot be repeated: too large",
-			      err);
-	msyncfs_txn_settle(cut->txn, err);
-	msyncfs_txn_unlock(sbi, txn);
-}
-
-/* Commits the running transaction. Caller holds commit_mutex. */
-static int msyncfs_commit_running(struct msyncfs_sb_info *sbi)
-{
-	struct msyncfs_cut cut = {};
-	struct msyncfs_txn *txn, *next;
 	int err;
 
-	if (test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state) ||
-	    test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
-		return -EIO;
+	err = msyncfs_log_place(sbi, cut);
+	if (!err) {
+		msyncfs_cut_seal(sbi, cut);
+		err = msyncfs_log_write(sbi, cut);
+	}
+	trace_msyncfs_commit(sbi->sb, cut->txn->tid, sbi->seq, cut->pos,
+			     msyncfs_cut_blocks(cut), cut->txn->preflush,
+			     cut->fua, err);
+	if (err) {
+		msyncfs_txn_settle(cut->txn, err);
+		sbi->retry = cut;
+		/* Data comes back through dirty pages, metadata only so. */
+		queue_delayed_work(sbi->wq, &sbi->commit_work,
+				   MSYNCFS_COMMIT_DELAY);
+		return err;
+	}
+	msyncfs_log_done(sbi, cut);
+	sbi->retry = NULL;
+	msyncfs_cut_end(sbi, cut);
+	return 0;
+}
+
+/* Cuts the running transaction; NULL if there is nothing in it. */
+static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_sb_info *sbi)
+{
+	struct msyncfs_txn *txn, *next;
+	struct msyncfs_cut *cut;
 
 	next = msyncfs_txn_alloc(sbi->running->tid + 1);
 	txn = msyncfs_txn_lock(sbi);
@@ -436,27 +402,46 @@ static int msyncfs_commit_running(struct msyncfs_sb_info *sbi)
 		msyncfs_txn_switch(sbi, next);
 		WRITE_ONCE(sbi->durable_tid, txn->tid);
 		msyncfs_txn_end(sbi);
-		return 0;
+		return NULL;
 	}
-	msyncfs_cut_alloc(&cut, txn);
-	msyncfs_cut_copy(&cut);
+	cut = msyncfs_cut_alloc(txn);
+	msyncfs_cut_copy(cut);
 	msyncfs_txn_switch(sbi, next);
+	return cut;
+}
 
-	err = msyncfs_log_place(sbi, &cut);
-	if (!err) {
-		msyncfs_cut_seal(sbi, &cut);
-		err = msyncfs_log_write(sbi, &cut);
+/* Who waits for the running transaction will wait in vain, for now. */
+static void msyncfs_fail_running(struct msyncfs_sb_info *sbi, int err)
+{
+	struct msyncfs_txn *txn = msyncfs_txn_lock(sbi);
+
+	msyncfs_txn_settle(txn, err);
+	spin_lock(&sbi->txn_lock);
+	txn->locked = false;
+	spin_unlock(&sbi->txn_lock);
+	wake_up_all(&sbi->txn_wait);
+}
+
+/* Commits the running transaction, and first one that has failed before. */
+static int msyncfs_commit_running(struct msyncfs_sb_info *sbi, u64 tid)
+{
+	struct msyncfs_cut *cut;
+	int err;
+
+	lockdep_assert_held(&sbi->commit_mutex);
+
+	if (test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state) ||
+	    test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+		return -EIO;
+	if (sbi->retry) {
+		err = msyncfs_cut_commit(sbi, sbi->retry);
+		if (err)
+			msyncfs_fail_running(sbi, err);
+		if (err || sbi->durable_tid >= tid)
+			return err;
 	}
-	trace_msyncfs_commit(sbi->sb, txn->tid, sbi->seq, cut.pos,
-			     msyncfs_cut_blocks(&cut), txn->preflush, cut.fua,
-			     err);
-	if (err)
-		msyncfs_log_failed(sbi, &cut, err);
-	else
-		msyncfs_log_done(sbi, &cut);
-	msyncfs_txn_end(sbi);
-	msyncfs_cut_free(&cut);
-	return err;
+	cut = msyncfs_cut_running(sbi);
+	return cut ? msyncfs_cut_commit(sbi, cut) : 0;
 }
 
 /**
@@ -466,8 +451,7 @@ static int msyncfs_commit_running(struct msyncfs_sb_info *sbi)
  *
  * Context: sleeps for the device; the caller holds no handle, folio lock,
  * i_freeze or mmap_lock (P4).
- * Return: 0, or why it is not durable. What it held is then part of the
- * running transaction.
+ * Return: 0, or why it is not durable. The next commit tries it once more.
  */
 int msyncfs_commit(struct super_block *sb, u64 tid)
 {
@@ -475,12 +459,12 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	unsigned int nofs;
 	int err = 0;
 
-	if (READ_ONCE(sbi->durable_tid) >= tid)
+	if (smp_load_acquire(&sbi->durable_tid) >= tid)
 		return 0;
 	nofs = memalloc_nofs_save();
 	mutex_lock(&sbi->commit_mutex);
 	if (sbi->durable_tid < tid)
-		err = msyncfs_commit_running(sbi);
+		err = msyncfs_commit_running(sbi, tid);
 	mutex_unlock(&sbi->commit_mutex);
 	memalloc_nofs_restore(nofs);
 	return err;
@@ -540,7 +524,11 @@ void msyncfs_log_stop(struct super_block *sb)
 	cancel_work_sync(&sbi->checkpoint_work);
 	destroy_workqueue(sbi->wq);
 	sbi->wq = NULL;
+	if (!sbi->retry)
+		return;
 	if (sbi->failed && !test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state) &&
 	    !test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
 		msyncfs_log_invalidate(sbi);
+	msyncfs_cut_end(sbi, sbi->retry);
+	sbi->retry = NULL;
 }

@@ -15,8 +15,6 @@
 enum { BH_Msyncfs_Verified = BH_PrivateStart };
 BUFFER_FNS(Msyncfs_Verified, msyncfs_verified)
 
-#define MSYNCFS_COMMIT_DELAY	(5 * HZ)
-
 /**
  * msyncfs_txn_alloc - make an empty transaction
  * @tid: its number
@@ -63,14 +61,21 @@ static bool msyncfs_txn_room(struct msyncfs_sb_info *sbi,
 	return txn->nr + txn->promised + credits <= sbi->record_images;
 }
 
-static bool msyncfs_txn_open(struct msyncfs_sb_info *sbi)
+/* Is it @op's turn to look for room? Caller holds txn_lock. */
+static bool msyncfs_op_turn(struct msyncfs_sb_info *sbi, struct msyncfs_op *op)
 {
-	bool open;
+	return !sbi->running->locked && (!sbi->next_op || sbi->next_op == op);
+}
+
+static bool msyncfs_op_may_try(struct msyncfs_sb_info *sbi,
+			       struct msyncfs_op *op)
+{
+	bool may;
 
 	spin_lock(&sbi->txn_lock);
-	open = !sbi->running->locked;
+	may = msyncfs_op_turn(sbi, op);
 	spin_unlock(&sbi->txn_lock);
-	return open;
+	return may;
 }
 
 static int msyncfs_dead_error(struct msyncfs_sb_info *sbi)
@@ -82,44 +87,78 @@ static int msyncfs_dead_error(struct msyncfs_sb_info *sbi)
 	return 0;
 }
 
+/*
+ * Joins the running transaction if there is room in it, else sets *@full to its
+ * tid. Small operations would fill a new transaction before a large one gets a
+ * chance, so who found no room twice (@first) is let in before all others.
+ */
+static bool msyncfs_op_try_join(struct msyncfs_op *op, bool first, u64 *full)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_txn *txn;
+	bool joined = false;
+
+	*full = 0;
+	spin_lock(&sbi->txn_lock);
+	txn = sbi->running;
+	if (!msyncfs_op_turn(sbi, op)) {
+		;	/* wait */
+	} else if (msyncfs_txn_room(sbi, txn, op->credits)) {
+		txn->active++;
+		txn->promised += op->credits;
+		op->tid = txn->tid;
+		joined = true;
+	} else {
+		*full = txn->tid;
+		if (first)
+			sbi->next_op = op;
+	}
+	spin_unlock(&sbi->txn_lock);
+	return joined;
+}
+
+static int msyncfs_op_wait_join(struct msyncfs_op *op)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	unsigned int tries = 0;
+	u64 full;
+	int err;
+
+	for (;;) {
+		err = msyncfs_dead_error(sbi);
+		if (err || msyncfs_op_try_join(op, tries > 0, &full))
+			return err;
+		if (full) {
+			tries++;
+			err = msyncfs_commit(op->sb, full);
+			if (err)
+				return err;
+		} else {
+			wait_event(sbi->txn_wait, msyncfs_op_may_try(sbi, op));
+		}
+	}
+}
+
 /* Joins the running transaction; waits for room in it. */
 static int msyncfs_op_join(struct msyncfs_op *op)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
-	struct msyncfs_txn *txn;
-	u64 full;
+	bool was_next;
 	int err;
 
 	if (WARN_ON_ONCE(op->credits > sbi->record_images))
 		return -EFBIG;
 
-	for (;;) {
-		err = msyncfs_dead_error(sbi);
-		if (err)
-			return err;
-		full = 0;
-		spin_lock(&sbi->txn_lock);
-		txn = sbi->running;
-		if (!txn->locked) {
-			if (msyncfs_txn_room(sbi, txn, op->credits)) {
-				txn->active++;
-				txn->promised += op->credits;
-				op->tid = txn->tid;
-				spin_unlock(&sbi->txn_lock);
-				return 0;
-			}
-			full = txn->tid;
-		}
-		spin_unlock(&sbi->txn_lock);
+	err = msyncfs_op_wait_join(op);
 
-		if (full) {
-			err = msyncfs_commit(op->sb, full);
-			if (err)
-				return err;
-		} else {
-			wait_event(sbi->txn_wait, msyncfs_txn_open(sbi));
-		}
-	}
+	spin_lock(&sbi->txn_lock);
+	was_next = sbi->next_op == op;
+	if (was_next)
+		sbi->next_op = NULL;
+	spin_unlock(&sbi->txn_lock);
+	if (was_next)
+		wake_up_all(&sbi->txn_wait);
+	return err;
 }
 
 static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
@@ -138,6 +177,7 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 	op->sb = sb;
 	op->credits = credits;
 	op->blocks = blocks;
+	op->claimed = 0;
 	op->resv = resv;
 
 	if (blocks) {
@@ -220,6 +260,8 @@ void msyncfs_op_end(struct msyncfs_op *op)
 		wake_up_all(&sbi->txn_wait);
 	if (op->blocks)
 		msyncfs_unfirm(op->sb, op->blocks, op->resv);
+	if (op->claimed)
+		msyncfs_claim_done(op->sb, op->claimed);
 	if (work)
 		queue_delayed_work(sbi->wq, &sbi->commit_work,
 				   MSYNCFS_COMMIT_DELAY);

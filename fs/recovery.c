@@ -429,17 +429,20 @@ static int write_slot_page(struct super_block *sb, struct page *page,
 	struct bio *bio;
 	int err;
 
-	/* FUA becomes a flush afterwards where the device lacks it, and
-	 * nothing where the device has no volatile cache.
+	/*
+	 * Where FUA is not the device's own, the block layer would flush, and
+	 * not say whether it was that or the write that failed.
 	 */
-	bio = bio_alloc(bdev, 1, REQ_OP_WRITE | REQ_SYNC | REQ_META | REQ_FUA,
-			GFP_NOFS);
+	bio = bio_alloc(bdev, 1, REQ_OP_WRITE | REQ_SYNC | REQ_META |
+			(bdev_fua(bdev) ? REQ_FUA : 0), GFP_NOFS);
 	bio->bi_iter.bi_sector = (sector_t)blkno << SECTORS_SHIFT;
 	/* One sector, so that the write of it is atomic. */
 	__bio_add_page(bio, page, bdev_logical_block_size(bdev), 0);
 	err = submit_bio_wait(bio);
 	bio_put(bio);
-	return err;
+	if (err || bdev_fua(bdev))
+		return err;
+	return msyncfs_flush(sb);
 }
 
 /**

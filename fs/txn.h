@@ -7,6 +7,9 @@
 
 #include "fs.h"
 
+/* A change becomes durable without a commit asked for after that long. */
+#define MSYNCFS_COMMIT_DELAY	(5 * HZ)
+
 /**
  * struct msyncfs_txn - blocks that go into the next record
  * @tid: number in memory; several transactions may end in one record when an

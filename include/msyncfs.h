@@ -55,11 +55,13 @@ enum msyncfs_errors {		/* mount option errors= */
 enum {
 	MSYNCFS_SB_ABORTED,	/* the log can no longer be written: read-only */
 	MSYNCFS_SB_SHUTDOWN,	/* nothing may touch the device any more */
+	MSYNCFS_SB_FLUSH_FAILED, /* a flush failed: what is durable is unknown */
 	MSYNCFS_SB_CKPT_PAUSED,	/* sysfs: background checkpoint is paused */
 	MSYNCFS_SB_ORPHANS_TODO, /* mounted read-only: orphans not looked at */
 	MSYNCFS_SB_RECLAIMING,	/* inodes without links may be read */
 };
 
+struct msyncfs_cut;
 struct msyncfs_txn;
 struct msyncfs_group;
 
@@ -76,9 +78,10 @@ struct msyncfs_group;
  * @txn_lock: guards @running and its counters
  * @txn_wait: for room in, or the draining of, the running transaction
  * @running: the transaction that operations join
- * @cutting: the one before it while its record is on its way, else NULL
+ * @next_op: a large operation that found no room twice: it is next
+ * @cutting: the one before it until its record is durable, else NULL
  * @commit_mutex: serialises cutting and writing of records; guards @seq,
- *	@head_pos, @failed_pos, @failed
+ *	@head_pos, @failed, @retry
  * @durable_tid: every transaction up to this one is durable
  * @home_tid: every transaction up to this one is home and off the log
  * @commit_work: commits what nobody asked for, some seconds later
@@ -88,8 +91,8 @@ struct msyncfs_group;
  * @seq: sequence number of the next record
  * @head_pos: position in the log (blocks from its start) where that record
  *	goes if it fits before the end
- * @failed_pos: position of the record whose write failed, while @failed
  * @failed: writes that failed in a row
+ * @retry: a record that could not be written, to be tried once more, or NULL
  * @nr_commits: records written since the mount
  * @nr_split: msyncs that took several records
  * @checkpoint_mutex: serialises checkpoints; guards @slot_counter and
@@ -140,6 +143,7 @@ struct msyncfs_sb_info {
 	wait_queue_head_t	txn_wait;
 	struct msyncfs_txn	*running;
 	struct msyncfs_txn	*cutting;
+	struct msyncfs_op	*next_op;
 	u64			durable_tid;
 	u64			home_tid;
 	struct delayed_work	commit_work;
@@ -150,8 +154,8 @@ struct msyncfs_sb_info {
 	u64			nonce;
 	u64			seq;		/* of the next record */
 	u64			head_pos;	/* where it goes, if it fits */
-	u64			failed_pos;	/* slot of a failed record */
 	unsigned int		failed;		/* writes that failed in a row */
+	struct msyncfs_cut	*retry;		/* the record to be written again */
 	u64			nr_commits;
 	u64			nr_split;	/* msyncs not in one record */
 
@@ -177,6 +181,7 @@ struct msyncfs_sb_info {
 	u64			pending;	/* freed, not yet reusable */
 	u64			reserved;	/* promised to dirty pages and ops */
 	u64			firm;		/* part of free held by operations */
+	u64			claimed;	/* taken from free, still in reserved */
 	struct list_head	pending_list;	/* extents, oldest tid first */
 	u64			alloc_rotor;	/* where to look without a goal */
 	wait_queue_head_t	alloc_wait;	/* for blocks that others hold */
@@ -301,6 +306,7 @@ struct msyncfs_image {
  * @size: i_size under the freeze
  * @end: byte after the last page captured, at most @size
  * @copied: false: pages were not copied but put under writeback (fresh blocks)
+ * @incomplete: a page could not be taken for want of memory
  * @error: why the record failed that held it, 0 while open or when durable
  * @ref: the caller and the transaction
  * @list: in the transaction
@@ -311,6 +317,7 @@ struct msyncfs_capture {
 	loff_t			size;
 	loff_t			end;
 	bool			copied;
+	bool			incomplete;
 	int			error;
 	refcount_t		ref;
 	struct list_head	list;
@@ -322,6 +329,7 @@ struct msyncfs_capture {
  * @tid: transaction that it is part of
  * @credits: metadata blocks it may still dirty for the first time
  * @blocks: blocks it may still allocate (held in sbi->firm)
+ * @claimed: blocks allocated whose inode reservations are ended by op_end
  * @resv: the blocks are also counted in inode reservations
  * @nofs: to restore the allocation context
  */
@@ -330,6 +338,7 @@ struct msyncfs_op {
 	u64			tid;
 	unsigned int		credits;
 	u64			blocks;
+	u64			claimed;
 	bool			resv;
 	unsigned int		nofs;
 };
@@ -389,6 +398,7 @@ void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
 void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page);
 int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags);
 int msyncfs_flush(struct super_block *sb);
+int msyncfs_flush_failed(struct super_block *sb, int err);
 
 /* In fs/log.c */
 int msyncfs_commit(struct super_block *sb, u64 tid);

@@ -558,6 +558,7 @@ static void capture_truncation_waits(struct kunit *test)
  * @a: page that is stored to first
  * @b: page that is stored to next
  * @follow: what is stored to @b is what is found in @a, which is another's
+ * @pause: between rounds, in microseconds
  * @count: rounds done
  * @err: why it gave up
  * @task: the thread
@@ -569,6 +570,7 @@ struct storer {
 	pgoff_t			a;
 	pgoff_t			b;
 	bool			follow;
+	unsigned int		pause;
 	u64			count;
 	int			err;
 	struct task_struct	*task;
@@ -622,7 +624,7 @@ static int storer_thread(void *data)
 		if (!s->err)
 			s->err = store(s, s->b, value);
 		s->count++;
-		cond_resched();
+		usleep_range(s->pause, 3 * s->pause);
 	}
 	if (s->mm)
 		kthread_unuse_mm(s->mm);
@@ -641,22 +643,42 @@ static const struct cut_row cut_rows[] = {
 	{ "write(2), fresh blocks", false, 0, 0 },
 	{ "mapping", true, 0, ALL },
 	/* Enough of them to be write-protected in one go. */
-	{ "mapping, dense", true, 10, ALL },
-	{ "mapping, fresh blocks", true, 10, 0 },
+	{ "mapping, dense", true, 12, ALL },
+	{ "mapping, fresh blocks", true, 12, 0 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(cut, cut_rows, name);
 
-#define CUT_PAGES	32
-#define CUT_ROUNDS	60
+#define CUT_PAGES	256
+#define CUT_ROUNDS	80
 
 /* Both ways: the page that is stored to first lies before, and behind. */
 static const struct storer cut_storers[] = {
-	{ .a = 2, .b = 30 },
-	{ .a = 29, .b = 3 },
-	{ .a = 2, .b = 28, .follow = true },
-	{ .a = 29, .b = 4, .follow = true },
+	{ .a = 2, .b = 250, .pause = 4000 },
+	{ .a = 249, .b = 3, .pause = 4000 },
+	{ .a = 2, .b = 248, .follow = true, .pause = 300 },
+	{ .a = 249, .b = 4, .follow = true, .pause = 300 },
 };
+
+/*
+ * The pages that are stored to first stay clean, for the next cut to meet some
+ * of them clean when it passes and dirty soon after.
+ */
+static void forget_first_pages(struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cut_storers); i++) {
+		img = image_of(cap, cut_storers[i].a);
+		if (!img)
+			continue;
+		folio_clear_checked(img->folio);
+		list_del_init(&img->list);
+		cap->nr--;
+		msyncfs_image_put(img);
+	}
+}
 
 /* Takes a cut and remembers what it holds of each page. */
 static void take_cut(struct kunit *test, const struct cut_row *row, u64 *seen)
@@ -674,6 +696,7 @@ static void take_cut(struct kunit *test, const struct cut_row *row, u64 *seen)
 		KUNIT_EXPECT_EQ(test, msyncfs_capture_copy(cap), 0);
 	list_for_each_entry(img, &cap->images, list)
 		seen[img->index] = *(u64 *)page_address(img->page);
+	forget_first_pages(cap);
 	give_back(cap, 0);
 }
 
@@ -699,9 +722,11 @@ static void capture_cut(struct kunit *test)
 	struct storer s[ARRAY_SIZE(cut_storers)];
 	struct mm_struct *mm = NULL;
 	unsigned long addr = 0;
-	u64 seen[CUT_PAGES] = {};
+	u64 *seen;
 	unsigned int i, round;
 
+	seen = kunit_kcalloc(test, CUT_PAGES, sizeof(*seen), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, seen);
 	files_write(test, fx->file, 0, CUT_PAGES, 0);
 	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
 	files_write(test, fx->file, 10, row->others, 0);
@@ -724,8 +749,7 @@ static void capture_cut(struct kunit *test)
 	for (round = 0; round < CUT_ROUNDS; round++) {
 		take_cut(test, row, seen);
 		check_cut(test, seen);
-		/* On two CPUs the storers need some time, too. */
-		usleep_range(500, 1000);
+		cond_resched();
 	}
 	for (i = 0; i < ARRAY_SIZE(s); i++) {
 		KUNIT_EXPECT_FALSE(test, IS_ERR(s[i].task));
@@ -736,7 +760,7 @@ static void capture_cut(struct kunit *test)
 	}
 	/* The storers got on while the cuts were taken. */
 	KUNIT_EXPECT_GT(test, seen[2], 2);
-	KUNIT_EXPECT_GT(test, seen[29], 2);
+	KUNIT_EXPECT_GT(test, seen[249], 2);
 	if (mm)
 		vm_munmap(addr, CUT_PAGES * PAGE_SIZE);
 	flush_delayed_fput();

@@ -202,7 +202,7 @@ static const struct device_row device_rows[] = {
 	{ "FUA", 3, 1, "Wfl" },
 	{ "FUA, one request", 3, FITS, "Wfl" },
 	{ "FUA, more than a request", 3, FITS + 1, "Wl F" },
-	{ "FUA, fresh blocks", 3, 200, "Wh pWfl" },
+	{ "FUA, fresh blocks", 3, 200, "Wh F Wfl" },
 	{ "cache", 1, 1, "Wl F" },
 	{ "cache, 20 pages", 1, 20, "Wl F" },
 	/* The blocks are durable before the record that shows them (R3). */

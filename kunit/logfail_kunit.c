@@ -274,13 +274,13 @@ static void fail_lands_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, version_of(test, fx->file, 20), 3);
 }
 
-/* And when that cannot be prevented, nothing is acknowledged any more. */
-static void fail_invalidation(struct kunit *test)
+/* And when it fails again, nothing is acknowledged any more. */
+static void fail_twice(struct kunit *test)
 {
 	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
 	unsigned int at;
 
-	/* I/O 0: the record; 1: its invalidation; 2: the flush of that. */
+	/* I/O 0: the record; 1: the record once more; 2: the flush of that. */
 	for (at = 1; at < 3; at++) {
 		fail_prepare(test, fx);
 		head_to_end(test, fx);
@@ -550,7 +550,7 @@ static struct kunit_case fail_cases[] = {
 	KUNIT_CASE(fail_lands_overwritten),
 	KUNIT_CASE(fail_lands_truncated),
 	KUNIT_CASE(fail_lands_elsewhere),
-	KUNIT_CASE(fail_invalidation),
+	KUNIT_CASE(fail_twice),
 	KUNIT_CASE_SLOW(fail_checkpoint),
 	KUNIT_CASE_PARAM_ATTR(fail_power, cut_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),

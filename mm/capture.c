@@ -313,24 +313,46 @@ static void msyncfs_protect(struct address_space *mapping, pgoff_t first,
 #endif
 }
 
-/* Takes the dirty pages of a stretch; false when the pool is empty. */
+/*
+ * Pages that nobody stored to can get dirty under the freeze all the same: those
+ * of an earlier record that fails just now. What is more than was counted is
+ * taken if there is memory at hand; else the capture is known to lack something.
+ */
+static bool msyncfs_pool_refill(struct msyncfs_capture *cap,
+				struct list_head *pool, unsigned long limit)
+{
+	struct msyncfs_image *img;
+
+	if (!list_empty(pool))
+		return true;
+	if (cap->nr >= limit)
+		return false;
+	img = msyncfs_image_alloc(GFP_NOWAIT | __GFP_NOWARN, cap->copied);
+	if (!img) {
+		cap->incomplete = true;
+		return false;
+	}
+	list_add(&img->list, pool);
+	return true;
+}
+
+/* Takes the dirty pages of a stretch; false when there is no going on. */
 static bool msyncfs_capture_stretch(struct msyncfs_capture *cap,
 				    struct address_space *mapping,
 				    pgoff_t first, pgoff_t last,
-				    struct list_head *pool)
+				    struct list_head *pool, unsigned long limit)
 {
 	struct msyncfs_image *img;
 	struct folio_batch fbatch;
 	unsigned int i;
 
 	folio_batch_init(&fbatch);
-	while (!list_empty(pool) &&
-	       filemap_get_folios_tag(mapping, &first, last,
+	while (filemap_get_folios_tag(mapping, &first, last,
 				      PAGECACHE_TAG_DIRTY, &fbatch)) {
 		for (i = 0; i < folio_batch_count(&fbatch); i++) {
 			struct folio *folio = fbatch.folios[i];
 
-			if (list_empty(pool))
+			if (!msyncfs_pool_refill(cap, pool, limit))
 				break;
 			img = list_first_entry(pool, struct msyncfs_image,
 					       list);
@@ -339,8 +361,10 @@ static bool msyncfs_capture_stretch(struct msyncfs_capture *cap,
 			folio_unlock(folio);
 		}
 		folio_batch_release(&fbatch);
+		if (list_empty(pool) && !msyncfs_pool_refill(cap, pool, limit))
+			return false;
 	}
-	return !list_empty(pool);
+	return true;
 }
 
 /* Copied pages have nothing to wait for; after the thaw, to keep that short. */
@@ -358,7 +382,7 @@ static void msyncfs_capture_thaw(struct msyncfs_capture *cap)
 static void msyncfs_capture_range(struct msyncfs_capture *cap,
 				  struct address_space *mapping, pgoff_t first,
 				  pgoff_t last, struct list_head *pool,
-				  unsigned long *bitmap)
+				  unsigned long limit, unsigned long *bitmap)
 {
 	unsigned int nr;
 	pgoff_t end;
@@ -369,7 +393,8 @@ static void msyncfs_capture_range(struct msyncfs_capture *cap,
 			return;
 		if (nr >= MSYNCFS_STRETCH_MIN)
 			msyncfs_protect(mapping, first, end, bitmap);
-		if (!msyncfs_capture_stretch(cap, mapping, first, end, pool))
+		if (!msyncfs_capture_stretch(cap, mapping, first, end, pool,
+					     limit))
 			return;
 		first = end + 1;
 	} while (end < last);
@@ -428,7 +453,7 @@ again:
 		goto again;
 	}
 	cap->size = i_size_read(inode);
-	msyncfs_capture_range(cap, mapping, first, last, &pool, bitmap);
+	msyncfs_capture_range(cap, mapping, first, last, &pool, limit, bitmap);
 	up_write(&mi->i_freeze);
 	trace_msyncfs_capture(inode, first, last, cap->nr, cap->copied,
 			      ktime_get_ns() - start);

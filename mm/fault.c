@@ -93,10 +93,20 @@ static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
 	struct msyncfs_extent ext;
 	int err;
 
-	/* Outside the freeze: this may read a map node. */
+	/* Outside the freeze: this may read map nodes. */
 	err = msyncfs_map_lookup(inode, folio->index, 1, &ext);
 	if (err)
 		return vmf_error(err);
+
+	/*
+	 * A page that turns out to be gone keeps its reservation: it is faulted
+	 * in again right away, or its file is truncated or closed.
+	 */
+	if (!ext.blkno) {
+		err = msyncfs_resv_page(inode, folio->index);
+		if (err)
+			return vmf_error(err);
+	}
 
 	msyncfs_folio_lock_stable(inode, folio);
 	if (folio->mapping != inode->i_mapping ||
@@ -104,14 +114,6 @@ static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
 		folio_unlock(folio);
 		up_read(&mi->i_freeze);
 		return VM_FAULT_NOPAGE;
-	}
-	if (!ext.blkno) {
-		err = msyncfs_resv_page(inode, folio->index);
-		if (err) {
-			folio_unlock(folio);
-			up_read(&mi->i_freeze);
-			return vmf_error(err);
-		}
 	}
 	/* Dirty before the freeze can start; locked until the PTE is set. */
 	folio_mark_dirty(folio);

@@ -67,7 +67,7 @@ int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 						    READ_ONCE(mi->i_tid));
 	}
 	if (cap) {
-		err2 = READ_ONCE(cap->error);
+		err2 = cap->incomplete ? -ENOMEM : READ_ONCE(cap->error);
 		msyncfs_capture_put(cap);
 		if (!err)
 			err = err2;

@@ -29,36 +29,56 @@ static unsigned long msyncfs_copy_max(struct inode *inode, pgoff_t first,
 	return max;
 }
 
+static int msyncfs_write_range(struct inode *inode,
+			       struct writeback_control *wbc, pgoff_t first,
+			       pgoff_t last, bool background)
+{
+	unsigned long limit = background ? wbc->nr_to_write : ULONG_MAX;
+	unsigned long nr = msyncfs_count_dirty(inode, first, last, limit);
+	unsigned long copy_max = msyncfs_copy_max(inode, first, nr, background);
+	struct msyncfs_capture *cap;
+	int err;
+
+	cap = msyncfs_capture(inode, first, last, copy_max, limit);
+	if (IS_ERR_OR_NULL(cap))
+		return PTR_ERR_OR_ZERO(cap);
+	nr = cap->nr;
+	inode->i_mapping->writeback_index = DIV_ROUND_UP_ULL(cap->end,
+							     PAGE_SIZE);
+	err = msyncfs_attach(inode, cap, false);
+	if (err)
+		wbc->pages_skipped += nr;
+	else
+		wbc->nr_to_write -= nr;
+	msyncfs_capture_put(cap);
+	return err;
+}
+
 static int msyncfs_writepages(struct address_space *mapping,
 			      struct writeback_control *wbc)
 {
 	struct inode *inode = mapping->host;
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	bool background = wbc->sync_mode == WB_SYNC_NONE;
-	unsigned long limit, nr, copy_max;
-	struct msyncfs_capture *cap;
-	pgoff_t first, last;
-	int err = 0;
+	pgoff_t first = wbc->range_start >> PAGE_SHIFT;
+	pgoff_t last = wbc->range_end >> PAGE_SHIFT;
+	int err;
 
-	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
+	/* Nothing would get clean: the flusher must not take it for progress. */
+	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)) ||
+	    test_bit(MSYNCFS_SB_ABORTED, &MSYNCFS_SB(inode->i_sb)->state))
 		return -EIO;
 	if (wbc->nr_to_write <= 0)
 		return 0;
-	first = wbc->range_cyclic ? 0 : wbc->range_start >> PAGE_SHIFT;
-	last = wbc->range_cyclic ? ULONG_MAX : wbc->range_end >> PAGE_SHIFT;
-	limit = background ? wbc->nr_to_write : ULONG_MAX;
 
 	mutex_lock(&mi->i_commit_lock);
-	nr = msyncfs_count_dirty(inode, first, last, limit);
-	copy_max = msyncfs_copy_max(inode, first, nr, background);
-	cap = msyncfs_capture(inode, first, last, copy_max, limit);
-	if (!IS_ERR_OR_NULL(cap)) {
-		err = msyncfs_attach(inode, cap, false);
-		wbc->nr_to_write -= cap->nr;
-		msyncfs_capture_put(cap);
-	} else {
-		err = PTR_ERR_OR_ZERO(cap);
+	if (wbc->range_cyclic) {
+		first = mapping->writeback_index;
+		if (!msyncfs_count_dirty(inode, first, ULONG_MAX, 1))
+			first = 0;
+		last = ULONG_MAX;
 	}
+	err = msyncfs_write_range(inode, wbc, first, last, background);
 	mutex_unlock(&mi->i_commit_lock);
 	return err;
 }
