@@ -597,8 +597,12 @@ static int msyncfs_attach_fresh(struct inode *inode,
 	if (err)
 		return err;
 	err = msyncfs_fresh_write(inode, cap);
-	if (!err)
+	if (!err) {
+		/* Frees blocks that O_DIRECT may be reading. */
+		down_write(&MSYNCFS_I(inode)->i_dio_sem);
 		err = msyncfs_fresh_publish(inode, cap, &fresh, &plan, attrs);
+		up_write(&MSYNCFS_I(inode)->i_dio_sem);
+	}
 	if (err) {
 		if (!test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
 			msyncfs_fresh_unclaim(inode, cap, &fresh);

@@ -42,6 +42,7 @@ static void msyncfs_inode_once(void *obj)
 
 	inode_init_once(&mi->vfs_inode);
 	mutex_init(&mi->i_commit_lock);
+	init_rwsem(&mi->i_dio_sem);
 	init_rwsem(&mi->i_freeze);
 	init_rwsem(&mi->i_map_sem);
 	spin_lock_init(&mi->i_resv_lock);
@@ -80,17 +81,11 @@ struct inode *msyncfs_alloc_inode(struct super_block *sb)
  * msyncfs_free_inode - super_operations.free_inode
  * @inode: evicted inode
  *
- * A path walk may still read the target of a symbolic link, which lies in the
- * inode's block, so that one is let go here.
- *
  * Context: called through RCU; does not sleep.
  */
 void msyncfs_free_inode(struct inode *inode)
 {
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-
-	brelse(mi->i_bh);
-	kmem_cache_free(msyncfs_inode_cache, mi);
+	kmem_cache_free(msyncfs_inode_cache, MSYNCFS_I(inode));
 }
 
 /* Operations and mapping, once mode and block are there. */
@@ -111,7 +106,6 @@ static void msyncfs_set_ops(struct inode *inode, dev_t rdev)
 		break;
 	case S_IFLNK:
 		inode->i_op = &msyncfs_symlink_inode_operations;
-		inode->i_link = msyncfs_raw(MSYNCFS_I(inode))->symlink;
 		break;
 	default:
 		inode->i_op = &msyncfs_special_inode_operations;
@@ -489,10 +483,8 @@ void msyncfs_evict_inode(struct inode *inode)
 		msyncfs_delete_inode(inode);
 	msyncfs_orphan_leave(inode);
 	clear_inode(inode);
-	if (!S_ISLNK(inode->i_mode)) {
-		brelse(mi->i_bh);
-		mi->i_bh = NULL;
-	}
+	brelse(mi->i_bh);
+	mi->i_bh = NULL;
 }
 
 /**

@@ -10,6 +10,7 @@
  *
  *	inode->i_rwsem
  *	  i_commit_lock			[fsync, writepages, truncate, fallocate]
+ *	    i_dio_sem			[O_DIRECT read; excl. fresh blocks]
  *	    operation handle		[msyncfs_op_begin(); waits for a commit]
  *	      sbi->orphan_lock
  *	      mapping->invalidate_lock
@@ -214,6 +215,10 @@ enum {
  * @i_commit_lock: held from the start of a capture until its blocks are fixed
  *	in a transaction; truncate, punch and fallocate hold it too. Guards
  *	@i_disksize and every change of the map of a regular file
+ * @i_dio_sem: held shared by O_DIRECT reads from their look at the map to the
+ *	end of their I/O; exclusively, under @i_commit_lock, where the file
+ *	gives up blocks while such reads may be under way. Not taken under
+ *	a handle: it waits for the device
  * @i_freeze: held exclusively while dirty pages are captured; shared, per
  *	folio, by whoever dirties one
  * @i_map_sem: guards the map (pointers and @i_map_depth)
@@ -237,6 +242,7 @@ struct msyncfs_inode_info {
 
 	/* capture and map: mm/capture.c, fs/map.c */
 	struct mutex		i_commit_lock;
+	struct rw_semaphore	i_dio_sem;
 	struct rw_semaphore	i_freeze;
 	struct rw_semaphore	i_map_sem;
 	unsigned int		i_map_depth;

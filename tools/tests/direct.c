@@ -1,0 +1,788 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * O_DIRECT where it meets the rest: buffers that are mappings of the same file
+ * or of another one, buffers whose page fault takes as long as somebody likes
+ * (userfaultfd), msync of the same file at the same time, asynchronous requests.
+ *
+ * Every sector says which file, which page and which generation it is of.
+ *
+ * Usage: direct DIR [TEST]
+ */
+#include "check.h"
+
+#include <glob.h>
+#include <linux/aio_abi.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#define PAGE	4096UL
+#define SECTOR	512UL
+#define LARGE	20000UL		/* pages: more than one record takes */
+#define LIMIT	100		/* seconds, then it hangs */
+
+struct stamp {
+	unsigned long file, page, gen;
+};
+
+static void put_stamps(void *page, unsigned long file, unsigned long index,
+		       unsigned long gen)
+{
+	struct stamp s = { file, index, gen };
+	unsigned long at;
+
+	for (at = 0; at < PAGE; at += SECTOR)
+		memcpy((char *)page + at, &s, sizeof(s));
+}
+
+static void stamp_pages(char *p, unsigned long file, unsigned long first,
+			unsigned long nr, unsigned long gen)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr; i++)
+		put_stamps(p + i * PAGE, file, first + i, gen);
+}
+
+/* The page is of @file and @index; the oldest generation in it. */
+static unsigned long check_stamps(const void *page, unsigned long file,
+				  unsigned long index)
+{
+	unsigned long at, gen = -1UL;
+	struct stamp s;
+
+	for (at = 0; at < PAGE; at += SECTOR) {
+		memcpy(&s, (const char *)page + at, sizeof(s));
+		if (s.file != file || s.page != index) {
+			fprintf(stderr, "file %lu page %lu+%lu: is file %lu page %lu gen %lu\n",
+				file, index, at, s.file, s.page, s.gen);
+			exit(1);
+		}
+		if (s.gen < gen)
+			gen = s.gen;
+	}
+	return gen;
+}
+
+static void check_pages(const char *p, unsigned long file, unsigned long first,
+			unsigned long nr, unsigned long gen)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr; i++)
+		SAME(check_stamps(p + i * PAGE, file, first + i), gen);
+}
+
+static char *map_pages(int fd, unsigned long nr)
+{
+	char *p = mmap(NULL, nr * PAGE, PROT_READ | PROT_WRITE,
+		       fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+static void unmap_pages(char *p, unsigned long nr)
+{
+	CHECK(!munmap(p, nr * PAGE));
+}
+
+static void drop(int fd)
+{
+	CHECK(!fsync(fd));
+	CHECK(!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+}
+
+/* A file of @nr pages, generation 1, durable and not in the cache. */
+static int stamped_file(const char *name, unsigned long file, unsigned long nr)
+{
+	unsigned long i, n;
+	char *buf = map_pages(-1, 256);
+	int fd = make_file(name, NULL);
+
+	for (i = 0; i < nr; i += n) {
+		n = nr - i < 256 ? nr - i : 256;
+		stamp_pages(buf, file, i, n, 1);
+		SAME(pwrite(fd, buf, n * PAGE, i * PAGE), n * PAGE);
+	}
+	unmap_pages(buf, 256);
+	drop(fd);
+	return fd;
+}
+
+static int open_direct(const char *name, int flags)
+{
+	int fd = open(name, O_RDWR | O_DIRECT | flags);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+/* Everything home, so that O_DIRECT is free and freed blocks are too. */
+static void take_home(void)
+{
+	unsigned long i;
+	glob_t g;
+	int fd;
+
+	sync();
+	CHECK(!glob("/sys/fs/msyncfs/*/checkpoint", 0, NULL, &g));
+	for (i = 0; i < g.gl_pathc; i++) {
+		fd = open(g.gl_pathv[i], O_WRONLY);
+		CHECK(fd >= 0);
+		SAME(write(fd, "1\n", 2), 2);
+		close(fd);
+	}
+	globfree(&g);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* ---- buffers that are mappings ------------------------------------------ */
+
+/* From and into a mapping of the file itself. */
+static void test_self(void)
+{
+	int fd = stamped_file("f", 1, 64), dfd = open_direct("f", 0);
+	char *map = map_pages(fd, 64), *buf = map_pages(-1, 64);
+	unsigned long i;
+
+	/* Other pages, none of them in memory; they are dirty the second time. */
+	SAME(pwrite(dfd, map + 16 * PAGE, 16 * PAGE, 0), 16 * PAGE);
+	check_pages(map, 1, 16, 16, 1);
+	stamp_pages(map + 16 * PAGE, 1, 16, 16, 2);
+	SAME(pwrite(dfd, map + 16 * PAGE, 16 * PAGE, 0), 16 * PAGE);
+	check_pages(map, 1, 16, 16, 2);
+	drop(fd);
+	check_pages(map, 1, 16, 16, 2);
+
+	/* The very same pages: clean, dirty, and not in memory. */
+	for (i = 0; i < 3; i++) {
+		if (i == 1)
+			stamp_pages(map + 32 * PAGE, 1, 32, 16, 3);
+		if (i == 2)
+			drop(fd);
+		SAME(pwrite(dfd, map + 32 * PAGE, 16 * PAGE, 32 * PAGE),
+		     16 * PAGE);
+		check_pages(map + 32 * PAGE, 1, 32, 16, i ? 3 : 1);
+	}
+
+	/* Pages that overlap. */
+	stamp_pages(map, 1, 0, 64, 4);
+	drop(fd);
+	SAME(pwrite(dfd, map + 4 * PAGE, 16 * PAGE, 0), 16 * PAGE);
+	check_pages(map, 1, 4, 16, 4);
+	check_pages(map + 16 * PAGE, 1, 16, 48, 4);
+	drop(fd);
+	check_pages(map, 1, 4, 16, 4);
+	check_pages(map + 16 * PAGE, 1, 16, 48, 4);
+
+	/* Reading into the file: other pages, then the very same. */
+	stamp_pages(map, 1, 0, 64, 5);
+	drop(fd);
+	take_home();
+	SAME(pread(dfd, map + 32 * PAGE, 16 * PAGE, 0), 16 * PAGE);
+	check_pages(map + 32 * PAGE, 1, 0, 16, 5);
+	CHECK(!msync(map, 64 * PAGE, MS_SYNC));
+	SAME(pread(dfd, map + 8 * PAGE, 16 * PAGE, 8 * PAGE), 16 * PAGE);
+	drop(fd);
+	SAME(pread(fd, buf, 64 * PAGE, 0), 64 * PAGE);
+	check_pages(buf, 1, 0, 32, 5);
+	check_pages(buf + 32 * PAGE, 1, 0, 16, 5);
+	check_pages(buf + 48 * PAGE, 1, 48, 16, 5);
+	unmap_pages(map, 64);
+	unmap_pages(buf, 64);
+	CHECK(!close(dfd) && !close(fd));
+}
+
+/* Of another file: more than is pinned at a time; holes on either side. */
+static void test_other(void)
+{
+	unsigned long nr = 2500;
+	int fd = stamped_file("f", 1, nr), dfd = open_direct("f", 0);
+	int gd = make_file("g", NULL);
+	char *map, *buf = map_pages(-1, nr);
+
+	CHECK(!ftruncate(gd, nr * PAGE));
+	map = map_pages(gd, nr);
+	SAME(pread(dfd, map, nr * PAGE, 0), nr * PAGE);
+	check_pages(map, 1, 0, nr, 1);
+	drop(gd);
+	take_home();
+	check_pages(map, 1, 0, nr, 1);
+
+	stamp_pages(map, 2, 0, nr, 2);
+	drop(gd);
+	SAME(pwrite(dfd, map, nr * PAGE, 0), nr * PAGE);
+	drop(fd);
+	SAME(pread(fd, buf, nr * PAGE, 0), nr * PAGE);
+	check_pages(buf, 2, 0, nr, 2);
+
+	/* Into a hole and blocks allocated ahead; out of them. */
+	CHECK(!ftruncate(fd, 0) && !ftruncate(fd, nr * PAGE));
+	CHECK(!fallocate(fd, 0, 100 * PAGE, 100 * PAGE));
+	take_home();
+	SAME(pread(dfd, map, 300 * PAGE, 0), 300 * PAGE);
+	CHECK(!map[0] && !memcmp(map, map + 1, 300 * PAGE - 1));
+	check_pages(map + 300 * PAGE, 2, 300, nr - 300, 2);
+	SAME(pwrite(dfd, map + 300 * PAGE, 200 * PAGE, 50 * PAGE), 200 * PAGE);
+	drop(fd);
+	SAME(pread(fd, buf, 300 * PAGE, 0), 300 * PAGE);
+	CHECK(!buf[0] && !memcmp(buf, buf + 1, 50 * PAGE - 1));
+	check_pages(buf + 50 * PAGE, 2, 300, 200, 2);
+	unmap_pages(map, nr);
+	unmap_pages(buf, nr);
+	CHECK(!close(dfd) && !close(fd) && !close(gd));
+}
+
+/* Vectors of sectors, the end of the file, memory that is not there. */
+static void test_edges(void)
+{
+	int fd = stamped_file("f", 1, 16), dfd = open_direct("f", 0);
+	char *buf = map_pages(-1, 32), *map = map_pages(fd, 16);
+	struct iovec v[33];
+	ssize_t n;
+	int i;
+
+	take_home();
+	/* The first page by sectors, scattered; then the rest in one. */
+	for (i = 0; i < 8; i++)
+		v[i] = (struct iovec){ buf + (31 - i) * PAGE + i * SECTOR,
+				       SECTOR };
+	v[8] = (struct iovec){ buf, 15 * PAGE };
+	SAME(preadv(dfd, v, 9, 0), 16 * PAGE);
+	check_pages(buf, 1, 1, 15, 1);
+	for (i = 0; i < 8; i++)
+		CHECK(!memcmp(v[i].iov_base, map, sizeof(struct stamp)));
+	stamp_pages(map, 1, 0, 16, 2);
+	CHECK(!msync(map, 16 * PAGE, MS_SYNC));
+	for (i = 0; i < 8; i++)
+		put_stamps((char *)v[i].iov_base - i * SECTOR, 1, 0, 3);
+	SAME(pwritev(dfd, v, 9, 0), 16 * PAGE);
+	check_pages(map, 1, 0, 1, 3);
+	check_pages(map + PAGE, 1, 1, 15, 1);
+
+	/* Over the end, which is not that of a page. */
+	CHECK(!ftruncate(fd, 7 * PAGE + 1000));
+	drop(fd);
+	take_home();
+	SAME(pread(dfd, buf, 32 * PAGE, 0), 7 * PAGE + 1000);
+	check_pages(buf + PAGE, 1, 1, 6, 1);
+	SAME(pread(dfd, buf, 32 * PAGE, 4 * PAGE), 3 * PAGE + 1000);
+	check_pages(buf, 1, 4, 3, 1);
+	SAME(pread(dfd, buf, PAGE, 8 * PAGE), 0);
+
+	/* A buffer that ends too early. */
+	CHECK(!munmap(buf + 2 * PAGE, PAGE));
+	n = pread(dfd, buf, 6 * PAGE, 0);
+	SAME(n, 2 * PAGE);
+	check_pages(buf, 1, 0, 1, 3);
+	check_pages(buf + PAGE, 1, 1, 1, 1);
+	stamp_pages(buf, 1, 0, 2, 4);
+	n = pwrite(dfd, buf, 6 * PAGE, 0);
+	SAME(n, 2 * PAGE);
+	check_pages(map, 1, 0, 2, 4);
+	check_pages(map + 2 * PAGE, 1, 2, 5, 1);
+	FAILS(pread(dfd, buf + 2 * PAGE, PAGE, 0), EFAULT);
+	FAILS(pwrite(dfd, buf + 2 * PAGE, PAGE, 0), EFAULT);
+	unmap_pages(map, 16);
+	unmap_pages(buf, 32);
+	CHECK(!close(dfd) && !close(fd));
+}
+
+/* ---- buffers that stall ------------------------------------------------- */
+
+static struct stall {
+	int uffd;
+	char *buf;		/* what is faulted in */
+	char *data;		/* what it holds then */
+	unsigned long nr;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	int stalled, released;
+} stall = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.cond = PTHREAD_COND_INITIALIZER,
+};
+
+static void set_flag(int *flag)
+{
+	pthread_mutex_lock(&stall.lock);
+	*flag = 1;
+	pthread_cond_broadcast(&stall.cond);
+	pthread_mutex_unlock(&stall.lock);
+}
+
+/* Waits for @flag; false when it takes so long that it never will be. */
+static int wait_flag(int *flag)
+{
+	struct timespec t;
+	int set, err = 0;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec += LIMIT;
+	pthread_mutex_lock(&stall.lock);
+	while (!*flag && !err)
+		err = pthread_cond_timedwait(&stall.cond, &stall.lock, &t);
+	set = *flag;
+	pthread_mutex_unlock(&stall.lock);
+	return set;
+}
+
+/* Answers the first fault when released, and the others with it. */
+static void *stall_thread(void *arg)
+{
+	struct uffdio_copy copy = {};
+	struct uffd_msg msg;
+
+	(void)arg;
+	SAME(read(stall.uffd, &msg, sizeof(msg)), sizeof(msg));
+	CHECK(msg.event == UFFD_EVENT_PAGEFAULT);
+	set_flag(&stall.stalled);
+	while (!wait_flag(&stall.released))
+		;
+	copy.dst = (unsigned long)stall.buf;
+	copy.src = (unsigned long)stall.data;
+	copy.len = stall.nr * PAGE;
+	CHECK(!ioctl(stall.uffd, UFFDIO_COPY, &copy));
+	return NULL;
+}
+
+static void stall_begin(unsigned long nr)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	stall.nr = nr;
+	stall.buf = map_pages(-1, nr);
+	stall.data = map_pages(-1, nr);
+	stall.stalled = 0;
+	stall.released = 0;
+	stall.uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	CHECK(stall.uffd >= 0);
+	CHECK(!ioctl(stall.uffd, UFFDIO_API, &api));
+	reg.range.start = (unsigned long)stall.buf;
+	reg.range.len = nr * PAGE;
+	CHECK(!ioctl(stall.uffd, UFFDIO_REGISTER, &reg));
+	CHECK(!pthread_create(&stall.thread, NULL, stall_thread, NULL));
+}
+
+static void stall_end(void)
+{
+	CHECK(!pthread_join(stall.thread, NULL));
+	CHECK(!close(stall.uffd));
+	unmap_pages(stall.buf, stall.nr);
+	unmap_pages(stall.data, stall.nr);
+}
+
+struct job {
+	pthread_t thread;
+	int fd, done;
+	char *map;
+	unsigned long first, nr, gen;
+};
+
+static void job_start(struct job *job, void *(*fn)(void *))
+{
+	CHECK(!pthread_create(&job->thread, NULL, fn, job));
+}
+
+/* Waits for it; what it does must not depend on the buffer that stalls. */
+static void job_wait(struct job *job, const char *what)
+{
+	double t = now();
+
+	if (!wait_flag(&job->done)) {
+		fprintf(stderr, "%s hangs while an O_DIRECT buffer is not there\n",
+			what);
+		exit(1);
+	}
+	CHECK(!pthread_join(job->thread, NULL));
+	printf("%s: %.2f s\n", what, now() - t);
+}
+
+static void *store_and_msync(void *arg)
+{
+	struct job *job = arg;
+
+	stamp_pages(job->map + job->first * PAGE, 1, job->first, job->nr,
+		    job->gen);
+	CHECK(!msync(job->map, (job->first + job->nr) * PAGE, MS_SYNC));
+	set_flag(&job->done);
+	return NULL;
+}
+
+static void *sync_other(void *arg)
+{
+	struct job *job = arg;
+	int fd = make_file("other", "something");
+
+	CHECK(!fsync(fd));
+	CHECK(!close(fd));
+	sync();
+	set_flag(&job->done);
+	return NULL;
+}
+
+static void *write_stalled(void *arg)
+{
+	struct job *job = arg;
+
+	SAME(pwrite(job->fd, stall.buf, stall.nr * PAGE, 0), stall.nr * PAGE);
+	set_flag(&job->done);
+	return NULL;
+}
+
+static void *read_stalled(void *arg)
+{
+	struct job *job = arg;
+
+	SAME(pread(job->fd, stall.buf, stall.nr * PAGE, 0), stall.nr * PAGE);
+	set_flag(&job->done);
+	return NULL;
+}
+
+/* A writer whose buffer does not come holds up nobody else. */
+static void stalled_write(int flags)
+{
+	int fd = stamped_file("f", 1, LARGE), dfd = open_direct("f", flags);
+	struct job writer = { .fd = dfd }, other = {}, store = {
+		.map = map_pages(fd, LARGE), .first = 64, .nr = LARGE - 64,
+		.gen = 2,
+	};
+
+	take_home();
+	stall_begin(64);
+	stamp_pages(stall.data, 1, 0, 64, 3);
+	job_start(&writer, write_stalled);
+	CHECK(wait_flag(&stall.stalled));
+
+	job_start(&store, store_and_msync);
+	job_start(&other, sync_other);
+	job_wait(&other, "sync");
+	job_wait(&store, "msync");
+
+	CHECK(!writer.done);
+	set_flag(&stall.released);
+	job_wait(&writer, "the write itself");
+	stall_end();
+	check_pages(store.map, 1, 0, 64, 3);
+	drop(fd);
+	check_pages(store.map, 1, 0, 64, 3);
+	check_pages(store.map + 64 * PAGE, 1, 64, LARGE - 64, 2);
+	unmap_pages(store.map, LARGE);
+	CHECK(!close(dfd) && !close(fd) && !unlink("f") && !unlink("other"));
+}
+
+static void test_stalled_write(void)
+{
+	stalled_write(0);
+	stalled_write(O_DSYNC);
+}
+
+/* Where a page of a file is; *@len gets how far that run goes on. */
+static unsigned long long physical(int fd, unsigned long at,
+				   unsigned long *len)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent ext;
+	} f = { .map = {
+		.fm_start = at * PAGE,
+		.fm_length = ~0ULL >> 1,
+		.fm_extent_count = 1,
+	} };
+
+	CHECK(!ioctl(fd, FS_IOC_FIEMAP, &f.map));
+	if (!f.map.fm_mapped_extents) {
+		*len = 0;
+		return 0;
+	}
+	CHECK(f.ext.fe_logical <= at * PAGE);
+	*len = (f.ext.fe_logical + f.ext.fe_length) / PAGE - at;
+	return (f.ext.fe_physical + at * PAGE - f.ext.fe_logical) / PAGE;
+}
+
+static int has_block(int fd, unsigned long long block)
+{
+	unsigned long at, len;
+	unsigned long long b;
+
+	for (at = 0; ; at += len) {
+		b = physical(fd, at, &len);
+		if (!len)
+			return 0;
+		if (block >= b && block < b + len)
+			return 1;
+	}
+}
+
+/*
+ * A reader whose buffer does not come; meanwhile the file's pages move to fresh
+ * blocks, and another file gets the old ones. The reader must not see it.
+ */
+static void test_stalled_read(void)
+{
+	int fd = stamped_file("f", 1, LARGE), dfd = open_direct("f", 0), gd;
+	struct job reader = { .fd = dfd }, store = {
+		.map = map_pages(fd, LARGE), .nr = LARGE, .gen = 2,
+	};
+	unsigned long long block;
+	unsigned long len, i, gen;
+	char name[16];
+
+	take_home();
+	/* Not the first: that may well become an inode. */
+	block = physical(fd, 32, &len);
+	CHECK(len);
+	stall_begin(64);
+	job_start(&reader, read_stalled);
+	CHECK(wait_flag(&stall.stalled));
+
+	job_start(&store, store_and_msync);
+	job_wait(&store, "msync");
+	take_home();
+	CHECK(!has_block(fd, block));
+	for (i = 2; ; i++) {
+		CHECK(i < 12);	/* else nobody gets the block: shows nothing */
+		snprintf(name, sizeof(name), "g%lu", i);
+		gd = stamped_file(name, i, LARGE);
+		len = has_block(gd, block);
+		CHECK(!close(gd));
+		if (len)
+			break;
+	}
+	printf("block %llu is file %lu's now\n", block, i);
+	take_home();
+
+	CHECK(!reader.done);
+	set_flag(&stall.released);
+	job_wait(&reader, "the read itself");
+	for (i = 0; i < 64; i++) {
+		gen = check_stamps(stall.buf + i * PAGE, 1, i);
+		CHECK(gen == 1 || gen == 2);
+	}
+	stall_end();
+	unmap_pages(store.map, LARGE);
+	CHECK(!close(dfd) && !close(fd));
+}
+
+/* ---- with msync at the same time ---------------------------------------- */
+
+#define RACE_PAGES	3000UL
+#define RACE_SECONDS	6
+
+static unsigned long stored[RACE_PAGES];
+static int stop;
+static char *race_map;
+
+static int stopped(void)
+{
+	return __atomic_load_n(&stop, __ATOMIC_RELAXED);
+}
+
+static void *race_reader(void *arg)
+{
+	unsigned long rnd = (unsigned long)arg * 7919 + 1, at, n, i, reads = 0;
+	unsigned long seen[64];
+	char *buf = map_pages(-1, 64);
+	int dfd = open_direct("f", 0);
+
+	while (!stopped()) {
+		rnd = rnd * 6364136223846793005UL + 1442695040888963407UL;
+		n = 1 + (rnd >> 40) % 64;
+		at = (rnd >> 20) % (RACE_PAGES - n);
+		for (i = 0; i < n; i++)
+			seen[i] = __atomic_load_n(&stored[at + i],
+						  __ATOMIC_ACQUIRE);
+		SAME(pread(dfd, buf, n * PAGE, at * PAGE), n * PAGE);
+		for (i = 0; i < n; i++)
+			if (check_stamps(buf + i * PAGE, 1, at + i) < seen[i]) {
+				fprintf(stderr, "page %lu: older than generation %lu\n",
+					at + i, seen[i]);
+				exit(1);
+			}
+		reads++;
+	}
+	CHECK(!close(dfd));
+	return (void *)reads;
+}
+
+/* Has blocks come and go: those that the msyncs free get other content. */
+static void *race_churn(void *arg)
+{
+	unsigned long rounds = 0;
+
+	(void)arg;
+	while (!stopped()) {
+		CHECK(!close(stamped_file("g", 2, RACE_PAGES)));
+		CHECK(!unlink("g"));
+		take_home();
+		rounds++;
+	}
+	return (void *)rounds;
+}
+
+/* Overwrites the second half in place. */
+static void *race_writer(void *arg)
+{
+	unsigned long first = RACE_PAGES / 2, n = 16, i, at, gen = 1;
+	char *buf = map_pages(-1, 16);
+	int dfd = open_direct("f", O_DSYNC);
+
+	(void)arg;
+	while (!stopped()) {
+		gen++;
+		for (at = first; at + n <= RACE_PAGES && !stopped(); at += n) {
+			stamp_pages(buf, 1, at, n, gen);
+			SAME(pwrite(dfd, buf, n * PAGE, at * PAGE), n * PAGE);
+			for (i = 0; i < n; i++)
+				__atomic_store_n(&stored[at + i], gen,
+						 __ATOMIC_RELEASE);
+		}
+	}
+	CHECK(!close(dfd));
+	return (void *)gen;
+}
+
+/*
+ * @in_place: somebody overwrites half of the file with O_DIRECT; else all of it
+ * is stored to, more than one record takes in copies, so that it moves.
+ */
+static void race(int in_place)
+{
+	static void *(* const fns[])(void *) = { race_reader, race_reader,
+						 race_churn, race_writer };
+	static const char * const names[] = { "reads", "reads", "rounds of churn",
+					      "overwrites" };
+	unsigned long nr = in_place ? RACE_PAGES / 2 : RACE_PAGES, i, gen = 1;
+	int fd = stamped_file("f", 1, RACE_PAGES), n = in_place ? 4 : 3, t;
+	double end = now() + RACE_SECONDS;
+	pthread_t threads[4];
+	void *count;
+
+	race_map = map_pages(fd, RACE_PAGES);
+	for (i = 0; i < RACE_PAGES; i++)
+		stored[i] = 1;
+	stop = 0;
+	for (t = 0; t < n; t++)
+		CHECK(!pthread_create(&threads[t], NULL, fns[t],
+				      (void *)(long)t));
+	while (now() < end) {
+		gen++;
+		for (i = 0; i < nr; i++) {
+			put_stamps(race_map + i * PAGE, 1, i, gen);
+			__atomic_store_n(&stored[i], gen, __ATOMIC_RELEASE);
+		}
+		CHECK(!msync(race_map, nr * PAGE, MS_SYNC));
+	}
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	for (t = 0; t < n; t++) {
+		CHECK(!pthread_join(threads[t], &count));
+		printf("%lu %s\n", (unsigned long)count, names[t]);
+	}
+	printf("%lu msyncs\n", gen - 1);
+	drop(fd);
+	for (i = 0; i < RACE_PAGES; i++)
+		SAME(check_stamps(race_map + i * PAGE, 1, i) >= stored[i], 1);
+	unmap_pages(race_map, RACE_PAGES);
+	CHECK(!close(fd) && !unlink("f"));
+}
+
+static void test_race(void)
+{
+	race(0);
+	race(1);
+}
+
+/* ---- asynchronous requests ---------------------------------------------- */
+
+#define REQUESTS	16
+#define REQ_PAGES	64UL
+
+static void aio_all(aio_context_t ctx, int fd, int opcode, char *buf)
+{
+	struct io_event events[REQUESTS];
+	struct iocb cbs[REQUESTS], *list[REQUESTS];
+	int i;
+
+	memset(cbs, 0, sizeof(cbs));
+	for (i = 0; i < REQUESTS; i++) {
+		cbs[i].aio_fildes = fd;
+		cbs[i].aio_lio_opcode = opcode;
+		cbs[i].aio_buf = (unsigned long)(buf + i * REQ_PAGES * PAGE);
+		cbs[i].aio_nbytes = REQ_PAGES * PAGE;
+		cbs[i].aio_offset = i * REQ_PAGES * PAGE;
+		list[i] = &cbs[i];
+	}
+	SAME(syscall(SYS_io_submit, ctx, REQUESTS, list), REQUESTS);
+	SAME(syscall(SYS_io_getevents, ctx, REQUESTS, REQUESTS, events, NULL),
+	     REQUESTS);
+	for (i = 0; i < REQUESTS; i++)
+		SAME(events[i].res, REQ_PAGES * PAGE);
+}
+
+static void test_aio(void)
+{
+	unsigned long nr = REQUESTS * REQ_PAGES;
+	int fd = stamped_file("f", 1, nr), dfd = open_direct("f", 0);
+	int sfd = open_direct("f", O_DSYNC), gd = make_file("g", NULL);
+	char *buf = map_pages(-1, nr), *map;
+	aio_context_t ctx = 0;
+
+	CHECK(!ftruncate(gd, nr * PAGE));
+	map = map_pages(gd, nr);
+	CHECK(!syscall(SYS_io_setup, REQUESTS, &ctx));
+	take_home();
+	aio_all(ctx, dfd, IOCB_CMD_PREAD, buf);
+	check_pages(buf, 1, 0, nr, 1);
+	aio_all(ctx, dfd, IOCB_CMD_PREAD, map);
+	drop(gd);
+	check_pages(map, 1, 0, nr, 1);
+
+	stamp_pages(map, 1, 0, nr, 2);
+	drop(gd);
+	aio_all(ctx, dfd, IOCB_CMD_PWRITE, map);
+	drop(fd);
+	aio_all(ctx, dfd, IOCB_CMD_PREAD, buf);
+	check_pages(buf, 1, 0, nr, 2);
+	stamp_pages(buf, 1, 0, nr, 3);
+	aio_all(ctx, sfd, IOCB_CMD_PWRITE, buf);
+	memset(buf, 0, nr * PAGE);
+	aio_all(ctx, dfd, IOCB_CMD_PREAD, buf);
+	check_pages(buf, 1, 0, nr, 3);
+	CHECK(!syscall(SYS_io_destroy, ctx));
+	unmap_pages(map, nr);
+	unmap_pages(buf, nr);
+	CHECK(!close(dfd) && !close(sfd) && !close(fd) && !close(gd));
+}
+
+static const struct test tests[] = {
+	{ "self", test_self },
+	{ "other", test_other },
+	{ "edges", test_edges },
+	{ "stalled_write", test_stalled_write },
+	{ "stalled_read", test_stalled_read },
+	{ "race", test_race },
+	{ "aio", test_aio },
+	{ }
+};
+
+int main(int argc, char **argv)
+{
+	setlinebuf(stdout);	/* what went wrong comes last */
+	return run_tests(argc, argv, tests);
+}
