@@ -3,7 +3,7 @@
 # The front door.  Every target installs the Debian packages that it lacks.
 
 .DEFAULT_GOAL := help
-.PHONY: help modules tools demo test check clean
+.PHONY: help modules tools demo test soak check clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -15,7 +15,9 @@ help:
 	@echo '  make demo      boot a stock 6.12 kernel in QEMU and see msyncfs work'
 	@echo '  make test      KUnit suites and end-to-end tests, all in QEMU'
 	@echo '                 T="NAME..." runs only these end-to-end tests,'
-	@echo '                 T=kunit only the KUnit suites'
+	@echo '                 T=kunit only the KUnit suites, T=fsck only fsck'
+	@echo '  make soak      the tests that count, in full: 50 kills, 200 power failures,'
+	@echo '                 10,000 calls (make test has fewer); T="NAME..." as above'
 	@echo '  make modules   build/<release>/*.ko; KVER=<release> picks the installed'
 	@echo '                 headers (default: newest 6.12), KDIR=<dir> any kernel tree'
 	@echo '  make tools     build/tools/: mkfs.msyncfs, fsck.msyncfs, examples/, tests/'
@@ -35,6 +37,9 @@ demo:
 
 test:
 	@MAKEFLAGS= scripts/test.sh $(T)
+
+soak:
+	@MAKEFLAGS= scripts/test.sh -s $(T)
 
 check:
 	@MAKEFLAGS= V='$(V)' scripts/check.sh

@@ -13,7 +13,7 @@ boot_prepare() {
 		mkdir -p "$modroot/lib/modules/$TEST_RELEASE"
 		cp "$TEST_KDIR"/modules.{order,builtin,builtin.modinfo} "$modroot/lib/modules/$TEST_RELEASE/"
 		RELEASE=$TEST_RELEASE VMLINUZ=$TEST_BZIMAGE
-		MEM=2048 SLOW=4 CMDLINE="guest.kmemleak=1 guest.slow=4"
+		MEM=2048 SLOW=4 CMDLINE=guest.kmemleak=1
 	else
 		v=$("$SCRIPTS/stock-kernel.sh") && eval "$v"
 		RELEASE=$STOCK_RELEASE VMLINUZ=$STOCK_VMLINUZ modroot=$STOCK_MODROOT

@@ -4,9 +4,15 @@
 #
 # -D  on the debug kernel of the KUnit suites instead of the stock kernel
 #
-# RUN keeps runs at the same time apart (build/e2e-NAME).
 # All guest tests share one boot.  When the guest dies, the test that ran then
-# has failed and the others get a new guest.
+# has failed and the others get a new guest.  That guest and the tests on the
+# host run side by side, as many as there are CPUs, but at most two.
+#
+# In the environment:
+# RUN=NAME         keeps runs at the same time apart (build/e2e-NAME)
+# BESIDE=PID       a process that counts as one of those side by side
+# PATIENCE=N       all limits of time are N times as long
+# COST_CALLS, CRASH_ROUNDS, POWERFAIL_STATES, POWERFAIL_SEED: see the tests
 
 . "$(dirname "$0")/common.sh"
 . "$SCRIPTS/boot.sh"
@@ -23,8 +29,6 @@ shift $((OPTIND - 1))
 OUT=$BUILD/e2e${debug:+-debug}${RUN:+-$RUN}
 rm -rf "$OUT"
 mkdir -p "$OUT"
-results=$OUT/results
-: >"$results"
 
 all_guest=$(cd "$SCRIPTS/guest" && for f in *.sh; do [ "$f" = lib.sh ] || echo "${f%.sh}"; done)
 all_host=$(cd "$SCRIPTS/host" && for f in *.sh; do [ "$f" = lib.sh ] || echo "${f%.sh}"; done)
@@ -49,16 +53,19 @@ cases() {
 }
 
 boot_prepare "$OUT" "$debug"
+SLOW=$((SLOW * ${PATIENCE:-1}))
 
 # One guest for the tests in $1; what they said goes to the results.  Prints the
 # tests that did not get their turn.
 round=0
 run_guest() {
-	local dir=$OUT/guest$round t c left='' running problem died=''
+	local dir=$OUT/guest$round results=$OUT/results.guest
+	local t c left='' running problem died=''
 	mkdir -p "$dir"
 	tr ' ' '\n' <<<"$1" | grep . >"$dir/tests.list"
+	printf 'SLOW=%q COST_CALLS=%q\n' "$SLOW" "${COST_CALLS:-}" >"$dir/tests.env"
 	"$SCRIPTS/initramfs.sh" -b -o "$dir/list" -a "$dir/tests.list:tests.list" \
-		-a "$SCRIPTS/guest/run-tests:run.sh"
+		-a "$dir/tests.env:tests.env" -a "$SCRIPTS/guest/run-tests:run.sh"
 	rm -f "$OUT"/disk[12].raw
 	truncate -s 1G "$OUT/disk1.raw" "$OUT/disk2.raw"
 	"$SCRIPTS/vm.sh" -v -n "end-to-end guest" -o "$dir" -k "$VMLINUZ" -i "$INITRD,$dir/list" \
@@ -105,27 +112,66 @@ run_guest() {
 	echo "$left"
 }
 
-rest=$guest
-while [ -n "${rest// /}" ]; do
-	round=$((round + 1))
-	rest=${rest//$'\n'/ }
-	say "end-to-end tests on $RELEASE: $rest"
-	rest=$(run_guest "$rest")
-done
+guest_tests() {
+	local rest=$1
+	while [ -n "${rest// /}" ]; do
+		round=$((round + 1))
+		rest=${rest//$'\n'/ }
+		say "end-to-end tests on $RELEASE: $rest"
+		rest=$(run_guest "$rest")
+	done
+}
 
-for t in $host; do
+# host_test TEST: what it said goes to the results
+host_test() {
+	local t=$1 limit why='' c
 	say "end-to-end test on the host: $t"
 	mkdir -p "$OUT/$t"
 	limit=$(sed -n 's/^# Timeout: *//p' "$SCRIPTS/host/$t.sh")
 	: >"$OUT/$t/channel"
-	why=''
 	env CHANNEL="$OUT/$t/channel" T_ON_HOST=1 SCRIPTS="$SCRIPTS" OUT="$OUT/$t" \
 		timeout -k 10 $((${limit:-300} * SLOW)) "$SCRIPTS/host/$t.sh" >"$OUT/$t/log" 2>&1 || why="exit status $?"
 	sed -n 's/^# /    # /p' "$OUT/$t/channel" >&2
 	[ -z "$why" ] || tail -n 25 "$OUT/$t/log" | sed 's/^/    | /' >&2
 	while read -r c; do
 		grep -E "^(not )?ok $c( |\$)" "$OUT/$t/channel" || echo "not ok $c  did not run${why:+ ($why)}"
-	done < <(cases "$SCRIPTS/host/$t.sh") >>"$results"
-done
+	done < <(cases "$SCRIPTS/host/$t.sh") >>"$OUT/results.$t"
+}
 
-"$SCRIPTS/summary.sh" -t "end-to-end" "$results"
+# job NAME CASES-OF CMD...: in the background, as soon as there is room.  One
+# that breaks off has failed in all of its cases that it did not report.
+slots=$(nproc)
+[ "$slots" -le 2 ] || slots=2
+busy() {
+	local n
+	n=$(jobs -rp | wc -l)
+	if [ -n "${BESIDE:-}" ] && kill -0 "$BESIDE" 2>/dev/null; then n=$((n + 1)); fi
+	[ "$n" -ge "$slots" ]
+}
+# What runs in the background does not hear of an interrupt.
+trap 'trap "" TERM; kill 0; exit 130' INT
+jobs_=()
+job() {
+	local name=$1
+	shift
+	jobs_+=("$name")
+	: >"$OUT/results.$name"
+	while busy; do sleep 0.5; done
+	"$@" &
+}
+
+[ -z "$guest" ] || job guest guest_tests "$guest"
+# Those that take longest first.
+order=$(for t in $host; do
+	echo "$(sed -n 's/^# Timeout: *//p' "$SCRIPTS/host/$t.sh") $t"
+done | sort -rn | cut -d ' ' -f 2)
+for h in $order; do job "$h" host_test "$h"; done
+wait
+
+for t in "${jobs_[@]}"; do cat "$OUT/results.$t"; done >"$OUT/results"
+while read -r c; do
+	grep -qE "^(not )?ok $c( |\$)" "$OUT/results" || echo "not ok $c  did not run" >>"$OUT/results"
+done < <(for t in $guest; do cases "$SCRIPTS/guest/$t.sh"; done
+	for t in $host; do cases "$SCRIPTS/host/$t.sh"; done)
+
+"$SCRIPTS/summary.sh" -t "end-to-end" "$OUT/results"

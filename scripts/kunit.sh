@@ -18,12 +18,36 @@ for ko in msyncfs msyncfs_kunit; do
 		die "build/$TEST_RELEASE/$ko.ko is missing: make modules KDIR=$TEST_KDIR"
 done
 
-# The suites that the sources declare: none of them may be missing.
-mapfile -t suites < <(cat "$TOP"/kunit/*.c | awk '
+# The suites that the sources declare, each with the cases of its file.
+declared() {
+	awk '
+	FNR == 1 { on = 0; cases = "" }
+	match($0, /KUNIT_CASE[A-Z_]*\([a-z0-9_]+/) {
+		s = substr($0, RSTART, RLENGTH); sub(/.*\(/, "", s); cases = cases " " s }
 	/struct kunit_suite .*= *\{/ { on = 1 }
 	on && match($0, /\.name[ \t]*= *"[^"]*"/) {
-		s = substr($0, RSTART, RLENGTH); gsub(/.*= *"|"/, "", s); print s; on = 0 }' | sort -u)
-[ ${#suites[@]} -gt 0 ] || die "kunit/*.c declares no suite"
+		s = substr($0, RSTART, RLENGTH); gsub(/.*= *"|"/, "", s); print s cases; on = 0 }
+	' "$TOP"/kunit/*.c | sort -u
+}
+
+# chosen SUITE CASE...: does the filter leave anything of it?
+chosen() {
+	local suite=$1 c
+	shift
+	# shellcheck disable=SC2053 # patterns
+	[[ $suite == ${filter%%.*} ]] || return 1
+	[[ $filter == *.* ]] || return 0
+	# shellcheck disable=SC2053
+	for c; do [[ $c != ${filter#*.} ]] || return 0; done
+	return 1
+}
+
+# None of those that are to run may be missing.
+suites=()
+while read -r -a s; do
+	if [ -z "$filter" ] || chosen "${s[@]}"; then suites+=("${s[0]}"); fi
+done < <(declared)
+[ ${#suites[@]} -gt 0 ] || die "kunit/*.c declares no suite ${filter:+like $filter}"
 
 # No -K: what the modules depend on is built in.
 "$SCRIPTS/initramfs.sh" -o "$OUT/initramfs" -R "$TEST_RELEASE" \

@@ -1,14 +1,24 @@
 #!/bin/bash
-# make test: everything, and as the last line the count.
-# Usage: [RUN=NAME] test.sh [kunit|TEST...]
+# make test, make soak: everything, and as the last line the count.
+# Usage: [RUN=NAME] test.sh [-s] [kunit|fsck|TEST...]
+#
+# -s  soak: the counts that the filesystem is judged by, where a plain run has
+#     fewer to be quick; without names only the tests that have such a count
 
 . "$(dirname "$0")/common.sh"
-kunit=1 e2e=1
+if [ "${1:-}" = -s ]; then
+	shift
+	[ $# -gt 0 ] || set -- cost crash powerfail
+	export COST_CALLS=${COST_CALLS:-10000} CRASH_ROUNDS=${CRASH_ROUNDS:-50} \
+		POWERFAIL_STATES=${POWERFAIL_STATES:-200} PATIENCE=${PATIENCE:-5}
+fi
+kunit=1 fsck=1 e2e=1
 if [ $# -gt 0 ]; then
-	kunit='' e2e='' only=()
+	kunit='' fsck='' e2e='' only=()
 	for t; do
 		case $t in
 		kunit) kunit=1 ;;
+		fsck) fsck=1 ;;
 		*) e2e=1 only+=("$t") ;;
 		esac
 	done
@@ -48,16 +58,37 @@ step build.modules_stock env KVER="${STOCK_RELEASE:?}" KDIR= "$SCRIPTS/build-mod
 step build.modules_test env KVER= KDIR="${TEST_KDIR:?}" "$SCRIPTS/build-modules.sh"
 step build.tools make -s -C "$TOP" tools
 
+# report NAME FILE: the results in FILE count; none at all is a failure.
+report() {
+	[ -s "$2" ] || { mkdir -p "${2%/*}"; echo "not ok $1  no results" >"$2"; }
+	results+=("$2")
+}
+
+suffix=${RUN:+-$RUN}
+rm -f "$BUILD/kunit$suffix/results" "$BUILD/e2e$suffix/results" "$BUILD/fsck$suffix/results"
+if [ -n "$fsck" ]; then
+	say "fsck on damaged images"
+	mkdir -p "$BUILD/fsck$suffix"
+	"$TOP/tools/fsck-selftest.sh" -v >"$BUILD/fsck$suffix/log" 2>&1 || true
+	tail -n 1 "$BUILD/fsck$suffix/log" >&2
+	sed -nE 's/^((not )?ok )/\1fsck./p' "$BUILD/fsck$suffix/log" >"$BUILD/fsck$suffix/results"
+	grep -qxE "fsck: [0-9]+ passed, [0-9]+ failed" "$BUILD/fsck$suffix/log" ||
+		echo "not ok fsck  broke off: $(tail -n 1 "$BUILD/fsck$suffix/log")" >>"$BUILD/fsck$suffix/results"
+	report fsck "$BUILD/fsck$suffix/results"
+fi
+# The KUnit guest runs beside the end-to-end tests.  In the background it does
+# not hear of an interrupt.
+trap 'trap "" TERM; kill 0; exit 130' INT
 if [ -n "$kunit" ]; then
-	rm -f "$BUILD/kunit${RUN:+-$RUN}/results"
-	"$SCRIPTS/kunit.sh" || true
-	[ -s "$BUILD/kunit${RUN:+-$RUN}/results" ] || { mkdir -p "$BUILD/kunit${RUN:+-$RUN}"; echo "not ok kunit  no results" >"$BUILD/kunit${RUN:+-$RUN}/results"; }
-	results+=("$BUILD/kunit${RUN:+-$RUN}/results")
+	mkdir -p "$BUILD"
+	"$SCRIPTS/kunit.sh" >"$BUILD/kunit$suffix.out" &
+	export BESIDE=$!
 fi
-if [ -n "$e2e" ]; then
-	rm -f "$BUILD/e2e${RUN:+-$RUN}/results"
-	"$SCRIPTS/e2e.sh" "$@" || true
-	[ -s "$BUILD/e2e${RUN:+-$RUN}/results" ] || { mkdir -p "$BUILD/e2e${RUN:+-$RUN}"; echo "not ok e2e  no results" >"$BUILD/e2e${RUN:+-$RUN}/results"; }
-	results+=("$BUILD/e2e${RUN:+-$RUN}/results")
+[ -z "$e2e" ] || "$SCRIPTS/e2e.sh" "$@" || true
+if [ -n "$kunit" ]; then
+	wait "$BESIDE" || true
+	cat "$BUILD/kunit$suffix.out"
+	report kunit "$BUILD/kunit$suffix/results"
 fi
+[ -z "$e2e" ] || report e2e "$BUILD/e2e$suffix/results"
 finish

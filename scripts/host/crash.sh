@@ -1,11 +1,11 @@
 #!/bin/bash
 # Test: every acknowledged record survives SIGKILL of the machine, mount and fsck are clean
-# Timeout: 1200
+# Timeout: 600
 #
-# CRASH_ROUNDS (default 8): so many kills, all on one disk.
+# CRASH_ROUNDS (default 5): so many kills, all on one disk.
 
 . "$SCRIPTS/host/lib.sh"
-rounds=${CRASH_ROUNDS:-8}
+rounds=${CRASH_ROUNDS:-5}
 
 disk=$(h_disk disk 256M)
 rc=0

@@ -1,11 +1,11 @@
 #!/bin/bash
 # Test: states that a power failure could leave hold every acknowledged record, mount, and fsck is clean
-# Timeout: 1200
+# Timeout: 600
 #
-# POWERFAIL_STATES (default 60), POWERFAIL_SEED (default: random).
+# POWERFAIL_STATES (default 40), POWERFAIL_SEED (default: random).
 
 . "$SCRIPTS/host/lib.sh"
-states=${POWERFAIL_STATES:-60}
+states=${POWERFAIL_STATES:-40}
 seed=${POWERFAIL_SEED:-$((RANDOM * 32768 + RANDOM))}
 sectors=$((24 * 2048))
 powerfail=$SCRIPTS/../build/tools/tests/powerfail
@@ -17,7 +17,7 @@ guest() {
 	mkdir -p "$OUT/$name"
 	"$SCRIPTS/initramfs.sh" -b -o "$OUT/$name.cpio" -a "$SCRIPTS/host/guest/$script:run.sh" "${files[@]}"
 	"$SCRIPTS/vm.sh" -n "powerfail $name" -o "$OUT/$name" -k "$VMLINUZ" -i "$INITRD,$OUT/$name.cpio" \
-		-m 768 -a "$CMDLINE" -t 300 -q 60 "$@" ||
+		-m 768 -a "$CMDLINE" -t $((500 * ${PATIENCE:-1})) -q 60 "$@" ||
 		t_die "$name: $(grep -v '^$' "$OUT/$name/problems.log" | head -n 1)"
 }
 
