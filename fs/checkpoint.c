@@ -128,7 +128,6 @@ struct msyncfs_image *msyncfs_image_get(struct msyncfs_sb_info *sbi, u64 home)
 	spin_unlock(&sbi->txn_lock);
 	return img ?: msyncfs_image_find(&sbi->images, home);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_image_get);
 
 static bool msyncfs_any_in(struct xarray *xa, u64 first, u64 last)
 {
@@ -156,7 +155,6 @@ bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last)
 	spin_unlock(&sbi->txn_lock);
 	return in || msyncfs_any_in(&sbi->images, first, last);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_image_in);
 
 /* Background checkpoint: now if the log is half full, else in a while. */
 static void msyncfs_checkpoint_kick(struct msyncfs_sb_info *sbi, u64 used)
@@ -418,7 +416,6 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 	}
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_home_range);
 
 static void msyncfs_checkpoint_fn(struct msyncfs_sb_info *sbi)
 {

@@ -469,7 +469,6 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	memalloc_nofs_restore(nofs);
 	return err;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_commit);
 
 /**
  * msyncfs_commit_all - make everything durable that has been changed so far

@@ -314,7 +314,6 @@ void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
 	else
 		msyncfs_op_charge(op, txn);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_dirty);
 
 /**
  * msyncfs_op_new - initialise a newly allocated metadata block
@@ -342,7 +341,6 @@ struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
 	msyncfs_op_dirty(op, bh);
 	return bh;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_new);
 
 /**
  * msyncfs_op_forget - a metadata block has been freed
@@ -365,7 +363,6 @@ void msyncfs_op_forget(struct msyncfs_op *op, u64 blkno)
 	txn->nr--;
 	spin_unlock(&sbi->txn_lock);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_forget);
 
 /**
  * msyncfs_op_attach - make captured pages part of the transaction
@@ -479,7 +476,6 @@ struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 	}
 	return bh;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_bread);
 
 static void msyncfs_commit_work(struct work_struct *work)
 {

@@ -23,7 +23,6 @@
  */
 #include "fs.h"
 
-#include <kunit/visibility.h>
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/random.h>
@@ -419,7 +418,6 @@ out_page:
 	__free_page(page);
 	return err;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_recover);
 
 static int write_slot_page(struct super_block *sb, struct page *page,
 			   u64 counter)
@@ -489,4 +487,3 @@ int msyncfs_write_slot(struct super_block *sb)
 	__free_page(page);
 	return err;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_write_slot);

@@ -125,7 +125,6 @@ void msyncfs_capture_release(struct msyncfs_capture *cap)
 		img->folio = NULL;
 	}
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_release);
 
 /**
  * msyncfs_capture_publish - the pages can be read elsewhere

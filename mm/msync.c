@@ -3,7 +3,6 @@
  * msync(MS_SYNC) and fsync: what the kernel calls once for each mapping in the
  * range of the system call. Capture, commit, and an honest answer.
  */
-#include <kunit/visibility.h>
 #include <linux/fs.h>
 #include <linux/pagemap.h>
 
@@ -74,7 +73,6 @@ int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 	}
 	return err;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_inode);
 
 /**
  * msyncfs_fsync - file_operations: fsync, fdatasync and msync(MS_SYNC)
