@@ -531,18 +531,55 @@ static int has_block(int fd, unsigned long long block)
 }
 
 /*
+ * The file's pages, generation 2, move to fresh blocks; other files are made
+ * until one has @block, which was the file's.
+ */
+static void move_away(struct job *store, int fd, unsigned long long block)
+{
+	unsigned long i;
+	char name[16];
+	int gd, has;
+
+	job_start(store, store_and_msync);
+	job_wait(store, "msync");
+	take_home();
+	CHECK(!has_block(fd, block));
+	for (i = 2; ; i++) {
+		CHECK(i < 8);	/* else nobody gets the block: shows nothing */
+		snprintf(name, sizeof(name), "g%lu", i);
+		gd = stamped_file(name, i, LARGE);
+		has = has_block(gd, block);
+		CHECK(!close(gd));
+		if (has)
+			break;
+	}
+	printf("block %llu is file %lu's now\n", block, i);
+	take_home();
+}
+
+/* What the reader has got is the file's, old or new. */
+static void check_read(const char *buf)
+{
+	unsigned long i, gen;
+
+	for (i = 0; i < 64; i++) {
+		gen = check_stamps(buf + i * PAGE, 1, i);
+		CHECK(gen == 1 || gen == 2);
+	}
+}
+
+/*
  * A reader whose buffer does not come; meanwhile the file's pages move to fresh
  * blocks, and another file gets the old ones. The reader must not see it.
  */
 static void test_stalled_read(void)
 {
-	int fd = stamped_file("f", 1, LARGE), dfd = open_direct("f", 0), gd;
+	int fd = stamped_file("f", 1, LARGE), dfd = open_direct("f", 0);
 	struct job reader = { .fd = dfd }, store = {
 		.map = map_pages(fd, LARGE), .nr = LARGE, .gen = 2,
 	};
 	unsigned long long block;
-	unsigned long len, i, gen;
-	char name[16];
+	unsigned long len;
 
 	take_home();
 	/* Not the first: that may well become an inode. */
@@ -551,31 +588,47 @@ static void test_stalled_read(void)
 	stall_begin(64);
 	job_start(&reader, read_stalled);
 	CHECK(wait_flag(&stall.stalled));
-
-	job_start(&store, store_and_msync);
-	job_wait(&store, "msync");
-	take_home();
-	CHECK(!has_block(fd, block));
-	for (i = 2; ; i++) {
-		CHECK(i < 12);	/* else nobody gets the block: shows nothing */
-		snprintf(name, sizeof(name), "g%lu", i);
-		gd = stamped_file(name, i, LARGE);
-		len = has_block(gd, block);
-		CHECK(!close(gd));
-		if (len)
-			break;
-	}
-	printf("block %llu is file %lu's now\n", block, i);
-	take_home();
-
+	move_away(&store, fd, block);
 	CHECK(!reader.done);
 	set_flag(&stall.released);
 	job_wait(&reader, "the read itself");
-	for (i = 0; i < 64; i++) {
-		gen = check_stamps(stall.buf + i * PAGE, 1, i);
-		CHECK(gen == 1 || gen == 2);
-	}
+	check_read(stall.buf);
 	stall_end();
+	unmap_pages(store.map, LARGE);
+	CHECK(!close(dfd) && !close(fd));
+}
+
+/*
+ * The same with a read that takes its time on the device. $SLOW is a command
+ * that makes the device slow to read.
+ */
+static void test_slow_read(void)
+{
+	int fd = stamped_file("f", 1, LARGE), dfd = open_direct("f", 0);
+	const char *slow = getenv("SLOW");
+	struct job reader = { .fd = dfd }, store = {
+		.map = map_pages(fd, LARGE), .nr = LARGE, .gen = 2,
+	};
+	unsigned long long block;
+	unsigned long len;
+
+	take_home();
+	block = physical(fd, 32, &len);
+	CHECK(len);
+	/* No other reads: everything is in memory, the cache included. */
+	check_pages(store.map, 1, 0, LARGE, 1);
+	CHECK(slow && !system(slow));
+	/* A buffer like the one above, but it is there. */
+	stall.nr = 64;
+	stall.buf = map_pages(-1, 64);
+	memset(stall.buf, 0, 64 * PAGE);
+	job_start(&reader, read_stalled);
+	usleep(300000);
+	CHECK(!reader.done);
+	move_away(&store, fd, block);
+	job_wait(&reader, "the read itself");
+	check_read(stall.buf);
+	unmap_pages(stall.buf, 64);
 	unmap_pages(store.map, LARGE);
 	CHECK(!close(dfd) && !close(fd));
 }
@@ -777,6 +830,7 @@ static const struct test tests[] = {
 	{ "stalled_write", test_stalled_write },
 	{ "stalled_read", test_stalled_read },
 	{ "race", test_race },
+	{ "slow_read", test_slow_read },
 	{ "aio", test_aio },
 	{ }
 };
