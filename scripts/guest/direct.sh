@@ -29,10 +29,10 @@ if modprobe dm_delay; then
 	t_mkfs "$DISK"
 	t_run dmsetup create slow --table "0 $sectors linear $DISK 0"
 	t_mount /dev/mapper/slow
-	SLOW="dmsetup suspend --nolockfs slow &&
+	# shellcheck disable=SC2089,SC2090 # it is for system(3)
+	export SLOW="dmsetup suspend --nolockfs slow &&
 		dmsetup reload slow --table '0 $sectors delay $DISK 0 8000 $DISK 0 0' &&
 		dmsetup resume slow"
-	export SLOW
 	prog slow_read
 	t_run dmsetup remove slow
 	t_fsck
