@@ -459,6 +459,7 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	unsigned int nofs;
 	int err = 0;
 
+	/* Pairs with the release in msyncfs_log_done(). */
 	if (smp_load_acquire(&sbi->durable_tid) >= tid)
 		return 0;
 	nofs = memalloc_nofs_save();
