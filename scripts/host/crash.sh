@@ -2,10 +2,10 @@
 # Test: every acknowledged record survives SIGKILL of the machine, mount and fsck are clean
 # Timeout: 600
 #
-# CRASH_ROUNDS (default 5): so many kills, all on one disk.
+# CRASH_ROUNDS (default 10): so many kills, all on one disk.
 
 . "$SCRIPTS/host/lib.sh"
-rounds=${CRASH_ROUNDS:-5}
+rounds=${CRASH_ROUNDS:-10}
 
 disk=$(h_disk disk 256M)
 rc=0

@@ -2,10 +2,10 @@
 # Test: states that a power failure could leave hold every acknowledged record, mount, and fsck is clean
 # Timeout: 600
 #
-# POWERFAIL_STATES (default 40), POWERFAIL_SEED (default: random).
+# POWERFAIL_STATES (default 60), POWERFAIL_SEED (default: random).
 
 . "$SCRIPTS/host/lib.sh"
-states=${POWERFAIL_STATES:-40}
+states=${POWERFAIL_STATES:-60}
 seed=${POWERFAIL_SEED:-$((RANDOM * 32768 + RANDOM))}
 sectors=$((24 * 2048))
 powerfail=$SCRIPTS/../build/tools/tests/powerfail
