@@ -21,6 +21,7 @@
 struct msyncfs_txn *msyncfs_txn_alloc(u64 tid);
 void msyncfs_txn_free(struct msyncfs_txn *txn);
 void msyncfs_txn_settle(struct msyncfs_txn *txn, int err);
+bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid);
 int msyncfs_op_init(struct msyncfs_sb_info *sbi);
 void msyncfs_op_exit(struct msyncfs_sb_info *sbi);
 

@@ -152,9 +152,8 @@ static void msyncfs_inherit_tid(struct inode *inode)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 
 	mi->i_dio_seq = atomic64_read(&sbi->dio_seq);
-	spin_lock(&sbi->txn_lock);
-	mi->i_tid = sbi->running->tid;
-	spin_unlock(&sbi->txn_lock);
+	if (msyncfs_all_durable(sbi, &mi->i_tid))
+		mi->i_tid = 0;
 	mi->i_data_tid = mi->i_tid;
 }
 

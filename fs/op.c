@@ -270,6 +270,24 @@ void msyncfs_op_end(struct msyncfs_op *op)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_end);
 
+/**
+ * msyncfs_all_durable - is there nothing that a commit would write?
+ * @sbi: filesystem
+ * @tid: transaction after which there will not be, as of now
+ *
+ * Return: true if so.
+ */
+bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid)
+{
+	bool durable;
+
+	spin_lock(&sbi->txn_lock);
+	*tid = sbi->running->tid;
+	durable = !sbi->running->nr && !sbi->running->active && !sbi->cutting;
+	spin_unlock(&sbi->txn_lock);
+	return durable;
+}
+
 /* The handle is open, so the running transaction is the handle's. */
 static struct msyncfs_txn *msyncfs_op_txn(struct msyncfs_op *op)
 {
