@@ -213,8 +213,8 @@ static int msyncfs_map_homes(struct msyncfs_op *op, struct inode *inode,
 }
 
 /*
- * All pages have their blocks, their promises end. Also those that had them before: a reservation
- * made while the block appeared is one too many.
+ * All pages have their blocks, their promises end. Also those that had them
+ * before: a reservation made while the block appeared is one too many.
  */
 static void msyncfs_release_resv(struct inode *inode,
 				 struct msyncfs_capture *cap)
@@ -617,7 +617,8 @@ static int msyncfs_attach_fresh(struct inode *inode,
  * @attrs: take along changed times and attributes too
  *
  * On success the pages are durable after msyncfs_commit() up to i_data_tid. On
- * failure the pages are dirty again and nothing has changed.
+ * failure the pages are dirty again and nothing has changed, unless the set had
+ * to be split and its first records are durable already.
  *
  * Context: caller holds i_commit_lock, and none of what P4 forbids. May wait for
  * a commit and a checkpoint, and for the device if the set is large.

@@ -23,6 +23,7 @@
 #include <kunit/visibility.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "trace.h"
@@ -413,6 +414,9 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 						  ext.blkno + ext.len - 1))
 			return msyncfs_checkpoint(inode->i_sb);
 		index += ext.len;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 	}
 	return 0;
 }

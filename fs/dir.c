@@ -23,7 +23,7 @@
 /* Blocks that the caller of msyncfs_dir_remove() may yet dirty: inodes and
  * parents of a rename, the root block. A merge leaves that many credits.
  */
-#define MERGE_SPARE	6
+#define MERGE_SPARE	7
 
 /* Merges of one removal at most, so that its cost is bounded. */
 #define MERGE_LEVELS	4

@@ -29,6 +29,9 @@ static s64 msyncfs_count_holes(struct inode *inode, u64 index, u64 end)
 			return err;
 		if (!ext.blkno)
 			holes += ext.len;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 	}
 	return holes;
 }

@@ -209,6 +209,10 @@ static int msyncfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 		return 0;
 	}
 
+	/* Seeking and reporting may go through very many runs. */
+	if ((flags & IOMAP_REPORT) && fatal_signal_pending(current))
+		return -EINTR;
+	cond_resched();
 	err = msyncfs_map_lookup(inode, index, max, &ext);
 	if (err)
 		return err;
@@ -357,10 +361,8 @@ int msyncfs_dio_flush_sb(struct super_block *sb, s64 seq)
 	if (old >= seq)
 		return 0;
 	err = msyncfs_flush(sb);
-	if (err) {
-		msyncfs_abort(sb, "the device failed to flush its cache", err);
+	if (err)
 		return err;
-	}
 	while (old < now &&
 	       !atomic64_try_cmpxchg(&sbi->dio_flushed, &old, now))
 		;
@@ -371,8 +373,8 @@ int msyncfs_dio_flush_sb(struct super_block *sb, s64 seq)
  * msyncfs_dio_flush - make completed O_DIRECT writes to a file durable
  * @inode: file
  *
- * No record holds their data, so no commit does this. To be called by fsync()
- * after its commit.
+ * No record holds their data, so no commit does this; fsync() does, after its
+ * commit.
  *
  * Context: may sleep.
  * Return: 0, at once if there was no such write since the last flush; or the
@@ -662,6 +664,8 @@ static ssize_t msyncfs_file_write_iter(struct kiocb *iocb,
 
 	if (msyncfs_file_dead(inode))
 		return -EIO;
+	if (msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
+		return -EROFS;
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
 	inode_lock(inode);

@@ -236,8 +236,8 @@ const char *msyncfs_verify_slot(const struct msyncfs_geo *geo,
 		return "wrong checksum of the tail slot";
 	if (slot->reserved0 || !all_zero(slot->reserved, sizeof(slot->reserved)))
 		return "reserved bytes of the tail slot are not zero";
-	if (!slot->counter)
-		return "counter of the tail slot is zero";
+	if (!slot->counter || le64_to_cpu(slot->counter) > MSYNCFS_SEQ_MAX)
+		return "counter of the tail slot is out of range";
 	if (!slot->tail_seq || le64_to_cpu(slot->tail_seq) > MSYNCFS_SEQ_MAX)
 		return "impossible sequence number of the tail";
 	if (le64_to_cpu(slot->tail_pos) >= geo->log_blocks)

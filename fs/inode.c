@@ -30,12 +30,6 @@ static struct msyncfs_disk_inode *msyncfs_raw(struct msyncfs_inode_info *mi)
 	return (struct msyncfs_disk_inode *)mi->i_bh->b_data;
 }
 
-static bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
-{
-	return msyncfs_is_dead(sbi) ||
-	       test_bit(MSYNCFS_SB_ABORTED, &sbi->state);
-}
-
 static void msyncfs_inode_once(void *obj)
 {
 	struct msyncfs_inode_info *mi = obj;
@@ -423,8 +417,8 @@ static void msyncfs_delete_inode(struct inode *inode)
 	sb_start_intwrite(sb);
 	/*
 	 * Nobody else has this inode; the locks are taken for those who check
-	 * that they are held. A class of its own: eviction may be part of
-	 * memory reclaim, under another file's lock.
+	 * that they are held. A class of its own: the last reference may go
+	 * under another file's lock.
 	 */
 	mutex_lock_nested(&mi->i_commit_lock, SINGLE_DEPTH_NESTING);
 	if (S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode))
@@ -538,7 +532,16 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (err)
 		return err;
 	if ((attr->ia_valid & ATTR_SIZE) && S_ISREG(inode->i_mode)) {
+		loff_t old = i_size_read(inode);
+
 		err = msyncfs_setsize(inode, attr->ia_size);
+		/* truncate(2) asks for no times, and must change them. */
+		if (i_size_read(inode) != old &&
+		    !(attr->ia_valid & (ATTR_MTIME | ATTR_CTIME))) {
+			inode_set_mtime_to_ts(inode,
+					      inode_set_ctime_current(inode));
+			mark_inode_dirty(inode);
+		}
 		if (err)
 			return err;
 	}

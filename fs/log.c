@@ -333,8 +333,7 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 	blk_finish_plug(&plug);
 	err = msyncfs_io_wait(&io, flags);
 	if (err) {
-		/* Of a write with PREFLUSH nobody says which part failed. */
-		if (++sbi->failed > 1 || (flags & REQ_PREFLUSH))
+		if (++sbi->failed > 1)
 			msyncfs_abort(sbi->sb, "the log cannot be written", err);
 		else
 			msyncfs_err(sbi->sb,

@@ -223,6 +223,12 @@ static int msyncfs_run_next(struct inode *inode, u64 end,
 	return err;
 }
 
+/*
+ * Nodes that one lookup reads at most. A map made by an enemy may be a few nodes
+ * that are shared: small, and of as many paths as the largest file has leaves.
+ */
+#define MSYNCFS_LOOKUP_STEPS	4096
+
 /**
  * msyncfs_map_lookup - find the run of blocks that an index begins
  * @inode: regular file or directory
@@ -230,7 +236,7 @@ static int msyncfs_run_next(struct inode *inode, u64 end,
  * @max: longest run wanted, in blocks, at least 1
  * @ext: the run: a hole, or contiguous blocks all written or all unwritten;
  *	it is as long as the map says or @max, but ends early before a node
- *	that cannot be read
+ *	that cannot be read, or after very many nodes
  *
  * Indexes beyond what the map can hold are a hole without end.
  *
@@ -241,6 +247,7 @@ int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
 		       struct msyncfs_extent *ext)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	unsigned int steps = MSYNCFS_LOOKUP_STEPS;
 	u64 end, capacity;
 	int err = 1;
 
@@ -254,11 +261,11 @@ int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
 
 	down_read(&mi->i_map_sem);
 	capacity = msyncfs_map_capacity(mi->i_map_depth);
-	while (err > 0 && index + ext->len < min(end, capacity))
+	while (err > 0 && steps-- && index + ext->len < min(end, capacity))
 		err = msyncfs_run_next(inode, min(end, capacity), ext);
 	up_read(&mi->i_map_sem);
 
-	if (err > 0 && index + ext->len < end)
+	if (err > 0 && index + ext->len >= capacity && index + ext->len < end)
 		msyncfs_ext_append(ext, 0, end - index - ext->len);
 	return min(err, 0);
 }

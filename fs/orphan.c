@@ -24,12 +24,50 @@ static struct msyncfs_disk_root *orphan_root(struct msyncfs_sb_info *sbi)
 	return (struct msyncfs_disk_root *)sbi->root_bh->b_data;
 }
 
+static __le64 *orphan_link(struct msyncfs_sb_info *sbi, struct buffer_head *bh)
+{
+	if (bh == sbi->root_bh)
+		return &orphan_root(sbi)->orphan_head;
+	return &orphan_disk(bh)->orphan_next;
+}
+
+/*
+ * Takes out what an earlier life of @inode has left on the list on disk: an
+ * entry of its own would make a cycle of it.
+ */
+static void orphan_cut_old(struct msyncfs_op *op, struct msyncfs_sb_info *sbi,
+			   struct inode *inode)
+{
+	struct buffer_head *bh = sbi->root_bh;
+	u64 left = sbi->geo.blocks;
+	u64 next;
+
+	get_bh(bh);
+	while ((next = le64_to_cpu(*orphan_link(sbi, bh))) && left--) {
+		if (next == inode->i_ino) {
+			msyncfs_op_dirty(op, bh);
+			*orphan_link(sbi, bh) =
+				orphan_disk(MSYNCFS_I(inode)->i_bh)->orphan_next;
+			break;
+		}
+		brelse(bh);
+		bh = msyncfs_bread(sbi->sb, next, MSYNCFS_MAGIC_INODE, next);
+		if (IS_ERR(bh)) {
+			msyncfs_abort(sbi->sb, "the orphan list is damaged",
+				      PTR_ERR(bh));
+			return;
+		}
+	}
+	brelse(bh);
+}
+
 /**
  * msyncfs_orphan_add - put an inode on the orphan list
  * @op: operation that drops the last link, or begins to truncate
  * @inode: inode; nothing happens if it is on the list already
  *
- * Dirties two blocks: the root block and the inode's.
+ * Dirties two blocks: the root block and the inode's; after a failed deletion
+ * or truncation perhaps a third.
  *
  * Context: inside @op; takes orphan_lock; may sleep.
  */
@@ -43,6 +81,8 @@ void msyncfs_orphan_add(struct msyncfs_op *op, struct inode *inode)
 	if (!test_and_set_bit(MSYNCFS_I_ORPHAN, &mi->i_flags)) {
 		msyncfs_op_dirty(op, mi->i_bh);
 		msyncfs_op_dirty(op, sbi->root_bh);
+		if (sbi->orphans_left)
+			orphan_cut_old(op, sbi, inode);
 		orphan_disk(mi->i_bh)->orphan_next = root->orphan_head;
 		root->orphan_head = cpu_to_le64(inode->i_ino);
 		list_add(&mi->i_orphan, &sbi->orphans);
@@ -57,13 +97,6 @@ static struct buffer_head *orphan_newer(struct msyncfs_sb_info *sbi,
 	if (list_is_first(&mi->i_orphan, &sbi->orphans))
 		return sbi->root_bh;
 	return list_prev_entry(mi, i_orphan)->i_bh;
-}
-
-static __le64 *orphan_link(struct msyncfs_sb_info *sbi, struct buffer_head *bh)
-{
-	if (bh == sbi->root_bh)
-		return &orphan_root(sbi)->orphan_head;
-	return &orphan_disk(bh)->orphan_next;
 }
 
 /*
@@ -151,6 +184,7 @@ void msyncfs_orphan_leave(struct inode *inode)
 	mutex_lock(&sbi->orphan_lock);
 	list_del_init(&mi->i_orphan);
 	clear_bit(MSYNCFS_I_ORPHAN, &mi->i_flags);
+	sbi->orphans_left = true;
 	mutex_unlock(&sbi->orphan_lock);
 }
 
@@ -164,9 +198,15 @@ static int orphan_load(struct super_block *sb, u64 ino, u64 *next)
 	inode = msyncfs_iget(sb, ino);
 	if (IS_ERR(inode)) {
 		msyncfs_err(sb, "orphan list: inode %llu cannot be read", ino);
-		return PTR_ERR(inode) == -EIO ? -EIO : -EFSCORRUPTED;
+		return PTR_ERR(inode) == -ESTALE ? -EFSCORRUPTED :
+						   PTR_ERR(inode);
 	}
 	mi = MSYNCFS_I(inode);
+	if (inode->i_nlink && !S_ISREG(inode->i_mode)) {
+		msyncfs_err(sb, "orphan list: inode %llu is in use", ino);
+		iput(inode);
+		return -EFSCORRUPTED;
+	}
 	if (test_and_set_bit(MSYNCFS_I_ORPHAN, &mi->i_flags)) {
 		msyncfs_err(sb, "orphan list: inode %llu is on it twice", ino);
 		iput(inode);	/* not the last reference: the list has one */
@@ -187,8 +227,10 @@ static void orphan_unload(struct msyncfs_sb_info *sbi)
 
 		msyncfs_orphan_leave(inode);
 		/* In memory only, so that eviction has no work to do. */
-		if (!inode->i_nlink)
+		if (!inode->i_nlink) {
 			set_nlink(inode, 1);
+			remove_inode_hash(inode);	/* not to be found */
+		}
 		iput(inode);
 	}
 }

@@ -140,8 +140,8 @@ static int msyncfs_resv_try(struct inode *inode, pgoff_t index,
  *
  * Does nothing for a page that is reserved already.
  *
- * Context: under the page's folio lock; takes i_map_sem shared, may read map
- * nodes, never waits for a commit (P4).
+ * Context: perhaps under the page's folio lock; takes i_map_sem shared, may read
+ * map nodes, never waits for a commit (P4).
  * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EUCLEAN, -EFBIG.
  */
 int msyncfs_resv_page(struct inode *inode, pgoff_t index)

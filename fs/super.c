@@ -81,12 +81,6 @@ void msyncfs_info(struct super_block *sb, const char *fmt, ...)
 
 /* ---- the end of the log ------------------------------------------------- */
 
-static bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
-{
-	return msyncfs_is_dead(sbi) ||
-	       test_bit(MSYNCFS_SB_ABORTED, &sbi->state);
-}
-
 static const char * const msyncfs_errors_text[] = {
 	[MSYNCFS_ERRORS_RO]		= "read-only from now on",
 	[MSYNCFS_ERRORS_SHUTDOWN]	= "shut down",
@@ -336,7 +330,7 @@ static void msyncfs_setup_sb(struct super_block *sb)
 	u64 capacity = msyncfs_map_capacity(MSYNCFS_MAX_DEPTH);
 
 	sbi->record_max = sbi->geo.log_blocks / 4;
-	sb->s_maxbytes = MAX_LFS_FILESIZE;
+	sb->s_maxbytes = MAX_LFS_FILESIZE & ~(loff_t)(MSYNCFS_BLOCK_SIZE - 1);
 	if (capacity < MAX_LFS_FILESIZE >> MSYNCFS_BLOCK_SHIFT)
 		sb->s_maxbytes = capacity << MSYNCFS_BLOCK_SHIFT;
 	sb->s_time_gran = 1;

@@ -24,7 +24,7 @@
 #define MSYNCFS_LAST_INDEX	(msyncfs_map_capacity(MSYNCFS_MAX_DEPTH) - 1)
 
 /* Dirtied besides the map: root block and neighbour, or pages; the inode. */
-#define MSYNCFS_EDGE_CREDITS	4
+#define MSYNCFS_EDGE_CREDITS	5
 
 static unsigned int msyncfs_free_credits(struct super_block *sb)
 {
@@ -188,6 +188,14 @@ int msyncfs_truncate_blocks(struct inode *inode, u64 first)
 	return err;
 }
 
+/* May a truncation have ended early, in this life of the inode or before? */
+static bool msyncfs_unfinished(struct inode *inode)
+{
+	return inode->i_nlink &&
+	       (test_bit(MSYNCFS_I_ORPHAN, &MSYNCFS_I(inode)->i_flags) ||
+		READ_ONCE(MSYNCFS_SB(inode->i_sb)->orphans_left));
+}
+
 /*
  * A truncation that could not be finished has left blocks beyond the end, and
  * they must not come into sight. (An inode without links is on the list anyway;
@@ -195,9 +203,7 @@ int msyncfs_truncate_blocks(struct inode *inode, u64 first)
  */
 static int msyncfs_finish_truncate(struct inode *inode)
 {
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-
-	if (!inode->i_nlink || !test_bit(MSYNCFS_I_ORPHAN, &mi->i_flags))
+	if (!msyncfs_unfinished(inode))
 		return 0;
 	return msyncfs_truncate_blocks(inode, DIV_ROUND_UP_ULL(i_size_read(inode),
 							       PAGE_SIZE));
@@ -216,7 +222,7 @@ int msyncfs_prepare_extend(struct inode *inode)
 	loff_t size = i_size_read(inode);
 	int err;
 
-	if (inode->i_nlink && test_bit(MSYNCFS_I_ORPHAN, &mi->i_flags)) {
+	if (msyncfs_unfinished(inode)) {
 		mutex_lock(&mi->i_commit_lock);
 		err = msyncfs_finish_truncate(inode);
 		mutex_unlock(&mi->i_commit_lock);

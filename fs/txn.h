@@ -12,8 +12,7 @@
 
 /**
  * struct msyncfs_txn - blocks that go into the next record
- * @tid: number in memory; several transactions may end in one record when an
- *	earlier one could not be written
+ * @tid: number in memory; one with nothing in it leaves no record
  * @active: handles open
  * @promised: credits of open handles not used yet
  * @nr: blocks in @meta and @data

@@ -124,6 +124,7 @@ struct msyncfs_group;
  * @alloc_wait: for blocks that other operations hold
  * @orphan_lock: guards @orphans and the list on disk
  * @orphans: inodes on the orphan list, newest first
+ * @orphans_left: inodes have left memory that are still on the list on disk
  * @dio_seq: counts O_DIRECT writes that the device's cache may still hold
  * @dio_flushed: value of @dio_seq up to which they are durable
  * @kobj: /sys/fs/msyncfs/<id>
@@ -190,6 +191,7 @@ struct msyncfs_sb_info {
 	/* orphans: fs/orphan.c */
 	struct mutex		orphan_lock;
 	struct list_head	orphans;
+	bool			orphans_left;
 
 	/* O_DIRECT writes that may be in the device's cache: fs/file.c */
 	atomic64_t		dio_seq;	/* counts such writes */
@@ -278,6 +280,13 @@ static inline bool msyncfs_is_dead(struct msyncfs_sb_info *sbi)
 	return test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state);
 }
 
+/* Nothing can become durable any more. */
+static inline bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
+{
+	return msyncfs_is_dead(sbi) ||
+	       test_bit(MSYNCFS_SB_ABORTED, &sbi->state);
+}
+
 /**
  * struct msyncfs_image - the copy of one block that a record holds
  * @home: home block
@@ -311,7 +320,8 @@ struct msyncfs_image {
  * @nr: images in it
  * @size: i_size under the freeze
  * @end: byte after the last page captured, at most @size
- * @copied: false: pages were not copied but put under writeback (fresh blocks)
+ * @copied: the copies go into the record; false: the set goes to fresh blocks,
+ *	from the pages themselves, under writeback, or from copies
  * @incomplete: a page could not be taken for want of memory
  * @error: why the record failed that held it, 0 while open or when durable
  * @ref: the caller and the transaction

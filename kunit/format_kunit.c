@@ -532,7 +532,8 @@ static const struct field_row slot_rows[] = {
 	FIELD(slot, tail_pos, U64_MAX, "outside the log"),
 	FIELD(slot, tail_pos, 255, NULL),
 	FIELD(slot, tail_seq, S64_MAX, NULL),
-	FIELD(slot, counter, U64_MAX, NULL),
+	FIELD(slot, counter, S64_MAX, NULL),
+	FIELD(slot, counter, U64_MAX, "out of range"),
 	FIELD(slot, nonce, 0, NULL),
 };
 

@@ -128,7 +128,7 @@ static vm_fault_t msyncfs_page_mkwrite(struct vm_fault *vmf)
 	vm_fault_t ret;
 	int err;
 
-	if (unlikely(msyncfs_is_dead(MSYNCFS_SB(inode->i_sb))))
+	if (unlikely(msyncfs_log_dead(MSYNCFS_SB(inode->i_sb))))
 		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
 	err = file_update_time(file);

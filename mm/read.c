@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Filling the page cache. iomap reads what lies at home; a block whose newest
- * image is still only in the log is filled from that image (B4).
+ * image is only in the log, or on its way there, is filled from it (B4).
  */
 #include <linux/highmem.h>
 #include <linux/iomap.h>

@@ -65,8 +65,7 @@ static int msyncfs_writepages(struct address_space *mapping,
 	int err;
 
 	/* Nothing would get clean: the flusher must not take it for progress. */
-	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)) ||
-	    test_bit(MSYNCFS_SB_ABORTED, &MSYNCFS_SB(inode->i_sb)->state))
+	if (msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return -EIO;
 	if (wbc->nr_to_write <= 0)
 		return 0;
