@@ -335,6 +335,22 @@ static void test_times(void)
 	st = fstat_of(fd);
 	CHECK(later(st.st_mtim, st2.st_mtim) && later(st.st_ctim, st2.st_ctim));
 
+	/* By path, the caller asks for the size alone. */
+	st2 = st;
+	usleep(20000);
+	CHECK(!truncate("f", 2));
+	st = fstat_of(fd);
+	CHECK(later(st.st_mtim, st2.st_mtim) && later(st.st_ctim, st2.st_ctim));
+
+	/* The last page that a file can have. */
+	CHECK(pwrite(fd, "end", 3, 0x7fffffffffffe000) == 3);
+	CHECK(!fsync(fd));
+	CHECK(fstat_of(fd).st_size == 0x7fffffffffffe003);
+	CHECK(!ftruncate(fd, 4));
+	usleep(20000);
+	CHECK(pwrite(fd, "more", 4, 0) == 4);
+	st = fstat_of(fd);
+
 	/* relatime: the first read after a change counts, the next does not. */
 	usleep(20000);
 	CHECK(pread(fd, buf, 4, 0) == 4);
