@@ -728,7 +728,8 @@ static int msyncfs_free_leaf(struct msyncfs_op *op, struct msyncfs_path *path,
 	unsigned int slot = path->slot[1];
 	bool first = true;
 	s64 freed = 0;
-	int n = 0;
+	int n = 0, i;
+	u64 blkno;
 
 	while (slot < end) {
 		if (!ptrs[slot]) {
@@ -741,8 +742,10 @@ static int msyncfs_free_leaf(struct msyncfs_op *op, struct msyncfs_path *path,
 		n = msyncfs_run_at(path, slot, end);
 		if (n < 0)
 			break;
-		msyncfs_free(op, le64_to_cpu(ptrs[slot]) & MSYNCFS_PTR_BLKNO,
-			     n);
+		blkno = le64_to_cpu(ptrs[slot]) & MSYNCFS_PTR_BLKNO;
+		msyncfs_free(op, blkno, n);
+		for (i = 0; i < n && S_ISDIR(path->inode->i_mode); i++)
+			msyncfs_op_forget(op, blkno + i);
 		memset(ptrs + slot, 0, n * sizeof(*ptrs));
 		freed += n;
 		slot += n;

@@ -342,7 +342,8 @@ void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
  * @owner: inode number
  *
  * Return: the buffer, zeroed but for its header, dirty in @op and referenced
- * for the caller; ERR_PTR(-ENOMEM).
+ * for the caller; ERR_PTR(-ENOMEM), or ERR_PTR(-EUCLEAN) if the block is in use
+ * as metadata, whatever the bitmap says.
  */
 struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
 				   u32 level, u64 owner)
@@ -352,6 +353,14 @@ struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
 	if (!bh)
 		return ERR_PTR(-ENOMEM);
 	lock_buffer(bh);
+	if (buffer_msyncfs_verified(bh)) {
+		/* Somebody uses it: not to be changed under them. */
+		unlock_buffer(bh);
+		brelse(bh);
+		msyncfs_err(op->sb, "block %llu: free in the bitmap, but in use",
+			    blkno);
+		return ERR_PTR(-EFSCORRUPTED);
+	}
 	msyncfs_init_block(bh->b_data, magic, level, blkno, owner);
 	set_buffer_uptodate(bh);
 	set_buffer_msyncfs_verified(bh);
@@ -365,15 +374,22 @@ struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
  * @op: open handle, the one that freed it
  * @blkno: block
  *
- * Its content need not be written any more. An image in an earlier record may
- * still go home: nobody reuses the block before (B3).
+ * It may become a new block of metadata, and its content need not be written
+ * any more. An image in an earlier record may still go home: nobody reuses the
+ * block before (B3).
  */
 void msyncfs_op_forget(struct msyncfs_op *op, u64 blkno)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
 	struct msyncfs_txn *txn = msyncfs_op_txn(op);
-	struct buffer_head *bh = xa_erase(&txn->meta, blkno);
+	struct buffer_head *bh = sb_find_get_block(op->sb, blkno);
 
+	if (bh) {
+		clear_buffer_msyncfs_verified(bh);
+		clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
+		brelse(bh);
+	}
+	bh = xa_erase(&txn->meta, blkno);
 	if (!bh)
 		return;
 	put_bh(bh);
