@@ -10,19 +10,7 @@
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
 
-#include "fs.h"
-
-/**
- * struct msyncfs_plan - what captures need of the map, the allocator, the record
- * @blocks: blocks to allocate, for pages without one and for map nodes
- * @credits: blocks that go into the record at most
- * @leaf: last range of a leaf node looked at; its path is counted once
- */
-struct msyncfs_plan {
-	u64		blocks;
-	unsigned int	credits;
-	u64		leaf;
-};
+#include "attach.h"
 
 /* A run of consecutive pages of a capture, [first, first + len). */
 struct msyncfs_run {
@@ -30,12 +18,6 @@ struct msyncfs_run {
 	u64			index;
 	u64			len;
 };
-
-static bool msyncfs_cap_end(struct msyncfs_capture *cap,
-			    struct msyncfs_image *img)
-{
-	return list_entry_is_head(img, &cap->images, list);
-}
 
 /*
  * The next run of consecutive indexes from @img on, at most @max long.
@@ -56,17 +38,21 @@ static struct msyncfs_image *msyncfs_next_run(struct msyncfs_capture *cap,
 	return img;
 }
 
-static unsigned int msyncfs_bitmap_credits(struct super_block *sb, u64 blocks)
-{
-	return min_t(u64, blocks + 1, MSYNCFS_SB(sb)->geo.bitmap_blocks);
-}
-
-/*
- * Counts what changing the pointers of a run needs: each leaf's path once, as
- * msyncfs_resv_page() has promised it (the sum over leaves is an upper bound).
+/**
+ * msyncfs_plan_run - count what changing the pointers of a run needs
+ * @inode: regular file
+ * @index: first page
+ * @len: pages
+ * @plan: to add to; runs come in ascending order
+ *
+ * Each leaf's path once, as msyncfs_resv_page() has promised it (the sum over
+ * leaves is an upper bound).
+ *
+ * Context: caller holds i_commit_lock; may sleep and read map nodes.
+ * Return: 0 or the error of reading a node.
  */
-static int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
-			    struct msyncfs_plan *plan)
+int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
+		     struct msyncfs_plan *plan)
 {
 	u64 end = index + len, key;
 	unsigned int missing;
@@ -135,23 +121,38 @@ static int msyncfs_plan_copied(struct msyncfs_capture *cap,
 	return 0;
 }
 
-static int msyncfs_plan_set_copied(struct list_head *set,
-				   struct msyncfs_plan *plan)
+/* Does the map change by more than the captured pages? */
+static bool msyncfs_overlaid(struct msyncfs_capture *cap)
+{
+	return cap->whole && !mtree_empty(&MSYNCFS_I(cap->inode)->i_overlay);
+}
+
+static int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan)
 {
 	struct msyncfs_capture *cap;
 	int err = 0;
 
 	memset(plan, 0, sizeof(*plan));
 	list_for_each_entry(cap, set, set) {
-		err = msyncfs_plan_copied(cap, plan);
+		if (msyncfs_overlaid(cap))
+			err = msyncfs_atomic_plan(cap, plan);
+		else
+			err = msyncfs_plan_copied(cap, plan);
 		if (err)
 			break;
 	}
 	return err;
 }
 
-/* Where the block of page @index would best lie. */
-static u64 msyncfs_goal(struct inode *inode, u64 index)
+/**
+ * msyncfs_goal - where the block of a page would best lie
+ * @inode: regular file
+ * @index: page
+ *
+ * Context: may read map nodes.
+ * Return: a block.
+ */
+u64 msyncfs_goal(struct inode *inode, u64 index)
 {
 	struct msyncfs_extent ext;
 
@@ -222,11 +223,16 @@ static int msyncfs_map_homes(struct msyncfs_op *op, struct msyncfs_capture *cap)
 	return 0;
 }
 
-/*
- * All pages have their blocks, their promises end. Also those that had them
- * before: a reservation made while the block appeared is one too many.
+/**
+ * msyncfs_release_resv - the reservations of captured pages end
+ * @cap: capture, whose pages all have their blocks
+ *
+ * Also of those that had them before: a reservation made while the block appeared
+ * is one too many.
+ *
+ * Context: may sleep on alloc_lock.
  */
-static void msyncfs_release_resv(struct msyncfs_capture *cap)
+void msyncfs_release_resv(struct msyncfs_capture *cap)
 {
 	struct inode *inode = cap->inode;
 	struct msyncfs_image *img, *next;
@@ -241,16 +247,26 @@ static void msyncfs_release_resv(struct msyncfs_capture *cap)
 	}
 }
 
-/* What of the inode itself goes into the record with the capture. */
-static void msyncfs_attach_inode(struct msyncfs_op *op,
-				 struct msyncfs_capture *cap, bool attrs)
+/**
+ * msyncfs_attach_inode - what of the inode itself goes into the record
+ * @op: open handle with a credit for the inode's block
+ * @cap: capture that it goes with
+ * @attrs: changed times and attributes too
+ *
+ * The size too: an atomic file gets the one that it had when it was captured.
+ *
+ * Context: caller holds i_commit_lock.
+ */
+void msyncfs_attach_inode(struct msyncfs_op *op, struct msyncfs_capture *cap,
+			  bool attrs)
 {
 	struct inode *inode = cap->inode;
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	loff_t size = cap->whole ? cap->size : max(cap->end, mi->i_disksize);
 	bool changes = cap->changes;
 
-	if (cap->end > mi->i_disksize) {
-		mi->i_disksize = cap->end;
+	if (size != mi->i_disksize) {
+		WRITE_ONCE(mi->i_disksize, size);
 		changes = true;
 	}
 	if (changes || (attrs && test_bit(MSYNCFS_I_DIRTY, &mi->i_flags)))
@@ -265,6 +281,8 @@ static int msyncfs_attach_homes(struct msyncfs_op *op,
 {
 	int err = 0;
 
+	if (msyncfs_overlaid(cap))
+		return msyncfs_atomic_apply(op, cap);
 	if (cap->changes) {
 		err = msyncfs_alloc_homes(op, cap);
 		if (!err)
@@ -277,30 +295,109 @@ static int msyncfs_attach_homes(struct msyncfs_op *op,
 	return err;
 }
 
-/* The log: copies of all pages and the metadata they need, in one record. */
-static int msyncfs_attach_copied(struct list_head *set,
-				 const struct msyncfs_plan *plan, bool attrs)
+/* Nobody reserves pages of the files whose maps change by an overlay, or again. */
+static void msyncfs_set_lock_apply(struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+
+	list_for_each_entry(cap, set, set) {
+		cap->applying = msyncfs_overlaid(cap);
+		if (!cap->applying)
+			continue;
+		if (list_is_singular(set))
+			down_write(&MSYNCFS_I(cap->inode)->i_apply_sem);
+		else
+			down_write_nest_lock(&MSYNCFS_I(cap->inode)->i_apply_sem,
+					     &MSYNCFS_SB(cap->inode->i_sb)->set_mutex);
+	}
+}
+
+static void msyncfs_set_unlock_apply(struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+
+	list_for_each_entry_reverse(cap, set, set) {
+		if (cap->applying)
+			up_write(&MSYNCFS_I(cap->inode)->i_apply_sem);
+		cap->applying = false;
+	}
+}
+
+/**
+ * msyncfs_attach_begin - begin the operation that attaches a set, as planned
+ * @set: captures
+ * @op: handle to fill in
+ * @plan: what it is to be given
+ *
+ * On success i_apply_sem is held exclusively of the files that have an overlay,
+ * and the plan is still true: pages that have been reserved meanwhile may count on
+ * nodes that are to go. msyncfs_attach_end() is the reverse.
+ *
+ * Context: as msyncfs_op_begin_resv().
+ * Return: 0; -EAGAIN if another plan is needed; or a negative errno.
+ */
+int msyncfs_attach_begin(struct list_head *set, struct msyncfs_op *op,
+			 const struct msyncfs_plan *plan)
 {
 	struct msyncfs_capture *cap = list_first_entry(set,
 						       struct msyncfs_capture,
 						       set);
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
+	struct msyncfs_plan again;
+	int err;
+
+	err = msyncfs_op_begin_resv(sbi->sb, op,
+				    min(plan->credits + plan->slack,
+					sbi->record_images), plan->blocks);
+	if (err || !plan->slack)
+		return err;
+	msyncfs_set_lock_apply(set);
+	err = msyncfs_plan_set(set, &again);
+	if (!err && (again.credits > op->credits || again.blocks > op->blocks))
+		err = -EAGAIN;
+	if (err)
+		msyncfs_attach_end(set, op, plan);
+	return err;
+}
+
+/**
+ * msyncfs_attach_end - end the operation that attaches a set
+ * @set: captures
+ * @op: from msyncfs_attach_begin()
+ * @plan: as there
+ */
+void msyncfs_attach_end(struct list_head *set, struct msyncfs_op *op,
+			const struct msyncfs_plan *plan)
+{
+	if (plan->slack)
+		msyncfs_set_unlock_apply(set);
+	msyncfs_op_end(op);
+}
+
+/* The log: copies of all pages and the metadata they need, in one record. */
+static int msyncfs_attach_copied(struct list_head *set,
+				 const struct msyncfs_plan *plan, bool attrs)
+{
+	struct msyncfs_capture *cap;
 	struct msyncfs_op op;
 	int err;
 
-	err = msyncfs_op_begin_resv(cap->inode->i_sb, &op, plan->credits,
-				    plan->blocks);
+	err = msyncfs_attach_begin(set, &op, plan);
 	if (err)
 		return err;
 	list_for_each_entry(cap, set, set) {
 		err = msyncfs_attach_homes(&op, cap);
 		if (err)
 			break;
-		msyncfs_release_resv(cap);
+		if (cap->whole)
+			msyncfs_resv_drop(op.sb, &cap->resv);
+		else
+			msyncfs_release_resv(cap);
 		msyncfs_attach_inode(&op, cap, attrs);
 		msyncfs_op_attach(&op, cap);
 		msyncfs_capture_publish(cap);
 	}
-	msyncfs_op_end(&op);
+	msyncfs_attach_end(set, &op, plan);
 	return err;
 }
 
@@ -412,340 +509,54 @@ static int msyncfs_attach_split_set(struct list_head *set, bool attrs)
 	return err;
 }
 
-/**
- * struct msyncfs_fresh - blocks promised to a set that goes to fresh ones
- * @resv: by the reservations of its pages
- * @plain: besides; pages that have a block need a second one for a while
- */
-struct msyncfs_fresh {
-	u64	resv;
-	u64	plain;
-};
-
-static void msyncfs_fresh_unfirm(struct super_block *sb,
-				 const struct msyncfs_fresh *fresh)
+static void msyncfs_redirty_one(struct msyncfs_capture *cap, int err)
 {
-	if (fresh->resv)
-		msyncfs_unfirm(sb, fresh->resv, true);
-	if (fresh->plain)
-		msyncfs_unfirm(sb, fresh->plain, false);
+	if (cap->whole)
+		msyncfs_resv_return(cap->inode, &cap->resv);
+	msyncfs_capture_redirty(cap, err);
 }
 
-/* Undoes what it did if it fails. */
-static int msyncfs_fresh_firm(struct list_head *set,
-			      struct msyncfs_fresh *fresh)
+/* One of a set that does not go into one record; undoes what it did on failure. */
+static int msyncfs_attach_one(struct msyncfs_capture *cap, bool attrs)
 {
-	struct msyncfs_fresh want = {};
-	struct super_block *sb = NULL;
-	struct msyncfs_capture *cap;
-	struct msyncfs_image *img;
+	LIST_HEAD(one);
+	int err;
+
+	list_add(&cap->set, &one);
+	if (cap->whole) {
+		err = msyncfs_atomic_attach(&one, attrs);
+		if (err)
+			msyncfs_redirty_one(cap, err);
+	} else {
+		err = msyncfs_attach_set(&one, attrs);
+	}
+	list_del_init(&cap->set);
+	return err;
+}
+
+/*
+ * A set with an atomic file in it that is too large for a record with copies. An
+ * atomic file is never split; several files are several records then.
+ */
+static int msyncfs_attach_each(struct list_head *set, bool attrs)
+{
+	struct msyncfs_capture *cap, *next;
+	LIST_HEAD(done);
 	int err = 0;
 
-	memset(fresh, 0, sizeof(*fresh));
-	list_for_each_entry(cap, set, set) {
-		sb = cap->inode->i_sb;
-		list_for_each_entry(img, &cap->images, list) {
-			img->home = 0;
-			if (msyncfs_resv_test(cap->inode, img->index))
-				want.resv++;
-			else
-				want.plain++;
-		}
-	}
-	if (want.resv)
-		err = msyncfs_firm(sb, want.resv, true);
-	if (err)
-		return err;
-	fresh->resv = want.resv;
-	if (want.plain)
-		err = msyncfs_firm(sb, want.plain, false);
-	if (err) {
-		msyncfs_fresh_unfirm(sb, fresh);
-		return err;
-	}
-	fresh->plain = want.plain;
-	return 0;
-}
-
-/* Gives back the fresh blocks of a set that could not be committed. */
-static void msyncfs_fresh_unclaim(struct list_head *set,
-				  const struct msyncfs_fresh *fresh)
-{
-	struct super_block *sb = NULL;
-	struct msyncfs_capture *cap;
-	struct msyncfs_image *img;
-
-	list_for_each_entry(cap, set, set) {
-		sb = cap->inode->i_sb;
-		list_for_each_entry(img, &cap->images, list) {
-			if (img->home)
-				msyncfs_unclaim(sb, img->home, 1);
-			img->home = 0;
-		}
-	}
-	msyncfs_fresh_unfirm(sb, fresh);
-}
-
-/* Fresh blocks for one file's pages, of those that are held. */
-static int msyncfs_fresh_claim_file(struct msyncfs_capture *cap)
-{
-	u64 start = 0, len = 0, left = cap->nr, goal;
-	struct inode *inode = cap->inode;
-	struct msyncfs_image *img;
-	int err;
-
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	goal = msyncfs_goal(inode, img->index);
-	list_for_each_entry(img, &cap->images, list) {
-		if (!len) {
-			err = msyncfs_claim(inode->i_sb, goal, left, &start,
-					    &len);
-			if (err)
-				return err;
-			goal = start + len;
-		}
-		img->home = start++;
-		len--;
-		left--;
-	}
-	return 0;
-}
-
-/* Claims a fresh block for every page; undoes it all on failure. */
-static int msyncfs_fresh_claim(struct list_head *set,
-			       struct msyncfs_fresh *fresh)
-{
-	struct msyncfs_capture *cap;
-	int err;
-
-	err = msyncfs_fresh_firm(set, fresh);
-	if (err)
-		return err;
-	list_for_each_entry(cap, set, set) {
-		err = msyncfs_fresh_claim_file(cap);
-		if (err) {
-			msyncfs_fresh_unclaim(set, fresh);
-			break;
-		}
-	}
-	return err;
-}
-
-/*
- * Writes the copies, if there are; else the pages themselves, and a store to one
- * waits for that one's write.
- */
-static int msyncfs_fresh_write(struct list_head *set)
-{
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct completion *sent = cap->sent;
-	struct msyncfs_image *img;
-	struct blk_plug plug;
-	struct msyncfs_io io;
-
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	msyncfs_io_init(&io, cap->inode->i_sb, !img->page);
-	blk_start_plug(&plug);
-	list_for_each_entry(cap, set, set) {
-		list_for_each_entry(img, &cap->images, list) {
-			/* The end of its write ends it. */
-			img->writeback = false;
-			msyncfs_io_add(&io, img->home, img->page ?:
-						folio_page(img->folio, 0));
-		}
-	}
-	msyncfs_io_submit(&io, 0);
-	blk_finish_plug(&plug);
-	if (sent)
-		complete_all(sent);
-	return msyncfs_io_wait(&io, 0);
-}
-
-/* Replaces the blocks of one run of pages; the old ones are freed. */
-static int msyncfs_fresh_switch(struct msyncfs_op *op, struct inode *inode,
-				u64 index, u64 len, u64 home)
-{
-	struct msyncfs_extent ext;
-	u64 at = index;
-	int err;
-
-	/* Reads every node first; then nothing below can fail on the device. */
-	while (at < index + len) {
-		err = msyncfs_map_lookup(inode, at, index + len - at, &ext);
-		if (err)
-			return err;
-		at += ext.len;
-	}
-	msyncfs_claim_commit(op, home, len);
-	for (at = index; at < index + len; at += ext.len) {
-		err = msyncfs_map_lookup(inode, at, index + len - at, &ext);
-		if (err)
-			return err;
-		if (ext.blkno)
-			msyncfs_free(op, ext.blkno, ext.len);
-	}
-	return msyncfs_map_set(op, inode, index, len, home, false);
-}
-
-/* Longest run from @img on whose homes follow each other. */
-static u64 msyncfs_fresh_run(struct msyncfs_capture *cap,
-			     struct msyncfs_image *img, u64 max)
-{
-	struct msyncfs_image *next = img;
-	u64 len = 1;
-
-	list_for_each_entry_continue(next, &cap->images, list) {
-		if (len == max || next->index != img->index + len ||
-		    next->home != img->home + len)
-			break;
-		len++;
-	}
-	return len;
-}
-
-/*
- * Metadata blocks that switching the whole set dirties, and map nodes that it
- * allocates. Bitmap blocks: those of the fresh blocks and of the freed ones.
- */
-static int msyncfs_plan_fresh(struct list_head *set, struct msyncfs_plan *plan)
-{
-	struct msyncfs_capture *cap;
-	struct msyncfs_image *img;
-	u64 before;
-	int err;
-
-	memset(plan, 0, sizeof(*plan));
-	list_for_each_entry(cap, set, set) {
-		before = plan->blocks;
-		plan->leaf = U64_MAX;
-		cap->changes = true;
-		list_for_each_entry(img, &cap->images, list) {
-			err = msyncfs_plan_run(cap->inode, img->index, 1, plan);
-			if (err)
-				return err;
-		}
-		plan->credits += 1 +
-				 msyncfs_bitmap_credits(cap->inode->i_sb,
-							2 * cap->nr +
-							plan->blocks - before);
-	}
-	return 0;
-}
-
-/* Makes the fresh blocks of one file visible. */
-static int msyncfs_fresh_publish_file(struct msyncfs_op *op,
-				      struct msyncfs_capture *cap, bool attrs)
-{
-	struct msyncfs_image *img;
-	u64 len;
-	int err;
-
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	while (!msyncfs_cap_end(cap, img)) {
-		len = msyncfs_fresh_run(cap, img, U64_MAX);
-		err = msyncfs_fresh_switch(op, cap->inode, img->index, len,
-					   img->home);
-		if (err) {
-			msyncfs_abort(op->sb,
-				      "a block map changed under a commit", err);
-			return err;
-		}
-		while (len--)
-			img = list_next_entry(img, list);
-	}
-	msyncfs_release_resv(cap);
-	msyncfs_claim_done(op->sb, cap->nr);
-	msyncfs_attach_inode(op, cap, attrs);
-	msyncfs_op_attach(op, cap);
-	msyncfs_capture_publish(cap);
-	return 0;
-}
-
-/* One operation that makes all fresh blocks of the set visible. */
-static int msyncfs_fresh_publish(struct list_head *set,
-				 const struct msyncfs_fresh *fresh,
-				 const struct msyncfs_plan *plan, bool attrs)
-{
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct msyncfs_op op;
-	int err;
-
-	/* Map nodes: only holes lack any, and their pages hold a promise. */
-	err = msyncfs_op_begin_resv(cap->inode->i_sb, &op, plan->credits,
-				    plan->blocks);
-	if (err)
-		return err;
-	/* The blocks are used now, no longer promised. */
-	if (fresh->plain)
-		msyncfs_unreserve(op.sb, fresh->plain);
-	list_for_each_entry(cap, set, set) {
-		err = msyncfs_fresh_publish_file(&op, cap, attrs);
-		if (err)
-			break;
-	}
-	msyncfs_op_preflush(&op);
-	msyncfs_op_end(&op);
-	return err;
-}
-
-/* Keeps O_DIRECT reads away from the files of a set, or lets them in again. */
-static void msyncfs_set_lock_dio(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-
-	if (list_is_singular(set)) {
+	if (!list_is_singular(set)) {
 		cap = list_first_entry(set, struct msyncfs_capture, set);
-		down_write(&MSYNCFS_I(cap->inode)->i_dio_sem);
-		return;
+		msyncfs_count_split(cap->inode, cap->nr);
 	}
-	list_for_each_entry(cap, set, set)
-		down_write_nest_lock(&MSYNCFS_I(cap->inode)->i_dio_sem,
-				     &MSYNCFS_SB(cap->inode->i_sb)->set_mutex);
-}
-
-static void msyncfs_set_unlock_dio(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-
-	list_for_each_entry_reverse(cap, set, set)
-		up_write(&MSYNCFS_I(cap->inode)->i_dio_sem);
-}
-
-/*
- * Fresh blocks. -ENOSPC and -EFBIG say that this way is not open: no blocks, or
- * metadata too large for one record. Pages still under writeback have not been
- * written then.
- */
-static int msyncfs_attach_fresh(struct list_head *set,
-				struct msyncfs_sb_info *sbi, bool attrs)
-{
-	struct msyncfs_fresh fresh;
-	struct msyncfs_plan plan;
-	int err;
-
-	err = msyncfs_plan_fresh(set, &plan);
-	if (err)
-		return err;
-	if (plan.credits > sbi->record_images)
-		return -EFBIG;
-	err = msyncfs_fresh_claim(set, &fresh);
-	if (err)
-		return err;
-	err = msyncfs_fresh_write(set);
-	if (!err) {
-		/* Frees blocks that O_DIRECT may be reading. */
-		msyncfs_set_lock_dio(set);
-		err = msyncfs_fresh_publish(set, &fresh, &plan, attrs);
-		msyncfs_set_unlock_dio(set);
+	list_for_each_entry_safe(cap, next, set, set) {
+		list_del_init(&cap->set);
+		if (err)
+			msyncfs_redirty_one(cap, err);
+		else
+			err = msyncfs_attach_one(cap, attrs);
+		list_move_tail(&cap->set, &done);
 	}
-	if (err) {
-		if (!test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
-			msyncfs_fresh_unclaim(set, &fresh);
-	}
+	list_splice(&done, set);
 	return err;
 }
 
@@ -767,7 +578,8 @@ static bool msyncfs_set_splittable(struct list_head *set)
  *
  * On success the pages are durable after msyncfs_commit() up to the i_data_tid of
  * each file. On failure the pages are dirty again and nothing has changed, unless
- * the set had to be split and its first records are durable already.
+ * the set had to be split and its first records are durable already. An atomic
+ * file is never split.
  *
  * Context: caller holds i_commit_lock of each file, set_mutex if there are
  * several, and none of what P4 forbids. May wait for a commit and a checkpoint,
@@ -780,29 +592,44 @@ int msyncfs_attach_set(struct list_head *set, bool attrs)
 						       struct msyncfs_capture,
 						       set);
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
+	bool atomic = false;
 	struct msyncfs_plan plan;
-	int err;
+	int err = 0;
 
 	lockdep_assert_held(&MSYNCFS_I(cap->inode)->i_commit_lock);
 
+	list_for_each_entry(cap, set, set) {
+		atomic |= cap->whole;
+		/* All of it or nothing. */
+		if (cap->whole && cap->incomplete)
+			err = -ENOMEM;
+	}
+	if (err)
+		goto out;
+	cap = list_first_entry(set, struct msyncfs_capture, set);
 	if (cap->copied) {
-		err = msyncfs_plan_set_copied(set, &plan);
-		if (err)
-			goto out;
-		if (plan.credits <= sbi->record_images) {
+		do {
+			err = msyncfs_plan_set(set, &plan);
+			if (err)
+				goto out;
+			if (plan.credits > sbi->record_images)
+				break;
 			err = msyncfs_attach_copied(set, &plan, attrs);
+		} while (err == -EAGAIN);
+		if (plan.credits <= sbi->record_images)
 			goto out;
-		}
 		list_for_each_entry(cap, set, set)
 			cap->copied = false;
 	}
-	err = msyncfs_attach_fresh(set, sbi, attrs);
+	if (atomic)
+		return msyncfs_attach_each(set, attrs);
+	err = msyncfs_attach_fresh(set, attrs);
 	if ((err == -ENOSPC || err == -EFBIG) && msyncfs_set_splittable(set))
 		err = msyncfs_attach_split_set(set, attrs);
 out:
 	if (err) {
 		list_for_each_entry(cap, set, set)
-			msyncfs_capture_redirty(cap, err);
+			msyncfs_redirty_one(cap, err);
 	}
 	return err;
 }

@@ -230,21 +230,17 @@ static int msyncfs_run_next(struct inode *inode, u64 end,
 #define MSYNCFS_LOOKUP_STEPS	4096
 
 /**
- * msyncfs_map_lookup - find the run of blocks that an index begins
- * @inode: regular file or directory
- * @index: first index (page of the file)
- * @max: longest run wanted, in blocks, at least 1
- * @ext: the run: a hole, or contiguous blocks all written or all unwritten;
- *	it is as long as the map says or @max, but ends early before a node
- *	that cannot be read, or after very many nodes
+ * msyncfs_map_committed - msyncfs_map_lookup() in the map alone
+ * @inode: as there
+ * @index: as there
+ * @max: as there
+ * @ext: as there; of an atomic file what it will be without another commit
  *
- * Indexes beyond what the map can hold are a hole without end.
- *
- * Context: takes i_map_sem shared; may sleep and read map nodes.
- * Return: 0, -EIO, -EUCLEAN (logged).
+ * Context: as msyncfs_map_lookup().
+ * Return: as msyncfs_map_lookup().
  */
-int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
-		       struct msyncfs_extent *ext)
+int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,
+			  struct msyncfs_extent *ext)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	unsigned int steps = MSYNCFS_LOOKUP_STEPS;
@@ -269,7 +265,7 @@ int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
 		msyncfs_ext_append(ext, 0, end - index - ext->len);
 	return min(err, 0);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_lookup);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_committed);
 
 /* ---- counting ----------------------------------------------------------- */
 

@@ -20,11 +20,15 @@
 
 /**
  * struct msyncfs_resv - the reserved pages of a map leaf
+ * @list: once taken from i_resv: in a capture, ascending
+ * @key: the same: where it was
  * @nr: pages, one block each
  * @meta: blocks for map nodes, held until the last page is released
  * @pages: which of them
  */
 struct msyncfs_resv {
+	struct list_head list;
+	unsigned long	key;
 	unsigned int	nr;
 	unsigned int	meta;
 	DECLARE_BITMAP(pages, MSYNCFS_NODE_PTRS);
@@ -140,7 +144,8 @@ static int msyncfs_resv_try(struct inode *inode, pgoff_t index,
  *
  * Does nothing for a page that is reserved already.
  *
- * Context: perhaps under the page's folio lock; takes i_map_sem shared, may read
+ * Context: perhaps under the page's folio lock; takes i_apply_sem and i_map_sem
+ * shared, may read
  * map nodes, never waits for a commit (P4).
  * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EUCLEAN, -EFBIG.
  */
@@ -155,11 +160,14 @@ int msyncfs_resv_page(struct inode *inode, pgoff_t index)
 	new = kzalloc(sizeof(*new), GFP_NOFS);
 	if (!new)
 		return -ENOMEM;
+	/* Not while a commit frees nodes that this one would count on. */
+	down_read(&mi->i_apply_sem);
 	down_read(&mi->i_map_sem);
 	do {
 		err = msyncfs_resv_try(inode, index, &new);
 	} while (err == -EAGAIN);
 	up_read(&mi->i_map_sem);
+	up_read(&mi->i_apply_sem);
 	kfree(new);
 	return err;
 }
@@ -360,3 +368,146 @@ u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index)
 	return msyncfs_resv_range(inode, index, index);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_blocks);
+
+/**
+ * msyncfs_resv_take - a capture takes over all reservations of a file
+ * @inode: atomic file
+ * @taken: empty; gets them
+ *
+ * From here on they are for the pages as they were captured. A page that is
+ * stored to again needs a reservation of its own: whoever makes it dirty looks
+ * for one under the freeze.
+ *
+ * Context: i_freeze held exclusively; takes a spinlock.
+ */
+void msyncfs_resv_take(struct inode *inode, struct list_head *taken)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_resv *r;
+	unsigned long key;
+
+	if (xa_empty(&mi->i_resv))
+		return;
+	spin_lock(&mi->i_resv_lock);
+	xa_for_each(&mi->i_resv, key, r) {
+		xa_erase(&mi->i_resv, key);
+		r->key = key;
+		list_add_tail(&r->list, taken);
+	}
+	spin_unlock(&mi->i_resv_lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_take);
+
+/* Takes the reservations of @r in with those of its leaf; returns what is left. */
+static u64 msyncfs_resv_merge(struct msyncfs_resv *to,
+			      const struct msyncfs_resv *r)
+{
+	u64 blocks = (u64)to->nr + to->meta + r->nr + r->meta;
+
+	bitmap_or(to->pages, to->pages, r->pages, MSYNCFS_NODE_PTRS);
+	to->nr = bitmap_weight(to->pages, MSYNCFS_NODE_PTRS);
+	to->meta = max(to->meta, r->meta);
+	return blocks - to->nr - to->meta;
+}
+
+/**
+ * msyncfs_resv_return - the capture has come to nothing
+ * @inode: atomic file
+ * @taken: from msyncfs_resv_take(); empty afterwards
+ *
+ * Context: caller still holds i_commit_lock; may sleep.
+ */
+void msyncfs_resv_return(struct inode *inode, struct list_head *taken)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_resv *r, *next, *to;
+	u64 blocks = 0;
+
+	list_for_each_entry_safe(r, next, taken, list) {
+		XA_STATE(xas, &mi->i_resv, r->key);
+
+		list_del(&r->list);
+		do {
+			spin_lock(&mi->i_resv_lock);
+			xas_lock(&xas);
+			to = xas_load(&xas);
+			if (!to)
+				xas_store(&xas, r);
+			xas_unlock(&xas);
+			if (to)
+				blocks += msyncfs_resv_merge(to, r);
+			spin_unlock(&mi->i_resv_lock);
+		} while (xas_nomem(&xas, GFP_NOFS | __GFP_NOFAIL));
+		if (to)
+			kfree(r);
+	}
+	if (blocks)
+		msyncfs_unreserve(inode->i_sb, blocks);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_return);
+
+/**
+ * msyncfs_resv_drop - the captured pages have their blocks
+ * @sb: filesystem
+ * @taken: from msyncfs_resv_take(); empty afterwards
+ *
+ * Context: may sleep on alloc_lock.
+ */
+void msyncfs_resv_drop(struct super_block *sb, struct list_head *taken)
+{
+	struct msyncfs_resv *r, *next;
+	u64 blocks = 0;
+
+	list_for_each_entry_safe(r, next, taken, list) {
+		list_del(&r->list);
+		blocks += r->nr + r->meta;
+		kfree(r);
+	}
+	if (blocks)
+		msyncfs_unreserve(sb, blocks);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_drop);
+
+/**
+ * msyncfs_resv_add - make sure that a captured page has a reservation
+ * @inode: atomic file
+ * @taken: from msyncfs_resv_take()
+ * @index: page; not below the one of the call before
+ * @hint: NULL at first; where to go on
+ *
+ * As a rule it has. Not if a record that failed made it dirty again and there was
+ * no space; then it has a block, and lacks no map node.
+ *
+ * Context: caller holds i_commit_lock; may sleep.
+ * Return: 0, -ENOSPC, -ENOMEM.
+ */
+int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
+		     pgoff_t index, struct msyncfs_resv **hint)
+{
+	unsigned long key = msyncfs_resv_key(index);
+	struct msyncfs_resv *r, *prev = *hint;
+	int err;
+
+	r = prev ?: list_first_entry_or_null(taken, struct msyncfs_resv, list);
+	while (r && r->key < key) {
+		prev = r;
+		r = list_is_last(&r->list, taken) ? NULL :
+						     list_next_entry(r, list);
+	}
+	if (!r || r->key != key) {
+		r = kzalloc(sizeof(*r), GFP_NOFS);
+		if (!r)
+			return -ENOMEM;
+		r->key = key;
+		list_add(&r->list, prev ? &prev->list : taken);
+	}
+	*hint = r;
+	if (test_bit(index % MSYNCFS_NODE_PTRS, r->pages))
+		return 0;
+	err = msyncfs_reserve(inode->i_sb, 1);
+	if (err)
+		return err;
+	__set_bit(index % MSYNCFS_NODE_PTRS, r->pages);
+	r->nr++;
+	return 0;
+}

@@ -216,6 +216,8 @@ static int msyncfs_show_options(struct seq_file *seq, struct dentry *root)
 	if (sbi->semantics != MSYNCFS_MSYNC_POSIX)
 		seq_printf(seq, ",msync=%s",
 			   msyncfs_semantics_table[sbi->semantics].name);
+	if (sbi->atomic)
+		seq_puts(seq, ",atomic");
 	return 0;
 }
 
@@ -416,10 +418,12 @@ static int msyncfs_start(struct super_block *sb)
  * struct msyncfs_options - mount options
  * @errors: errors=
  * @semantics: msync=
+ * @atomic: atomic
  */
 struct msyncfs_options {
 	enum msyncfs_errors errors;
 	enum msyncfs_semantics semantics;
+	bool atomic;
 };
 
 static int msyncfs_alloc_sbi(struct super_block *sb,
@@ -432,6 +436,7 @@ static int msyncfs_alloc_sbi(struct super_block *sb,
 	sbi->sb = sb;
 	sbi->errors = opts->errors;
 	sbi->semantics = opts->semantics;
+	sbi->atomic = opts->atomic;
 	mutex_init(&sbi->set_mutex);
 	mutex_init(&sbi->orphan_lock);
 	INIT_LIST_HEAD(&sbi->orphans);
@@ -499,11 +504,12 @@ release:
 
 /* ---- mount options ------------------------------------------------------ */
 
-enum { opt_errors, opt_msync };
+enum { opt_errors, opt_msync, opt_atomic };
 
 static const struct fs_parameter_spec msyncfs_parameters[] = {
 	fsparam_enum("errors", opt_errors, msyncfs_errors_table),
 	fsparam_enum("msync", opt_msync, msyncfs_semantics_table),
+	fsparam_flag_no("atomic", opt_atomic),
 	{}
 };
 
@@ -523,6 +529,9 @@ static int msyncfs_parse_param(struct fs_context *fc,
 		break;
 	case opt_msync:
 		opts->semantics = result.uint_32;
+		break;
+	case opt_atomic:
+		opts->atomic = !result.negated;
 		break;
 	}
 	return 0;
@@ -576,6 +585,11 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 	bool ro = fc->sb_flags & SB_RDONLY;
 	int err = 0;
 
+	/* Pages that are dirty were made so under the rules of one of them. */
+	if (opts->atomic != sbi->atomic) {
+		errorf(fc, "msyncfs: atomic can only be changed by unmounting and mounting");
+		return -EINVAL;
+	}
 	if (ro && !sb_rdonly(sb))
 		err = msyncfs_make_ro(sb);
 	else if (!ro && sb_rdonly(sb))
@@ -611,6 +625,7 @@ static int msyncfs_init_fs_context(struct fs_context *fc)
 	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
 		opts->errors = MSYNCFS_SB(fc->root->d_sb)->errors;
 		opts->semantics = MSYNCFS_SB(fc->root->d_sb)->semantics;
+		opts->atomic = MSYNCFS_SB(fc->root->d_sb)->atomic;
 	}
 	fc->fs_private = opts;
 	fc->ops = &msyncfs_context_ops;

@@ -8,7 +8,9 @@
  * Lock order, outermost first. A function takes what stands below, never what
  * stands above, of what its caller holds:
  *
+ *	i_open_lock			[open, last close]
  *	inode->i_rwsem
+ *	  sb_internal			[commit of an atomic file: frozen?]
  *	  sbi->set_mutex		[msync of several files, for the three
  *					 locks of a file marked with a plus]
  *	  i_commit_lock +		[fsync, writepages, truncate, fallocate]
@@ -18,6 +20,7 @@
  *	      mapping->invalidate_lock
  *	        i_freeze +		[excl. capture; shared: store, write]
  *	          folio lock
+ *	      i_apply_sem +		[excl. commit of an atomic file]
  *	      i_map_sem
  *	        sbi->alloc_lock
  *	sbi->commit_mutex		[msyncfs_commit(); never inside a handle]
@@ -36,6 +39,7 @@
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/ktime.h>
+#include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
@@ -82,6 +86,7 @@ struct msyncfs_group;
  * @root_bh: the root block, pinned
  * @errors: what errors= says
  * @semantics: what msync= says
+ * @atomic: mount option atomic: every regular file is
  * @state: MSYNCFS_SB_* bits
  * @set_mutex: held by whoever locks or freezes several files (P6)
  * @txn_lock: guards @running and its counters
@@ -150,6 +155,7 @@ struct msyncfs_sb_info {
 	struct buffer_head	*root_bh;
 	enum msyncfs_errors	errors;
 	enum msyncfs_semantics	semantics;
+	bool			atomic;
 	unsigned long		state;
 	struct mutex		set_mutex;
 
@@ -221,6 +227,8 @@ enum {
 	MSYNCFS_I_DIRTY,	/* times or attributes not yet in a transaction */
 	MSYNCFS_I_ORPHAN,	/* on the orphan list */
 	MSYNCFS_I_RESV_NEW,	/* i_rwsem: write(2) reserved its current page */
+	MSYNCFS_I_ATOMIC,	/* MSYNCFS_INODE_ATOMIC on disk */
+	MSYNCFS_I_SPILLED,	/* i_commit_lock: i_overlay names written blocks */
 };
 
 /**
@@ -244,7 +252,15 @@ enum {
  * @i_tid: last transaction that holds a change of this inode
  * @i_data_tid: the same, leaving out changes that fdatasync may ignore
  * @i_resv_lock: guards @i_resv and what hangs from it
- * @i_resv: reservations of dirty pages that have no block yet
+ * @i_resv: reservations of dirty pages that have no block yet; of an atomic
+ *	file, of all that are dirty or spilled
+ * @i_overlay: atomic files: what the next commit does to the map, see
+ *	fs/overlay.c; changed under @i_commit_lock, read under RCU
+ * @i_spilled: blocks in it
+ * @i_apply_sem: held exclusively while a commit puts it into the map; shared by
+ *	who reserves a page
+ * @i_open_lock: guards @i_opens; held while the last close discards or commits
+ * @i_opens: open file descriptions, those that mappings hold included
  * @i_orphan: link in sbi->orphans
  * @i_parent: directories: inode number of the parent
  * @i_entries: directories: number of entries
@@ -271,6 +287,13 @@ struct msyncfs_inode_info {
 	spinlock_t		i_resv_lock;
 	struct xarray		i_resv;
 
+	/* atomic files: fs/overlay.c, fs/atomic.c */
+	struct maple_tree	i_overlay;
+	unsigned long		i_spilled;
+	struct rw_semaphore	i_apply_sem;
+	struct mutex		i_open_lock;
+	unsigned int		i_opens;
+
 	/* the rest of what is on disk */
 	struct list_head	i_orphan;
 	u64			i_parent;
@@ -288,6 +311,14 @@ static inline struct msyncfs_sb_info *MSYNCFS_SB(struct super_block *sb)
 static inline struct msyncfs_inode_info *MSYNCFS_I(struct inode *inode)
 {
 	return container_of(inode, struct msyncfs_inode_info, vfs_inode);
+}
+
+/* Does the file change on the device at msync and fsync only? */
+static inline bool msyncfs_is_atomic(struct inode *inode)
+{
+	return S_ISREG(inode->i_mode) &&
+	       (MSYNCFS_SB(inode->i_sb)->atomic ||
+		test_bit(MSYNCFS_I_ATOMIC, &MSYNCFS_I(inode)->i_flags));
 }
 
 static inline bool msyncfs_is_dead(struct msyncfs_sb_info *sbi)
@@ -335,12 +366,14 @@ struct msyncfs_image {
  * @file: who gets to know of errors, referenced; NULL: nobody
  * @first: first page
  * @last: last page, inclusive
+ * @whole: the file is atomic: capture all of it, whatever the range
  */
 struct msyncfs_range {
 	struct inode		*inode;
 	struct file		*file;
 	pgoff_t			first;
 	pgoff_t			last;
+	bool			whole;
 };
 
 /**
@@ -360,6 +393,10 @@ struct msyncfs_range {
  * @incomplete: a page could not be taken for want of memory
  * @stored: at least one page had been stored to through a mapping
  * @changes: the map of the file changes with it
+ * @whole: of an atomic file, all of it, to become the file
+ * @pending: @whole, and the size or the map differs from what is committed
+ * @applying: i_apply_sem of the file is held for it
+ * @resv: @whole: the reservations of the file as of the capture
  * @sent: completed as soon as the writes to fresh blocks are sent, or NULL
  * @error: why the record failed that held it, 0 while open or when durable
  * @ref: the caller and the transaction
@@ -380,6 +417,10 @@ struct msyncfs_capture {
 	bool			incomplete;
 	bool			stored;
 	bool			changes;
+	bool			whole;
+	bool			pending;
+	bool			applying;
+	struct list_head	resv;
 	struct completion	*sent;
 	int			error;
 	refcount_t		ref;
@@ -483,9 +524,14 @@ bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last);
 int msyncfs_checkpoint(struct super_block *sb);
 int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end);
 
-/* In fs/map.c */
+/* In fs/overlay.c */
 int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
 		       struct msyncfs_extent *ext);
+bool msyncfs_overlay_pending(struct inode *inode);
+
+/* In fs/atomic.c */
+int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
+		  unsigned long limit, unsigned long *nr);
 
 /* In fs/resv.c: reservations of dirty pages without a block */
 int msyncfs_resv_page(struct inode *inode, pgoff_t index);
@@ -495,6 +541,9 @@ u64 msyncfs_resv_count(struct inode *inode, pgoff_t first, u64 nr);
 u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last);
 u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index);
 u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last);
+void msyncfs_resv_take(struct inode *inode, struct list_head *taken);
+void msyncfs_resv_return(struct inode *inode, struct list_head *taken);
+void msyncfs_resv_drop(struct super_block *sb, struct list_head *taken);
 
 /* In fs/inode.c */
 void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data);
