@@ -55,6 +55,17 @@ cases() {
 boot_prepare "$OUT" "$debug"
 SLOW=$((SLOW * ${PATIENCE:-1}))
 
+# What the tests need besides: a line "# Brings: SCRIPT" in a test's header names
+# a script that prints arguments for initramfs.sh.
+brings=''
+for t in $guest; do
+	b=$(sed -n 's/^# Brings: *//p' "$SCRIPTS/guest/$t.sh")
+	[ -n "$b" ] || continue
+	# Without, the test will say that it has nothing to run.
+	args=$("$SCRIPTS/$b") || { say "scripts/$b failed: $t will fail"; continue; }
+	brings="$brings $args"
+done
+
 # One guest for the tests in $1; what they said goes to the results.  Prints the
 # tests that did not get their turn.
 round=0
@@ -64,7 +75,8 @@ run_guest() {
 	mkdir -p "$dir"
 	tr ' ' '\n' <<<"$1" | grep . >"$dir/tests.list"
 	printf 'SLOW=%q COST_CALLS=%q\n' "$SLOW" "${COST_CALLS:-}" >"$dir/tests.env"
-	"$SCRIPTS/initramfs.sh" -b -o "$dir/list" -a "$dir/tests.list:tests.list" \
+	# shellcheck disable=SC2086 # word splitting wanted
+	"$SCRIPTS/initramfs.sh" -b -o "$dir/list" $brings -a "$dir/tests.list:tests.list" \
 		-a "$dir/tests.env:tests.env" -a "$SCRIPTS/guest/run-tests:run.sh"
 	rm -f "$OUT"/disk[12].raw
 	truncate -s 1G "$OUT/disk1.raw" "$OUT/disk2.raw"
