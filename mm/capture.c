@@ -148,6 +148,7 @@ void msyncfs_capture_publish(struct msyncfs_capture *cap)
 	list_for_each_entry(img, &cap->images, list)
 		folio_clear_checked(img->folio);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_publish);
 
 /**
  * msyncfs_capture_redirty - the pages did not become durable
@@ -637,6 +638,7 @@ int msyncfs_capture_set(const struct msyncfs_range *ranges, unsigned int nr,
 	bitmap_free(bitmap);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_set);
 
 /**
  * msyncfs_capture - the same for one range of one file

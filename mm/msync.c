@@ -27,6 +27,7 @@
  * struct msyncfs_call - an msync under way
  * @flags: MS_*
  * @unmapped: -ENOMEM as soon as a page is found not to be mapped, else 0
+ * @refused: nothing is to be done, not even with what has been gathered
  * @ranges: of files of msyncfs; with references of the files
  * @nr: how many
  * @max: how many there is room for
@@ -35,6 +36,7 @@
 struct msyncfs_call {
 	int			flags;
 	int			unmapped;
+	bool			refused;
 	struct msyncfs_range	*ranges;
 	unsigned int		nr;
 	unsigned int		max;
@@ -80,6 +82,11 @@ static int msyncfs_call_add(struct msyncfs_call *call,
 	struct msyncfs_range *range;
 	int err;
 
+	if (msyncfs_bsd(file_inode(vma->vm_file)) &&
+	    (call->flags & MS_ASYNC) && (call->flags & MS_INVALIDATE)) {
+		call->refused = true;
+		return -EINVAL;
+	}
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return 0;
 	range = &call->ranges[call->nr];
@@ -103,46 +110,62 @@ static int msyncfs_call_add(struct msyncfs_call *call,
 }
 
 /*
- * MS_INVALIDATE, before anything is done: is any of it locked, or is this an
- * msync that BSD does not have? Not asked without a mapping of msyncfs: the
- * kernel's own msync(2) finds locked mappings one by one.
+ * MS_INVALIDATE, before a mapping of others is written: is anything of what comes
+ * next locked? That counts for a range that has to do with msyncfs; otherwise the
+ * kernel's msync(2) would find out only when it gets there.
  */
-static int msyncfs_call_check(struct msyncfs_call *call, unsigned long start,
-			      unsigned long end)
+static bool msyncfs_call_locked(struct msyncfs_call *call, unsigned long start,
+				unsigned long end)
 {
-	bool ours = false, locked = false, bsd = false;
-	struct mm_struct *mm = current->mm;
+	bool ours = call->nr, locked = false;
 	struct vm_area_struct *vma;
 
-	mmap_read_lock(mm);
-	for (vma = find_vma(mm, start); vma && vma->vm_start < end;
-	     vma = find_vma(mm, vma->vm_end)) {
-		if (vma->vm_flags & VM_LOCKED)
-			locked = true;
-		if (!msyncfs_vma(vma))
-			continue;
-		ours = true;
-		if (msyncfs_bsd(file_inode(vma->vm_file)))
-			bsd = true;
+	while (start < end && !(ours && locked)) {
+		vma = find_vma(current->mm, start);
+		if (!vma || vma->vm_start >= end)
+			break;
+		ours |= msyncfs_vma(vma);
+		locked |= !!(vma->vm_flags & VM_LOCKED);
+		start = vma->vm_end;
 	}
-	mmap_read_unlock(mm);
-	if (bsd && (call->flags & MS_ASYNC))
-		return -EINVAL;
-	return ours && locked ? -EBUSY : 0;
+	return ours && locked;
+}
+
+/* A file on which fsync(2) does nothing, as on tmpfs, need not be asked. */
+static bool msyncfs_call_fsyncs(struct msyncfs_call *call,
+				struct vm_area_struct *vma)
+{
+	return (call->flags & MS_SYNC) && vma->vm_file &&
+	       (vma->vm_flags & VM_SHARED) &&
+	       vma->vm_file->f_op->fsync != noop_fsync;
+}
+
+/* A mapping of others, which is synced here and now; mmap_lock is dropped. */
+static int msyncfs_call_fsync(struct vm_area_struct *vma, unsigned long start,
+			      unsigned long end)
+{
+	loff_t pos = ((loff_t)vma->vm_pgoff << PAGE_SHIFT) + start -
+		     vma->vm_start;
+	struct file *file = get_file(vma->vm_file);
+	int err;
+
+	mmap_read_unlock(current->mm);
+	err = vfs_fsync_range(file, pos, pos + (end - start) - 1, 1);
+	fput(file);
+	return err;
 }
 
 /*
- * The loop of the kernel's msync(2). Mappings of others are synced here and now,
- * one by one; those of msyncfs are gathered.
+ * The loop of the kernel's msync(2), which syncs mappings one by one; those of
+ * msyncfs are gathered.
  */
 static int msyncfs_call_walk(struct msyncfs_call *call, unsigned long start,
 			     unsigned long end)
 {
+	bool invalidate = call->flags & MS_INVALIDATE;
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
 	unsigned long from;
-	struct file *file;
-	loff_t pos;
 	int err = 0;
 
 	mmap_read_lock(mm);
@@ -154,8 +177,8 @@ static int msyncfs_call_walk(struct msyncfs_call *call, unsigned long start,
 			break;
 		from = max(start, vma->vm_start);
 		start = min(end, vma->vm_end);
-		if ((call->flags & MS_INVALIDATE) &&
-		    (vma->vm_flags & VM_LOCKED)) {
+		if (invalidate && (vma->vm_flags & VM_LOCKED)) {
+			call->refused = true;
 			err = -EBUSY;
 			break;
 		}
@@ -163,23 +186,18 @@ static int msyncfs_call_walk(struct msyncfs_call *call, unsigned long start,
 			err = msyncfs_call_add(call, vma, from, start);
 			if (err)
 				break;
-			continue;
+		} else if (msyncfs_call_fsyncs(call, vma)) {
+			if (invalidate &&
+			    msyncfs_call_locked(call, start, end)) {
+				call->refused = true;
+				err = -EBUSY;
+				break;
+			}
+			err = msyncfs_call_fsync(vma, from, start);
+			if (err || start == end)
+				return err;
+			mmap_read_lock(mm);
 		}
-		file = vma->vm_file;
-		if (!(call->flags & MS_SYNC) || !file ||
-		    !(vma->vm_flags & VM_SHARED))
-			continue;
-		pos = ((loff_t)vma->vm_pgoff << PAGE_SHIFT) + from -
-		      vma->vm_start;
-		get_file(file);
-		mmap_read_unlock(mm);
-		err = vfs_fsync_range(file, pos, pos + (start - from) - 1, 1);
-		fput(file);
-		if (err)
-			return err;
-		if (start == end)
-			return 0;
-		mmap_read_lock(mm);
 	}
 	mmap_read_unlock(mm);
 	return err;
@@ -275,20 +293,20 @@ static int msyncfs_call_ranges(struct msyncfs_call *call)
 
 static int msyncfs_call_run(unsigned long start, unsigned long end, int flags)
 {
-	struct msyncfs_call call = {
-		.flags = flags,
-		.ranges = call.few,
-		.max = MSYNCFS_CALL_FEW,
-	};
-	int err = 0, err2 = 0;
+	struct msyncfs_call call;
+	int err, err2 = 0;
 
-	if (flags & MS_INVALIDATE)
-		err = msyncfs_call_check(&call, start, end);
-	if (err)
-		return err;
+	/* Not all of it: others' calls are to cost what they did. */
+	call.flags = flags;
+	call.unmapped = 0;
+	call.refused = false;
+	call.ranges = call.few;
+	call.nr = 0;
+	call.max = MSYNCFS_CALL_FEW;
 	err = msyncfs_call_walk(&call, start, end);
 	if (call.nr) {
-		err2 = msyncfs_call_ranges(&call);
+		if (!call.refused)
+			err2 = msyncfs_call_ranges(&call);
 		while (call.nr--)
 			fput(call.ranges[call.nr].file);
 		if (call.ranges != call.few)

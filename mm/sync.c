@@ -4,6 +4,7 @@
  * is what fsync(2) is, and what the kernel's own msync(MS_SYNC) calls once for
  * each mapping in its range; mm/msync.c calls it once for all of them.
  */
+#include <kunit/visibility.h>
 #include <linux/fs.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
@@ -137,6 +138,7 @@ int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 							    datasync));
 	return msyncfs_put_set(&set, err);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_ranges);
 
 /**
  * struct msyncfs_start - a large set that is written on behalf of MS_ASYNC
@@ -251,6 +253,7 @@ int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr)
 		msyncfs_commit_start(sb, msyncfs_ranges_tid(ranges, nr, true));
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_start_ranges);
 
 /**
  * msyncfs_sync_inode - make a range of a file durable

@@ -13,7 +13,6 @@
 . /tests/lib.sh
 
 SUITES=/conformance
-HOOK=/sys/kernel/livepatch/msyncfs_hook
 REF=/mnt-ref	# ext4
 
 # known NAME: the result that it has on Linux, and why
@@ -36,14 +35,81 @@ known() {
 }
 
 # in_dir DIR SHM CMD...: with DIR/tmp as /tmp, DIR/work as the working directory and
-# SHM (if any) as /dev/shm, seen by this command alone; killed when it hangs.
+# SHM (if any) as /dev/shm, for this command alone; killed when it hangs
 in_dir() {
+	dir=$1 shm=$2
+	shift 2
 	# shellcheck disable=SC2016 # expands in that shell
 	unshare -m sh -c 'mount --bind "$1/tmp" /tmp || exit 125
 		[ -z "$2" ] || mount --bind "$2" /dev/shm || exit 125
 		cd "$1/work" || exit 125
 		shift 2
-		exec "$@"' sh "$1" "$2" timeout -s KILL $((60 * SLOW)) ${3+"$@"}
+		exec "$@"' sh "$dir" "$shm" timeout -s KILL $((60 * SLOW)) "$@"
+}
+
+# start NAME DIR: what some tests expect of the one who runs them
+start() {
+	prog=$SUITES/$1
+	case $1 in
+	opts/mlock/speculative/12-1 | opts/mlockall/speculative/15-1)
+		# A user who may lock nothing.
+		# shellcheck disable=SC2016
+		in_dir "$2" "$2/shm" sh -c 'ulimit -l 0; exec "$0"' "$prog" ;;
+	opts/munmap/2-1)
+		# It unmaps a part of what malloc() gave, and goes on to use stdio: that
+		# part must not lie in the heap.
+		in_dir "$2" "$2/shm" env GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4096 "$prog" ;;
+	opts/*)	in_dir "$2" "$2/shm" "$prog" ;;
+	selftests/on-fault-limit)
+		in_dir "$2" '' su -s /bin/sh nobody -c "$prog" ;;
+	*)	in_dir "$2" '' "$prog" ;;
+	esac
+}
+
+# result NAME DIR: of the test, in the words of its suite
+result() {
+	rc=0
+	start "$1" "$2" >/run/out 2>&1 || rc=$?
+	cat /run/out >&2
+	case $1:$rc in
+	*:0)	# Parts that were skipped, as in "# Totals: pass:1 fail:0 [...] skip:2 error:0"
+		skip=$(sed -n 's/^# Totals:.* skip:\([0-9]*\).*/\1/p' /run/out)
+		if [ "${skip:-0}" -eq 0 ]; then echo PASS; else echo "SKIP-$skip"; fi ;;
+	*:137)	echo HUNG ;;
+	*:1)	echo FAIL ;;
+	opts/*:2) echo UNRESOLVED ;;
+	opts/*:4) echo UNSUPPORTED ;;
+	opts/*:5) echo UNTESTED ;;
+	selftests/*:4) echo SKIP ;;
+	*)	echo "status $rc" ;;
+	esac
+}
+
+# suite WHAT NAME...: each must pass, or be known and as known
+suite() {
+	what=$1
+	shift
+	passed=0 same=0 says=0 all=$#
+	for t; do
+		got=$(result "$t" "$MNT")
+		last=$(tail -n 1 /run/out)
+		want=$(known "$t") || want=PASS
+		if [ "$got" != "${want%% *}" ]; then
+			t_fail "$t: $got instead of ${want%% *}: $last"
+		elif [ "$got" = PASS ]; then
+			case $t in
+			*.sh)	says=$((says + 1)) ;;
+			*)	passed=$((passed + 1)) ;;
+			esac
+		elif ref=$(result "$t" "$REF") && [ "$ref" = "$got" ]; then
+			same=$((same + 1))
+			t_info "$t: $got, as on ext4: ${want#* }"
+		else
+			t_fail "$t: $got, but $ref on ext4"
+		fi
+	done
+	[ "$all" -gt 0 ] || t_fail "$what: no tests"
+	t_info "$what: $passed of $all tests passed; $same known, with the same result on ext4; $says only name the tests that cover them"
 }
 
 dirs() {
@@ -51,3 +117,75 @@ dirs() {
 	chmod 1777 "$1/tmp" "$1/shm" "$1/work"
 	cp -r $SUITES/opts/conformance "$1/work/"
 }
+
+t_case hook
+t_module
+t_hook
+[ -d $SUITES ] || t_die "the suites are not here: scripts/conformance-suites.sh failed"
+t_fresh
+modprobe ext4 || t_die "this kernel has no ext4"
+t_run mkfs.ext4 -q -F "$DISK2"
+mkdir -p $REF
+t_run mount -t ext4 "$DISK2" $REF
+dirs "$MNT"
+dirs $REF
+
+for g in msync mmap munmap mlock mlockall munlock munlockall; do
+	t_case opts_$g
+	# shellcheck disable=SC2046 # no blanks in names
+	suite "Open POSIX Test Suite, $g" $(sed -n "s|^$g |opts/|p" $SUITES/opts.list)
+done
+
+t_case selftests
+# A few parts of them are about huge pages.
+echo 16 >/proc/sys/vm/nr_hugepages
+# shellcheck disable=SC2046
+suite "the kernel's selftests" $(sed 's|^|selftests/|' $SUITES/selftests.list)
+echo 0 >/proc/sys/vm/nr_hugepages
+
+# Verifying stressors; the second column is the number of operations.
+t_case stress
+passed=0 all=0
+while read -r s ops args; do
+	all=$((all + 1))
+	rc=0
+	# shellcheck disable=SC2086
+	in_dir "$MNT" '' stress-ng --temp-path . --verify --oomable --timeout $((20 * SLOW)) \
+		--$s 2 --$s-ops $ops $args </dev/null >/run/out 2>&1 || rc=$?
+	cat /run/out
+	if [ $rc -eq 0 ] && ! grep -E ' (failed|skipped): +[1-9]' /run/out; then
+		passed=$((passed + 1))
+	else
+		t_fail "$s: exit status $rc: $(grep -E 'fail|error|skip' /run/out | head -n 1)"
+	fi
+done <<EOF
+msync 200 --msync-bytes 2m
+msyncmany 200
+mmap 20 --mmap-bytes 4m --mmap-file
+mmap 20 --mmap-bytes 4m --mmap-async
+mmapaddr 200
+mmapfixed 100
+mmapfork 2
+mmapmany 20
+mremap 20 --mremap-bytes 2m --mremap-lock
+munmap 20
+mlock 200
+mlockmany 2
+remap 50
+fault 500
+madvise 5
+mincore 50
+mprotect 50
+stackmmap 50
+tlb-shootdown 20
+EOF
+t_info "stress-ng: $passed of $all stressors passed"
+
+t_case fsck
+t_umount
+t_umount $REF
+t_fsck
+
+t_case unload
+t_unhook
+t_run rmmod msyncfs
