@@ -57,6 +57,7 @@ static struct {
 	const char *mnt, *test;
 	char dir[64];
 	int door_fd;
+	pid_t pid;
 } run = { .door_fd = -1 };
 
 /* ---- the call ----------------------------------------------------------- */
@@ -422,14 +423,34 @@ static inline void dm(const char *name, const char *what)
 	shell(command);
 }
 
+/* What stands still, so that a failed test can let it go on. */
+static char stopped_device[64];
+
 static inline void dm_suspend(const char *name)
 {
+	snprintf(stopped_device, sizeof(stopped_device), "%s", name);
 	dm(name, "suspend --noflush --nolockfs");
 }
 
 static inline void dm_resume(const char *name)
 {
 	dm(name, "resume");
+	stopped_device[0] = 0;
+}
+
+/* Or this process could not even exit. Also from a signal handler. */
+static inline void dm_let_go(void)
+{
+	pid_t pid;
+
+	if (!stopped_device[0] || getpid() != run.pid)
+		return;
+	pid = fork();
+	if (!pid) {
+		execlp("dmsetup", "dmsetup", "resume", stopped_device, NULL);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
 }
 
 /* What the device that is mounted does from now on, e.g. "linear /dev/vda 0". */
@@ -629,6 +650,7 @@ static inline void hangs(int sig)
 	static const char text[] = "hangs\n";
 
 	(void)sig;
+	dm_let_go();
 	if (write(2, text, sizeof(text) - 1))
 		_exit(3);
 	_exit(3);
@@ -666,6 +688,8 @@ static inline int msync_main(int argc, char **argv, const struct test *tests)
 		return 2;
 	}
 	run.mnt = argv[1];
+	run.pid = getpid();
+	atexit(dm_let_go);
 	run.test = t->name;
 	snprintf(run.dir, sizeof(run.dir), "%s/%s_%s", run.mnt, door.name,
 		 t->name);
