@@ -45,8 +45,7 @@ m_cases msync ioctl32 ioctl hole sync
 m_cases msync_invalidate ioctl32 drop
 
 t_case hook_load
-m_hook
-[ -z "$no_hook" ] || t_fail "$no_hook"
+t_hook
 # shellcheck disable=SC2086
 m_cases msync hook $all
 m_cases msync_invalidate hook drop large home clean locked locked_anon \
@@ -58,7 +57,7 @@ m_cases msync_async hook32 zero nowait error
 
 # And it is as it was before.
 t_case unhooked_nothing
-m_unhook
+t_unhook
 m_run msync unhooked nothing
 m_case msync_invalidate unhooked locked
 

@@ -18,13 +18,13 @@ t_log "Bad value for 'msync'"
 
 m_begin msync=bsd
 for c in ioctl hook hook32; do
-	[ $c != hook ] || m_hook
+	[ $c != hook ] || t_hook
 	m_cases msync $c bsd_empty bsd_zero bsd_einval
 	[ $c != hook32 ] || break
 	m_case msync $c sync
 	m_case msync_invalidate $c drop
 done
-m_unhook
+t_unhook
 
 t_case fsck
 m_end

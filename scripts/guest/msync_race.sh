@@ -8,25 +8,12 @@
 m_begin
 m_cases msync_race stock race signal kill
 m_cases msync_race ioctl race signal kill
-m_hook
+t_hook
 m_cases msync_race hook race signal kill
 m_cases msync_race hook32 race kill
 
-# While there are processes in the middle of it, the hook comes and goes.
 t_case unload
-m_unhook
-if [ -z "$no_hook" ] && modprobe -n msyncfs_hook 2>/dev/null; then
-	stress "$MNT" 20 4 >/tmp/out 2>&1 &
-	for i in 1 2 3; do
-		m_hook
-		sleep 1
-		m_unhook
-		t_info "loaded and unloaded under load: $i"
-	done
-	wait $! || t_fail "stress: exit status $?: $(tail -n 1 /tmp/out)"
-else
-	t_fail "no msyncfs_hook"
-fi
+t_unhook
 
 t_case fsck
 m_end
