@@ -36,13 +36,15 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #define PAGE	4096UL
-#define LIMIT	200		/* seconds; a test that takes longer hangs */
+#define RW	(PROT_READ | PROT_WRITE)
+#define LIMIT	100		/* seconds; a test that takes longer hangs */
 
 enum how { SYSCALL, IOCTL };
 
@@ -217,13 +219,13 @@ static inline char *map_at(void *at, int fd, unsigned long first,
 
 static inline char *map_file(int fd, unsigned long nr)
 {
-	return map_at(NULL, fd, 0, nr, PROT_READ | PROT_WRITE, MAP_SHARED);
+	return map_at(NULL, fd, 0, nr, RW, MAP_SHARED);
 }
 
 static inline char *map_file_at(void *at, int fd, unsigned long first,
 				unsigned long nr)
 {
-	return map_at(at, fd, first, nr, PROT_READ | PROT_WRITE, MAP_SHARED);
+	return map_at(at, fd, first, nr, RW, MAP_SHARED);
 }
 
 /* Addresses for @nr pages, with nothing that anybody would write. */
@@ -553,7 +555,7 @@ struct peer {
 	int to, from;
 };
 
-enum peer_op { P_TOUCH, P_RESIDENT, P_GEN, P_STORE, P_LOCK, P_UNLOCK };
+enum peer_op { P_TOUCH, P_RESIDENT, P_GEN, P_STORE, P_LOCK, P_UNLOCK, P_EXIT };
 
 struct peer_order {
 	enum peer_op op;
@@ -581,13 +583,15 @@ static inline uint64_t peer_obey(char *map, unsigned long nr,
 	case P_UNLOCK:
 		CHECK(!munlock(map + o->page * PAGE, PAGE));
 		break;
+	case P_EXIT:
+		exit(0);
 	}
 	return 0;
 }
 
-/* @flags: MAP_SHARED or MAP_PRIVATE */
+/* @prot, @flags: of its mapping */
 static inline struct peer peer_start(const char *name, unsigned long nr,
-				     int flags)
+				     int prot, int flags)
 {
 	struct peer_order o;
 	struct peer p;
@@ -599,10 +603,11 @@ static inline struct peer peer_start(const char *name, unsigned long nr,
 	p.pid = fork();
 	CHECK(p.pid >= 0);
 	if (!p.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(to[1]);
 		close(from[0]);
 		fd = open_file(name, 0);
-		map = map_at(NULL, fd, 0, nr, PROT_READ | PROT_WRITE, flags);
+		map = map_at(NULL, fd, 0, nr, prot, flags);
 		while (read(to[0], &o, sizeof(o)) == sizeof(o)) {
 			answer = peer_obey(map, nr, &o);
 			SAME(write(from[1], &answer, sizeof(answer)),
@@ -636,8 +641,12 @@ static inline void wait_for(pid_t pid)
 	SAME(status, 0);
 }
 
+/* By an order: the pipe is not at its end while other peers have it, too. */
 static inline void peer_end(struct peer *p)
 {
+	struct peer_order o = { .op = P_EXIT };
+
+	SAME(write(p->to, &o, sizeof(o)), sizeof(o));
 	close(p->to);
 	close(p->from);
 	wait_for(p->pid);
@@ -654,6 +663,15 @@ static inline void hangs(int sig)
 	if (write(2, text, sizeof(text) - 1))
 		_exit(3);
 	_exit(3);
+}
+
+/* $SLOW times as long where everything is slow. */
+static inline void set_alarm(void)
+{
+	const char *slow = getenv("SLOW");
+
+	signal(SIGALRM, hangs);
+	alarm(LIMIT * (slow && atoi(slow) > 0 ? atoi(slow) : 1));
 }
 
 static inline void choose_door(const char *name)
@@ -697,8 +715,7 @@ static inline int msync_main(int argc, char **argv, const struct test *tests)
 	open_door();
 	CHECK(!chdir(run.dir));
 	sync();
-	signal(SIGALRM, hangs);
-	alarm(LIMIT);
+	set_alarm();
 	t->fn();
 	return 0;
 }
