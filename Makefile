@@ -17,7 +17,7 @@ help:
 	@echo '                 T="NAME..." runs only these end-to-end tests,'
 	@echo '                 T=kunit only the KUnit suites, T=fsck only fsck'
 	@echo '  make soak      the tests that count, in full: 50 kills, 200 power failures,'
-	@echo '                 10,000 calls (make test has fewer); T="NAME..." as above'
+	@echo '                 10,000 calls, the hook 200 times (make test has fewer); T="NAME..." as above'
 	@echo '  make modules   build/<release>/*.ko; KVER=<release> picks the installed'
 	@echo '                 headers (default: newest 6.12), KDIR=<dir> any kernel tree'
 	@echo '  make tools     build/tools/: mkfs.msyncfs, fsck.msyncfs, examples/, tests/'

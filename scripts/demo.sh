@@ -43,7 +43,8 @@ guest() {
 
 truncate -s 1G "$OUT/examples.raw" "$OUT/crash.raw"
 say "booting the stock kernel $RELEASE in QEMU, with a blank disk"
-guest examples demo-guest "$OUT/examples.raw" '' -v
+# One thread: see scripts/e2e.sh about live patches under emulation.
+VM_ACCEL=tcg,thread=single guest examples demo-guest "$OUT/examples.raw" '' -v
 
 acks=$((300 + RANDOM % 700))
 say "booting again; a program stores numbered records, msync by msync"
