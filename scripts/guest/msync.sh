@@ -1,9 +1,9 @@
 #!/bin/sh
 # Test: what each flag of msync promises, by ioctl; and what is left of it without the hook
-# Cases: stock_einval stock_empty stock_hole stock_wrap stock_sync stock_record stock_private stock_special stock_times stock_other stock_shutdown
+# Cases: stock_einval stock_empty stock_hole stock_wrap stock_sync stock_record stock_readonly stock_private stock_special stock_times stock_other stock_shutdown
 # Cases: stock_nothing stock_locked stock_locked_anon stock_home stock_error
 # Cases: stock32_einval stock32_hole stock32_sync stock32_nothing stock32_locked
-# Cases: ioctl_einval ioctl_empty ioctl_hole ioctl_wrap ioctl_sync ioctl_record ioctl_private ioctl_special ioctl_times ioctl_other ioctl_shutdown ioctl_ioctl
+# Cases: ioctl_einval ioctl_empty ioctl_hole ioctl_wrap ioctl_sync ioctl_record ioctl_readonly ioctl_private ioctl_special ioctl_times ioctl_other ioctl_shutdown ioctl_ioctl
 # Cases: ioctl_drop ioctl_large ioctl_home ioctl_clean ioctl_locked ioctl_locked_anon ioctl_locked_other ioctl_pinned ioctl_pinned_crash
 # Cases: ioctl_async ioctl_zero ioctl_nowait ioctl_error ioctl_slow
 # Cases: ioctl32_ioctl ioctl32_hole ioctl32_sync ioctl32_drop fsck
@@ -12,7 +12,7 @@
 . /tests/lib.sh
 . /tests/msync-doors
 
-all='einval empty hole wrap sync record private special times other shutdown'
+all='einval empty hole wrap sync record readonly private special times other shutdown'
 
 m_begin
 echo 8 >/proc/sys/vm/nr_hugepages || t_info "no hugetlbfs"
@@ -39,16 +39,16 @@ m_end
 
 # What a length and flags of 0 mean is the mount's choice.
 t_case option
-t_fresh
+m_begin
 t_fails grep -q " $MNT .*msync=" /proc/mounts	# the default is not shown
 t_umount
-t_mount "$DISK" msync=posix
+t_mount $DEVICE msync=posix
 t_fails grep -q " $MNT .*msync=" /proc/mounts
 t_umount
-t_mount "$DISK" msync=bsd
+t_mount $DEVICE msync=bsd
 t_run grep -q " $MNT .*msync=bsd" /proc/mounts
 t_umount
-! mount -t msyncfs -o msync=cheese "$DISK" "$MNT" || t_die "mounted with msync=cheese"
+! mount -t msyncfs -o msync=cheese $DEVICE "$MNT" || t_die "mounted with msync=cheese"
 t_log "Bad value for 'msync'"
 
 m_begin msync=bsd
