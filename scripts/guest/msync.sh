@@ -1,9 +1,9 @@
 #!/bin/sh
 # Test: what each flag of msync promises, by ioctl; and what is left of it without the hook
-# Cases: stock_einval stock_empty stock_hole stock_wrap stock_sync stock_record stock_readonly stock_private stock_special stock_times stock_other stock_shutdown
+# Cases: stock_einval stock_empty stock_hole stock_wrap stock_sync stock_record stock_many stock_eof stock_readonly stock_times stock_shutdown stock_private stock_other stock_special
 # Cases: stock_nothing stock_locked stock_locked_anon stock_home stock_error
 # Cases: stock32_einval stock32_hole stock32_sync stock32_nothing stock32_locked
-# Cases: ioctl_einval ioctl_empty ioctl_hole ioctl_wrap ioctl_sync ioctl_record ioctl_readonly ioctl_private ioctl_special ioctl_times ioctl_other ioctl_shutdown ioctl_ioctl
+# Cases: ioctl_einval ioctl_empty ioctl_hole ioctl_wrap ioctl_sync ioctl_record ioctl_many ioctl_eof ioctl_readonly ioctl_times ioctl_shutdown ioctl_private ioctl_other ioctl_special ioctl_ioctl
 # Cases: ioctl_drop ioctl_large ioctl_home ioctl_clean ioctl_locked ioctl_locked_anon ioctl_locked_other ioctl_pinned ioctl_pinned_crash
 # Cases: ioctl_async ioctl_zero ioctl_nowait ioctl_error ioctl_slow
 # Cases: ioctl32_ioctl ioctl32_hole ioctl32_sync ioctl32_drop fsck
@@ -12,7 +12,7 @@
 . /tests/lib.sh
 . /tests/msync-doors
 
-all='einval empty hole wrap sync record readonly private special times other shutdown'
+all='einval empty hole wrap sync record many eof readonly times shutdown'
 
 m_begin
 echo 8 >/proc/sys/vm/nr_hugepages || t_info "no hugetlbfs"
@@ -20,6 +20,7 @@ m_others
 
 # shellcheck disable=SC2086 # words wanted
 m_cases msync stock $all nothing
+m_cases msync_other stock private other special
 m_cases msync_invalidate stock locked locked_anon home
 m_cases msync_async stock error
 m_cases msync stock32 einval hole sync nothing
@@ -27,6 +28,7 @@ m_cases msync_invalidate stock32 locked
 
 # shellcheck disable=SC2086
 m_cases msync ioctl $all ioctl
+m_cases msync_other ioctl private other special
 m_cases msync_invalidate ioctl drop large home clean locked locked_anon \
 	locked_other pinned pinned_crash
 m_cases msync_async ioctl async zero nowait error
@@ -42,13 +44,13 @@ t_case option
 m_begin
 t_fails grep -q " $MNT .*msync=" /proc/mounts	# the default is not shown
 t_umount
-t_mount $DEVICE msync=posix
+t_mount "$DEVICE" msync=posix
 t_fails grep -q " $MNT .*msync=" /proc/mounts
 t_umount
-t_mount $DEVICE msync=bsd
+t_mount "$DEVICE" msync=bsd
 t_run grep -q " $MNT .*msync=bsd" /proc/mounts
 t_umount
-! mount -t msyncfs -o msync=cheese $DEVICE "$MNT" || t_die "mounted with msync=cheese"
+! mount -t msyncfs -o msync=cheese "$DEVICE" "$MNT" || t_die "mounted with msync=cheese"
 t_log "Bad value for 'msync'"
 
 m_begin msync=bsd

@@ -42,6 +42,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
 #define PAGE	4096UL
 #define RW	(PROT_READ | PROT_WRITE)
 #define LIMIT	100		/* seconds; a test that takes longer hangs */
@@ -61,6 +63,14 @@ static struct {
 	int door_fd;
 	pid_t pid;
 } run = { .door_fd = -1 };
+
+/* Every combination that is one, unless the mount is one with msync=bsd. */
+static const int good_flags[] = {
+	0, MS_ASYNC, MS_SYNC, MS_INVALIDATE, MS_SYNC | MS_INVALIDATE,
+	MS_ASYNC | MS_INVALIDATE,
+};
+
+#define NR_GOOD	ARRAY_SIZE(good_flags)
 
 /* ---- the call ----------------------------------------------------------- */
 

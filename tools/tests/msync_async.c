@@ -131,7 +131,7 @@ static void test_async(void)
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
 		soon(&cases[i]);
 }
 
@@ -275,8 +275,8 @@ static bool slow(char *map, unsigned long nr, int fd, uint64_t gen, int rounds)
 		usleep((start + DELAY / 2 - now()) * 1e6);
 	CHECK(!fdatasync(fd));
 	done = now() - start;
-	printf("%lu pages: the call %.2f s, then %u writes under way, durable after %.2f s (a write takes %.0f s)\n",
-	       nr, called, writes, done, DELAY);
+	printf("%lu pages: called %.2f s, then %u writes under way, durable after %.2f s\n",
+	       nr, called, writes, done);
 	CHECK(done >= DELAY * 0.9);	/* else nothing was slow */
 	return called < DELAY / 2 && writes && done < DELAY * (rounds + 0.4);
 }

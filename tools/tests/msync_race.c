@@ -234,7 +234,7 @@ static void test_race(void)
 		CHECK(!pthread_join(threads[i], NULL));
 	signal(SIGBUS, SIG_DFL);
 	signal(SIGSEGV, SIG_DFL);
-	printf("%lu calls (%lu ENOMEM, %lu EBUSY), %lu changes, %lu faults, acknowledged %lu and %lu\n",
+	printf("%lu calls, %lu ENOMEM, %lu EBUSY, %lu changes, %lu faults, %lu and %lu durable\n",
 	       race.calls, race.enomem, race.ebusy, race.changes, race.faults,
 	       race.acked[0], race.acked[1]);
 	CHECK(race.calls && race.changes && race.faults && race.acked[0] &&
