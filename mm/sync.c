@@ -159,7 +159,7 @@ struct msyncfs_start {
 static void msyncfs_start_put(struct msyncfs_start *start)
 {
 	if (refcount_dec_and_test(&start->ref))
-		kfree(start);
+		kvfree(start);
 }
 
 static void msyncfs_start_work(struct work_struct *work)
@@ -211,6 +211,7 @@ static int msyncfs_start_large(struct msyncfs_range *ranges, unsigned int nr)
 	start->nr = nr;
 	for (i = 0; i < nr; i++) {
 		start->ranges[i] = ranges[i];
+		start->ranges[i].file = NULL;
 		ihold(ranges[i].inode);
 	}
 	queue_work(MSYNCFS_SB(sb)->wq, &start->work);
