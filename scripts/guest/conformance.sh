@@ -55,7 +55,7 @@ in_dir() {
 	dir=$1 shm=$2
 	shift 2
 	# shellcheck disable=SC2016 # expands in that shell
-	timeout -s KILL $((60 * SLOW)) unshare -m sh -c 'mount --bind "$1/tmp" /tmp || exit 125
+	timeout -s KILL $((120 * SLOW)) unshare -m sh -c 'mount --bind "$1/tmp" /tmp || exit 125
 		[ -z "$2" ] || mount --bind "$2" /dev/shm || exit 125
 		cd "$1/work" || exit 125
 		shift 2
