@@ -36,13 +36,17 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
 #define PAGE	4096UL
-#define LIMIT	200		/* seconds; a test that takes longer hangs */
+#define RW	(PROT_READ | PROT_WRITE)
+#define LIMIT	100		/* seconds; a test that takes longer hangs */
 
 enum how { SYSCALL, IOCTL };
 
@@ -57,7 +61,16 @@ static struct {
 	const char *mnt, *test;
 	char dir[64];
 	int door_fd;
+	pid_t pid;
 } run = { .door_fd = -1 };
+
+/* Every combination that is one, unless the mount is one with msync=bsd. */
+static const int good_flags[] = {
+	0, MS_ASYNC, MS_SYNC, MS_INVALIDATE, MS_SYNC | MS_INVALIDATE,
+	MS_ASYNC | MS_INVALIDATE,
+};
+
+#define NR_GOOD	ARRAY_SIZE(good_flags)
 
 /* ---- the call ----------------------------------------------------------- */
 
@@ -216,13 +229,13 @@ static inline char *map_at(void *at, int fd, unsigned long first,
 
 static inline char *map_file(int fd, unsigned long nr)
 {
-	return map_at(NULL, fd, 0, nr, PROT_READ | PROT_WRITE, MAP_SHARED);
+	return map_at(NULL, fd, 0, nr, RW, MAP_SHARED);
 }
 
 static inline char *map_file_at(void *at, int fd, unsigned long first,
 				unsigned long nr)
 {
-	return map_at(at, fd, first, nr, PROT_READ | PROT_WRITE, MAP_SHARED);
+	return map_at(at, fd, first, nr, RW, MAP_SHARED);
 }
 
 /* Addresses for @nr pages, with nothing that anybody would write. */
@@ -422,14 +435,34 @@ static inline void dm(const char *name, const char *what)
 	shell(command);
 }
 
+/* What stands still, so that a failed test can let it go on. */
+static char stopped_device[64];
+
 static inline void dm_suspend(const char *name)
 {
+	snprintf(stopped_device, sizeof(stopped_device), "%s", name);
 	dm(name, "suspend --noflush --nolockfs");
 }
 
 static inline void dm_resume(const char *name)
 {
 	dm(name, "resume");
+	stopped_device[0] = 0;
+}
+
+/* Or this process could not even exit. Also from a signal handler. */
+static inline void dm_let_go(void)
+{
+	pid_t pid;
+
+	if (!stopped_device[0] || getpid() != run.pid)
+		return;
+	pid = fork();
+	if (!pid) {
+		execlp("dmsetup", "dmsetup", "resume", stopped_device, NULL);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
 }
 
 /* What the device that is mounted does from now on, e.g. "linear /dev/vda 0". */
@@ -532,7 +565,7 @@ struct peer {
 	int to, from;
 };
 
-enum peer_op { P_TOUCH, P_RESIDENT, P_GEN, P_STORE, P_LOCK, P_UNLOCK };
+enum peer_op { P_TOUCH, P_RESIDENT, P_GEN, P_STORE, P_LOCK, P_UNLOCK, P_EXIT };
 
 struct peer_order {
 	enum peer_op op;
@@ -560,13 +593,15 @@ static inline uint64_t peer_obey(char *map, unsigned long nr,
 	case P_UNLOCK:
 		CHECK(!munlock(map + o->page * PAGE, PAGE));
 		break;
+	case P_EXIT:
+		exit(0);
 	}
 	return 0;
 }
 
-/* @flags: MAP_SHARED or MAP_PRIVATE */
+/* @prot, @flags: of its mapping */
 static inline struct peer peer_start(const char *name, unsigned long nr,
-				     int flags)
+				     int prot, int flags)
 {
 	struct peer_order o;
 	struct peer p;
@@ -578,10 +613,11 @@ static inline struct peer peer_start(const char *name, unsigned long nr,
 	p.pid = fork();
 	CHECK(p.pid >= 0);
 	if (!p.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(to[1]);
 		close(from[0]);
 		fd = open_file(name, 0);
-		map = map_at(NULL, fd, 0, nr, PROT_READ | PROT_WRITE, flags);
+		map = map_at(NULL, fd, 0, nr, prot, flags);
 		while (read(to[0], &o, sizeof(o)) == sizeof(o)) {
 			answer = peer_obey(map, nr, &o);
 			SAME(write(from[1], &answer, sizeof(answer)),
@@ -615,8 +651,12 @@ static inline void wait_for(pid_t pid)
 	SAME(status, 0);
 }
 
+/* By an order: the pipe is not at its end while other peers have it, too. */
 static inline void peer_end(struct peer *p)
 {
+	struct peer_order o = { .op = P_EXIT };
+
+	SAME(write(p->to, &o, sizeof(o)), sizeof(o));
 	close(p->to);
 	close(p->from);
 	wait_for(p->pid);
@@ -629,9 +669,19 @@ static inline void hangs(int sig)
 	static const char text[] = "hangs\n";
 
 	(void)sig;
+	dm_let_go();
 	if (write(2, text, sizeof(text) - 1))
 		_exit(3);
 	_exit(3);
+}
+
+/* $SLOW times as long where everything is slow. */
+static inline void set_alarm(void)
+{
+	const char *slow = getenv("SLOW");
+
+	signal(SIGALRM, hangs);
+	alarm(LIMIT * (slow && atoi(slow) > 0 ? atoi(slow) : 1));
 }
 
 static inline void choose_door(const char *name)
@@ -666,6 +716,8 @@ static inline int msync_main(int argc, char **argv, const struct test *tests)
 		return 2;
 	}
 	run.mnt = argv[1];
+	run.pid = getpid();
+	atexit(dm_let_go);
 	run.test = t->name;
 	snprintf(run.dir, sizeof(run.dir), "%s/%s_%s", run.mnt, door.name,
 		 t->name);
@@ -673,8 +725,7 @@ static inline int msync_main(int argc, char **argv, const struct test *tests)
 	open_door();
 	CHECK(!chdir(run.dir));
 	sync();
-	signal(SIGALRM, hangs);
-	alarm(LIMIT);
+	set_alarm();
 	t->fn();
 	return 0;
 }

@@ -156,14 +156,14 @@ static void *toucher(void *arg)
 
 static void map_again(unsigned long at, unsigned long n, int flags)
 {
-	map_at(race.area + at * PAGE, race.fd, at, n, PROT_READ | PROT_WRITE,
+	map_at(race.area + at * PAGE, race.fd, at, n, RW,
 	       flags);
 }
 
 static void change(void)
 {
 	static const int prots[] = { PROT_NONE, PROT_READ,
-				     PROT_READ | PROT_WRITE };
+				     RW };
 	unsigned long at = STABLE + below(PAGES - STABLE);
 	unsigned long n = 1 + below(PAGES - at);
 	char *p = race.area + at * PAGE, *q = race.aside + at * PAGE;
@@ -234,7 +234,7 @@ static void test_race(void)
 		CHECK(!pthread_join(threads[i], NULL));
 	signal(SIGBUS, SIG_DFL);
 	signal(SIGSEGV, SIG_DFL);
-	printf("%lu calls (%lu ENOMEM, %lu EBUSY), %lu changes, %lu faults, acknowledged %lu and %lu\n",
+	printf("%lu calls, %lu ENOMEM, %lu EBUSY, %lu changes, %lu faults, %lu and %lu durable\n",
 	       race.calls, race.enomem, race.ebusy, race.changes, race.faults,
 	       race.acked[0], race.acked[1]);
 	CHECK(race.calls && race.changes && race.faults && race.acked[0] &&
@@ -287,8 +287,7 @@ static void test_signal(void)
 	}
 	CHECK(!call(map, 32 * PAGE, MS_SYNC));
 	CHECK(!setitimer(ITIMER_REAL, &never, NULL));
-	signal(SIGALRM, hangs);
-	alarm(LIMIT);
+	set_alarm();
 	printf("%lu calls, %lu signals\n", calls, signals);
 	unmap(map, 32);
 	CHECK(!close(fd));
