@@ -55,7 +55,7 @@ in_dir() {
 	dir=$1 shm=$2
 	shift 2
 	# shellcheck disable=SC2016 # expands in that shell
-	timeout -s KILL $((60 * SLOW)) unshare -m sh -c 'mount --bind "$1/tmp" /tmp || exit 125
+	timeout -s KILL $((120 * SLOW)) unshare -m sh -c 'mount --bind "$1/tmp" /tmp || exit 125
 		[ -z "$2" ] || mount --bind "$2" /dev/shm || exit 125
 		cd "$1/work" || exit 125
 		shift 2
@@ -89,7 +89,7 @@ start() {
 result() {
 	kmsg "$1"
 	rc=0
-	(set +x; start "$1" "$2") >/run/out 2>&1 || rc=$?
+	({ set +x; } 2>/dev/null; start "$1" "$2") >/run/out 2>&1 || rc=$?
 	cat /run/out >&2
 	case $1:$rc in
 	*:0)	# Parts that were skipped, as in "# Totals: pass:1 fail:0 [...] skip:2 error:0"
@@ -186,7 +186,7 @@ while read -r s ops args; do
 	kmsg "stress-ng --$s $args"
 	rc=0
 	(
-		set +x
+		{ set +x; } 2>/dev/null
 		# shellcheck disable=SC2016
 		in_dir "$MNT" '' sh -c 'ulimit -l 65536; exec su -s /bin/sh nobody -c "$0"' \
 			"exec stress-ng --temp-path . --verify --oomable --timeout $((30 * SLOW)) --$s 2 --$s-ops $ops $args"
