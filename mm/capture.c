@@ -191,18 +191,6 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_redirty);
 
-/* Copies a page; what lies beyond the end of the file reads as zeros (G1). */
-static void msyncfs_copy_folio(struct page *to, struct folio *folio,
-			       loff_t size)
-{
-	loff_t pos = folio_pos(folio);
-
-	memcpy_page(to, 0, folio_page(folio, 0), 0, PAGE_SIZE);
-	if (pos + PAGE_SIZE > size)
-		memzero_page(to, offset_in_page(size),
-			     PAGE_SIZE - offset_in_page(size));
-}
-
 /**
  * msyncfs_capture_copy - copy pages that were captured without
  * @cap: capture whose pages are under writeback
@@ -220,7 +208,7 @@ int msyncfs_capture_copy(struct msyncfs_capture *cap)
 		img->page = alloc_page(GFP_NOFS);
 		if (!img->page)
 			return -ENOMEM;
-		msyncfs_copy_folio(img->page, img->folio, cap->size);
+		memcpy_page(img->page, 0, folio_page(img->folio, 0), 0, PAGE_SIZE);
 		img->writeback = false;
 		folio_end_writeback(img->folio);
 	}
@@ -274,14 +262,12 @@ static bool msyncfs_capture_folio(struct msyncfs_capture *cap,
 	cap->end = min_t(loff_t, cap->size, folio_pos(folio) + PAGE_SIZE);
 	img->writeback = true;
 	folio_set_checked(folio);
-	if (cap->copied) {
-		msyncfs_copy_folio(img->page, folio, cap->size);
-		return true;
-	}
-	/* Written in place of a copy: the page itself must end in zeros. */
+	/* What lies beyond the end of the file becomes durable as zeros (G1). */
 	if (folio_pos(folio) + PAGE_SIZE > cap->size)
 		folio_zero_segment(folio, offset_in_folio(folio, cap->size),
 				   PAGE_SIZE);
+	if (cap->copied)
+		memcpy_page(img->page, 0, folio_page(folio, 0), 0, PAGE_SIZE);
 	return true;
 }
 

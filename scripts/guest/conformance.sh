@@ -18,8 +18,6 @@ REF=/mnt-ref	# ext4
 # known NAME: the result that it has on Linux, and why
 known() {
 	case $1 in
-	opts/mmap/11-[45])
-		echo "FAIL a store past the end of the file stays in its last page until that is written (mmap(2), BUGS)" ;;
 	opts/mmap/21-1)
 		echo "FAIL takes 3 for a wrong flag: that is MAP_SHARED_VALIDATE" ;;
 	opts/mmap/23-1)
