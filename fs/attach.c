@@ -56,11 +56,6 @@ static struct msyncfs_image *msyncfs_next_run(struct msyncfs_capture *cap,
 	return img;
 }
 
-static unsigned int msyncfs_bitmap_credits(struct super_block *sb, u64 blocks)
-{
-	return min_t(u64, blocks + 1, MSYNCFS_SB(sb)->geo.bitmap_blocks);
-}
-
 /*
  * Counts what changing the pointers of a run needs: each leaf's path once, as
  * msyncfs_resv_page() has promised it (the sum over leaves is an upper bound).
@@ -100,8 +95,8 @@ static int msyncfs_plan_copied(struct msyncfs_capture *cap,
 	struct msyncfs_image *img, *next;
 	struct msyncfs_extent ext;
 	struct msyncfs_run run;
-	u64 i, before = plan->blocks;
 	int err;
+	u64 i;
 
 	cap->changes = false;
 	plan->leaf = U64_MAX;
@@ -128,26 +123,35 @@ static int msyncfs_plan_copied(struct msyncfs_capture *cap,
 		}
 		img = next;
 	}
-	if (cap->changes)
-		plan->credits += 1 + msyncfs_bitmap_credits(inode->i_sb,
-						plan->blocks - before);
 	plan->credits += 1 + cap->nr;	/* the inode; the pages */
 	return 0;
+}
+
+/* Bitmap blocks, of which all files of a set together dirty each once. */
+static void msyncfs_plan_bitmaps(struct super_block *sb,
+				 struct msyncfs_plan *plan, u64 blocks)
+{
+	if (blocks)
+		plan->credits += min_t(u64, blocks + 1,
+				       MSYNCFS_SB(sb)->geo.bitmap_blocks);
 }
 
 static int msyncfs_plan_set_copied(struct list_head *set,
 				   struct msyncfs_plan *plan)
 {
+	struct super_block *sb = NULL;
 	struct msyncfs_capture *cap;
-	int err = 0;
+	int err;
 
 	memset(plan, 0, sizeof(*plan));
 	list_for_each_entry(cap, set, set) {
+		sb = cap->inode->i_sb;
 		err = msyncfs_plan_copied(cap, plan);
 		if (err)
-			break;
+			return err;
 	}
-	return err;
+	msyncfs_plan_bitmaps(sb, plan, plan->blocks);
+	return 0;
 }
 
 /* Where the block of page @index would best lie. */
@@ -353,6 +357,7 @@ static struct msyncfs_capture *msyncfs_split_max(struct msyncfs_capture *cap,
 		memset(plan, 0, sizeof(*plan));
 		part = msyncfs_split(cap, max);
 		*err = msyncfs_plan_copied(part, plan);
+		msyncfs_plan_bitmaps(sbi->sb, plan, plan->blocks);
 		if (*err || plan->credits <= sbi->record_images || max == 1)
 			return part;
 		list_splice_init(&part->images, &cap->images);
@@ -611,14 +616,16 @@ static u64 msyncfs_fresh_run(struct msyncfs_capture *cap,
  */
 static int msyncfs_plan_fresh(struct list_head *set, struct msyncfs_plan *plan)
 {
+	struct super_block *sb = NULL;
 	struct msyncfs_capture *cap;
 	struct msyncfs_image *img;
-	u64 before;
+	u64 blocks = 0;
 	int err;
 
 	memset(plan, 0, sizeof(*plan));
 	list_for_each_entry(cap, set, set) {
-		before = plan->blocks;
+		sb = cap->inode->i_sb;
+		blocks += 2 * cap->nr;
 		plan->leaf = U64_MAX;
 		cap->changes = true;
 		list_for_each_entry(img, &cap->images, list) {
@@ -626,11 +633,9 @@ static int msyncfs_plan_fresh(struct list_head *set, struct msyncfs_plan *plan)
 			if (err)
 				return err;
 		}
-		plan->credits += 1 +
-				 msyncfs_bitmap_credits(cap->inode->i_sb,
-							2 * cap->nr +
-							plan->blocks - before);
+		plan->credits++;	/* the inode */
 	}
+	msyncfs_plan_bitmaps(sb, plan, blocks + plan->blocks);
 	return 0;
 }
 

@@ -45,7 +45,7 @@
  * msyncfs_count_dirty - count the dirty pages of a range
  * @inode: file
  * @first: first page
- * @last: last page, inclusive
+ * @last: last page, inclusive; before @first: none at all
  * @limit: stop counting here
  *
  * Context: may sleep between two stretches of pages.
@@ -58,6 +58,8 @@ unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
 	unsigned long nr = 0;
 	void *entry;
 
+	if (first > last)
+		return 0;
 	rcu_read_lock();
 	xas_for_each_marked(&xas, entry, last, PAGECACHE_TAG_DIRTY) {
 		if (++nr >= limit)
@@ -169,6 +171,14 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 		folio = img->folio;
 		if (!folio)
 			continue;
+		/*
+		 * Before the lock: who holds that may be waiting for this. The
+		 * page does not leave the cache (PG_checked).
+		 */
+		if (img->writeback) {
+			img->writeback = false;
+			folio_end_writeback(folio);
+		}
 		folio_lock(folio);
 		folio_clear_checked(folio);
 		if (folio->mapping) {
@@ -177,10 +187,6 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 				mapping_set_error(folio->mapping, err);
 		}
 		folio_unlock(folio);
-		if (img->writeback) {
-			img->writeback = false;
-			folio_end_writeback(folio);
-		}
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_redirty);
@@ -418,29 +424,24 @@ static bool msyncfs_capture_range(struct msyncfs_capture *cap, pgoff_t first,
 	return true;
 }
 
-/* The pass over one file. Ranges may overlap: a page is taken once. */
+/* The pass over one file. */
 static void msyncfs_capture_file(struct msyncfs_capture *cap,
 				 unsigned long limit, unsigned long *bitmap)
 {
-	pgoff_t next = 0;
 	unsigned int i;
 
 	cap->size = i_size_read(cap->inode);
 	for (i = 0; i < cap->nr_ranges; i++) {
 		const struct msyncfs_range *r = &cap->ranges[i];
-		pgoff_t first = max(r->first, next);
 
-		if (first > r->last)
-			continue;
-		if (!msyncfs_capture_range(cap, first, r->last, limit, bitmap))
-			return;
-		next = r->last + 1;
-		if (!next)
+		if (r->first <= r->last &&
+		    !msyncfs_capture_range(cap, r->first, r->last, limit,
+					   bitmap))
 			return;
 	}
 }
 
-/* Dirty pages in the ranges of a file, at most @limit; overlaps count twice. */
+/* Dirty pages in the ranges of a file, at most @limit. */
 static unsigned long msyncfs_capture_count(const struct msyncfs_capture *cap,
 					   unsigned long limit)
 {
@@ -496,7 +497,7 @@ static int msyncfs_set_alloc(const struct msyncfs_range *ranges,
 	return 0;
 }
 
-/* Memory for as many pages as are dirty now, and for some more. */
+/* Memory for as many pages as are dirty now, and for some more of those files. */
 static int msyncfs_set_prepare(struct list_head *set, unsigned long copy_max,
 			       unsigned long limit)
 {
@@ -510,7 +511,8 @@ static int msyncfs_set_prepare(struct list_head *set, unsigned long copy_max,
 	}
 	list_for_each_entry(cap, set, set) {
 		cap->copied = total <= copy_max;
-		cap->room = min(cap->room + cap->room / 8 + 4, limit);
+		if (cap->room)
+			cap->room = min(cap->room + cap->room / 8 + 4, limit);
 		msyncfs_drop_images(&cap->pool);
 		err = msyncfs_prealloc(&cap->pool, cap->room, cap->copied);
 		if (err)
@@ -596,7 +598,7 @@ static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
 /**
  * msyncfs_capture_set - clean and copy the dirty pages of ranges, as of one
  *	moment
- * @ranges: sorted by inode, then by first page
+ * @ranges: sorted by inode, then by first page; of one file, they do not overlap
  * @nr: how many
  * @copy_max: more pages than that are not copied but put under writeback, for
  *	their own blocks to be written

@@ -51,7 +51,7 @@ kernels() {
 }
 
 export MAKEFLAGS=
-step build.packages "$SCRIPTS/deps.sh" build tools qemu kernel e2e
+step build.packages "$SCRIPTS/deps.sh" build tools qemu kernel e2e conformance
 step build.kernels kernels
 # Set by eval in kernels().
 step build.modules_stock env KVER="${STOCK_RELEASE:?}" KDIR= "$SCRIPTS/build-modules.sh"
