@@ -259,14 +259,14 @@ static unsigned int writes_in_flight(void)
 
 #define DELAY	4.0		/* seconds that a write takes */
 
-static void dm_slow(void)
+static void dm_slow(double seconds)
 {
 	const char *disk = need_env("DISK");
 	char params[256];
 
 	/* Reads, writes, flushes. */
 	snprintf(params, sizeof(params), "%s 0 0 %s 0 %u %s 0 0", disk, disk,
-		 (unsigned int)(DELAY * 1000), disk);
+		 (unsigned int)(seconds * 1000), disk);
 	dm_table("delay", params);
 }
 
@@ -304,7 +304,7 @@ static void slow_file(const char *name, unsigned long nr, int rounds)
 	CHECK(!call(map, nr * PAGE, MS_SYNC));
 	settle();
 	touch(map, nr);
-	dm_slow();
+	dm_slow(DELAY);
 	/* Three times: others may keep the machine busy. */
 	for (i = 0; i < 3 && !good; i++)
 		good = slow(map, nr, fd, 3 + i, rounds);
@@ -341,7 +341,7 @@ static void test_umount(void)
 		settle();
 		/* Each write takes so long that all of it is under way. */
 		if (i >= 4)
-			dm_slow();
+			dm_slow(1);
 		store(map, nr, 2);
 		CHECK(!call(map, nr * PAGE, MS_ASYNC));
 		unmap(map, nr);
