@@ -17,6 +17,7 @@
  *	DM		name of the device-mapper device that is mounted
  *	DISK, SECTORS	what that maps, one to one, and how much
  *	DISK2		the disk of all else
+ *	SLOW_DM		not empty: the kernel has dm-delay
  *	PIN		name of another device-mapper device
  *	OTHERS		directories of other filesystems and mounts
  *
@@ -27,11 +28,13 @@
 
 #include "check.h"
 
+#include <linux/dm-ioctl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/msyncfs.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -419,70 +422,91 @@ static inline void crash(void)
 
 /* ---- the devices -------------------------------------------------------- */
 
-static inline void shell(const char *command)
-{
-	if (system(command)) {
-		fprintf(stderr, "failed: %s\n", command);
-		exit(1);
-	}
-}
+/*
+ * Device-mapper by its own interface: what dmsetup does takes seconds on a slow
+ * machine, and a device must not be broken for long.
+ */
+struct dm_request {
+	struct dm_ioctl head;
+	struct dm_target_spec spec;
+	char params[256];
+};
 
-static inline void dm(const char *name, const char *what)
+static inline void dm_request(unsigned long cmd, const char *name, __u32 flags,
+			      struct dm_request *r)
 {
-	char command[256];
+	int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
 
-	snprintf(command, sizeof(command), "dmsetup %s %s", what, name);
-	shell(command);
+	r->head.version[0] = DM_VERSION_MAJOR;
+	r->head.data_size = sizeof(*r);
+	r->head.data_start = offsetof(struct dm_request, spec);
+	r->head.flags = flags;
+	snprintf(r->head.name, sizeof(r->head.name), "%s", name);
+	CHECK(fd >= 0);
+	CHECK(!ioctl(fd, cmd, r));
+	CHECK(!close(fd));
 }
 
 /* What stands still, so that a failed test can let it go on. */
-static char stopped_device[64];
+static const char *stopped_device;
 
-static inline void dm_suspend(const char *name)
+static inline void dm_suspend(const char *name, __u32 how)
 {
-	snprintf(stopped_device, sizeof(stopped_device), "%s", name);
-	dm(name, "suspend --noflush --nolockfs");
+	struct dm_request r = { };
+
+	stopped_device = name;
+	dm_request(DM_DEV_SUSPEND, name, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG |
+		   how, &r);
+}
+
+/* From now on all I/O waits. */
+static inline void dm_stop(const char *name)
+{
+	dm_suspend(name, DM_NOFLUSH_FLAG);
 }
 
 static inline void dm_resume(const char *name)
 {
-	dm(name, "resume");
-	stopped_device[0] = 0;
+	struct dm_request r = { };
+
+	dm_request(DM_DEV_SUSPEND, name, 0, &r);
+	stopped_device = NULL;
 }
 
 /* Or this process could not even exit. Also from a signal handler. */
 static inline void dm_let_go(void)
 {
-	pid_t pid;
-
-	if (!stopped_device[0] || getpid() != run.pid)
-		return;
-	pid = fork();
-	if (!pid) {
-		execlp("dmsetup", "dmsetup", "resume", stopped_device, NULL);
-		_exit(1);
-	}
-	waitpid(pid, NULL, 0);
+	if (stopped_device && getpid() == run.pid)
+		dm_resume(stopped_device);
 }
 
-/* What the device that is mounted does from now on, e.g. "linear /dev/vda 0". */
-static inline void dm_table(const char *target)
+/* What the device that is mounted does from now on, e.g. "linear", "/dev/vda 0". */
+static inline void dm_table(const char *type, const char *params)
 {
-	const char *name = need_env("DM");
-	char command[512];
+	struct dm_request r = { };
 
-	snprintf(command, sizeof(command),
-		 "dmsetup suspend --nolockfs %s && dmsetup reload %s --table '0 %s %s' && dmsetup resume %s",
-		 name, name, need_env("SECTORS"), target, name);
-	shell(command);
+	r.head.target_count = 1;
+	r.spec.length = strtoull(need_env("SECTORS"), NULL, 0);
+	snprintf(r.spec.target_type, sizeof(r.spec.target_type), "%s", type);
+	snprintf(r.params, sizeof(r.params), "%s", params);
+	dm_request(DM_TABLE_LOAD, need_env("DM"), 0, &r);
+	dm_suspend(need_env("DM"), 0);
+	dm_resume(need_env("DM"));
+}
+
+/* What its table says about itself. */
+static inline void dm_status(struct dm_request *r)
+{
+	memset(r, 0, sizeof(*r));
+	dm_request(DM_TABLE_STATUS, need_env("DM"), 0, r);
 }
 
 static inline void dm_healthy(void)
 {
-	char target[128];
+	char params[64];
 
-	snprintf(target, sizeof(target), "linear %s 0", need_env("DISK"));
-	dm_table(target);
+	snprintf(params, sizeof(params), "%s 0", need_env("DISK"));
+	dm_table("linear", params);
 }
 
 struct io {
@@ -675,13 +699,18 @@ static inline void hangs(int sig)
 	_exit(3);
 }
 
-/* $SLOW times as long where everything is slow. */
-static inline void set_alarm(void)
+/* How many times as long as usual everything may take. */
+static inline unsigned int slowness(void)
 {
 	const char *slow = getenv("SLOW");
 
+	return slow && atoi(slow) > 0 ? atoi(slow) : 1;
+}
+
+static inline void set_alarm(void)
+{
 	signal(SIGALRM, hangs);
-	alarm(LIMIT * (slow && atoi(slow) > 0 ? atoi(slow) : 1));
+	alarm(LIMIT * slowness());
 }
 
 static inline void choose_door(const char *name)

@@ -365,16 +365,37 @@ static void held_by_peer(int way, int flags)
 	CHECK(!close(fd));
 }
 
+/* The caller's own, but not in the range: as if it were somebody else's. */
+static void held_by_self(const char *name)
+{
+	int fd = new_file(name, NR);
+	char *map = map_file(fd, NR), *lock = map_file_at(NULL, fd, 5, 1);
+
+	CHECK(!mlock(lock, PAGE));
+	touch(map, NR);
+	store(map + 2 * PAGE, 6, 2);
+	FAILS(call(map + 2 * PAGE, 8 * PAGE, MS_INVALIDATE), EBUSY);
+	expect_resident(map, NR, (ALL & ~RANGE) | 1 << 5, "locked elsewhere");
+	expect(lock, 1, 2, "the locked page");
+	unmap(lock, 1);
+	CHECK(!call(map + 2 * PAGE, 8 * PAGE, MS_INVALIDATE));
+	expect_resident(map, NR, ALL & ~RANGE, "not locked any more");
+	unmap(map, NR);
+	CHECK(!close(fd));
+}
+
 static void test_locked_other(void)
 {
-	char name[16];
+	char name[32];
 	int i, j;
 
 	for (i = 0; i < WAYS; i++) {
 		held_by_peer(i, MAP_SHARED);
 		held_by_peer(i, MAP_PRIVATE);
 	}
+	held_by_self("self");
 	crash();
+	expect_file("self", 2, 6, 2);
 	for (i = 0; i < WAYS; i++)
 		for (j = 0; j < 2; j++) {
 			sprintf(name, "f%d_%s", i, j ? "s" : "p");
@@ -408,7 +429,7 @@ static struct transfer pin_start(char *page, bool read)
 	cb.aio_lio_opcode = read ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE;
 	cb.aio_buf = (unsigned long)page;
 	cb.aio_nbytes = PAGE;
-	dm_suspend(need_env("PIN"));
+	dm_stop(need_env("PIN"));
 	SAME(syscall(SYS_io_submit, t.ctx, 1, list), 1);
 	return t;
 }

@@ -54,8 +54,8 @@ static struct race {
 	char *aside;		/* as large, for what is moved away */
 	int fd;
 	int stop;
-	uint64_t acked[STORERS];
-	unsigned long calls, enomem, ebusy, faults, changes;
+	volatile uint64_t acked[STORERS];
+	volatile unsigned long calls, enomem, ebusy, faults, changes;
 } race;
 
 static __thread sigjmp_buf jump;
@@ -71,7 +71,7 @@ static bool stopped(void)
 	return __atomic_load_n(&race.stop, __ATOMIC_RELAXED);
 }
 
-static void count(unsigned long *n)
+static void count(volatile unsigned long *n)
 {
 	__atomic_fetch_add(n, 1, __ATOMIC_RELAXED);
 }
@@ -217,6 +217,7 @@ static void test_race(void)
 		storer, storer, caller, toucher, changer,
 	};
 	struct sigaction act = { .sa_handler = on_fault, .sa_flags = SA_NODEFER };
+	double end = now() + SECONDS;
 	pthread_t threads[5];
 	unsigned long i;
 	int fd;
@@ -228,7 +229,9 @@ static void test_race(void)
 	sigaction(SIGSEGV, &act, NULL);
 	for (i = 0; i < 5; i++)
 		CHECK(!pthread_create(&threads[i], NULL, fns[i], (void *)i));
-	sleep(SECONDS);
+	while (now() < end || !race.acked[0] || !race.acked[1] || !race.changes ||
+	       !race.faults)
+		usleep(10000);
 	__atomic_store_n(&race.stop, 1, __ATOMIC_RELAXED);
 	for (i = 0; i < 5; i++)
 		CHECK(!pthread_join(threads[i], NULL));
@@ -237,8 +240,6 @@ static void test_race(void)
 	printf("%lu calls, %lu ENOMEM, %lu EBUSY, %lu changes, %lu faults, %lu and %lu durable\n",
 	       race.calls, race.enomem, race.ebusy, race.changes, race.faults,
 	       race.acked[0], race.acked[1]);
-	CHECK(race.calls && race.changes && race.faults && race.acked[0] &&
-	      race.acked[1]);
 	unmap(race.area, PAGES);
 	unmap(race.aside, PAGES);
 	CHECK(!close(race.fd));
@@ -339,7 +340,7 @@ static void kill_round(void)
 		if (!pids[i])
 			kid(i);
 	}
-	usleep(20000 + below(150000));
+	usleep((20000 + below(150000)) * slowness());
 	for (i = 0; i < KIDS; i++) {
 		CHECK(!kill(pids[i], SIGKILL));
 		if (below(2))
@@ -396,7 +397,7 @@ static uint64_t check_sets(void)
 
 static void test_kill(void)
 {
-	uint64_t before, after;
+	uint64_t before, after = 0;
 	unsigned long i;
 	char name[16];
 
@@ -407,7 +408,7 @@ static void test_kill(void)
 	}
 	CHECK(!close(new_file("common", KIDS)));
 	sync();
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < ROUNDS || after <= KIDS; i++) {
 		before = check_sets();
 		kill_round();
 		/* Half a set in memory may be, on the disk not. */
@@ -415,8 +416,7 @@ static void test_kill(void)
 		after = check_sets();
 		CHECK(after >= before);
 	}
-	printf("%lu rounds, %lu generations\n", ROUNDS, after - 3);
-	CHECK(after > 3);
+	printf("%lu rounds, %lu generations\n", i, after - (KIDS - 1));
 	kill_round();
 	all_works(after + 1000);
 	/* An ordinary unmount, which waits for all that is under way. */
