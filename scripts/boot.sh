@@ -3,7 +3,8 @@
 # tools needs.  Sets and exports RELEASE, VMLINUZ, INITRD, MEM, SLOW, CMDLINE.
 
 # boot_prepare DIR [debug]: the initramfs goes into DIR; its /run.sh has to be
-# appended (vm.sh -i "$INITRD,mine.cpio").
+# appended (vm.sh -i "$INITRD,mine.cpio"). With BREAK in the environment, the
+# modules of build-modules.sh's BREAK=1.
 boot_prepare() {
 	local dir=$1 debug=${2:-} modroot='' mods='' v ko f args=()
 	if [ -n "$debug" ]; then
@@ -24,7 +25,7 @@ boot_prepare() {
 	INITRD=$dir/initramfs
 	export RELEASE VMLINUZ INITRD MEM SLOW CMDLINE
 
-	for ko in "$BUILD/$RELEASE"/*.ko; do
+	for ko in "$BUILD/$RELEASE${BREAK:+-break}"/*.ko; do
 		case $ko in */msyncfs_kunit.ko) ;; *) args+=(-M "$ko") ;; esac
 	done
 	for f in "$BUILD"/tools/{mkfs,fsck}.msyncfs; do
@@ -32,6 +33,7 @@ boot_prepare() {
 	done
 	for f in "$BUILD"/tools/tests/*; do [ ! -x "$f" ] || args+=(-a "$f:bin/${f##*/}"); done
 	for f in "$BUILD"/tools/examples/*; do [ ! -x "$f" ] || args+=(-a "$f:examples/${f##*/}"); done
+	[ -z "${BREAK:-}" ] || args+=(-p mke2fs)
 	for f in "$SCRIPTS"/guest/*; do args+=(-a "$f:tests/${f##*/}"); done
 	"$SCRIPTS/initramfs.sh" -o "$INITRD" -R "$RELEASE" ${modroot:+-K "$modroot"} -m "$mods" \
 		"${args[@]}" -p xfs_io -p dmsetup
