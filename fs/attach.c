@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where captured pages meet blocks: gives each page of a capture its home,
- * allocating and converting as needed, and makes the capture part of a
- * transaction. Two ways: copied pages travel in the record; the pages of a set
- * that is too large for that are written to fresh blocks first, and the record
- * holds only what makes them visible.
+ * Where captured pages meet blocks: gives each page of a set of captures its
+ * home, allocating and converting as needed, and makes the set part of a
+ * transaction, in one operation. Two ways: copied pages travel in the record;
+ * the pages of a set that is too large for that are written to fresh blocks
+ * first, and the record holds only what makes them visible.
  */
 #include <kunit/visibility.h>
 #include <linux/blkdev.h>
@@ -13,17 +13,15 @@
 #include "fs.h"
 
 /**
- * struct msyncfs_plan - what a capture needs of the map and the allocator
+ * struct msyncfs_plan - what captures need of the map, the allocator, the record
  * @blocks: blocks to allocate, for pages without one and for map nodes
- * @credits: blocks of metadata that change at most
+ * @credits: blocks that go into the record at most
  * @leaf: last range of a leaf node looked at; its path is counted once
- * @changes: the map changes at all
  */
 struct msyncfs_plan {
 	u64		blocks;
 	unsigned int	credits;
 	u64		leaf;
-	bool		changes;
 };
 
 /* A run of consecutive pages of a capture, [first, first + len). */
@@ -74,7 +72,6 @@ static int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 	unsigned int missing;
 	int err = 0;
 
-	plan->changes = true;
 	while (index < end) {
 		key = msyncfs_resv_key(index);
 		if (key != plan->leaf) {
@@ -92,26 +89,22 @@ static int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 	return 0;
 }
 
-static void msyncfs_plan_init(struct msyncfs_plan *plan)
-{
-	memset(plan, 0, sizeof(*plan));
-	plan->leaf = U64_MAX;
-}
-
 /*
- * Looks up every page. Nobody else changes the map: the caller holds
- * i_commit_lock.
+ * Looks up every page, and adds to @plan. Nobody else changes the map: the
+ * caller holds i_commit_lock.
  */
-static int msyncfs_plan_copied(struct inode *inode, struct msyncfs_capture *cap,
+static int msyncfs_plan_copied(struct msyncfs_capture *cap,
 			       struct msyncfs_plan *plan)
 {
+	struct inode *inode = cap->inode;
 	struct msyncfs_image *img, *next;
 	struct msyncfs_extent ext;
 	struct msyncfs_run run;
+	u64 i, before = plan->blocks;
 	int err;
-	u64 i;
 
-	msyncfs_plan_init(plan);
+	cap->changes = false;
+	plan->leaf = U64_MAX;
 	img = list_first_entry(&cap->images, struct msyncfs_image, list);
 	while (!msyncfs_cap_end(cap, img)) {
 		next = msyncfs_next_run(cap, img, U64_MAX, &run);
@@ -121,6 +114,7 @@ static int msyncfs_plan_copied(struct inode *inode, struct msyncfs_capture *cap,
 		if (ext.len < run.len)
 			next = msyncfs_next_run(cap, img, ext.len, &run);
 		if (!ext.blkno || ext.unwritten) {
+			cap->changes = true;
 			err = msyncfs_plan_run(inode, run.index, run.len, plan);
 			if (err)
 				return err;
@@ -134,10 +128,26 @@ static int msyncfs_plan_copied(struct inode *inode, struct msyncfs_capture *cap,
 		}
 		img = next;
 	}
-	if (plan->changes)
+	if (cap->changes)
 		plan->credits += 1 + msyncfs_bitmap_credits(inode->i_sb,
-							    plan->blocks);
+						plan->blocks - before);
+	plan->credits += 1 + cap->nr;	/* the inode; the pages */
 	return 0;
+}
+
+static int msyncfs_plan_set_copied(struct list_head *set,
+				   struct msyncfs_plan *plan)
+{
+	struct msyncfs_capture *cap;
+	int err = 0;
+
+	memset(plan, 0, sizeof(*plan));
+	list_for_each_entry(cap, set, set) {
+		err = msyncfs_plan_copied(cap, plan);
+		if (err)
+			break;
+	}
+	return err;
 }
 
 /* Where the block of page @index would best lie. */
@@ -151,9 +161,10 @@ static u64 msyncfs_goal(struct inode *inode, u64 index)
 }
 
 /* Gives blocks to the pages of the capture that have none. */
-static int msyncfs_alloc_homes(struct msyncfs_op *op, struct inode *inode,
+static int msyncfs_alloc_homes(struct msyncfs_op *op,
 			       struct msyncfs_capture *cap)
 {
+	struct inode *inode = cap->inode;
 	struct msyncfs_image *img, *first = NULL;
 	u64 start = 0, len = 0, want, used = 0;
 	int err;
@@ -182,8 +193,7 @@ static int msyncfs_alloc_homes(struct msyncfs_op *op, struct inode *inode,
 }
 
 /* Points the map to the homes of pages whose pointer has to change. */
-static int msyncfs_map_homes(struct msyncfs_op *op, struct inode *inode,
-			     struct msyncfs_capture *cap)
+static int msyncfs_map_homes(struct msyncfs_op *op, struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img, *next;
 	u64 len;
@@ -203,8 +213,8 @@ static int msyncfs_map_homes(struct msyncfs_op *op, struct inode *inode,
 			len++;
 			next = list_next_entry(next, list);
 		}
-		err = msyncfs_map_set(op, inode, img->index, len, img->home,
-				      false);
+		err = msyncfs_map_set(op, cap->inode, img->index, len,
+				      img->home, false);
 		if (err)
 			return err;
 		img = next;
@@ -216,9 +226,9 @@ static int msyncfs_map_homes(struct msyncfs_op *op, struct inode *inode,
  * All pages have their blocks, their promises end. Also those that had them
  * before: a reservation made while the block appeared is one too many.
  */
-static void msyncfs_release_resv(struct inode *inode,
-				 struct msyncfs_capture *cap)
+static void msyncfs_release_resv(struct msyncfs_capture *cap)
 {
+	struct inode *inode = cap->inode;
 	struct msyncfs_image *img, *next;
 	struct msyncfs_run run;
 
@@ -232,13 +242,15 @@ static void msyncfs_release_resv(struct inode *inode,
 }
 
 /* What of the inode itself goes into the record with the capture. */
-static void msyncfs_attach_inode(struct msyncfs_op *op, struct inode *inode,
-				 loff_t end, bool changes, bool attrs)
+static void msyncfs_attach_inode(struct msyncfs_op *op,
+				 struct msyncfs_capture *cap, bool attrs)
 {
+	struct inode *inode = cap->inode;
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	bool changes = cap->changes;
 
-	if (end > mi->i_disksize) {
-		mi->i_disksize = end;
+	if (cap->end > mi->i_disksize) {
+		mi->i_disksize = cap->end;
 		changes = true;
 	}
 	if (changes || (attrs && test_bit(MSYNCFS_I_DIRTY, &mi->i_flags)))
@@ -247,44 +259,57 @@ static void msyncfs_attach_inode(struct msyncfs_op *op, struct inode *inode,
 	WRITE_ONCE(mi->i_data_tid, op->tid);
 }
 
+/* Blocks for one file's copied pages; the operation is paid for. */
+static int msyncfs_attach_homes(struct msyncfs_op *op,
+				struct msyncfs_capture *cap)
+{
+	int err = 0;
+
+	if (cap->changes) {
+		err = msyncfs_alloc_homes(op, cap);
+		if (!err)
+			err = msyncfs_map_homes(op, cap);
+		/* Planned and paid for: only a bad map gets here. */
+		if (err)
+			msyncfs_abort(op->sb,
+				      "a block map changed under a commit", err);
+	}
+	return err;
+}
+
 /* The log: copies of all pages and the metadata they need, in one record. */
-static int msyncfs_attach_copied(struct inode *inode,
-				 struct msyncfs_capture *cap,
+static int msyncfs_attach_copied(struct list_head *set,
 				 const struct msyncfs_plan *plan, bool attrs)
 {
-	struct super_block *sb = inode->i_sb;
+	struct msyncfs_capture *cap = list_first_entry(set,
+						       struct msyncfs_capture,
+						       set);
 	struct msyncfs_op op;
 	int err;
 
-	err = msyncfs_op_begin_resv(sb, &op, plan->credits + 1 + cap->nr,
+	err = msyncfs_op_begin_resv(cap->inode->i_sb, &op, plan->credits,
 				    plan->blocks);
 	if (err)
 		return err;
-	if (plan->changes) {
-		err = msyncfs_alloc_homes(&op, inode, cap);
-		if (!err)
-			err = msyncfs_map_homes(&op, inode, cap);
-		if (err) {
-			/* Planned and paid for: only a bad map gets here. */
-			msyncfs_abort(sb, "a block map changed under a commit",
-				      err);
-			msyncfs_op_end(&op);
-			return err;
-		}
+	list_for_each_entry(cap, set, set) {
+		err = msyncfs_attach_homes(&op, cap);
+		if (err)
+			break;
+		msyncfs_release_resv(cap);
+		msyncfs_attach_inode(&op, cap, attrs);
+		msyncfs_op_attach(&op, cap);
+		msyncfs_capture_publish(cap);
 	}
-	msyncfs_release_resv(inode, cap);
-	msyncfs_attach_inode(&op, inode, cap->end, plan->changes, attrs);
-	msyncfs_op_attach(&op, cap);
-	msyncfs_capture_publish(cap);
 	msyncfs_op_end(&op);
-	return 0;
+	return err;
 }
 
 /* Splits off the first pages of a capture, as many as one record takes. */
 static struct msyncfs_capture *msyncfs_split(struct msyncfs_capture *cap,
 					     unsigned int nr)
 {
-	struct msyncfs_capture *part = msyncfs_capture_alloc(GFP_NOFS |
+	struct msyncfs_capture *part = msyncfs_capture_alloc(cap->inode,
+							     GFP_NOFS |
 							     __GFP_NOFAIL);
 	struct msyncfs_image *img, *next;
 
@@ -302,59 +327,87 @@ static struct msyncfs_capture *msyncfs_split(struct msyncfs_capture *cap,
 	return part;
 }
 
-static void msyncfs_count_split(struct super_block *sb, struct inode *inode,
-				unsigned int nr)
+static void msyncfs_count_split(struct inode *inode, unsigned int nr)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
 	bool first;
 
 	spin_lock(&sbi->txn_lock);
 	first = !sbi->nr_split++;
 	spin_unlock(&sbi->txn_lock);
 	if (first)
-		msyncfs_info(sb, "inode %lu: %u pages fit neither one log record nor fresh blocks: committed in several",
+		msyncfs_info(sbi->sb, "inode %lu: %u pages fit neither one log record nor fresh blocks: committed in several",
 			     inode->i_ino, nr);
+}
+
+/* As many pages as one record takes with their metadata, and its plan. */
+static struct msyncfs_capture *msyncfs_split_max(struct msyncfs_capture *cap,
+						 struct msyncfs_plan *plan,
+						 int *err)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
+	unsigned int max = sbi->record_images - 2;
+	struct msyncfs_capture *part;
+
+	for (;;) {
+		memset(plan, 0, sizeof(*plan));
+		part = msyncfs_split(cap, max);
+		*err = msyncfs_plan_copied(part, plan);
+		if (*err || plan->credits <= sbi->record_images || max == 1)
+			return part;
+		list_splice_init(&part->images, &cap->images);
+		cap->nr += part->nr;
+		msyncfs_capture_put(part);
+		max /= 2;
+	}
+}
+
+/* In page order, each record atomic in itself. */
+static int msyncfs_attach_split(struct msyncfs_capture *cap, bool attrs)
+{
+	unsigned int nr = cap->nr, parts = 0;
+	struct inode *inode = cap->inode;
+	struct msyncfs_capture *part;
+	struct msyncfs_plan plan;
+	LIST_HEAD(set);
+	int err = 0;
+
+	while (!err && cap->nr) {
+		part = msyncfs_split_max(cap, &plan, &err);
+		list_add(&part->set, &set);
+		if (!err)
+			err = msyncfs_capture_copy(part);
+		if (!err)
+			err = msyncfs_attach_copied(&set, &plan, attrs);
+		list_del_init(&part->set);
+		if (err)
+			msyncfs_capture_redirty(part, err);
+		else if (cap->nr)
+			err = msyncfs_commit(inode->i_sb,
+					     MSYNCFS_I(inode)->i_data_tid);
+		msyncfs_capture_put(part);
+		if (!parts++ && cap->nr)
+			msyncfs_count_split(inode, nr);
+	}
+	return err;
 }
 
 /*
  * The one exception to G2: more than one record takes, and no fresh blocks to
- * write it to. In page order, each record atomic in itself.
+ * write it to.
  */
-static int msyncfs_attach_split(struct inode *inode,
-				struct msyncfs_capture *cap, bool attrs)
+static int msyncfs_attach_split_set(struct list_head *set, bool attrs)
 {
-	struct super_block *sb = inode->i_sb;
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	struct msyncfs_capture *part;
-	struct msyncfs_plan plan;
-	unsigned int max, nr = cap->nr, parts = 0;
+	struct msyncfs_capture *cap;
 	int err = 0;
 
-	while (!err && cap->nr) {
-		max = sbi->record_images - 2;
-		do {
-			part = msyncfs_split(cap, max);
-			err = msyncfs_plan_copied(inode, part, &plan);
-			if (!err && plan.credits + 1 + part->nr >
-						sbi->record_images && max > 1) {
-				list_splice_init(&part->images, &cap->images);
-				cap->nr += part->nr;
-				msyncfs_capture_put(part);
-				part = NULL;
-				max /= 2;
-			}
-		} while (!part);
-		if (!err)
-			err = msyncfs_capture_copy(part);
-		if (!err)
-			err = msyncfs_attach_copied(inode, part, &plan, attrs);
+	list_for_each_entry(cap, set, set) {
+		/* Several files are several records, for all that is known. */
+		if (!list_is_singular(set) && list_is_first(&cap->set, set))
+			msyncfs_count_split(cap->inode, cap->nr);
+		err = msyncfs_attach_split(cap, attrs);
 		if (err)
-			msyncfs_capture_redirty(part, err);
-		else if (cap->nr)
-			err = msyncfs_commit(sb, MSYNCFS_I(inode)->i_data_tid);
-		msyncfs_capture_put(part);
-		if (!parts++ && cap->nr)
-			msyncfs_count_split(sb, inode, nr);
+			break;
 	}
 	return err;
 }
@@ -378,65 +431,77 @@ static void msyncfs_fresh_unfirm(struct super_block *sb,
 		msyncfs_unfirm(sb, fresh->plain, false);
 }
 
-static int msyncfs_fresh_firm(struct inode *inode, struct msyncfs_capture *cap,
+/* Undoes what it did if it fails. */
+static int msyncfs_fresh_firm(struct list_head *set,
 			      struct msyncfs_fresh *fresh)
 {
-	struct super_block *sb = inode->i_sb;
+	struct msyncfs_fresh want = {};
+	struct super_block *sb = NULL;
+	struct msyncfs_capture *cap;
 	struct msyncfs_image *img;
 	int err = 0;
 
 	memset(fresh, 0, sizeof(*fresh));
-	list_for_each_entry(img, &cap->images, list) {
-		if (msyncfs_resv_test(inode, img->index))
-			fresh->resv++;
+	list_for_each_entry(cap, set, set) {
+		sb = cap->inode->i_sb;
+		list_for_each_entry(img, &cap->images, list) {
+			img->home = 0;
+			if (msyncfs_resv_test(cap->inode, img->index))
+				want.resv++;
+			else
+				want.plain++;
+		}
 	}
-	if (fresh->resv)
-		err = msyncfs_firm(sb, fresh->resv, true);
-	if (err || fresh->resv == cap->nr)
+	if (want.resv)
+		err = msyncfs_firm(sb, want.resv, true);
+	if (err)
 		return err;
-	fresh->plain = cap->nr - fresh->resv;
-	err = msyncfs_firm(sb, fresh->plain, false);
-	if (err && fresh->resv)
-		msyncfs_unfirm(sb, fresh->resv, true);
-	return err;
+	fresh->resv = want.resv;
+	if (want.plain)
+		err = msyncfs_firm(sb, want.plain, false);
+	if (err) {
+		msyncfs_fresh_unfirm(sb, fresh);
+		return err;
+	}
+	fresh->plain = want.plain;
+	return 0;
 }
 
 /* Gives back the fresh blocks of a set that could not be committed. */
-static void msyncfs_fresh_unclaim(struct inode *inode,
-				  struct msyncfs_capture *cap,
+static void msyncfs_fresh_unclaim(struct list_head *set,
 				  const struct msyncfs_fresh *fresh)
 {
+	struct super_block *sb = NULL;
+	struct msyncfs_capture *cap;
 	struct msyncfs_image *img;
 
-	list_for_each_entry(img, &cap->images, list) {
-		if (img->home)
-			msyncfs_unclaim(inode->i_sb, img->home, 1);
-		img->home = 0;
+	list_for_each_entry(cap, set, set) {
+		sb = cap->inode->i_sb;
+		list_for_each_entry(img, &cap->images, list) {
+			if (img->home)
+				msyncfs_unclaim(sb, img->home, 1);
+			img->home = 0;
+		}
 	}
-	msyncfs_fresh_unfirm(inode->i_sb, fresh);
+	msyncfs_fresh_unfirm(sb, fresh);
 }
 
-/* Claims a fresh block for every page; undoes it all on failure. */
-static int msyncfs_fresh_claim(struct inode *inode, struct msyncfs_capture *cap,
-			       struct msyncfs_fresh *fresh)
+/* Fresh blocks for one file's pages, of those that are held. */
+static int msyncfs_fresh_claim_file(struct msyncfs_capture *cap)
 {
-	struct super_block *sb = inode->i_sb;
 	u64 start = 0, len = 0, left = cap->nr, goal;
+	struct inode *inode = cap->inode;
 	struct msyncfs_image *img;
 	int err;
 
-	err = msyncfs_fresh_firm(inode, cap, fresh);
-	if (err)
-		return err;
 	img = list_first_entry(&cap->images, struct msyncfs_image, list);
 	goal = msyncfs_goal(inode, img->index);
 	list_for_each_entry(img, &cap->images, list) {
 		if (!len) {
-			err = msyncfs_claim(sb, goal, left, &start, &len);
-			if (err) {
-				msyncfs_fresh_unclaim(inode, cap, fresh);
+			err = msyncfs_claim(inode->i_sb, goal, left, &start,
+					    &len);
+			if (err)
 				return err;
-			}
 			goal = start + len;
 		}
 		img->home = start++;
@@ -446,25 +511,55 @@ static int msyncfs_fresh_claim(struct inode *inode, struct msyncfs_capture *cap,
 	return 0;
 }
 
+/* Claims a fresh block for every page; undoes it all on failure. */
+static int msyncfs_fresh_claim(struct list_head *set,
+			       struct msyncfs_fresh *fresh)
+{
+	struct msyncfs_capture *cap;
+	int err;
+
+	err = msyncfs_fresh_firm(set, fresh);
+	if (err)
+		return err;
+	list_for_each_entry(cap, set, set) {
+		err = msyncfs_fresh_claim_file(cap);
+		if (err) {
+			msyncfs_fresh_unclaim(set, fresh);
+			break;
+		}
+	}
+	return err;
+}
+
 /*
  * Writes the copies, if there are; else the pages themselves, and a store to one
  * waits for that one's write.
  */
-static int msyncfs_fresh_write(struct inode *inode, struct msyncfs_capture *cap)
+static int msyncfs_fresh_write(struct list_head *set)
 {
+	struct msyncfs_capture *cap = list_first_entry(set,
+						       struct msyncfs_capture,
+						       set);
+	struct completion *sent = cap->sent;
 	struct msyncfs_image *img;
 	struct blk_plug plug;
 	struct msyncfs_io io;
 
 	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	msyncfs_io_init(&io, inode->i_sb, !img->page);
+	msyncfs_io_init(&io, cap->inode->i_sb, !img->page);
 	blk_start_plug(&plug);
-	list_for_each_entry(img, &cap->images, list) {
-		img->writeback = false;	/* the end of its write ends it */
-		msyncfs_io_add(&io, img->home, img->page ?:
+	list_for_each_entry(cap, set, set) {
+		list_for_each_entry(img, &cap->images, list) {
+			/* The end of its write ends it. */
+			img->writeback = false;
+			msyncfs_io_add(&io, img->home, img->page ?:
 						folio_page(img->folio, 0));
+		}
 	}
+	msyncfs_io_submit(&io, 0);
 	blk_finish_plug(&plug);
+	if (sent)
+		complete_all(sent);
 	return msyncfs_io_wait(&io, 0);
 }
 
@@ -514,65 +609,110 @@ static u64 msyncfs_fresh_run(struct msyncfs_capture *cap,
  * Metadata blocks that switching the whole set dirties, and map nodes that it
  * allocates. Bitmap blocks: those of the fresh blocks and of the freed ones.
  */
-static int msyncfs_plan_fresh(struct inode *inode, struct msyncfs_capture *cap,
-			      struct msyncfs_plan *plan)
+static int msyncfs_plan_fresh(struct list_head *set, struct msyncfs_plan *plan)
 {
+	struct msyncfs_capture *cap;
 	struct msyncfs_image *img;
+	u64 before;
 	int err;
 
-	msyncfs_plan_init(plan);
-	list_for_each_entry(img, &cap->images, list) {
-		err = msyncfs_plan_run(inode, img->index, 1, plan);
-		if (err)
-			return err;
+	memset(plan, 0, sizeof(*plan));
+	list_for_each_entry(cap, set, set) {
+		before = plan->blocks;
+		plan->leaf = U64_MAX;
+		cap->changes = true;
+		list_for_each_entry(img, &cap->images, list) {
+			err = msyncfs_plan_run(cap->inode, img->index, 1, plan);
+			if (err)
+				return err;
+		}
+		plan->credits += 1 +
+				 msyncfs_bitmap_credits(cap->inode->i_sb,
+							2 * cap->nr +
+							plan->blocks - before);
 	}
-	plan->credits += 1 + msyncfs_bitmap_credits(inode->i_sb, 2 * cap->nr +
-						    plan->blocks);
 	return 0;
 }
 
-/* One operation that makes all fresh blocks of the capture visible. */
-static int msyncfs_fresh_publish(struct inode *inode,
-				 struct msyncfs_capture *cap,
-				 const struct msyncfs_fresh *fresh,
-				 const struct msyncfs_plan *plan, bool attrs)
+/* Makes the fresh blocks of one file visible. */
+static int msyncfs_fresh_publish_file(struct msyncfs_op *op,
+				      struct msyncfs_capture *cap, bool attrs)
 {
-	struct super_block *sb = inode->i_sb;
 	struct msyncfs_image *img;
-	struct msyncfs_op op;
 	u64 len;
 	int err;
 
-	/* Map nodes: only holes lack any, and their pages hold a promise. */
-	err = msyncfs_op_begin_resv(sb, &op, plan->credits, plan->blocks);
-	if (err)
-		return err;
 	img = list_first_entry(&cap->images, struct msyncfs_image, list);
 	while (!msyncfs_cap_end(cap, img)) {
 		len = msyncfs_fresh_run(cap, img, U64_MAX);
-		err = msyncfs_fresh_switch(&op, inode, img->index, len,
+		err = msyncfs_fresh_switch(op, cap->inode, img->index, len,
 					   img->home);
 		if (err) {
-			msyncfs_abort(sb, "a block map changed under a commit",
-				      err);
-			break;
+			msyncfs_abort(op->sb,
+				      "a block map changed under a commit", err);
+			return err;
 		}
 		while (len--)
 			img = list_next_entry(img, list);
 	}
-	if (!err) {
-		/* The blocks are used now, no longer promised. */
-		if (fresh->plain)
-			msyncfs_unreserve(sb, fresh->plain);
-		msyncfs_release_resv(inode, cap);
-		msyncfs_claim_done(sb, cap->nr);
-		msyncfs_attach_inode(&op, inode, cap->end, true, attrs);
-		msyncfs_op_preflush(&op);
-		msyncfs_op_attach(&op, cap);
-		msyncfs_capture_publish(cap);
+	msyncfs_release_resv(cap);
+	msyncfs_claim_done(op->sb, cap->nr);
+	msyncfs_attach_inode(op, cap, attrs);
+	msyncfs_op_attach(op, cap);
+	msyncfs_capture_publish(cap);
+	return 0;
+}
+
+/* One operation that makes all fresh blocks of the set visible. */
+static int msyncfs_fresh_publish(struct list_head *set,
+				 const struct msyncfs_fresh *fresh,
+				 const struct msyncfs_plan *plan, bool attrs)
+{
+	struct msyncfs_capture *cap = list_first_entry(set,
+						       struct msyncfs_capture,
+						       set);
+	struct msyncfs_op op;
+	int err;
+
+	/* Map nodes: only holes lack any, and their pages hold a promise. */
+	err = msyncfs_op_begin_resv(cap->inode->i_sb, &op, plan->credits,
+				    plan->blocks);
+	if (err)
+		return err;
+	/* The blocks are used now, no longer promised. */
+	if (fresh->plain)
+		msyncfs_unreserve(op.sb, fresh->plain);
+	list_for_each_entry(cap, set, set) {
+		err = msyncfs_fresh_publish_file(&op, cap, attrs);
+		if (err)
+			break;
 	}
+	msyncfs_op_preflush(&op);
 	msyncfs_op_end(&op);
 	return err;
+}
+
+/* Keeps O_DIRECT reads away from the files of a set, or lets them in again. */
+static void msyncfs_set_lock_dio(struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+
+	if (list_is_singular(set)) {
+		cap = list_first_entry(set, struct msyncfs_capture, set);
+		down_write(&MSYNCFS_I(cap->inode)->i_dio_sem);
+		return;
+	}
+	list_for_each_entry(cap, set, set)
+		down_write_nest_lock(&MSYNCFS_I(cap->inode)->i_dio_sem,
+				     &MSYNCFS_SB(cap->inode->i_sb)->set_mutex);
+}
+
+static void msyncfs_set_unlock_dio(struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+
+	list_for_each_entry_reverse(cap, set, set)
+		up_write(&MSYNCFS_I(cap->inode)->i_dio_sem);
 }
 
 /*
@@ -580,78 +720,109 @@ static int msyncfs_fresh_publish(struct inode *inode,
  * metadata too large for one record. Pages still under writeback have not been
  * written then.
  */
-static int msyncfs_attach_fresh(struct inode *inode,
-				struct msyncfs_capture *cap, bool attrs)
+static int msyncfs_attach_fresh(struct list_head *set,
+				struct msyncfs_sb_info *sbi, bool attrs)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
 	struct msyncfs_fresh fresh;
 	struct msyncfs_plan plan;
 	int err;
 
-	err = msyncfs_plan_fresh(inode, cap, &plan);
+	err = msyncfs_plan_fresh(set, &plan);
 	if (err)
 		return err;
 	if (plan.credits > sbi->record_images)
 		return -EFBIG;
-	err = msyncfs_fresh_claim(inode, cap, &fresh);
+	err = msyncfs_fresh_claim(set, &fresh);
 	if (err)
 		return err;
-	err = msyncfs_fresh_write(inode, cap);
+	err = msyncfs_fresh_write(set);
 	if (!err) {
 		/* Frees blocks that O_DIRECT may be reading. */
-		down_write(&MSYNCFS_I(inode)->i_dio_sem);
-		err = msyncfs_fresh_publish(inode, cap, &fresh, &plan, attrs);
-		up_write(&MSYNCFS_I(inode)->i_dio_sem);
+		msyncfs_set_lock_dio(set);
+		err = msyncfs_fresh_publish(set, &fresh, &plan, attrs);
+		msyncfs_set_unlock_dio(set);
 	}
 	if (err) {
 		if (!test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
-			msyncfs_fresh_unclaim(inode, cap, &fresh);
+			msyncfs_fresh_unclaim(set, &fresh);
+	}
+	return err;
+}
+
+/* Is there still a cut? Pages once written are open for stores. */
+static bool msyncfs_set_splittable(struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+	struct msyncfs_image *first;
+
+	cap = list_first_entry(set, struct msyncfs_capture, set);
+	first = list_first_entry(&cap->images, struct msyncfs_image, list);
+	return first->writeback || first->page;
+}
+
+/**
+ * msyncfs_attach_set - make captures part of the running transaction, together
+ * @set: from msyncfs_capture_set(), not empty; they stay the caller's
+ * @attrs: take along changed times and attributes too
+ *
+ * On success the pages are durable after msyncfs_commit() up to the i_data_tid of
+ * each file. On failure the pages are dirty again and nothing has changed, unless
+ * the set had to be split and its first records are durable already.
+ *
+ * Context: caller holds i_commit_lock of each file, set_mutex if there are
+ * several, and none of what P4 forbids. May wait for a commit and a checkpoint,
+ * and for the device if the set is large.
+ * Return: 0 or a negative errno.
+ */
+int msyncfs_attach_set(struct list_head *set, bool attrs)
+{
+	struct msyncfs_capture *cap = list_first_entry(set,
+						       struct msyncfs_capture,
+						       set);
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
+	struct msyncfs_plan plan;
+	int err;
+
+	lockdep_assert_held(&MSYNCFS_I(cap->inode)->i_commit_lock);
+
+	if (cap->copied) {
+		err = msyncfs_plan_set_copied(set, &plan);
+		if (err)
+			goto out;
+		if (plan.credits <= sbi->record_images) {
+			err = msyncfs_attach_copied(set, &plan, attrs);
+			goto out;
+		}
+		list_for_each_entry(cap, set, set)
+			cap->copied = false;
+	}
+	err = msyncfs_attach_fresh(set, sbi, attrs);
+	if ((err == -ENOSPC || err == -EFBIG) && msyncfs_set_splittable(set))
+		err = msyncfs_attach_split_set(set, attrs);
+out:
+	if (err) {
+		list_for_each_entry(cap, set, set)
+			msyncfs_capture_redirty(cap, err);
 	}
 	return err;
 }
 
 /**
- * msyncfs_attach - make a capture part of the running transaction
- * @inode: whose pages
+ * msyncfs_attach - the same for one capture
  * @cap: from msyncfs_capture(), not empty; stays the caller's
  * @attrs: take along changed times and attributes too
  *
- * On success the pages are durable after msyncfs_commit() up to i_data_tid. On
- * failure the pages are dirty again and nothing has changed, unless the set had
- * to be split and its first records are durable already.
- *
- * Context: caller holds i_commit_lock, and none of what P4 forbids. May wait for
- * a commit and a checkpoint, and for the device if the set is large.
- * Return: 0 or a negative errno.
+ * Context: as msyncfs_attach_set().
+ * Return: as msyncfs_attach_set().
  */
-int msyncfs_attach(struct inode *inode, struct msyncfs_capture *cap, bool attrs)
+int msyncfs_attach(struct msyncfs_capture *cap, bool attrs)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
-	struct msyncfs_image *first;
-	struct msyncfs_plan plan;
+	LIST_HEAD(set);
 	int err;
 
-	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);
-
-	if (cap->copied) {
-		err = msyncfs_plan_copied(inode, cap, &plan);
-		if (err)
-			goto out;
-		if (plan.credits + 1 + cap->nr <= sbi->record_images) {
-			err = msyncfs_attach_copied(inode, cap, &plan, attrs);
-			goto out;
-		}
-		cap->copied = false;
-	}
-	err = msyncfs_attach_fresh(inode, cap, attrs);
-	/* Pages once written are open for stores: without copies no cut. */
-	first = list_first_entry(&cap->images, struct msyncfs_image, list);
-	if ((err == -ENOSPC || err == -EFBIG) &&
-	    (first->writeback || first->page))
-		err = msyncfs_attach_split(inode, cap, attrs);
-out:
-	if (err)
-		msyncfs_capture_redirty(cap, err);
+	list_add(&cap->set, &set);
+	err = msyncfs_attach_set(&set, attrs);
+	list_del_init(&cap->set);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach);
@@ -671,11 +842,11 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach);
 void msyncfs_attach_op(struct msyncfs_op *op, struct inode *inode,
 		       struct msyncfs_capture *cap)
 {
-	struct msyncfs_plan plan;
+	struct msyncfs_plan plan = {};
 
 	if (!cap)
 		return;
-	if (msyncfs_plan_copied(inode, cap, &plan) || plan.changes) {
+	if (msyncfs_plan_copied(cap, &plan) || cap->changes) {
 		msyncfs_capture_redirty(cap, 0);
 	} else {
 		WRITE_ONCE(MSYNCFS_I(inode)->i_data_tid, op->tid);

@@ -37,7 +37,6 @@ void msyncfs_checkpoint_add(struct msyncfs_sb_info *sbi,
 			    u64 tid, u64 pos, u64 blocks, u64 pad);
 int msyncfs_checkpoint_init(struct msyncfs_sb_info *sbi);
 void msyncfs_checkpoint_exit(struct msyncfs_sb_info *sbi);
-int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end);
 
 /* In fs/recovery.c: fills in nonce, seq, tail and head of @sbi */
 int msyncfs_recover(struct super_block *sb);

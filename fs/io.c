@@ -59,7 +59,12 @@ void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
 	init_completion(&io->done);
 }
 
-static void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags)
+/**
+ * msyncfs_io_submit - send what has been gathered, without waiting
+ * @io: batch
+ * @flags: REQ_FUA and REQ_PREFLUSH, only for a batch that is one bio
+ */
+void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags)
 {
 	struct bio *bio = io->bio;
 

@@ -55,6 +55,17 @@ static int msyncfs_ioc_getlabel(struct super_block *sb, char __user *arg)
 	return copy_to_user(arg, label, sizeof(label)) ? -EFAULT : 0;
 }
 
+static int msyncfs_ioc_msync(struct msyncfs_msync __user *arg)
+{
+	struct msyncfs_msync msync;
+
+	if (copy_from_user(&msync, arg, sizeof(msync)))
+		return -EFAULT;
+	if (msync.reserved)
+		return -EINVAL;
+	return msyncfs_msync(msync.addr, msync.len, msync.flags);
+}
+
 /**
  * msyncfs_ioctl - file_operations.unlocked_ioctl for files and directories
  * @file: open file
@@ -75,6 +86,8 @@ long msyncfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -EIO;
 
 	switch (cmd) {
+	case MSYNCFS_IOC_MSYNC:
+		return msyncfs_ioc_msync(uarg);
 	case FS_IOC_GETFSLABEL:
 		return msyncfs_ioc_getlabel(inode->i_sb, uarg);
 	case FS_IOC_GETVERSION:

@@ -21,6 +21,10 @@
  * DURABLE	waiters return; images are in the index, the checkpoint may take
  *		them home
  *
+ * Who only wants the writes to be started (MS_ASYNC) waits until the record has
+ * been sent, or until the commit is found waiting for the device: then its record
+ * is the next one.
+ *
  * A crash before WRITTEN is complete leaves a torn record, which recovery does
  * not accept: the state of the record before. After it: the state of this one.
  *
@@ -123,6 +127,24 @@ static void msyncfs_txn_end(struct msyncfs_sb_info *sbi)
 	sbi->cutting = NULL;
 	spin_unlock(&sbi->txn_lock);
 	msyncfs_txn_free(txn);
+}
+
+/*
+ * The commit is going to wait for the device, or has done so; who waits for no
+ * more than that may go (msyncfs_commit_start()).
+ */
+static void msyncfs_log_set_busy(struct msyncfs_sb_info *sbi, bool busy)
+{
+	WRITE_ONCE(sbi->log_busy, busy);
+	if (busy)
+		wake_up_all(&sbi->txn_wait);
+}
+
+/* The record of @tid is on its way, or there is none, or it has failed. */
+static void msyncfs_log_started(struct msyncfs_sb_info *sbi, u64 tid)
+{
+	WRITE_ONCE(sbi->started_tid, tid);
+	wake_up_all(&sbi->txn_wait);
 }
 
 /* The record is durable, or given up. */
@@ -266,7 +288,9 @@ static int msyncfs_log_place(struct msyncfs_sb_info *sbi,
 			return 0;
 		if (WARN_ON_ONCE(!used))
 			return -EFBIG;
+		msyncfs_log_set_busy(sbi, true);
 		err = msyncfs_checkpoint(sbi->sb);
+		msyncfs_log_set_busy(sbi, false);
 		if (err)
 			return err;
 	}
@@ -316,7 +340,9 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 
 	/* A flush of its own: one that fails must keep the record away. */
 	if (cut->txn->preflush) {
+		msyncfs_log_set_busy(sbi, true);
 		err = msyncfs_flush(sbi->sb);
+		msyncfs_log_set_busy(sbi, false);
 		if (err)
 			return err;
 	}
@@ -330,8 +356,11 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 		msyncfs_io_add(&io, blkno++, cut->header[i]);
 	for (i = 0; i < cut->nr; i++)
 		msyncfs_io_add(&io, blkno++, cut->images[i]->page);
+	msyncfs_io_submit(&io, flags);
 	blk_finish_plug(&plug);
-	err = msyncfs_io_wait(&io, flags);
+	msyncfs_log_set_busy(sbi, true);
+	msyncfs_log_started(sbi, cut->txn->tid);
+	err = msyncfs_io_wait(&io, 0);
 	if (err) {
 		if (++sbi->failed > 1)
 			msyncfs_abort(sbi->sb, "the log cannot be written", err);
@@ -374,6 +403,8 @@ static int msyncfs_cut_commit(struct msyncfs_sb_info *sbi,
 	trace_msyncfs_commit(sbi->sb, cut->txn->tid, sbi->seq, cut->pos,
 			     msyncfs_cut_blocks(cut), cut->txn->preflush,
 			     cut->fua, err);
+	msyncfs_log_set_busy(sbi, false);
+	msyncfs_log_started(sbi, cut->txn->tid);
 	if (err) {
 		msyncfs_txn_settle(cut->txn, err);
 		sbi->retry = cut;
@@ -400,6 +431,7 @@ static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_sb_info *sbi)
 		WARN_ON_ONCE(!list_empty(&txn->captures));
 		msyncfs_txn_switch(sbi, next);
 		WRITE_ONCE(sbi->durable_tid, txn->tid);
+		msyncfs_log_started(sbi, txn->tid);
 		msyncfs_txn_end(sbi);
 		return NULL;
 	}
@@ -418,7 +450,7 @@ static void msyncfs_fail_running(struct msyncfs_sb_info *sbi, int err)
 	spin_lock(&sbi->txn_lock);
 	txn->locked = false;
 	spin_unlock(&sbi->txn_lock);
-	wake_up_all(&sbi->txn_wait);
+	msyncfs_log_started(sbi, txn->tid);
 }
 
 /* Commits the running transaction, and first one that has failed before. */
@@ -429,8 +461,7 @@ static int msyncfs_commit_running(struct msyncfs_sb_info *sbi, u64 tid)
 
 	lockdep_assert_held(&sbi->commit_mutex);
 
-	if (test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state) ||
-	    test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+	if (msyncfs_log_dead(sbi))
 		return -EIO;
 	if (sbi->retry) {
 		err = msyncfs_cut_commit(sbi, sbi->retry);
@@ -468,6 +499,30 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	mutex_unlock(&sbi->commit_mutex);
 	memalloc_nofs_restore(nofs);
 	return err;
+}
+
+/**
+ * msyncfs_commit_start - have a transaction made durable, without waiting for it
+ * @sb: filesystem
+ * @tid: transaction
+ *
+ * When this returns, its record has been sent to the device; or the commit waits
+ * for the device because of an earlier one, or to make room in the log, and this
+ * record comes next. An error is known to the mappings it concerns.
+ *
+ * Context: may sleep, but not for the device, unless a handle that is open does;
+ * the caller holds none of what P4 forbids.
+ */
+void msyncfs_commit_start(struct super_block *sb, u64 tid)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	if (smp_load_acquire(&sbi->durable_tid) >= tid)
+		return;
+	mod_delayed_work(sbi->wq, &sbi->commit_work, 0);
+	wait_event(sbi->txn_wait, READ_ONCE(sbi->started_tid) >= tid ||
+				  READ_ONCE(sbi->log_busy) ||
+				  msyncfs_log_dead(sbi));
 }
 
 /**
@@ -525,8 +580,7 @@ void msyncfs_log_stop(struct super_block *sb)
 	sbi->wq = NULL;
 	if (!sbi->retry)
 		return;
-	if (sbi->failed && !test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state) &&
-	    !test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+	if (sbi->failed && !msyncfs_log_dead(sbi))
 		msyncfs_log_invalidate(sbi);
 	msyncfs_cut_end(sbi, sbi->retry);
 	sbi->retry = NULL;

@@ -200,12 +200,22 @@ static const struct constant_table msyncfs_errors_table[] = {
 	{}
 };
 
+static const struct constant_table msyncfs_semantics_table[] = {
+	{ "posix",	MSYNCFS_MSYNC_POSIX },
+	{ "bsd",	MSYNCFS_MSYNC_BSD },
+	{}
+};
+
 static int msyncfs_show_options(struct seq_file *seq, struct dentry *root)
 {
-	enum msyncfs_errors errors = MSYNCFS_SB(root->d_sb)->errors;
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(root->d_sb);
 
-	if (errors != MSYNCFS_ERRORS_RO)
-		seq_printf(seq, ",errors=%s", msyncfs_errors_table[errors].name);
+	if (sbi->errors != MSYNCFS_ERRORS_RO)
+		seq_printf(seq, ",errors=%s",
+			   msyncfs_errors_table[sbi->errors].name);
+	if (sbi->semantics != MSYNCFS_MSYNC_POSIX)
+		seq_printf(seq, ",msync=%s",
+			   msyncfs_semantics_table[sbi->semantics].name);
 	return 0;
 }
 
@@ -402,14 +412,27 @@ static int msyncfs_start(struct super_block *sb)
 	return sb_rdonly(sb) ? 0 : msyncfs_reclaim(sb);
 }
 
-static int msyncfs_alloc_sbi(struct super_block *sb, enum msyncfs_errors errors)
+/**
+ * struct msyncfs_options - mount options
+ * @errors: errors=
+ * @semantics: msync=
+ */
+struct msyncfs_options {
+	enum msyncfs_errors errors;
+	enum msyncfs_semantics semantics;
+};
+
+static int msyncfs_alloc_sbi(struct super_block *sb,
+			     const struct msyncfs_options *opts)
 {
 	struct msyncfs_sb_info *sbi = kzalloc(sizeof(*sbi), GFP_KERNEL);
 
 	if (!sbi)
 		return -ENOMEM;
 	sbi->sb = sb;
-	sbi->errors = errors;
+	sbi->errors = opts->errors;
+	sbi->semantics = opts->semantics;
+	mutex_init(&sbi->set_mutex);
 	mutex_init(&sbi->orphan_lock);
 	INIT_LIST_HEAD(&sbi->orphans);
 	atomic64_set(&sbi->dio_seq, 0);
@@ -417,14 +440,6 @@ static int msyncfs_alloc_sbi(struct super_block *sb, enum msyncfs_errors errors)
 	sb->s_fs_info = sbi;
 	return 0;
 }
-
-/**
- * struct msyncfs_options - mount options
- * @errors: errors=
- */
-struct msyncfs_options {
-	enum msyncfs_errors errors;
-};
 
 /*
  * Nothing may fail after d_make_root(): with a root, the VFS unmounts what has
@@ -446,7 +461,7 @@ static int msyncfs_fill_super(struct super_block *sb, struct fs_context *fc)
 		       MSYNCFS_BLOCK_SIZE);
 		return -EINVAL;
 	}
-	err = msyncfs_alloc_sbi(sb, opts->errors);
+	err = msyncfs_alloc_sbi(sb, opts);
 	if (err)
 		return err;
 	sbi = MSYNCFS_SB(sb);
@@ -484,10 +499,11 @@ release:
 
 /* ---- mount options ------------------------------------------------------ */
 
-enum { opt_errors };
+enum { opt_errors, opt_msync };
 
 static const struct fs_parameter_spec msyncfs_parameters[] = {
 	fsparam_enum("errors", opt_errors, msyncfs_errors_table),
+	fsparam_enum("msync", opt_msync, msyncfs_semantics_table),
 	{}
 };
 
@@ -504,6 +520,9 @@ static int msyncfs_parse_param(struct fs_context *fc,
 	switch (opt) {
 	case opt_errors:
 		opts->errors = result.uint_32;
+		break;
+	case opt_msync:
+		opts->semantics = result.uint_32;
 		break;
 	}
 	return 0;
@@ -563,8 +582,10 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 		err = msyncfs_make_rw(sb, fc);
 	else
 		sync_filesystem(sb);
-	if (!err)
+	if (!err) {
 		sbi->errors = opts->errors;
+		sbi->semantics = opts->semantics;
+	}
 	return err;
 }
 
@@ -587,11 +608,21 @@ static int msyncfs_init_fs_context(struct fs_context *fc)
 	if (!opts)
 		return -ENOMEM;
 	opts->errors = MSYNCFS_ERRORS_RO;
-	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE)
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
 		opts->errors = MSYNCFS_SB(fc->root->d_sb)->errors;
+		opts->semantics = MSYNCFS_SB(fc->root->d_sb)->semantics;
+	}
 	fc->fs_private = opts;
 	fc->ops = &msyncfs_context_ops;
 	return 0;
+}
+
+static void msyncfs_kill_sb(struct super_block *sb)
+{
+	/* What MS_ASYNC has started holds inodes until it is durable. */
+	if (sb->s_root)
+		flush_workqueue(MSYNCFS_SB(sb)->wq);
+	kill_block_super(sb);
 }
 
 static struct file_system_type msyncfs_fs_type = {
@@ -599,7 +630,7 @@ static struct file_system_type msyncfs_fs_type = {
 	.name			= "msyncfs",
 	.init_fs_context	= msyncfs_init_fs_context,
 	.parameters		= msyncfs_parameters,
-	.kill_sb		= kill_block_super,
+	.kill_sb		= msyncfs_kill_sb,
 	.fs_flags		= FS_REQUIRES_DEV | FS_ALLOW_IDMAP,
 };
 MODULE_ALIAS_FS("msyncfs");

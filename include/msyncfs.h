@@ -9,12 +9,14 @@
  * stands above, of what its caller holds:
  *
  *	inode->i_rwsem
- *	  i_commit_lock			[fsync, writepages, truncate, fallocate]
- *	    i_dio_sem			[O_DIRECT read; excl. fresh blocks]
+ *	  sbi->set_mutex		[msync of several files, for the three
+ *					 locks of a file marked with a plus]
+ *	  i_commit_lock +		[fsync, writepages, truncate, fallocate]
+ *	    i_dio_sem +			[O_DIRECT read; excl. fresh blocks]
  *	    operation handle		[msyncfs_op_begin(); waits for a commit]
  *	      sbi->orphan_lock
  *	      mapping->invalidate_lock
- *	        i_freeze		[excl. capture; shared: store, write]
+ *	        i_freeze +		[excl. capture; shared: store, write]
  *	          folio lock
  *	      i_map_sem
  *	        sbi->alloc_lock
@@ -44,12 +46,16 @@
 #include "fs/format.h"
 
 #define EFSCORRUPTED	EUCLEAN
-#define EFSBADCRC	EBADMSG
 
 enum msyncfs_errors {		/* mount option errors= */
 	MSYNCFS_ERRORS_RO,
 	MSYNCFS_ERRORS_SHUTDOWN,
 	MSYNCFS_ERRORS_PANIC,
+};
+
+enum msyncfs_semantics {	/* mount option msync= */
+	MSYNCFS_MSYNC_POSIX,
+	MSYNCFS_MSYNC_BSD,
 };
 
 /* Bits of sbi->state. */
@@ -75,7 +81,9 @@ struct msyncfs_group;
  * @record_images: images that such a record holds
  * @root_bh: the root block, pinned
  * @errors: what errors= says
+ * @semantics: what msync= says
  * @state: MSYNCFS_SB_* bits
+ * @set_mutex: held by whoever locks or freezes several files (P6)
  * @txn_lock: guards @running and its counters
  * @txn_wait: for room in, or the draining of, the running transaction
  * @running: the transaction that operations join
@@ -85,6 +93,9 @@ struct msyncfs_group;
  *	@head_pos, @failed, @retry
  * @durable_tid: every transaction up to this one is durable
  * @home_tid: every transaction up to this one is home and off the log
+ * @started_tid: of every transaction up to this one, the record has been sent to
+ *	the device, or there is none, or that has failed
+ * @log_busy: a commit waits for the device
  * @commit_work: commits what nobody asked for, some seconds later
  * @op_map: lockdep's picture of an open handle: held by operations, waited for
  *	by a commit
@@ -138,7 +149,9 @@ struct msyncfs_sb_info {
 	unsigned int		record_images;
 	struct buffer_head	*root_bh;
 	enum msyncfs_errors	errors;
+	enum msyncfs_semantics	semantics;
 	unsigned long		state;
+	struct mutex		set_mutex;
 
 	/* running transaction: fs/op.c */
 	spinlock_t		txn_lock;
@@ -148,6 +161,8 @@ struct msyncfs_sb_info {
 	struct msyncfs_op	*next_op;
 	u64			durable_tid;
 	u64			home_tid;
+	u64			started_tid;
+	bool			log_busy;
 	struct delayed_work	commit_work;
 	struct lockdep_map	op_map;		/* open handles, for lockdep */
 
@@ -315,7 +330,27 @@ struct msyncfs_image {
 };
 
 /**
- * struct msyncfs_capture - the dirty pages of one range, cleaned together
+ * struct msyncfs_range - pages of a file that a call is about
+ * @inode: of the file
+ * @file: who gets to know of errors, referenced; NULL: nobody
+ * @first: first page
+ * @last: last page, inclusive
+ */
+struct msyncfs_range {
+	struct inode		*inode;
+	struct file		*file;
+	pgoff_t			first;
+	pgoff_t			last;
+};
+
+/**
+ * struct msyncfs_capture - the dirty pages of one file, cleaned together
+ * @inode: the file, while the caller of msyncfs_capture() has it
+ * @set: captures as of the same moment, of other files
+ * @ranges: while capturing: what to look at, ascending
+ * @nr_ranges: how many
+ * @pool: while capturing: images to be used, @room of them at first
+ * @room: see @pool
  * @images: struct msyncfs_image, ascending by index; pages copied
  * @nr: images in it
  * @size: i_size under the freeze
@@ -323,17 +358,29 @@ struct msyncfs_image {
  * @copied: the copies go into the record; false: the set goes to fresh blocks,
  *	from the pages themselves, under writeback, or from copies
  * @incomplete: a page could not be taken for want of memory
+ * @stored: at least one page had been stored to through a mapping
+ * @changes: the map of the file changes with it
+ * @sent: completed as soon as the writes to fresh blocks are sent, or NULL
  * @error: why the record failed that held it, 0 while open or when durable
  * @ref: the caller and the transaction
  * @list: in the transaction
  */
 struct msyncfs_capture {
+	struct inode		*inode;
+	struct list_head	set;
+	const struct msyncfs_range *ranges;
+	unsigned int		nr_ranges;
+	struct list_head	pool;
+	unsigned long		room;
 	struct list_head	images;
 	unsigned int		nr;
 	loff_t			size;
 	loff_t			end;
 	bool			copied;
 	bool			incomplete;
+	bool			stored;
+	bool			changes;
+	struct completion	*sent;
 	int			error;
 	refcount_t		ref;
 	struct list_head	list;
@@ -412,6 +459,7 @@ void msyncfs_op_preflush(struct msyncfs_op *op);
 void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
 		     bool writeback);
 void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page);
+void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags);
 int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags);
 int msyncfs_flush(struct super_block *sb);
 int msyncfs_flush_failed(struct super_block *sb, int err);
@@ -419,10 +467,11 @@ int msyncfs_flush_failed(struct super_block *sb, int err);
 /* In fs/log.c */
 int msyncfs_commit(struct super_block *sb, u64 tid);
 int msyncfs_commit_all(struct super_block *sb);
+void msyncfs_commit_start(struct super_block *sb, u64 tid);
 
 /* In fs/attach.c */
-int msyncfs_attach(struct inode *inode, struct msyncfs_capture *cap,
-		   bool attrs);
+int msyncfs_attach(struct msyncfs_capture *cap, bool attrs);
+int msyncfs_attach_set(struct list_head *set, bool attrs);
 void msyncfs_attach_op(struct msyncfs_op *op, struct inode *inode,
 		       struct msyncfs_capture *cap);
 
@@ -432,6 +481,7 @@ struct msyncfs_image *msyncfs_image_get(struct msyncfs_sb_info *sbi, u64 home);
 void msyncfs_image_put(struct msyncfs_image *img);
 bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last);
 int msyncfs_checkpoint(struct super_block *sb);
+int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end);
 
 /* In fs/map.c */
 int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
@@ -456,9 +506,12 @@ int msyncfs_dio_flush(struct inode *inode);
 struct msyncfs_capture *msyncfs_capture(struct inode *inode, pgoff_t first,
 					pgoff_t last, unsigned long copy_max,
 					unsigned long limit);
+int msyncfs_capture_set(const struct msyncfs_range *ranges, unsigned int nr,
+			unsigned long copy_max, unsigned long limit,
+			struct list_head *set);
 unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
 				  pgoff_t last, unsigned long limit);
-struct msyncfs_capture *msyncfs_capture_alloc(gfp_t gfp);
+struct msyncfs_capture *msyncfs_capture_alloc(struct inode *inode, gfp_t gfp);
 int msyncfs_capture_copy(struct msyncfs_capture *cap);
 void msyncfs_capture_put(struct msyncfs_capture *cap);
 void msyncfs_capture_release(struct msyncfs_capture *cap);
@@ -481,9 +534,18 @@ int msyncfs_file_mmap(struct file *file, struct vm_area_struct *vma);
 struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index);
 void msyncfs_folio_end(struct inode *inode, struct folio *folio);
 
-/* In mm/msync.c */
+/* In mm/sync.c */
+int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
+			bool datasync);
+int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr);
 int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 		       bool datasync);
 int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+
+/* In mm/invalidate.c */
+int msyncfs_invalidate(struct inode *inode, pgoff_t first, pgoff_t last);
+
+/* In mm/msync.c */
+int msyncfs_msync(unsigned long start, size_t len, int flags);
 
 #endif /* MSYNCFS_H */

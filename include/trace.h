@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Trace events: one pass of an msync, its freeze and its record.
+ * Trace events: one pass of an msync, its freeze and its record, and what it
+ * drops.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM msyncfs
@@ -10,50 +11,109 @@
 
 #include <linux/fs.h>
 #include <linux/kdev_t.h>
+#include <linux/mman.h>
 #include <linux/tracepoint.h>
 
-TRACE_EVENT(msyncfs_fsync_enter,
-	TP_PROTO(struct inode *inode, loff_t start, loff_t end, int datasync),
-	TP_ARGS(inode, start, end, datasync),
+#define msyncfs_show_flags(flags)		\
+	__print_flags(flags, "|",		\
+		      { MS_ASYNC, "ASYNC" },	\
+		      { MS_INVALIDATE, "INVALIDATE" }, \
+		      { MS_SYNC, "SYNC" })
+
+/* The system call, by msyncfs_hook or MSYNCFS_IOC_MSYNC. */
+TRACE_EVENT(msyncfs_msync_enter,
+	TP_PROTO(unsigned long start, size_t len, int flags),
+	TP_ARGS(start, len, flags),
+	TP_STRUCT__entry(
+		__field(unsigned long, start)
+		__field(size_t, len)
+		__field(int, flags)
+	),
+	TP_fast_assign(
+		__entry->start = start;
+		__entry->len = len;
+		__entry->flags = flags;
+	),
+	TP_printk("addr 0x%lx len %zu flags %s", __entry->start, __entry->len,
+		  msyncfs_show_flags(__entry->flags))
+);
+
+TRACE_EVENT(msyncfs_msync_exit,
+	TP_PROTO(unsigned long start, size_t len, int flags, int err),
+	TP_ARGS(start, len, flags, err),
+	TP_STRUCT__entry(
+		__field(unsigned long, start)
+		__field(size_t, len)
+		__field(int, flags)
+		__field(int, err)
+	),
+	TP_fast_assign(
+		__entry->start = start;
+		__entry->len = len;
+		__entry->flags = flags;
+		__entry->err = err;
+	),
+	TP_printk("addr 0x%lx len %zu flags %s ret %d", __entry->start,
+		  __entry->len, msyncfs_show_flags(__entry->flags),
+		  __entry->err)
+);
+
+/* One file of it, or fsync(2). */
+DECLARE_EVENT_CLASS(msyncfs_fsync,
+	TP_PROTO(struct inode *inode, loff_t start, loff_t end, int what),
+	TP_ARGS(inode, start, end, what),
 	TP_STRUCT__entry(
 		__field(dev_t, dev)
 		__field(u64, ino)
 		__field(loff_t, start)
 		__field(loff_t, end)
-		__field(int, datasync)
+		__field(int, what)
 	),
 	TP_fast_assign(
 		__entry->dev = inode->i_sb->s_dev;
 		__entry->ino = inode->i_ino;
 		__entry->start = start;
 		__entry->end = end;
-		__entry->datasync = datasync;
+		__entry->what = what;
 	),
 	TP_printk("dev %d,%d ino %llu bytes %lld-%lld datasync %d",
 		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->ino,
-		  __entry->start, __entry->end, __entry->datasync)
+		  __entry->start, __entry->end, __entry->what)
 );
 
-TRACE_EVENT(msyncfs_fsync_exit,
+DEFINE_EVENT(msyncfs_fsync, msyncfs_fsync_enter,
+	TP_PROTO(struct inode *inode, loff_t start, loff_t end, int datasync),
+	TP_ARGS(inode, start, end, datasync)
+);
+
+DEFINE_EVENT_PRINT(msyncfs_fsync, msyncfs_fsync_exit,
 	TP_PROTO(struct inode *inode, loff_t start, loff_t end, int err),
 	TP_ARGS(inode, start, end, err),
+	TP_printk("dev %d,%d ino %llu bytes %lld-%lld ret %d",
+		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->ino,
+		  __entry->start, __entry->end, __entry->what)
+);
+
+TRACE_EVENT(msyncfs_invalidate,
+	TP_PROTO(struct inode *inode, pgoff_t first, pgoff_t last, int err),
+	TP_ARGS(inode, first, last, err),
 	TP_STRUCT__entry(
 		__field(dev_t, dev)
 		__field(u64, ino)
-		__field(loff_t, start)
-		__field(loff_t, end)
+		__field(u64, first)
+		__field(u64, last)
 		__field(int, err)
 	),
 	TP_fast_assign(
 		__entry->dev = inode->i_sb->s_dev;
 		__entry->ino = inode->i_ino;
-		__entry->start = start;
-		__entry->end = end;
+		__entry->first = first;
+		__entry->last = last;
 		__entry->err = err;
 	),
-	TP_printk("dev %d,%d ino %llu bytes %lld-%lld ret %d",
+	TP_printk("dev %d,%d ino %llu pages %llu-%llu ret %d",
 		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->ino,
-		  __entry->start, __entry->end, __entry->err)
+		  __entry->first, __entry->last, __entry->err)
 );
 
 TRACE_EVENT(msyncfs_capture,

@@ -528,7 +528,7 @@ static void capture_truncation_waits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, i_size_read(fx->inode), 4 * PAGE_SIZE);
 	if (!IS_ERR_OR_NULL(cap)) {
 		KUNIT_EXPECT_EQ(test, cap->nr, 4);
-		KUNIT_EXPECT_EQ(test, msyncfs_attach(fx->inode, cap, true), 0);
+		KUNIT_EXPECT_EQ(test, msyncfs_attach(cap, true), 0);
 	}
 	mutex_unlock(&fx->mi->i_commit_lock);
 	wait_for_completion(&cut.done);

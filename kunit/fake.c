@@ -151,15 +151,13 @@ static unsigned int fake_ops(struct bio *bio)
 	return ops;
 }
 
-static void fake_submit_bio(struct bio *bio)
+/* Does what is asked for, unless it is to fail, and says so. */
+static void fake_do_bio(struct msyncfs_fake *fake, struct bio *bio,
+			enum msyncfs_fake_fate fate)
 {
-	struct msyncfs_fake *fake = bio->bi_bdev->bd_disk->private_data;
-	enum msyncfs_fake_fate fate = MSYNCFS_FAKE_DONE;
 	unsigned int ops = fake_ops(bio);
 
 	mutex_lock(&fake->lock);
-	if (fake->hook)
-		fate = fake->hook(fake, bio, ops);
 	if (fake_fails(fake, ops))
 		fate = MSYNCFS_FAKE_FAILS;
 	if (fate != MSYNCFS_FAKE_FAILS) {
@@ -178,6 +176,24 @@ static void fake_submit_bio(struct bio *bio)
 		bio_io_error(bio);
 	else
 		bio_endio(bio);
+}
+
+static void fake_submit_bio(struct bio *bio)
+{
+	struct msyncfs_fake *fake = bio->bi_bdev->bd_disk->private_data;
+	enum msyncfs_fake_fate fate = MSYNCFS_FAKE_DONE;
+	unsigned int ops = fake_ops(bio);
+	bool hold;
+
+	mutex_lock(&fake->lock);
+	if (fake->hook)
+		fate = fake->hook(fake, bio, ops);
+	hold = fate == MSYNCFS_FAKE_DONE && (fake->hold_ops & ops);
+	if (hold)
+		bio_list_add(&fake->held, bio);
+	mutex_unlock(&fake->lock);
+	if (!hold)
+		fake_do_bio(fake, bio, fate);
 }
 
 static const struct block_device_operations fake_fops = {
@@ -234,6 +250,52 @@ void msyncfs_fake_fail(struct msyncfs_fake *fake, unsigned int ops,
 	fake->fail_skip = skip;
 	fake->fail_nr = nr;
 	mutex_unlock(&fake->lock);
+}
+
+/**
+ * msyncfs_fake_hold - a device that is infinitely slow
+ * @fake: device
+ * @ops: kinds of I/O that wait for msyncfs_fake_release(), MSYNCFS_FAKE_*
+ */
+void msyncfs_fake_hold(struct msyncfs_fake *fake, unsigned int ops)
+{
+	mutex_lock(&fake->lock);
+	fake->hold_ops = ops;
+	mutex_unlock(&fake->lock);
+}
+
+/**
+ * msyncfs_fake_held - how many bios wait
+ * @fake: device
+ *
+ * Return: their number.
+ */
+unsigned int msyncfs_fake_held(struct msyncfs_fake *fake)
+{
+	unsigned int nr;
+
+	mutex_lock(&fake->lock);
+	nr = bio_list_size(&fake->held);
+	mutex_unlock(&fake->lock);
+	return nr;
+}
+
+/**
+ * msyncfs_fake_release - the device gets on, and holds nothing any more
+ * @fake: device
+ */
+void msyncfs_fake_release(struct msyncfs_fake *fake)
+{
+	struct bio_list held;
+	struct bio *bio;
+
+	mutex_lock(&fake->lock);
+	fake->hold_ops = 0;
+	held = fake->held;
+	bio_list_init(&fake->held);
+	mutex_unlock(&fake->lock);
+	while ((bio = bio_list_pop(&held)))
+		fake_do_bio(fake, bio, MSYNCFS_FAKE_DONE);
 }
 
 /**
@@ -403,6 +465,7 @@ struct msyncfs_fake *msyncfs_fake_create(struct kunit *test, u64 blocks,
 	KUNIT_ASSERT_NOT_NULL(test, fake);
 	fake->test = test;
 	mutex_init(&fake->lock);
+	bio_list_init(&fake->held);
 	xa_init(&fake->media);
 	xa_init(&fake->cache);
 	KUNIT_ASSERT_EQ(test,
@@ -476,6 +539,7 @@ void msyncfs_fake_umount(struct msyncfs_fake *fake)
 {
 	struct vfsmount *mnt = fake->mnt;
 
+	msyncfs_fake_release(fake);
 	fake->mnt = NULL;
 	fake->sb = NULL;
 	mntput(mnt);

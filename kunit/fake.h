@@ -9,6 +9,7 @@
 #define MSYNCFS_KUNIT_FAKE_H
 
 #include <kunit/test.h>
+#include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/fs.h>
 #include <linux/mutex.h>
@@ -52,6 +53,8 @@ enum msyncfs_fake_fate {
  * @fail_ops: kinds of I/O that fail, MSYNCFS_FAKE_*
  * @fail_skip: of these, so many succeed first
  * @fail_nr: and then so many fail
+ * @hold_ops: kinds of I/O that wait for msyncfs_fake_release(), MSYNCFS_FAKE_*
+ * @held: those that do
  * @hook: sees each I/O before it is done and decides its fate, with @lock held;
  *	it may set @lost. NULL for none
  * @hook_ctx: for @hook
@@ -76,6 +79,8 @@ struct msyncfs_fake {
 	unsigned int		fail_ops;
 	unsigned int		fail_skip;
 	unsigned int		fail_nr;
+	unsigned int		hold_ops;
+	struct bio_list		held;
 	enum msyncfs_fake_fate	(*hook)(struct msyncfs_fake *fake,
 					struct bio *bio, unsigned int ops);
 	void			*hook_ctx;
@@ -94,6 +99,9 @@ void msyncfs_fake_read(struct msyncfs_fake *fake, u64 blkno, void *buf);
 void msyncfs_fake_write(struct msyncfs_fake *fake, u64 blkno, const void *buf);
 void msyncfs_fake_fail(struct msyncfs_fake *fake, unsigned int ops,
 		       unsigned int skip, unsigned int nr);
+void msyncfs_fake_hold(struct msyncfs_fake *fake, unsigned int ops);
+unsigned int msyncfs_fake_held(struct msyncfs_fake *fake);
+void msyncfs_fake_release(struct msyncfs_fake *fake);
 void msyncfs_fake_reset_counts(struct msyncfs_fake *fake);
 struct file *msyncfs_fake_open(struct msyncfs_fake *fake, const char *name,
 			       int flags);

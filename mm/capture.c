@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The capture: takes a consistent cut of the dirty pages of a range. Which
- * blocks they go to and when they are durable is decided elsewhere.
+ * The capture: takes a consistent cut of the dirty pages of ranges, of one file
+ * or several. Which blocks they go to and when they are durable is decided
+ * elsewhere.
  */
 
 /**
@@ -22,6 +23,9 @@
  * capture, which needs the folio lock, waits until it is. The page is tagged
  * dirty before i_freeze is released, so it cannot be missed.
  *
+ * Several files are all frozen before the first page is taken, also those that
+ * have no dirty page yet: an order of stores may go across them.
+ *
  * Under the freeze there is no I/O, no map lookup and no reclaiming allocation
  * (P2): everything is allocated before, for as many pages as are dirty then.
  */
@@ -30,6 +34,7 @@
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
 #include <linux/rcupdate_wait.h>
+#include <linux/rmap.h>
 #include <linux/slab.h>
 #include <linux/writeback.h>
 
@@ -69,16 +74,20 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_count_dirty);
 
 /**
  * msyncfs_capture_alloc - make an empty capture
+ * @inode: file
  * @gfp: how to allocate
  *
  * Return: the capture, with one reference, or NULL.
  */
-struct msyncfs_capture *msyncfs_capture_alloc(gfp_t gfp)
+struct msyncfs_capture *msyncfs_capture_alloc(struct inode *inode, gfp_t gfp)
 {
 	struct msyncfs_capture *cap = kzalloc(sizeof(*cap), gfp);
 
 	if (!cap)
 		return NULL;
+	cap->inode = inode;
+	INIT_LIST_HEAD(&cap->set);
+	INIT_LIST_HEAD(&cap->pool);
 	INIT_LIST_HEAD(&cap->images);
 	INIT_LIST_HEAD(&cap->list);
 	refcount_set(&cap->ref, 1);
@@ -139,6 +148,7 @@ void msyncfs_capture_publish(struct msyncfs_capture *cap)
 	list_for_each_entry(img, &cap->images, list)
 		folio_clear_checked(img->folio);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_publish);
 
 /**
  * msyncfs_capture_redirty - the pages did not become durable
@@ -235,7 +245,14 @@ static bool msyncfs_capture_folio(struct msyncfs_capture *cap,
 				  struct address_space *mapping,
 				  struct msyncfs_image *img)
 {
-	if (folio->mapping != mapping || !folio_clear_dirty_for_io(folio))
+	if (folio->mapping != mapping)
+		return false;
+	/* Walks the mappings twice, but only until one store is known of. */
+	if (!cap->stored && folio_mapped(folio) && folio_mkclean(folio)) {
+		cap->stored = true;
+		folio_mark_dirty(folio);
+	}
+	if (!folio_clear_dirty_for_io(folio))
 		return false;
 	folio_start_writeback(folio);
 	if (folio_pos(folio) >= cap->size) {
@@ -298,7 +315,8 @@ static pgoff_t msyncfs_stretch(struct address_space *mapping, pgoff_t *first,
  * again meanwhile: page_mkwrite waits for the thaw. All pages of the stretch
  * with a dirty PTE are dirty already, so what the bitmap records is known.
  */
-static void msyncfs_protect(struct address_space *mapping, pgoff_t first,
+static void msyncfs_protect(struct msyncfs_capture *cap,
+			    struct address_space *mapping, pgoff_t first,
 			    pgoff_t last, unsigned long *bitmap)
 {
 #ifdef CONFIG_MAPPING_DIRTY_HELPERS
@@ -307,8 +325,9 @@ static void msyncfs_protect(struct address_space *mapping, pgoff_t first,
 	if (!mapping_mapped(mapping))
 		return;
 	wp_shared_mapping_range(mapping, first, nr);
-	clean_record_shared_mapping_range(mapping, first, nr, first, bitmap,
-					  &start, &end);
+	if (clean_record_shared_mapping_range(mapping, first, nr, first,
+					      bitmap, &start, &end))
+		cap->stored = true;
 #endif
 }
 
@@ -318,11 +337,11 @@ static void msyncfs_protect(struct address_space *mapping, pgoff_t first,
  * taken if there is memory at hand; else the capture is known to lack something.
  */
 static bool msyncfs_pool_refill(struct msyncfs_capture *cap,
-				struct list_head *pool, unsigned long limit)
+				unsigned long limit)
 {
 	struct msyncfs_image *img;
 
-	if (!list_empty(pool))
+	if (!list_empty(&cap->pool))
 		return true;
 	if (cap->nr >= limit)
 		return false;
@@ -331,7 +350,7 @@ static bool msyncfs_pool_refill(struct msyncfs_capture *cap,
 		cap->incomplete = true;
 		return false;
 	}
-	list_add(&img->list, pool);
+	list_add(&img->list, &cap->pool);
 	return true;
 }
 
@@ -339,7 +358,7 @@ static bool msyncfs_pool_refill(struct msyncfs_capture *cap,
 static bool msyncfs_capture_stretch(struct msyncfs_capture *cap,
 				    struct address_space *mapping,
 				    pgoff_t first, pgoff_t last,
-				    struct list_head *pool, unsigned long limit)
+				    unsigned long limit)
 {
 	struct msyncfs_image *img;
 	struct folio_batch fbatch;
@@ -351,23 +370,23 @@ static bool msyncfs_capture_stretch(struct msyncfs_capture *cap,
 		for (i = 0; i < folio_batch_count(&fbatch); i++) {
 			struct folio *folio = fbatch.folios[i];
 
-			if (!msyncfs_pool_refill(cap, pool, limit))
+			if (!msyncfs_pool_refill(cap, limit))
 				break;
-			img = list_first_entry(pool, struct msyncfs_image,
-					       list);
+			img = list_first_entry(&cap->pool,
+					       struct msyncfs_image, list);
 			folio_lock(folio);
 			msyncfs_capture_folio(cap, folio, mapping, img);
 			folio_unlock(folio);
 		}
 		folio_batch_release(&fbatch);
-		if (list_empty(pool) && !msyncfs_pool_refill(cap, pool, limit))
+		if (!msyncfs_pool_refill(cap, limit))
 			return false;
 	}
 	return true;
 }
 
 /* Copied pages have nothing to wait for; after the thaw, to keep that short. */
-static void msyncfs_capture_thaw(struct msyncfs_capture *cap)
+static void msyncfs_capture_end_copied(struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img;
 
@@ -377,36 +396,257 @@ static void msyncfs_capture_thaw(struct msyncfs_capture *cap)
 	}
 }
 
-/* The pass under the freeze. */
-static void msyncfs_capture_range(struct msyncfs_capture *cap,
-				  struct address_space *mapping, pgoff_t first,
-				  pgoff_t last, struct list_head *pool,
-				  unsigned long limit, unsigned long *bitmap)
+/* The pass under the freeze, over one range; false: no going on. */
+static bool msyncfs_capture_range(struct msyncfs_capture *cap, pgoff_t first,
+				  pgoff_t last, unsigned long limit,
+				  unsigned long *bitmap)
 {
+	struct address_space *mapping = cap->inode->i_mapping;
 	unsigned int nr;
 	pgoff_t end;
 
 	do {
 		end = msyncfs_stretch(mapping, &first, last, &nr);
 		if (!nr)
-			return;
+			return true;
 		if (nr >= MSYNCFS_STRETCH_MIN)
-			msyncfs_protect(mapping, first, end, bitmap);
-		if (!msyncfs_capture_stretch(cap, mapping, first, end, pool,
-					     limit))
-			return;
+			msyncfs_protect(cap, mapping, first, end, bitmap);
+		if (!msyncfs_capture_stretch(cap, mapping, first, end, limit))
+			return false;
 		first = end + 1;
 	} while (end < last);
+	return true;
+}
+
+/* The pass over one file. Ranges may overlap: a page is taken once. */
+static void msyncfs_capture_file(struct msyncfs_capture *cap,
+				 unsigned long limit, unsigned long *bitmap)
+{
+	pgoff_t next = 0;
+	unsigned int i;
+
+	cap->size = i_size_read(cap->inode);
+	for (i = 0; i < cap->nr_ranges; i++) {
+		const struct msyncfs_range *r = &cap->ranges[i];
+		pgoff_t first = max(r->first, next);
+
+		if (first > r->last)
+			continue;
+		if (!msyncfs_capture_range(cap, first, r->last, limit, bitmap))
+			return;
+		next = r->last + 1;
+		if (!next)
+			return;
+	}
+}
+
+/* Dirty pages in the ranges of a file, at most @limit; overlaps count twice. */
+static unsigned long msyncfs_capture_count(const struct msyncfs_capture *cap,
+					   unsigned long limit)
+{
+	unsigned long nr = 0;
+	unsigned int i;
+
+	for (i = 0; i < cap->nr_ranges && nr < limit; i++)
+		nr += msyncfs_count_dirty(cap->inode, cap->ranges[i].first,
+					  cap->ranges[i].last, limit - nr);
+	return nr;
+}
+
+static void msyncfs_set_freeze(struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+
+	if (list_is_singular(set)) {
+		cap = list_first_entry(set, struct msyncfs_capture, set);
+		down_write(&MSYNCFS_I(cap->inode)->i_freeze);
+		return;
+	}
+	list_for_each_entry(cap, set, set)
+		down_write_nest_lock(&MSYNCFS_I(cap->inode)->i_freeze,
+				     &MSYNCFS_SB(cap->inode->i_sb)->set_mutex);
+}
+
+static void msyncfs_set_thaw(struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+
+	list_for_each_entry_reverse(cap, set, set)
+		up_write(&MSYNCFS_I(cap->inode)->i_freeze);
+}
+
+/* One capture, still empty, for each file; the ranges are sorted by file. */
+static int msyncfs_set_alloc(const struct msyncfs_range *ranges,
+			     unsigned int nr, struct list_head *set)
+{
+	const struct msyncfs_range *end = ranges + nr;
+	struct msyncfs_capture *cap = NULL;
+
+	for (; ranges < end; ranges++) {
+		lockdep_assert_held(&MSYNCFS_I(ranges->inode)->i_commit_lock);
+		if (!cap || cap->inode != ranges->inode) {
+			cap = msyncfs_capture_alloc(ranges->inode, GFP_NOFS);
+			if (!cap)
+				return -ENOMEM;
+			cap->ranges = ranges;
+			list_add_tail(&cap->set, set);
+		}
+		cap->nr_ranges++;
+	}
+	return 0;
+}
+
+/* Memory for as many pages as are dirty now, and for some more. */
+static int msyncfs_set_prepare(struct list_head *set, unsigned long copy_max,
+			       unsigned long limit)
+{
+	struct msyncfs_capture *cap;
+	unsigned long total = 0;
+	int err;
+
+	list_for_each_entry(cap, set, set) {
+		cap->room = msyncfs_capture_count(cap, limit);
+		total += cap->room;
+	}
+	list_for_each_entry(cap, set, set) {
+		cap->copied = total <= copy_max;
+		cap->room = min(cap->room + cap->room / 8 + 4, limit);
+		msyncfs_drop_images(&cap->pool);
+		err = msyncfs_prealloc(&cap->pool, cap->room, cap->copied);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Under the freeze: is what has been prepared still enough? */
+static bool msyncfs_set_enough(struct list_head *set, unsigned long copy_max,
+			       unsigned long limit)
+{
+	struct msyncfs_capture *cap;
+	unsigned long nr, total = 0;
+	bool copied = true;
+
+	list_for_each_entry(cap, set, set) {
+		nr = msyncfs_capture_count(cap, limit);
+		if (nr > cap->room)
+			return false;
+		copied = cap->copied;
+		total += nr;
+	}
+	return !copied || total <= copy_max;
+}
+
+/* What capturing needed, and files of which nothing was taken. */
+static void msyncfs_set_trim(struct list_head *set, bool all)
+{
+	struct msyncfs_capture *cap, *next;
+
+	list_for_each_entry_safe(cap, next, set, set) {
+		msyncfs_drop_images(&cap->pool);
+		cap->ranges = NULL;
+		if (all || !cap->nr) {
+			list_del_init(&cap->set);
+			msyncfs_capture_put(cap);
+		}
+	}
+}
+
+/*
+ * POSIX: a write that msync causes marks the times. The first store to a page
+ * has done so, later ones did not fault.
+ */
+static void msyncfs_capture_times(struct msyncfs_capture *cap)
+{
+	if (cap->stored && !IS_NOCMTIME(cap->inode))
+		generic_update_time(cap->inode, S_MTIME | S_CTIME);
+}
+
+static void msyncfs_set_capture(struct list_head *set, unsigned long limit,
+				unsigned long *bitmap, u64 start)
+{
+	struct msyncfs_capture *cap;
+
+	list_for_each_entry(cap, set, set)
+		msyncfs_capture_file(cap, limit, bitmap);
+	msyncfs_set_thaw(set);
+	start = ktime_get_ns() - start;
+	list_for_each_entry(cap, set, set) {
+		trace_msyncfs_capture(cap->inode, cap->ranges[0].first,
+				      cap->ranges[cap->nr_ranges - 1].last,
+				      cap->nr, cap->copied, start);
+		if (cap->copied)
+			msyncfs_capture_end_copied(cap);
+		msyncfs_capture_times(cap);
+	}
+}
+
+/* Is any page dirty? */
+static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
+			      unsigned int nr)
+{
+	for (; nr--; ranges++) {
+		if (msyncfs_count_dirty(ranges->inode, ranges->first,
+					ranges->last, 1))
+			return true;
+	}
+	return false;
 }
 
 /**
- * msyncfs_capture - clean and copy the dirty pages of a range, as of one moment
+ * msyncfs_capture_set - clean and copy the dirty pages of ranges, as of one
+ *	moment
+ * @ranges: sorted by inode, then by first page
+ * @nr: how many
+ * @copy_max: more pages than that are not copied but put under writeback, for
+ *	their own blocks to be written
+ * @limit: take no more pages of a file than that, from its first range on
+ * @set: empty; gets a capture, linked by its member set, for each file of which
+ *	pages were taken
+ *
+ * The captures are the caller's to attach or redirty, and put.
+ *
+ * Context: caller holds i_commit_lock of every inode, and set_mutex if there are
+ * several; and none of what P4 forbids.
+ * Return: 0 or -ENOMEM; @set is empty then.
+ */
+int msyncfs_capture_set(const struct msyncfs_range *ranges, unsigned int nr,
+			unsigned long copy_max, unsigned long limit,
+			struct list_head *set)
+{
+	unsigned long *bitmap = NULL;
+	u64 start;
+	int err;
+
+	if (!msyncfs_any_dirty(ranges, nr))
+		return 0;
+	bitmap = bitmap_zalloc(MSYNCFS_STRETCH_MAX, GFP_NOFS);
+	err = bitmap ? msyncfs_set_alloc(ranges, nr, set) : -ENOMEM;
+	while (!err) {
+		err = msyncfs_set_prepare(set, copy_max, limit);
+		if (err)
+			break;
+		msyncfs_set_freeze(set);
+		start = ktime_get_ns();
+		if (msyncfs_set_enough(set, copy_max, limit)) {
+			msyncfs_set_capture(set, limit, bitmap, start);
+			break;
+		}
+		msyncfs_set_thaw(set);
+	}
+	msyncfs_set_trim(set, err);
+	bitmap_free(bitmap);
+	return err;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_set);
+
+/**
+ * msyncfs_capture - the same for one range of one file
  * @inode: file
  * @first: first page
  * @last: last page, inclusive
- * @copy_max: more pages than that are not copied but put under writeback, for
- *	their own blocks to be written
- * @limit: take no more pages than that, from @first on
+ * @copy_max: as there
+ * @limit: as there
  *
  * Context: caller holds i_commit_lock, and none of what P4 forbids.
  * Return: the capture, for the caller to attach or redirty, and put; NULL if
@@ -416,56 +656,19 @@ struct msyncfs_capture *msyncfs_capture(struct inode *inode, pgoff_t first,
 					pgoff_t last, unsigned long copy_max,
 					unsigned long limit)
 {
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	struct address_space *mapping = inode->i_mapping;
+	struct msyncfs_range range = {
+		.inode = inode, .first = first, .last = last,
+	};
 	struct msyncfs_capture *cap;
-	unsigned long nr, room, *bitmap;
-	LIST_HEAD(pool);
-	u64 start;
+	LIST_HEAD(set);
 	int err;
 
-	lockdep_assert_held(&mi->i_commit_lock);
-
-	nr = msyncfs_count_dirty(inode, first, last, limit);
-	if (!nr)
-		return NULL;
-	cap = msyncfs_capture_alloc(GFP_NOFS);
-	bitmap = bitmap_zalloc(MSYNCFS_STRETCH_MAX, GFP_NOFS);
-	if (!cap || !bitmap) {
-		err = -ENOMEM;
-		goto out;
-	}
-again:
-	/* Some more for pages that get dirty before the freeze. */
-	room = min(nr + nr / 8 + 4, limit);
-	cap->copied = nr <= copy_max;
-	msyncfs_drop_images(&pool);
-	err = msyncfs_prealloc(&pool, room, cap->copied);
+	err = msyncfs_capture_set(&range, 1, copy_max, limit, &set);
 	if (err)
-		goto out;
-
-	down_write(&mi->i_freeze);
-	start = ktime_get_ns();
-	nr = msyncfs_count_dirty(inode, first, last, limit);
-	if (nr > room || (cap->copied && nr > copy_max)) {
-		up_write(&mi->i_freeze);
-		goto again;
-	}
-	cap->size = i_size_read(inode);
-	msyncfs_capture_range(cap, mapping, first, last, &pool, limit, bitmap);
-	up_write(&mi->i_freeze);
-	trace_msyncfs_capture(inode, first, last, cap->nr, cap->copied,
-			      ktime_get_ns() - start);
-	if (cap->copied)
-		msyncfs_capture_thaw(cap);
-
-out:
-	msyncfs_drop_images(&pool);
-	bitmap_free(bitmap);
-	if (cap && (err || !cap->nr)) {
-		msyncfs_capture_put(cap);
-		cap = NULL;
-	}
-	return cap ?: ERR_PTR(err);
+		return ERR_PTR(err);
+	cap = list_first_entry_or_null(&set, struct msyncfs_capture, set);
+	if (cap)
+		list_del_init(&cap->set);
+	return cap;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture);

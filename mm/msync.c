@@ -1,104 +1,379 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * msync(MS_SYNC) and fsync: what the kernel calls once for each mapping in the
- * range of the system call. Capture, commit, and an honest answer.
+ * msync(2) with all its flags: checks the call, walks the mappings of the range,
+ * and turns those of msyncfs into ranges of files, which are then made durable
+ * (mm/sync.c) and dropped (mm/invalidate.c) together. What else is mapped in the
+ * range is treated exactly as the kernel's own msync(2) does.
+ *
+ * This is what MSYNCFS_IOC_MSYNC and, in place of the system call,
+ * msyncfs_hook.ko call. The kernel's own reaches msyncfs_fsync() alone, and with
+ * MS_SYNC only.
  */
+#include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/pagemap.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/uaccess.h>
 
 #include "msyncfs.h"
 #include "trace.h"
 
-/* Attributes that changed without an operation of their own. */
-static int msyncfs_sync_attrs(struct inode *inode)
-{
-	struct msyncfs_op op;
-	int err;
+/* Mappings that need no memory to be remembered. */
+#define MSYNCFS_CALL_FEW	4
 
-	if (!test_bit(MSYNCFS_I_DIRTY, &MSYNCFS_I(inode)->i_flags))
-		return 0;
-	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
-	if (err)
-		return err;
-	msyncfs_inode_dirty(&op, inode, false);
-	msyncfs_op_end(&op);
+/**
+ * struct msyncfs_call - an msync under way
+ * @flags: MS_*
+ * @unmapped: -ENOMEM as soon as a page is found not to be mapped, else 0
+ * @refused: nothing is to be done, not even with what has been gathered
+ * @ranges: of files of msyncfs; with references of the files
+ * @nr: how many
+ * @max: how many there is room for
+ * @few: the room at first
+ */
+struct msyncfs_call {
+	int			flags;
+	int			unmapped;
+	bool			refused;
+	struct msyncfs_range	*ranges;
+	unsigned int		nr;
+	unsigned int		max;
+	struct msyncfs_range	few[MSYNCFS_CALL_FEW];
+};
+
+static bool msyncfs_vma(const struct vm_area_struct *vma)
+{
+	return vma->vm_ops == &msyncfs_vm_ops;
+}
+
+static bool msyncfs_bsd(struct inode *inode)
+{
+	return MSYNCFS_SB(inode->i_sb)->semantics == MSYNCFS_MSYNC_BSD;
+}
+
+static int msyncfs_call_grow(struct msyncfs_call *call)
+{
+	struct msyncfs_range *more;
+
+	more = kvmalloc_array(call->max, 2 * sizeof(*more), GFP_KERNEL);
+	if (!more)
+		return -ENOMEM;
+	memcpy(more, call->ranges, call->nr * sizeof(*more));
+	if (call->ranges != call->few)
+		kvfree(call->ranges);
+	call->ranges = more;
+	call->max *= 2;
 	return 0;
 }
 
-/**
- * msyncfs_sync_inode - make a range of a file durable
- * @inode: file
- * @start: first byte
- * @end: last byte, inclusive
- * @datasync: leave out times and the like
- *
- * All dirty pages of the range become durable in one record, together with what
- * is needed to read them (G1, G2). Nothing dirty, and nothing of this inode on
- * its way: no device command.
- *
- * Context: sleeps for the device. Caller holds none of what P4 forbids, and not
- * i_commit_lock; it may hold i_rwsem (P5).
- * Return: 0, or why the range is not durable; its pages are dirty then.
+/*
+ * Remembers [@start, @end) of a mapping. Also of one that cannot be written
+ * through (no VM_SHARED): the pages may be dirty by others, and are to be
+ * dropped all the same. Mappings that mprotect() has split are one range.
  */
-int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
-		       bool datasync)
+static int msyncfs_call_add(struct msyncfs_call *call,
+			    struct vm_area_struct *vma, unsigned long start,
+			    unsigned long end)
 {
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	struct super_block *sb = inode->i_sb;
-	struct msyncfs_capture *cap;
-	int err = 0, err2;
+	pgoff_t first = vma->vm_pgoff + ((start - vma->vm_start) >> PAGE_SHIFT);
+	pgoff_t last = first + ((end - start) >> PAGE_SHIFT) - 1;
+	struct msyncfs_range *range;
+	int err;
 
-	mutex_lock(&mi->i_commit_lock);
-	cap = msyncfs_capture(inode, start >> PAGE_SHIFT, end >> PAGE_SHIFT,
-			      MSYNCFS_SB(sb)->record_images / 2, ULONG_MAX);
-	if (IS_ERR(cap)) {
-		mutex_unlock(&mi->i_commit_lock);
-		return PTR_ERR(cap);
+	if (msyncfs_bsd(file_inode(vma->vm_file)) &&
+	    (call->flags & MS_ASYNC) && (call->flags & MS_INVALIDATE)) {
+		call->refused = true;
+		return -EINVAL;
 	}
-	if (cap)
-		err = msyncfs_attach(inode, cap, !datasync);
-	mutex_unlock(&mi->i_commit_lock);
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return 0;
+	range = &call->ranges[call->nr];
+	if (call->nr && range[-1].file == vma->vm_file &&
+	    range[-1].last + 1 == first) {
+		range[-1].last = last;
+		return 0;
+	}
+	if (call->nr == call->max) {
+		err = msyncfs_call_grow(call);
+		if (err)
+			return err;
+	}
+	call->ranges[call->nr++] = (struct msyncfs_range) {
+		.inode = file_inode(vma->vm_file),
+		.file = get_file(vma->vm_file),
+		.first = first,
+		.last = last,
+	};
+	return 0;
+}
 
-	if (!err && !datasync)
-		err = msyncfs_sync_attrs(inode);
-	if (!err) {
-		err = msyncfs_commit(sb, datasync ? READ_ONCE(mi->i_data_tid) :
-						    READ_ONCE(mi->i_tid));
+/*
+ * MS_INVALIDATE, before a mapping of others is written: is anything of what comes
+ * next locked? That counts for a range that has to do with msyncfs; otherwise the
+ * kernel's msync(2) would find out only when it gets there.
+ */
+static bool msyncfs_call_locked(struct msyncfs_call *call, unsigned long start,
+				unsigned long end)
+{
+	bool ours = call->nr, locked = false;
+	struct vm_area_struct *vma;
+
+	while (start < end && !(ours && locked)) {
+		vma = find_vma(current->mm, start);
+		if (!vma || vma->vm_start >= end)
+			break;
+		ours |= msyncfs_vma(vma);
+		locked |= !!(vma->vm_flags & VM_LOCKED);
+		start = vma->vm_end;
 	}
-	if (cap) {
-		err2 = cap->incomplete ? -ENOMEM : READ_ONCE(cap->error);
-		msyncfs_capture_put(cap);
+	return ours && locked;
+}
+
+/* A file on which fsync(2) does nothing, as on tmpfs, need not be asked. */
+static bool msyncfs_call_fsyncs(struct msyncfs_call *call,
+				struct vm_area_struct *vma)
+{
+	return (call->flags & MS_SYNC) && vma->vm_file &&
+	       (vma->vm_flags & VM_SHARED) &&
+	       vma->vm_file->f_op->fsync != noop_fsync;
+}
+
+/* A mapping of others, which is synced here and now; mmap_lock is dropped. */
+static int msyncfs_call_fsync(struct vm_area_struct *vma, unsigned long start,
+			      unsigned long end)
+{
+	loff_t pos = ((loff_t)vma->vm_pgoff << PAGE_SHIFT) + start -
+		     vma->vm_start;
+	struct file *file = get_file(vma->vm_file);
+	int err;
+
+	mmap_read_unlock(current->mm);
+	err = vfs_fsync_range(file, pos, pos + (end - start) - 1, 1);
+	fput(file);
+	return err;
+}
+
+/*
+ * The loop of the kernel's msync(2), which syncs mappings one by one; those of
+ * msyncfs are gathered.
+ */
+static int msyncfs_call_walk(struct msyncfs_call *call, unsigned long start,
+			     unsigned long end)
+{
+	bool invalidate = call->flags & MS_INVALIDATE;
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	unsigned long from;
+	int err = 0;
+
+	mmap_read_lock(mm);
+	while (start < end) {
+		vma = find_vma(mm, start);
+		if (!vma || start < vma->vm_start)
+			call->unmapped = -ENOMEM;
+		if (!vma || end <= vma->vm_start)
+			break;
+		from = max(start, vma->vm_start);
+		start = min(end, vma->vm_end);
+		if (invalidate && (vma->vm_flags & VM_LOCKED)) {
+			call->refused = true;
+			err = -EBUSY;
+			break;
+		}
+		if (msyncfs_vma(vma)) {
+			err = msyncfs_call_add(call, vma, from, start);
+			if (err)
+				break;
+		} else if (msyncfs_call_fsyncs(call, vma)) {
+			if (invalidate &&
+			    msyncfs_call_locked(call, start, end)) {
+				call->refused = true;
+				err = -EBUSY;
+				break;
+			}
+			err = msyncfs_call_fsync(vma, from, start);
+			if (err || start == end)
+				return err;
+			mmap_read_lock(mm);
+		}
+	}
+	mmap_read_unlock(mm);
+	return err;
+}
+
+static int msyncfs_range_cmp(const void *a, const void *b)
+{
+	const struct msyncfs_range *x = a, *y = b;
+
+	if (x->inode->i_sb != y->inode->i_sb)
+		return x->inode->i_sb < y->inode->i_sb ? -1 : 1;
+	if (x->inode != y->inode)
+		return x->inode < y->inode ? -1 : 1;
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Makes ranges durable, and says to every open file what went wrong (G4). */
+static int msyncfs_sync_files(struct msyncfs_range *ranges, unsigned int nr)
+{
+	int err = msyncfs_sync_ranges(ranges, nr, true), err2;
+	unsigned int i;
+
+	for (i = 0; i < nr && !err; i++)
+		err = msyncfs_dio_flush(ranges[i].inode);
+	for (i = 0; i < nr; i++) {
+		err2 = file_check_and_advance_wb_err(ranges[i].file);
 		if (!err)
 			err = err2;
 	}
 	return err;
 }
 
-/**
- * msyncfs_fsync - file_operations: fsync, fdatasync and msync(MS_SYNC)
- * @file: open file
- * @start: first byte
- * @end: last byte, inclusive
- * @datasync: as fdatasync(2); msync(2) sets it
- *
- * Context: may be called with i_rwsem held, by O_DSYNC direct writes (P5).
- * Return: 0; -EIO, -ENOSPC or whatever kept the range, or an earlier write-back
- * that this open file has not been told about, from becoming durable (G4).
- */
-int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+/* Drops ranges that are durable, after bringing them home (P7). */
+static int msyncfs_invalidate_files(struct msyncfs_range *ranges,
+				    unsigned int nr)
 {
-	struct inode *inode = file_inode(file);
-	int err, err2;
+	unsigned int i;
+	int err = 0, err2;
 
-	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
-		return -EIO;
-	trace_msyncfs_fsync_enter(inode, start, end, datasync);
-	err = msyncfs_sync_inode(inode, start, end, datasync);
-	if (!err)
-		err = msyncfs_dio_flush(inode);
-	err2 = file_check_and_advance_wb_err(file);
-	if (!err)
-		err = err2;
-	trace_msyncfs_fsync_exit(inode, start, end, err);
+	for (i = 0; i < nr && !err; i++)
+		err = msyncfs_home_range(ranges[i].inode,
+					 (loff_t)ranges[i].first << PAGE_SHIFT,
+					 ((loff_t)(ranges[i].last + 1) <<
+					  PAGE_SHIFT) - 1);
+	if (err)
+		return err;
+	for (i = 0; i < nr; i++) {
+		err2 = msyncfs_invalidate(ranges[i].inode, ranges[i].first,
+					  ranges[i].last);
+		if (!err)
+			err = err2;
+	}
 	return err;
 }
+
+/* What the flags ask for, on the ranges of one mount. */
+static int msyncfs_call_mount(struct msyncfs_range *ranges, unsigned int nr,
+			      int flags)
+{
+	int err;
+
+	if (msyncfs_is_dead(MSYNCFS_SB(ranges->inode->i_sb)))
+		return -EIO;
+	if (!flags)
+		flags = msyncfs_bsd(ranges->inode) ? MS_SYNC : MS_ASYNC;
+	if (flags == MS_ASYNC)
+		return msyncfs_start_ranges(ranges, nr);
+	err = msyncfs_sync_files(ranges, nr);
+	if (!err && (flags & MS_INVALIDATE))
+		err = msyncfs_invalidate_files(ranges, nr);
+	return err;
+}
+
+/* What has been gathered, mount by mount. */
+static int msyncfs_call_ranges(struct msyncfs_call *call)
+{
+	struct msyncfs_range *range = call->ranges, *end = range + call->nr;
+	struct msyncfs_range *next;
+	int err = 0, err2;
+
+	if (call->nr > 1)
+		sort(range, call->nr, sizeof(*range), msyncfs_range_cmp, NULL);
+	for (; range < end; range = next) {
+		for (next = range; next < end; next++)
+			if (next->inode->i_sb != range->inode->i_sb)
+				break;
+		err2 = msyncfs_call_mount(range, next - range, call->flags);
+		if (!err)
+			err = err2;
+	}
+	return err;
+}
+
+static int msyncfs_call_run(unsigned long start, unsigned long end, int flags)
+{
+	struct msyncfs_call call;
+	int err, err2 = 0;
+
+	/* Not all of it: others' calls are to cost what they did. */
+	call.flags = flags;
+	call.unmapped = 0;
+	call.refused = false;
+	call.ranges = call.few;
+	call.nr = 0;
+	call.max = MSYNCFS_CALL_FEW;
+	err = msyncfs_call_walk(&call, start, end);
+	if (call.nr) {
+		if (!call.refused)
+			err2 = msyncfs_call_ranges(&call);
+		while (call.nr--)
+			fput(call.ranges[call.nr].file);
+		if (call.ranges != call.few)
+			kvfree(call.ranges);
+	}
+	return err ?: err2 ?: call.unmapped;
+}
+
+/*
+ * Nothing to do, for the kernel: the length is 0, or so large that rounding it up
+ * makes it 0. On msyncfs the latter is a range that wraps, and BSD's 0 is
+ * the whole mapping.
+ */
+static int msyncfs_call_empty(unsigned long start, size_t len, int flags)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	bool ours = false, bsd = false;
+	unsigned long end = 0;
+
+	mmap_read_lock(mm);
+	vma = find_vma(mm, start);
+	if (vma && vma->vm_start <= start && msyncfs_vma(vma)) {
+		ours = true;
+		bsd = msyncfs_bsd(file_inode(vma->vm_file));
+		start = vma->vm_start;
+		end = vma->vm_end;
+	}
+	mmap_read_unlock(mm);
+	if (len)
+		return ours ? -ENOMEM : 0;
+	return bsd ? msyncfs_call_run(start, end, flags) : 0;
+}
+
+/**
+ * msyncfs_msync - msync(2)
+ * @start: first byte, in the address space of the caller
+ * @len: length in bytes
+ * @flags: MS_ASYNC, MS_SYNC, MS_INVALIDATE
+ *
+ * See Documentation/msync.rst for what each case does, why, and where that is
+ * written down.
+ *
+ * Context: process context, without locks.
+ * Return: 0; -EINVAL, -ENOMEM, -EBUSY as there; -EIO, -ENOSPC or whatever kept
+ * the range from becoming durable.
+ */
+int msyncfs_msync(unsigned long start, size_t len, int flags)
+{
+	unsigned long end;
+	int err;
+
+	start = untagged_addr(start);
+	trace_msyncfs_msync_enter(start, len, flags);
+	err = -EINVAL;
+	if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) ||
+	    offset_in_page(start) || (flags & MS_ASYNC && flags & MS_SYNC))
+		goto out;
+	end = start + PAGE_ALIGN(len);
+	if (end < start)
+		err = -ENOMEM;
+	else if (end == start)
+		err = msyncfs_call_empty(start, len, flags);
+	else
+		err = msyncfs_call_run(start, end, flags);
+out:
+	trace_msyncfs_msync_exit(start, len, flags, err);
+	return err;
+}
+EXPORT_SYMBOL_GPL(msyncfs_msync);

@@ -36,5 +36,5 @@ boot_prepare() {
 	[ -z "${BREAK:-}" ] || args+=(-p mke2fs)
 	for f in "$SCRIPTS"/guest/*; do args+=(-a "$f:tests/${f##*/}"); done
 	"$SCRIPTS/initramfs.sh" -o "$INITRD" -R "$RELEASE" ${modroot:+-K "$modroot"} -m "$mods" \
-		"${args[@]}" -p xfs_io -p dmsetup
+		"${args[@]}" -p xfs_io -p dmsetup -p mkfs.ext4 -p fsck.ext4 -p mkfs.xfs
 }

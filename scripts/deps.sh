@@ -9,7 +9,7 @@ packages() {
 	build)	echo build-essential kmod "linux-headers-$SERIES-amd64" ;;
 	tools)	echo build-essential libxxhash-dev libblkid-dev ;;
 	qemu)	echo qemu-system-x86 busybox-static cpio kmod util-linux ;;
-	e2e)	echo xfsprogs e2fsprogs dmsetup ;;
+	e2e)	echo e2fsprogs xfsprogs dmsetup ;;
 	kernel)	echo build-essential "linux-source-$SERIES" xz-utils flex bison bc \
 			libelf-dev libssl-dev kmod python3 cpio ;;
 	check)	echo sparse shellcheck codespell coccinelle clang-format perl \

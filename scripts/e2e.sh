@@ -4,15 +4,16 @@
 #
 # -D  on the debug kernel of the KUnit suites instead of the stock kernel
 #
-# All guest tests share one boot.  When the guest dies, the test that ran then
-# has failed and the others get a new guest.  That guest and the tests on the
-# host run side by side, as many as there are CPUs, but at most two.
+# All guest tests share one boot, those that load msyncfs_hook (t_hook) another
+# one.  When a guest dies, the test that ran then has failed and the others get
+# a new guest.  The guests and the tests on the host run side by side, as many as
+# there are CPUs, but at most two.
 #
 # In the environment:
 # RUN=NAME         keeps runs at the same time apart (build/e2e-NAME)
 # BESIDE=PID       a process that counts as one of those side by side
 # PATIENCE=N       all limits of time are N times as long
-# COST_CALLS, CRASH_ROUNDS, CRASH_STATES, CRASH_SEED: see the tests
+# COST_CALLS, HOOK_ROUNDS, CRASH_ROUNDS, CRASH_STATES, CRASH_SEED: see the tests
 
 . "$(dirname "$0")/common.sh"
 . "$SCRIPTS/boot.sh"
@@ -55,21 +56,24 @@ cases() {
 boot_prepare "$OUT" "$debug"
 SLOW=$((SLOW * ${PATIENCE:-1}))
 
-# One guest for the tests in $1; what they said goes to the results.  Prints the
-# tests that did not get their turn.
-round=0
+# run_guest JOB ROUND TESTS: one guest for the tests; what they said goes to the
+# results.  Prints the tests that did not get their turn.
 run_guest() {
-	local dir=$OUT/guest$round results=$OUT/results.guest
-	local t c left='' running problem died=''
+	local job=$1 dir=$OUT/$1$2 results=$OUT/results.$1
+	local t c left='' running problem died='' accel=''
+	# Code that is patched while another CPU of the guest translates it can
+	# stay in the translation before QEMU 8.1.
+	[ "$job" != livepatch ] || accel=tcg,thread=single
 	mkdir -p "$dir"
-	tr ' ' '\n' <<<"$1" | grep . >"$dir/tests.list"
-	printf 'SLOW=%q COST_CALLS=%q\n' "$SLOW" "${COST_CALLS:-}" >"$dir/tests.env"
+	tr ' ' '\n' <<<"$3" | grep . >"$dir/tests.list"
+	printf 'SLOW=%q COST_CALLS=%q HOOK_ROUNDS=%q\n' "$SLOW" "${COST_CALLS:-}" \
+		"${HOOK_ROUNDS:-}" >"$dir/tests.env"
 	"$SCRIPTS/initramfs.sh" -b -o "$dir/list" -a "$dir/tests.list:tests.list" \
 		-a "$dir/tests.env:tests.env" -a "$SCRIPTS/guest/run-tests:run.sh"
-	rm -f "$OUT"/disk[12].raw
-	truncate -s 1G "$OUT/disk1.raw" "$OUT/disk2.raw"
-	"$SCRIPTS/vm.sh" -v -n "end-to-end guest" -o "$dir" -k "$VMLINUZ" -i "$INITRD,$dir/list" \
-		-m "$MEM" -d "$OUT/disk1.raw,serial=disk1" -d "$OUT/disk2.raw,serial=disk2" \
+	rm -f "$OUT/$job"-disk[12].raw
+	truncate -s 1G "$OUT/$job-disk1.raw" "$OUT/$job-disk2.raw"
+	VM_ACCEL=$accel "$SCRIPTS/vm.sh" -v -n "end-to-end $job" -o "$dir" -k "$VMLINUZ" -i "$INITRD,$dir/list" \
+		-m "$MEM" -d "$OUT/$job-disk1.raw,serial=disk1" -d "$OUT/$job-disk2.raw,serial=disk2" \
 		-a "$CMDLINE" -t $((1200 * SLOW)) -q $((150 * SLOW)) || died=1
 
 	running=$(awk '$1 == "begin" { t = $2 } $1 == "end" { t = "" } END { print t }' "$dir/channel.log")
@@ -100,7 +104,7 @@ run_guest() {
 	problem=$("$SCRIPTS/kernel-trouble.sh" "$dir/console.boot" | head -n 1) || true
 	[ -z "$problem" ] || echo "not ok e2e.boot  $problem" >>"$results"
 	if [ -n "$died" ] && ! grep -q '^not ok' "$results"; then
-		echo "not ok e2e.guest$round  $(head -n 1 "$dir/problems.log")" >>"$results"
+		echo "not ok e2e.$job$2  $(head -n 1 "$dir/problems.log")" >>"$results"
 	fi
 	if [ -z "$running" ] && [ -n "$left" ]; then
 		# It died outside of any test: trying again would not help.
@@ -112,13 +116,14 @@ run_guest() {
 	echo "$left"
 }
 
+# guest_tests JOB TESTS
 guest_tests() {
-	local rest=$1
+	local rest=$2 round=0
 	while [ -n "${rest// /}" ]; do
 		round=$((round + 1))
 		rest=${rest//$'\n'/ }
 		say "end-to-end tests on $RELEASE: $rest"
-		rest=$(run_guest "$rest")
+		rest=$(run_guest "$1" $round "$rest")
 	done
 }
 
@@ -160,7 +165,12 @@ job() {
 	"$@" &
 }
 
-[ -z "$guest" ] || job guest guest_tests "$guest"
+plain='' livepatch=''
+for t in $guest; do
+	if grep -qw t_hook "$SCRIPTS/guest/$t.sh"; then livepatch="$livepatch $t"; else plain="$plain $t"; fi
+done
+[ -z "$plain" ] || job guest guest_tests guest "$plain"
+[ -z "$livepatch" ] || job livepatch guest_tests livepatch "$livepatch"
 # Those that take longest first.
 order=$(for t in $host; do
 	echo "$(sed -n 's/^# Timeout: *//p' "$SCRIPTS/host/$t.sh") $t"

@@ -8,8 +8,8 @@
 . "$(dirname "$0")/common.sh"
 if [ "${1:-}" = -s ]; then
 	shift
-	[ $# -gt 0 ] || set -- cost crash
-	export COST_CALLS=${COST_CALLS:-10000} CRASH_ROUNDS=${CRASH_ROUNDS:-50} \
+	[ $# -gt 0 ] || set -- cost crash hook
+	export HOOK_ROUNDS=${HOOK_ROUNDS:-200} COST_CALLS=${COST_CALLS:-10000} CRASH_ROUNDS=${CRASH_ROUNDS:-50} \
 		PATIENCE=${PATIENCE:-5}
 fi
 kunit=1 fsck=1 e2e=1

@@ -106,6 +106,31 @@ t_fresh() {
 	t_mount "$DISK" "${1:-}"
 }
 
+T_KLP=/sys/kernel/livepatch/msyncfs_hook
+
+# t_hook: from here on msync(2) means what it says
+t_hook() {
+	t_run modprobe msyncfs_hook
+	t_n=0
+	while [ "$(cat $T_KLP/transition)" != 0 ]; do
+		t_n=$((t_n + 1))
+		[ $t_n -lt 600 ] || t_die "the transition of msyncfs_hook does not end"
+		sleep 0.1
+	done
+}
+
+# t_unhook: the kernel's own again
+t_unhook() {
+	echo 0 >$T_KLP/enabled
+	t_n=0
+	while [ -d $T_KLP ]; do
+		t_n=$((t_n + 1))
+		[ $t_n -lt 600 ] || t_die "msyncfs_hook does not go"
+		sleep 0.1
+	done
+	t_run rmmod msyncfs_hook
+}
+
 # t_log TEXT: is it in the kernel log since this case began?
 t_log() {
 	dmesg | awk -v c="msyncfs-test: case $t_current" \

@@ -15,7 +15,31 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define MSYNCFS_IOC_MAGIC	0xb5	/* no commands yet */
+#define MSYNCFS_IOC_MAGIC	0xb5
+
+/**
+ * struct msyncfs_msync - argument of MSYNCFS_IOC_MSYNC
+ * @addr: first byte of the range, in the address space of the caller; a
+ *	multiple of the page size
+ * @len: length in bytes, rounded up to whole pages
+ * @flags: MS_ASYNC, MS_SYNC and MS_INVALIDATE of <sys/mman.h>
+ * @reserved: zero
+ */
+struct msyncfs_msync {
+	__u64	addr;
+	__u64	len;
+	__u32	flags;
+	__u32	reserved;
+};
+
+/*
+ * msync(2) with all that its flags promise, on a kernel without msyncfs_hook.
+ * On any open file or directory of a msyncfs mount; what counts is the range,
+ * not the file that the ioctl is called on. Results and errors are those of
+ * msync(2), see Documentation/msync.rst; EINVAL also if @reserved is not zero,
+ * EFAULT if the structure cannot be read.
+ */
+#define MSYNCFS_IOC_MSYNC	_IOW(MSYNCFS_IOC_MAGIC, 1, struct msyncfs_msync)
 
 /*
  * Stop the filesystem where it is, as after the loss of the device: from then

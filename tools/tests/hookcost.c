@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What one msync costs on a file of another filesystem, in nanoseconds of a
+ * clock that counts instructions: for a comparison with and without the hook.
+ *
+ * Usage: hookcost DIR
+ *
+ * Prints lines "ROW NS RESULT": the median of many calls, and what all of them
+ * returned.
+ */
+#include "check.h"
+
+#include <sys/mman.h>
+#include <time.h>
+
+#define PAGE 4096UL
+#define PAGES 512
+#define CALLS 101
+
+/* Each row: what is stored to, then the call that counts. */
+static const struct row {
+	const char *name;
+	unsigned int dirty;	/* scattered pages, stored to before each call */
+	size_t start, len;	/* pages; a hole lies behind the mapping */
+	int flags;
+} rows[] = {
+	{ "sync-1",		1, 0, PAGES, MS_SYNC },
+	{ "sync-64",		64, 0, PAGES, MS_SYNC },
+	{ "sync-clean",		0, 0, PAGES, MS_SYNC },
+	{ "sync-hole",		1, 0, PAGES + 1, MS_SYNC },
+	{ "async",		1, 0, PAGES, MS_ASYNC },
+	{ "invalidate",		1, 0, PAGES, MS_INVALIDATE },
+	{ "sync-invalidate",	1, 0, PAGES, MS_SYNC | MS_INVALIDATE },
+	{ "no-flags",		1, 0, PAGES, 0 },
+	{ "nothing",		1, 0, 0, MS_SYNC },
+	{ "unmapped",		0, PAGES, 1, MS_SYNC },
+	{ "both",		0, 0, PAGES, MS_SYNC | MS_ASYNC },
+	{}
+};
+
+static long long now(void)
+{
+	struct timespec ts;
+
+	CHECK(!clock_gettime(CLOCK_MONOTONIC, &ts));
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	long long x = *(const long long *)a, y = *(const long long *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void measure(char *map, const struct row *row)
+{
+	long long ns[CALLS];
+	int result = 0, got;
+	unsigned int i, n;
+
+	for (n = 0; n < CALLS; n++) {
+		for (i = 0; i < row->dirty; i++)
+			map[i * (PAGES / 64) * PAGE]++;
+		ns[n] = now();
+		got = msync(map + row->start * PAGE, row->len * PAGE,
+			    row->flags) ? errno : 0;
+		ns[n] = now() - ns[n];
+		errno = 0;
+		if (n)
+			SAME(got, result);
+		result = got;
+	}
+	qsort(ns, CALLS, sizeof(*ns), compare);
+	printf("%s %lld %s\n", row->name, ns[CALLS / 2],
+	       result ? strerrorname_np(result) : "0");
+}
+
+int main(int argc, char **argv)
+{
+	const struct row *row;
+	char name[256], *map;
+	int fd;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s DIR\n", argv[0]);
+		return 2;
+	}
+	snprintf(name, sizeof(name), "%s/hookcost", argv[1]);
+	fd = open(name, O_RDWR | O_CREAT, 0644);
+	CHECK(fd >= 0);
+	CHECK(!ftruncate(fd, PAGES * PAGE));
+	map = mmap(NULL, (PAGES + 1) * PAGE, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(map != MAP_FAILED);
+	CHECK(!munmap(map + PAGES * PAGE, PAGE));
+	CHECK(mmap(map, PAGES * PAGE, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_FIXED, fd, 0) == map);
+	memset(map, 1, PAGES * PAGE);
+	CHECK(!msync(map, PAGES * PAGE, MS_SYNC));
+	for (row = rows; row->name; row++)
+		measure(map, row);
+	return 0;
+}

@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of msync share: the doors through which a call gets to the
+ * filesystem, files whose pages tell their generation, and a crash.
+ *
+ * Usage of each program: PROGRAM MNT DOOR TEST. Doors:
+ *
+ *	stock		msync(2), and no hook
+ *	unhooked	the same, after there was one
+ *	hook		msync(2), with msyncfs_hook
+ *	ioctl		MSYNCFS_IOC_MSYNC
+ *	stock32, hook32, ioctl32	the same as 32-bit system calls
+ *
+ * In the environment, see scripts/guest/msync-doors:
+ *
+ *	OPTIONS		of the mount on MNT
+ *	DM		name of the device-mapper device that is mounted
+ *	DISK, SECTORS	what that maps, one to one, and how much
+ *	DISK2		the disk of all else
+ *	PIN		name of another device-mapper device
+ *	OTHERS		directories of other filesystems and mounts
+ *
+ * The periodic writeback is off: what becomes durable was asked for.
+ */
+#ifndef MSYNCFS_TESTS_MSYNC_H
+#define MSYNCFS_TESTS_MSYNC_H
+
+#include "check.h"
+
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <linux/msyncfs.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define PAGE	4096UL
+#define LIMIT	200		/* seconds; a test that takes longer hangs */
+
+enum how { SYSCALL, IOCTL };
+
+static struct {
+	const char *name;
+	enum how how;
+	bool full;		/* all flags mean what they say */
+	bool compat;		/* by int $0x80 */
+} door;
+
+static struct {
+	const char *mnt, *test;
+	char dir[64];
+	int door_fd;
+} run = { .door_fd = -1 };
+
+/* ---- the call ----------------------------------------------------------- */
+
+#define I386_IOCTL	54
+#define I386_MSYNC	144
+
+static inline long int80(unsigned long nr, unsigned long a, unsigned long b,
+			 unsigned long c)
+{
+	long ret;
+
+	asm volatile("int $0x80" : "=a" (ret)
+		     : "a" (nr), "b" (a), "c" (b), "d" (c)
+		     : "memory", "r8", "r9", "r10", "r11");
+	ret = (int)ret;
+	if (ret < 0) {
+		errno = -ret;
+		return -1;
+	}
+	return ret;
+}
+
+static inline int call_ioctl(int fd, void *arg)
+{
+	if (door.compat)
+		return int80(I386_IOCTL, fd, MSYNCFS_IOC_MSYNC,
+			     (unsigned long)arg);
+	return ioctl(fd, MSYNCFS_IOC_MSYNC, arg);
+}
+
+/* msync() through the door. */
+static inline int call(const void *addr, size_t len, int flags)
+{
+	/* Not on the stack: that is out of reach for 32 bits. */
+	static struct msyncfs_msync m[64];
+	static unsigned int next;
+	struct msyncfs_msync *arg;
+
+	if (door.how == SYSCALL && door.compat)
+		return int80(I386_MSYNC, (unsigned long)addr, len, flags);
+	if (door.how == SYSCALL)
+		return syscall(SYS_msync, addr, len, flags);
+	arg = &m[__atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % 64];
+	*arg = (struct msyncfs_msync){
+		.addr = (unsigned long)addr, .len = len, .flags = flags,
+	};
+	return call_ioctl(run.door_fd, arg);
+}
+
+/* ---- pages -------------------------------------------------------------- */
+
+static inline void put_page_gen(char *page, uint64_t gen)
+{
+	static const unsigned int at[] = { 0, 1024, 2048, PAGE - 8 };
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		memcpy(page + at[i], &gen, sizeof(gen));
+}
+
+/* The generation that the page is of, all of it. */
+static inline uint64_t page_gen(const char *page)
+{
+	uint64_t first, gen;
+	unsigned int at;
+
+	memcpy(&first, page, sizeof(first));
+	for (at = 1024; at <= PAGE; at += 1024) {
+		memcpy(&gen, page + (at < 3072 ? at : PAGE - 8), sizeof(gen));
+		if (gen != first) {
+			fprintf(stderr, "a page of generations %lu and %lu\n",
+				first, gen);
+			exit(1);
+		}
+	}
+	return first;
+}
+
+static inline void store(char *map, unsigned long nr, uint64_t gen)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr; i++)
+		put_page_gen(map + i * PAGE, gen);
+}
+
+/* All @nr pages are of generation @gen; @what says which pages these are. */
+static inline void expect(const char *map, unsigned long nr, uint64_t gen,
+			  const char *what)
+{
+	unsigned long i;
+	uint64_t got;
+
+	errno = 0;
+	for (i = 0; i < nr; i++) {
+		got = page_gen(map + i * PAGE);
+		if (got == gen)
+			continue;
+		fprintf(stderr, "%s: page %lu of %lu is of generation %lu, not %lu\n",
+			what, i, nr, got, gen);
+		exit(1);
+	}
+}
+
+static inline int open_file(const char *name, int flags)
+{
+	int fd = open(name, O_RDWR | flags, 0644);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static inline void expect_file(const char *name, unsigned long first,
+			       unsigned long nr, uint64_t gen)
+{
+	char *buf = malloc(nr * PAGE);
+	int fd = open_file(name, 0);
+
+	CHECK(buf);
+	SAME(pread(fd, buf, nr * PAGE, first * PAGE), nr * PAGE);
+	expect(buf, nr, gen, name);
+	CHECK(!close(fd));
+	free(buf);
+}
+
+/* A file of @nr pages, generation 1, durable. */
+static inline int new_file(const char *name, unsigned long nr)
+{
+	char *buf = calloc(nr, PAGE);
+	int fd = open_file(name, O_CREAT | O_EXCL);
+
+	CHECK(buf);
+	store(buf, nr, 1);
+	SAME(write(fd, buf, nr * PAGE), nr * PAGE);
+	CHECK(!fsync(fd));
+	free(buf);
+	return fd;
+}
+
+/* Maps pages; where a 32-bit call can name them. @at: exactly there. */
+static inline char *map_at(void *at, int fd, unsigned long first,
+			   unsigned long nr, int prot, int flags)
+{
+	char *p;
+
+	if (at)
+		flags |= MAP_FIXED;
+	else if (door.compat)
+		flags |= MAP_32BIT;
+	if (fd < 0)
+		flags |= MAP_ANONYMOUS;
+	p = mmap(at, nr * PAGE, prot, flags, fd, first * PAGE);
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+static inline char *map_file(int fd, unsigned long nr)
+{
+	return map_at(NULL, fd, 0, nr, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+static inline char *map_file_at(void *at, int fd, unsigned long first,
+				unsigned long nr)
+{
+	return map_at(at, fd, first, nr, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+/* Addresses for @nr pages, with nothing that anybody would write. */
+static inline char *reserve(unsigned long nr)
+{
+	return map_at(NULL, -1, 0, nr, PROT_NONE, MAP_PRIVATE);
+}
+
+static inline void unmap(char *p, unsigned long nr)
+{
+	CHECK(!munmap(p, nr * PAGE));
+}
+
+/* Which of up to 64 pages are in memory: bit 0 is the first. */
+static inline uint64_t resident(char *map, unsigned long nr)
+{
+	unsigned char vec[64];
+	uint64_t bits = 0;
+	unsigned long i;
+
+	CHECK(nr <= 64);
+	CHECK(!mincore(map, nr * PAGE, vec));
+	for (i = 0; i < nr; i++)
+		bits |= (uint64_t)(vec[i] & 1) << i;
+	return bits;
+}
+
+static inline void expect_resident(char *map, unsigned long nr, uint64_t want,
+				   const char *what)
+{
+	uint64_t got = resident(map, nr);
+
+	if (got == want)
+		return;
+	fprintf(stderr, "%s: pages in memory: %#lx, not %#lx\n", what, got,
+		want);
+	exit(1);
+}
+
+static inline void touch(const char *map, unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr; i++)
+		*(const volatile char *)(map + i * PAGE);
+}
+
+static inline double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* ---- the mount ---------------------------------------------------------- */
+
+static inline const char *need_env(const char *name)
+{
+	const char *value = getenv(name);
+
+	if (!value || !*value) {
+		fprintf(stderr, "$%s is not set\n", name);
+		exit(2);
+	}
+	return value;
+}
+
+static inline void sysfs_path(char *path, size_t size, const char *attr)
+{
+	struct stat st = stat_of(run.mnt);
+	char dev[64], target[256];
+	ssize_t n;
+
+	snprintf(dev, sizeof(dev), "/sys/dev/block/%u:%u", major(st.st_dev),
+		 minor(st.st_dev));
+	n = readlink(dev, target, sizeof(target) - 1);
+	CHECK(n > 0);
+	target[n] = 0;
+	snprintf(path, size, "/sys/fs/msyncfs/%s/%s", strrchr(target, '/') + 1,
+		 attr);
+}
+
+static inline unsigned long counter(const char *attr)
+{
+	unsigned long value;
+	char path[256];
+	FILE *f;
+
+	sysfs_path(path, sizeof(path), attr);
+	f = fopen(path, "r");
+	CHECK(f);
+	SAME(fscanf(f, "%lu", &value), 1);
+	fclose(f);
+	return value;
+}
+
+static inline void set_attr(const char *attr, const char *value)
+{
+	char path[256];
+	int fd;
+
+	sysfs_path(path, sizeof(path), attr);
+	fd = open(path, O_WRONLY);
+	CHECK(fd >= 0);
+	SAME(write(fd, value, strlen(value)), strlen(value));
+	CHECK(!close(fd));
+}
+
+/* Nothing is dirty, and the log is empty. */
+static inline void settle(void)
+{
+	sync();
+	set_attr("checkpoint", "1\n");
+}
+
+static inline void unmount(const char *mnt)
+{
+	int i;
+
+	/* What a dead process had open may be let go a little later. */
+	for (i = 0; umount2(mnt, 0); i++) {
+		CHECK(errno == EBUSY && i < 50);
+		usleep(100000);
+	}
+}
+
+static inline void find_source(const char *mnt, char *dev)
+{
+	char line[512], where[256];
+	FILE *f = fopen("/proc/mounts", "r");
+	bool found = false;
+
+	CHECK(f);
+	while (fgets(line, sizeof(line), f)) {
+		char source[64];
+
+		if (sscanf(line, "%63s %255s", source, where) != 2 ||
+		    strcmp(where, mnt))
+			continue;
+		strcpy(dev, source);
+		found = true;
+	}
+	fclose(f);
+	CHECK(found);
+}
+
+/*
+ * Stops the filesystem on @mnt where it is and mounts it again: what is not on
+ * the device is gone. Nothing of it may be open, mapped or a current directory.
+ */
+static inline void crash_mount(const char *mnt, const char *options)
+{
+	__u32 flags = MSYNCFS_SHUTDOWN_NOLOGFLUSH;
+	char dev[64];
+	int fd;
+
+	find_source(mnt, dev);
+	fd = open(mnt, O_RDONLY | O_DIRECTORY);
+	CHECK(fd >= 0);
+	CHECK(!ioctl(fd, MSYNCFS_IOC_SHUTDOWN, &flags));
+	CHECK(!close(fd));
+	unmount(mnt);
+	CHECK(!mount(dev, mnt, "msyncfs", 0, options));
+}
+
+static inline void open_door(void)
+{
+	run.door_fd = open(run.mnt, O_RDONLY | O_DIRECTORY);
+	CHECK(run.door_fd >= 0);
+}
+
+static inline void crash(void)
+{
+	CHECK(!chdir("/"));
+	CHECK(!close(run.door_fd));
+	crash_mount(run.mnt, getenv("OPTIONS"));
+	open_door();
+	CHECK(!chdir(run.dir));
+}
+
+/* ---- the devices -------------------------------------------------------- */
+
+static inline void shell(const char *command)
+{
+	if (system(command)) {
+		fprintf(stderr, "failed: %s\n", command);
+		exit(1);
+	}
+}
+
+static inline void dm(const char *name, const char *what)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "dmsetup %s %s", what, name);
+	shell(command);
+}
+
+static inline void dm_suspend(const char *name)
+{
+	dm(name, "suspend --noflush --nolockfs");
+}
+
+static inline void dm_resume(const char *name)
+{
+	dm(name, "resume");
+}
+
+/* What the device that is mounted does from now on, e.g. "linear /dev/vda 0". */
+static inline void dm_table(const char *target)
+{
+	const char *name = need_env("DM");
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "dmsetup suspend --nolockfs %s && dmsetup reload %s --table '0 %s %s' && dmsetup resume %s",
+		 name, name, need_env("SECTORS"), target, name);
+	shell(command);
+}
+
+static inline void dm_healthy(void)
+{
+	char target[128];
+
+	snprintf(target, sizeof(target), "linear %s 0", need_env("DISK"));
+	dm_table(target);
+}
+
+struct io {
+	unsigned long writes, kib, flushes;
+};
+
+/* Documentation/block/stat.rst; a flush is counted among the writes, too. */
+static inline struct io disk_io(const char *disk)
+{
+	unsigned long f[17] = { };
+	const char *base = strrchr(disk, '/');
+	char path[128];
+	struct io io;
+	FILE *s;
+	int i;
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/stat",
+		 base ? base + 1 : disk);
+	s = fopen(path, "r");
+	CHECK(s);
+	for (i = 0; i < 17; i++)
+		SAME(fscanf(s, "%lu", &f[i]), 1);
+	fclose(s);
+	io.flushes = f[15];
+	io.writes = f[4] - f[15];
+	io.kib = f[6] / 2;
+	return io;
+}
+
+/* Where a page of a file is on the disk. Brings it there. */
+static inline unsigned long long physical(int fd, unsigned long index)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent ext;
+	} f = { .map = {
+		.fm_start = index * PAGE,
+		.fm_length = PAGE,
+		.fm_extent_count = 1,
+	} };
+
+	CHECK(!ioctl(fd, FS_IOC_FIEMAP, &f.map));
+	SAME(f.map.fm_mapped_extents, 1);
+	return f.ext.fe_physical + index * PAGE - f.ext.fe_logical;
+}
+
+static inline uint64_t disk_gen(unsigned long long at)
+{
+	char *buf = aligned_alloc(PAGE, PAGE);
+	int fd = open(need_env("DISK"), O_RDONLY | O_DIRECT);
+	uint64_t gen;
+
+	CHECK(fd >= 0 && buf);
+	SAME(pread(fd, buf, PAGE, at), PAGE);
+	gen = page_gen(buf);
+	CHECK(!close(fd));
+	free(buf);
+	return gen;
+}
+
+/* Changes a block behind the filesystem's back. */
+static inline void poke(unsigned long long at, uint64_t gen)
+{
+	char *buf = aligned_alloc(PAGE, PAGE);
+	int fd = open(need_env("DISK"), O_WRONLY | O_DIRECT | O_SYNC);
+
+	CHECK(fd >= 0 && buf);
+	memset(buf, 0, PAGE);
+	put_page_gen(buf, gen);
+	SAME(pwrite(fd, buf, PAGE, at), PAGE);
+	CHECK(!close(fd));
+	free(buf);
+}
+
+/* ---- another process ---------------------------------------------------- */
+
+/* It has a mapping of a file of its own and does what it is asked to. */
+struct peer {
+	pid_t pid;
+	int to, from;
+};
+
+enum peer_op { P_TOUCH, P_RESIDENT, P_GEN, P_STORE, P_LOCK, P_UNLOCK };
+
+struct peer_order {
+	enum peer_op op;
+	unsigned long page;
+	uint64_t gen;
+};
+
+static inline uint64_t peer_obey(char *map, unsigned long nr,
+				 const struct peer_order *o)
+{
+	switch (o->op) {
+	case P_TOUCH:
+		touch(map, nr);
+		break;
+	case P_RESIDENT:
+		return resident(map, nr);
+	case P_GEN:
+		return page_gen(map + o->page * PAGE);
+	case P_STORE:
+		put_page_gen(map + o->page * PAGE, o->gen);
+		break;
+	case P_LOCK:
+		CHECK(!mlock(map + o->page * PAGE, PAGE));
+		break;
+	case P_UNLOCK:
+		CHECK(!munlock(map + o->page * PAGE, PAGE));
+		break;
+	}
+	return 0;
+}
+
+/* @flags: MAP_SHARED or MAP_PRIVATE */
+static inline struct peer peer_start(const char *name, unsigned long nr,
+				     int flags)
+{
+	struct peer_order o;
+	struct peer p;
+	int to[2], from[2], fd;
+	uint64_t answer;
+	char *map;
+
+	CHECK(!pipe2(to, O_CLOEXEC) && !pipe2(from, O_CLOEXEC));
+	p.pid = fork();
+	CHECK(p.pid >= 0);
+	if (!p.pid) {
+		close(to[1]);
+		close(from[0]);
+		fd = open_file(name, 0);
+		map = map_at(NULL, fd, 0, nr, PROT_READ | PROT_WRITE, flags);
+		while (read(to[0], &o, sizeof(o)) == sizeof(o)) {
+			answer = peer_obey(map, nr, &o);
+			SAME(write(from[1], &answer, sizeof(answer)),
+			     sizeof(answer));
+		}
+		_exit(0);
+	}
+	close(to[0]);
+	close(from[1]);
+	p.to = to[1];
+	p.from = from[0];
+	return p;
+}
+
+static inline uint64_t peer_ask(struct peer *p, enum peer_op op,
+				unsigned long page, uint64_t gen)
+{
+	struct peer_order o = { .op = op, .page = page, .gen = gen };
+	uint64_t answer;
+
+	SAME(write(p->to, &o, sizeof(o)), sizeof(o));
+	SAME(read(p->from, &answer, sizeof(answer)), sizeof(answer));
+	return answer;
+}
+
+static inline void wait_for(pid_t pid)
+{
+	int status;
+
+	CHECK(waitpid(pid, &status, 0) == pid);
+	SAME(status, 0);
+}
+
+static inline void peer_end(struct peer *p)
+{
+	close(p->to);
+	close(p->from);
+	wait_for(p->pid);
+}
+
+/* ---- main --------------------------------------------------------------- */
+
+static inline void hangs(int sig)
+{
+	static const char text[] = "hangs\n";
+
+	(void)sig;
+	if (write(2, text, sizeof(text) - 1))
+		_exit(3);
+	_exit(3);
+}
+
+static inline void choose_door(const char *name)
+{
+	size_t n = strlen(name);
+
+	door.name = name;
+	door.compat = n > 2 && !strcmp(name + n - 2, "32");
+	if (!strncmp(name, "ioctl", 5))
+		door.how = IOCTL;
+	else
+		CHECK(!strncmp(name, "stock", 5) || !strncmp(name, "hook", 4) ||
+		      !strcmp(name, "unhooked"));
+	door.full = door.how == IOCTL || !strncmp(name, "hook", 4);
+}
+
+static inline int msync_main(int argc, char **argv, const struct test *tests)
+{
+	const struct test *t;
+
+	if (argc != 4) {
+		fprintf(stderr, "usage: %s MNT DOOR TEST\n", argv[0]);
+		return 2;
+	}
+	setlinebuf(stdout);	/* what went wrong comes last */
+	umask(022);
+	choose_door(argv[2]);
+	for (t = tests; t->name && strcmp(t->name, argv[3]); t++)
+		;
+	if (!t->name) {
+		fprintf(stderr, "%s: no such test: %s\n", argv[0], argv[3]);
+		return 2;
+	}
+	run.mnt = argv[1];
+	run.test = t->name;
+	snprintf(run.dir, sizeof(run.dir), "%s/%s_%s", run.mnt, door.name,
+		 t->name);
+	CHECK(!mkdir(run.dir, 0755));
+	open_door();
+	CHECK(!chdir(run.dir));
+	sync();
+	signal(SIGALRM, hangs);
+	alarm(LIMIT);
+	t->fn();
+	return 0;
+}
+
+#endif /* MSYNCFS_TESTS_MSYNC_H */

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * MS_ASYNC: it starts what MS_SYNC would do, does not wait for it, and nobody
+ * else has to ask. And what all flags do when the device does not work.
+ *
+ * Usage: msync_async MNT DOOR TEST, see msync.h
+ */
+#include "msync.h"
+
+#define NR	16UL
+#define LARGE	1500UL		/* pages; half a record takes fewer */
+
+/* ---- durable soon ------------------------------------------------------- */
+
+/*
+ * The background commits after 5 s what was changed. What is durable sooner was
+ * started by the call; what took longer tells nothing, and is tried again.
+ */
+#define BACKGROUND	4.5
+#define ATTEMPTS	8
+
+struct soon {
+	const char *what;
+	unsigned long nr;	/* pages */
+	bool zero;		/* no flags */
+	bool fresh;		/* there are no blocks yet */
+	bool twice;		/* stores and calls again at once */
+	bool two;		/* a second file in the range */
+	bool hole;		/* and an address where nothing is */
+};
+
+static void soon_call(const struct soon *s, char *map, uint64_t gen)
+{
+	unsigned long nr = s->two ? 2 * s->nr : s->nr;
+	int flags = s->zero ? 0 : MS_ASYNC;
+
+	store(map, nr, gen);
+	if (s->hole)
+		FAILS(call(map, (nr + 1) * PAGE, flags), ENOMEM);
+	else
+		CHECK(!call(map, nr * PAGE, flags));
+}
+
+static int soon_file(const struct soon *s, const char *name)
+{
+	int fd;
+
+	if (!s->fresh)
+		return new_file(name, s->nr);
+	fd = open_file(name, O_CREAT | O_EXCL);
+	CHECK(!ftruncate(fd, s->nr * PAGE));
+	CHECK(!fsync(fd));
+	return fd;
+}
+
+static bool is_gen(const char *name, unsigned long nr, uint64_t gen)
+{
+	char *buf = malloc(nr * PAGE);
+	int fd = open_file(name, 0);
+	unsigned long i;
+
+	CHECK(buf);
+	SAME(pread(fd, buf, nr * PAGE, 0), nr * PAGE);
+	for (i = 0; i < nr && page_gen(buf + i * PAGE) == gen; i++)
+		;
+	CHECK(!close(fd));
+	free(buf);
+	return i == nr;
+}
+
+static void soon(const struct soon *s)
+{
+	unsigned long pages = 2 * s->nr + 1;
+	char f[32], g[32], *area;
+	double start, called, took;
+	int i, fd, gd, missed = 0;
+	bool durable;
+
+	for (i = 0; i < ATTEMPTS && missed < 3; i++) {
+		snprintf(f, sizeof(f), "f%d", i);
+		snprintf(g, sizeof(g), "g%d", i);
+		fd = soon_file(s, f);
+		gd = soon_file(s, g);
+		area = reserve(pages);
+		map_file_at(area, fd, 0, s->nr);
+		map_file_at(area + s->nr * PAGE, gd, 0, s->nr);
+		if (s->hole)
+			unmap(area + (s->two ? 2 * s->nr : s->nr) * PAGE, 1);
+		settle();
+
+		start = now();
+		soon_call(s, area, 2);
+		if (s->twice)
+			soon_call(s, area, 3);
+		called = now() - start;
+		usleep(500000 << missed);
+		CHECK(!munmap(area, pages * PAGE));
+		CHECK(!close(fd) && !close(gd));
+		crash();
+		took = now() - start;
+		durable = is_gen(f, s->nr, s->twice ? 3 : 2) &&
+			  (!s->two || is_gen(g, s->nr, s->twice ? 3 : 2));
+		CHECK(!unlink(f) && !unlink(g));
+		printf("%s: called %.2f s, crash after %.1f s: %s\n", s->what,
+		       called, took, durable ? "durable" : "not durable");
+		if (took > BACKGROUND)
+			continue;
+		if (durable)
+			return;
+		missed++;
+	}
+	errno = 0;
+	if (missed)
+		fprintf(stderr, "%s: not durable\n", s->what);
+	else
+		fprintf(stderr, "%s: too slow a machine to tell\n", s->what);
+	exit(1);
+}
+
+static void test_async(void)
+{
+	static const struct soon cases[] = {
+		{ .what = "16 pages", .nr = NR },
+		{ .what = "twice", .nr = NR, .twice = true },
+		{ .what = "new pages of two files", .nr = NR, .fresh = true,
+		  .two = true },
+		{ .what = "before a hole", .nr = NR, .hole = true },
+		{ .what = "more than a record", .nr = LARGE },
+		{ .what = "more than a record, new", .nr = LARGE,
+		  .fresh = true },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		soon(&cases[i]);
+}
+
+/* Without a flag it is the same. */
+static void test_zero(void)
+{
+	static const struct soon s = { .what = "flags 0", .nr = NR, .zero = true,
+				       .twice = true };
+
+	soon(&s);
+}
+
+/* ---- a device that takes its time --------------------------------------- */
+
+/* Ends with 1 and a message unless the child is done in time. */
+static void wait_child(pid_t pid, double seconds, const char *what)
+{
+	double end = now() + seconds;
+	int status;
+
+	for (;;) {
+		pid_t got = waitpid(pid, &status, WNOHANG);
+
+		CHECK(got >= 0);
+		if (got)
+			break;
+		if (now() > end) {
+			dm_resume(need_env("DM"));
+			fprintf(stderr, "%s waits for the device\n", what);
+			exit(1);
+		}
+		usleep(10000);
+	}
+	SAME(status, 0);
+}
+
+/* The device stands still: nobody who waited for it would come back. */
+static void nowait(unsigned long missed, int *verdict)
+{
+	int fd = new_file("f", NR), gd = new_file("g", LARGE);
+	char *map = map_file(fd, NR), *large = map_file(gd, LARGE);
+	double start;
+	pid_t pid;
+
+	/* What it takes of metadata is in memory then. */
+	store(large, LARGE, 2);
+	CHECK(!call(large, LARGE * PAGE, MS_SYNC));
+	store(map, NR, 2);
+	CHECK(!call(map, NR * PAGE, MS_SYNC));
+	settle();
+	touch(large, LARGE);
+	touch(map, NR);
+
+	start = now();
+	dm_suspend(need_env("DM"));
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		store(map, NR, 3);
+		CHECK(!call(map, NR * PAGE, MS_ASYNC));
+		/* What is on its way does not keep anybody from going on. */
+		store(map, NR, 4);
+		CHECK(!call(map, NR * PAGE, MS_ASYNC));
+		expect(map, NR, 4, "as stored");
+		store(large, LARGE, 3);
+		CHECK(!call(large, LARGE * PAGE, MS_ASYNC));
+		_exit(0);
+	}
+	wait_child(pid, 30, "MS_ASYNC");
+	printf("three calls: %.2f s\n", now() - start);
+	dm_resume(need_env("DM"));
+	usleep(500000 << missed);
+	unmap(map, NR);
+	unmap(large, LARGE);
+	CHECK(!close(fd) && !close(gd));
+	crash();
+	*verdict = -1;
+	if (now() - start <= BACKGROUND)
+		*verdict = is_gen("f", NR, 4) && is_gen("g", LARGE, 3);
+	CHECK(!unlink("f") && !unlink("g"));
+}
+
+static void test_nowait(void)
+{
+	int i, verdict, missed = 0;
+
+	for (i = 0; i < ATTEMPTS && missed < 3; i++) {
+		nowait(missed, &verdict);
+		if (verdict == 1)
+			return;
+		if (!verdict)
+			missed++;
+	}
+	fprintf(stderr, missed ? "not durable soon after the device went on\n" :
+		"too slow a machine to tell\n");
+	exit(1);
+}
+
+/* Writes that the device has been given and not answered. */
+static unsigned int writes_in_flight(void)
+{
+	struct stat st = stat_of(run.mnt);
+	unsigned int r, w;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/inflight",
+		 major(st.st_dev), minor(st.st_dev));
+	f = fopen(path, "r");
+	CHECK(f);
+	SAME(fscanf(f, "%u %u", &r, &w), 2);
+	fclose(f);
+	return w;
+}
+
+#define DELAY	4.0		/* seconds that a write takes */
+
+/* Each write takes 4 s, so that it can be seen when it began. */
+static bool slow(char *map, unsigned long nr, int fd, uint64_t gen,
+		 const char *what)
+{
+	double start = now(), called, begun, done;
+	unsigned int writes;
+	bool good;
+
+	store(map, nr, gen);
+	CHECK(!call(map, nr * PAGE, MS_ASYNC));
+	called = now() - start;
+	writes = writes_in_flight();
+	while (!writes_in_flight() && now() - start < 2)
+		usleep(1000);
+	begun = now() - start;
+	/* Half of it is over when somebody begins to wait. */
+	if (begun < DELAY / 2)
+		usleep((DELAY / 2 - begun) * 1e6);
+	CHECK(!fdatasync(fd));
+	done = now() - start;
+	printf("%s: the call %.2f s, writes begun after %.2f s (%u when it returned), durable after %.2f s of at least %.0f\n",
+	       what, called, begun, writes, done, DELAY);
+	CHECK(done >= DELAY * 0.9);	/* else nothing was slow */
+	good = called < DELAY / 2 && begun < DELAY / 2 &&
+	       done < DELAY * 1.4 + called;
+	return good;
+}
+
+static void test_slow(void)
+{
+	int fd = new_file("f", NR), gd = new_file("g", LARGE), i;
+	char *map = map_file(fd, NR), *large = map_file(gd, LARGE);
+	bool small_ok = false, large_ok = false;
+	char target[128];
+
+	store(large, LARGE, 2);
+	CHECK(!call(large, LARGE * PAGE, MS_SYNC));
+	store(map, NR, 2);
+	CHECK(!call(map, NR * PAGE, MS_SYNC));
+	settle();
+	set_attr("checkpoint_pause", "1\n");
+	touch(large, LARGE);
+	snprintf(target, sizeof(target), "delay %s 0 0 %s 0 %u",
+		 need_env("DISK"), need_env("DISK"),
+		 (unsigned int)(DELAY * 1000));
+	dm_table(target);
+	/* Three times: others may keep the machine busy. */
+	for (i = 0; i < 3 && !small_ok; i++)
+		small_ok = slow(map, NR, fd, 3 + i, "16 pages");
+	dm_healthy();
+	/*
+	 * A large set takes two rounds, the second of which starts by itself
+	 * when the first is done: see that it begins and does not wait.
+	 */
+	settle();
+	dm_table(target);
+	for (i = 0; i < 3 && !large_ok; i++) {
+		double start = now(), called;
+
+		store(large, LARGE, 3 + i);
+		called = now();
+		CHECK(!call(large, LARGE * PAGE, MS_ASYNC));
+		called = now() - called;
+		CHECK(!fdatasync(gd));
+		printf("%lu pages: the call %.2f s, durable after %.2f s\n",
+		       LARGE, called, now() - start);
+		large_ok = called < DELAY / 2;
+	}
+	dm_healthy();
+	set_attr("checkpoint_pause", "0\n");
+	errno = 0;
+	CHECK(small_ok);
+	CHECK(large_ok);
+	unmap(map, NR);
+	unmap(large, LARGE);
+	CHECK(!close(fd) && !close(gd));
+}
+
+/* ---- a device that fails ------------------------------------------------ */
+
+static void dm_broken(void)
+{
+	char target[128];
+
+	snprintf(target, sizeof(target), "flakey %s 0 0 3600 1 error_writes",
+		 need_env("DISK"));
+	dm_table(target);
+}
+
+/*
+ * Fails, is dirty still, and each open file description is told once; then it
+ * succeeds and that is true.
+ */
+static void error(int flags, const char *name)
+{
+	int fd = new_file(name, NR), other = open_file(name, 0), late, third;
+	char *map = map_file(fd, NR), *second = map_file(other, NR);
+
+	touch(second, NR);
+	store(map, NR, 2);
+	settle();
+	store(map, NR, 3);
+	dm_broken();
+	FAILS(call(map, NR * PAGE, flags), EIO);
+	dm_healthy();
+	/* Nothing is lost, and nothing has been dropped. */
+	expect_resident(map, NR, (1 << NR) - 1, "after EIO");
+	expect(map, NR, 3, "after EIO");
+	expect(second, NR, 3, "after EIO");
+
+	/* The description of this mapping has been told. */
+	CHECK(!call(map, NR * PAGE, flags));
+	CHECK(!fsync(fd));
+	/* The other one has not, whatever it asks. */
+	third = dup(other);
+	FAILS(call(second, NR * PAGE, MS_SYNC), EIO);
+	CHECK(!call(second, NR * PAGE, MS_SYNC));
+	CHECK(!fsync(other) && !fsync(third));
+	late = open_file(name, 0);
+	CHECK(!fsync(late));
+	unmap(map, NR);
+	unmap(second, NR);
+	CHECK(!close(fd) && !close(other) && !close(third) && !close(late));
+	crash();
+	expect_file(name, 0, NR, 3);
+}
+
+/* MS_ASYNC is not there any more when it fails: the next one tells. */
+static void error_async(int flags, const char *name)
+{
+	int fd = new_file(name, NR), other = open_file(name, 0);
+	char *map = map_file(fd, NR);
+
+	store(map, NR, 2);
+	settle();
+	store(map, NR, 3);
+	dm_broken();
+	CHECK(!call(map, NR * PAGE, flags));
+	usleep(1500000);
+	dm_healthy();
+	expect(map, NR, 3, "after an error that nobody saw yet");
+	FAILS(call(map, NR * PAGE, MS_SYNC), EIO);
+	CHECK(!call(map, NR * PAGE, MS_SYNC));
+	FAILS(fsync(other), EIO);
+	CHECK(!fsync(other) && !fsync(fd));
+	unmap(map, NR);
+	CHECK(!close(fd) && !close(other));
+	crash();
+	expect_file(name, 0, NR, 3);
+}
+
+/* Two files in the range: neither is acknowledged, both are told. */
+static void error_two(void)
+{
+	int fd = new_file("two_f", NR), gd = new_file("two_g", NR);
+	char *area = reserve(2 * NR);
+
+	map_file_at(area, fd, 0, NR);
+	map_file_at(area + NR * PAGE, gd, 0, NR);
+	store(area, 2 * NR, 2);
+	settle();
+	store(area, 2 * NR, 3);
+	dm_broken();
+	FAILS(call(area, 2 * NR * PAGE, MS_SYNC), EIO);
+	dm_healthy();
+	expect(area, 2 * NR, 3, "after EIO");
+	CHECK(!call(area, 2 * NR * PAGE, MS_SYNC));
+	CHECK(!fsync(fd) && !fsync(gd));
+	unmap(area, 2 * NR);
+	CHECK(!close(fd) && !close(gd));
+	crash();
+	expect_file("two_f", 0, NR, 3);
+	expect_file("two_g", 0, NR, 3);
+}
+
+/* Without a retry what was durable before is what there is. */
+static void error_crash(int flags, const char *name)
+{
+	int fd = new_file(name, NR);
+	char *map = map_file(fd, NR);
+
+	store(map, NR, 2);
+	settle();
+	store(map, NR, 3);
+	dm_broken();
+	FAILS(call(map, NR * PAGE, flags), EIO);
+	unmap(map, NR);
+	CHECK(!close(fd));
+	CHECK(!chdir("/"));
+	CHECK(!close(run.door_fd));
+	open_door();
+	{
+		__u32 down = MSYNCFS_SHUTDOWN_NOLOGFLUSH;
+
+		CHECK(!ioctl(run.door_fd, MSYNCFS_IOC_SHUTDOWN, &down));
+	}
+	dm_healthy();
+	crash();
+	expect_file(name, 0, NR, 2);
+}
+
+static void test_error(void)
+{
+	error(MS_SYNC, "sync");
+	error_crash(MS_SYNC, "sync_crash");
+	if (!door.full)
+		return;
+	error(MS_INVALIDATE, "invalidate");
+	error(MS_INVALIDATE | MS_SYNC, "both");
+	error_crash(MS_INVALIDATE, "invalidate_crash");
+	error_async(MS_ASYNC, "async");
+	error_two();
+}
+
+static const struct test tests[] = {
+	{ "async", test_async },
+	{ "zero", test_zero },
+	{ "nowait", test_nowait },
+	{ "slow", test_slow },
+	{ "error", test_error },
+	{ }
+};
+
+int main(int argc, char **argv)
+{
+	return msync_main(argc, argv, tests);
+}
