@@ -270,6 +270,7 @@ static bool msyncfs_capture_folio(struct msyncfs_capture *cap,
 	folio_set_checked(folio);
 	if (cap->copied) {
 		msyncfs_copy_folio(img->page, folio, cap->size);
+		msyncfs_break_thaw(img);
 		return true;
 	}
 	/* Written in place of a copy: the page itself must end in zeros. */
@@ -390,6 +391,8 @@ static void msyncfs_capture_end_copied(struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img;
 
+	if (msyncfs_breaks(FREEZE))
+		return;
 	list_for_each_entry(img, &cap->images, list) {
 		img->writeback = false;
 		folio_end_writeback(img->folio);
@@ -457,6 +460,8 @@ static void msyncfs_set_freeze(struct list_head *set)
 {
 	struct msyncfs_capture *cap;
 
+	if (msyncfs_breaks(FREEZE))
+		return;
 	if (list_is_singular(set)) {
 		cap = list_first_entry(set, struct msyncfs_capture, set);
 		down_write(&MSYNCFS_I(cap->inode)->i_freeze);
@@ -471,6 +476,8 @@ static void msyncfs_set_thaw(struct list_head *set)
 {
 	struct msyncfs_capture *cap;
 
+	if (msyncfs_breaks(FREEZE))
+		return;
 	list_for_each_entry_reverse(cap, set, set)
 		up_write(&MSYNCFS_I(cap->inode)->i_freeze);
 }
