@@ -33,7 +33,6 @@ boot_prepare() {
 	done
 	for f in "$BUILD"/tools/tests/*; do [ ! -x "$f" ] || args+=(-a "$f:bin/${f##*/}"); done
 	for f in "$BUILD"/tools/examples/*; do [ ! -x "$f" ] || args+=(-a "$f:examples/${f##*/}"); done
-	[ -z "${BREAK:-}" ] || args+=(-p mke2fs)
 	for f in "$SCRIPTS"/guest/*; do args+=(-a "$f:tests/${f##*/}"); done
 	"$SCRIPTS/initramfs.sh" -o "$INITRD" -R "$RELEASE" ${modroot:+-K "$modroot"} -m "$mods" \
 		"${args[@]}" -p xfs_io -p dmsetup -p mkfs.ext4 -p fsck.ext4 -p mkfs.xfs

@@ -93,6 +93,12 @@ read_only() {
 	done
 }
 
+# give_up GUEST WHAT: with the last that it said itself
+give_up() {
+	die "$2: $({ grep -vE '^(#|not ok|verdict|recorded|$)' "$out/$1/channel.log" |
+		tail -n 1; cat "$out/$1/problems.log"; } | head -n 1)"
+}
+
 # The n-th disk of a guest, from 0 on; that which is recorded comes last.
 vd() { printf '/dev/vd%s' "$(cut -c $(($1 + 1)) <<<abcdefgh)"; }
 
@@ -153,8 +159,8 @@ fi
 make_guest work explore-work "WORK=${loads:+work $(vd ${#dm[@]}) $seed ${loads[*]}}" \
 	"DM_WORK=${dm_loads:+work /dev/mapper/recorded $seed ${dm_loads[*]}}"
 # shellcheck disable=SC2046 # several arguments
-run_guest work -m 768 -t 900 "${dm[@]}" -- $(recorded "$out/record") ||
-	die "the workloads broke off: $(head -n 1 "$out/work/problems.log")"
+run_guest work -v -m 768 -t 900 "${dm[@]}" -- $(recorded "$out/record") ||
+	give_up work "the workloads broke off"
 rm -f "$out/dm.disk"
 
 if [ -z "$broken" ]; then
@@ -163,8 +169,8 @@ if [ -z "$broken" ]; then
 		"WORK=recover $(vd ${#records[@]}) $seed $recoveries $(for ((i = 0; i < ${#records[@]}; i++)); do vd $i; echo; done | tr '\n' ' ')" \
 		DM_WORK=
 	# shellcheck disable=SC2046
-	run_guest recover -m 1024 -t 300 -- $(read_only "${records[@]}") $(recorded "$out/recoveries") ||
-		die "no recovery of states: $(head -n 1 "$out/recover/problems.log")"
+	run_guest recover -v -m 1024 -t 300 -- $(read_only "${records[@]}") $(recorded "$out/recoveries") ||
+		give_up recover "the recovery of states broke off"
 	records=("$out/recoveries" "${records[@]}")
 fi
 rm -f "$out/disk"

@@ -152,6 +152,8 @@ void f_write(struct node *n, unsigned long cell, unsigned long nr);
 void f_store(struct node *n, unsigned long cell, unsigned long nr);
 void f_direct(struct node *n, unsigned long cell, unsigned long nr);
 void f_msync(struct node *n, unsigned long cell, unsigned long nr);
+void f_async(struct node *n, unsigned long cell, unsigned long nr);
+void f_invalidate(struct node *n, unsigned long cell, unsigned long nr);
 void f_fsync(struct node *n);
 void f_fail_sync(struct node *n);
 void f_truncate(struct node *n, uint64_t size);
@@ -187,6 +189,7 @@ void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t s
 void real_store(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp);
 void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp);
 void real_msync(struct node *n, unsigned long cell, unsigned long nr);
+void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int flags);
 void real_fail_sync(struct node *n);
 void real_punch(struct node *n, unsigned long cell, unsigned long nr);
 void real_sync_dir(const char *dir);

@@ -113,25 +113,32 @@ static void run_rename(void)
 	}
 }
 
-/* Files come and go, and their blocks with them. */
+/*
+ * Files come and go, and their blocks with them: there are so few others that
+ * these are soon used again, by sets that are copied and by fresh ones.
+ */
 static void run_reuse(void)
 {
 	char name[8], old[8];
 	unsigned int step;
 	struct node *n;
 
+	s_ballast("ballast", 330);
+	d_sync(".");
 	for (step = 0; step < 70; step++) {
 		snprintf(name, sizeof(name), "f%u", step);
 		n = f_create(name);
-		f_write(n, 0, PAGES(1 + pick(24)));
+		f_write(n, 0, PAGES(1 + pick(64)));
 		f_fsync(n);
+		store_page(n, pick(n->size / PAGE));
+		f_msync(n, 0, n->size / CELL);
 		if (step < 3)
 			continue;
 		snprintf(old, sizeof(old), "f%u", step - 3);
 		d_unlink(old, 0);
-		if (pick(2))
+		if (!pick(3))
 			d_sync(".");
-		if (pick(2))
+		if (!pick(4))
 			s_checkpoint();
 	}
 }
@@ -254,6 +261,27 @@ static void run_evict(void)
 	}
 }
 
+/* Several sets on their way at the same time; pages dropped from the cache. */
+static void run_async(void)
+{
+	struct node *n[2] = { sparse("a", 96), sparse("b", 96) };
+	unsigned int step, i, sets;
+
+	for (step = 0; step < 60; step++) {
+		for (sets = pick(4); sets; sets--) {
+			for (i = 1 + pick(12); i; i--)
+				store_page(n[sets % 2], pick(96));
+			f_async(n[sets % 2], 0, PAGES(96));
+		}
+		for (i = 1 + pick(12); i; i--)
+			store_page(n[step % 2], pick(96));
+		if (step % 4)
+			f_msync(n[step % 2], 0, PAGES(96));
+		else
+			f_invalidate(n[step % 2], 0, PAGES(96));
+	}
+}
+
 /* O_DIRECT over blocks whose images are in the log, and the reverse. */
 static void run_direct(void)
 {
@@ -370,6 +398,7 @@ const struct load loads[] = {
 	{ .name = "wrap", .run = run_wrap },
 	{ .name = "large", .run = run_large },
 	{ .name = "evict", .run = run_evict },
+	{ .name = "async", .run = run_async },
 	{ .name = "direct", .run = run_direct },
 	{ .name = "orphans", .run = run_orphans },
 	{ .name = "full", .run = run_full },

@@ -11,6 +11,8 @@
  */
 #include "explore.h"
 
+#include <sys/mman.h>
+
 struct choice model_choice;
 int working;
 unsigned long model_ops;
@@ -372,6 +374,23 @@ void f_msync(struct node *n, unsigned long cell, unsigned long nr)
 	CHECK(!(cell % PAGE_CELLS) && !(nr % PAGE_CELLS));
 	if (working)
 		real_msync(n, cell, nr);
+	synced(n, cell, nr);
+}
+
+/* MS_ASYNC: captured, on its way, but not waited for. */
+void f_async(struct node *n, unsigned long cell, unsigned long nr)
+{
+	if (working)
+		real_msync_flags(n, cell, nr, MS_ASYNC);
+	CHECK(!settle(n, cell, nr));
+	op_done(0);
+}
+
+/* MS_SYNC and MS_INVALIDATE; something in the range is dirty. */
+void f_invalidate(struct node *n, unsigned long cell, unsigned long nr)
+{
+	if (working)
+		real_msync_flags(n, cell, nr, MS_SYNC | MS_INVALIDATE);
 	synced(n, cell, nr);
 }
 

@@ -4,7 +4,9 @@
  */
 #include "explore.h"
 
+#include <linux/msyncfs.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 
@@ -72,6 +74,18 @@ void real_msync(struct node *n, unsigned long cell, unsigned long nr)
 	if (err && may_be_over)
 		exit(0);
 	CHECK(!err);
+}
+
+/* msync(2) with all that its flags promise. */
+void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int flags)
+{
+	struct msyncfs_msync arg = {
+		.addr = (unsigned long)n->map + cell * CELL,
+		.len = nr * CELL,
+		.flags = flags,
+	};
+
+	CHECK(!ioctl(n->fd, MSYNCFS_IOC_MSYNC, &arg));
 }
 
 static void over(int sig)

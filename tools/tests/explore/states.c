@@ -331,43 +331,57 @@ static long one_round(const struct slice *s, uint64_t seed, struct candidate *ca
 	return fresh;
 }
 
+/* All of the prefixes, or so many of them. */
+static unsigned long choose_prefixes(const struct slice *s, struct choice *ch,
+				     unsigned long want, struct candidate *ca)
+{
+	unsigned long nr = states_prefixes(s), i;
+
+	for (i = 0; i < nr; i++)
+		ca[i] = (struct candidate){ i, prefix_cut(s, i) };
+	for (; nr > want; nr--)
+		ca[choose(ch, nr)] = ca[nr - 1];
+	return nr;
+}
+
 /**
  * states_all - make states of a slice
  * @s: slice
  * @seed: for choices
- * @want: so many distinct ones, if there are so many; those in which all writes
- *	up to some event are there come first: all, if these are not more than
- *	four fifths, else some of them
+ * @want: so many distinct ones, if there are so many
  * @fn: called for each; returns true when no more are wanted
  * @ctx: for @fn
+ *
+ * Some random ones come first; then those in which all writes up to some event
+ * are there, all of these if they are not more than four fifths of @want; then
+ * random ones again.
  */
 void states_all(const struct slice *s, uint64_t seed, unsigned long want,
 		int (*fn)(const struct state *st, void *ctx), void *ctx)
 {
-	unsigned long nr = states_prefixes(s), next = nr, have = 0, idle = 0, all, i;
-	struct candidate *ca;
+	unsigned long all = states_prefixes(s), next = all, have = 0, idle = 0, nr, i, round;
 	struct choice ch = choice_of(seed);
+	struct candidate *ca;
 	struct seen seen = { };
 	long fresh;
 
-	ca = calloc(nr > ROUND ? nr : ROUND, sizeof(*ca));
+	ca = calloc(all > ROUND ? all : ROUND, sizeof(*ca));
 	CHECK(ca);
-	for (i = 0; i < nr; i++)
-		ca[i] = (struct candidate){ i, prefix_cut(s, i) };
-	/* Some of them, if all would be too many. */
-	for (all = nr; all > want / 5 * 4 && nr > (want + 1) / 2; nr--)
-		ca[choose(&ch, nr)] = ca[nr - 1];
-	for (;;) {
+	for (round = 0; have < want && idle < 8; round++) {
+		if (round == 1) {
+			nr = all <= want / 5 * 4 ? all : want / 2;
+			nr = choose_prefixes(s, &ch, nr, ca);
+		} else {
+			nr = round ? want - have : want / 5;
+			nr = nr < ROUND ? nr : ROUND;
+			for (i = 0; i < nr; i++, next++)
+				ca[i] = (struct candidate){ next, cut_of(s, seed, next) };
+		}
 		fresh = one_round(s, seed, ca, nr, &seen, want - have, fn, ctx);
 		if (fresh < 0)
 			break;
 		have += fresh;
 		idle = fresh ? 0 : idle + 1;
-		if (have >= want || idle == 8)
-			break;
-		nr = want - have < ROUND ? want - have : ROUND;
-		for (i = 0; i < nr; i++, next++)
-			ca[i] = (struct candidate){ next, cut_of(s, seed, next) };
 	}
 	free(seen.hash);
 	free(ca);

@@ -133,7 +133,7 @@ static void make_fs(const char *fs, const char *dev)
 	if (!strcmp(fs, "msyncfs"))
 		shell("mkfs.msyncfs -f -q -l 1M %s", dev);
 	else
-		shell("mke2fs -t %s -q -F -E nodiscard -m 0 %s", fs, dev);
+		shell("mkfs.%s -q -F -E nodiscard -m 0 %s", fs, dev);
 }
 
 static void run_load(const struct load *load, uint64_t seed)
