@@ -22,10 +22,10 @@ enum msyncfs_broken {
 	MSYNCFS_NR_BROKEN
 };
 
-#ifdef MSYNCFS_BREAK
 struct msyncfs_image;
 struct super_block;
 
+#ifdef MSYNCFS_BREAK
 extern unsigned int msyncfs_broken;
 void msyncfs_break_home(struct super_block *sb, struct msyncfs_image **images,
 			unsigned int nr);
@@ -34,9 +34,19 @@ void msyncfs_break_thaw(struct msyncfs_image *img);
 #define msyncfs_breaks(rule)	(READ_ONCE(msyncfs_broken) == \
 				 MSYNCFS_BROKEN_##rule)
 #else
-#define msyncfs_breaks(rule)			false
-#define msyncfs_break_home(sb, images, nr)	do { } while (0)
-#define msyncfs_break_thaw(img)			do { } while (0)
+#define msyncfs_breaks(rule)	(MSYNCFS_BROKEN_##rule == MSYNCFS_NR_BROKEN)
+
+#ifdef __KERNEL__
+static inline void msyncfs_break_home(struct super_block *sb,
+				      struct msyncfs_image **images,
+				      unsigned int nr)
+{
+}
+
+static inline void msyncfs_break_thaw(struct msyncfs_image *img)
+{
+}
+#endif
 #endif
 
 #endif /* MSYNCFS_BREAK_H */

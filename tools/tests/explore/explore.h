@@ -211,7 +211,7 @@ void threads_check(const char *acked);
  * @data: what; NULL: a flush
  * @hash: of each sector, 0 for zeros
  * @fua: durable when complete
- * @ack: acknowledgement, if it is one; then @nr is 0
+ * @ack: it says what is durable, in these words; then @nr is 0
  */
 struct event {
 	uint64_t		sector, nr;

@@ -15,7 +15,7 @@
  *	bad, for that is what is expected
  *   or: explore image SEED SLICE NUMBER FILE RECORD...
  *	writes a state into FILE and prints its "LOAD VARIANT ACKED"
- *   or: explore replay DEVICE SEED LOAD VARIANT ACKED
+ *   or: explore replay DEVICE SEED LOAD VARIANT ACKED...
  *	checks the state that DEVICE holds
  *   or: explore list
  *	prints the names of the workloads
@@ -97,9 +97,9 @@ static int check_one(const struct state *st, void *ctx)
 	if (!bad)
 		return 0;
 	p->bad++;
-	printf("%s %u %s %s %lu %lu |event %lu of %lu, %lu writes not flushed, %s; acknowledged %s: %s\n",
-	       is_broken(st->slice) ? "caught" : "bad", p->slice,
-	       st->slice->load, st->slice->variant, st->number, p->distinct,
+	printf("%s %u %s %s %lu %lu |", is_broken(st->slice) ? "caught" : "bad", p->slice,
+	       st->slice->load, st->slice->variant, st->number, p->distinct);
+	printf("event %lu of %lu, %lu writes not flushed, %s; acknowledged %s: %s\n",
 	       st->cut, st->slice->nr, st->loose, st->how, st->acked, bad);
 	return is_broken(st->slice) || p->bad == MAX_BAD;
 }
@@ -184,13 +184,18 @@ static int image(char **argv, int records)
 	return 0;
 }
 
-static int replay(char **argv)
+static int replay(char **argv, int words)
 {
 	struct checker *ck = checker_new(argv[0], MNT, strtoull(argv[1], NULL, 0));
+	char acked[SECTOR] = "";
 	const char *bad;
+	int i;
+
+	for (i = 0; i < words; i++)
+		snprintf(acked + strlen(acked), sizeof(acked) - strlen(acked), "%s ", argv[4 + i]);
 
 	break_rule(argv[3]);
-	bad = check_device(ck, argv[2], argv[3], argv[4], 1);
+	bad = check_device(ck, argv[2], argv[3], acked, 1);
 	printf("%s %s\n", bad ? "bad" : "good", bad ? bad : "");
 	return 0;
 }
@@ -246,8 +251,8 @@ int main(int argc, char **argv)
 		return recover(argv + 2, argc - 5);
 	if (!strcmp(cmd, "image") && argc > 6)
 		return image(argv + 2, argc - 6);
-	if (!strcmp(cmd, "replay") && argc == 7)
-		return replay(argv + 2);
-	fprintf(stderr, "usage: see the head of tools/tests/explore/main.c\n");
+	if (!strcmp(cmd, "replay") && argc > 6)
+		return replay(argv + 2, argc - 6);
+	fputs("usage: explore work|recover|check|image|replay|list|threads ...\n", stderr);
 	return 2;
 }

@@ -72,8 +72,8 @@ static void add_ack(struct slice *s, const char *text)
 
 	CHECK(sscanf(text, "ack %31s %31s %n", load, variant, &at) == 2);
 	if (!s->first) {
-		strcpy(s->load, load);
-		strcpy(s->variant, variant);
+		memcpy(s->load, load, sizeof(load));
+		memcpy(s->variant, variant, sizeof(variant));
 		s->first = s->nr;
 	}
 	CHECK(!strcmp(s->load, load) && !strcmp(s->variant, variant));

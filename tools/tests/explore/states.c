@@ -27,7 +27,7 @@ struct content {
  * @s: slice
  * @at: events before this one are accounted for
  * @from: the first that no flush covers
- * @ack: last acknowledgement
+ * @ack: what has been acknowledged
  * @durable: what is there for sure
  * @fua: of each sector, one more than the last event that wrote it by FUA
  */
@@ -188,7 +188,7 @@ struct candidate {
 	unsigned long	number, cut;
 };
 
-/* One after each write from the first acknowledgement on. */
+/* One after each write, once something is acknowledged. */
 unsigned long states_prefixes(const struct slice *s)
 {
 	unsigned long i, n = 1;

@@ -106,10 +106,9 @@ void device_fails(int on)
 	if (on)
 		put_setting("checkpoint_pause", "1");
 	/* Short, so that the background seldom gets in. */
-	shell("dmsetup load flakey --table '0 %lu %s %s 0 %s' && "
-	      "dmsetup suspend --nolockfs --noflush flakey && dmsetup resume flakey",
-	      FS_SECTORS, on ? "flakey" : "linear", device,
-	      on ? "0 3600 1 error_writes" : "");
+	shell("dmsetup load flakey --table '0 %lu %s %s 0 %s'", FS_SECTORS,
+	      on ? "flakey" : "linear", device, on ? "0 3600 1 error_writes" : "");
+	shell("dmsetup suspend --nolockfs --noflush flakey && dmsetup resume flakey");
 	if (!on)
 		put_setting("checkpoint_pause", "0");
 }
