@@ -346,13 +346,14 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 	int err;
 
 	/* A flush of its own: one that fails must keep the record away. */
-	if (cut->txn->preflush) {
+	if (cut->txn->preflush && !msyncfs_breaks(FUA)) {
 		msyncfs_log_set_busy(sbi, true);
 		err = msyncfs_flush(sbi->sb);
 		msyncfs_log_set_busy(sbi, false);
 		if (err)
 			return err;
 	}
+	msyncfs_break_home(sbi->sb, cut->images, cut->nr);
 	cut->fua = msyncfs_log_one_fua(sbi, msyncfs_cut_blocks(cut));
 	if (cut->fua)
 		flags = REQ_FUA;
@@ -415,6 +416,8 @@ static int msyncfs_cut_commit(struct msyncfs_sb_info *sbi,
 		msyncfs_txn_settle(cut->txn, err);
 		msyncfs_log_failed(sbi);
 		sbi->retry = cut;
+		if (msyncfs_breaks(FAILED))
+			sbi->head_pos = cut->pos + msyncfs_cut_blocks(cut);
 		/* Data comes back through dirty pages, metadata only so. */
 		queue_delayed_work(sbi->wq, &sbi->commit_work,
 				   MSYNCFS_COMMIT_DELAY);
@@ -509,6 +512,10 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	/* Pairs with the release in msyncfs_log_done(). */
 	if (smp_load_acquire(&sbi->durable_tid) >= tid)
 		return 0;
+	if (msyncfs_breaks(ACK) && !(current->flags & PF_WQ_WORKER)) {
+		msyncfs_commit_start(sb, tid);
+		return 0;
+	}
 	nofs = memalloc_nofs_save();
 	mutex_lock(&sbi->commit_mutex);
 	if (sbi->durable_tid < tid)

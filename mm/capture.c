@@ -266,8 +266,10 @@ static bool msyncfs_capture_folio(struct msyncfs_capture *cap,
 	if (folio_pos(folio) + PAGE_SIZE > cap->size)
 		folio_zero_segment(folio, offset_in_folio(folio, cap->size),
 				   PAGE_SIZE);
-	if (cap->copied)
+	if (cap->copied) {
 		memcpy_page(img->page, 0, folio_page(folio, 0), 0, PAGE_SIZE);
+		msyncfs_break_thaw(img);
+	}
 	return true;
 }
 
@@ -382,6 +384,8 @@ static void msyncfs_capture_end_copied(struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img;
 
+	if (msyncfs_breaks(FREEZE))
+		return;
 	list_for_each_entry(img, &cap->images, list) {
 		img->writeback = false;
 		folio_end_writeback(img->folio);
@@ -444,6 +448,8 @@ static void msyncfs_set_freeze(struct list_head *set)
 {
 	struct msyncfs_capture *cap;
 
+	if (msyncfs_breaks(FREEZE))
+		return;
 	if (list_is_singular(set)) {
 		cap = list_first_entry(set, struct msyncfs_capture, set);
 		down_write(&MSYNCFS_I(cap->inode)->i_freeze);
@@ -458,6 +464,8 @@ static void msyncfs_set_thaw(struct list_head *set)
 {
 	struct msyncfs_capture *cap;
 
+	if (msyncfs_breaks(FREEZE))
+		return;
 	list_for_each_entry_reverse(cap, set, set)
 		up_write(&MSYNCFS_I(cap->inode)->i_freeze);
 }

@@ -13,8 +13,7 @@
 # RUN=NAME         keeps runs at the same time apart (build/e2e-NAME)
 # BESIDE=PID       a process that counts as one of those side by side
 # PATIENCE=N       all limits of time are N times as long
-# COST_CALLS, HOOK_ROUNDS, CRASH_ROUNDS, POWERFAIL_STATES, POWERFAIL_SEED: see
-# the tests
+# COST_CALLS, HOOK_ROUNDS, CRASH_ROUNDS, CRASH_STATES, CRASH_SEED: see the tests
 
 . "$(dirname "$0")/common.sh"
 . "$SCRIPTS/boot.sh"
