@@ -3,7 +3,7 @@
 # The front door.  Every target installs the Debian packages that it lacks.
 
 .DEFAULT_GOAL := help
-.PHONY: help modules tools demo test soak check clean
+.PHONY: help modules tools demo test soak crash check clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -16,8 +16,12 @@ help:
 	@echo '  make test      KUnit suites and end-to-end tests, all in QEMU'
 	@echo '                 T="NAME..." runs only these end-to-end tests,'
 	@echo '                 T=kunit only the KUnit suites, T=fsck only fsck'
-	@echo '  make soak      the tests that count, in full: 50 kills, 200 power failures,'
-	@echo '                 10,000 calls, the hook 200 times (make test has fewer); T="NAME..." as above'
+	@echo '  make soak      the tests that count, in full: 50 kills, 10,000 calls, the hook'
+	@echo '                 200 times (make test has fewer); T="NAME..." as above'
+	@echo '  make crash     12,000 states that a power failure could leave, recovered and'
+	@echo '                 looked at; and that broken rules show. T="LOAD..." only these'
+	@echo '                 workloads, T="broken [RULE...]" only these rules;'
+	@echo '                 CRASH_STATES, CRASH_SEED: how many, and which'
 	@echo '  make modules   build/<release>/*.ko; KVER=<release> picks the installed'
 	@echo '                 headers (default: newest 6.12), KDIR=<dir> any kernel tree'
 	@echo '  make tools     build/tools/: mkfs.msyncfs, fsck.msyncfs, examples/, tests/'
@@ -41,6 +45,12 @@ test:
 soak:
 	@MAKEFLAGS= scripts/test.sh -s $(T)
 
+crash:
+	@MAKEFLAGS= scripts/crash-explorer.sh $(T)
+ifeq ($(T),)
+	@MAKEFLAGS= CRASH_STATES= scripts/crash-explorer.sh broken
+endif
+
 check:
 	@MAKEFLAGS= V='$(V)' scripts/check.sh
 
@@ -58,6 +68,8 @@ TOOL_LDFLAGS := -static -pthread $(LDFLAGS)
 LIB_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/lib/*.c))
 PROGS := $(patsubst tools/%.c,$(BUILD)/tools/%, \
 	   $(wildcard tools/*.msyncfs.c tools/examples/*.c tools/tests/*.c))
+EXPLORE := $(BUILD)/tools/tests/explore
+EXPLORE_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/tests/explore/*.c))
 
 tools:
 	@scripts/deps.sh tools
@@ -65,7 +77,7 @@ tools:
 	@echo "tools: $(words $(PROGS)) programs in $(BUILD)/tools"
 
 .PHONY: tools-built
-tools-built: $(PROGS)
+tools-built: $(PROGS) $(EXPLORE)
 	@:
 
 .PRECIOUS: $(BUILD)/tools/obj/%.o
@@ -83,4 +95,14 @@ $(PROGS): $(BUILD)/tools/%: $(BUILD)/tools/obj/%.o $(BUILD)/tools/obj/lib.a
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 
--include $(patsubst $(BUILD)/tools/%,$(BUILD)/tools/obj/%.d,$(PROGS)) $(LIB_OBJS:.o=.d)
+# The crash explorer checks many states in one process: fsck is part of it.
+$(BUILD)/tools/obj/fsck-main.o: tools/fsck.msyncfs.c
+	@mkdir -p $(@D)
+	@$(CC) $(TOOL_CFLAGS) -Dmain=fsck_main -c -o $@ $<
+
+$(EXPLORE): $(EXPLORE_OBJS) $(BUILD)/tools/obj/fsck-main.o $(BUILD)/tools/obj/lib.a
+	@mkdir -p $(@D)
+	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
+
+-include $(patsubst $(BUILD)/tools/%,$(BUILD)/tools/obj/%.d,$(PROGS)) $(LIB_OBJS:.o=.d) \
+	 $(EXPLORE_OBJS:.o=.d) $(BUILD)/tools/obj/fsck-main.d

@@ -462,6 +462,8 @@ void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len)
 				    start, run.len);
 	}
 	mutex_unlock(&sbi->alloc_lock);
+	if (msyncfs_breaks(REUSE))
+		msyncfs_alloc_home(op->sb, op->tid);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_free);
 

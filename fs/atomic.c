@@ -214,8 +214,7 @@ static int msyncfs_plan_hole(struct inode *inode, u64 first, u64 last,
 
 static int msyncfs_plan_overlay(struct inode *inode, struct msyncfs_plan *plan)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
-	u64 index, blocks = plan->blocks, groups = 0;
+	u64 index, groups = 0;
 	struct msyncfs_extent over;
 	u64 credits = 0;
 	int err;
@@ -237,10 +236,8 @@ static int msyncfs_plan_overlay(struct inode *inode, struct msyncfs_plan *plan)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	}
-	/* Those of new map nodes. */
-	groups += plan->blocks - blocks + 1;
-	credits += plan->credits + min(groups, sbi->geo.bitmap_blocks);
-	plan->credits = min_t(u64, credits, UINT_MAX / 2);
+	plan->bitmaps += groups;
+	plan->credits = min_t(u64, plan->credits + credits, UINT_MAX / 2);
 	return 0;
 }
 
@@ -349,9 +346,9 @@ int msyncfs_atomic_attach(struct list_head *set, bool attrs)
 
 	cap->copied = false;
 	do {
-		struct msyncfs_plan plan = {};
+		struct msyncfs_plan plan;
 
-		err = msyncfs_atomic_plan(cap, &plan);
+		err = msyncfs_plan_set(set, &plan);
 		if (!err && plan.credits > MSYNCFS_SB(sb)->record_images)
 			err = -EFBIG;
 		if (!err && !written)

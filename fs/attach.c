@@ -86,8 +86,8 @@ static int msyncfs_plan_copied(struct msyncfs_capture *cap,
 	struct msyncfs_image *img, *next;
 	struct msyncfs_extent ext;
 	struct msyncfs_run run;
-	u64 i, before = plan->blocks;
 	int err;
+	u64 i;
 
 	cap->changes = false;
 	plan->leaf = U64_MAX;
@@ -114,9 +114,6 @@ static int msyncfs_plan_copied(struct msyncfs_capture *cap,
 		}
 		img = next;
 	}
-	if (cap->changes)
-		plan->credits += 1 + msyncfs_bitmap_credits(inode->i_sb,
-						plan->blocks - before);
 	plan->credits += 1 + cap->nr;	/* the inode; the pages */
 	return 0;
 }
@@ -127,21 +124,48 @@ static bool msyncfs_overlaid(struct msyncfs_capture *cap)
 	return cap->whole && !mtree_empty(&MSYNCFS_I(cap->inode)->i_overlay);
 }
 
-static int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan)
+/**
+ * msyncfs_plan_bitmaps - bitmap blocks, which a set together dirties each once
+ * @sb: filesystem
+ * @plan: to add to
+ * @blocks: blocks allocated and freed, besides those that it knows of
+ */
+void msyncfs_plan_bitmaps(struct super_block *sb, struct msyncfs_plan *plan,
+			  u64 blocks)
 {
+	blocks += plan->bitmaps;
+	if (blocks)
+		plan->credits += min_t(u64, blocks + 1,
+				       MSYNCFS_SB(sb)->geo.bitmap_blocks);
+}
+
+/**
+ * msyncfs_plan_set - plan the operation that attaches captures
+ * @set: captures
+ * @plan: to fill in
+ *
+ * Context: as msyncfs_attach_set(). Without waiting, and inside a handle, if it
+ * has been called for them before.
+ * Return: 0 or a negative errno.
+ */
+int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan)
+{
+	struct super_block *sb = NULL;
 	struct msyncfs_capture *cap;
-	int err = 0;
+	int err;
 
 	memset(plan, 0, sizeof(*plan));
 	list_for_each_entry(cap, set, set) {
-		if (msyncfs_overlaid(cap))
+		sb = cap->inode->i_sb;
+		if (msyncfs_overlaid(cap) || (cap->whole && !cap->copied))
 			err = msyncfs_atomic_plan(cap, plan);
 		else
 			err = msyncfs_plan_copied(cap, plan);
 		if (err)
-			break;
+			return err;
 	}
-	return err;
+	msyncfs_plan_bitmaps(sb, plan, plan->blocks);
+	return 0;
 }
 
 /**
@@ -450,6 +474,7 @@ static struct msyncfs_capture *msyncfs_split_max(struct msyncfs_capture *cap,
 		memset(plan, 0, sizeof(*plan));
 		part = msyncfs_split(cap, max);
 		*err = msyncfs_plan_copied(part, plan);
+		msyncfs_plan_bitmaps(sbi->sb, plan, plan->blocks);
 		if (*err || plan->credits <= sbi->record_images || max == 1)
 			return part;
 		list_splice_init(&part->images, &cap->images);

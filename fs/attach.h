@@ -18,12 +18,14 @@
  * struct msyncfs_plan - what captures need of the map, the allocator, the record
  * @blocks: blocks to allocate, for pages without one and for map nodes
  * @credits: blocks that go into the record at most
+ * @bitmaps: bitmap blocks of what an overlay changes, at most
  * @slack: credits that are good to have besides
  * @leaf: last range of a leaf node looked at; its path is counted once
  */
 struct msyncfs_plan {
 	u64		blocks;
 	unsigned int	credits;
+	u64		bitmaps;
 	unsigned int	slack;
 	u64		leaf;
 };
@@ -34,12 +36,6 @@ static inline bool msyncfs_cap_end(struct msyncfs_capture *cap,
 	return list_entry_is_head(img, &cap->images, list);
 }
 
-static inline unsigned int msyncfs_bitmap_credits(struct super_block *sb,
-						  u64 blocks)
-{
-	return min_t(u64, blocks + 1, MSYNCFS_SB(sb)->geo.bitmap_blocks);
-}
-
 /* In fs/attach.c */
 int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 		     struct msyncfs_plan *plan);
@@ -47,6 +43,9 @@ int msyncfs_attach_begin(struct list_head *set, struct msyncfs_op *op,
 			 const struct msyncfs_plan *plan);
 void msyncfs_attach_end(struct list_head *set, struct msyncfs_op *op,
 			const struct msyncfs_plan *plan);
+void msyncfs_plan_bitmaps(struct super_block *sb, struct msyncfs_plan *plan,
+			  u64 blocks);
+int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan);
 u64 msyncfs_goal(struct inode *inode, u64 index);
 void msyncfs_release_resv(struct msyncfs_capture *cap);
 void msyncfs_attach_inode(struct msyncfs_op *op, struct msyncfs_capture *cap,

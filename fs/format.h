@@ -7,6 +7,7 @@
 #ifndef MSYNCFS_FS_FORMAT_H
 #define MSYNCFS_FS_FORMAT_H
 
+#include "break.h"
 #include "msyncfs_format.h"
 
 #ifdef __KERNEL__

@@ -226,14 +226,16 @@ static u64 msyncfs_fresh_run(struct msyncfs_capture *cap,
  */
 static int msyncfs_plan_fresh(struct list_head *set, struct msyncfs_plan *plan)
 {
+	struct super_block *sb = NULL;
 	struct msyncfs_capture *cap;
 	struct msyncfs_image *img;
-	u64 before;
+	u64 blocks = 0;
 	int err;
 
 	memset(plan, 0, sizeof(*plan));
 	list_for_each_entry(cap, set, set) {
-		before = plan->blocks;
+		sb = cap->inode->i_sb;
+		blocks += 2 * cap->nr;
 		plan->leaf = U64_MAX;
 		cap->changes = true;
 		list_for_each_entry(img, &cap->images, list) {
@@ -241,11 +243,9 @@ static int msyncfs_plan_fresh(struct list_head *set, struct msyncfs_plan *plan)
 			if (err)
 				return err;
 		}
-		plan->credits += 1 +
-				 msyncfs_bitmap_credits(cap->inode->i_sb,
-							2 * cap->nr +
-							plan->blocks - before);
+		plan->credits++;	/* the inode */
 	}
+	msyncfs_plan_bitmaps(sb, plan, blocks + plan->blocks);
 	return 0;
 }
 

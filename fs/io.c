@@ -135,7 +135,7 @@ int msyncfs_flush(struct super_block *sb)
 	struct msyncfs_io io;
 	int err = 0;
 
-	if (bdev_write_cache(sb->s_bdev)) {
+	if (bdev_write_cache(sb->s_bdev) && !msyncfs_breaks(FLUSH)) {
 		msyncfs_io_init(&io, sb, false);
 		io.bio = bio_alloc(sb->s_bdev, 0, REQ_OP_WRITE | REQ_SYNC,
 				   GFP_NOIO);

@@ -140,10 +140,17 @@ static void msyncfs_log_set_busy(struct msyncfs_sb_info *sbi, bool busy)
 		wake_up_all(&sbi->txn_wait);
 }
 
-/* The record of @tid is on its way, or there is none, or it has failed. */
+/* The record of @tid is on its way, or there is none. */
 static void msyncfs_log_started(struct msyncfs_sb_info *sbi, u64 tid)
 {
-	WRITE_ONCE(sbi->started_tid, tid);
+	WRITE_ONCE(sbi->started_tid, max(sbi->started_tid, tid));
+	wake_up_all(&sbi->txn_wait);
+}
+
+/* A commit has failed, perhaps before anything was sent. */
+static void msyncfs_log_failed(struct msyncfs_sb_info *sbi)
+{
+	WRITE_ONCE(sbi->commit_fails, sbi->commit_fails + 1);
 	wake_up_all(&sbi->txn_wait);
 }
 
@@ -339,13 +346,14 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 	int err;
 
 	/* A flush of its own: one that fails must keep the record away. */
-	if (cut->txn->preflush) {
+	if (cut->txn->preflush && !msyncfs_breaks(FUA)) {
 		msyncfs_log_set_busy(sbi, true);
 		err = msyncfs_flush(sbi->sb);
 		msyncfs_log_set_busy(sbi, false);
 		if (err)
 			return err;
 	}
+	msyncfs_break_home(sbi->sb, cut->images, cut->nr);
 	cut->fua = msyncfs_log_one_fua(sbi, msyncfs_cut_blocks(cut));
 	if (cut->fua)
 		flags = REQ_FUA;
@@ -404,10 +412,12 @@ static int msyncfs_cut_commit(struct msyncfs_sb_info *sbi,
 			     msyncfs_cut_blocks(cut), cut->txn->preflush,
 			     cut->fua, err);
 	msyncfs_log_set_busy(sbi, false);
-	msyncfs_log_started(sbi, cut->txn->tid);
 	if (err) {
 		msyncfs_txn_settle(cut->txn, err);
+		msyncfs_log_failed(sbi);
 		sbi->retry = cut;
+		if (msyncfs_breaks(FAILED))
+			sbi->head_pos = cut->pos + msyncfs_cut_blocks(cut);
 		/* Data comes back through dirty pages, metadata only so. */
 		queue_delayed_work(sbi->wq, &sbi->commit_work,
 				   MSYNCFS_COMMIT_DELAY);
@@ -419,7 +429,21 @@ static int msyncfs_cut_commit(struct msyncfs_sb_info *sbi,
 	return 0;
 }
 
-/* Cuts the running transaction; NULL if there is nothing in it. */
+/* Opens a transaction again that could not be cut; who waits for it is told. */
+static void msyncfs_txn_reopen(struct msyncfs_sb_info *sbi,
+			       struct msyncfs_txn *txn, int err)
+{
+	msyncfs_txn_settle(txn, err);
+	spin_lock(&sbi->txn_lock);
+	txn->locked = false;
+	spin_unlock(&sbi->txn_lock);
+	msyncfs_log_failed(sbi);
+}
+
+/*
+ * Cuts the running transaction; NULL if there is nothing in it, -EIO if an
+ * operation in it has been given up half way: that must not become durable.
+ */
 static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_sb_info *sbi)
 {
 	struct msyncfs_txn *txn, *next;
@@ -427,6 +451,11 @@ static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_sb_info *sbi)
 
 	next = msyncfs_txn_alloc(sbi->running->tid + 1);
 	txn = msyncfs_txn_lock(sbi);
+	if (msyncfs_log_dead(sbi)) {
+		msyncfs_txn_free(next);
+		msyncfs_txn_reopen(sbi, txn, -EIO);
+		return ERR_PTR(-EIO);
+	}
 	if (!txn->nr) {
 		WARN_ON_ONCE(!list_empty(&txn->captures));
 		msyncfs_txn_switch(sbi, next);
@@ -441,18 +470,6 @@ static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_sb_info *sbi)
 	return cut;
 }
 
-/* Who waits for the running transaction will wait in vain, for now. */
-static void msyncfs_fail_running(struct msyncfs_sb_info *sbi, int err)
-{
-	struct msyncfs_txn *txn = msyncfs_txn_lock(sbi);
-
-	msyncfs_txn_settle(txn, err);
-	spin_lock(&sbi->txn_lock);
-	txn->locked = false;
-	spin_unlock(&sbi->txn_lock);
-	msyncfs_log_started(sbi, txn->tid);
-}
-
 /* Commits the running transaction, and first one that has failed before. */
 static int msyncfs_commit_running(struct msyncfs_sb_info *sbi, u64 tid)
 {
@@ -465,13 +482,16 @@ static int msyncfs_commit_running(struct msyncfs_sb_info *sbi, u64 tid)
 		return -EIO;
 	if (sbi->retry) {
 		err = msyncfs_cut_commit(sbi, sbi->retry);
+		/* Who waits for the running one waits in vain, for now. */
 		if (err)
-			msyncfs_fail_running(sbi, err);
+			msyncfs_txn_reopen(sbi, msyncfs_txn_lock(sbi), err);
 		if (err || sbi->durable_tid >= tid)
 			return err;
 	}
 	cut = msyncfs_cut_running(sbi);
-	return cut ? msyncfs_cut_commit(sbi, cut) : 0;
+	if (IS_ERR_OR_NULL(cut))
+		return PTR_ERR_OR_ZERO(cut);
+	return msyncfs_cut_commit(sbi, cut);
 }
 
 /**
@@ -492,6 +512,10 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	/* Pairs with the release in msyncfs_log_done(). */
 	if (smp_load_acquire(&sbi->durable_tid) >= tid)
 		return 0;
+	if (msyncfs_breaks(ACK) && !(current->flags & PF_WQ_WORKER)) {
+		msyncfs_commit_start(sb, tid);
+		return 0;
+	}
 	nofs = memalloc_nofs_save();
 	mutex_lock(&sbi->commit_mutex);
 	if (sbi->durable_tid < tid)
@@ -516,12 +540,14 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 void msyncfs_commit_start(struct super_block *sb, u64 tid)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	unsigned int fails = READ_ONCE(sbi->commit_fails);
 
 	if (smp_load_acquire(&sbi->durable_tid) >= tid)
 		return;
 	mod_delayed_work(sbi->wq, &sbi->commit_work, 0);
 	wait_event(sbi->txn_wait, READ_ONCE(sbi->started_tid) >= tid ||
 				  READ_ONCE(sbi->log_busy) ||
+				  READ_ONCE(sbi->commit_fails) != fails ||
 				  msyncfs_log_dead(sbi));
 }
 

@@ -77,6 +77,8 @@ void msyncfs_orphan_add(struct msyncfs_op *op, struct inode *inode)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct msyncfs_disk_root *root = orphan_root(sbi);
 
+	if (msyncfs_breaks(ORPHAN))
+		return;
 	mutex_lock(&sbi->orphan_lock);
 	if (!test_and_set_bit(MSYNCFS_I_ORPHAN, &mi->i_flags)) {
 		msyncfs_op_dirty(op, mi->i_bh);

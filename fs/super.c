@@ -5,6 +5,7 @@
  * log can no longer be written. What is on disk is checked by fs/format.c, the
  * log is replayed by fs/recovery.c.
  */
+#include <kunit/visibility.h>
 #include <linux/blkdev.h>
 #include <linux/fs_context.h>
 #include <linux/fs_parser.h>
@@ -119,6 +120,7 @@ void msyncfs_abort(struct super_block *sb, const char *why, int err)
 	sb->s_flags |= SB_RDONLY;
 	wake_up_all(&sbi->txn_wait);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_abort);
 
 /**
  * msyncfs_shutdown - nothing may touch the device any more

@@ -99,8 +99,9 @@ struct msyncfs_group;
  * @durable_tid: every transaction up to this one is durable
  * @home_tid: every transaction up to this one is home and off the log
  * @started_tid: of every transaction up to this one, the record has been sent to
- *	the device, or there is none, or that has failed
+ *	the device, or there is none
  * @log_busy: a commit waits for the device
+ * @commit_fails: attempts to commit that have failed
  * @commit_work: commits what nobody asked for, some seconds later
  * @op_map: lockdep's picture of an open handle: held by operations, waited for
  *	by a commit
@@ -169,6 +170,7 @@ struct msyncfs_sb_info {
 	u64			home_tid;
 	u64			started_tid;
 	bool			log_busy;
+	unsigned int		commit_fails;
 	struct delayed_work	commit_work;
 	struct lockdep_map	op_map;		/* open handles, for lockdep */
 
@@ -365,7 +367,7 @@ struct msyncfs_image {
  * @inode: of the file
  * @file: who gets to know of errors, referenced; NULL: nobody
  * @first: first page
- * @last: last page, inclusive
+ * @last: last page, inclusive; before @first: none
  * @whole: the file is atomic: capture all of it, whatever the range
  */
 struct msyncfs_range {

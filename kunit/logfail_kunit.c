@@ -6,9 +6,12 @@
  * I/O, until there is none left to fail.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/pagemap.h>
 
 #include "files.h"
+#include "fs/txn.h"
 #include "iolog.h"
 
 #define BLOCKS		1024
@@ -545,6 +548,53 @@ static void fail_orphan_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, settled_space(test, fx), space);
 }
 
+/* ---- an operation that is given up half way --------------------------------- */
+
+/**
+ * struct waiter - a commit that waits for an open handle
+ * @sb: filesystem
+ * @err: how it ended
+ * @done: it has
+ */
+struct waiter {
+	struct super_block	*sb;
+	int			err;
+	struct completion	done;
+};
+
+static int waiter_thread(void *data)
+{
+	struct waiter *w = data;
+
+	w->err = msyncfs_commit_all(w->sb);
+	complete(&w->done);
+	return 0;
+}
+
+/* What it has done so far must not get into a record that waits for its end. */
+static void fail_abort_inside(struct kunit *test)
+{
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
+	struct waiter w = { .sb = fx->fake->sb };
+	struct msyncfs_op op;
+	unsigned int i;
+
+	fail_prepare(test, fx);
+	init_completion(&w.done);
+	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(w.sb, &op, 1, 0), 0);
+	msyncfs_inode_dirty(&op, file_inode(fx->file), true);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(waiter_thread, &w,
+						    "msyncfs-waiter")));
+	for (i = 0; i < 500 && !READ_ONCE(fx->sbi->running)->locked; i++)
+		msleep(10);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(fx->sbi->running)->locked);
+	msyncfs_abort(w.sb, "half an operation", -EIO);
+	msyncfs_op_end(&op);
+	wait_for_completion(&w.done);
+	KUNIT_EXPECT_EQ(test, w.err, -EIO);
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
+}
+
 static struct kunit_case fail_cases[] = {
 	KUNIT_CASE_PARAM(fail_every_io, error_gen_params),
 	KUNIT_CASE(fail_lands_overwritten),
@@ -557,6 +607,7 @@ static struct kunit_case fail_cases[] = {
 	KUNIT_CASE_SLOW(fail_reuse),
 	KUNIT_CASE_PARAM(fail_orphan, orphan_gen_params),
 	KUNIT_CASE(fail_orphan_closed),
+	KUNIT_CASE(fail_abort_inside),
 	{}
 };
 

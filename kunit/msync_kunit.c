@@ -324,6 +324,43 @@ static void msync_two_large(struct kunit *test)
 	files_expect(test, fx->g, FILE_PAGES + 5, 3, 9);
 }
 
+/*
+ * Mapped again and again: a page in the range is looked at once, and there are
+ * more mappings than an allocation of one page remembers.
+ */
+static void msync_many_mappings(struct kunit *test)
+{
+	struct call_fixture *fx = test->priv;
+	unsigned int i, nr = 300;
+	unsigned long addr;
+
+	addr = kunit_vm_mmap(test, NULL, 0, 2 * nr * PAGE_SIZE, RW,
+			     MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	for (i = 0; i < nr; i++)
+		KUNIT_ASSERT_EQ(test, vm_mmap(fx->f, addr + 2 * i * PAGE_SIZE,
+					      2 * PAGE_SIZE, RW,
+					      MAP_SHARED | MAP_FIXED, 0),
+				addr + 2 * i * PAGE_SIZE);
+	store(test, F_AT, 2);
+	store(test, F_AT + 1, 3);
+	/* Twice 300 pages would be more than a record takes. */
+	KUNIT_EXPECT_EQ(test, msyncfs_msync(addr, 2 * nr * PAGE_SIZE, MS_SYNC),
+			0);
+	KUNIT_ASSERT_EQ(test, fx->log->nr, 1);
+	KUNIT_EXPECT_EQ(test, fx->log->io[0].nr, 1 + 2);
+	store(test, F_AT, 4);
+	KUNIT_EXPECT_EQ(test, msyncfs_msync(addr, 2 * nr * PAGE_SIZE, MS_ASYNC),
+			0);
+	KUNIT_EXPECT_EQ(test, msyncfs_msync(addr, 2 * nr * PAGE_SIZE,
+					    MS_INVALIDATE), 0);
+	KUNIT_EXPECT_FALSE(test, cached(fx->f, 1));
+	vm_munmap(addr, 2 * nr * PAGE_SIZE);
+	crash(test);
+	KUNIT_EXPECT_EQ(test, first_byte(fx->f, 0), 4);
+	KUNIT_EXPECT_EQ(test, first_byte(fx->f, 1), 3);
+}
+
 /* ---- MS_ASYNC ------------------------------------------------------------- */
 
 /* The device does nothing: the calls return all the same, with the write sent. */
@@ -760,6 +797,7 @@ static void msync_cut_files(struct kunit *test)
 static struct kunit_case call_cases[] = {
 	KUNIT_CASE(msync_one_record),
 	KUNIT_CASE(msync_two_large),
+	KUNIT_CASE(msync_many_mappings),
 	KUNIT_CASE(msync_async),
 	KUNIT_CASE(msync_async_fsync),
 	KUNIT_CASE(msync_async_large),
@@ -783,8 +821,49 @@ static struct kunit_suite call_suite = {
 	.test_cases	= call_cases,
 };
 
+#define MANY	16
+
+/*
+ * New files on a large device: each needs some blocks of the bitmaps, but all of
+ * them together no more than there are, and that fits a small record.
+ */
+static void msync_many_files(struct kunit *test)
+{
+	struct msyncfs_range *ranges;
+	struct msyncfs_sb_info *sbi;
+	struct msyncfs_fake *fake;
+	struct file *files[MANY];
+	unsigned int i, j;
+	char name[8];
+	u64 records;
+
+	/* 20 bitmap blocks; a record: 64 blocks. */
+	fake = msyncfs_fake_mount(test, 20 * MSYNCFS_GROUP_BLOCKS, 256);
+	sbi = MSYNCFS_SB(fake->sb);
+	ranges = kunit_kcalloc(test, MANY, sizeof(*ranges), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ranges);
+	for (i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "m%u", i);
+		files[i] = msyncfs_fake_open(fake, name, O_CREAT | O_RDWR);
+		files_write(test, files[i], 0, 1, i);
+		ranges[i].inode = file_inode(files[i]);
+		for (j = i; j && ranges[j].inode < ranges[j - 1].inode; j--)
+			swap(ranges[j], ranges[j - 1]);
+	}
+	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fake->sb), 0);
+	records = sbi->nr_commits;
+	KUNIT_EXPECT_EQ(test, msyncfs_sync_ranges(ranges, MANY, true), 0);
+	KUNIT_EXPECT_EQ(test, sbi->nr_commits, records + 1);
+	KUNIT_EXPECT_EQ(test, sbi->nr_split, 0);
+	for (i = 0; i < MANY; i++) {
+		KUNIT_EXPECT_EQ(test, files_dirty(files[i]), 0);
+		msyncfs_fake_close(fake, files[i]);
+	}
+}
+
 static struct kunit_case flag_cases[] = {
 	KUNIT_CASE_PARAM(msync_calls, call_gen_params),
+	KUNIT_CASE(msync_many_files),
 	{}
 };
 

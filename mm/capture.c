@@ -45,7 +45,7 @@
  * msyncfs_count_dirty - count the dirty pages of a range
  * @inode: file
  * @first: first page
- * @last: last page, inclusive
+ * @last: last page, inclusive; before @first: none at all
  * @limit: stop counting here
  *
  * Context: may sleep between two stretches of pages.
@@ -58,6 +58,8 @@ unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
 	unsigned long nr = 0;
 	void *entry;
 
+	if (first > last)
+		return 0;
 	rcu_read_lock();
 	xas_for_each_marked(&xas, entry, last, PAGECACHE_TAG_DIRTY) {
 		if (++nr >= limit)
@@ -174,6 +176,14 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 		folio = img->folio;
 		if (!folio)
 			continue;
+		/*
+		 * Before the lock: who holds that may be waiting for this. The
+		 * page does not leave the cache (PG_checked).
+		 */
+		if (img->writeback) {
+			img->writeback = false;
+			folio_end_writeback(folio);
+		}
 		folio_lock(folio);
 		folio_clear_checked(folio);
 		if (folio->mapping) {
@@ -185,25 +195,9 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 				mapping_set_error(folio->mapping, err);
 		}
 		folio_unlock(folio);
-		if (img->writeback) {
-			img->writeback = false;
-			folio_end_writeback(folio);
-		}
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_redirty);
-
-/* Copies a page; what lies beyond the end of the file reads as zeros (G1). */
-static void msyncfs_copy_folio(struct page *to, struct folio *folio,
-			       loff_t size)
-{
-	loff_t pos = folio_pos(folio);
-
-	memcpy_page(to, 0, folio_page(folio, 0), 0, PAGE_SIZE);
-	if (pos + PAGE_SIZE > size)
-		memzero_page(to, offset_in_page(size),
-			     PAGE_SIZE - offset_in_page(size));
-}
 
 /**
  * msyncfs_capture_copy - copy pages that were captured without
@@ -222,7 +216,7 @@ int msyncfs_capture_copy(struct msyncfs_capture *cap)
 		img->page = alloc_page(GFP_NOFS);
 		if (!img->page)
 			return -ENOMEM;
-		msyncfs_copy_folio(img->page, img->folio, cap->size);
+		memcpy_page(img->page, 0, folio_page(img->folio, 0), 0, PAGE_SIZE);
 		img->writeback = false;
 		folio_end_writeback(img->folio);
 	}
@@ -276,14 +270,14 @@ static bool msyncfs_capture_folio(struct msyncfs_capture *cap,
 	cap->end = min_t(loff_t, cap->size, folio_pos(folio) + PAGE_SIZE);
 	img->writeback = true;
 	folio_set_checked(folio);
-	if (cap->copied) {
-		msyncfs_copy_folio(img->page, folio, cap->size);
-		return true;
-	}
-	/* Written in place of a copy: the page itself must end in zeros. */
+	/* What lies beyond the end of the file becomes durable as zeros (G1). */
 	if (folio_pos(folio) + PAGE_SIZE > cap->size)
 		folio_zero_segment(folio, offset_in_folio(folio, cap->size),
 				   PAGE_SIZE);
+	if (cap->copied) {
+		memcpy_page(img->page, 0, folio_page(folio, 0), 0, PAGE_SIZE);
+		msyncfs_break_thaw(img);
+	}
 	return true;
 }
 
@@ -398,6 +392,8 @@ static void msyncfs_capture_end_copied(struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img;
 
+	if (msyncfs_breaks(FREEZE))
+		return;
 	list_for_each_entry(img, &cap->images, list) {
 		img->writeback = false;
 		folio_end_writeback(img->folio);
@@ -426,11 +422,10 @@ static bool msyncfs_capture_range(struct msyncfs_capture *cap, pgoff_t first,
 	return true;
 }
 
-/* The pass over one file. Ranges may overlap: a page is taken once. */
+/* The pass over one file. */
 static void msyncfs_capture_file(struct msyncfs_capture *cap,
 				 unsigned long limit, unsigned long *bitmap)
 {
-	pgoff_t next = 0;
 	unsigned int i;
 
 	cap->size = i_size_read(cap->inode);
@@ -442,19 +437,15 @@ static void msyncfs_capture_file(struct msyncfs_capture *cap,
 	}
 	for (i = 0; i < cap->nr_ranges; i++) {
 		const struct msyncfs_range *r = &cap->ranges[i];
-		pgoff_t first = max(r->first, next);
 
-		if (first > r->last)
-			continue;
-		if (!msyncfs_capture_range(cap, first, r->last, limit, bitmap))
-			return;
-		next = r->last + 1;
-		if (!next)
+		if (r->first <= r->last &&
+		    !msyncfs_capture_range(cap, r->first, r->last, limit,
+					   bitmap))
 			return;
 	}
 }
 
-/* Dirty pages in the ranges of a file, at most @limit; overlaps count twice. */
+/* Dirty pages in the ranges of a file, at most @limit. */
 static unsigned long msyncfs_capture_count(const struct msyncfs_capture *cap,
 					   unsigned long limit)
 {
@@ -473,6 +464,8 @@ static void msyncfs_set_freeze(struct list_head *set)
 {
 	struct msyncfs_capture *cap;
 
+	if (msyncfs_breaks(FREEZE))
+		return;
 	if (list_is_singular(set)) {
 		cap = list_first_entry(set, struct msyncfs_capture, set);
 		down_write(&MSYNCFS_I(cap->inode)->i_freeze);
@@ -487,6 +480,8 @@ static void msyncfs_set_thaw(struct list_head *set)
 {
 	struct msyncfs_capture *cap;
 
+	if (msyncfs_breaks(FREEZE))
+		return;
 	list_for_each_entry_reverse(cap, set, set)
 		up_write(&MSYNCFS_I(cap->inode)->i_freeze);
 }
@@ -513,7 +508,7 @@ static int msyncfs_set_alloc(const struct msyncfs_range *ranges,
 	return 0;
 }
 
-/* Memory for as many pages as are dirty now, and for some more. */
+/* Memory for as many pages as are dirty now, and for some more of those files. */
 static int msyncfs_set_prepare(struct list_head *set, unsigned long copy_max,
 			       unsigned long limit)
 {
@@ -527,7 +522,8 @@ static int msyncfs_set_prepare(struct list_head *set, unsigned long copy_max,
 	}
 	list_for_each_entry(cap, set, set) {
 		cap->copied = total <= copy_max;
-		cap->room = min(cap->room + cap->room / 8 + 4, limit);
+		if (cap->room)
+			cap->room = min(cap->room + cap->room / 8 + 4, limit);
 		msyncfs_drop_images(&cap->pool);
 		err = msyncfs_prealloc(&cap->pool, cap->room, cap->copied);
 		if (err)
@@ -617,7 +613,7 @@ static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
 /**
  * msyncfs_capture_set - clean and copy the dirty pages of ranges, as of one
  *	moment
- * @ranges: sorted by inode, then by first page
+ * @ranges: sorted by inode, then by first page; of one file, they do not overlap
  * @nr: how many
  * @copy_max: more pages than that are not copied but put under writeback, for
  *	their own blocks to be written

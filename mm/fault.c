@@ -159,6 +159,35 @@ const struct vm_operations_struct msyncfs_vm_ops = {
 	.page_mkwrite	= msyncfs_page_mkwrite,
 };
 
+/*
+ * A new mapping does not show what others have stored beyond the end of the
+ * file. invalidate_lock keeps the end from moving up, and i_size from being read
+ * too low, while a store to what is valid then could be undone.
+ */
+static void msyncfs_zero_tail(struct inode *inode)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct folio *folio;
+	loff_t size;
+
+	if (!offset_in_page(i_size_read(inode)))
+		return;
+	filemap_invalidate_lock_shared(mapping);
+	folio = filemap_lock_folio(mapping, i_size_read(inode) >> PAGE_SHIFT);
+	if (!IS_ERR(folio)) {
+		/* write(2) moves the end under the lock of its last page. */
+		size = i_size_read(inode);
+		if (folio_test_uptodate(folio) && !folio_test_writeback(folio) &&
+		    size > folio_pos(folio) &&
+		    size < folio_pos(folio) + PAGE_SIZE)
+			folio_zero_segment(folio, offset_in_page(size),
+					   PAGE_SIZE);
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	filemap_invalidate_unlock_shared(mapping);
+}
+
 /**
  * msyncfs_file_mmap - map a file
  * @file: regular file
@@ -171,6 +200,7 @@ int msyncfs_file_mmap(struct file *file, struct vm_area_struct *vma)
 	if (msyncfs_is_dead(MSYNCFS_SB(file_inode(file)->i_sb)))
 		return -EIO;
 	file_accessed(file);
+	msyncfs_zero_tail(file_inode(file));
 	vma->vm_ops = &msyncfs_vm_ops;
 	return 0;
 }

@@ -76,7 +76,7 @@ static pgoff_t msyncfs_next_pinned(struct address_space *mapping, pgoff_t first,
 			struct folio *folio = fbatch.folios[i];
 
 			if (folio_maybe_dma_pinned(folio)) {
-				found = folio->index;
+				found = max(folio->index, first);
 				break;
 			}
 		}
@@ -94,26 +94,55 @@ static bool msyncfs_any_cached(struct address_space *mapping, pgoff_t first,
 				      ((loff_t)(last + 1) << PAGE_SHIFT) - 1);
 }
 
-/* Drops pages of which none is locked, up to a pinned one; says where that is. */
-static pgoff_t msyncfs_drop(struct address_space *mapping, pgoff_t first,
-			    pgoff_t last)
+/*
+ * Drops pages of which none is locked or mapped.
+ * Return: 0, or -EBUSY if a page had to stay because it is pinned.
+ */
+static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
+			pgoff_t last)
 {
+	int err = 0;
 	pgoff_t end;
 
-	/*
-	 * A mapped page can be pinned behind our back, until it is unmapped;
-	 * then it has to be faulted in, and for DMA that writes, by way of
-	 * page_mkwrite, which waits for invalidate_lock.
-	 */
-	unmap_mapping_pages(mapping, first, last - first + 1, false);
-	end = msyncfs_next_pinned(mapping, first, last);
-	/*
-	 * -EBUSY: a page is dirty. It has been stored to since it was made
-	 * durable: what is cached is newer than the storage, and stays.
-	 */
-	if (end > first)
-		invalidate_inode_pages2_range(mapping, first, end - 1);
-	return end;
+	for (; first <= last; first = end + 1) {
+		end = msyncfs_next_pinned(mapping, first, last);
+		/*
+		 * Its -EBUSY: a page is dirty. It has been stored to since it
+		 * was made durable: what is cached is newer than the storage.
+		 */
+		if (end > first)
+			invalidate_inode_pages2_range(mapping, first, end - 1);
+		if (end <= last)
+			err = -EBUSY;
+		cond_resched();
+	}
+	return err;
+}
+
+/*
+ * Where what is locked begins at or after @first (or @last + 1) and, in *@end,
+ * ends; what lies before it is unmapped then.
+ *
+ * A mapped page can be pinned behind our back, until it is unmapped; then it has
+ * to be faulted in, and for DMA that writes, by way of page_mkwrite, which waits
+ * for invalidate_lock. And who has locked a page meanwhile is seen, if he has
+ * faulted it in before it was unmapped.
+ */
+static pgoff_t msyncfs_unmap_unlocked(struct address_space *mapping,
+				      pgoff_t first, pgoff_t last, pgoff_t *end)
+{
+	pgoff_t locked = first, since = first, since_end;
+
+	if (!msyncfs_next_locked(mapping, &locked, last, end))
+		locked = last + 1;
+	if (locked == first)
+		return locked;
+	unmap_mapping_pages(mapping, first, locked - first, false);
+	if (msyncfs_next_locked(mapping, &since, locked - 1, &since_end)) {
+		*end = since_end;
+		return since;
+	}
+	return locked;
 }
 
 /**
@@ -132,24 +161,17 @@ static pgoff_t msyncfs_drop(struct address_space *mapping, pgoff_t first,
 int msyncfs_invalidate(struct inode *inode, pgoff_t first, pgoff_t last)
 {
 	struct address_space *mapping = inode->i_mapping;
-	pgoff_t next, locked, locked_end, index = first;
+	pgoff_t locked, locked_end, index = first;
 	int err = 0;
 
 	/* No capture is under way then, so every clean page can be released. */
 	mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
 	filemap_invalidate_lock(mapping);
 	while (index <= last) {
-		locked = index;
-		if (!msyncfs_next_locked(mapping, &locked, last, &locked_end))
-			locked = last + 1;
-		while (index < locked) {
-			next = msyncfs_drop(mapping, index, locked - 1);
-			if (next < locked) {
-				err = -EBUSY;
-				next++;
-			}
-			index = next;
-		}
+		locked = msyncfs_unmap_unlocked(mapping, index, last,
+						&locked_end);
+		if (index < locked && msyncfs_drop(mapping, index, locked - 1))
+			err = -EBUSY;
 		if (locked > last)
 			break;
 		if (msyncfs_any_cached(mapping, locked, locked_end))

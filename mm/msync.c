@@ -13,6 +13,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/uaccess.h>
@@ -28,6 +29,7 @@
  * @flags: MS_*
  * @unmapped: -ENOMEM as soon as a page is found not to be mapped, else 0
  * @refused: nothing is to be done, not even with what has been gathered
+ * @looked: msyncfs_call_locked() has looked at all that follows
  * @ranges: of files of msyncfs; with references of the files
  * @nr: how many
  * @max: how many there is room for
@@ -37,6 +39,7 @@ struct msyncfs_call {
 	int			flags;
 	int			unmapped;
 	bool			refused;
+	bool			looked;
 	struct msyncfs_range	*ranges;
 	unsigned int		nr;
 	unsigned int		max;
@@ -120,6 +123,9 @@ static bool msyncfs_call_locked(struct msyncfs_call *call, unsigned long start,
 	bool ours = call->nr, locked = false;
 	struct vm_area_struct *vma;
 
+	if (call->looked)
+		return false;
+	call->looked = true;
 	while (start < end && !(ours && locked)) {
 		vma = find_vma(current->mm, start);
 		if (!vma || vma->vm_start >= end)
@@ -214,6 +220,25 @@ static int msyncfs_range_cmp(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
+/*
+ * What is in the range twice, because a file is mapped more than once, is looked
+ * at once. An entry that has nothing left stays, for the sake of its file.
+ */
+static void msyncfs_clip_ranges(struct msyncfs_range *ranges, unsigned int nr)
+{
+	pgoff_t next = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		struct msyncfs_range *r = &ranges[i];
+
+		if (i && r->inode != ranges[i - 1].inode)
+			next = 0;
+		r->first = max(r->first, next);
+		next = max(next, r->last + 1);
+	}
+}
+
 /* Makes ranges durable, and says to every open file what went wrong (G4). */
 static int msyncfs_sync_files(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -245,6 +270,10 @@ static int msyncfs_invalidate_files(struct msyncfs_range *ranges,
 	if (err)
 		return err;
 	for (i = 0; i < nr; i++) {
+		if (ranges[i].first > ranges[i].last)
+			continue;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		err2 = msyncfs_invalidate(ranges[i].inode, ranges[i].first,
 					  ranges[i].last);
 		if (!err)
@@ -280,6 +309,7 @@ static int msyncfs_call_ranges(struct msyncfs_call *call)
 
 	if (call->nr > 1)
 		sort(range, call->nr, sizeof(*range), msyncfs_range_cmp, NULL);
+	msyncfs_clip_ranges(range, call->nr);
 	for (; range < end; range = next) {
 		for (next = range; next < end; next++)
 			if (next->inode->i_sb != range->inode->i_sb)
@@ -300,6 +330,7 @@ static int msyncfs_call_run(unsigned long start, unsigned long end, int flags)
 	call.flags = flags;
 	call.unmapped = 0;
 	call.refused = false;
+	call.looked = false;
 	call.ranges = call.few;
 	call.nr = 0;
 	call.max = MSYNCFS_CALL_FEW;

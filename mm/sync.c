@@ -18,6 +18,9 @@ static int msyncfs_sync_attrs(struct inode *inode)
 	struct msyncfs_op op;
 	int err;
 
+	/* With lazytime, what the capture has marked is not there yet. */
+	if (inode->i_state & I_DIRTY_TIME)
+		mark_inode_dirty_sync(inode);
 	if (!test_bit(MSYNCFS_I_DIRTY, &MSYNCFS_I(inode)->i_flags))
 		return 0;
 	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
@@ -199,6 +202,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_ranges);
  * @work: in sbi->wq
  * @sent: the caller may go
  * @ref: the caller and the work
+ * @err: why nothing is sent; to be read after @sent
  * @nr: entries of @ranges
  * @ranges: sorted; with a reference of each inode
  */
@@ -206,6 +210,7 @@ struct msyncfs_start {
 	struct work_struct	work;
 	struct completion	sent;
 	refcount_t		ref;
+	int			err;
 	unsigned int		nr;
 	struct msyncfs_range	ranges[] __counted_by(nr);
 };
@@ -213,7 +218,7 @@ struct msyncfs_start {
 static void msyncfs_start_put(struct msyncfs_start *start)
 {
 	if (refcount_dec_and_test(&start->ref))
-		kfree(start);
+		kvfree(start);
 }
 
 static void msyncfs_start_work(struct work_struct *work)
@@ -240,12 +245,12 @@ static void msyncfs_start_work(struct work_struct *work)
 	msyncfs_unlock_files(start->ranges, start->nr);
 	msyncfs_ranges_end(start->ranges, held);
 sent:
+	start->err = msyncfs_put_set(&set, err);
 	complete_all(&start->sent);
-	/* An error is known to the mappings. */
+	/* What goes wrong from here on is known to the mappings. */
 	if (!err)
 		msyncfs_commit(sb, msyncfs_ranges_tid(start->ranges, start->nr,
 						      true));
-	msyncfs_put_set(&set, 0);
 	for (i = 0; i < start->nr; i++)
 		iput(start->ranges[i].inode);
 	msyncfs_start_put(start);
@@ -260,23 +265,28 @@ static int msyncfs_start_large(struct msyncfs_range *ranges, unsigned int nr)
 	struct super_block *sb = ranges->inode->i_sb;
 	struct msyncfs_start *start;
 	unsigned int i;
+	int err = 0;
 
 	start = kvmalloc(struct_size(start, ranges, nr), GFP_KERNEL);
 	if (!start)
 		return -ENOMEM;
+	start->err = 0;
 	INIT_WORK(&start->work, msyncfs_start_work);
 	init_completion(&start->sent);
 	refcount_set(&start->ref, 2);
 	start->nr = nr;
 	for (i = 0; i < nr; i++) {
 		start->ranges[i] = ranges[i];
+		start->ranges[i].file = NULL;
 		ihold(ranges[i].inode);
 	}
 	queue_work(MSYNCFS_SB(sb)->wq, &start->work);
-	if (!wait_for_completion_killable(&start->sent))
+	if (!wait_for_completion_killable(&start->sent)) {
+		err = READ_ONCE(start->err);
 		msyncfs_commit_start(sb, msyncfs_ranges_tid(ranges, nr, true));
+	}
 	msyncfs_start_put(start);
-	return 0;
+	return err;
 }
 
 /**
@@ -295,7 +305,8 @@ static int msyncfs_start_large(struct msyncfs_range *ranges, unsigned int nr)
 int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr)
 {
 	struct super_block *sb = ranges->inode->i_sb;
-	unsigned long max = MSYNCFS_SB(sb)->record_images / 4, dirty = 0;
+	unsigned long max = MSYNCFS_SB(sb)->record_images / 4;
+	unsigned long dirty = nr > 1 ? 4 * nr : 0;	/* metadata of each */
 	unsigned int i;
 	LIST_HEAD(set);
 	int err;

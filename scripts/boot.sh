@@ -3,7 +3,8 @@
 # tools needs.  Sets and exports RELEASE, VMLINUZ, INITRD, MEM, SLOW, CMDLINE.
 
 # boot_prepare DIR [debug]: the initramfs goes into DIR; its /run.sh has to be
-# appended (vm.sh -i "$INITRD,mine.cpio").
+# appended (vm.sh -i "$INITRD,mine.cpio"). With BREAK in the environment, the
+# modules of build-modules.sh's BREAK=1.
 boot_prepare() {
 	local dir=$1 debug=${2:-} modroot='' mods='' v ko f args=()
 	if [ -n "$debug" ]; then
@@ -24,7 +25,7 @@ boot_prepare() {
 	INITRD=$dir/initramfs
 	export RELEASE VMLINUZ INITRD MEM SLOW CMDLINE
 
-	for ko in "$BUILD/$RELEASE"/*.ko; do
+	for ko in "$BUILD/$RELEASE${BREAK:+-break}"/*.ko; do
 		case $ko in */msyncfs_kunit.ko) ;; *) args+=(-M "$ko") ;; esac
 	done
 	for f in "$BUILD"/tools/{mkfs,fsck}.msyncfs; do

@@ -1,6 +1,9 @@
 #!/bin/bash
 # Build the modules into build/<release>/, with W=1.
-# Usage: [KVER=<release>] [KDIR=<kernel tree>] build-modules.sh [make argument...]
+# Usage: [KVER=<release>] [KDIR=<kernel tree>] [BREAK=1] build-modules.sh [make argument...]
+#
+# BREAK=1: into build/<release>-break/, modules that can be told to break a rule
+# of the design (include/break.h), for the crash explorer.
 #
 # The kernel's build system writes next to the sources, so it gets a farm of
 # symlinks in build/<release>/src instead of the checkout.
@@ -27,7 +30,7 @@ KDIR=$(cd "$KDIR" && pwd)
 release=$(cat "$KDIR/include/config/kernel.release" 2>/dev/null) ||
 	die "$KDIR is not a configured kernel tree (no include/config/kernel.release)"
 
-out=$BUILD/$release
+out=$BUILD/$release${BREAK:+-break}
 farm=$out/src
 mkdir -p "$farm"
 exec 9>"$out/.lock"
@@ -48,7 +51,7 @@ say "building the modules for $release"
 log=$out/build.log
 rc=0
 # A tree configured with another compiler must not stop to ask.
-make -C "$KDIR" M="$farm" W=1 -j"$(nproc)" "$@" modules </dev/null >"$log" 2>&1 || rc=$?
+make -C "$KDIR" M="$farm" W=1 -j"$(nproc)" ${BREAK:+MSYNCFS_BREAK=1} "$@" modules </dev/null >"$log" 2>&1 || rc=$?
 # Without the distribution's vmlinux there is no BTF to make: no news.
 grep -vE '^(make|  (CC|LD|AR|MODPOST|BTF|CHECK|DESCEND|ENTER)\b)|^Skipping BTF' "$log" >&2 || true
 [ "$rc" -eq 0 ] || die "the modules do not build for $release; log: ${log#"$TOP"/}"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the Debian packages that a target needs and that are missing.
-# Usage: deps.sh build|tools|qemu|e2e|kernel|check|linux-headers-RELEASE...
+# Usage: deps.sh build|tools|qemu|e2e|conformance|kernel|check|linux-headers-RELEASE...
 
 . "$(dirname "$0")/common.sh"
 
@@ -10,6 +10,7 @@ packages() {
 	tools)	echo build-essential libxxhash-dev libblkid-dev ;;
 	qemu)	echo qemu-system-x86 busybox-static cpio kmod util-linux ;;
 	e2e)	echo e2fsprogs xfsprogs dmsetup ;;
+	conformance) echo build-essential libcap-dev "linux-source-$SERIES" stress-ng xz-utils ;;
 	kernel)	echo build-essential "linux-source-$SERIES" xz-utils flex bison bc \
 			libelf-dev libssl-dev kmod python3 cpio ;;
 	check)	echo sparse shellcheck codespell coccinelle clang-format perl \

@@ -13,8 +13,7 @@
 # RUN=NAME         keeps runs at the same time apart (build/e2e-NAME)
 # BESIDE=PID       a process that counts as one of those side by side
 # PATIENCE=N       all limits of time are N times as long
-# COST_CALLS, HOOK_ROUNDS, CRASH_ROUNDS, POWERFAIL_STATES, POWERFAIL_SEED: see
-# the tests
+# COST_CALLS, HOOK_ROUNDS, CRASH_ROUNDS, CRASH_STATES, CRASH_SEED: see the tests
 
 . "$(dirname "$0")/common.sh"
 . "$SCRIPTS/boot.sh"
@@ -57,11 +56,21 @@ cases() {
 boot_prepare "$OUT" "$debug"
 SLOW=$((SLOW * ${PATIENCE:-1}))
 
+# What tests need besides: "# Brings: SCRIPT" in a test's header names a script
+# that prints arguments for initramfs.sh.
+declare -A brings=()
+for t in $guest; do
+	b=$(sed -n 's/^# Brings: *//p' "$SCRIPTS/guest/$t.sh")
+	[ -n "$b" ] || continue
+	# Without, the test says that it has nothing to run.
+	brings[$t]=$("$SCRIPTS/$b") || say "scripts/$b failed, so $t will fail"
+done
+
 # run_guest JOB ROUND TESTS: one guest for the tests; what they said goes to the
 # results.  Prints the tests that did not get their turn.
 run_guest() {
 	local job=$1 dir=$OUT/$1$2 results=$OUT/results.$1
-	local t c left='' running problem died='' accel=''
+	local t c left='' running problem died='' accel='' more=''
 	# Code that is patched while another CPU of the guest translates it can
 	# stay in the translation before QEMU 8.1.
 	[ "$job" != livepatch ] || accel=tcg,thread=single
@@ -69,7 +78,9 @@ run_guest() {
 	tr ' ' '\n' <<<"$3" | grep . >"$dir/tests.list"
 	printf 'SLOW=%q COST_CALLS=%q HOOK_ROUNDS=%q\n' "$SLOW" "${COST_CALLS:-}" \
 		"${HOOK_ROUNDS:-}" >"$dir/tests.env"
-	"$SCRIPTS/initramfs.sh" -b -o "$dir/list" -a "$dir/tests.list:tests.list" \
+	for t in $3; do more="$more ${brings[$t]:-}"; done
+	# shellcheck disable=SC2086 # word splitting wanted
+	"$SCRIPTS/initramfs.sh" -b -o "$dir/list" $more -a "$dir/tests.list:tests.list" \
 		-a "$dir/tests.env:tests.env" -a "$SCRIPTS/guest/run-tests:run.sh"
 	rm -f "$OUT/$job"-disk[12].raw
 	truncate -s 1G "$OUT/$job-disk1.raw" "$OUT/$job-disk2.raw"

@@ -38,8 +38,8 @@ if [ -z "$bare" ]; then
 	for applet in sh mount; do ln -s busybox "$root/bin/$applet"; done
 	ln -s ../bin/busybox "$root/sbin/modprobe"	# request_module()
 	install -m 755 "$SCRIPTS/guest-init" "$root/init"
-	echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
-	printf 'root:x:0:\n' >"$root/etc/group"
+	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$root/etc/passwd"
+	printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
 	: >"$root/etc/mtab"
 fi
 
@@ -77,6 +77,7 @@ fi
 
 for p in "${progs[@]}"; do
 	f=$(PATH=$PATH:/sbin:/usr/sbin command -v "$p") || die "program $p is missing: run scripts/deps.sh e2e"
+	mkdir -p "$root/bin"
 	cp -L "$f" "$root/bin/"
 	ldd "$f" | grep -o '/[^ ]*' | while read -r l; do
 		mkdir -p "$root/${l%/*}"

@@ -8,9 +8,9 @@
 . "$(dirname "$0")/common.sh"
 if [ "${1:-}" = -s ]; then
 	shift
-	[ $# -gt 0 ] || set -- cost crash hook powerfail
+	[ $# -gt 0 ] || set -- cost crash hook
 	export HOOK_ROUNDS=${HOOK_ROUNDS:-200} COST_CALLS=${COST_CALLS:-10000} CRASH_ROUNDS=${CRASH_ROUNDS:-50} \
-		POWERFAIL_STATES=${POWERFAIL_STATES:-200} PATIENCE=${PATIENCE:-5}
+		PATIENCE=${PATIENCE:-5}
 fi
 kunit=1 fsck=1 e2e=1
 if [ $# -gt 0 ]; then
@@ -51,7 +51,7 @@ kernels() {
 }
 
 export MAKEFLAGS=
-step build.packages "$SCRIPTS/deps.sh" build tools qemu kernel e2e
+step build.packages "$SCRIPTS/deps.sh" build tools qemu kernel e2e conformance
 step build.kernels kernels
 # Set by eval in kernels().
 step build.modules_stock env KVER="${STOCK_RELEASE:?}" KDIR= "$SCRIPTS/build-modules.sh"

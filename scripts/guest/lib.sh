@@ -8,6 +8,8 @@
 #	# Test: one line that says what is shown
 #	# Cases: first second		(optional; default: one case, NAME itself)
 #	# Timeout: 120			(optional; seconds, default 120)
+#	# Brings: SCRIPT		(optional; scripts/SCRIPT runs on the host and
+#	#				 prints more arguments for initramfs.sh)
 #	. /tests/lib.sh
 #	t_case first
 #	t_fresh

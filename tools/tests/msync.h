@@ -17,6 +17,7 @@
  *	DM		name of the device-mapper device that is mounted
  *	DISK, SECTORS	what that maps, one to one, and how much
  *	DISK2		the disk of all else
+ *	SLOW_DM		not empty: the kernel has dm-delay
  *	PIN		name of another device-mapper device
  *	OTHERS		directories of other filesystems and mounts
  *
@@ -27,22 +28,28 @@
 
 #include "check.h"
 
+#include <linux/dm-ioctl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/msyncfs.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
 #define PAGE	4096UL
-#define LIMIT	200		/* seconds; a test that takes longer hangs */
+#define RW	(PROT_READ | PROT_WRITE)
+#define LIMIT	100		/* seconds; a test that takes longer hangs */
 
 enum how { SYSCALL, IOCTL };
 
@@ -57,7 +64,16 @@ static struct {
 	const char *mnt, *test;
 	char dir[64];
 	int door_fd;
+	pid_t pid;
 } run = { .door_fd = -1 };
+
+/* Every combination that is one, unless the mount is one with msync=bsd. */
+static const int good_flags[] = {
+	0, MS_ASYNC, MS_SYNC, MS_INVALIDATE, MS_SYNC | MS_INVALIDATE,
+	MS_ASYNC | MS_INVALIDATE,
+};
+
+#define NR_GOOD	ARRAY_SIZE(good_flags)
 
 /* ---- the call ----------------------------------------------------------- */
 
@@ -216,13 +232,13 @@ static inline char *map_at(void *at, int fd, unsigned long first,
 
 static inline char *map_file(int fd, unsigned long nr)
 {
-	return map_at(NULL, fd, 0, nr, PROT_READ | PROT_WRITE, MAP_SHARED);
+	return map_at(NULL, fd, 0, nr, RW, MAP_SHARED);
 }
 
 static inline char *map_file_at(void *at, int fd, unsigned long first,
 				unsigned long nr)
 {
-	return map_at(at, fd, first, nr, PROT_READ | PROT_WRITE, MAP_SHARED);
+	return map_at(at, fd, first, nr, RW, MAP_SHARED);
 }
 
 /* Addresses for @nr pages, with nothing that anybody would write. */
@@ -406,50 +422,91 @@ static inline void crash(void)
 
 /* ---- the devices -------------------------------------------------------- */
 
-static inline void shell(const char *command)
+/*
+ * Device-mapper by its own interface: what dmsetup does takes seconds on a slow
+ * machine, and a device must not be broken for long.
+ */
+struct dm_request {
+	struct dm_ioctl head;
+	struct dm_target_spec spec;
+	char params[256];
+};
+
+static inline void dm_request(unsigned long cmd, const char *name, __u32 flags,
+			      struct dm_request *r)
 {
-	if (system(command)) {
-		fprintf(stderr, "failed: %s\n", command);
-		exit(1);
-	}
+	int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+
+	r->head.version[0] = DM_VERSION_MAJOR;
+	r->head.data_size = sizeof(*r);
+	r->head.data_start = offsetof(struct dm_request, spec);
+	r->head.flags = flags;
+	snprintf(r->head.name, sizeof(r->head.name), "%s", name);
+	CHECK(fd >= 0);
+	CHECK(!ioctl(fd, cmd, r));
+	CHECK(!close(fd));
 }
 
-static inline void dm(const char *name, const char *what)
-{
-	char command[256];
+/* What stands still, so that a failed test can let it go on. */
+static const char *stopped_device;
 
-	snprintf(command, sizeof(command), "dmsetup %s %s", what, name);
-	shell(command);
+static inline void dm_suspend(const char *name, __u32 how)
+{
+	struct dm_request r = { };
+
+	stopped_device = name;
+	dm_request(DM_DEV_SUSPEND, name, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG |
+		   how, &r);
 }
 
-static inline void dm_suspend(const char *name)
+/* From now on all I/O waits. */
+static inline void dm_stop(const char *name)
 {
-	dm(name, "suspend --noflush --nolockfs");
+	dm_suspend(name, DM_NOFLUSH_FLAG);
 }
 
 static inline void dm_resume(const char *name)
 {
-	dm(name, "resume");
+	struct dm_request r = { };
+
+	dm_request(DM_DEV_SUSPEND, name, 0, &r);
+	stopped_device = NULL;
 }
 
-/* What the device that is mounted does from now on, e.g. "linear /dev/vda 0". */
-static inline void dm_table(const char *target)
+/* Or this process could not even exit. Also from a signal handler. */
+static inline void dm_let_go(void)
 {
-	const char *name = need_env("DM");
-	char command[512];
+	if (stopped_device && getpid() == run.pid)
+		dm_resume(stopped_device);
+}
 
-	snprintf(command, sizeof(command),
-		 "dmsetup suspend --nolockfs %s && dmsetup reload %s --table '0 %s %s' && dmsetup resume %s",
-		 name, name, need_env("SECTORS"), target, name);
-	shell(command);
+/* What the device that is mounted does from now on, e.g. "linear", "/dev/vda 0". */
+static inline void dm_table(const char *type, const char *params)
+{
+	struct dm_request r = { };
+
+	r.head.target_count = 1;
+	r.spec.length = strtoull(need_env("SECTORS"), NULL, 0);
+	snprintf(r.spec.target_type, sizeof(r.spec.target_type), "%s", type);
+	snprintf(r.params, sizeof(r.params), "%s", params);
+	dm_request(DM_TABLE_LOAD, need_env("DM"), 0, &r);
+	dm_suspend(need_env("DM"), 0);
+	dm_resume(need_env("DM"));
+}
+
+/* What its table says about itself. */
+static inline void dm_status(struct dm_request *r)
+{
+	memset(r, 0, sizeof(*r));
+	dm_request(DM_TABLE_STATUS, need_env("DM"), 0, r);
 }
 
 static inline void dm_healthy(void)
 {
-	char target[128];
+	char params[64];
 
-	snprintf(target, sizeof(target), "linear %s 0", need_env("DISK"));
-	dm_table(target);
+	snprintf(params, sizeof(params), "%s 0", need_env("DISK"));
+	dm_table("linear", params);
 }
 
 struct io {
@@ -532,7 +589,7 @@ struct peer {
 	int to, from;
 };
 
-enum peer_op { P_TOUCH, P_RESIDENT, P_GEN, P_STORE, P_LOCK, P_UNLOCK };
+enum peer_op { P_TOUCH, P_RESIDENT, P_GEN, P_STORE, P_LOCK, P_UNLOCK, P_EXIT };
 
 struct peer_order {
 	enum peer_op op;
@@ -560,13 +617,15 @@ static inline uint64_t peer_obey(char *map, unsigned long nr,
 	case P_UNLOCK:
 		CHECK(!munlock(map + o->page * PAGE, PAGE));
 		break;
+	case P_EXIT:
+		exit(0);
 	}
 	return 0;
 }
 
-/* @flags: MAP_SHARED or MAP_PRIVATE */
+/* @prot, @flags: of its mapping */
 static inline struct peer peer_start(const char *name, unsigned long nr,
-				     int flags)
+				     int prot, int flags)
 {
 	struct peer_order o;
 	struct peer p;
@@ -578,10 +637,11 @@ static inline struct peer peer_start(const char *name, unsigned long nr,
 	p.pid = fork();
 	CHECK(p.pid >= 0);
 	if (!p.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(to[1]);
 		close(from[0]);
 		fd = open_file(name, 0);
-		map = map_at(NULL, fd, 0, nr, PROT_READ | PROT_WRITE, flags);
+		map = map_at(NULL, fd, 0, nr, prot, flags);
 		while (read(to[0], &o, sizeof(o)) == sizeof(o)) {
 			answer = peer_obey(map, nr, &o);
 			SAME(write(from[1], &answer, sizeof(answer)),
@@ -615,8 +675,12 @@ static inline void wait_for(pid_t pid)
 	SAME(status, 0);
 }
 
+/* By an order: the pipe is not at its end while other peers have it, too. */
 static inline void peer_end(struct peer *p)
 {
+	struct peer_order o = { .op = P_EXIT };
+
+	SAME(write(p->to, &o, sizeof(o)), sizeof(o));
 	close(p->to);
 	close(p->from);
 	wait_for(p->pid);
@@ -629,9 +693,24 @@ static inline void hangs(int sig)
 	static const char text[] = "hangs\n";
 
 	(void)sig;
+	dm_let_go();
 	if (write(2, text, sizeof(text) - 1))
 		_exit(3);
 	_exit(3);
+}
+
+/* How many times as long as usual everything may take. */
+static inline unsigned int slowness(void)
+{
+	const char *slow = getenv("SLOW");
+
+	return slow && atoi(slow) > 0 ? atoi(slow) : 1;
+}
+
+static inline void set_alarm(void)
+{
+	signal(SIGALRM, hangs);
+	alarm(LIMIT * slowness());
 }
 
 static inline void choose_door(const char *name)
@@ -666,6 +745,8 @@ static inline int msync_main(int argc, char **argv, const struct test *tests)
 		return 2;
 	}
 	run.mnt = argv[1];
+	run.pid = getpid();
+	atexit(dm_let_go);
 	run.test = t->name;
 	snprintf(run.dir, sizeof(run.dir), "%s/%s_%s", run.mnt, door.name,
 		 t->name);
@@ -673,8 +754,7 @@ static inline int msync_main(int argc, char **argv, const struct test *tests)
 	open_door();
 	CHECK(!chdir(run.dir));
 	sync();
-	signal(SIGALRM, hangs);
-	alarm(LIMIT);
+	set_alarm();
 	t->fn();
 	return 0;
 }

@@ -44,9 +44,9 @@ static void drop_range(int way)
 	ro = map_at(NULL, fd, 0, NR, PROT_READ, MAP_SHARED);
 	touch(map, NR);
 	touch(ro, NR);
-	peer = peer_start(name, NR, MAP_SHARED);
+	peer = peer_start(name, NR, RW, MAP_SHARED);
 	peer_ask(&peer, P_TOUCH, 0, 0);
-	private = peer_start(name, NR, MAP_PRIVATE);
+	private = peer_start(name, NR, RW, MAP_PRIVATE);
 	peer_ask(&private, P_TOUCH, 0, 0);
 	peer_ask(&private, P_STORE, 4, 9);
 
@@ -76,20 +76,31 @@ static void drop_range(int way)
 	CHECK(!close(fd));
 }
 
-static void test_drop(void)
+static void drop_in_ways(int nr)
 {
 	char name[16];
 	int i;
 
-	for (i = 0; i < WAYS; i++)
+	for (i = 0; i < nr; i++)
 		drop_range(i);
 	crash();
-	for (i = 0; i < WAYS; i++) {
+	for (i = 0; i < nr; i++) {
 		file_name(name, i);
 		expect_file(name, 0, 2, 1);
 		expect_file(name, 2, 4, 2);
 		expect_file(name, 6, 10, 1);
 	}
+}
+
+static void test_drop(void)
+{
+	drop_in_ways(WAYS);
+}
+
+/* With msync=bsd not together with MS_ASYNC. */
+static void test_bsd_drop(void)
+{
+	drop_in_ways(WAYS - 1);
 }
 
 /* Several files and mappings in one range, more pages than a record takes. */
@@ -130,7 +141,7 @@ static void test_home(void)
 	block = physical(fd, SEEN);
 	SAME(disk_gen(block), 1);
 	touch(map, NR);
-	peer = peer_start("f", NR, MAP_SHARED);
+	peer = peer_start("f", NR, RW, MAP_SHARED);
 	peer_ask(&peer, P_TOUCH, 0, 0);
 	for (i = 0; i < WAYS; i++) {
 		unsigned long gen = 10 + i, old = i ? gen - 1 : 1;
@@ -216,7 +227,7 @@ static void lock_page(char *page, int fd, enum lock_how how)
 		CHECK(!mlockall(MCL_CURRENT));
 		break;
 	case MAPPED_LOCKED:
-		map_at(page, fd, 0, 1, PROT_READ | PROT_WRITE,
+		map_at(page, fd, 0, 1, RW,
 		       MAP_SHARED | MAP_LOCKED);
 		break;
 	default:
@@ -297,7 +308,7 @@ static void test_locked_anon(void)
 	char *area = reserve(6);
 
 	map_file_at(area, fd, 0, 4);
-	map_at(area + 4 * PAGE, -1, 0, 2, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	map_at(area + 4 * PAGE, -1, 0, 2, RW, MAP_PRIVATE);
 	CHECK(!mlock(area + 5 * PAGE, PAGE));
 	store(area, 6, 2);
 	for (i = 0; i < WAYS; i++) {
@@ -314,6 +325,7 @@ static void test_locked_anon(void)
 
 /* ---- locked or pinned by somebody else ---------------------------------- */
 
+/* (A private mapping that may be written has a copy of what it locks.) */
 static void held_by_peer(int way, int flags)
 {
 	char name[32], *map;
@@ -324,7 +336,8 @@ static void held_by_peer(int way, int flags)
 	fd = new_file(name, NR);
 	map = map_file(fd, NR);
 	touch(map, NR);
-	peer = peer_start(name, NR, flags);
+	peer = peer_start(name, NR, flags == MAP_SHARED ? RW : PROT_READ,
+			  flags);
 	peer_ask(&peer, P_TOUCH, 0, 0);
 	peer_ask(&peer, P_LOCK, 5, 0);
 	store(map + 2 * PAGE, 6, 2);
@@ -352,16 +365,37 @@ static void held_by_peer(int way, int flags)
 	CHECK(!close(fd));
 }
 
+/* The caller's own, but not in the range: as if it were somebody else's. */
+static void held_by_self(const char *name)
+{
+	int fd = new_file(name, NR);
+	char *map = map_file(fd, NR), *lock = map_file_at(NULL, fd, 5, 1);
+
+	CHECK(!mlock(lock, PAGE));
+	touch(map, NR);
+	store(map + 2 * PAGE, 6, 2);
+	FAILS(call(map + 2 * PAGE, 8 * PAGE, MS_INVALIDATE), EBUSY);
+	expect_resident(map, NR, (ALL & ~RANGE) | 1 << 5, "locked elsewhere");
+	expect(lock, 1, 2, "the locked page");
+	unmap(lock, 1);
+	CHECK(!call(map + 2 * PAGE, 8 * PAGE, MS_INVALIDATE));
+	expect_resident(map, NR, ALL & ~RANGE, "not locked any more");
+	unmap(map, NR);
+	CHECK(!close(fd));
+}
+
 static void test_locked_other(void)
 {
-	char name[16];
+	char name[32];
 	int i, j;
 
 	for (i = 0; i < WAYS; i++) {
 		held_by_peer(i, MAP_SHARED);
 		held_by_peer(i, MAP_PRIVATE);
 	}
+	held_by_self("self");
 	crash();
+	expect_file("self", 2, 6, 2);
 	for (i = 0; i < WAYS; i++)
 		for (j = 0; j < 2; j++) {
 			sprintf(name, "f%d_%s", i, j ? "s" : "p");
@@ -395,7 +429,7 @@ static struct transfer pin_start(char *page, bool read)
 	cb.aio_lio_opcode = read ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE;
 	cb.aio_buf = (unsigned long)page;
 	cb.aio_nbytes = PAGE;
-	dm_suspend(need_env("PIN"));
+	dm_stop(need_env("PIN"));
 	SAME(syscall(SYS_io_submit, t.ctx, 1, list), 1);
 	return t;
 }
@@ -495,6 +529,7 @@ static void test_pinned_crash(void)
 
 static const struct test tests[] = {
 	{ "drop", test_drop },
+	{ "bsd_drop", test_bsd_drop },
 	{ "large", test_large },
 	{ "home", test_home },
 	{ "clean", test_clean },

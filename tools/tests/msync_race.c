@@ -54,8 +54,8 @@ static struct race {
 	char *aside;		/* as large, for what is moved away */
 	int fd;
 	int stop;
-	uint64_t acked[STORERS];
-	unsigned long calls, enomem, ebusy, faults, changes;
+	volatile uint64_t acked[STORERS];
+	volatile unsigned long calls, enomem, ebusy, faults, changes;
 } race;
 
 static __thread sigjmp_buf jump;
@@ -71,7 +71,7 @@ static bool stopped(void)
 	return __atomic_load_n(&race.stop, __ATOMIC_RELAXED);
 }
 
-static void count(unsigned long *n)
+static void count(volatile unsigned long *n)
 {
 	__atomic_fetch_add(n, 1, __ATOMIC_RELAXED);
 }
@@ -156,14 +156,14 @@ static void *toucher(void *arg)
 
 static void map_again(unsigned long at, unsigned long n, int flags)
 {
-	map_at(race.area + at * PAGE, race.fd, at, n, PROT_READ | PROT_WRITE,
+	map_at(race.area + at * PAGE, race.fd, at, n, RW,
 	       flags);
 }
 
 static void change(void)
 {
 	static const int prots[] = { PROT_NONE, PROT_READ,
-				     PROT_READ | PROT_WRITE };
+				     RW };
 	unsigned long at = STABLE + below(PAGES - STABLE);
 	unsigned long n = 1 + below(PAGES - at);
 	char *p = race.area + at * PAGE, *q = race.aside + at * PAGE;
@@ -217,6 +217,7 @@ static void test_race(void)
 		storer, storer, caller, toucher, changer,
 	};
 	struct sigaction act = { .sa_handler = on_fault, .sa_flags = SA_NODEFER };
+	double end = now() + SECONDS;
 	pthread_t threads[5];
 	unsigned long i;
 	int fd;
@@ -228,17 +229,17 @@ static void test_race(void)
 	sigaction(SIGSEGV, &act, NULL);
 	for (i = 0; i < 5; i++)
 		CHECK(!pthread_create(&threads[i], NULL, fns[i], (void *)i));
-	sleep(SECONDS);
+	while (now() < end || !race.acked[0] || !race.acked[1] || !race.changes ||
+	       !race.faults)
+		usleep(10000);
 	__atomic_store_n(&race.stop, 1, __ATOMIC_RELAXED);
 	for (i = 0; i < 5; i++)
 		CHECK(!pthread_join(threads[i], NULL));
 	signal(SIGBUS, SIG_DFL);
 	signal(SIGSEGV, SIG_DFL);
-	printf("%lu calls (%lu ENOMEM, %lu EBUSY), %lu changes, %lu faults, acknowledged %lu and %lu\n",
+	printf("%lu calls, %lu ENOMEM, %lu EBUSY, %lu changes, %lu faults, %lu and %lu durable\n",
 	       race.calls, race.enomem, race.ebusy, race.changes, race.faults,
 	       race.acked[0], race.acked[1]);
-	CHECK(race.calls && race.changes && race.faults && race.acked[0] &&
-	      race.acked[1]);
 	unmap(race.area, PAGES);
 	unmap(race.aside, PAGES);
 	CHECK(!close(race.fd));
@@ -287,8 +288,7 @@ static void test_signal(void)
 	}
 	CHECK(!call(map, 32 * PAGE, MS_SYNC));
 	CHECK(!setitimer(ITIMER_REAL, &never, NULL));
-	signal(SIGALRM, hangs);
-	alarm(LIMIT);
+	set_alarm();
 	printf("%lu calls, %lu signals\n", calls, signals);
 	unmap(map, 32);
 	CHECK(!close(fd));
@@ -340,7 +340,7 @@ static void kill_round(void)
 		if (!pids[i])
 			kid(i);
 	}
-	usleep(20000 + below(150000));
+	usleep((20000 + below(150000)) * slowness());
 	for (i = 0; i < KIDS; i++) {
 		CHECK(!kill(pids[i], SIGKILL));
 		if (below(2))
@@ -397,7 +397,7 @@ static uint64_t check_sets(void)
 
 static void test_kill(void)
 {
-	uint64_t before, after;
+	uint64_t before, after = 0;
 	unsigned long i;
 	char name[16];
 
@@ -408,7 +408,7 @@ static void test_kill(void)
 	}
 	CHECK(!close(new_file("common", KIDS)));
 	sync();
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < ROUNDS || after <= KIDS; i++) {
 		before = check_sets();
 		kill_round();
 		/* Half a set in memory may be, on the disk not. */
@@ -416,8 +416,7 @@ static void test_kill(void)
 		after = check_sets();
 		CHECK(after >= before);
 	}
-	printf("%lu rounds, %lu generations\n", ROUNDS, after - 3);
-	CHECK(after > 3);
+	printf("%lu rounds, %lu generations\n", i, after - (KIDS - 1));
 	kill_round();
 	all_works(after + 1000);
 	/* An ordinary unmount, which waits for all that is under way. */

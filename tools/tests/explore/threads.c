@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A workload for machines that are going to die, and the check of what they
- * leave. Several threads each do numbered steps; a step is acknowledged when
- * the call that makes it durable has returned.
+ * A workload of several threads, each of which does numbered steps; a step is
+ * acknowledged when the call that makes it durable has returned. Also for
+ * machines that are killed: it goes on from what it finds.
  *
  *	sets	each step stores a number into all pages of a set, 8 or (the
  *		last) 160 of them scattered over a file, and one msync makes them
@@ -16,48 +16,35 @@
  *		next number, and so on, while another calls msync; the pages must
  *		be as at one moment
  *
- * Usage: crashwork work DIR CHANNEL SECONDS NUMBERS
- *        crashwork check DIR NUMBERS
+ * Usage: explore threads work DIR CHANNEL SECONDS NUMBERS
+ *        explore threads check DIR NUMBERS
  *
  * NUMBERS: so many steps of each thread are done; "-" for none. "work" starts
- * from there and says "ack NUMBERS" after each step, for ever if SECONDS is 0.
- * CHANNEL is a file to which that is appended; a block device gets it as one
- * sector at offset 0 instead, by O_DIRECT.
+ * from there and says "ack NUMBERS" after each step, for ever if SECONDS is 0,
+ * by appending it to the file CHANNEL.
  *
  * "check" says whether DIR holds what it must by these numbers, and prints
  * "found NUMBERS". Later steps than promised may be there. A
  * step that was under way may be there in part, except in "sets" and "order": for
  * these, background writeback has to be off (vm.dirty_writeback_centisecs=0).
  */
-#include "check.h"
+#include "explore.h"
 
 #include <dirent.h>
-#include <linux/fs.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <sys/mman.h>
 #include <termios.h>
 #include <time.h>
 
-#define PAGE 4096UL
-#define SECTOR 512
-
-enum { SETS = 3, TAILS = 2, NAMES = 2, NEWS = 1, ORDERS = 1,
+enum { SETS = 3, TAILS = 2, NAMES = 2, NEWS = 1, ORDERS = 2,
 	FIRST_TAIL = SETS, FIRST_NAME = FIRST_TAIL + TAILS,
 	FIRST_NEW = FIRST_NAME + NAMES, FIRST_ORDER = FIRST_NEW + NEWS,
 	THREADS = FIRST_ORDER + ORDERS };
 
 static unsigned long long done[THREADS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int channel = -1, channel_is_disk;
+static int channel = -1;	/* -1: acknowledgements go to the recorded disk */
 static time_t deadline;
-
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
 
 static void complain(const char *what, unsigned int nr, long long have, long long want)
 {
@@ -81,20 +68,20 @@ static size_t ack_text(char *buf, size_t size)
 
 static void ack_locked(void)
 {
-	static char buf[SECTOR] __attribute__((aligned(4096)));
-	size_t len;
+	static char buf[SECTOR];
+	size_t len = ack_text(buf, sizeof(buf));
 
-	memset(buf, 0, sizeof(buf));
-	len = ack_text(buf, sizeof(buf));
-	if (channel_is_disk)
-		CHECK(pwrite(channel, buf, SECTOR, 0) == SECTOR);
-	else
-		CHECK(write(channel, buf, len) == (ssize_t)len);
+	if (channel < 0) {
+		buf[len - 1] = 0;
+		ack(buf + 4);
+		return;
+	}
+	CHECK(write(channel, buf, len) == (ssize_t)len);
 	/* Said only when it has left this machine. */
 	CHECK(!tcdrain(channel) || errno == ENOTTY || errno == EINVAL);
 }
 
-static void ack(unsigned int thread, unsigned long long step)
+static void ack_step(unsigned int thread, unsigned long long step)
 {
 	CHECK(!pthread_mutex_lock(&lock));
 	done[thread] = step;
@@ -219,7 +206,7 @@ static void *set_work(void *arg)
 			set_fill((struct set_page *)(map + place * PAGE), step, place);
 		}
 		CHECK(!msync(map, SET_FILE, MS_SYNC));
-		ack(nr, step);
+		ack_step(nr, step);
 	}
 	return NULL;
 }
@@ -303,7 +290,7 @@ static void *tail_work(void *arg)
 		CHECK(pwrite(fd, buf, end - at, at) == end - at);
 		CHECK(!(step % 2 ? fsync(fd) : fdatasync(fd)));
 		at = end;
-		ack(nr, ++step);
+		ack_step(nr, ++step);
 	}
 	return NULL;
 }
@@ -478,7 +465,7 @@ static void *name_work(void *arg)
 	sprintf(name, "%s/f%llu", dir, k);
 	if (step % 3 == 1 && stat_of(name).st_size != 64)
 		step--;
-	for (; on(); ack(nr, ++step))
+	for (; on(); ack_step(nr, ++step))
 		name_step(nr, dir, step);
 	return NULL;
 }
@@ -560,7 +547,7 @@ static void *new_work(void *arg)
 	char name[32], old[40], *map;
 	int fd;
 
-	for (; on(); ack(nr, ++step)) {
+	for (; on(); ack_step(nr, ++step)) {
 		new_name(name, nr, step);
 		sprintf(old, "%s.old", name);
 		/* The old file of that name goes, a new one comes. */
@@ -583,12 +570,16 @@ static void *new_work(void *arg)
 
 /* ---- order ---- */
 
-#define ORDER_PAGES 48
+/* The first fits half a record of the smallest log, so it is copied. */
+static unsigned int order_pages(unsigned int nr)
+{
+	return nr == FIRST_ORDER ? 24 : 48;
+}
 
 /* The page that is stored to as number @i: neither up nor down the file. */
-static uint64_t *order_slot(void *map, unsigned int i)
+static uint64_t *order_slot(unsigned int nr, void *map, unsigned int i)
 {
-	return (uint64_t *)((char *)map + i * 29 % ORDER_PAGES * PAGE + 64);
+	return (uint64_t *)((char *)map + i * 29 % order_pages(nr) * PAGE + 64);
 }
 
 static void *order_map(unsigned int nr, int create)
@@ -602,10 +593,10 @@ static void *order_map(unsigned int nr, int create)
 	if (fd < 0)
 		return NULL;
 	if (create)
-		CHECK(!ftruncate(fd, ORDER_PAGES * PAGE));
-	else if (fstat_of(fd).st_size < (off_t)(ORDER_PAGES * PAGE))
+		CHECK(!ftruncate(fd, order_pages(nr) * PAGE));
+	else if (fstat_of(fd).st_size < (off_t)(order_pages(nr) * PAGE))
 		return NULL;
-	map = mmap(NULL, ORDER_PAGES * PAGE,
+	map = mmap(NULL, order_pages(nr) * PAGE,
 		   create ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
 	CHECK(map != MAP_FAILED && !close(fd));
 	return map;
@@ -622,10 +613,10 @@ static unsigned long long order_check(unsigned int nr, unsigned long long want)
 			complain("order", nr, 0, want);
 		return 0;
 	}
-	first = *order_slot(map, 0);
+	first = *order_slot(nr, map, 0);
 	last = first;
-	for (i = 1; i < ORDER_PAGES; i++, last = now) {
-		now = *order_slot(map, i);
+	for (i = 1; i < order_pages(nr); i++, last = now) {
+		now = *order_slot(nr, map, i);
 		if (now <= last && now + 1 >= first)
 			continue;
 		printf("order %u: not one moment: store %u is %llu, %u is %llu, 0 is %llu\n",
@@ -633,21 +624,23 @@ static unsigned long long order_check(unsigned int nr, unsigned long long want)
 		       (unsigned long long)last, (unsigned long long)first);
 		exit(1);
 	}
-	CHECK(!munmap(map, ORDER_PAGES * PAGE));
+	CHECK(!munmap(map, order_pages(nr) * PAGE));
 	if (last < want)
 		complain("order", nr, last, want);
 	return last;
 }
 
-static void *order_store(void *map)
+static void *order_store(void *arg)
 {
-	uint64_t n = *order_slot(map, 0);
+	unsigned int nr = (unsigned long)arg;
+	void *map = order_map(nr, 1);
+	uint64_t n = *order_slot(nr, map, 0);
 	unsigned int i;
 
 	/* The first pass finishes what a crash interrupted. */
 	for (; on(); n++) {
-		for (i = 0; i < ORDER_PAGES; i++)
-			__atomic_store_n(order_slot(map, i), n, __ATOMIC_RELEASE);
+		for (i = 0; i < order_pages(nr); i++)
+			__atomic_store_n(order_slot(nr, map, i), n, __ATOMIC_RELEASE);
 		usleep(100);
 	}
 	return NULL;
@@ -661,13 +654,13 @@ static void *order_work(void *arg)
 	pthread_t storer;
 
 	CHECK(map);
-	CHECK(!pthread_create(&storer, NULL, order_store, map));
+	CHECK(!pthread_create(&storer, NULL, order_store, arg));
 	while (on()) {
-		n = __atomic_load_n(order_slot(map, ORDER_PAGES - 1),
+		n = __atomic_load_n(order_slot(nr, map, order_pages(nr) - 1),
 				    __ATOMIC_ACQUIRE);
-		CHECK(!msync(map, ORDER_PAGES * PAGE, MS_SYNC));
+		CHECK(!msync(map, order_pages(nr) * PAGE, MS_SYNC));
 		if (n > done[nr])
-			ack(nr, n);
+			ack_step(nr, n);
 	}
 	CHECK(!pthread_join(storer, NULL));
 	return NULL;
@@ -689,7 +682,8 @@ static void parse(const char *text, unsigned long long *nr)
 	}
 }
 
-static void check(const char *promise)
+/* Does the current directory hold what it must? Exits if not. */
+void threads_check(const char *promise)
 {
 	unsigned long long want[THREADS];
 	unsigned int i;
@@ -707,7 +701,8 @@ static void check(const char *promise)
 		done[i] = order_check(i, want[i]);
 }
 
-static void work(void)
+/* For so long, for ever if @seconds is 0; from what is done on. */
+void threads_work(unsigned int seconds)
 {
 	static void *(*const fn[THREADS])(void *) = {
 		[0 ... FIRST_TAIL - 1] = set_work,
@@ -719,43 +714,32 @@ static void work(void)
 	pthread_t t[THREADS];
 	unsigned long i;
 
+	if (seconds)
+		deadline = time(NULL) + seconds;
+	ack_locked();
 	for (i = 0; i < THREADS; i++)
 		CHECK(!pthread_create(&t[i], NULL, fn[i], (void *)i));
 	for (i = 0; i < THREADS; i++)
 		CHECK(!pthread_join(t[i], NULL));
 }
 
-int main(int argc, char **argv)
+int threads_main(int argc, char **argv)
 {
 	char buf[SECTOR];
-	struct stat st;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc == 4 && !strcmp(argv[1], "check")) {
 		CHECK(!chdir(argv[2]));
-		check(argv[3]);
+		threads_check(argv[3]);
 		ack_text(buf, sizeof(buf));
 		printf("found%s", buf + 3);
 		return 0;
 	}
-	if (argc != 6 || strcmp(argv[1], "work")) {
-		fprintf(stderr, "usage: crashwork work DIR CHANNEL SECONDS NUMBERS\n"
-			"       crashwork check DIR NUMBERS\n");
+	if (argc != 6 || strcmp(argv[1], "work"))
 		return 2;
-	}
 	channel = open(argv[3], O_WRONLY | O_APPEND);
-	CHECK(channel >= 0 && !fstat(channel, &st));
-	if (S_ISBLK(st.st_mode)) {
-		CHECK(!close(channel));
-		channel = open(argv[3], O_WRONLY | O_DIRECT);
-		CHECK(channel >= 0);
-		channel_is_disk = 1;
-	}
+	CHECK(channel >= 0);
 	CHECK(!chdir(argv[2]));
 	parse(argv[5], done);
-	if (strtoul(argv[4], NULL, 0))
-		deadline = time(NULL) + strtoul(argv[4], NULL, 0);
-	ack_locked();
-	work();
+	threads_work(strtoul(argv[4], NULL, 0));
 	return 0;
 }

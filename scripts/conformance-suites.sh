@@ -1,0 +1,129 @@
+#!/bin/bash
+# Fetch and build the public suites that the end-to-end test "conformance" runs.
+# Prints the arguments that make initramfs.sh copy them into a guest.
+# Usage: conformance-suites.sh
+#
+# In the guest:
+#   /conformance/opts/INTERFACE/N-M[.sh]  the Open POSIX Test Suite, and its
+#	sources under opts/conformance, which some of the tests map
+#   /conformance/opts.list  "GROUP TEST": all that the suite has of these
+#	interfaces.  The group is the interface, or msync for what calls msync()
+#   /conformance/selftests/NAME, selftests.list  of the kernel's own selftests
+#   /bin/stress-ng
+
+. "$(dirname "$0")/common.sh"
+[ $# -eq 0 ] || usage
+"$SCRIPTS/deps.sh" conformance
+
+interfaces='mmap munmap mlock mlockall munlock munlockall'
+
+# Those of the selftests that are about mapping and locking, and run without
+# huge pages, NUMA or a debug kernel; what they link with.
+selftests='mm/droppable mm/madv_populate mm/map_fixed_noreplace mm/map_populate
+mm/mdwe_test mm/mkdirty mm/mlock-random-test:-lcap mm/mlock2-tests mm/mremap_dontunmap
+mm/mremap_test mm/mseal_test mm/on-fault-limit mm/pagemap_ioctl:-lm mm/seal_elf
+mm/soft-dirty mincore/mincore_selftest cachestat/test_cachestat:-D__NR_cachestat=451'
+
+# opts_source DIR: a copy of the suite.  Debian's archive has the source package
+# only as that, and the machine may know no archive of sources: so here is one
+# made of the archives that it knows, for this command alone.
+opts_source() {
+	local dest=$1 tmp f
+	[ ! -e "$dest/done" ] || return 0
+	say "fetching the source package posixtestsuite"
+	rm -rf "$dest" "$dest".tmp.*
+	tmp=$(mktemp -d "$dest.tmp.XXXXXX")
+	mkdir -p "$tmp/parts" "$tmp/lists/partial"
+	: >"$tmp/sources.list"
+	for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+		[ ! -e "$f" ] || sed -nE 's/^[ \t]*deb(-src)?[ \t]/deb-src /p' "$f"
+	done >>"$tmp/sources.list"
+	for f in /etc/apt/sources.list.d/*.sources; do
+		[ ! -e "$f" ] || sed -E 's/^Types:.*/Types: deb-src/' "$f" >"$tmp/parts/${f##*/}"
+	done
+	apt=(apt-get -q -o Dir::Etc::sourcelist="$tmp/sources.list" -o Dir::Etc::sourceparts="$tmp/parts"
+		-o Dir::State::lists="$tmp/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
+		-o APT::Sandbox::User=root)
+	# An archive without sources does not matter as long as another has this one.
+	run_quietly "$tmp/log" 'tail -n 1 "$tmp/log" | cut -c -70' "${apt[@]}" update || true
+	if ! (cd "$tmp" && run_quietly log 'tail -n 1 log | cut -c -70' "${apt[@]}" source posixtestsuite); then
+		rm -rf "$tmp"
+		die "could not fetch the source package posixtestsuite: check the network and that
+the apt sources have the component main of Debian 12, with its source packages"
+	fi
+	rm -rf "$tmp/lists"
+	mv "$tmp"/posixtestsuite-*/ "$tmp/suite" && : >"$tmp/done" && mv "$tmp" "$dest"
+}
+
+# One line each on stdout while it is compiled; what does not build is missing
+# in the guest, where it counts as a failure.
+compile_opts() {
+	local i f t group out=$1/opts
+	cd "$opts/suite/conformance/interfaces" || return 1
+	for i in $interfaces; do
+		mkdir -p "$out/$i"
+		for f in "$i"/[0-9]*-[0-9]*.* "$i"/speculative/[0-9]*-[0-9]*.*; do
+			[ -e "$f" ] || continue
+			t=${f%.*} group=$i
+			! grep -q 'msync *(.*;' "$f" || group=msync
+			mkdir -p "$out/${t%/*}" "$out/conformance/interfaces/${f%/*}"
+			cp "$f" "$out/conformance/interfaces/$f"
+			case $f in
+			*.sh)
+				install -m 755 "$f" "$out/$f"
+				t=$f
+				;;
+			*.c)
+				echo "opts $t"
+				# The flags of the suite's own Makefile and of Debian's patch to it.
+				gcc -g -O2 -w -s -static -std=gnu99 -D_GNU_SOURCE -D_POSIX_C_SOURCE=200112L \
+					-I"$opts/suite/include" "$f" -o "$out/$t" -lpthread -lrt || echo "$t: does not build"
+				;;
+			esac
+			echo "$group $t" >>"$1/opts.list"
+		done
+	done
+}
+
+compile_selftests() {
+	local t s lib out=$1/selftests
+	mkdir -p "$out"
+	for t in $selftests; do
+		lib='' s=${t%%:*}
+		case $t in *:*) lib=${t#*:} ;; esac
+		case $s in mm/*) lib="vm_util.c thp_settings.c $lib" ;; esac
+		echo "selftest $s"
+		cd "$source/tools/testing/selftests/${s%/*}" || return 1
+		# The flags of mm/Makefile.  tools/include/uapi is of this kernel, but not
+		# complete: what it lacks comes from the headers of the machine.
+		# shellcheck disable=SC2086
+		gcc -O2 -w -s -static -U_FORTIFY_SOURCE -D_GNU_SOURCE= -no-pie -include asm/posix_types.h \
+			-I"$source" -I"$source/tools/testing/selftests" -isystem "$source/tools/include/uapi" \
+			"${s#*/}.c" $lib -lrt -lpthread -o "$out/${s#*/}" || echo "$s: does not build"
+		echo "${s#*/}" >>"$1/selftests.list"
+	done
+}
+
+compile() {
+	compile_opts "$1"
+	compile_selftests "$1"
+}
+
+build() {
+	[ ! -e "$dest/done" ] || return 0
+	say "building the conformance suites"
+	rm -rf "$dest"
+	mkdir -p "$dest/tree"
+	log=$dest/build.log
+	run_quietly "$log" 'grep -cE "^(opts|selftest) " "$log"' compile "$dest/tree" || return 1
+	grep ': does not build$' "$log" >&2 || true
+	: >"$dest/done"
+}
+
+opts=$CACHE/posixtestsuite
+with_lock posixtestsuite opts_source "$opts" || exit 1
+source=$("$SCRIPTS/kernel-source.sh" selftests)
+key=$({ cat "$0"; source_version; gcc --version | head -n 1; } | sha256sum | cut -c -12)
+dest=$CACHE/conformance-$key
+with_lock conformance build || die "could not build the conformance suites; log: $dest/build.log"
+echo "-p stress-ng -a $dest/tree:conformance"

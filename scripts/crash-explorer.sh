@@ -1,0 +1,263 @@
+#!/bin/bash
+# Explore the states that a power failure could leave: record a guest's disk,
+# make states of the record, recover each in a guest and see what it holds.
+# Usage: crash-explorer.sh [-o DIR] [-j GUESTS] [-n STATES] [-s SEED] [-f FILE] [LOAD...]
+#        crash-explorer.sh -b [-o DIR] [-j GUESTS] [-n STATES] [-s SEED] [-f FILE] [RULE...]
+#        crash-explorer.sh -r DIR
+#
+# -j  guests that check at the same time (default: one for each CPU, at most 2)
+# -n  so many distinct states, over all workloads (default 12000); with -b at
+#     most so many for each rule (default 2000)
+# -s  the same choices again (default: random)
+# -f  file that gets the result in one line
+# -b  the reverse: the module breaks one of its rules at a time, and for each a
+#     state has to be found that shows it; also for ext4, which promises less
+# -r  look again at the bad state that is saved in DIR
+#
+# LOAD: only these workloads ("build/tools/tests/explore list" knows them).
+#
+# CRASH_STATES and CRASH_SEED in the environment are -n and -s, the word "broken"
+# in front of the names is -b.
+#
+# Environment, from e2e.sh or boot.sh: VMLINUZ, INITRD, CMDLINE. Without them,
+# modules and tools are built first.
+
+. "$(dirname "$0")/common.sh"
+out=$BUILD/crash states=${CRASH_STATES:-} seed=${CRASH_SEED:-$((RANDOM * 32768 + RANDOM))} broken='' replay='' result=/dev/null
+guests=$(nproc)
+[ "$guests" -le 2 ] || guests=2
+while getopts o:j:n:s:f:br: o; do
+	case $o in
+	o) out=$OPTARG ;;
+	j) guests=$OPTARG ;;
+	n) states=$OPTARG ;;
+	s) seed=$OPTARG ;;
+	f) result=$OPTARG ;;
+	b) broken=1 ;;
+	r) replay=$OPTARG ;;
+	*) usage ;;
+	esac
+done
+shift $((OPTIND - 1))
+if [ "${1:-}" = broken ]; then
+	broken=1
+	shift
+fi
+
+explore=$BUILD/tools/tests/explore
+failed=$BUILD/crash/failed
+sectors=32768		# of a state, as in explore.h
+recoveries=16
+mkdir -p "$out"
+
+if [ -n "$replay" ]; then
+	state=$(cat "$replay/state")
+	case $state in *" !"*) broken=1 ;; esac
+fi
+if [ -z "${INITRD:-}" ]; then
+	. "$SCRIPTS/boot.sh"
+	v=$("$SCRIPTS/stock-kernel.sh") && eval "$v"
+	export BREAK=$broken
+	KVER=${STOCK_RELEASE:?} KDIR='' "$SCRIPTS/build-modules.sh"
+	make -s -C "$TOP" tools >&2
+	boot_prepare "$out"
+fi
+
+# make_guest NAME SCRIPT VAR=VALUE...: what it runs, and with which arguments
+make_guest() {
+	local name=$1 script=$2
+	shift 2
+	mkdir -p "$out/$name"
+	: >"$out/$name/channel.log"
+	printf '%q\n' "$@" >"$out/$name/env"
+	"$SCRIPTS/initramfs.sh" -b -o "$out/$name.cpio" \
+		-a "$SCRIPTS/host/guest/$script:run.sh" -a "$out/$name/env:explore.env"
+}
+
+# run_guest NAME VM.SH-ARG...
+run_guest() {
+	local name=$1
+	shift
+	"$SCRIPTS/vm.sh" -n "crash $name" -o "$out/$name" -k "$VMLINUZ" \
+		-i "$INITRD,$out/$name.cpio" -a "$CMDLINE" -q 120 "$@" && return
+	# What breaks its rules may give the kernel reason to complain.
+	[ -n "$broken" ] && grep -q '^verdict pass' "$out/$name/channel.log"
+}
+
+# read_only RECORD...: arguments for QEMU; several guests look at them
+read_only() {
+	local r n=0
+	for r; do
+		echo -drive "if=none,id=r$n,format=raw,readonly=on,file=$r" -device "virtio-blk-pci,drive=r$n"
+		n=$((n + 1))
+	done
+}
+
+# give_up GUEST WHAT: with the last that it said itself
+give_up() {
+	die "$2: $({ grep -vE '^(#|not ok|verdict|recorded|$)' "$out/$1/channel.log" |
+		tail -n 1; cat "$out/$1/problems.log"; } | head -n 1)"
+}
+
+# The n-th disk of a guest, from 0 on; that which is recorded comes last.
+vd() { printf '/dev/vd%s' "$(cut -c $(($1 + 1)) <<<abcdefgh)"; }
+
+# recorded RECORD: arguments for QEMU, for a blank disk that is recorded
+recorded() {
+	rm -f "$out/disk" "$1"
+	truncate -s 1100M "$out/disk"
+	: >"$1"
+	echo -blockdev "driver=blklogwrites,node-name=rec,file.driver=file,file.filename=$out/disk,log.driver=file,log.filename=$1" \
+		-device virtio-blk-pci,drive=rec
+}
+
+if [ -n "$replay" ]; then
+	make_guest replay explore-check "CHECK=replay /dev/ram0 $state" SECTORS=$sectors
+	run_guest replay -t 120 -s 1 -m 768 -d "$replay/image.raw"
+	grep -E '^(good|bad) ' "$out/replay/channel.log"
+	exit
+fi
+
+# ---- record ----
+
+# The workload that shows that a rule is broken.
+declare -A shows=([flush]=sets [checksum]=wrap [reuse]=reuse [home]=sets [ack]=sets
+	[fua]=large [freeze]=threads [failed]=failed [orphan]=orphans [@ext4]=sets)
+loads=() dm_loads=()
+if [ -n "$broken" ]; then
+	states=${states:-2000}
+	[ $# -gt 0 ] || set -- flush checksum reuse home ack fua freeze failed orphan @ext4
+	for r; do
+		[ -n "${shows[$r]:-}" ] || die "no such rule: $r; there are: ${!shows[*]}"
+		case $r in
+		@*) loads+=("${shows[$r]}$r") ;;
+		fua) dm_loads+=("${shows[$r]}!$r") ;;
+		*) loads+=("${shows[$r]}!$r") ;;
+		esac
+	done
+else
+	states=${states:-12000}
+	# shellcheck disable=SC2046 # several names
+	[ $# -gt 0 ] || set -- $("$explore" list)
+	loads=("$@")
+	for l; do
+		case $l in sets | large | direct | threads) dm_loads+=("$l+fua") ;; esac
+	done
+fi
+
+dm=() records=()
+if [ ${#dm_loads[@]} -gt 0 ]; then
+	rm -f "$out/dm.disk" "$out/dm.record"
+	truncate -s 200M "$out/dm.disk"
+	truncate -s 800M "$out/dm.record"
+	dm=("-d$out/dm.disk" "-d$out/dm.record")
+	records=("$out/dm.record")
+fi
+[ ${#loads[@]} -eq 0 ] || records=("$out/record" "${records[@]}")
+[ ${#loads[@]} -eq 0 ] || say "recording: ${loads[*]}"
+[ ${#dm_loads[@]} -eq 0 ] || say "recording on a disk with FUA: ${dm_loads[*]}"
+make_guest work explore-work "WORK=${loads:+work $(vd ${#dm[@]}) $seed ${loads[*]}}" \
+	"DM_WORK=${dm_loads:+work /dev/mapper/recorded $seed ${dm_loads[*]}}"
+# shellcheck disable=SC2046 # several arguments
+run_guest work -v -m 768 -t 900 "${dm[@]}" -- $(recorded "$out/record") ||
+	give_up work "the workloads broke off"
+rm -f "$out/dm.disk"
+
+if [ -z "$broken" ]; then
+	say "recording the recovery of $recoveries states"
+	make_guest recover explore-work \
+		"WORK=recover $(vd ${#records[@]}) $seed $recoveries $(for ((i = 0; i < ${#records[@]}; i++)); do vd $i; echo; done | tr '\n' ' ')" \
+		DM_WORK=
+	# shellcheck disable=SC2046
+	run_guest recover -v -m 1024 -t 300 -- $(read_only "${records[@]}") $(recorded "$out/recoveries") ||
+		give_up recover "the recovery of states broke off"
+	records=("$out/recoveries" "${records[@]}")
+fi
+rm -f "$out/disk"
+
+# ---- check ----
+
+say "checking $states states${broken:+ at most of each}; seed $seed"
+pids=()
+for ((w = 0; w < guests; w++)); do
+	make_guest "check$w" explore-check "CHECK=check $seed $states $w $guests /dev/ram0" SECTORS=$sectors
+	# shellcheck disable=SC2046
+	run_guest "check$w" -s 1 -m 1024 -t $((7200 * ${PATIENCE:-1})) -- $(read_only "${records[@]}") &
+	pids+=($!)
+done
+trap 'kill "${pids[@]}" 2>/dev/null' EXIT
+
+# channels AWK-PROGRAM: over all that the guests said
+channels() { cat "$out"/check[0-9]*/channel.log | tr -d '\r' | awk "$1"; }
+
+begun=$EPOCHSECONDS
+while kill -0 "${pids[@]}" 2>/dev/null; do
+	sleep 1
+	[ $(((EPOCHSECONDS - begun) % 5)) -eq 0 ] || continue
+	now=$(for ((w = 0; w < guests; w++)); do
+		tr -d '\r' <"$out/check$w/channel.log" | sed -n 's/^progress //p' | tail -n 1
+	done | awk '{ n += $1; r += $2; what = $3 } END { if (n) printf "%6d states  %5.1f/s  %s", n, r, what }')
+	[ -z "$now" ] || say "  $now$(channels '/^bad / { n++ } END { if (n) printf "  %d BAD", n }')"
+done
+bad=''
+for p in "${pids[@]}"; do wait "$p" || bad=1; done
+trap - EXIT
+
+# ---- what came of it ----
+
+# All guests make the same states, and each looks at its part of them.
+tr -d '\r' <"$out/check0/channel.log" | awk '
+	/^explored / {
+		key = $2 ($3 == "-" ? "" : $3)
+		if (!(key in n)) order[++k] = key
+		n[key] += $4; p[key] += $5; all[key] += $6
+	}
+	END {
+		for (i = 1; i <= k; i++)
+			printf "  %-18s %5d states, %4d of all %4d that end after a write\n",
+				order[i], n[order[i]], p[order[i]], all[order[i]]
+	}' >&2
+
+# save NUMBER SLICE LOAD VARIANT: the state, and how to see it again
+save() {
+	local dir=$failed/$3$4-$1 what
+	mkdir -p "$dir"
+	what=$("$explore" image "$seed" "$2" "$1" "$dir/image.raw" "${records[@]}")
+	echo "$seed $what" >"$dir/state"
+	echo "    saved; to look at it again: scripts/crash-explorer.sh -r ${dir#"$TOP"/}" >&2
+}
+
+rc=0
+if [ -n "$broken" ]; then
+	caught=0
+	for l in "${loads[@]}" "${dm_loads[@]}"; do
+		line=$(channels "/^caught / && \$3 \$4 == \"$l\" { n = \$6; sub(/^[^|]*[|]/, \"\"); print n \" \" \$0 }" |
+			sort -n | head -n 1)
+		if [ -n "$line" ]; then
+			caught=$((caught + 1))
+			printf '  caught      %-18s after %4d states: %s\n' "$l" "${line%% *}" "${line#* }" | cut -c -200 >&2
+		else
+			printf '  NOT caught  %s\n' "$l" >&2
+		fi
+	done
+	all=$((${#loads[@]} + ${#dm_loads[@]}))
+	text="$caught of $all broken rules caught, each within $states states; seed $seed"
+	[ "$caught" -eq "$all" ] || rc=1
+else
+	violations=$(channels '/^bad / { n++ } END { print n + 0 }')
+	while read -r _ slice load variant number _ what; do
+		printf '  BAD %s%s %s: %s\n' "$load" "${variant#-}" "$number" "${what#|}" >&2
+		save "$number" "$slice" "$load" "$variant"
+	done < <(channels '/^bad /' | head -n 10)
+	text=$(channels "/^explored / { n += \$7 } /^done / { if (\$3 > s) s = \$3 }
+		END { printf \"%d distinct states in %d s, %.1f/s; $violations violations; seed $seed\", n, s, s ? n / s : 0 }")
+	[ "$violations" -eq 0 ] || rc=1
+fi
+if [ -n "$bad" ]; then
+	text="$text; a guest broke off: $(cat "$out"/check[0-9]*/problems.log | head -n 1)"
+	rc=1
+fi
+echo "$text" >"$result"
+say "$text"
+if [ $rc -eq 0 ]; then echo "crash: passed"; else echo "crash: FAILED"; fi
+exit $rc

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Puts a state on a device in memory, mounts it, and asks whether it holds what
+ * it must. Nothing is executed for that: fsck is part of this program, and the
+ * oracle runs in a child, so that either may exit where it finds something.
+ */
+#include "explore.h"
+
+#include <sys/klog.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+#define CHUNK	(1UL << 20)
+
+/**
+ * struct checker - a device to check states on
+ * @dev: its path; contents are lost
+ * @mnt: where it is mounted
+ * @seed: of the workloads
+ * @buf: a chunk of its contents
+ */
+struct checker {
+	const char	*dev, *mnt;
+	uint64_t	seed;
+	unsigned char	*buf;
+};
+
+static char why[512];
+
+struct checker *checker_new(const char *dev, const char *mnt, uint64_t seed)
+{
+	struct checker *ck = calloc(1, sizeof(*ck));
+
+	CHECK(ck);
+	ck->dev = dev;
+	ck->mnt = mnt;
+	ck->seed = seed;
+	ck->buf = aligned_alloc(PAGE, CHUNK);
+	CHECK(ck->buf);
+	return ck;
+}
+
+/* ---- the device ---- */
+
+/* Makes a block in memory that of the state; returns whether it was not. */
+static int make_block(unsigned char *block, const unsigned char * const *src)
+{
+	static const unsigned char zeros[SECTOR];
+	unsigned int i, changed = 0;
+
+	for (i = 0; i < BLOCK / SECTOR; i++, block += SECTOR) {
+		const unsigned char *want = src[i] ? src[i] : zeros;
+
+		if (!memcmp(block, want, SECTOR))
+			continue;
+		memcpy(block, want, SECTOR);
+		changed = 1;
+	}
+	return changed;
+}
+
+static void put_chunk(struct checker *ck, int fd, off_t at, const struct state *st)
+{
+	unsigned long i, first = CHUNK;
+
+	CHECK(pread(fd, ck->buf, CHUNK, at) == (ssize_t)CHUNK);
+	for (i = 0; i < CHUNK; i += BLOCK) {
+		if (make_block(ck->buf + i, st->src + (at + i) / SECTOR)) {
+			if (first == CHUNK)
+				first = i;
+			continue;
+		}
+		if (first == CHUNK)
+			continue;
+		CHECK(pwrite(fd, ck->buf + first, i - first, at + first) ==
+		      (ssize_t)(i - first));
+		first = CHUNK;
+	}
+	if (first < CHUNK)
+		CHECK(pwrite(fd, ck->buf + first, CHUNK - first, at + first) ==
+		      (ssize_t)(CHUNK - first));
+}
+
+/**
+ * checker_put - make the device that state
+ * @ck: checker
+ * @st: state
+ *
+ * Whatever was on it, only what differs is written.
+ */
+void checker_put(struct checker *ck, const struct state *st)
+{
+	int fd = open(ck->dev, O_RDWR | O_DIRECT);
+	unsigned long at;
+
+	CHECK(fd >= 0);
+	for (at = 0; at < FS_SECTORS * SECTOR; at += CHUNK)
+		put_chunk(ck, fd, at, st);
+	CHECK(!close(fd));
+}
+
+/* ---- children that look at it ---- */
+
+static void keep_last_line(char *text)
+{
+	size_t n = strlen(text);
+	char *line;
+
+	while (n && text[n - 1] == '\n')
+		text[--n] = 0;
+	line = strrchr(text, '\n');
+	if (line)
+		memmove(text, line + 1, strlen(line + 1) + 1);
+}
+
+/* Runs @fn in a child; NULL if it exits with 0, else the last it said. */
+static const char *in_child(const char *what, void (*fn)(struct checker *, const void *),
+			    struct checker *ck, const void *arg)
+{
+	static char text[8192];
+	size_t len = 0;
+	int pipes[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	CHECK(!pipe(pipes));
+	fflush(stdout);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		CHECK(dup2(pipes[1], 1) == 1 && dup2(pipes[1], 2) == 2);
+		close(pipes[0]);
+		close(pipes[1]);
+		fn(ck, arg);
+		exit(0);
+	}
+	close(pipes[1]);
+	while ((n = read(pipes[0], text + len, sizeof(text) - 1 - len)) > 0) {
+		len += n;
+		if (len > sizeof(text) / 2) {
+			memmove(text, text + len - 1024, 1024);
+			len = 1024;
+		}
+	}
+	text[len] = 0;
+	close(pipes[0]);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	if (!status)
+		return NULL;
+	keep_last_line(text);
+	snprintf(why, sizeof(why), "%s: %.400s", what, *text ? text : "died");
+	return why;
+}
+
+static void child_fsck(struct checker *ck, const void *arg)
+{
+	char *argv[] = { "fsck", "-n", (char *)ck->dev, NULL };
+
+	(void)arg;
+	optind = 1;
+	exit(fsck_main(3, argv));
+}
+
+struct question {
+	const char *load, *acked;
+};
+
+static void child_oracle(struct checker *ck, const void *arg)
+{
+	const struct question *q = arg;
+	const struct load *load = load_find(q->load);
+
+	CHECK(load);
+	CHECK(!chdir(ck->mnt));
+	if (!load->run)
+		threads_check(q->acked);
+	else
+		model_check(load, ck->seed, strtoul(q->acked, NULL, 10));
+}
+
+/* The last that the kernel said, without time and level. */
+static const char *kernel_says(void)
+{
+	static char log[4096];
+	int n = klogctl(3, log, sizeof(log) - 1);
+	char *text;
+
+	log[n > 0 ? n : 0] = 0;
+	keep_last_line(log);
+	text = strstr(log, "] ");
+	return text ? text + 2 : log;
+}
+
+/* ---- variants ---- */
+
+/* "FS" after a '@': that filesystem instead of msyncfs. */
+const char *variant_fs(const char *variant)
+{
+	return *variant == '@' ? variant + 1 : "msyncfs";
+}
+
+/* "RULE" after a '!': the module breaks that rule. */
+void break_rule(const char *variant)
+{
+	static const char path[] = "/sys/module/msyncfs/parameters/broken";
+	const char *rule = *variant == '!' ? variant + 1 : "none";
+	int fd = open(path, O_WRONLY);
+
+	/* A stock module breaks none. */
+	CHECK(fd >= 0 || *variant != '!');
+	if (fd < 0)
+		return;
+	CHECK(write(fd, rule, strlen(rule)) == (ssize_t)strlen(rule));
+	CHECK(!close(fd));
+}
+
+/**
+ * check_device - does the device hold what it must?
+ * @ck: checker
+ * @load: workload
+ * @variant: of the workload
+ * @acked: what was acknowledged
+ * @before: also run fsck before the mount, which replays the log by itself
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *check_device(struct checker *ck, const char *load, const char *variant,
+			 const char *acked, int before)
+{
+	struct question q = { load, acked };
+	const char *fs = variant_fs(variant), *bad, *after = NULL;
+	int has_fsck = !strcmp(fs, "msyncfs");
+
+	if (has_fsck && before) {
+		bad = in_child("fsck before the mount", child_fsck, ck, NULL);
+		if (bad)
+			return bad;
+	}
+	if (mount(ck->dev, ck->mnt, fs, 0, NULL)) {
+		snprintf(why, sizeof(why), "mount: %s: %.400s", strerror(errno), kernel_says());
+		return why;
+	}
+	bad = in_child("oracle", child_oracle, ck, &q);
+	if (umount(ck->mnt)) {
+		snprintf(why, sizeof(why), "umount: %s", strerror(errno));
+		return why;
+	}
+	if (!bad && has_fsck)
+		after = in_child("fsck after the mount", child_fsck, ck, NULL);
+	return bad ? bad : after;
+}
+
+/**
+ * check_state - does that state recover to what it must?
+ * @ck: checker
+ * @st: state
+ * @before: as check_device()
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *check_state(struct checker *ck, const struct state *st, int before)
+{
+	checker_put(ck, st);
+	return check_device(ck, st->slice->load, st->slice->variant, st->acked, before);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The crash explorer: what its files share.
+ *
+ *	loads.c		the workloads, as operations on a model
+ *	model.c		the model: what must be on disk after n operations
+ *	found.c		what a mounted filesystem holds, to compare with the model
+ *	real.c		the operations on the real filesystem
+ *	threads.c	the one workload that is not a model: several threads
+ *	record.c	the record of a disk's writes and flushes
+ *	states.c	states of the disk that a power failure could leave
+ *	check.c		puts states on a device, mounts them, asks the oracle
+ *	work.c		runs workloads on a disk that is being recorded
+ *	main.c		the commands
+ */
+#ifndef EXPLORE_H
+#define EXPLORE_H
+
+#include "../check.h"
+
+#include <stdint.h>
+
+#define SECTOR		512UL
+#define BLOCK		4096UL
+#define PAGE		4096UL
+
+/*
+ * The recorded disk is cut into slices: each holds one filesystem and, behind
+ * it, the sector to which its acknowledgements go, so that these are in one
+ * order with its writes.
+ */
+#define FS_SECTORS	(16UL * 2048)
+#define SLICE_SECTORS	(FS_SECTORS + 2048)
+#define MAX_SLICES	64
+
+static inline uint64_t slice_start(unsigned int slice)
+{
+	return 2048 + slice * SLICE_SECTORS;
+}
+
+static inline uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	return x ^ (x >> 31);
+}
+
+/* A source of choices that can be made again. */
+struct choice {
+	uint64_t x;
+};
+
+static inline struct choice choice_of(uint64_t seed)
+{
+	return (struct choice){ .x = mix(seed + 0x9e3779b97f4a7c15ULL) };
+}
+
+static inline uint64_t choose(struct choice *c, uint64_t n)
+{
+	c->x += 0x9e3779b97f4a7c15ULL;
+	return mix(c->x) % n;
+}
+
+/* ---- workloads ---- */
+
+/**
+ * struct load - a workload
+ * @name: what it is called
+ * @run: does it in the current directory: on the model, and on the real
+ *	filesystem if @working; NULL: the threads
+ * @flakey: the device can be made to fail
+ */
+struct load {
+	const char	*name;
+	void		(*run)(void);
+	int		flakey;
+};
+
+extern const struct load loads[];
+const struct load *load_find(const char *name);
+
+/* Where a workload runs; work.c. */
+void ack(const char *text);
+void device_fails(int on);
+void put_setting(const char *name, const char *text);
+
+/* ---- model ---- */
+
+#define CELL		512UL		/* the unit in which content is known */
+#define MAX_CELLS	4096UL		/* of a file */
+#define PAGE_CELLS	(PAGE / CELL)
+#define NO_ALT		UINT32_MAX
+
+/**
+ * struct cell - content of 512 bytes of a file
+ * @stamp: operation that wrote it, 0: zeros
+ * @alt: the one whose content may be there instead, NO_ALT: none
+ * @len: bytes of it, zeros follow
+ */
+struct cell {
+	uint32_t	stamp;
+	uint32_t	alt;
+	uint32_t	len;
+};
+
+/**
+ * struct node - a file or directory of the model
+ * @dir: a directory
+ * @nlink: names of it
+ * @size: bytes, on disk
+ * @vsize: bytes, in memory
+ * @room: entries of @cell, @vcell and @dirty; zeros follow
+ * @cell: content on disk
+ * @vcell: content in memory
+ * @dirty: which of @vcell is not on disk
+ * @fd: the real file, -1: not open
+ * @map: its mapping
+ */
+struct node {
+	int		dir;
+	unsigned int	nlink;
+	uint64_t	size, vsize;
+	unsigned long	room;
+	struct cell	*cell, *vcell;
+	unsigned char	*dirty;
+	int		fd;
+	char		*map;
+};
+
+/* A name that was found, or is in the model. */
+struct name {
+	char		path[60];
+	struct node	*node;
+};
+
+struct tree {
+	struct name	*name;
+	unsigned int	nr, room;
+};
+
+extern struct choice model_choice;	/* for workloads: the same each time */
+extern int working;			/* on the real filesystem, too */
+extern unsigned long model_ops;		/* operations so far */
+
+void model_start(uint64_t seed, int work);
+struct node *model_find(const char *path);
+void model_check(const struct load *load, uint64_t seed, unsigned long acked);
+
+struct node *f_create(const char *path);
+void f_open(struct node *n, const char *path);
+void f_write(struct node *n, unsigned long cell, unsigned long nr);
+void f_store(struct node *n, unsigned long cell, unsigned long nr);
+void f_direct(struct node *n, unsigned long cell, unsigned long nr);
+void f_msync(struct node *n, unsigned long cell, unsigned long nr);
+void f_async(struct node *n, unsigned long cell, unsigned long nr);
+void f_invalidate(struct node *n, unsigned long cell, unsigned long nr);
+void f_fsync(struct node *n);
+void f_fail_sync(struct node *n);
+void f_truncate(struct node *n, uint64_t size);
+void f_punch(struct node *n, unsigned long cell, unsigned long nr);
+void f_allocate(struct node *n, uint64_t size);
+void f_close(struct node *n);
+void d_mkdir(const char *path);
+void d_unlink(const char *path, int keep);
+void d_rmdir(const char *path);
+void d_rename(const char *from, const char *to);
+void d_link(const char *from, const char *to);
+void d_sync(const char *dir);
+void d_sync_both(const char *a, const char *b);
+void s_checkpoint(void);
+void s_ballast(const char *path, unsigned long left);
+void s_drop(void);
+
+/* model.c's helpers for found.c */
+struct node *node_new(int dir);
+void node_free(struct node *n);
+void node_room(struct node *n, unsigned long cells);
+struct name *tree_add(struct tree *t, const char *path, struct node *n);
+struct name *tree_find(const struct tree *t, const char *path);
+void cell_fill(void *buf, uint32_t stamp, uint32_t index);
+
+/* found.c */
+void found_read(struct tree *t);
+
+/* real.c: the same operations on the real filesystem */
+void real_open(struct node *n, const char *path, int create);
+void real_close(struct node *n);
+void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp);
+void real_store(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp);
+void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp);
+void real_msync(struct node *n, unsigned long cell, unsigned long nr);
+void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int flags);
+void real_fail_sync(struct node *n);
+void real_punch(struct node *n, unsigned long cell, unsigned long nr);
+void real_sync_dir(const char *dir);
+void real_checkpoint(void);
+void real_drop(void);
+void real_ballast(struct node *n, unsigned long left);
+
+/* threads.c */
+int threads_main(int argc, char **argv);
+void threads_work(unsigned int seconds);
+void threads_check(const char *acked);
+
+/* ---- record ---- */
+
+/**
+ * struct event - a write or flush of the recorded disk, in order of completion
+ * @sector: where; inside the filesystem of the slice
+ * @nr: sectors
+ * @data: what; NULL: a flush
+ * @hash: of each sector, 0 for zeros
+ * @fua: durable when complete
+ * @ack: it says what is durable, in these words; then @nr is 0
+ */
+struct event {
+	uint64_t		sector, nr;
+	const unsigned char	*data;
+	uint64_t		*hash;
+	int			fua;
+	const char		*ack;
+};
+
+/**
+ * struct slice - what was recorded of one filesystem
+ * @load: workload that ran on it
+ * @variant: what was different, see main.c; "-": nothing
+ * @event: its events, from the very first on
+ * @nr: how many
+ * @first: states before this event promise nothing
+ */
+struct slice {
+	char		load[32], variant[32];
+	struct event	*event;
+	unsigned long	nr, first;
+};
+
+unsigned int record_read(const char *path, struct slice *slices, unsigned int nr);
+
+/* ---- states ---- */
+
+/**
+ * struct state - what a power failure could leave
+ * @slice: whose
+ * @number: 0 and up: all that was written up to some event; then random ones
+ * @cut: events before this one had completed
+ * @loose: writes among them that no flush covers
+ * @how: what became of these
+ * @acked: what had been acknowledged
+ * @src: content of each sector, NULL: zeros
+ * @hash: of all of it
+ */
+struct state {
+	const struct slice	*slice;
+	unsigned long		number, cut, loose;
+	const char		*how;
+	const char		*acked;
+	const unsigned char	*src[FS_SECTORS];
+	uint64_t		hash;
+};
+
+unsigned long states_prefixes(const struct slice *s);
+void states_all(const struct slice *s, uint64_t seed, unsigned long want,
+		int (*fn)(const struct state *st, void *ctx), void *ctx);
+void states_one(const struct slice *s, uint64_t seed, unsigned long number,
+		struct state *st);
+
+/* ---- check ---- */
+
+struct checker;
+struct checker *checker_new(const char *dev, const char *mnt, uint64_t seed);
+const char *check_state(struct checker *ck, const struct state *st, int before);
+const char *check_device(struct checker *ck, const char *load, const char *variant,
+			 const char *acked, int before);
+void checker_put(struct checker *ck, const struct state *st);
+void break_rule(const char *variant);
+const char *variant_fs(const char *variant);
+int fsck_main(int argc, char **argv);
+
+/* ---- work ---- */
+void work_recover(const char *path, unsigned int nr, const char *load, const char *acked);
+void work(const char *disk, uint64_t seed, int argc, char **argv);
+
+#endif /* EXPLORE_H */

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the current directory holds, in the terms of the model: which operation
+ * wrote each sector of each file.
+ */
+#include "explore.h"
+
+#include <dirent.h>
+
+static uint32_t unspread(uint32_t x)
+{
+	return (x & 0x7f) | (x >> 1 & 0x3f80) | (x >> 2 & 0x1fc000) |
+	       (x >> 3 & 0xfe00000);
+}
+
+static _Noreturn void damaged(const char *path, unsigned long cell, const char *why)
+{
+	printf("%s: sector %lu %s\n", path, cell, why);
+	exit(1);
+}
+
+/* Which operation wrote these @bytes, and how many of them? */
+static void read_cell(struct cell *c, const char *path, unsigned long index,
+		      const unsigned char *buf, unsigned int bytes)
+{
+	static const unsigned char zeros[CELL];
+	unsigned char want[CELL];
+	unsigned int i = 0;
+
+	if (!memcmp(buf, zeros, bytes))
+		return;
+	memcpy(want, buf, 8);
+	c->stamp = unspread(*(uint32_t *)want);
+	cell_fill(want, c->stamp, index);
+	if (!memcmp(buf, want, bytes)) {
+		i = bytes;
+	} else {
+		while (i < bytes && buf[i] == want[i])
+			i++;
+		if (i < 8)
+			damaged(path, index, "holds what was never written there");
+		if (memcmp(buf + i, zeros, bytes - i))
+			damaged(path, index, "is damaged");
+	}
+	c->len = i;
+}
+
+static void read_file(struct node *n, const char *path)
+{
+	static unsigned char buf[128 * CELL];
+	unsigned long cell = 0, i;
+	int fd = open(path, O_RDONLY);
+	ssize_t got;
+
+	CHECK(fd >= 0);
+	n->size = fstat_of(fd).st_size;
+	CHECK(n->size <= MAX_CELLS * CELL);
+	node_room(n, (n->size + CELL - 1) / CELL);
+	while ((got = read(fd, buf, sizeof(buf))) > 0) {
+		for (i = 0; i < (unsigned long)got; i += CELL, cell++)
+			read_cell(&n->cell[cell], path, cell, buf + i,
+				  got - i < CELL ? got - i : CELL);
+	}
+	CHECK(!got);
+	CHECK(cell == (n->size + CELL - 1) / CELL);
+	CHECK(!close(fd));
+}
+
+static void read_dir(struct tree *t, const char *dir)
+{
+	DIR *d = opendir(*dir ? dir : ".");
+	struct dirent *de;
+	struct stat st;
+	struct node *n;
+	char path[300];
+
+	CHECK(d);
+	while ((de = readdir(d))) {
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, "..") ||
+		    !strcmp(de->d_name, "lost+found"))
+			continue;
+		snprintf(path, sizeof(path), "%s%s%s", dir, *dir ? "/" : "", de->d_name);
+		st = stat_of(path);
+		n = node_new(S_ISDIR(st.st_mode));
+		tree_add(t, path, n);
+		if (n->dir) {
+			read_dir(t, path);
+			continue;
+		}
+		n->nlink = st.st_nlink;
+		read_file(n, path);
+	}
+	CHECK(!closedir(d));
+}
+
+/* Exits if any sector is none of the model's. */
+void found_read(struct tree *t)
+{
+	t->nr = 0;
+	read_dir(t, "");
+}

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The workloads. Each is the same every time, given the same choices, so the
+ * check can run it on the model alone. After operations on names or a
+ * truncation, only a sync of something that they changed may follow as the
+ * acknowledged one: a sync of a file that is clean promises nothing.
+ */
+#include "explore.h"
+
+#define PAGES(n) ((n) * PAGE_CELLS)
+
+static uint64_t pick(uint64_t n)
+{
+	return choose(&model_choice, n);
+}
+
+static void store_page(struct node *n, unsigned long page)
+{
+	f_store(n, PAGES(page), PAGES(1));
+}
+
+/* A file of so many pages, all holes. */
+static struct node *sparse(const char *path, unsigned long pages)
+{
+	struct node *n = f_create(path);
+
+	f_truncate(n, pages * PAGE);
+	d_sync(".");
+	return n;
+}
+
+/* Sets of scattered pages of two files, some synced by a range of their own. */
+static void run_sets(void)
+{
+	struct node *n[2] = { sparse("a", 192), sparse("b", 192) };
+	unsigned int step, i;
+
+	for (step = 0; step < 70; step++) {
+		struct node *f = n[step % 2];
+		unsigned int set = pick(5), size = 2 + pick(20);
+
+		for (i = 0; i < size; i++)
+			store_page(f, (set + i * 9) % 96);
+		if (step % 5 == 4) {
+			/* The other half has its turn later. */
+			for (i = 0; i < 6; i++)
+				store_page(f, 96 + (set + i * 11) % 96);
+			f_msync(f, 0, PAGES(96));
+			f_msync(f, PAGES(96), PAGES(96));
+		} else {
+			f_msync(f, 0, PAGES(192));
+		}
+	}
+}
+
+/* Appends; truncations to any size; growing again, by size and by writing. */
+static void run_append(void)
+{
+	struct node *n = f_create("log");
+	unsigned int step;
+
+	f_write(n, 0, 3);
+	f_fsync(n);
+	for (step = 0; step < 100; step++) {
+		if (n->size > 300 * PAGE / 4 || !pick(5)) {
+			f_truncate(n, CELL + pick(n->size - CELL) / 8 * 8);
+			if (pick(2))
+				f_truncate(n, n->size + pick(5 * PAGE) / 8 * 8);
+			f_fsync(n);
+		}
+		f_write(n, (n->vsize + CELL - 1) / CELL, 1 + pick(25));
+		f_fsync(n);
+	}
+}
+
+/* Holes are punched, filled, and allocated without data. */
+static void run_punch(void)
+{
+	struct node *n = f_create("holes");
+	unsigned int step, i;
+
+	f_write(n, 0, PAGES(64));
+	f_fsync(n);
+	for (step = 0; step < 60; step++) {
+		f_punch(n, pick(PAGES(56)), 1 + pick(PAGES(8)));
+		if (pick(2))
+			f_allocate(n, 64 * PAGE);
+		f_fsync(n);
+		for (i = pick(12); i; i--)
+			f_store(n, PAGES(pick(64)) + pick(8), 1);
+		store_page(n, pick(64));
+		f_msync(n, 0, PAGES(64));
+	}
+}
+
+/* A new version of a file is written beside it and takes its name. */
+static void run_rename(void)
+{
+	struct node *n;
+	char name[8];
+	unsigned int step;
+
+	d_mkdir("d");
+	d_sync(".");
+	for (step = 0; step < 60; step++) {
+		n = f_create("d/new");
+		f_write(n, 0, 1 + pick(40));
+		f_fsync(n);
+		snprintf(name, sizeof(name), "%s%llu", pick(2) ? "" : "d/",
+			 (unsigned long long)pick(4));
+		d_rename("d/new", name);
+		d_sync("d");
+	}
+}
+
+/*
+ * Files come and go, and their blocks with them: there are so few others that
+ * these are soon used again, by sets that are copied and by fresh ones.
+ */
+static void run_reuse(void)
+{
+	char name[8], old[8];
+	unsigned int step;
+	struct node *n;
+
+	s_ballast("ballast", 330);
+	d_sync(".");
+	for (step = 0; step < 70; step++) {
+		snprintf(name, sizeof(name), "f%u", step);
+		n = f_create(name);
+		f_write(n, 0, PAGES(1 + pick(64)));
+		f_fsync(n);
+		store_page(n, pick(n->size / PAGE));
+		f_msync(n, 0, n->size / CELL);
+		if (step < 3)
+			continue;
+		snprintf(old, sizeof(old), "f%u", step - 3);
+		d_unlink(old, 0);
+		if (!pick(3))
+			d_sync(".");
+		if (!pick(4))
+			s_checkpoint();
+	}
+}
+
+static void run_links(void)
+{
+	unsigned int step;
+
+	d_mkdir("d");
+	d_sync(".");
+	for (step = 0; step < 120; step++) {
+		char name[8], other[8];
+		struct node *n;
+
+		snprintf(name, sizeof(name), "d/%llu", (unsigned long long)pick(6));
+		snprintf(other, sizeof(other), "%llu", (unsigned long long)pick(6));
+		n = model_find(name);
+		if (!n) {
+			n = f_create(name);
+			f_write(n, 0, 1 + pick(12));
+			f_fsync(n);
+		} else if (!model_find(other)) {
+			d_link(name, other);
+			d_sync(".");
+		} else if (pick(3)) {
+			d_unlink(pick(2) ? name : other, 0);
+			if (pick(2))
+				d_unlink(model_find(name) ? name : other, 0);
+			d_sync_both("d", ".");
+		} else if (model_find(other) != n) {
+			d_rename(name, other);
+			d_sync(".");
+		}
+	}
+}
+
+/* Directories that split and merge; empty ones come and go. */
+static void run_dirs(void)
+{
+	char name[60];
+	unsigned int i;
+
+	d_mkdir("big");
+	f_create("file");
+	d_sync(".");
+	for (i = 0; i < 240; i++) {
+		snprintf(name, sizeof(name), "big/%u-with-a-name-that-is-not-short", i);
+		if (i % 8)
+			d_link("file", name);
+		else
+			d_mkdir(name);
+		if (i % 6 == 5)
+			d_sync("big");
+	}
+	for (i = 0; i < 240; i++) {
+		snprintf(name, sizeof(name), "big/%u-with-a-name-that-is-not-short", i);
+		if (i % 8)
+			d_unlink(name, 0);
+		else
+			d_rmdir(name);
+		if (i % 6 == 5)
+			d_sync("big");
+	}
+}
+
+/* Records of all sizes, many times around the log. */
+static void run_wrap(void)
+{
+	struct node *n = sparse("a", 256);
+	unsigned int step, i, size;
+
+	for (step = 0; step < 130; step++) {
+		size = 1 + pick(30);
+		for (i = 0; i < size; i++)
+			store_page(n, (step * 5 + i * 3) % 256);
+		f_msync(n, 0, PAGES(256));
+		if (!pick(12))
+			s_checkpoint();
+	}
+}
+
+/* Sets that do not fit a record: their pages go to fresh blocks. */
+static void run_large(void)
+{
+	struct node *n = sparse("a", 512), *other = sparse("b", 512);
+	unsigned int step, i, size;
+
+	for (step = 0; step < 24; step++) {
+		struct node *f = step % 3 ? n : other;
+
+		size = 33 + pick(200);
+		for (i = 0; i < size; i++)
+			store_page(f, (step * 31 + i * (step % 2 ? 1 : 3)) % 512);
+		f_msync(f, 0, PAGES(512));
+		store_page(f, pick(512));
+		f_msync(f, 0, PAGES(512));
+	}
+}
+
+/* Pages leave the cache before the checkpoint. */
+static void run_evict(void)
+{
+	struct node *n[3] = { sparse("a", 64), sparse("b", 64), sparse("c", 64) };
+	unsigned int step, i;
+	char name[8];
+
+	for (step = 0; step < 60; step++) {
+		struct node *f = n[pick(3)];
+
+		for (i = 1 + pick(16); i; i--)
+			/* Part of a page: the rest is read back. */
+			f_store(f, PAGES(pick(64)) + pick(8), 1);
+		f_msync(f, 0, PAGES(64));
+		snprintf(name, sizeof(name), "n%u", step);
+		f_write(f_create(name), 0, 5);
+		f_fsync(model_find(name));
+		if (step % 3 == 0)
+			d_unlink(name, 0);
+		s_drop();
+	}
+}
+
+/* Several sets on their way at the same time; pages dropped from the cache. */
+static void run_async(void)
+{
+	struct node *n[2] = { sparse("a", 96), sparse("b", 96) };
+	unsigned int step, i, sets;
+
+	for (step = 0; step < 60; step++) {
+		for (sets = pick(4); sets; sets--) {
+			for (i = 1 + pick(12); i; i--)
+				store_page(n[sets % 2], pick(96));
+			f_async(n[sets % 2], 0, PAGES(96));
+		}
+		for (i = 1 + pick(12); i; i--)
+			store_page(n[step % 2], pick(96));
+		if (step % 4)
+			f_msync(n[step % 2], 0, PAGES(96));
+		else
+			f_invalidate(n[step % 2], 0, PAGES(96));
+	}
+}
+
+/* O_DIRECT over blocks whose images are in the log, and the reverse. */
+static void run_direct(void)
+{
+	struct node *n = f_create("a");
+	unsigned int step, i;
+
+	f_write(n, 0, PAGES(40));
+	f_fsync(n);
+	f_truncate(n, 64 * PAGE);
+	f_fsync(n);
+	for (step = 0; step < 80; step++) {
+		for (i = 1 + pick(8); i; i--)
+			store_page(n, pick(64));
+		f_msync(n, 0, PAGES(64));
+		if (pick(2)) {
+			f_direct(n, PAGES(pick(56)), PAGES(1 + pick(8)));
+			if (pick(2)) {
+				store_page(n, pick(64));
+				f_msync(n, 0, PAGES(64));
+			} else {
+				f_fsync(n);
+			}
+		}
+	}
+}
+
+/* Files without a name, and truncations of long ones. */
+static void run_orphans(void)
+{
+	struct node *n, *open[4] = { };
+	unsigned int step, at;
+	char name[8];
+
+	for (step = 0; step < 60; step++) {
+		at = pick(4);
+		if (open[at])
+			f_close(open[at]);
+		open[at] = NULL;
+		snprintf(name, sizeof(name), "f%u", step);
+		n = f_create(name);
+		f_write(n, 0, PAGES(1 + pick(30)));
+		f_fsync(n);
+		if (pick(4) == 0) {
+			f_truncate(n, pick(n->size / 8) * 8 / CELL * CELL);
+			f_fsync(n);
+		}
+		d_unlink(name, 1);
+		d_sync(".");
+		open[at] = n;
+		if (pick(3) == 0) {
+			f_write(n, 0, PAGES(2));
+			f_fsync(n);
+		}
+	}
+	for (at = 0; at < 4; at++)
+		if (open[at])
+			f_close(open[at]);
+	d_mkdir("end");
+	d_sync(".");
+}
+
+/* The device fails now and then; what failed is tried again, or overwritten. */
+static void run_failed(void)
+{
+	struct node *n = sparse("a", 96);
+	unsigned int step, i;
+
+	for (step = 0; step < 36; step++) {
+		for (i = 1 + pick(20); i; i--)
+			store_page(n, pick(96));
+		if (step % 3 == 1)
+			f_fail_sync(n);
+		if (step % 2)
+			store_page(n, pick(96));
+		store_page(n, pick(96));
+		f_msync(n, 0, PAGES(96));
+	}
+}
+
+/* So full that each file needs the blocks of one that is gone. */
+static void run_full(void)
+{
+	unsigned int step, i;
+	struct node *n;
+	char name[8];
+
+	s_ballast("ballast", 90);
+	d_sync(".");
+	n = sparse("sets", 64);
+	for (step = 0; step < 60; step++) {
+		snprintf(name, sizeof(name), "f%u", step % 2);
+		if (model_find(name))
+			d_unlink(name, 0);
+		f_write(f_create(name), 0, PAGES(1 + pick(16)));
+		f_fsync(model_find(name));
+		for (i = 0; i < 10; i++)
+			store_page(n, step % 8 + i * 3);
+		f_msync(n, 0, PAGES(64));
+		if (step % 16 == 15) {
+			f_punch(n, 0, PAGES(64));
+			f_fsync(n);
+		}
+	}
+}
+
+const struct load loads[] = {
+	{ .name = "sets", .run = run_sets },
+	{ .name = "append", .run = run_append },
+	{ .name = "punch", .run = run_punch },
+	{ .name = "rename", .run = run_rename },
+	{ .name = "reuse", .run = run_reuse },
+	{ .name = "links", .run = run_links },
+	{ .name = "dirs", .run = run_dirs },
+	{ .name = "wrap", .run = run_wrap },
+	{ .name = "large", .run = run_large },
+	{ .name = "evict", .run = run_evict },
+	{ .name = "async", .run = run_async },
+	{ .name = "direct", .run = run_direct },
+	{ .name = "orphans", .run = run_orphans },
+	{ .name = "full", .run = run_full },
+	{ .name = "threads" },
+	{ .name = "failed", .run = run_failed, .flakey = 1 },
+	{ }
+};
+
+const struct load *load_find(const char *name)
+{
+	const struct load *load;
+
+	for (load = loads; load->name; load++)
+		if (!strcmp(load->name, name))
+			return load;
+	return NULL;
+}

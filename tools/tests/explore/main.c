@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * explore: the commands of the crash explorer. SEED is the same number for all
+ * of them.
+ *
+ * Usage: explore work DISK SEED LOAD...
+ *	runs workloads on a disk that is being recorded. LOAD may have a variant
+ *	behind it: !RULE breaks that rule, @FS takes that filesystem; +TEXT is
+ *	but a name
+ *   or: explore recover DISK SEED COUNT RECORD...
+ *	puts COUNT states on a disk that is being recorded, and mounts each
+ *   or: explore check SEED STATES WORKER WORKERS DEVICE RECORD...
+ *	checks every WORKERS-th of so many distinct states, from WORKER on, on
+ *	DEVICE. Of a workload with a variant so many are looked at, until one is
+ *	bad, for that is what is expected
+ *   or: explore image SEED SLICE NUMBER FILE RECORD...
+ *	writes a state into FILE and prints its "LOAD VARIANT ACKED"
+ *   or: explore replay DEVICE SEED LOAD VARIANT ACKED...
+ *	checks the state that DEVICE holds
+ *   or: explore list
+ *	prints the names of the workloads
+ *   or: explore threads ...
+ */
+#include "explore.h"
+
+#include <sys/mount.h>
+#include <time.h>
+
+#define MNT	"/mnt"
+#define MAX_BAD	5	/* of one workload; the rest of it would say the same */
+
+static struct slice slices[MAX_SLICES];
+static unsigned int nr_slices;
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static void read_records(int argc, char **argv)
+{
+	int i;
+
+	for (i = 0; i < argc; i++)
+		nr_slices = record_read(argv[i], slices, nr_slices);
+	CHECK(nr_slices);
+}
+
+/* ---- check ---- */
+
+/* Such that bad states are expected. */
+static int is_broken(const struct slice *s)
+{
+	return *s->variant == '!' || *s->variant == '@';
+}
+
+/* The share of a slice: one after each write, and some more. */
+static unsigned long weight(const struct slice *s)
+{
+	return is_broken(s) ? 0 : states_prefixes(s) + 100;
+}
+
+struct progress {
+	struct checker	*ck;
+	unsigned int	slice, worker, workers, bad;
+	unsigned long	distinct, checked, all, prefixes;
+	double		start, said;
+};
+
+static void say_progress(struct progress *p, const struct state *st)
+{
+	double t = now();
+
+	if (t - p->said < 2)
+		return;
+	p->said = t;
+	printf("progress %lu %.1f %s%s\n", p->all, p->all / (t - p->start),
+	       st->slice->load, *st->slice->variant == '-' ? "" : st->slice->variant);
+}
+
+/* One state; true when the slice is done with. */
+static int check_one(const struct state *st, void *ctx)
+{
+	struct progress *p = ctx;
+	const char *bad;
+
+	p->prefixes += st->number < states_prefixes(st->slice);
+	if (p->distinct++ % p->workers != p->worker)
+		return 0;
+	bad = check_state(p->ck, st, p->checked % 8 == 0);
+	p->checked++;
+	p->all++;
+	say_progress(p, st);
+	if (!bad)
+		return 0;
+	p->bad++;
+	printf("%s %u %s %s %lu %lu |", is_broken(st->slice) ? "caught" : "bad", p->slice,
+	       st->slice->load, st->slice->variant, st->number, p->distinct);
+	printf("event %lu of %lu, %lu writes not flushed, %s; acknowledged %s: %s\n",
+	       st->cut, st->slice->nr, st->loose, st->how, st->acked, bad);
+	return is_broken(st->slice) || p->bad == MAX_BAD;
+}
+
+static int check(char **argv, int records)
+{
+	uint64_t seed = strtoull(argv[0], NULL, 0);
+	unsigned long states = strtoul(argv[1], NULL, 0), left = states, want;
+	struct progress p = {
+		.worker = strtoul(argv[2], NULL, 0),
+		.workers = strtoul(argv[3], NULL, 0),
+		.start = now(),
+	};
+	unsigned long weights = 0;
+	unsigned int i;
+
+	CHECK(p.workers);
+	read_records(records, argv + 5);
+	for (i = 0; i < nr_slices; i++)
+		weights += weight(&slices[i]);
+	printf("read %u slices in %.1f s\n", nr_slices, now() - p.start);
+	p.start = now();
+	p.ck = checker_new(argv[4], MNT, seed);
+	for (i = 0; i < nr_slices; i++) {
+		struct slice *s = &slices[i];
+
+		want = is_broken(s) ? states : left * weight(s) / weights;
+		weights -= weight(s);
+		p.slice = i;
+		p.distinct = 0;
+		p.checked = 0;
+		p.prefixes = 0;
+		p.bad = 0;
+		break_rule(s->variant);
+		states_all(s, seed + i, want, check_one, &p);
+		break_rule("-");
+		if (!is_broken(s))
+			left -= p.distinct;
+		printf("explored %s %s %lu %lu %lu %lu %u\n", s->load, s->variant,
+		       p.distinct, p.prefixes, states_prefixes(s), p.checked, p.bad);
+	}
+	printf("done %lu %.1f\n", p.all, now() - p.start);
+	return 0;
+}
+
+/* ---- image, replay, recover ---- */
+
+/* Where there are zeros already. Closes @fd. */
+static void write_state(int fd, off_t at, const struct state *st)
+{
+	static unsigned char buf[BLOCK] __attribute__((aligned(4096)));
+	uint64_t i, k;
+	int any;
+
+	CHECK(fd >= 0);
+	for (i = 0; i < FS_SECTORS; i += BLOCK / SECTOR) {
+		memset(buf, 0, BLOCK);
+		for (any = 0, k = 0; k < BLOCK / SECTOR; k++) {
+			if (!st->src[i + k])
+				continue;
+			memcpy(buf + k * SECTOR, st->src[i + k], SECTOR);
+			any = 1;
+		}
+		if (any)
+			CHECK(pwrite(fd, buf, BLOCK, at + i * SECTOR) == (ssize_t)BLOCK);
+	}
+	CHECK(!fsync(fd) && !close(fd));
+}
+
+static int image(char **argv, int records)
+{
+	static struct state st;
+	unsigned int slice = strtoul(argv[1], NULL, 0);
+	uint64_t seed = strtoull(argv[0], NULL, 0);
+
+	read_records(records, argv + 4);
+	CHECK(slice < nr_slices);
+	states_one(&slices[slice], seed + slice, strtoul(argv[2], NULL, 0), &st);
+	write_state(open(argv[3], O_RDWR | O_CREAT | O_TRUNC, 0644), 0, &st);
+	CHECK(!truncate(argv[3], FS_SECTORS * SECTOR));
+	printf("%s %s %s\n", st.slice->load, st.slice->variant, st.acked);
+	return 0;
+}
+
+static int replay(char **argv, int words)
+{
+	struct checker *ck = checker_new(argv[0], MNT, strtoull(argv[1], NULL, 0));
+	char acked[SECTOR] = "";
+	const char *bad;
+	int i;
+
+	for (i = 0; i < words; i++)
+		snprintf(acked + strlen(acked), sizeof(acked) - strlen(acked), "%s ", argv[4 + i]);
+
+	break_rule(argv[3]);
+	bad = check_device(ck, argv[2], argv[3], acked, 1);
+	printf("%s %s\n", bad ? "bad" : "good", bad ? bad : "");
+	return 0;
+}
+
+static int recover(char **argv, int records)
+{
+	static struct state st;
+	unsigned int count = strtoul(argv[2], NULL, 0), i;
+	uint64_t seed = strtoull(argv[1], NULL, 0);
+	struct choice ch = choice_of(seed);
+
+	read_records(records, argv + 3);
+	CHECK(count <= MAX_SLICES);
+	for (i = 0; i < count; i++) {
+		const struct slice *s = &slices[i % nr_slices];
+
+		states_one(s, seed, states_prefixes(s) + choose(&ch, 1000), &st);
+		write_state(open(argv[0], O_WRONLY | O_DIRECT), slice_start(i) * SECTOR, &st);
+		work_recover(argv[0], i, s->load, st.acked);
+	}
+	printf("recorded %u recoveries\n", count);
+	return 0;
+}
+
+/* ---- */
+
+static int list(void)
+{
+	const struct load *load;
+
+	for (load = loads; load->name; load++)
+		printf("%s%s", load == loads ? "" : " ", load->name);
+	printf("\n");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *cmd = argc > 1 ? argv[1] : "";
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!strcmp(cmd, "threads"))
+		return threads_main(argc - 1, argv + 1);
+	if (!strcmp(cmd, "list"))
+		return list();
+	if (!strcmp(cmd, "work") && argc > 4) {
+		work(argv[2], strtoull(argv[3], NULL, 0), argc - 4, argv + 4);
+		return 0;
+	}
+	if (!strcmp(cmd, "check") && argc > 7)
+		return check(argv + 2, argc - 7);
+	if (!strcmp(cmd, "recover") && argc > 5)
+		return recover(argv + 2, argc - 5);
+	if (!strcmp(cmd, "image") && argc > 6)
+		return image(argv + 2, argc - 6);
+	if (!strcmp(cmd, "replay") && argc > 6)
+		return replay(argv + 2, argc - 6);
+	fputs("usage: explore work|recover|check|image|replay|list|threads ...\n", stderr);
+	return 2;
+}

@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The model of a filesystem: what must be on disk after n operations.
+ *
+ * Operations on names, and truncations, become durable in their order; what is
+ * stored into a file becomes durable with the next sync of that range. So after
+ * a crash the disk must be as after k operations, where k is at least the number
+ * that was acknowledged and at most that of the next one which is acknowledged.
+ * A workload is the same each time it runs, so that the check can run it again
+ * on the model alone.
+ */
+#include "explore.h"
+
+#include <sys/mman.h>
+
+struct choice model_choice;
+int working;
+unsigned long model_ops;
+
+static struct tree model;
+static struct tree found;
+static unsigned long acked;
+static int checking;
+
+static const struct cell ZEROS = { .alt = NO_ALT };
+
+/* ---- content ---- */
+
+static uint64_t spread(uint32_t x)
+{
+	return (x & 0x7f) | (x & 0x3f80) << 1 | (x & 0x1fc000) << 2 |
+	       (x & 0xfe00000) << 3 | 0x80808080;
+}
+
+/* No byte of it is zero, so that its end can be told from zeros. */
+void cell_fill(void *buf, uint32_t stamp, uint32_t index)
+{
+	uint64_t *word = buf, first = spread(stamp) | spread(index) << 32;
+	unsigned int i;
+
+	word[0] = first;
+	for (i = 1; i < CELL / 8; i++)
+		word[i] = (first * 0x9e3779b97f4a7c15ULL + i * 0xbf58476d1ce4e5b9ULL) |
+			  0x0101010101010101ULL;
+}
+
+/* ---- trees ---- */
+
+struct node *node_new(int dir)
+{
+	struct node *n = calloc(1, sizeof(*n));
+
+	CHECK(n);
+	n->dir = dir;
+	n->fd = -1;
+	return n;
+}
+
+/* Room for the content of a file; most of those in large directories have none. */
+void node_room(struct node *n, unsigned long cells)
+{
+	CHECK(cells <= MAX_CELLS);
+	if (cells <= n->room)
+		return;
+	cells = (cells + 255) / 256 * 256;
+	n->cell = realloc(n->cell, cells * sizeof(*n->cell));
+	n->vcell = realloc(n->vcell, cells * sizeof(*n->vcell));
+	n->dirty = realloc(n->dirty, cells);
+	CHECK(n->cell && n->vcell && n->dirty);
+	for (; n->room < cells; n->room++) {
+		n->cell[n->room] = ZEROS;
+		n->vcell[n->room] = ZEROS;
+		n->dirty[n->room] = 0;
+	}
+}
+
+void node_free(struct node *n)
+{
+	free(n->cell);
+	free(n->vcell);
+	free(n->dirty);
+	free(n);
+}
+
+struct name *tree_find(const struct tree *t, const char *path)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		if (!strcmp(t->name[i].path, path))
+			return &t->name[i];
+	return NULL;
+}
+
+struct name *tree_add(struct tree *t, const char *path, struct node *n)
+{
+	struct name *name;
+
+	if (t->nr == t->room) {
+		t->room = t->room * 2 + 64;
+		t->name = realloc(t->name, t->room * sizeof(*t->name));
+		CHECK(t->name);
+	}
+	name = &t->name[t->nr++];
+	snprintf(name->path, sizeof(name->path), "%s", path);
+	name->node = n;
+	n->nlink++;
+	return name;
+}
+
+struct node *model_find(const char *path)
+{
+	struct name *name = tree_find(&model, path);
+
+	return name ? name->node : NULL;
+}
+
+static struct node *must_find(const char *path)
+{
+	struct node *n = model_find(path);
+
+	CHECK(n);
+	return n;
+}
+
+/* The node lives on while the real file is open. */
+static void put_node(struct node *n)
+{
+	if (!n->nlink && n->fd < 0)
+		node_free(n);
+}
+
+static void drop_name(const char *path)
+{
+	struct name *name = tree_find(&model, path);
+
+	CHECK(name);
+	name->node->nlink--;
+	*name = model.name[--model.nr];
+}
+
+/* ---- comparison ---- */
+
+static int cell_is(const struct cell *have, const struct cell *want)
+{
+	if (have->stamp == want->stamp && have->len == want->len)
+		return 1;
+	return want->alt != NO_ALT && have->stamp == want->alt &&
+	       (have->len == CELL || !have->stamp);
+}
+
+static int node_is(const struct node *have, const struct node *want,
+		   const char *path, int say)
+{
+	unsigned long i;
+
+	if (have->dir != want->dir) {
+		if (say)
+			printf("%s is of another type; ", path);
+		return 0;
+	}
+	if (want->dir)
+		return 1;
+	if (have->nlink != want->nlink || have->size != want->size) {
+		if (say)
+			printf("%s: %u links and %llu bytes, not %u and %llu; ", path,
+			       have->nlink, (unsigned long long)have->size,
+			       want->nlink, (unsigned long long)want->size);
+		return 0;
+	}
+	for (i = 0; i * CELL < want->size; i++) {
+		const struct cell *h = i < have->room ? &have->cell[i] : &ZEROS;
+		const struct cell *w = i < want->room ? &want->cell[i] : &ZEROS;
+
+		if (cell_is(h, w))
+			continue;
+		if (say)
+			printf("%s: sector %lu is of operation %u (%u bytes), not %u (%u); ",
+			       path, i, h->stamp, h->len, w->stamp, w->len);
+		return 0;
+	}
+	return 1;
+}
+
+/* Is what was found what the model says now? */
+static int model_is_found(int say)
+{
+	unsigned int i;
+
+	for (i = 0; i < model.nr; i++) {
+		struct name *name = tree_find(&found, model.name[i].path);
+
+		if (!name) {
+			if (say)
+				printf("%s is missing; ", model.name[i].path);
+			return 0;
+		}
+		if (!node_is(name->node, model.name[i].node, name->path, say))
+			return 0;
+	}
+	for (i = 0; say && i < found.nr && model.nr != found.nr; i++)
+		if (!tree_find(&model, found.name[i].path))
+			printf("%s should not be there; ", found.name[i].path);
+	return model.nr == found.nr;
+}
+
+/* An operation is done; @durable: it made all so far durable. */
+static void op_done(int durable)
+{
+	char text[32];
+
+	model_ops++;
+	if (working && durable) {
+		snprintf(text, sizeof(text), "%lu", model_ops);
+		ack(text);
+	}
+	if (!checking || model_ops < acked)
+		return;
+	if (model_is_found(0))
+		exit(0);
+	if (model_ops == acked) {
+		printf("not as after %lu operations (", acked);
+		model_is_found(1);
+	}
+	if (durable && model_ops > acked) {
+		printf("), nor as after any up to %lu (", model_ops);
+		model_is_found(1);
+		printf(")\n");
+		exit(1);
+	}
+}
+
+void model_start(uint64_t seed, int work)
+{
+	model_choice = choice_of(seed);
+	model_ops = 0;
+	model.nr = 0;
+	working = work;
+	op_done(1);
+}
+
+/* Does the current directory hold what it must? Exits with the answer. */
+void model_check(const struct load *load, uint64_t seed, unsigned long nr)
+{
+	found_read(&found);
+	acked = nr;
+	checking = 1;
+	model_start(seed, 0);
+	load->run();
+	/* No further one was begun. */
+	printf(")\n");
+	exit(1);
+}
+
+/* ---- operations on files ---- */
+
+struct node *f_create(const char *path)
+{
+	struct node *n = node_new(0);
+
+	tree_add(&model, path, n);
+	if (working)
+		real_open(n, path, 1);
+	op_done(0);
+	return n;
+}
+
+/* Opens again what was closed; nothing changes. */
+void f_open(struct node *n, const char *path)
+{
+	if (working && n->fd < 0)
+		real_open(n, path, 0);
+}
+
+static void put_cells(struct node *n, unsigned long cell, unsigned long nr)
+{
+	unsigned long i;
+
+	node_room(n, cell + nr);
+	for (i = cell; i < cell + nr; i++) {
+		n->vcell[i] = (struct cell){ model_ops + 1, NO_ALT, CELL };
+		n->dirty[i] = 1;
+	}
+	if ((cell + nr) * CELL > n->vsize)
+		n->vsize = (cell + nr) * CELL;
+}
+
+/* By write(2), which may extend the file. */
+void f_write(struct node *n, unsigned long cell, unsigned long nr)
+{
+	if (working)
+		real_write(n, cell, nr, model_ops + 1);
+	put_cells(n, cell, nr);
+	op_done(0);
+}
+
+/* Through the mapping. */
+void f_store(struct node *n, unsigned long cell, unsigned long nr)
+{
+	CHECK((cell + nr) * CELL <= n->vsize);
+	if (working)
+		real_store(n, cell, nr, model_ops + 1);
+	put_cells(n, cell, nr);
+	op_done(0);
+}
+
+/*
+ * By O_DIRECT, over what is clean: on disk, or not, until the next fsync. Not
+ * one operation: any of its sectors may be there before it is done.
+ */
+void f_direct(struct node *n, unsigned long cell, unsigned long nr)
+{
+	unsigned long i;
+
+	CHECK((cell + nr) * CELL <= n->vsize && n->size == n->vsize);
+	node_room(n, cell + nr);
+	for (i = cell; i < cell + nr; i++) {
+		CHECK(!n->dirty[i]);
+		n->cell[i].alt = model_ops + 1;
+	}
+	/* Before it is done as well as after it. */
+	op_done(0);
+	if (working)
+		real_direct(n, cell, nr, model_ops);
+	for (i = cell; i < cell + nr; i++) {
+		n->vcell[i] = (struct cell){ model_ops, NO_ALT, CELL };
+		n->dirty[i] = 2;
+	}
+}
+
+/* What was stored to a range is on disk; returns whether O_DIRECT is left. */
+static int settle(struct node *n, unsigned long cell, unsigned long nr)
+{
+	unsigned long i;
+	int direct = 0;
+
+	for (i = 0; i < n->room; i++) {
+		direct |= n->dirty[i] == 2;
+		if (n->dirty[i] != 1 || i < cell || i >= cell + nr)
+			continue;
+		n->cell[i] = n->vcell[i];
+		n->dirty[i] = 0;
+	}
+	if (n->vsize > n->size)
+		n->size = n->vsize;
+	return direct;
+}
+
+static void settle_direct(struct node *n)
+{
+	unsigned long i;
+
+	for (i = 0; i < n->room; i++) {
+		if (n->dirty[i] != 2)
+			continue;
+		n->cell[i] = n->vcell[i];
+		n->dirty[i] = 0;
+	}
+}
+
+/* The record may be durable before what was written by O_DIRECT is. */
+static void synced(struct node *n, unsigned long cell, unsigned long nr)
+{
+	if (settle(n, cell, nr)) {
+		op_done(0);
+		settle_direct(n);
+	}
+	op_done(1);
+}
+
+/* Whole pages; something in them is dirty. */
+void f_msync(struct node *n, unsigned long cell, unsigned long nr)
+{
+	CHECK(!(cell % PAGE_CELLS) && !(nr % PAGE_CELLS));
+	if (working)
+		real_msync(n, cell, nr);
+	synced(n, cell, nr);
+}
+
+/* MS_ASYNC: captured, on its way, but not waited for. */
+void f_async(struct node *n, unsigned long cell, unsigned long nr)
+{
+	if (working)
+		real_msync_flags(n, cell, nr, MS_ASYNC);
+	CHECK(!settle(n, cell, nr));
+	op_done(0);
+}
+
+/* MS_SYNC and MS_INVALIDATE; something in the range is dirty. */
+void f_invalidate(struct node *n, unsigned long cell, unsigned long nr)
+{
+	if (working)
+		real_msync_flags(n, cell, nr, MS_SYNC | MS_INVALIDATE);
+	synced(n, cell, nr);
+}
+
+void f_fsync(struct node *n)
+{
+	if (working)
+		CHECK(!fsync(n->fd));
+	synced(n, 0, MAX_CELLS);
+}
+
+/* The device fails; whether the set is on disk before the next sync is open. */
+void f_fail_sync(struct node *n)
+{
+	if (working)
+		real_fail_sync(n);
+	settle(n, 0, MAX_CELLS);
+	op_done(0);
+}
+
+static void cut_cell(struct cell *c, unsigned long at, uint64_t from)
+{
+	if (at * CELL >= from)
+		*c = ZEROS;
+	else if (c->len > from % CELL)
+		c->len = from % CELL;
+}
+
+/* Zeros in a range of bytes, on disk and in memory. */
+static void cut_cells(struct node *n, uint64_t from, uint64_t to)
+{
+	unsigned long i;
+
+	for (i = from / CELL; i < n->room && i * CELL < to; i++) {
+		cut_cell(&n->cell[i], i, from);
+		cut_cell(&n->vcell[i], i, from);
+	}
+}
+
+static void must_be_clean(const struct node *n)
+{
+	unsigned long i;
+
+	CHECK(n->size == n->vsize);
+	for (i = 0; i < n->room; i++)
+		CHECK(!n->dirty[i]);
+}
+
+/* Of a file that is clean, since the page at the edge goes along. */
+void f_truncate(struct node *n, uint64_t size)
+{
+	must_be_clean(n);
+	CHECK(!(size % CELL) || size % CELL >= 8);
+	if (working)
+		CHECK(!ftruncate(n->fd, size));
+	cut_cells(n, size, MAX_CELLS * CELL);
+	n->size = size;
+	n->vsize = size;
+	op_done(0);
+}
+
+void f_punch(struct node *n, unsigned long cell, unsigned long nr)
+{
+	must_be_clean(n);
+	if (working)
+		real_punch(n, cell, nr);
+	cut_cells(n, cell * CELL, (cell + nr) * CELL);
+	op_done(0);
+}
+
+/* Blocks for the whole of a file, which grows to @size. */
+void f_allocate(struct node *n, uint64_t size)
+{
+	must_be_clean(n);
+	if (working)
+		CHECK(!posix_fallocate(n->fd, 0, size));
+	n->size = size;
+	n->vsize = size;
+	op_done(0);
+}
+
+void f_close(struct node *n)
+{
+	if (working)
+		real_close(n);
+	op_done(0);
+	put_node(n);
+}
+
+/* ---- operations on names ---- */
+
+void d_mkdir(const char *path)
+{
+	tree_add(&model, path, node_new(1));
+	if (working)
+		CHECK(!mkdir(path, 0755));
+	op_done(0);
+}
+
+/* @keep: the file stays open until f_close(). */
+void d_unlink(const char *path, int keep)
+{
+	struct node *n = must_find(path);
+
+	drop_name(path);
+	if (working) {
+		if (!keep && !n->nlink)
+			real_close(n);
+		CHECK(!unlink(path));
+	}
+	op_done(0);
+	if (!keep)
+		put_node(n);
+}
+
+void d_rmdir(const char *path)
+{
+	struct node *n = must_find(path);
+
+	drop_name(path);
+	if (working)
+		CHECK(!rmdir(path));
+	op_done(0);
+	put_node(n);
+}
+
+void d_rename(const char *from, const char *to)
+{
+	struct node *n = must_find(from), *old = model_find(to);
+
+	if (old)
+		drop_name(to);
+	tree_add(&model, to, n);
+	drop_name(from);
+	if (working) {
+		if (old && !old->nlink)
+			real_close(old);
+		CHECK(!rename(from, to));
+	}
+	op_done(0);
+	if (old)
+		put_node(old);
+}
+
+void d_link(const char *from, const char *to)
+{
+	tree_add(&model, to, must_find(from));
+	if (working)
+		CHECK(!link(from, to));
+	op_done(0);
+}
+
+/* After an operation in @dir. */
+void d_sync(const char *dir)
+{
+	if (working)
+		real_sync_dir(dir);
+	op_done(1);
+}
+
+/* The same of one of them, or both. */
+void d_sync_both(const char *a, const char *b)
+{
+	if (working) {
+		real_sync_dir(a);
+		real_sync_dir(b);
+	}
+	op_done(1);
+}
+
+/* ---- the rest ---- */
+
+void s_checkpoint(void)
+{
+	if (working)
+		real_checkpoint();
+	op_done(0);
+}
+
+/* Takes all free blocks but @left, by a file that stays empty. */
+void s_ballast(const char *path, unsigned long left)
+{
+	struct node *n = f_create(path);
+
+	if (working)
+		real_ballast(n, left);
+	op_done(0);
+}
+
+void s_drop(void)
+{
+	if (working)
+		real_drop();
+	op_done(0);
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Runs workloads on a disk that is being recorded, each in a slice of its own.
+ */
+#include "explore.h"
+
+#include <linux/blkpg.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+static const char *disk;
+static int stacked;			/* it is one of device mapper's */
+static unsigned int slice;
+static char prefix[80];			/* of acknowledgements */
+static char device[100];		/* that is mounted */
+static char work_id[64];			/* its name in sysfs */
+static const char mnt[] = "/mnt";
+
+__attribute__((format(printf, 1, 2)))
+static void shell(const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	errno = 0;
+	if (system(line)) {
+		fprintf(stderr, "%s: failed\n", line);
+		exit(1);
+	}
+}
+
+/* Of the mounted filesystem, in sysfs. */
+void put_setting(const char *name, const char *text)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/fs/msyncfs/%s/%s", work_id, name);
+	fd = open(path, O_WRONLY);
+	CHECK(fd >= 0);
+	CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	CHECK(!close(fd));
+}
+
+/*
+ * As one sector, behind the filesystem: in one order with its writes. By FUA if
+ * dm-log-writes does the recording: it keeps other writes back until a flush.
+ */
+void ack(const char *text)
+{
+	static char buf[BLOCK] __attribute__((aligned(4096)));
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open(disk, O_WRONLY | O_DIRECT | (stacked ? O_DSYNC : 0));
+	CHECK(fd >= 0);
+	memset(buf, 0, SECTOR);
+	snprintf(buf, SECTOR, "%s %s", prefix, text);
+	CHECK(pwrite(fd, buf, SECTOR, (slice_start(slice) + FS_SECTORS) * SECTOR) ==
+	      (ssize_t)SECTOR);
+}
+
+/* A device for the slice: a partition, or where there are none a part by dm. */
+static void make_device(void)
+{
+	struct blkpg_partition part = {
+		.start = slice_start(slice) * SECTOR,
+		.length = FS_SECTORS * SECTOR,
+		.pno = slice + 1,
+	};
+	struct blkpg_ioctl_arg arg = {
+		.op = BLKPG_ADD_PARTITION,
+		.datalen = sizeof(part),
+		.data = &part,
+	};
+	int fd;
+
+	if (stacked) {
+		shell("dmsetup create slice%u --table '0 %lu linear %s %lu'", slice,
+		      FS_SECTORS, disk, slice_start(slice));
+		sprintf(device, "/dev/mapper/slice%u", slice);
+		return;
+	}
+	fd = open(disk, O_RDONLY);
+	CHECK(fd >= 0);
+	CHECK(!ioctl(fd, BLKPG, &arg));
+	CHECK(!close(fd));
+	snprintf(device, sizeof(device), "%s%u", disk, slice + 1);
+}
+
+/* dm-flakey on top of it; what fails does not reach the recorded disk. */
+static void make_flakey(void)
+{
+	shell("dmsetup create flakey --table '0 %lu linear %s 0'", FS_SECTORS, device);
+}
+
+/* The checkpoint is kept out of it. */
+void device_fails(int on)
+{
+	if (on)
+		put_setting("checkpoint_pause", "1");
+	/* Short, so that the background seldom gets in. */
+	shell("dmsetup load flakey --table '0 %lu %s %s 0 %s'", FS_SECTORS,
+	      on ? "flakey" : "linear", device, on ? "0 3600 1 error_writes" : "");
+	shell("dmsetup suspend --nolockfs --noflush flakey && dmsetup resume flakey");
+	if (!on)
+		put_setting("checkpoint_pause", "0");
+}
+
+static void find_id(const char *dev)
+{
+	struct stat st = stat_of(dev);
+	char path[64], link[256];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(st.st_rdev),
+		 minor(st.st_rdev));
+	n = readlink(path, link, sizeof(link) - 1);
+	CHECK(n > 0);
+	link[n] = 0;
+	snprintf(work_id, sizeof(work_id), "%s", strrchr(link, '/') + 1);
+}
+
+static void make_fs(const char *fs, const char *dev)
+{
+	if (!strcmp(fs, "msyncfs"))
+		shell("mkfs.msyncfs -f -q -l 1M %s", dev);
+	else
+		shell("mkfs.%s -q -F -E nodiscard -m 0 %s", fs, dev);
+}
+
+static void run_load(const struct load *load, uint64_t seed)
+{
+	CHECK(!chdir(mnt));
+	if (load->run) {
+		model_start(seed, 1);
+		load->run();
+	} else {
+		threads_work(3);
+	}
+}
+
+/* @spec: the name of a workload, and perhaps a variant behind it */
+static void work_one(const char *spec, uint64_t seed)
+{
+	size_t len = strcspn(spec, "!@+");
+	const char *variant = spec[len] ? spec + len : "-", *dev;
+	const struct load *load;
+	char name[32];
+	int status;
+	pid_t child;
+
+	snprintf(name, sizeof(name), "%.*s", (int)len, spec);
+	load = load_find(name);
+	CHECK(load);
+	snprintf(prefix, sizeof(prefix), "ack %s %s", name, variant);
+	make_device();
+	make_fs(variant_fs(variant), device);
+	dev = device;
+	if (load->flakey) {
+		make_flakey();
+		dev = "/dev/mapper/flakey";
+	}
+	find_id(dev);
+	CHECK(!mount(dev, mnt, variant_fs(variant), 0, NULL));
+	break_rule(variant);
+	/* A child: its end closes all files. */
+	child = fork();
+	CHECK(child >= 0);
+	if (!child) {
+		run_load(load, seed);
+		exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	if (status) {
+		fprintf(stderr, "%s: exit status %#x\n", spec, status);
+		exit(1);
+	}
+	CHECK(!umount(mnt));
+	break_rule("-");
+	if (load->flakey)
+		shell("dmsetup remove flakey");
+}
+
+/**
+ * work - run workloads, one after another
+ * @path: disk that is being recorded
+ * @seed: for choices that workloads make
+ * @argc: how many
+ * @argv: which
+ */
+void work(const char *path, uint64_t seed, int argc, char **argv)
+{
+	int i;
+
+	disk = path;
+	stacked = !strncmp(path, "/dev/mapper/", 12);
+	setenv("DM_DISABLE_UDEV", "1", 1);
+	for (i = 0; i < argc; i++, slice++) {
+		work_one(argv[i], seed);
+		printf("recorded %s\n", argv[i]);
+	}
+}
+
+/**
+ * work_recover - record the recovery of a state
+ * @path: disk that is being recorded
+ * @nr: slice of it that holds the state
+ * @load: workload that it comes from
+ * @acked: what had been acknowledged
+ */
+void work_recover(const char *path, unsigned int nr, const char *load, const char *acked)
+{
+	disk = path;
+	slice = nr;
+	snprintf(prefix, sizeof(prefix), "ack %s +recovery", load);
+	make_device();
+	ack(acked);
+	CHECK(!mount(device, mnt, "msyncfs", 0, NULL));
+	CHECK(!umount(mnt));
+}
