@@ -328,11 +328,8 @@ static void msyncfs_set_lock_apply(struct list_head *set)
 		cap->applying = msyncfs_overlaid(cap);
 		if (!cap->applying)
 			continue;
-		if (list_is_singular(set))
-			down_write(&MSYNCFS_I(cap->inode)->i_apply_sem);
-		else
-			down_write_nest_lock(&MSYNCFS_I(cap->inode)->i_apply_sem,
-					     &MSYNCFS_SB(cap->inode->i_sb)->set_mutex);
+		msyncfs_set_down_write(set, MSYNCFS_SB(cap->inode->i_sb),
+				       &MSYNCFS_I(cap->inode)->i_apply_sem);
 	}
 }
 

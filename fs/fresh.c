@@ -312,14 +312,9 @@ static void msyncfs_set_lock_dio(struct list_head *set)
 {
 	struct msyncfs_capture *cap;
 
-	if (list_is_singular(set)) {
-		cap = list_first_entry(set, struct msyncfs_capture, set);
-		down_write(&MSYNCFS_I(cap->inode)->i_dio_sem);
-		return;
-	}
 	list_for_each_entry(cap, set, set)
-		down_write_nest_lock(&MSYNCFS_I(cap->inode)->i_dio_sem,
-				     &MSYNCFS_SB(cap->inode->i_sb)->set_mutex);
+		msyncfs_set_down_write(set, MSYNCFS_SB(cap->inode->i_sb),
+				       &MSYNCFS_I(cap->inode)->i_dio_sem);
 }
 
 static void msyncfs_set_unlock_dio(struct list_head *set)

@@ -525,6 +525,14 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	return err;
 }
 
+/* May who waits for no more than the start of a commit go? */
+static bool msyncfs_commit_started(struct msyncfs_sb_info *sbi, u64 tid,
+				   unsigned int fails)
+{
+	return READ_ONCE(sbi->started_tid) >= tid || READ_ONCE(sbi->log_busy) ||
+	       READ_ONCE(sbi->commit_fails) != fails || msyncfs_log_dead(sbi);
+}
+
 /**
  * msyncfs_commit_start - have a transaction made durable, without waiting for it
  * @sb: filesystem
@@ -542,13 +550,11 @@ void msyncfs_commit_start(struct super_block *sb, u64 tid)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	unsigned int fails = READ_ONCE(sbi->commit_fails);
 
+	/* Pairs with the release in msyncfs_log_done(). */
 	if (smp_load_acquire(&sbi->durable_tid) >= tid)
 		return;
 	mod_delayed_work(sbi->wq, &sbi->commit_work, 0);
-	wait_event(sbi->txn_wait, READ_ONCE(sbi->started_tid) >= tid ||
-				  READ_ONCE(sbi->log_busy) ||
-				  READ_ONCE(sbi->commit_fails) != fails ||
-				  msyncfs_log_dead(sbi));
+	wait_event(sbi->txn_wait, msyncfs_commit_started(sbi, tid, fails));
 }
 
 /**

@@ -158,7 +158,7 @@ struct msyncfs_sb_info {
 	enum msyncfs_semantics	semantics;
 	bool			atomic;
 	unsigned long		state;
-	struct mutex		set_mutex;
+	struct mutex		set_mutex;	/* locks of several files */
 
 	/* running transaction: fs/op.c */
 	spinlock_t		txn_lock;
@@ -476,6 +476,20 @@ struct msyncfs_extent {
 	u64	blkno;		/* first block, 0: a hole */
 	bool	unwritten;
 };
+
+/*
+ * One of the locks that a file has, of the files of a set: those of several nest
+ * in set_mutex, which the caller holds then (P6).
+ */
+static inline void msyncfs_set_down_write(struct list_head *set,
+					  struct msyncfs_sb_info *sbi,
+					  struct rw_semaphore *sem)
+{
+	if (list_is_singular(set))
+		down_write(sem);
+	else
+		down_write_nest_lock(sem, &sbi->set_mutex);
+}
 
 /* In fs/super.c */
 __printf(2, 3) void msyncfs_err(struct super_block *sb, const char *fmt, ...);

@@ -586,7 +586,7 @@ static void fail_abort_inside(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(waiter_thread, &w,
 						    "msyncfs-waiter")));
 	for (i = 0; i < 500 && !READ_ONCE(fx->sbi->running)->locked; i++)
-		msleep(10);
+		msleep(20);
 	KUNIT_EXPECT_TRUE(test, READ_ONCE(fx->sbi->running)->locked);
 	msyncfs_abort(w.sb, "half an operation", -EIO);
 	msyncfs_op_end(&op);

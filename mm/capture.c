@@ -466,14 +466,9 @@ static void msyncfs_set_freeze(struct list_head *set)
 
 	if (msyncfs_breaks(FREEZE))
 		return;
-	if (list_is_singular(set)) {
-		cap = list_first_entry(set, struct msyncfs_capture, set);
-		down_write(&MSYNCFS_I(cap->inode)->i_freeze);
-		return;
-	}
 	list_for_each_entry(cap, set, set)
-		down_write_nest_lock(&MSYNCFS_I(cap->inode)->i_freeze,
-				     &MSYNCFS_SB(cap->inode->i_sb)->set_mutex);
+		msyncfs_set_down_write(set, MSYNCFS_SB(cap->inode->i_sb),
+				       &MSYNCFS_I(cap->inode)->i_freeze);
 }
 
 static void msyncfs_set_thaw(struct list_head *set)

@@ -47,7 +47,7 @@ known_debug() {
 # What runs: for whoever reads the kernel's log, and so that the guest is not silent.
 kmsg() { echo "msyncfs-test: $*" >/dev/kmsg; }
 
-# in_dir DIR SHM CMD...: with DIR/tmp as /tmp, DIR/work as the working directory and
+# in_dir DIR SHM CMD...: with DIR/tmp as /tmp, DIR/cwd as the working directory and
 # SHM (if any) as /dev/shm, for this command alone; killed when it hangs
 in_dir() {
 	dir=$1 shm=$2
@@ -55,7 +55,7 @@ in_dir() {
 	# shellcheck disable=SC2016 # expands in that shell
 	timeout -s KILL $((120 * SLOW)) unshare -m sh -c 'mount --bind "$1/tmp" /tmp || exit 125
 		[ -z "$2" ] || mount --bind "$2" /dev/shm || exit 125
-		cd "$1/work" || exit 125
+		cd "$1/cwd" || exit 125
 		shift 2
 		exec "$@"' sh "$dir" "$shm" "$@"
 }
@@ -142,9 +142,9 @@ suite() {
 
 # places MOUNTPOINT: the directories that in_dir takes
 places() {
-	mkdir -p "$1/tmp" "$1/shm" "$1/work"
-	chmod 1777 "$1/tmp" "$1/shm" "$1/work"
-	cp -r $SUITES/opts/conformance "$1/work/"
+	mkdir -p "$1/tmp" "$1/shm" "$1/cwd"
+	chmod 1777 "$1/tmp" "$1/shm" "$1/cwd"
+	cp -r $SUITES/opts/conformance "$1/cwd/"
 }
 
 t_case hook

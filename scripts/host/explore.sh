@@ -1,6 +1,6 @@
 #!/bin/bash
 # Test: states that a power failure could leave recover to what was acknowledged, whole, and fsck is clean
-# Timeout: 900
+# Timeout: 1800
 #
 # CRASH_STATES (default 500), CRASH_SEED (default: random); see crash-explorer.sh.
 

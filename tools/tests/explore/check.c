@@ -155,9 +155,13 @@ static const char *in_child(const char *what, void (*fn)(struct checker *, const
 
 static void child_fsck(struct checker *ck, const void *arg)
 {
-	char *argv[] = { "fsck", "-n", (char *)ck->dev, NULL };
+	char *argv[4];
 
 	(void)arg;
+	argv[0] = "fsck";
+	argv[1] = "-n";
+	argv[2] = (char *)ck->dev;
+	argv[3] = NULL;
 	optind = 1;
 	exit(fsck_main(3, argv));
 }
