@@ -141,7 +141,7 @@ else
 	[ $# -gt 0 ] || set -- $("$explore" list)
 	loads=("$@")
 	for l; do
-		case $l in sets | large | direct | threads) dm_loads+=("$l+fua") ;; esac
+		case $l in sets | large | direct | threads | spill) dm_loads+=("$l+fua") ;; esac
 	done
 fi
 
@@ -179,6 +179,7 @@ rm -f "$out/disk"
 
 say "checking $states states${broken:+ at most of each}; seed $seed"
 pids=()
+rm -rf "$out"/check[0-9]*
 for ((w = 0; w < guests; w++)); do
 	make_guest "check$w" explore-check "CHECK=check $seed $states $w $guests /dev/ram0" SECTORS=$sectors
 	# shellcheck disable=SC2046

@@ -69,11 +69,15 @@ static inline uint64_t choose(struct choice *c, uint64_t n)
  * @run: does it in the current directory: on the model, and on the real
  *	filesystem if @working; NULL: the threads
  * @flakey: the device can be made to fail
+ * @atomic: it runs on a filesystem mounted with the option "atomic"
+ * @log: size of the log, in the words of mkfs; NULL: the smallest
  */
 struct load {
 	const char	*name;
 	void		(*run)(void);
 	int		flakey;
+	int		atomic;
+	const char	*log;
 };
 
 extern const struct load loads[];
@@ -82,6 +86,7 @@ const struct load *load_find(const char *name);
 /* Where a workload runs; work.c. */
 void ack(const char *text);
 void device_fails(int on);
+void put_text(const char *path, const char *text);
 void put_setting(const char *name, const char *text);
 
 /* ---- model ---- */
@@ -112,7 +117,8 @@ struct cell {
  * @room: entries of @cell, @vcell and @dirty; zeros follow
  * @cell: content on disk
  * @vcell: content in memory
- * @dirty: which of @vcell is not on disk
+ * @dirty: which of @vcell is not on disk; for an atomic file it says nothing
+ * @atomic: an ioctl has made it atomic
  * @fd: the real file, -1: not open
  * @map: its mapping
  */
@@ -123,6 +129,7 @@ struct node {
 	unsigned long	room;
 	struct cell	*cell, *vcell;
 	unsigned char	*dirty;
+	int		atomic;
 	int		fd;
 	char		*map;
 };
@@ -142,12 +149,12 @@ extern struct choice model_choice;	/* for workloads: the same each time */
 extern int working;			/* on the real filesystem, too */
 extern unsigned long model_ops;		/* operations so far */
 
-void model_start(uint64_t seed, int work);
+void model_start(const struct load *load, uint64_t seed, int work);
 struct node *model_find(const char *path);
 void model_check(const struct load *load, uint64_t seed, unsigned long acked);
 
 struct node *f_create(const char *path);
-void f_open(struct node *n, const char *path);
+void f_open(struct node *n, const char *path, int trunc);
 void f_write(struct node *n, unsigned long cell, unsigned long nr);
 void f_store(struct node *n, unsigned long cell, unsigned long nr);
 void f_direct(struct node *n, unsigned long cell, unsigned long nr);
@@ -158,18 +165,27 @@ void f_fsync(struct node *n);
 void f_fail_sync(struct node *n);
 void f_truncate(struct node *n, uint64_t size);
 void f_punch(struct node *n, unsigned long cell, unsigned long nr);
+void f_zero(struct node *n, unsigned long cell, unsigned long nr);
 void f_allocate(struct node *n, uint64_t size);
 void f_close(struct node *n);
+void f_atomic(struct node *n, int on);
+void f_rollback(struct node *n, int durable);
+void f_spill(struct node *n, unsigned long cell, unsigned long nr, int evict);
+void f_write_dsync(struct node *n, unsigned long cell, unsigned long nr);
 void d_mkdir(const char *path);
 void d_unlink(const char *path, int keep);
 void d_rmdir(const char *path);
 void d_rename(const char *from, const char *to);
+void d_truncate(const char *path, uint64_t size);
 void d_link(const char *from, const char *to);
 void d_sync(const char *dir);
 void d_sync_both(const char *a, const char *b);
 void s_checkpoint(void);
 void s_ballast(const char *path, unsigned long left);
 void s_drop(void);
+void s_sync(int fs);
+void s_pressure(struct node *n, int on);
+#define PRESSURE_PAGES	64	/* so many cannot all be dirty then */
 
 /* model.c's helpers for found.c */
 struct node *node_new(int dir);
@@ -183,15 +199,21 @@ void cell_fill(void *buf, uint32_t stamp, uint32_t index);
 void found_read(struct tree *t);
 
 /* real.c: the same operations on the real filesystem */
-void real_open(struct node *n, const char *path, int create);
+void real_open(struct node *n, const char *path, int flags);
 void real_close(struct node *n);
-void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp);
+void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp,
+		int flags);
 void real_store(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp);
 void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp);
 void real_msync(struct node *n, unsigned long cell, unsigned long nr);
 void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int flags);
 void real_fail_sync(struct node *n);
-void real_punch(struct node *n, unsigned long cell, unsigned long nr);
+void real_zero(struct node *n, unsigned long cell, unsigned long nr, int mode);
+void real_atomic(struct node *n, int on);
+void real_rollback(struct node *n);
+void real_spill(struct node *n, unsigned long cell, unsigned long nr, int evict);
+void real_syncfs(const char *dir);
+void real_pressure(struct node *n, int on);
 void real_sync_dir(const char *dir);
 void real_checkpoint(void);
 void real_drop(void);

@@ -6,6 +6,8 @@
 #include "explore.h"
 
 #include <dirent.h>
+#include <linux/msyncfs.h>
+#include <sys/ioctl.h>
 
 static uint32_t unspread(uint32_t x)
 {
@@ -53,6 +55,8 @@ static void read_file(struct node *n, const char *path)
 	ssize_t got;
 
 	CHECK(fd >= 0);
+	if (ioctl(fd, MSYNCFS_IOC_GET_ATOMIC, &n->atomic))
+		n->atomic = 0;		/* another filesystem */
 	n->size = fstat_of(fd).st_size;
 	CHECK(n->size <= MAX_CELLS * CELL);
 	node_room(n, (n->size + CELL - 1) / CELL);

@@ -343,21 +343,31 @@ static void run_orphans(void)
 	d_sync(".");
 }
 
-/* The device fails now and then; what failed is tried again, or overwritten. */
+/*
+ * The device fails now and then; what failed is tried again, or overwritten, or,
+ * in an atomic file, gone back to: it may be on disk.
+ */
 static void run_failed(void)
 {
-	struct node *n = sparse("a", 96);
+	struct node *n[2] = { sparse("a", 96), sparse("b", 96) };
 	unsigned int step, i;
 
-	for (step = 0; step < 36; step++) {
+	f_atomic(n[1], 1);
+	for (step = 0; step < 44; step++) {
+		struct node *f = n[step / 2 % 2];
+
 		for (i = 1 + pick(20); i; i--)
-			store_page(n, pick(96));
+			store_page(f, pick(96));
+		if (f->atomic && !pick(3))
+			f_punch(f, PAGES(pick(80)), PAGES(1 + pick(16)));
 		if (step % 3 == 1)
-			f_fail_sync(n);
+			f_fail_sync(f);
 		if (step % 2)
-			store_page(n, pick(96));
-		store_page(n, pick(96));
-		f_msync(n, 0, PAGES(96));
+			store_page(f, pick(96));
+		if (f->atomic && step % 3 == 1 && pick(2))
+			f_rollback(f, 1);
+		store_page(f, pick(96));
+		f_msync(f, 0, PAGES(96));
 	}
 }
 
@@ -387,6 +397,238 @@ static void run_full(void)
 	}
 }
 
+/* ---- atomic files ---- */
+
+static struct node *atomic(const char *path, unsigned long pages)
+{
+	struct node *n = f_create(path);
+
+	f_write(n, 0, PAGES(pages));
+	f_fsync(n);
+	f_atomic(n, 1);
+	return n;
+}
+
+/* Of a page that is there; in an empty file it is made. */
+static void touch(struct node *n)
+{
+	if (n->vsize < PAGE)
+		f_write(n, 0, PAGES(1));
+	else
+		store_page(n, pick(n->vsize / PAGE));
+}
+
+/* One change to an atomic file of at most @max pages, which is not committed. */
+static void change(struct node *n, unsigned long max)
+{
+	uint64_t room = n->vsize < max * PAGE ? max * PAGE - n->vsize : 0;
+	unsigned long i;
+
+	switch (pick(8)) {
+	case 0:
+		f_truncate(n, pick(n->vsize / 8 + 1) * 8 / CELL * CELL + 8 * pick(64));
+		break;
+	case 1:
+		f_truncate(n, n->vsize + pick(room + 1) / 8 * 8);
+		break;
+	case 2:
+		f_punch(n, pick(PAGES(max - 16)), 1 + pick(PAGES(16)));
+		break;
+	case 3:
+		f_zero(n, pick(PAGES(max - 16)), 1 + pick(PAGES(16)));
+		break;
+	case 4:
+		f_write(n, pick(PAGES(max - 8)), 1 + pick(PAGES(8)));
+		break;
+	case 5:
+		f_direct(n, PAGES(pick(max - 8)), PAGES(1 + pick(8)));
+		break;
+	default:
+		for (i = 1 + pick(12); i; i--)
+			touch(n);
+	}
+}
+
+/* What others do meanwhile; @n is an ordinary file. */
+static void bystand(struct node *n, unsigned int step)
+{
+	char name[8];
+
+	switch (pick(7)) {
+	case 0:
+		store_page(n, pick(32));
+		f_msync(n, 0, PAGES(32));
+		break;
+	case 1:
+		store_page(n, pick(32));
+		s_sync(0);
+		break;
+	case 2:
+		s_sync(1);
+		break;
+	case 3:
+		snprintf(name, sizeof(name), "n%u", step % 4);
+		if (model_find(name))
+			d_unlink(name, 0);
+		else
+			f_write(f_create(name), 0, 9);
+		s_sync(step % 2);
+		break;
+	case 4:
+		s_checkpoint();
+		break;
+	case 5:
+		s_drop();
+		break;
+	}
+}
+
+/* Back to the last commit, in one of three ways; it may just have been begun. */
+static void go_back(struct node *n, const char *path)
+{
+	if (!pick(3)) {
+		touch(n);
+		f_async(n, 0, MAX_CELLS);
+		change(n, 96);
+		f_rollback(n, 1);
+		return;
+	}
+	change(n, 96);
+	if (pick(2)) {
+		f_rollback(n, 0);
+		return;
+	}
+	f_close(n);
+	if (n->size > PAGE && !pick(3))
+		d_truncate(path, pick(n->size / 8) * 8 / CELL * CELL);
+	f_open(n, path, !pick(3));
+}
+
+static void commit(struct node *n)
+{
+	touch(n);
+	switch (pick(4)) {
+	case 0:
+		f_fsync(n);
+		break;
+	case 1:
+		f_write_dsync(n, pick(PAGES(80)), 1 + pick(20));
+		break;
+	case 2:
+		f_async(n, 0, PAGES(1));
+		touch(n);
+		f_msync(n, 0, PAGES(1));
+		break;
+	default:
+		/* All of it, whatever the range. */
+		f_msync(n, PAGES(pick(96)), PAGES(1));
+	}
+}
+
+/* Two atomic files take turns; others sync and commit before they do. */
+static void run_atomic(void)
+{
+	struct node *n[2] = { atomic("a", 48), atomic("b", 20) }, *other = sparse("c", 32);
+	unsigned int step, i;
+
+	for (step = 0; step < 70; step++) {
+		struct node *f = n[step % 2];
+
+		for (i = 1 + pick(4); i; i--) {
+			change(f, 96);
+			bystand(other, step);
+		}
+		if (step % 7 == 6)
+			go_back(f, step % 2 ? "b" : "a");
+		else
+			commit(f);
+		if (step % 24 == 23) {
+			touch(f);
+			f_atomic(f, 0);
+			touch(f);
+			f_atomic(f, 1);
+		}
+	}
+}
+
+/* Some pages are stored to in part, and the rest of them is read back. */
+static void store_some(struct node *n, unsigned long first, unsigned long nr)
+{
+	f_truncate(n, 256 * PAGE);
+	for (; nr; nr--)
+		f_store(n, PAGES(first + nr - 1) + pick(8), 1);
+}
+
+/*
+ * Pages of atomic files leave memory before they are committed: when they are
+ * told to, all or some, once or more; or, each fourth time, for want of room.
+ */
+static void run_spill(void)
+{
+	struct node *n[2] = { atomic("a", 160), atomic("b", 64) }, *other = sparse("c", 32);
+	unsigned int step, round;
+	unsigned long first;
+
+	for (step = 0; step < 36; step++) {
+		struct node *f = n[step % 2];
+
+		if (step % 4 == 3) {
+			s_pressure(f, 1);
+			store_some(f, pick(64), PRESSURE_PAGES + pick(100));
+			s_pressure(f, 0);
+		}
+		for (round = pick(4); round; round--) {
+			first = pick(64);
+			store_some(f, first, 8 + pick(100));
+			f_spill(f, PAGES(first), PAGES(pick(2) ? 256 : 8), pick(2));
+			bystand(other, step);
+			if (!pick(3))
+				change(f, 256);
+		}
+		if (step % 5 == 4)
+			go_back(f, step % 2 ? "b" : "a");
+		else
+			commit(f);
+	}
+}
+
+/* All files are atomic, by the mount option; programs do not know. */
+static void run_option(void)
+{
+	struct node *n;
+	unsigned int step, i;
+	char name[8];
+
+	d_mkdir("d");
+	d_sync(".");
+	for (step = 0; step < 60; step++) {
+		snprintf(name, sizeof(name), "d/%u", step % 5);
+		n = model_find(name);
+		if (!n)
+			n = f_create(name);
+		else
+			f_open(n, name, !pick(3));
+		for (i = 1 + pick(3); i; i--)
+			change(n, 64);
+		switch (pick(4)) {
+		case 0:
+			f_fsync(n);
+			break;
+		case 1:
+			d_unlink(name, 1);
+			break;
+		case 2:
+			d_rename(name, "d/new");
+			d_rename("d/new", name);
+		}
+		f_close(n);
+		s_sync(step % 2);
+	}
+}
+
+/* Each hole of an atomic file asks for room in the record of its commit. */
+#define HOLES_LOG "8M"
+
 const struct load loads[] = {
 	{ .name = "sets", .run = run_sets },
 	{ .name = "append", .run = run_append },
@@ -404,6 +646,9 @@ const struct load loads[] = {
 	{ .name = "full", .run = run_full },
 	{ .name = "threads" },
 	{ .name = "failed", .run = run_failed, .flakey = 1 },
+	{ .name = "atomic", .run = run_atomic, .log = HOLES_LOG },
+	{ .name = "spill", .run = run_spill, .log = HOLES_LOG },
+	{ .name = "option", .run = run_option, .log = HOLES_LOG, .atomic = 1 },
 	{ }
 };
 

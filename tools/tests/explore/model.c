@@ -8,10 +8,15 @@
  * that was acknowledged and at most that of the next one which is acknowledged.
  * A workload is the same each time it runs, so that the check can run it again
  * on the model alone.
+ *
+ * Of an atomic file nothing becomes durable but by its own commit, size and all;
+ * so what is in memory is kept apart from what is on disk, and no other operation
+ * changes that.
  */
 #include "explore.h"
 
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 struct choice model_choice;
 int working;
@@ -21,6 +26,7 @@ static struct tree model;
 static struct tree found;
 static unsigned long acked;
 static int checking;
+static int all_atomic;			/* by the mount option */
 
 static const struct cell ZEROS = { .alt = NO_ALT };
 
@@ -161,6 +167,11 @@ static int node_is(const struct node *have, const struct node *want,
 	}
 	if (want->dir)
 		return 1;
+	if (have->atomic != want->atomic) {
+		if (say)
+			printf("%s: %s an atomic file; ", path, want->atomic ? "not" : "is");
+		return 0;
+	}
 	if (have->nlink != want->nlink || have->size != want->size) {
 		if (say)
 			printf("%s: %u links and %llu bytes, not %u and %llu; ", path,
@@ -230,8 +241,9 @@ static void op_done(int durable)
 	}
 }
 
-void model_start(uint64_t seed, int work)
+void model_start(const struct load *load, uint64_t seed, int work)
 {
+	all_atomic = load->atomic;
 	model_choice = choice_of(seed);
 	model_ops = 0;
 	model.nr = 0;
@@ -245,7 +257,7 @@ void model_check(const struct load *load, uint64_t seed, unsigned long nr)
 	found_read(&found);
 	acked = nr;
 	checking = 1;
-	model_start(seed, 0);
+	model_start(load, seed, 0);
 	load->run();
 	/* No further one was begun. */
 	printf(")\n");
@@ -254,22 +266,20 @@ void model_check(const struct load *load, uint64_t seed, unsigned long nr)
 
 /* ---- operations on files ---- */
 
+static int is_atomic(const struct node *n)
+{
+	return n->atomic || all_atomic;
+}
+
 struct node *f_create(const char *path)
 {
 	struct node *n = node_new(0);
 
 	tree_add(&model, path, n);
 	if (working)
-		real_open(n, path, 1);
+		real_open(n, path, O_CREAT | O_EXCL);
 	op_done(0);
 	return n;
-}
-
-/* Opens again what was closed; nothing changes. */
-void f_open(struct node *n, const char *path)
-{
-	if (working && n->fd < 0)
-		real_open(n, path, 0);
 }
 
 static void put_cells(struct node *n, unsigned long cell, unsigned long nr)
@@ -289,7 +299,7 @@ static void put_cells(struct node *n, unsigned long cell, unsigned long nr)
 void f_write(struct node *n, unsigned long cell, unsigned long nr)
 {
 	if (working)
-		real_write(n, cell, nr, model_ops + 1);
+		real_write(n, cell, nr, model_ops + 1, 0);
 	put_cells(n, cell, nr);
 	op_done(0);
 }
@@ -306,12 +316,20 @@ void f_store(struct node *n, unsigned long cell, unsigned long nr)
 
 /*
  * By O_DIRECT, over what is clean: on disk, or not, until the next fsync. Not
- * one operation: any of its sectors may be there before it is done.
+ * one operation: any of its sectors may be there before it is done. To an atomic
+ * file it is a write like others.
  */
 void f_direct(struct node *n, unsigned long cell, unsigned long nr)
 {
 	unsigned long i;
 
+	if (is_atomic(n)) {
+		if (working)
+			real_direct(n, cell, nr, model_ops + 1);
+		put_cells(n, cell, nr);
+		op_done(0);
+		return;
+	}
 	CHECK((cell + nr) * CELL <= n->vsize && n->size == n->vsize);
 	node_room(n, cell + nr);
 	for (i = cell; i < cell + nr; i++) {
@@ -328,12 +346,28 @@ void f_direct(struct node *n, unsigned long cell, unsigned long nr)
 	}
 }
 
+/* All of an atomic file is on disk. */
+static void settle_atomic(struct node *n)
+{
+	unsigned long i;
+
+	for (i = 0; i < n->room; i++) {
+		n->cell[i] = n->vcell[i];
+		n->dirty[i] = 0;
+	}
+	n->size = n->vsize;
+}
+
 /* What was stored to a range is on disk; returns whether O_DIRECT is left. */
 static int settle(struct node *n, unsigned long cell, unsigned long nr)
 {
 	unsigned long i;
 	int direct = 0;
 
+	if (is_atomic(n)) {
+		settle_atomic(n);
+		return 0;
+	}
 	for (i = 0; i < n->room; i++) {
 		direct |= n->dirty[i] == 2;
 		if (n->dirty[i] != 1 || i < cell || i >= cell + nr)
@@ -418,27 +452,37 @@ static void cut_cell(struct cell *c, unsigned long at, uint64_t from)
 		c->len = from % CELL;
 }
 
-/* Zeros in a range of bytes, on disk and in memory. */
+/* Zeros in a range of bytes, on disk and in memory; of an atomic file in memory. */
 static void cut_cells(struct node *n, uint64_t from, uint64_t to)
 {
 	unsigned long i;
 
 	for (i = from / CELL; i < n->room && i * CELL < to; i++) {
-		cut_cell(&n->cell[i], i, from);
+		if (!is_atomic(n))
+			cut_cell(&n->cell[i], i, from);
 		cut_cell(&n->vcell[i], i, from);
 	}
+}
+
+static void set_size(struct node *n, uint64_t size)
+{
+	n->vsize = size;
+	if (!is_atomic(n))
+		n->size = size;
 }
 
 static void must_be_clean(const struct node *n)
 {
 	unsigned long i;
 
+	if (is_atomic(n))
+		return;
 	CHECK(n->size == n->vsize);
 	for (i = 0; i < n->room; i++)
 		CHECK(!n->dirty[i]);
 }
 
-/* Of a file that is clean, since the page at the edge goes along. */
+/* Of a file that is clean or atomic, since the page at the edge goes along. */
 void f_truncate(struct node *n, uint64_t size)
 {
 	must_be_clean(n);
@@ -446,18 +490,27 @@ void f_truncate(struct node *n, uint64_t size)
 	if (working)
 		CHECK(!ftruncate(n->fd, size));
 	cut_cells(n, size, MAX_CELLS * CELL);
-	n->size = size;
-	n->vsize = size;
+	set_size(n, size);
+	op_done(0);
+}
+
+static void zero_cells(struct node *n, unsigned long cell, unsigned long nr, int mode)
+{
+	must_be_clean(n);
+	if (working)
+		real_zero(n, cell, nr, mode | FALLOC_FL_KEEP_SIZE);
+	cut_cells(n, cell * CELL, (cell + nr) * CELL);
 	op_done(0);
 }
 
 void f_punch(struct node *n, unsigned long cell, unsigned long nr)
 {
-	must_be_clean(n);
-	if (working)
-		real_punch(n, cell, nr);
-	cut_cells(n, cell * CELL, (cell + nr) * CELL);
-	op_done(0);
+	zero_cells(n, cell, nr, FALLOC_FL_PUNCH_HOLE);
+}
+
+void f_zero(struct node *n, unsigned long cell, unsigned long nr)
+{
+	zero_cells(n, cell, nr, FALLOC_FL_ZERO_RANGE);
 }
 
 /* Blocks for the whole of a file, which grows to @size. */
@@ -466,17 +519,105 @@ void f_allocate(struct node *n, uint64_t size)
 	must_be_clean(n);
 	if (working)
 		CHECK(!posix_fallocate(n->fd, 0, size));
-	n->size = size;
-	n->vsize = size;
+	set_size(n, size);
 	op_done(0);
 }
 
+static void discard(struct node *n)
+{
+	unsigned long i;
+
+	for (i = 0; i < n->room; i++) {
+		n->vcell[i] = n->cell[i];
+		n->dirty[i] = 0;
+	}
+	n->vsize = n->size;
+}
+
+/* What is not committed is discarded; or committed, if the mount is atomic alone. */
 void f_close(struct node *n)
 {
 	if (working)
 		real_close(n);
+	if (n->atomic)
+		discard(n);
+	else if (all_atomic)
+		settle_atomic(n);
 	op_done(0);
 	put_node(n);
+}
+
+/* Opens again what was closed; with @trunc, an atomic file that is made empty. */
+void f_open(struct node *n, const char *path, int trunc)
+{
+	if (working)
+		real_open(n, path, trunc ? O_TRUNC : 0);
+	if (!trunc)
+		return;
+	CHECK(is_atomic(n));
+	cut_cells(n, 0, MAX_CELLS * CELL);
+	set_size(n, 0);
+	op_done(0);
+}
+
+/* ---- of atomic files ---- */
+
+/* What it holds is committed first. */
+void f_atomic(struct node *n, int on)
+{
+	CHECK(n->atomic != on);
+	if (working)
+		real_atomic(n, on);
+	settle(n, 0, MAX_CELLS);
+	op_done(0);
+	n->atomic = on;
+	op_done(1);
+}
+
+/* To the last commit; @durable: which was not, or had failed. */
+void f_rollback(struct node *n, int durable)
+{
+	CHECK(is_atomic(n));
+	if (working)
+		real_rollback(n);
+	discard(n);
+	op_done(durable);
+}
+
+/* What is dirty in the range may leave memory; with @evict all of it does. */
+void f_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
+{
+	CHECK(is_atomic(n));
+	if (working)
+		real_spill(n, cell, nr, evict);
+	op_done(0);
+}
+
+/* A write that commits, and all else with it. */
+void f_write_dsync(struct node *n, unsigned long cell, unsigned long nr)
+{
+	CHECK(is_atomic(n));
+	if (working)
+		real_write(n, cell, nr, model_ops + 1, RWF_DSYNC);
+	put_cells(n, cell, nr);
+	settle_atomic(n);
+	op_done(1);
+}
+
+/* By name, of a file that nobody has open: a commit of its own. */
+void d_truncate(const char *path, uint64_t size)
+{
+	struct node *n = must_find(path);
+
+	CHECK(is_atomic(n) && size != n->size);
+	if (working) {
+		CHECK(n->fd < 0);
+		CHECK(!truncate(path, size));
+	}
+	cut_cells(n, size, MAX_CELLS * CELL);
+	n->vsize = size;
+	settle_atomic(n);
+	op_done(1);
 }
 
 /* ---- operations on names ---- */
@@ -583,5 +724,29 @@ void s_drop(void)
 {
 	if (working)
 		real_drop();
+	op_done(0);
+}
+
+/* Of all files but those that are atomic; of the others not more than a record. */
+void s_sync(int fs)
+{
+	unsigned int i;
+
+	if (working && fs)
+		real_syncfs(".");
+	else if (working)
+		sync();
+	for (i = 0; i < model.nr; i++)
+		if (!model.name[i].node->dir && !is_atomic(model.name[i].node))
+			CHECK(!settle(model.name[i].node, 0, MAX_CELLS));
+	op_done(1);
+}
+
+/* Too little room for dirty pages, among them those of @n; or enough again. */
+void s_pressure(struct node *n, int on)
+{
+	CHECK(is_atomic(n));
+	if (working)
+		real_pressure(n, on);
 	op_done(0);
 }

@@ -9,12 +9,18 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#ifndef SYS_cachestat
+#define SYS_cachestat	451
+#endif
 
 static int may_be_over;		/* the device has failed */
 
-void real_open(struct node *n, const char *path, int create)
+void real_open(struct node *n, const char *path, int flags)
 {
-	n->fd = open(path, O_RDWR | (create ? O_CREAT | O_EXCL : 0), 0644);
+	n->fd = open(path, O_RDWR | flags, 0644);
 	CHECK(n->fd >= 0);
 	n->map = mmap(NULL, MAX_CELLS * CELL, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      n->fd, 0);
@@ -38,12 +44,15 @@ static void fill(char *buf, unsigned long cell, unsigned long nr, uint32_t stamp
 		cell_fill(buf + i * CELL, stamp, cell + i);
 }
 
-void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp)
+/* @flags: of pwritev2(2) */
+void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp,
+		int flags)
 {
 	static char buf[MAX_CELLS * CELL];
+	struct iovec iov = { buf, nr * CELL };
 
 	fill(buf, cell, nr, stamp);
-	CHECK(pwrite(n->fd, buf, nr * CELL, cell * CELL) == (ssize_t)(nr * CELL));
+	CHECK(pwritev2(n->fd, &iov, 1, cell * CELL, flags) == (ssize_t)(nr * CELL));
 }
 
 void real_store(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp)
@@ -103,11 +112,76 @@ void real_fail_sync(struct node *n)
 	device_fails(0);
 }
 
-void real_punch(struct node *n, unsigned long cell, unsigned long nr)
+void real_zero(struct node *n, unsigned long cell, unsigned long nr, int mode)
 {
-	CHECK(!fallocate(n->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			 cell * CELL, nr * CELL));
+	CHECK(!fallocate(n->fd, mode, cell * CELL, nr * CELL));
 }
+
+/* ---- atomic files ---- */
+
+void real_atomic(struct node *n, int on)
+{
+	CHECK(!ioctl(n->fd, MSYNCFS_IOC_SET_ATOMIC, &on));
+}
+
+void real_rollback(struct node *n)
+{
+	int err = ioctl(n->fd, MSYNCFS_IOC_ROLLBACK);
+
+	if (err && may_be_over)
+		exit(0);
+	CHECK(!err);
+}
+
+static uint64_t dirty_pages(int fd, off_t at, off_t len)
+{
+	uint64_t range[2] = { at, len }, stat[5];	/* cached, dirty, ... */
+
+	CHECK(!syscall(SYS_cachestat, fd, range, stat, 0));
+	return stat[1];
+}
+
+/* What background writeback does, but at this moment. */
+void real_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
+{
+	off_t at = cell * CELL, len = nr * CELL;
+
+	CHECK(dirty_pages(n->fd, at, len));
+	CHECK(!sync_file_range(n->fd, at, len, SYNC_FILE_RANGE_WRITE));
+	CHECK(!dirty_pages(n->fd, at, len));
+	if (!evict)
+		return;
+	CHECK(!madvise(n->map, MAX_CELLS * CELL, MADV_DONTNEED));
+	CHECK(!posix_fadvise(n->fd, 0, 0, POSIX_FADV_DONTNEED));
+}
+
+void real_syncfs(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY);
+
+	CHECK(fd >= 0);
+	CHECK(!syncfs(fd) && !close(fd));
+}
+
+/* The flusher spills, when it likes; but not all can stay dirty. */
+void real_pressure(struct node *n, int on)
+{
+	unsigned int i;
+
+	if (on) {
+		put_text("/proc/sys/vm/dirty_background_bytes", "65536");
+		put_text("/proc/sys/vm/dirty_bytes", "131072");
+		return;
+	}
+	for (i = 0; dirty_pages(n->fd, 0, 0) >= PRESSURE_PAGES; i++) {
+		CHECK(i < 1000);
+		usleep(10000);
+	}
+	put_text("/proc/sys/vm/dirty_background_ratio", "10");
+	put_text("/proc/sys/vm/dirty_ratio", "20");
+}
+
+/* ---- the rest ---- */
 
 void real_sync_dir(const char *dir)
 {
@@ -125,11 +199,7 @@ void real_checkpoint(void)
 
 void real_drop(void)
 {
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-
-	CHECK(fd >= 0);
-	CHECK(write(fd, "3", 1) == 1);
-	CHECK(!close(fd));
+	put_text("/proc/sys/vm/drop_caches", "3");
 }
 
 void real_ballast(struct node *n, unsigned long left)

@@ -35,17 +35,22 @@ static void shell(const char *fmt, ...)
 	}
 }
 
+void put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	CHECK(fd >= 0);
+	CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	CHECK(!close(fd));
+}
+
 /* Of the mounted filesystem, in sysfs. */
 void put_setting(const char *name, const char *text)
 {
 	char path[128];
-	int fd;
 
 	snprintf(path, sizeof(path), "/sys/fs/msyncfs/%s/%s", work_id, name);
-	fd = open(path, O_WRONLY);
-	CHECK(fd >= 0);
-	CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	CHECK(!close(fd));
+	put_text(path, text);
 }
 
 /*
@@ -127,10 +132,10 @@ static void find_id(const char *dev)
 	snprintf(work_id, sizeof(work_id), "%s", strrchr(link, '/') + 1);
 }
 
-static void make_fs(const char *fs, const char *dev)
+static void make_fs(const char *fs, const char *dev, const char *log)
 {
 	if (!strcmp(fs, "msyncfs"))
-		shell("mkfs.msyncfs -f -q -l 1M %s", dev);
+		shell("mkfs.msyncfs -f -q -l %s %s", log ? log : "1M", dev);
 	else
 		shell("mkfs.%s -q -F -E nodiscard -m 0 %s", fs, dev);
 }
@@ -139,7 +144,7 @@ static void run_load(const struct load *load, uint64_t seed)
 {
 	CHECK(!chdir(mnt));
 	if (load->run) {
-		model_start(seed, 1);
+		model_start(load, seed, 1);
 		load->run();
 	} else {
 		threads_work(3);
@@ -161,14 +166,14 @@ static void work_one(const char *spec, uint64_t seed)
 	CHECK(load);
 	snprintf(prefix, sizeof(prefix), "ack %s %s", name, variant);
 	make_device();
-	make_fs(variant_fs(variant), device);
+	make_fs(variant_fs(variant), device, load->log);
 	dev = device;
 	if (load->flakey) {
 		make_flakey();
 		dev = "/dev/mapper/flakey";
 	}
 	find_id(dev);
-	CHECK(!mount(dev, mnt, variant_fs(variant), 0, NULL));
+	CHECK(!mount(dev, mnt, variant_fs(variant), 0, load->atomic ? "atomic" : NULL));
 	break_rule(variant);
 	/* A child: its end closes all files. */
 	child = fork();
