@@ -23,6 +23,7 @@ static const char * const msyncfs_broken_name[MSYNCFS_NR_BROKEN] = {
 	[MSYNCFS_BROKEN_FREEZE]		= "freeze",
 	[MSYNCFS_BROKEN_FAILED]		= "failed",
 	[MSYNCFS_BROKEN_ORPHAN]		= "orphan",
+	[MSYNCFS_BROKEN_SPILL]		= "spill",
 };
 
 static int msyncfs_broken_set(const char *val, const struct kernel_param *kp)

@@ -19,6 +19,7 @@ enum msyncfs_broken {
 	MSYNCFS_BROKEN_FREEZE,		/* stores go on during a capture (G3) */
 	MSYNCFS_BROKEN_FAILED,		/* a failed record stays in place (R5) */
 	MSYNCFS_BROKEN_ORPHAN,		/* no inode gets on the orphan list (B5) */
+	MSYNCFS_BROKEN_SPILL,		/* a spill is a commit (R1) */
 	MSYNCFS_NR_BROKEN
 };
 

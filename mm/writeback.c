@@ -8,6 +8,7 @@
 #include <linux/pagemap.h>
 #include <linux/writeback.h>
 
+#include "break.h"
 #include "msyncfs.h"
 
 /* So many pages that are new on disk are worth fresh blocks and a flush. */
@@ -99,6 +100,8 @@ static int msyncfs_writepages(struct address_space *mapping,
 		wbc->pages_skipped++;
 		return 0;
 	}
+	if (msyncfs_breaks(SPILL) && msyncfs_is_atomic(inode))
+		return msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
 
 	mutex_lock(&mi->i_commit_lock);
 	if (wbc->range_cyclic) {

@@ -122,11 +122,11 @@ fi
 
 # The workload that shows that a rule is broken.
 declare -A shows=([flush]=sets [checksum]=wrap [reuse]=reuse [home]=sets [ack]=sets
-	[fua]=large [freeze]=threads [failed]=failed [orphan]=orphans [@ext4]=sets)
+	[fua]=large [freeze]=threads [failed]=failed [orphan]=orphans [spill]=spill [@ext4]=sets)
 loads=() dm_loads=()
 if [ -n "$broken" ]; then
 	states=${states:-2000}
-	[ $# -gt 0 ] || set -- flush checksum reuse home ack fua freeze failed orphan @ext4
+	[ $# -gt 0 ] || set -- flush checksum reuse home ack fua freeze failed orphan spill @ext4
 	for r; do
 		[ -n "${shows[$r]:-}" ] || die "no such rule: $r; there are: ${!shows[*]}"
 		case $r in
