@@ -6,19 +6,21 @@
  */
 #include "explore.h"
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
-#define CHUNK	(1UL << 20)
+#define CHUNK	(64UL << 10)
 
 /**
  * struct checker - a device to check states on
  * @dev: its path; contents are lost
  * @mnt: where it is mounted
  * @seed: of the workloads
- * @buf: a chunk of its contents
+ * @buf: some of its contents, to be written
  */
 struct checker {
 	const char	*dev, *mnt;
@@ -43,43 +45,28 @@ struct checker *checker_new(const char *dev, const char *mnt, uint64_t seed)
 
 /* ---- the device ---- */
 
-/* Makes a block in memory that of the state; returns whether it was not. */
+/* Makes a block of the state; returns whether there is anything in it. */
 static int make_block(unsigned char *block, const unsigned char * const *src)
 {
-	static const unsigned char zeros[SECTOR];
-	unsigned int i, changed = 0;
+	unsigned int i, any = 0;
 
+	for (i = 0; i < BLOCK / SECTOR; i++)
+		any |= !!src[i];
+	if (!any)
+		return 0;
 	for (i = 0; i < BLOCK / SECTOR; i++, block += SECTOR) {
-		const unsigned char *want = src[i] ? src[i] : zeros;
-
-		if (!memcmp(block, want, SECTOR))
-			continue;
-		memcpy(block, want, SECTOR);
-		changed = 1;
+		if (src[i])
+			memcpy(block, src[i], SECTOR);
+		else
+			memset(block, 0, SECTOR);
 	}
-	return changed;
+	return 1;
 }
 
-static void put_chunk(struct checker *ck, int fd, off_t at, const struct state *st)
+static void put_run(struct checker *ck, int fd, off_t at, size_t len)
 {
-	unsigned long i, first = CHUNK;
-
-	CHECK(pread(fd, ck->buf, CHUNK, at) == (ssize_t)CHUNK);
-	for (i = 0; i < CHUNK; i += BLOCK) {
-		if (make_block(ck->buf + i, st->src + (at + i) / SECTOR)) {
-			if (first == CHUNK)
-				first = i;
-			continue;
-		}
-		if (first == CHUNK)
-			continue;
-		CHECK(pwrite(fd, ck->buf + first, i - first, at + first) ==
-		      (ssize_t)(i - first));
-		first = CHUNK;
-	}
-	if (first < CHUNK)
-		CHECK(pwrite(fd, ck->buf + first, CHUNK - first, at + first) ==
-		      (ssize_t)(CHUNK - first));
+	if (len)
+		CHECK(pwrite(fd, ck->buf, len, at) == (ssize_t)len);
 }
 
 /**
@@ -87,16 +74,30 @@ static void put_chunk(struct checker *ck, int fd, off_t at, const struct state *
  * @ck: checker
  * @st: state
  *
- * Whatever was on it, only what differs is written.
+ * It is a disk in memory, which reads as zeros where it has been discarded.
  */
 void checker_put(struct checker *ck, const struct state *st)
 {
+	uint64_t all[2] = { 0, FS_SECTORS * SECTOR };
 	int fd = open(ck->dev, O_RDWR | O_DIRECT);
-	unsigned long at;
+	off_t at = 0, end = all[1];
+	size_t len = 0;
 
 	CHECK(fd >= 0);
-	for (at = 0; at < FS_SECTORS * SECTOR; at += CHUNK)
-		put_chunk(ck, fd, at, st);
+	CHECK(!ioctl(fd, BLKDISCARD, all));
+	CHECK(pread(fd, ck->buf, CHUNK, 0) == (ssize_t)CHUNK);
+	CHECK(!*ck->buf && !memcmp(ck->buf, ck->buf + 1, CHUNK - 1));
+	for (; at < end; at += BLOCK) {
+		if (len < CHUNK && make_block(ck->buf + len, st->src + at / SECTOR)) {
+			len += BLOCK;
+			continue;
+		}
+		put_run(ck, fd, at - len, len);
+		len = 0;
+		if (make_block(ck->buf, st->src + at / SECTOR))
+			len = BLOCK;
+	}
+	put_run(ck, fd, at - len, len);
 	CHECK(!close(fd));
 }
 
