@@ -39,7 +39,6 @@ static void msyncfs_inode_once(void *obj)
 	init_rwsem(&mi->i_dio_sem);
 	init_rwsem(&mi->i_freeze);
 	init_rwsem(&mi->i_map_sem);
-	init_rwsem(&mi->i_apply_sem);
 	spin_lock_init(&mi->i_resv_lock);
 	xa_init(&mi->i_resv);
 	mt_init_flags(&mi->i_overlay, MT_FLAGS_USE_RCU);
@@ -383,8 +382,11 @@ int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	struct msyncfs_op op;
 	int err;
 
-	if (!test_bit(MSYNCFS_I_DIRTY, &mi->i_flags) || !inode->i_nlink)
+	if (!inode->i_nlink)
 		return 0;
+	err = msyncfs_atomic_unopened(inode);
+	if (err || !test_bit(MSYNCFS_I_DIRTY, &mi->i_flags))
+		return err;
 	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
 	if (err)
 		return err;
@@ -564,7 +566,7 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	setattr_copy(idmap, inode, attr);
 	msyncfs_inode_dirty(&op, inode, false);
 	msyncfs_op_end(&op);
-	if ((attr->ia_valid & ATTR_SIZE) && msyncfs_is_atomic(inode))
+	if (attr->ia_valid & ATTR_SIZE)
 		err = msyncfs_atomic_unopened(inode);
 	return err;
 }

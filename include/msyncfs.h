@@ -20,7 +20,6 @@
  *	      mapping->invalidate_lock
  *	        i_freeze +		[excl. capture; shared: store, write]
  *	          folio lock
- *	      i_apply_sem +		[excl. commit of an atomic file]
  *	      i_map_sem
  *	        sbi->alloc_lock
  *	sbi->commit_mutex		[msyncfs_commit(); never inside a handle]
@@ -259,8 +258,6 @@ enum {
  * @i_overlay: atomic files: what the next commit does to the map, see
  *	fs/overlay.c; changed under @i_commit_lock, read under RCU
  * @i_spilled: blocks in it
- * @i_apply_sem: held exclusively while a commit puts it into the map; shared by
- *	who reserves a page
  * @i_open_lock: guards @i_opens; held while the last close discards or commits
  * @i_opens: open file descriptions, those that mappings hold included
  * @i_orphan: link in sbi->orphans
@@ -292,7 +289,6 @@ struct msyncfs_inode_info {
 	/* atomic files: fs/overlay.c, fs/atomic.c */
 	struct maple_tree	i_overlay;
 	unsigned long		i_spilled;
-	struct rw_semaphore	i_apply_sem;
 	struct mutex		i_open_lock;
 	unsigned int		i_opens;
 
@@ -397,7 +393,7 @@ struct msyncfs_range {
  * @changes: the map of the file changes with it
  * @whole: of an atomic file, all of it, to become the file
  * @pending: @whole, and the size or the map differs from what is committed
- * @applying: i_apply_sem of the file is held for it
+ * @shadow: fs/shadow.c: the map that the file is to have, or NULL
  * @resv: @whole: the reservations of the file as of the capture
  * @sent: completed as soon as the writes to fresh blocks are sent, or NULL
  * @error: why the record failed that held it, 0 while open or when durable
@@ -421,7 +417,7 @@ struct msyncfs_capture {
 	bool			changes;
 	bool			whole;
 	bool			pending;
-	bool			applying;
+	struct msyncfs_shadow	*shadow;
 	struct list_head	resv;
 	struct completion	*sent;
 	int			error;
@@ -435,7 +431,8 @@ struct msyncfs_capture {
  * @tid: transaction that it is part of
  * @credits: metadata blocks it may still dirty for the first time
  * @blocks: blocks it may still allocate (held in sbi->firm)
- * @claimed: blocks allocated whose inode reservations are ended by op_end
+ * @claimed: blocks taken, and still promised until the handle ends
+ * @kept: blocks whose promise ends with it; those of pages are more at times
  * @resv: the blocks are also counted in inode reservations
  * @nofs: to restore the allocation context
  */
@@ -445,6 +442,7 @@ struct msyncfs_op {
 	unsigned int		credits;
 	u64			blocks;
 	u64			claimed;
+	u64			kept;
 	bool			resv;
 	unsigned int		nofs;
 };
@@ -553,13 +551,14 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 int msyncfs_resv_page(struct inode *inode, pgoff_t index);
 bool msyncfs_resv_test(struct inode *inode, pgoff_t index);
 void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last);
+void msyncfs_unreserve(struct super_block *sb, u64 nr);
 u64 msyncfs_resv_count(struct inode *inode, pgoff_t first, u64 nr);
 u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last);
 u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index);
 u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last);
 void msyncfs_resv_take(struct inode *inode, struct list_head *taken);
 void msyncfs_resv_return(struct inode *inode, struct list_head *taken);
-void msyncfs_resv_drop(struct super_block *sb, struct list_head *taken);
+u64 msyncfs_resv_drop(struct list_head *taken);
 
 /* In fs/inode.c */
 void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data);
