@@ -494,6 +494,29 @@ static int msyncfs_commit_running(struct msyncfs_sb_info *sbi, u64 tid)
 	return msyncfs_cut_commit(sbi, cut);
 }
 
+/*
+ * Waits until @tid is durable, and returns false then, or until it is the caller's
+ * turn to commit. Not in line for commit_mutex: who is done would wait behind who
+ * commits the next record, and would not be there to share the one after it.
+ */
+static bool msyncfs_commit_lock(struct msyncfs_sb_info *sbi, u64 tid)
+{
+	bool mine = false;
+
+	might_lock(&sbi->commit_mutex);
+	/* Pairs with the release in msyncfs_log_done(). */
+	wait_event(sbi->commit_wait,
+		   smp_load_acquire(&sbi->durable_tid) >= tid ||
+		   (mine = mutex_trylock(&sbi->commit_mutex)));
+	return mine;
+}
+
+static void msyncfs_commit_unlock(struct msyncfs_sb_info *sbi)
+{
+	mutex_unlock(&sbi->commit_mutex);
+	wake_up_all(&sbi->commit_wait);
+}
+
 /**
  * msyncfs_commit - make a transaction durable
  * @sb: filesystem
@@ -517,10 +540,11 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 		return 0;
 	}
 	nofs = memalloc_nofs_save();
-	mutex_lock(&sbi->commit_mutex);
-	if (sbi->durable_tid < tid)
-		err = msyncfs_commit_running(sbi, tid);
-	mutex_unlock(&sbi->commit_mutex);
+	if (msyncfs_commit_lock(sbi, tid)) {
+		if (sbi->durable_tid < tid)
+			err = msyncfs_commit_running(sbi, tid);
+		msyncfs_commit_unlock(sbi);
+	}
 	memalloc_nofs_restore(nofs);
 	return err;
 }
@@ -587,6 +611,7 @@ int msyncfs_log_start(struct super_block *sb)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 
 	mutex_init(&sbi->commit_mutex);
+	init_waitqueue_head(&sbi->commit_wait);
 	sbi->wq = alloc_workqueue("msyncfs-%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0,
 				  sb->s_id);
 	return sbi->wq ? 0 : -ENOMEM;

@@ -96,6 +96,7 @@ struct msyncfs_group;
  * @cutting: the one before it until its record is durable, else NULL
  * @commit_mutex: serialises cutting and writing of records; guards @seq,
  *	@head_pos, @failed, @retry
+ * @commit_wait: for @commit_mutex, or for a transaction to be durable
  * @durable_tid: every transaction up to this one is durable
  * @home_tid: every transaction up to this one is home and off the log
  * @started_tid: of every transaction up to this one, the record has been sent to
@@ -176,6 +177,7 @@ struct msyncfs_sb_info {
 
 	/* log: fs/log.c */
 	struct mutex		commit_mutex;
+	wait_queue_head_t	commit_wait;
 	u64			nonce;
 	u64			seq;		/* of the next record */
 	u64			head_pos;	/* where it goes, if it fits */
