@@ -97,6 +97,10 @@ struct msyncfs_group;
  * @commit_mutex: serialises cutting and writing of records; guards @seq,
  *	@head_pos, @failed, @retry
  * @commit_wait: for @commit_mutex, or for a transaction to be durable
+ * @commit_expected: how many might wait for the running transaction soon: who did
+ *	when the last record was done, and who waited for that one
+ * @commit_ended: when that was, ns
+ * @commit_took: how long its write and flush took, ns
  * @durable_tid: every transaction up to this one is durable
  * @home_tid: every transaction up to this one is home and off the log
  * @started_tid: of every transaction up to this one, the record has been sent to
@@ -178,6 +182,9 @@ struct msyncfs_sb_info {
 	/* log: fs/log.c */
 	struct mutex		commit_mutex;
 	wait_queue_head_t	commit_wait;
+	unsigned int		commit_expected;
+	u64			commit_ended;
+	u64			commit_took;
 	u64			nonce;
 	u64			seq;		/* of the next record */
 	u64			head_pos;	/* where it goes, if it fits */
