@@ -7,18 +7,20 @@
  *        cost many FILE CALLS		calls of 64 scattered pages; prints the
  *					KiB that they made dirty
  *        cost atomic FILE		from now on it is an atomic file
- *        cost group DIR DISK THREADS CALLS
+ *        cost group DIR DISK COMMITS THREADS CALLS
  *					each thread stores to a page of a file of
  *					its own and calls msync, so often; flushes
- *					are counted on DISK, say vda
+ *					are counted on DISK, say vda, and records
+ *					by COMMITS, a file in sysfs
  *
  * "single" prints one line "case|calls|writes|KiB|flushes|bound" for each case,
  * with the largest figure of all calls, and a line "over: ..." for each bound
  * that a call exceeded; the exit status is 1 then. The caller keeps others from
  * writing to the disk, the checkpoint included.
  *
- * "group" needs a disk without FUA: there a FUA write is one with a flush behind
- * it, and is counted as that.
+ * "group" prints calls, flushes, records and microseconds per call of a thread. FUA
+ * writes are not counted by the kernel; on a disk that has FUA they are the records
+ * without a flush.
  */
 #include <err.h>
 #include <errno.h>
@@ -321,9 +323,23 @@ static double seconds(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-static void group(const char *disk, unsigned long nr, unsigned long calls)
+static unsigned long number_in(const char *name)
+{
+	unsigned long n;
+	FILE *f;
+
+	f = fopen(name, "r");
+	if (!f || fscanf(f, "%lu", &n) != 1)
+		err(1, "%s", name);
+	fclose(f);
+	return n;
+}
+
+static void group(const char *disk, const char *commits, unsigned long nr,
+		  unsigned long calls)
 {
 	struct io before, after;
+	unsigned long records;
 	pthread_t thread;
 	unsigned long i;
 	double t;
@@ -335,13 +351,14 @@ static void group(const char *disk, unsigned long nr, unsigned long calls)
 		if (pthread_create(&thread, NULL, group_thread, group_file(i)))
 			errx(1, "no thread");
 	before = io_now();
+	records = number_in(commits);
 	t = seconds();
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
 	t = seconds() - t;
 	after = io_now();
-	printf("%lu %lu %.0f\n", nr * calls, after.flushes - before.flushes,
-	       t / calls * 1e6);
+	printf("%lu %lu %lu %.0f\n", nr * calls, after.flushes - before.flushes,
+	       number_in(commits) - records, t / calls * 1e6);
 }
 
 static unsigned long number(const char *s)
@@ -362,8 +379,8 @@ int main(int argc, char **argv)
 		make_atomic();
 	else if (!strcmp(argv[1], "many") && argc == 4)
 		many(number(argv[3]));
-	else if (!strcmp(argv[1], "group") && argc == 6)
-		group(argv[3], number(argv[4]), number(argv[5]));
+	else if (!strcmp(argv[1], "group") && argc == 7)
+		group(argv[3], argv[4], number(argv[5]), number(argv[6]));
 	else
 		errx(2, "usage: cost prepare|single|atomic|many|group PATH ...");
 	return over;
