@@ -551,6 +551,12 @@ static int msyncfs_commit_running(struct msyncfs_sb_info *sbi, u64 tid)
 	return msyncfs_cut_commit(sbi, cut);
 }
 
+static bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid)
+{
+	/* Pairs with the release in msyncfs_log_done(). */
+	return smp_load_acquire(&sbi->durable_tid) >= tid;
+}
+
 /*
  * Waits until @tid is durable, and returns false then, or until it is the caller's
  * turn to commit. Not in line for commit_mutex: who is done would wait behind who
@@ -561,9 +567,7 @@ static bool msyncfs_commit_lock(struct msyncfs_sb_info *sbi, u64 tid)
 	bool mine = false;
 
 	might_lock(&sbi->commit_mutex);
-	/* Pairs with the release in msyncfs_log_done(). */
-	wait_event(sbi->commit_wait,
-		   smp_load_acquire(&sbi->durable_tid) >= tid ||
+	wait_event(sbi->commit_wait, msyncfs_durable(sbi, tid) ||
 		   (mine = mutex_trylock(&sbi->commit_mutex)));
 	return mine;
 }
@@ -589,8 +593,7 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	unsigned int nofs;
 	int err = 0;
 
-	/* Pairs with the release in msyncfs_log_done(). */
-	if (smp_load_acquire(&sbi->durable_tid) >= tid)
+	if (msyncfs_durable(sbi, tid))
 		return 0;
 	if (msyncfs_breaks(ACK) && !(current->flags & PF_WQ_WORKER)) {
 		msyncfs_commit_start(sb, tid);
@@ -634,8 +637,7 @@ void msyncfs_commit_start(struct super_block *sb, u64 tid)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	unsigned int fails = READ_ONCE(sbi->commit_fails);
 
-	/* Pairs with the release in msyncfs_log_done(). */
-	if (smp_load_acquire(&sbi->durable_tid) >= tid)
+	if (msyncfs_durable(sbi, tid))
 		return;
 	mod_delayed_work(sbi->wq, &sbi->commit_work, 0);
 	wait_event(sbi->txn_wait, msyncfs_commit_started(sbi, tid, fails));

@@ -302,7 +302,7 @@ struct msyncfs_inode_info {
 	struct maple_tree	i_overlay;
 	unsigned long		i_spilled;
 	struct rw_semaphore	i_apply_sem;
-	struct mutex		i_open_lock;
+	struct mutex		i_open_lock;	/* @i_opens; the last close */
 	unsigned int		i_opens;
 
 	/* the rest of what is on disk */
