@@ -95,6 +95,11 @@ struct msyncfs_group;
  * @cutting: the one before it until its record is durable, else NULL
  * @commit_mutex: serialises cutting and writing of records; guards @seq,
  *	@head_pos, @failed, @retry
+ * @commit_wait: for @commit_mutex, or for a transaction to be durable
+ * @commit_expected: how many might wait for the running transaction soon: who did
+ *	when the last record was done, and who waited for that one
+ * @commit_ended: when that was, ns
+ * @commit_took: how long its write and flush took, ns
  * @durable_tid: every transaction up to this one is durable
  * @home_tid: every transaction up to this one is home and off the log
  * @started_tid: of every transaction up to this one, the record has been sent to
@@ -175,6 +180,10 @@ struct msyncfs_sb_info {
 
 	/* log: fs/log.c */
 	struct mutex		commit_mutex;
+	wait_queue_head_t	commit_wait;
+	unsigned int		commit_expected;
+	u64			commit_ended;
+	u64			commit_took;
 	u64			nonce;
 	u64			seq;		/* of the next record */
 	u64			head_pos;	/* where it goes, if it fits */
@@ -289,7 +298,7 @@ struct msyncfs_inode_info {
 	/* atomic files: fs/overlay.c, fs/atomic.c */
 	struct maple_tree	i_overlay;
 	unsigned long		i_spilled;
-	struct mutex		i_open_lock;
+	struct mutex		i_open_lock;	/* @i_opens; the last close */
 	unsigned int		i_opens;
 
 	/* the rest of what is on disk */
