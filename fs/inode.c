@@ -41,7 +41,11 @@ static void msyncfs_inode_once(void *obj)
 	init_rwsem(&mi->i_map_sem);
 	spin_lock_init(&mi->i_resv_lock);
 	xa_init(&mi->i_resv);
-	mt_init_flags(&mi->i_overlay, MT_FLAGS_USE_RCU);
+	/*
+	 * ALLOC_RANGE not for the gaps, but for inner nodes that keep their
+	 * metadata out of their slots: mt_free_walk() takes it for a child.
+	 */
+	mt_init_flags(&mi->i_overlay, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU);
 	mutex_init(&mi->i_open_lock);
 	INIT_LIST_HEAD(&mi->i_orphan);
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Test: an atomic file changes on the device by msync and fsync alone, as a whole
-# Cases: stock_ioctl stock_ioctl32 stock_flag stock_readonly stock_rollback stock_commit stock_close stock_others stock_pressure stock_freeze stock_whole stock_dsync stock_vmas stock_direct stock_both stock_unlink stock_rename stock_truncate stock_replace stock_nospace stock_random stock_race
+# Cases: stock_ioctl stock_ioctl32 stock_flag stock_readonly stock_rollback stock_commit stock_close stock_others stock_pressure stock_sizes stock_freeze stock_whole stock_dsync stock_vmas stock_direct stock_both stock_unlink stock_rename stock_truncate stock_replace stock_nospace stock_random stock_race
 # Cases: ioctl_whole ioctl_vmas ioctl_async ioctl_both fsck
 # Cases: option stock_option_close ioctl_option_close cp option_fsck
 # Timeout: 500
@@ -31,7 +31,7 @@ m_again() {
 
 m_begin
 m_cases atomic stock ioctl ioctl32 flag readonly rollback commit close others \
-	pressure freeze whole dsync vmas direct both unlink rename truncate \
+	pressure sizes freeze whole dsync vmas direct both unlink rename truncate \
 	replace
 # An almost full disk is no place for the others.
 for c in nospace random race; do

@@ -968,6 +968,34 @@ static void test_pressure(void)
 	CHECK(!close(fd));
 }
 
+/* So many holes and spilled pages that the tree of them takes every shape. */
+static void test_sizes(void)
+{
+	const unsigned long most = 4099, stride = 1597;
+	int fd = atomic_file("f", most);
+	char *map = map_file(fd, most);
+	blkcnt_t was = fstat_of(fd).st_blocks;
+	unsigned long nr, i;
+
+	for (nr = 1000; nr < most; nr += 150) {
+		/* Here and there, so that its nodes are of any number of entries. */
+		for (i = 0; i < nr; i++)
+			CHECK(!fallocate(fd, FALLOC_FL_PUNCH_HOLE |
+					 FALLOC_FL_KEEP_SIZE,
+					 i * stride % most * PAGE, PAGE));
+		store(map, nr, nr);
+		spill(fd);
+		SAME(fstat_of(fd).st_blocks, was + nr * PAGE / 512);
+		CHECK(!rollback(fd));
+		SAME(fstat_of(fd).st_blocks, was);
+	}
+	/* What has been thrown away is freed a little later. */
+	sleep(1);
+	expect(map, most, 1, "rolled back");
+	unmap(map, most);
+	CHECK(!close(fd));
+}
+
 /* While the filesystem is frozen nothing is written, and a commit waits. */
 static void test_freeze(void)
 {
@@ -1707,6 +1735,7 @@ static const struct test tests[] = {
 	{ "close", test_close },
 	{ "others", test_others },
 	{ "pressure", test_pressure },
+	{ "sizes", test_sizes },
 	{ "freeze", test_freeze },
 	{ "whole", test_whole },
 	{ "dsync", test_dsync },
