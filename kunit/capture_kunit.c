@@ -842,7 +842,7 @@ static void capture_pinned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
-	KUNIT_EXPECT_EQ(test, msyncfs_invalidate(file_inode(fx->file), 0, ALL), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_invalidate(file_inode(fx->file), 0, 1), 0);
 	files_expect(test, fx->file, 0, 1, 2);
 
 	/* For good, it is refused. */
