@@ -318,11 +318,9 @@ static int msyncfs_atomic_last(struct inode *inode)
 		return 0;
 	if (inode->i_nlink && !test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags)) {
 		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
-		if (err && !msyncfs_log_dead(MSYNCFS_SB(sb))) {
+		if (err && !msyncfs_log_dead(MSYNCFS_SB(sb)))
 			msyncfs_err(sb, "inode %lu: closed, but not committed yet (%d)",
 				    inode->i_ino, err);
-			mark_inode_dirty(inode);
-		}
 		return err;
 	}
 	inode_lock(inode);
@@ -347,18 +345,21 @@ static int msyncfs_atomic_last(struct inode *inode)
 int msyncfs_atomic_release(struct inode *inode, struct file *file)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	bool again = false;
+	bool failed = false;
 
 	mutex_lock(&mi->i_open_lock);
 	mi->i_opens--;
 	do {
 		if (!mi->i_opens && msyncfs_is_atomic(inode) &&
 		    msyncfs_atomic_last(inode))
-			again = true;	/* writeback's to do */
+			failed = true;
 		mutex_unlock(&mi->i_open_lock);
+		/* For writeback to try again; now that it can have the lock. */
+		if (failed)
+			mark_inode_dirty(inode);
 		/* A truncation by name may have come to nothing for the lock. */
 		smp_mb();
-		if (again || READ_ONCE(mi->i_opens) ||
+		if (failed || READ_ONCE(mi->i_opens) ||
 		    !msyncfs_is_atomic(inode) || !msyncfs_atomic_dirty(inode))
 			return 0;
 		mutex_lock(&mi->i_open_lock);
@@ -368,6 +369,7 @@ int msyncfs_atomic_release(struct inode *inode, struct file *file)
 /**
  * msyncfs_atomic_unopened - see to an atomic file that nobody may have open
  * @inode: inode
+ * @wait: if the filesystem is frozen, wait for the thaw; else it stays dirty
  *
  * There may be no last close for what has been done to it: a truncation by name is
  * a commit of its own; and what a last close could not commit is tried again.
@@ -376,22 +378,43 @@ int msyncfs_atomic_release(struct inode *inode, struct file *file)
  * with i_open_lock held: then the closer looks again.
  * Return: 0 or a negative errno.
  */
-int msyncfs_atomic_unopened(struct inode *inode)
+int msyncfs_atomic_unopened(struct inode *inode, bool wait)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	bool again = true;
 	int err = 0;
 
-	if (!msyncfs_is_atomic(inode) || !msyncfs_atomic_dirty(inode))
+	if (!msyncfs_is_atomic(inode) || !msyncfs_atomic_dirty(inode) ||
+	    msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return 0;
 	smp_mb();
-	if (!mutex_trylock(&mi->i_open_lock))
-		return 0;
-	if (!mi->i_opens)
-		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
-	if (err)
+	if (mutex_trylock(&mi->i_open_lock)) {
+		again = !mi->i_opens;
+		if (again && wait)
+			err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
+		else if (again)
+			err = msyncfs_try_sync_inode(inode);
+		mutex_unlock(&mi->i_open_lock);
+	}
+	/* Only what is dirty to the VFS stays in memory, and comes here again. */
+	if (again && msyncfs_atomic_dirty(inode))
 		mark_inode_dirty(inode);
-	mutex_unlock(&mi->i_open_lock);
 	return err;
+}
+
+/**
+ * msyncfs_atomic_lost - say what leaves memory without having been committed
+ * @inode: inode that is being evicted
+ *
+ * Of a file that is atomic by the mount option alone: nobody has asked for it.
+ */
+void msyncfs_atomic_lost(struct inode *inode)
+{
+	if (msyncfs_is_atomic(inode) && msyncfs_atomic_dirty(inode) &&
+	    !test_bit(MSYNCFS_I_ATOMIC, &MSYNCFS_I(inode)->i_flags))
+		msyncfs_err(inode->i_sb,
+			    "inode %lu: could not be committed, is as it was before",
+			    inode->i_ino);
 }
 
 /**

@@ -242,15 +242,19 @@ static int msyncfs_plan_switch(struct list_head *set, struct msyncfs_sb_info *sb
 			       struct msyncfs_plan *plan)
 {
 	unsigned int files = list_count_nodes(set);
-	struct msyncfs_capture *cap;
 	bool wide, ordinary = false;
+	struct msyncfs_capture *cap;
+	u64 bitmaps = 0;	/* of shadows, at most */
 	int err = 0;
 
 	memset(plan, 0, sizeof(*plan));
 	list_for_each_entry(cap, set, set) {
 		cap->changes = true;
-		if (cap->whole)
+		if (cap->whole) {
+			if (msyncfs_overlaid(cap))
+				bitmaps = sbi->geo.bitmap_blocks;
 			continue;
+		}
 		ordinary = true;
 		err = msyncfs_plan_fresh(cap, plan);
 		if (err)
@@ -258,7 +262,7 @@ static int msyncfs_plan_switch(struct list_head *set, struct msyncfs_sb_info *sb
 	}
 	msyncfs_plan_bitmaps(sbi->sb, plan, plan->blocks);
 	plan->credits += files;	/* the inodes */
-	wide = ordinary && plan->credits > sbi->record_images;
+	wide = ordinary && plan->credits + bitmaps > sbi->record_images;
 	if (wide) {
 		/* As long as it can be split, it must be certain to fit. */
 		if (files + sbi->geo.bitmap_blocks > sbi->record_images)

@@ -388,7 +388,7 @@ int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 
 	if (!inode->i_nlink)
 		return 0;
-	err = msyncfs_atomic_unopened(inode);
+	err = msyncfs_atomic_unopened(inode, false);
 	if (err || !test_bit(MSYNCFS_I_DIRTY, &mi->i_flags))
 		return err;
 	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
@@ -483,8 +483,10 @@ void msyncfs_evict_inode(struct inode *inode)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	bool good = mi->i_bh && !is_bad_inode(inode);
 
-	if (good && inode->i_nlink)
+	if (good && inode->i_nlink) {
 		msyncfs_settle_inode(inode);
+		msyncfs_atomic_lost(inode);
+	}
 	truncate_inode_pages_final(&inode->i_data);
 	msyncfs_overlay_discard(inode);
 	msyncfs_resv_release(inode, 0, ULONG_MAX);
@@ -571,7 +573,7 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	msyncfs_inode_dirty(&op, inode, false);
 	msyncfs_op_end(&op);
 	if (attr->ia_valid & ATTR_SIZE)
-		err = msyncfs_atomic_unopened(inode);
+		err = msyncfs_atomic_unopened(inode, true);
 	return err;
 }
 

@@ -10,8 +10,8 @@
  * blocks that are given up, and those that hold the new nodes, are gathered
  * meanwhile, for the operation that puts the root in its place.
  *
- * Nodes that cover index 0 stay, be they empty: pages that were reserved before
- * the map grew may count on them (fs/resv.c).
+ * Nodes that become empty go. If nothing of the old map stays, the new one begins
+ * without a node, as deep as it needs to be.
  */
 #include <linux/math64.h>
 #include <linux/slab.h>
@@ -39,6 +39,7 @@ struct msyncfs_runs {
 /**
  * struct msyncfs_shadow - the map that a file is to have
  * @depth: its depth
+ * @anew: nothing of the old one stays
  * @root: its root
  * @blocks: blocks that the file gains, or loses
  * @nodes: its new nodes' blocks, claimed
@@ -50,6 +51,7 @@ struct msyncfs_runs {
  */
 struct msyncfs_shadow {
 	unsigned int		depth;
+	bool			anew;
 	__le64			root[MSYNCFS_INODE_PTRS];
 	s64			blocks;
 	struct list_head	nodes;
@@ -175,51 +177,80 @@ static void msyncfs_changes_eat(struct msyncfs_changes *ch, u64 nr)
 
 /* ---- how large it will be -------------------------------------------------- */
 
-/* Depth that the map is to have. */
-static unsigned int msyncfs_shadow_depth(struct msyncfs_capture *cap)
+/* Depth that the map is to have, and whether all of it changes. */
+static void msyncfs_shadow_plan(struct msyncfs_capture *cap,
+				struct msyncfs_shadow *s)
 {
-	unsigned int depth = MSYNCFS_I(cap->inode)->i_map_depth;
+	unsigned int depth = 0;
 	struct msyncfs_changes ch;
+	u64 next = 0;
 
+	s->anew = true;
 	msyncfs_changes_begin(&ch, cap);
 	while (ch.more) {
+		s->anew = s->anew && ch.cur.index == next;
+		next = ch.cur.index + ch.cur.len;
 		if (ch.cur.blkno)
-			depth = msyncfs_depth_for(depth, ch.cur.index +
-							 ch.cur.len - 1);
+			depth = msyncfs_depth_for(depth, next - 1);
 		msyncfs_changes_eat(&ch, ch.cur.len);
 	}
-	return depth;
+	s->anew = s->anew && next > MSYNCFS_LAST_INDEX;
+	s->depth = s->anew ? depth :
+			     max(depth, MSYNCFS_I(cap->inode)->i_map_depth);
+}
+
+/* Nodes of @level that a run changes, but for @seen, the last one before it. */
+static u64 msyncfs_run_nodes(const struct msyncfs_extent *run,
+			     unsigned int level, u64 *seen)
+{
+	u64 first = div64_u64(run->index, msyncfs_span[level]);
+	u64 last = div64_u64(run->index + run->len - 1, msyncfs_span[level]);
+	u64 nr = last - first + (first != *seen);
+
+	*seen = last;
+	return nr;
+}
+
+/* Nodes of @level that a hole cuts: those at its ends, unless they go. */
+static u64 msyncfs_hole_nodes(const struct msyncfs_extent *hole,
+			      unsigned int level)
+{
+	u64 first, last, head, tail;
+
+	first = div64_u64_rem(hole->index, msyncfs_span[level], &head);
+	last = div64_u64_rem(hole->index + hole->len, msyncfs_span[level],
+			     &tail);
+	return head && tail && first == last ? 1 : !!head + !!tail;
 }
 
 /*
- * Nodes of a shadow of @depth, at most. What is in one leaf is on one way; of a
- * hole the nodes at its two ends change, and what is in between goes.
+ * Nodes of a shadow, at most. What is in one leaf is on one way. Where there is no
+ * node a hole needs none. A node that both change counts twice.
  */
-static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap, unsigned int depth)
+static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
+				const struct msyncfs_shadow *s)
 {
+	unsigned int old = MSYNCFS_I(cap->inode)->i_map_depth;
 	u64 seen[MSYNCFS_MAX_DEPTH + 1];
 	struct msyncfs_changes ch;
-	u64 nodes, holes = 0, nr, first, last;
+	u64 nodes = 0, holes = 0;
 	unsigned int level;
 
-	memset(seen, 0xff, sizeof(seen));
 	/* Growing makes one node a level, above what was there. */
-	nodes = depth - MSYNCFS_I(cap->inode)->i_map_depth;
+	if (!s->anew)
+		nodes = s->depth - old;
+	for (level = 0; level <= MSYNCFS_MAX_DEPTH; level++)
+		seen[level] = s->anew || level <= old ? U64_MAX : 0;
 	for (msyncfs_changes_begin(&ch, cap); ch.more;
 	     msyncfs_changes_eat(&ch, ch.cur.len)) {
-		for (level = 1; level <= depth; level++) {
-			first = div64_u64(ch.cur.index, msyncfs_span[level]);
-			last = div64_u64(ch.cur.index + ch.cur.len - 1,
-					 msyncfs_span[level]);
-			nr = last - first + (first != seen[level]);
+		for (level = 1; level <= s->depth; level++) {
 			if (ch.cur.blkno)
-				nodes += nr;
-			else
-				holes += min(nr, 2ULL);
-			seen[level] = last;
+				nodes += msyncfs_run_nodes(&ch.cur, level,
+							   &seen[level]);
+			else if (!s->anew)
+				holes += msyncfs_hole_nodes(&ch.cur, level);
 		}
 	}
-	/* Where there is no node, a hole needs none. */
 	return nodes + min_t(u64, holes, inode_get_bytes(cap->inode) >>
 					 MSYNCFS_BLOCK_SHIFT);
 }
@@ -247,8 +278,8 @@ int msyncfs_shadow_alloc(struct msyncfs_capture *cap)
 	INIT_LIST_HEAD(&s->nodes);
 	INIT_LIST_HEAD(&s->old_data);
 	INIT_LIST_HEAD(&s->old_nodes);
-	s->depth = msyncfs_shadow_depth(cap);
-	nodes = msyncfs_shadow_nodes(cap, s->depth);
+	msyncfs_shadow_plan(cap, s);
+	nodes = msyncfs_shadow_nodes(cap, s);
 	promised = min(nodes, msyncfs_resv_nodes(&cap->resv));
 	if (promised)
 		err = msyncfs_firm(sb, promised, true);
@@ -296,11 +327,40 @@ static int msyncfs_shadow_flush(struct msyncfs_builder *b)
 	return err;
 }
 
-/* A node is complete; takes over the reference. */
+/*
+ * A node has become empty. So have those below it, and been given back before: its
+ * block is the one that was taken last.
+ */
+static void msyncfs_shadow_empty(struct msyncfs_builder *b,
+				 struct buffer_head *bh)
+{
+	struct super_block *sb = b->inode->i_sb;
+	struct msyncfs_shadow *s = b->shadow;
+	u64 blkno = bh->b_blocknr;
+	struct msyncfs_runs *r;
+
+	brelse(bh);
+	r = list_last_entry(&s->nodes, struct msyncfs_runs, list);
+	if (WARN_ON_ONCE(r->run[r->nr - 1].start + r->run[r->nr - 1].len !=
+			 blkno + 1))
+		return;
+	if (!--r->run[r->nr - 1].len && !--r->nr) {
+		list_del(&r->list);
+		kfree(r);
+	}
+	s->used--;
+	b->goal = blkno;
+	msyncfs_block_forget(sb, blkno);
+	msyncfs_unclaim(sb, blkno, 1);
+}
+
+/* A node is complete, and *@ptr is to lead to it; takes over the reference. */
 static int msyncfs_shadow_write(struct msyncfs_builder *b,
-				struct buffer_head *bh)
+				struct buffer_head *bh, __le64 *ptr)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(b->inode->i_sb);
+
+	*ptr = cpu_to_le64(bh->b_blocknr);
 
 	msyncfs_seal_block(&sbi->geo, bh->b_data, READ_ONCE(sbi->seq));
 	b->bh[b->nr++] = bh;
@@ -419,7 +479,7 @@ static int msyncfs_shadow_leaf(struct msyncfs_builder *b, __le64 *ptr,
 static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
 				unsigned int nr, unsigned int level, u64 base);
 
-/* The node of @level at @base, which was @old, is to be *@ptr. */
+/* Makes a new node of @level at @base of the one that *@ptr leads to, if any. */
 static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
 				unsigned int level, u64 base)
 {
@@ -451,8 +511,12 @@ static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
 		brelse(bh);
 		return err;
 	}
-	*ptr = cpu_to_le64(bh->b_blocknr);
-	return msyncfs_shadow_write(b, bh);
+	if (msyncfs_all_zero(node->ptr, MSYNCFS_NODE_PTRS)) {
+		msyncfs_shadow_empty(b, bh);
+		*ptr = 0;
+		return 0;
+	}
+	return msyncfs_shadow_write(b, bh, ptr);
 }
 
 /* Makes the changes that fall to @nr pointers of @level, from index @base on. */
@@ -472,7 +536,7 @@ static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
 		end = min(ch->cur.index + ch->cur.len, at + span);
 		if (!ch->cur.blkno && !ptr[slot]) {
 			msyncfs_changes_eat(ch, end - ch->cur.index);
-		} else if (!ch->cur.blkno && at && ch->cur.index == at &&
+		} else if (!ch->cur.blkno && ch->cur.index == at &&
 			   end == at + span) {
 			err = msyncfs_shadow_drop(b, level - 1,
 						  le64_to_cpu(ptr[slot]));
@@ -487,8 +551,9 @@ static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
 }
 
 /*
- * A map that has become deeper: the node of @level that covers index 0. The one
- * at the bottom of these has the pointers that the root had.
+ * A map that becomes deeper: the node of @level that covers index 0. The one at
+ * the bottom of these has the pointers that the root had. They stay, be they empty:
+ * pages that have been reserved before count on them (fs/resv.c).
  */
 static int msyncfs_shadow_grow(struct msyncfs_builder *b, __le64 *ptr,
 			       unsigned int level)
@@ -513,8 +578,27 @@ static int msyncfs_shadow_grow(struct msyncfs_builder *b, __le64 *ptr,
 		brelse(bh);
 		return err;
 	}
-	*ptr = cpu_to_le64(bh->b_blocknr);
-	return msyncfs_shadow_write(b, bh);
+	return msyncfs_shadow_write(b, bh, ptr);
+}
+
+/* All that hangs from the root is given up. */
+static int msyncfs_shadow_drop_all(struct msyncfs_builder *b)
+{
+	unsigned int depth = MSYNCFS_I(b->inode)->i_map_depth;
+	const __le64 *ptr = msyncfs_root_ptrs(b->inode);
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < MSYNCFS_INODE_PTRS; i++) {
+		if (!ptr[i])
+			continue;
+		if (depth)
+			err = msyncfs_shadow_drop(b, depth,
+						  le64_to_cpu(ptr[i]));
+		else
+			err = msyncfs_shadow_old_data(b, le64_to_cpu(ptr[i]));
+	}
+	return err;
 }
 
 /**
@@ -539,11 +623,14 @@ int msyncfs_shadow_build(struct msyncfs_capture *cap)
 		return -ENOMEM;
 	b->inode = cap->inode;
 	b->shadow = s;
-	b->left = MSYNCFS_SB(cap->inode->i_sb)->geo.blocks;
+	b->left = min_t(u64, MSYNCFS_SB(cap->inode->i_sb)->geo.blocks,
+			inode_get_bytes(cap->inode) >> MSYNCFS_BLOCK_SHIFT);
 	b->goal = cap->inode->i_ino + 1;
 	msyncfs_changes_begin(&b->ch, cap);
 
-	if (s->depth == mi->i_map_depth)
+	if (s->anew)
+		err = msyncfs_shadow_drop_all(b);
+	else if (s->depth == mi->i_map_depth)
 		memcpy(s->root, msyncfs_root_ptrs(cap->inode),
 		       sizeof(s->root));
 	else

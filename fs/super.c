@@ -582,7 +582,7 @@ static int msyncfs_make_ro(struct super_block *sb, struct fs_context *fc)
 	/* It could be neither committed nor, in larger amounts, kept. */
 	ino = msyncfs_atomic_uncommitted(sb);
 	if (ino) {
-		errorf(fc, "msyncfs: inode %lu: open, with changes that are not committed",
+		errorf(fc, "msyncfs: inode %lu: has changes that are not committed",
 		       ino);
 		return -EBUSY;
 	}

@@ -374,6 +374,7 @@ struct msyncfs_image {
  * @first: first page
  * @last: last page, inclusive; before @first: none
  * @whole: the file is atomic: capture all of it, whatever the range
+ * @nowait: nothing, rather than wait for the filesystem to thaw; of the first one
  */
 struct msyncfs_range {
 	struct inode		*inode;
@@ -381,6 +382,7 @@ struct msyncfs_range {
 	pgoff_t			first;
 	pgoff_t			last;
 	bool			whole;
+	bool			nowait;
 };
 
 /**
@@ -613,6 +615,7 @@ int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr);
 int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 		       bool datasync);
+int msyncfs_try_sync_inode(struct inode *inode);
 int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 
 /* In mm/invalidate.c */

@@ -323,12 +323,55 @@ static void shadow_holes(struct kunit *test)
 	/* And when all of it goes, nothing stays. */
 	KUNIT_ASSERT_EQ(test, files_truncate(fx->file, 0), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
-	KUNIT_EXPECT_LE(test, file_inode(fx->file)->i_blocks, 2 * 8);
+	KUNIT_EXPECT_EQ(test, file_inode(fx->file)->i_blocks, 0);
 	msyncfs_fake_close(fx->fake, fx->file);
 	KUNIT_EXPECT_EQ(test, files_unlink(fx->fake, "f"), 0);
 	open_file(fx);
 	fx->space += 2 * PAGES;
 	expect_settled(test, fx);
+}
+
+/*
+ * A small file is cut to nothing, and pages far from each other are stored: holes
+ * without number in a map that had no node.
+ */
+static void shadow_regrown(struct kunit *test)
+{
+	static const struct wide_row row = { "atomic", 1000, true, false };
+	struct wide_fixture *fx = setup(test, &row);
+	unsigned int round;
+
+	for (round = 0; round < 3; round++) {
+		KUNIT_ASSERT_EQ(test, files_truncate(fx->file, 0), 0);
+		files_write(test, fx->file, 0, 1 + round * 600, 5);
+		KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+		KUNIT_ASSERT_EQ(test, files_truncate(fx->file, 0), 0);
+		store(test, fx, 2 + round);
+		KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+		crash(test, fx, 0);
+		KUNIT_EXPECT_EQ(test, differs_all(fx, 2 + round), -1);
+		expect_settled(test, fx);
+	}
+}
+
+/* On a full filesystem a file can be cut to nothing, and then there is space. */
+static void shadow_cut_when_full(struct kunit *test)
+{
+	struct wide_fixture *fx = setup(test, &wide_rows[3]);
+	struct file *g = msyncfs_fake_open(fx->fake, "g",
+					   O_CREAT | O_RDWR | O_LARGEFILE);
+	u64 left = msyncfs_alloc_avail(fx->fake->sb);
+
+	files_write(test, g, 0, left - 5, 1);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
+	left = msyncfs_alloc_avail(fx->fake->sb);
+	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, left), 0);
+	KUNIT_EXPECT_EQ(test, files_truncate(fx->file, 0), 0);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, file_inode(fx->file)->i_blocks, 0);
+	msyncfs_unreserve(fx->fake->sb, left);
+	KUNIT_EXPECT_GE(test, msyncfs_alloc_avail(fx->fake->sb), 2 * PAGES);
+	msyncfs_fake_close(fx->fake, g);
 }
 
 /* A set of two files, an ordinary one and an atomic one, is one record. */
@@ -447,6 +490,8 @@ static struct kunit_case shadow_cases[] = {
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE(shadow_read_error),
 	KUNIT_CASE(shadow_holes),
+	KUNIT_CASE(shadow_regrown),
+	KUNIT_CASE(shadow_cut_when_full),
 	KUNIT_CASE(shadow_set),
 	KUNIT_CASE(shadow_no_space),
 	KUNIT_CASE(shadow_no_space_atomic),

@@ -98,7 +98,7 @@ static bool msyncfs_ranges_hold(struct msyncfs_range *ranges, unsigned int nr,
 	*held = found != MSYNCFS_NO_ATOMIC;
 	if (!*held || sb_start_intwrite_trylock(sb))
 		return true;
-	*held = found == MSYNCFS_ATOMIC;
+	*held = found == MSYNCFS_ATOMIC && !ranges->nowait;
 	if (*held)
 		sb_start_intwrite(sb);
 	return *held;
@@ -367,6 +367,26 @@ int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 	};
 
 	return msyncfs_sync_ranges(&range, 1, datasync);
+}
+
+/**
+ * msyncfs_try_sync_inode - make a file durable, unless the filesystem is frozen
+ * @inode: file
+ *
+ * For who must not wait for the thaw, which may wait for him.
+ *
+ * Context: as msyncfs_sync_ranges().
+ * Return: as msyncfs_sync_ranges(); 0 too if nothing has been done.
+ */
+int msyncfs_try_sync_inode(struct inode *inode)
+{
+	struct msyncfs_range range = {
+		.inode = inode,
+		.last = LLONG_MAX >> PAGE_SHIFT,
+		.nowait = true,
+	};
+
+	return msyncfs_sync_ranges(&range, 1, true);
 }
 
 /**
