@@ -10,19 +10,7 @@
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
 
-#include "fs.h"
-
-/**
- * struct msyncfs_plan - what captures need of the map, the allocator, the record
- * @blocks: blocks to allocate, for pages without one and for map nodes
- * @credits: blocks that go into the record at most
- * @leaf: last range of a leaf node looked at; its path is counted once
- */
-struct msyncfs_plan {
-	u64		blocks;
-	unsigned int	credits;
-	u64		leaf;
-};
+#include "attach.h"
 
 /* A run of consecutive pages of a capture, [first, first + len). */
 struct msyncfs_run {
@@ -30,12 +18,6 @@ struct msyncfs_run {
 	u64			index;
 	u64			len;
 };
-
-static bool msyncfs_cap_end(struct msyncfs_capture *cap,
-			    struct msyncfs_image *img)
-{
-	return list_entry_is_head(img, &cap->images, list);
-}
 
 /*
  * The next run of consecutive indexes from @img on, at most @max long.
@@ -56,12 +38,21 @@ static struct msyncfs_image *msyncfs_next_run(struct msyncfs_capture *cap,
 	return img;
 }
 
-/*
- * Counts what changing the pointers of a run needs: each leaf's path once, as
- * msyncfs_resv_page() has promised it (the sum over leaves is an upper bound).
+/**
+ * msyncfs_plan_run - count what changing the pointers of a run needs
+ * @inode: regular file
+ * @index: first page
+ * @len: pages
+ * @plan: to add to; runs come in ascending order
+ *
+ * Each leaf's path once, as msyncfs_resv_page() has promised it (the sum over
+ * leaves is an upper bound).
+ *
+ * Context: caller holds i_commit_lock; may sleep and read map nodes.
+ * Return: 0 or the error of reading a node.
  */
-static int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
-			    struct msyncfs_plan *plan)
+int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
+		     struct msyncfs_plan *plan)
 {
 	u64 end = index + len, key;
 	unsigned int missing;
@@ -127,35 +118,82 @@ static int msyncfs_plan_copied(struct msyncfs_capture *cap,
 	return 0;
 }
 
-/* Bitmap blocks, of which all files of a set together dirty each once. */
-static void msyncfs_plan_bitmaps(struct super_block *sb,
-				 struct msyncfs_plan *plan, u64 blocks)
+/**
+ * msyncfs_overlaid - does the map change by more than the captured pages?
+ * @cap: capture
+ *
+ * Context: caller holds i_commit_lock.
+ * Return: true if so.
+ */
+bool msyncfs_overlaid(struct msyncfs_capture *cap)
 {
+	return cap->whole && !mtree_empty(&MSYNCFS_I(cap->inode)->i_overlay);
+}
+
+/**
+ * msyncfs_plan_bitmaps - bitmap blocks, which a set together dirties each once
+ * @sb: filesystem
+ * @plan: to add to
+ * @blocks: blocks allocated and freed, besides those that it knows of
+ */
+void msyncfs_plan_bitmaps(struct super_block *sb, struct msyncfs_plan *plan,
+			  u64 blocks)
+{
+	blocks += plan->bitmaps;
 	if (blocks)
 		plan->credits += min_t(u64, blocks + 1,
 				       MSYNCFS_SB(sb)->geo.bitmap_blocks);
 }
 
-static int msyncfs_plan_set_copied(struct list_head *set,
-				   struct msyncfs_plan *plan)
+/*
+ * Plans the operation that attaches copied pages. Maps that an overlay changes are
+ * shadowed; should it come to nothing, msyncfs_shadow_free() is the caller's.
+ */
+static int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan,
+			    unsigned int max)
 {
 	struct super_block *sb = NULL;
 	struct msyncfs_capture *cap;
-	int err;
+	unsigned int groups;
+	int err = 0;
 
 	memset(plan, 0, sizeof(*plan));
 	list_for_each_entry(cap, set, set) {
 		sb = cap->inode->i_sb;
-		err = msyncfs_plan_copied(cap, plan);
+		if (msyncfs_overlaid(cap)) {
+			cap->changes = true;
+			plan->credits += 1 + cap->nr;
+			err = msyncfs_atomic_homes(cap);
+		} else {
+			err = msyncfs_plan_copied(cap, plan);
+		}
 		if (err)
 			return err;
 	}
 	msyncfs_plan_bitmaps(sb, plan, plan->blocks);
-	return 0;
+	list_for_each_entry(cap, set, set) {
+		if (!msyncfs_overlaid(cap) || plan->credits > max)
+			continue;
+		err = msyncfs_shadow_alloc(cap);
+		if (!err)
+			err = msyncfs_shadow_build(cap);
+		if (err)
+			return err;
+	}
+	err = msyncfs_shadow_groups(set, &groups);
+	plan->credits += groups;
+	return err;
 }
 
-/* Where the block of page @index would best lie. */
-static u64 msyncfs_goal(struct inode *inode, u64 index)
+/**
+ * msyncfs_goal - where the block of a page would best lie
+ * @inode: regular file
+ * @index: page
+ *
+ * Context: may read map nodes.
+ * Return: a block.
+ */
+u64 msyncfs_goal(struct inode *inode, u64 index)
 {
 	struct msyncfs_extent ext;
 
@@ -226,35 +264,54 @@ static int msyncfs_map_homes(struct msyncfs_op *op, struct msyncfs_capture *cap)
 	return 0;
 }
 
-/*
- * All pages have their blocks, their promises end. Also those that had them
- * before: a reservation made while the block appeared is one too many.
+/**
+ * msyncfs_release_resv - the reservations of captured pages end
+ * @cap: capture, whose pages all have their blocks
+ *
+ * Also of those that had them before: a reservation made while the block appeared
+ * is one too many.
+ *
+ * Context: takes a spinlock.
+ * Return: blocks whose promise ends, for op->kept.
  */
-static void msyncfs_release_resv(struct msyncfs_capture *cap)
+u64 msyncfs_release_resv(struct msyncfs_capture *cap)
 {
 	struct inode *inode = cap->inode;
 	struct msyncfs_image *img, *next;
 	struct msyncfs_run run;
+	u64 blocks = 0;
 
 	img = list_first_entry(&cap->images, struct msyncfs_image, list);
 	while (!msyncfs_cap_end(cap, img) &&
 	       !xa_empty(&MSYNCFS_I(inode)->i_resv)) {
 		next = msyncfs_next_run(cap, img, U64_MAX, &run);
-		msyncfs_resv_release(inode, run.index, run.index + run.len - 1);
+		blocks += msyncfs_resv_end(inode, run.index,
+					   run.index + run.len - 1);
 		img = next;
 	}
+	return blocks;
 }
 
-/* What of the inode itself goes into the record with the capture. */
-static void msyncfs_attach_inode(struct msyncfs_op *op,
-				 struct msyncfs_capture *cap, bool attrs)
+/**
+ * msyncfs_attach_inode - what of the inode itself goes into the record
+ * @op: open handle with a credit for the inode's block
+ * @cap: capture that it goes with
+ * @attrs: changed times and attributes too
+ *
+ * The size too: an atomic file gets the one that it had when it was captured.
+ *
+ * Context: caller holds i_commit_lock.
+ */
+void msyncfs_attach_inode(struct msyncfs_op *op, struct msyncfs_capture *cap,
+			  bool attrs)
 {
 	struct inode *inode = cap->inode;
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	loff_t size = cap->whole ? cap->size : max(cap->end, mi->i_disksize);
 	bool changes = cap->changes;
 
-	if (cap->end > mi->i_disksize) {
-		mi->i_disksize = cap->end;
+	if (size != mi->i_disksize) {
+		WRITE_ONCE(mi->i_disksize, size);
 		changes = true;
 	}
 	if (changes || (attrs && test_bit(MSYNCFS_I_DIRTY, &mi->i_flags)))
@@ -269,15 +326,16 @@ static int msyncfs_attach_homes(struct msyncfs_op *op,
 {
 	int err = 0;
 
-	if (cap->changes) {
+	if (cap->shadow) {
+		msyncfs_shadow_apply(op, cap);
+	} else if (cap->changes) {
 		err = msyncfs_alloc_homes(op, cap);
 		if (!err)
 			err = msyncfs_map_homes(op, cap);
-		/* Planned and paid for: only a bad map gets here. */
-		if (err)
-			msyncfs_abort(op->sb,
-				      "a block map changed under a commit", err);
 	}
+	/* Planned and paid for: only a bad map gets here. */
+	if (err)
+		msyncfs_abort(op->sb, "a block map changed under a commit", err);
 	return err;
 }
 
@@ -299,7 +357,10 @@ static int msyncfs_attach_copied(struct list_head *set,
 		err = msyncfs_attach_homes(&op, cap);
 		if (err)
 			break;
-		msyncfs_release_resv(cap);
+		if (cap->whole)
+			msyncfs_atomic_applied(&op, cap);
+		else
+			op.kept += msyncfs_release_resv(cap);
 		msyncfs_attach_inode(&op, cap, attrs);
 		msyncfs_op_attach(&op, cap);
 		msyncfs_capture_publish(cap);
@@ -397,367 +458,57 @@ static int msyncfs_attach_split(struct msyncfs_capture *cap, bool attrs)
 	return err;
 }
 
+static void msyncfs_redirty_one(struct msyncfs_capture *cap, int err)
+{
+	if (cap->whole)
+		msyncfs_resv_return(cap->inode, &cap->resv);
+	msyncfs_capture_redirty(cap, err);
+}
+
 /*
  * The one exception to G2: more than one record takes, and no fresh blocks to
- * write it to.
+ * write it to. Of several files each is on its own, an atomic one whole. Makes the
+ * pages dirty again that could not be attached.
  */
 static int msyncfs_attach_split_set(struct list_head *set, bool attrs)
 {
-	struct msyncfs_capture *cap;
+	struct msyncfs_capture *cap, *next;
+	LIST_HEAD(done);
+	LIST_HEAD(one);
 	int err = 0;
-
-	list_for_each_entry(cap, set, set) {
-		/* Several files are several records, for all that is known. */
-		if (!list_is_singular(set) && list_is_first(&cap->set, set))
-			msyncfs_count_split(cap->inode, cap->nr);
-		err = msyncfs_attach_split(cap, attrs);
-		if (err)
-			break;
-	}
-	return err;
-}
-
-/**
- * struct msyncfs_fresh - blocks promised to a set that goes to fresh ones
- * @resv: by the reservations of its pages
- * @plain: besides; pages that have a block need a second one for a while
- */
-struct msyncfs_fresh {
-	u64	resv;
-	u64	plain;
-};
-
-static void msyncfs_fresh_unfirm(struct super_block *sb,
-				 const struct msyncfs_fresh *fresh)
-{
-	if (fresh->resv)
-		msyncfs_unfirm(sb, fresh->resv, true);
-	if (fresh->plain)
-		msyncfs_unfirm(sb, fresh->plain, false);
-}
-
-/* Undoes what it did if it fails. */
-static int msyncfs_fresh_firm(struct list_head *set,
-			      struct msyncfs_fresh *fresh)
-{
-	struct msyncfs_fresh want = {};
-	struct super_block *sb = NULL;
-	struct msyncfs_capture *cap;
-	struct msyncfs_image *img;
-	int err = 0;
-
-	memset(fresh, 0, sizeof(*fresh));
-	list_for_each_entry(cap, set, set) {
-		sb = cap->inode->i_sb;
-		list_for_each_entry(img, &cap->images, list) {
-			img->home = 0;
-			if (msyncfs_resv_test(cap->inode, img->index))
-				want.resv++;
-			else
-				want.plain++;
-		}
-	}
-	if (want.resv)
-		err = msyncfs_firm(sb, want.resv, true);
-	if (err)
-		return err;
-	fresh->resv = want.resv;
-	if (want.plain)
-		err = msyncfs_firm(sb, want.plain, false);
-	if (err) {
-		msyncfs_fresh_unfirm(sb, fresh);
-		return err;
-	}
-	fresh->plain = want.plain;
-	return 0;
-}
-
-/* Gives back the fresh blocks of a set that could not be committed. */
-static void msyncfs_fresh_unclaim(struct list_head *set,
-				  const struct msyncfs_fresh *fresh)
-{
-	struct super_block *sb = NULL;
-	struct msyncfs_capture *cap;
-	struct msyncfs_image *img;
-
-	list_for_each_entry(cap, set, set) {
-		sb = cap->inode->i_sb;
-		list_for_each_entry(img, &cap->images, list) {
-			if (img->home)
-				msyncfs_unclaim(sb, img->home, 1);
-			img->home = 0;
-		}
-	}
-	msyncfs_fresh_unfirm(sb, fresh);
-}
-
-/* Fresh blocks for one file's pages, of those that are held. */
-static int msyncfs_fresh_claim_file(struct msyncfs_capture *cap)
-{
-	u64 start = 0, len = 0, left = cap->nr, goal;
-	struct inode *inode = cap->inode;
-	struct msyncfs_image *img;
-	int err;
-
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	goal = msyncfs_goal(inode, img->index);
-	list_for_each_entry(img, &cap->images, list) {
-		if (!len) {
-			err = msyncfs_claim(inode->i_sb, goal, left, &start,
-					    &len);
-			if (err)
-				return err;
-			goal = start + len;
-		}
-		img->home = start++;
-		len--;
-		left--;
-	}
-	return 0;
-}
-
-/* Claims a fresh block for every page; undoes it all on failure. */
-static int msyncfs_fresh_claim(struct list_head *set,
-			       struct msyncfs_fresh *fresh)
-{
-	struct msyncfs_capture *cap;
-	int err;
-
-	err = msyncfs_fresh_firm(set, fresh);
-	if (err)
-		return err;
-	list_for_each_entry(cap, set, set) {
-		err = msyncfs_fresh_claim_file(cap);
-		if (err) {
-			msyncfs_fresh_unclaim(set, fresh);
-			break;
-		}
-	}
-	return err;
-}
-
-/*
- * Writes the copies, if there are; else the pages themselves, and a store to one
- * waits for that one's write.
- */
-static int msyncfs_fresh_write(struct list_head *set)
-{
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct completion *sent = cap->sent;
-	struct msyncfs_image *img;
-	struct blk_plug plug;
-	struct msyncfs_io io;
-
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	msyncfs_io_init(&io, cap->inode->i_sb, !img->page);
-	blk_start_plug(&plug);
-	list_for_each_entry(cap, set, set) {
-		list_for_each_entry(img, &cap->images, list) {
-			/* The end of its write ends it. */
-			img->writeback = false;
-			msyncfs_io_add(&io, img->home, img->page ?:
-						folio_page(img->folio, 0));
-		}
-	}
-	msyncfs_io_submit(&io, 0);
-	blk_finish_plug(&plug);
-	if (sent)
-		complete_all(sent);
-	return msyncfs_io_wait(&io, 0);
-}
-
-/* Replaces the blocks of one run of pages; the old ones are freed. */
-static int msyncfs_fresh_switch(struct msyncfs_op *op, struct inode *inode,
-				u64 index, u64 len, u64 home)
-{
-	struct msyncfs_extent ext;
-	u64 at = index;
-	int err;
-
-	/* Reads every node first; then nothing below can fail on the device. */
-	while (at < index + len) {
-		err = msyncfs_map_lookup(inode, at, index + len - at, &ext);
-		if (err)
-			return err;
-		at += ext.len;
-	}
-	msyncfs_claim_commit(op, home, len);
-	for (at = index; at < index + len; at += ext.len) {
-		err = msyncfs_map_lookup(inode, at, index + len - at, &ext);
-		if (err)
-			return err;
-		if (ext.blkno)
-			msyncfs_free(op, ext.blkno, ext.len);
-	}
-	return msyncfs_map_set(op, inode, index, len, home, false);
-}
-
-/* Longest run from @img on whose homes follow each other. */
-static u64 msyncfs_fresh_run(struct msyncfs_capture *cap,
-			     struct msyncfs_image *img, u64 max)
-{
-	struct msyncfs_image *next = img;
-	u64 len = 1;
-
-	list_for_each_entry_continue(next, &cap->images, list) {
-		if (len == max || next->index != img->index + len ||
-		    next->home != img->home + len)
-			break;
-		len++;
-	}
-	return len;
-}
-
-/*
- * Metadata blocks that switching the whole set dirties, and map nodes that it
- * allocates. Bitmap blocks: those of the fresh blocks and of the freed ones.
- */
-static int msyncfs_plan_fresh(struct list_head *set, struct msyncfs_plan *plan)
-{
-	struct super_block *sb = NULL;
-	struct msyncfs_capture *cap;
-	struct msyncfs_image *img;
-	u64 blocks = 0;
-	int err;
-
-	memset(plan, 0, sizeof(*plan));
-	list_for_each_entry(cap, set, set) {
-		sb = cap->inode->i_sb;
-		blocks += 2 * cap->nr;
-		plan->leaf = U64_MAX;
-		cap->changes = true;
-		list_for_each_entry(img, &cap->images, list) {
-			err = msyncfs_plan_run(cap->inode, img->index, 1, plan);
-			if (err)
-				return err;
-		}
-		plan->credits++;	/* the inode */
-	}
-	msyncfs_plan_bitmaps(sb, plan, blocks + plan->blocks);
-	return 0;
-}
-
-/* Makes the fresh blocks of one file visible. */
-static int msyncfs_fresh_publish_file(struct msyncfs_op *op,
-				      struct msyncfs_capture *cap, bool attrs)
-{
-	struct msyncfs_image *img;
-	u64 len;
-	int err;
-
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	while (!msyncfs_cap_end(cap, img)) {
-		len = msyncfs_fresh_run(cap, img, U64_MAX);
-		err = msyncfs_fresh_switch(op, cap->inode, img->index, len,
-					   img->home);
-		if (err) {
-			msyncfs_abort(op->sb,
-				      "a block map changed under a commit", err);
-			return err;
-		}
-		while (len--)
-			img = list_next_entry(img, list);
-	}
-	msyncfs_release_resv(cap);
-	msyncfs_claim_done(op->sb, cap->nr);
-	msyncfs_attach_inode(op, cap, attrs);
-	msyncfs_op_attach(op, cap);
-	msyncfs_capture_publish(cap);
-	return 0;
-}
-
-/* One operation that makes all fresh blocks of the set visible. */
-static int msyncfs_fresh_publish(struct list_head *set,
-				 const struct msyncfs_fresh *fresh,
-				 const struct msyncfs_plan *plan, bool attrs)
-{
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct msyncfs_op op;
-	int err;
-
-	/* Map nodes: only holes lack any, and their pages hold a promise. */
-	err = msyncfs_op_begin_resv(cap->inode->i_sb, &op, plan->credits,
-				    plan->blocks);
-	if (err)
-		return err;
-	/* The blocks are used now, no longer promised. */
-	if (fresh->plain)
-		msyncfs_unreserve(op.sb, fresh->plain);
-	list_for_each_entry(cap, set, set) {
-		err = msyncfs_fresh_publish_file(&op, cap, attrs);
-		if (err)
-			break;
-	}
-	msyncfs_op_preflush(&op);
-	msyncfs_op_end(&op);
-	return err;
-}
-
-/* Keeps O_DIRECT reads away from the files of a set, or lets them in again. */
-static void msyncfs_set_lock_dio(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-
-	list_for_each_entry(cap, set, set)
-		msyncfs_set_down_write(set, MSYNCFS_SB(cap->inode->i_sb),
-				       &MSYNCFS_I(cap->inode)->i_dio_sem);
-}
-
-static void msyncfs_set_unlock_dio(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-
-	list_for_each_entry_reverse(cap, set, set)
-		up_write(&MSYNCFS_I(cap->inode)->i_dio_sem);
-}
-
-/*
- * Fresh blocks. -ENOSPC and -EFBIG say that this way is not open: no blocks, or
- * metadata too large for one record. Pages still under writeback have not been
- * written then.
- */
-static int msyncfs_attach_fresh(struct list_head *set,
-				struct msyncfs_sb_info *sbi, bool attrs)
-{
-	struct msyncfs_fresh fresh;
-	struct msyncfs_plan plan;
-	int err;
-
-	err = msyncfs_plan_fresh(set, &plan);
-	if (err)
-		return err;
-	if (plan.credits > sbi->record_images)
-		return -EFBIG;
-	err = msyncfs_fresh_claim(set, &fresh);
-	if (err)
-		return err;
-	err = msyncfs_fresh_write(set);
-	if (!err) {
-		/* Frees blocks that O_DIRECT may be reading. */
-		msyncfs_set_lock_dio(set);
-		err = msyncfs_fresh_publish(set, &fresh, &plan, attrs);
-		msyncfs_set_unlock_dio(set);
-	}
-	if (err) {
-		if (!test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
-			msyncfs_fresh_unclaim(set, &fresh);
-	}
-	return err;
-}
-
-/* Is there still a cut? Pages once written are open for stores. */
-static bool msyncfs_set_splittable(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-	struct msyncfs_image *first;
 
 	cap = list_first_entry(set, struct msyncfs_capture, set);
-	first = list_first_entry(&cap->images, struct msyncfs_image, list);
-	return first->writeback || first->page;
+	/* Several files are several records, for all that is known. */
+	if (!list_is_singular(set))
+		msyncfs_count_split(cap->inode, cap->nr);
+	list_for_each_entry_safe(cap, next, set, set) {
+		list_move(&cap->set, &one);
+		if (!err && cap->whole)
+			err = msyncfs_attach_fresh(&one, attrs);
+		else if (!err)
+			err = msyncfs_attach_split(cap, attrs);
+		if (err)
+			msyncfs_redirty_one(cap, err);
+		list_move_tail(&cap->set, &done);
+	}
+	list_splice(&done, set);
+	return err;
+}
+
+/*
+ * Can it be split? There must still be a cut, which pages once written are not,
+ * being open for stores; and an atomic file alone never is.
+ */
+static bool msyncfs_set_splittable(struct list_head *set)
+{
+	struct msyncfs_capture *cap = list_first_entry(set,
+						       struct msyncfs_capture,
+						       set);
+	struct msyncfs_image *first = msyncfs_set_first(set);
+
+	if (list_is_singular(set) && cap->whole)
+		return false;
+	return first && (first->writeback || first->page);
 }
 
 /**
@@ -767,7 +518,8 @@ static bool msyncfs_set_splittable(struct list_head *set)
  *
  * On success the pages are durable after msyncfs_commit() up to the i_data_tid of
  * each file. On failure the pages are dirty again and nothing has changed, unless
- * the set had to be split and its first records are durable already.
+ * the set had to be split and its first records are durable already. An atomic
+ * file is never split.
  *
  * Context: caller holds i_commit_lock of each file, set_mutex if there are
  * several, and none of what P4 forbids. May wait for a commit and a checkpoint,
@@ -781,28 +533,38 @@ int msyncfs_attach_set(struct list_head *set, bool attrs)
 						       set);
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
 	struct msyncfs_plan plan;
-	int err;
+	int err = 0;
+	bool fits;
 
 	lockdep_assert_held(&MSYNCFS_I(cap->inode)->i_commit_lock);
 
+	list_for_each_entry(cap, set, set) {
+		/* All of it or nothing. */
+		if (cap->whole && cap->incomplete)
+			err = -ENOMEM;
+	}
+	if (err)
+		goto out;
+	cap = list_first_entry(set, struct msyncfs_capture, set);
 	if (cap->copied) {
-		err = msyncfs_plan_set_copied(set, &plan);
-		if (err)
-			goto out;
-		if (plan.credits <= sbi->record_images) {
+		err = msyncfs_plan_set(set, &plan, sbi->record_images);
+		fits = plan.credits <= sbi->record_images;
+		if (!err && fits)
 			err = msyncfs_attach_copied(set, &plan, attrs);
+		list_for_each_entry(cap, set, set)
+			msyncfs_shadow_free(cap);
+		if (err || fits)
 			goto out;
-		}
 		list_for_each_entry(cap, set, set)
 			cap->copied = false;
 	}
-	err = msyncfs_attach_fresh(set, sbi, attrs);
+	err = msyncfs_attach_fresh(set, attrs);
 	if ((err == -ENOSPC || err == -EFBIG) && msyncfs_set_splittable(set))
-		err = msyncfs_attach_split_set(set, attrs);
+		return msyncfs_attach_split_set(set, attrs);
 out:
 	if (err) {
 		list_for_each_entry(cap, set, set)
-			msyncfs_capture_redirty(cap, err);
+			msyncfs_redirty_one(cap, err);
 	}
 	return err;
 }

@@ -129,12 +129,31 @@ static int msyncfs_allocate(struct inode *inode, loff_t start, loff_t end)
 	return 0;
 }
 
+/*
+ * Of an atomic file: nothing on the device changes, so there is no allocating
+ * ahead; zeros come at the price of a hole. Caller holds i_rwsem, i_commit_lock.
+ */
+static int msyncfs_atomic_fallocate(struct inode *inode, int mode,
+				    loff_t start, loff_t end)
+{
+	int err;
+
+	if (!(mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)))
+		return -EOPNOTSUPP;
+	err = msyncfs_atomic_punch(inode, start, end);
+	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && end > i_size_read(inode))
+		err = msyncfs_atomic_extend(inode, end);
+	return err;
+}
+
 /* Caller holds i_rwsem and i_commit_lock. */
 static int msyncfs_do_fallocate(struct inode *inode, int mode, loff_t start,
 				loff_t end)
 {
 	int err;
 
+	if (msyncfs_is_atomic(inode))
+		return msyncfs_atomic_fallocate(inode, mode, start, end);
 	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
 		/*
 		 * Zeroing in place would do without new blocks, but an image
@@ -158,7 +177,8 @@ static int msyncfs_do_fallocate(struct inode *inode, int mode, loff_t start,
  * @offset: first byte
  * @len: bytes
  *
- * Return: 0; -EOPNOTSUPP for other modes; -ENOSPC or another negative errno,
+ * Return: 0; -EOPNOTSUPP for other modes, and for the first two of an atomic
+ * file; -ENOSPC or another negative errno,
  * with part of the range done.
  */
 long msyncfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
@@ -186,7 +206,9 @@ long msyncfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 	}
 	inode_unlock(inode);
 
-	if (!err && ((file->f_flags & O_DSYNC) || IS_SYNC(inode)))
-		err = msyncfs_commit(inode->i_sb, READ_ONCE(mi->i_tid));
-	return err;
+	if (err || !((file->f_flags & O_DSYNC) || IS_SYNC(inode)))
+		return err;
+	if (msyncfs_is_atomic(inode))
+		return msyncfs_sync_inode(inode, 0, LLONG_MAX, false);
+	return msyncfs_commit(inode->i_sb, READ_ONCE(mi->i_tid));
 }

@@ -112,6 +112,8 @@ static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
 	u64 index = pos >> MSYNCFS_BLOCK_SHIFT;
 	int err;
 
+	if (msyncfs_is_atomic(inode))
+		return -ENOTBLK;
 	/*
 	 * Held until the last write is complete: no record can name these
 	 * blocks meanwhile (B2). Taken here and not earlier because iomap
@@ -165,6 +167,8 @@ static int msyncfs_dio_begin_read(struct inode *inode, u64 index, u64 max,
 	if (!msyncfs_dio_lock_read(mi, dio))
 		return -ENOTBLK;
 	err = msyncfs_map_lookup(inode, index, max, &ext);
+	if (!err && msyncfs_is_atomic(inode))
+		err = -ENOTBLK;
 	if (!err && !msyncfs_dio_safe(inode, index << PAGE_SHIFT,
 				      (index + ext.len) << PAGE_SHIFT, &ext))
 		err = -ENOTBLK;
@@ -273,7 +277,8 @@ static struct folio *msyncfs_get_folio(struct iomap_iter *iter, loff_t pos,
 	if (err)
 		return ERR_PTR(err);
 	folio = msyncfs_lock_folio(inode, index, old);
-	if (IS_ERR(folio) || ext.blkno || msyncfs_resv_test(inode, index))
+	if (IS_ERR(folio) || msyncfs_resv_test(inode, index) ||
+	    (ext.blkno && !msyncfs_is_atomic(inode)))
 		return folio;
 	err = msyncfs_resv_page(inode, index);
 	if (err) {
@@ -617,6 +622,8 @@ static ssize_t msyncfs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return -EIO;
 	if (!iov_iter_count(to))
 		return 0;
+	if (msyncfs_is_atomic(inode))
+		iocb->ki_flags &= ~IOCB_DIRECT;
 	if (iocb->ki_flags & IOCB_DIRECT) {
 		ret = msyncfs_direct_read(iocb, to);
 		/* The rest is data that has not gone home yet. */
@@ -651,6 +658,9 @@ static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
 		ret = msyncfs_prepare_extend(inode);
 	if (ret)
 		return ret;
+	/* B2: only the page cache knows what is not committed. */
+	if (msyncfs_is_atomic(inode))
+		iocb->ki_flags &= ~IOCB_DIRECT;
 	if (iocb->ki_flags & IOCB_DIRECT)
 		return msyncfs_direct_write(iocb, from);
 	return msyncfs_buffered_write(iocb, from);
@@ -696,10 +706,15 @@ static loff_t msyncfs_file_llseek(struct file *file, loff_t offset, int whence)
 
 static int msyncfs_file_open(struct inode *inode, struct file *file)
 {
+	int err;
+
 	if (msyncfs_file_dead(inode))
 		return -EIO;
 	file->f_mode |= FMODE_CAN_ODIRECT;
-	return generic_file_open(inode, file);
+	err = generic_file_open(inode, file);
+	if (!err)
+		msyncfs_atomic_open(inode);
+	return err;
 }
 
 /* What is reported is where the data is on the device now (P7). */
@@ -714,7 +729,12 @@ static int msyncfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	if (start >= inode->i_sb->s_maxbytes || !len)
 		return iomap_fiemap(inode, info, start, len,
 				    &msyncfs_iomap_ops);
-	err = msyncfs_sync_inode(inode, start, end, true);
+	/* Who just looks must not commit an atomic file half way. */
+	if (msyncfs_is_atomic(inode))
+		err = msyncfs_commit(inode->i_sb,
+				     READ_ONCE(MSYNCFS_I(inode)->i_data_tid));
+	else
+		err = msyncfs_sync_inode(inode, start, end, true);
 	if (!err)
 		err = msyncfs_home_range(inode, start, end);
 	if (err)
@@ -731,6 +751,7 @@ const struct file_operations msyncfs_file_operations = {
 	.write_iter	= msyncfs_file_write_iter,
 	.mmap		= msyncfs_file_mmap,
 	.open		= msyncfs_file_open,
+	.release	= msyncfs_atomic_release,
 	.fsync		= msyncfs_fsync,
 	.splice_read	= msyncfs_splice_read,
 	.splice_write	= iter_file_splice_write,

@@ -477,6 +477,8 @@ static const char *verify_inode(const struct msyncfs_geo *geo,
 		return "more blocks than the filesystem has";
 	if (le32_to_cpu(di->flags) & ~MSYNCFS_INODE_FLAGS_ALL)
 		return "unknown flags of an inode";
+	if (le32_to_cpu(di->flags) && !S_ISREG(mode))
+		return "an atomic inode that is no regular file";
 	if (le32_to_cpu(di->map_depth) > MSYNCFS_MAX_DEPTH)
 		return "impossible depth of a file map";
 	if (next && (next == ino || !msyncfs_is_data(geo, next)))

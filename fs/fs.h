@@ -14,6 +14,9 @@
 /* Credits left with which msyncfs_map_free() gets on by at least one run. */
 #define MSYNCFS_MAP_FREE_CREDITS	16
 
+/* An index beyond which no map can have anything. */
+#define MSYNCFS_LAST_INDEX	(msyncfs_map_capacity(MSYNCFS_MAX_DEPTH) - 1)
+
 /* In fs/format.c: pure, shared with tools/ (see format.h) */
 #include "format.h"
 
@@ -24,6 +27,10 @@ void msyncfs_txn_settle(struct msyncfs_txn *txn, int err);
 bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid);
 int msyncfs_op_init(struct msyncfs_sb_info *sbi);
 void msyncfs_op_exit(struct msyncfs_sb_info *sbi);
+
+struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
+				      u32 magic, u32 level, u64 owner);
+void msyncfs_block_forget(struct super_block *sb, u64 blkno);
 
 /* In fs/log.c */
 int msyncfs_log_start(struct super_block *sb);
@@ -45,6 +52,8 @@ int msyncfs_write_slot(struct super_block *sb);
 /* In fs/map.c. Callers hold i_commit_lock (regular files) or i_rwsem
  * exclusively (directories).
  */
+int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,
+			  struct msyncfs_extent *ext);
 int msyncfs_map_set(struct msyncfs_op *op, struct inode *inode, u64 index,
 		    u64 len, u64 blkno, bool unwritten);
 int msyncfs_map_free(struct msyncfs_op *op, struct inode *inode, u64 first,
@@ -52,24 +61,51 @@ int msyncfs_map_free(struct msyncfs_op *op, struct inode *inode, u64 first,
 unsigned int msyncfs_map_missing(struct inode *inode, u64 index, int *err);
 unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
 					int *err);
+unsigned int msyncfs_map_path(struct inode *inode, u64 index, int *err);
 unsigned int msyncfs_map_credits(struct inode *inode, u64 index, u64 len);
 
 /* In fs/resv.c */
+struct msyncfs_resv;
 unsigned long msyncfs_resv_key(u64 index);
+u64 msyncfs_resv_nodes(const struct list_head *taken);
+int msyncfs_resv_paths(struct inode *inode);
+u64 msyncfs_resv_end(struct inode *inode, pgoff_t first, pgoff_t last);
+int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
+		     pgoff_t index, struct msyncfs_resv **hint);
+
+/* In fs/overlay.c: callers hold i_commit_lock to change it */
+bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
+			  struct msyncfs_extent *ext);
+int msyncfs_overlay_claim(struct inode *inode, struct list_head *images,
+			  u64 nr);
+void msyncfs_overlay_hole(struct inode *inode, u64 first, u64 last);
+u64 msyncfs_overlay_clear(struct inode *inode);
+void msyncfs_overlay_discard(struct inode *inode);
+
+/* In fs/atomic.c */
+int msyncfs_atomic_setsize(struct inode *inode, loff_t newsize);
+int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end);
+int msyncfs_atomic_extend(struct inode *inode, loff_t newsize);
+int msyncfs_atomic_unopened(struct inode *inode, bool wait);
+void msyncfs_atomic_lost(struct inode *inode);
+unsigned long msyncfs_atomic_uncommitted(struct super_block *sb);
+int msyncfs_atomic_set(struct inode *inode, bool on);
+int msyncfs_atomic_rollback(struct inode *inode);
+void msyncfs_atomic_open(struct inode *inode);
+int msyncfs_atomic_release(struct inode *inode, struct file *file);
 
 /* In fs/alloc.c */
 int msyncfs_alloc_init(struct super_block *sb);
 void msyncfs_alloc_exit(struct super_block *sb);
 int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 		  u64 *len);
-void msyncfs_claim_done(struct super_block *sb, u64 nr);
+void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 kept);
 void msyncfs_claim_commit(struct msyncfs_op *op, u64 start, u64 len);
 void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len);
 int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 		  u64 *len);
 void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len);
 int msyncfs_reserve(struct super_block *sb, u64 nr);
-void msyncfs_unreserve(struct super_block *sb, u64 nr);
 int msyncfs_firm(struct super_block *sb, u64 nr, bool resv);
 void msyncfs_unfirm(struct super_block *sb, u64 nr, bool resv);
 void msyncfs_alloc_home(struct super_block *sb, u64 home_tid);
@@ -97,6 +133,8 @@ int msyncfs_inode_init(void);
 void msyncfs_inode_exit(void);
 
 /* In fs/truncate.c */
+bool msyncfs_unfinished(struct inode *inode);
+int msyncfs_zero_edges(struct inode *inode, loff_t start, loff_t end);
 int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to);
 int msyncfs_truncate_blocks(struct inode *inode, u64 first);
 int msyncfs_prepare_extend(struct inode *inode);

@@ -41,6 +41,12 @@ static void msyncfs_inode_once(void *obj)
 	init_rwsem(&mi->i_map_sem);
 	spin_lock_init(&mi->i_resv_lock);
 	xa_init(&mi->i_resv);
+	/*
+	 * ALLOC_RANGE not for the gaps, but for inner nodes that keep their
+	 * metadata out of their slots: mt_free_walk() takes it for a child.
+	 */
+	mt_init_flags(&mi->i_overlay, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU);
+	mutex_init(&mi->i_open_lock);
 	INIT_LIST_HEAD(&mi->i_orphan);
 }
 
@@ -68,6 +74,8 @@ struct inode *msyncfs_alloc_inode(struct super_block *sb)
 	mi->i_dir_depth = 0;
 	mi->i_btime = (struct timespec64){};
 	mi->i_dio_seq = 0;
+	mi->i_spilled = 0;
+	mi->i_opens = 0;
 	return &mi->vfs_inode;
 }
 
@@ -134,6 +142,8 @@ static void msyncfs_decode(struct inode *inode)
 	mi->i_parent = le64_to_cpu(di->parent);
 	mi->i_entries = le64_to_cpu(di->entries);
 	mi->i_dir_depth = le32_to_cpu(di->dir_depth);
+	if (le32_to_cpu(di->flags) & MSYNCFS_INODE_ATOMIC)
+		set_bit(MSYNCFS_I_ATOMIC, &mi->i_flags);
 }
 
 /*
@@ -313,6 +323,8 @@ static void msyncfs_encode(struct inode *inode)
 	di->parent = cpu_to_le64(mi->i_parent);
 	di->entries = cpu_to_le64(mi->i_entries);
 	di->dir_depth = cpu_to_le32(mi->i_dir_depth);
+	di->flags = cpu_to_le32(test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags) ?
+				MSYNCFS_INODE_ATOMIC : 0);
 }
 
 /**
@@ -374,8 +386,11 @@ int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	struct msyncfs_op op;
 	int err;
 
-	if (!test_bit(MSYNCFS_I_DIRTY, &mi->i_flags) || !inode->i_nlink)
+	if (!inode->i_nlink)
 		return 0;
+	err = msyncfs_atomic_unopened(inode, false);
+	if (err || !test_bit(MSYNCFS_I_DIRTY, &mi->i_flags))
+		return err;
 	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
 	if (err)
 		return err;
@@ -468,9 +483,12 @@ void msyncfs_evict_inode(struct inode *inode)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	bool good = mi->i_bh && !is_bad_inode(inode);
 
-	if (good && inode->i_nlink)
+	if (good && inode->i_nlink) {
 		msyncfs_settle_inode(inode);
+		msyncfs_atomic_lost(inode);
+	}
 	truncate_inode_pages_final(&inode->i_data);
+	msyncfs_overlay_discard(inode);
 	msyncfs_resv_release(inode, 0, ULONG_MAX);
 	if (good && !inode->i_nlink)
 		msyncfs_delete_inode(inode);
@@ -497,6 +515,9 @@ int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 	unsigned int align;
 
 	generic_fillattr(idmap, mask, inode, stat);
+	/* Spilled pages have blocks that the map does not show yet. */
+	stat->blocks += (u64)READ_ONCE(MSYNCFS_I(inode)->i_spilled) <<
+			(MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
 	if (mask & STATX_BTIME) {
 		stat->btime = MSYNCFS_I(inode)->i_btime;
 		stat->result_mask |= STATX_BTIME;
@@ -551,7 +572,9 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	setattr_copy(idmap, inode, attr);
 	msyncfs_inode_dirty(&op, inode, false);
 	msyncfs_op_end(&op);
-	return 0;
+	if (attr->ia_valid & ATTR_SIZE)
+		err = msyncfs_atomic_unopened(inode, true);
+	return err;
 }
 
 /**

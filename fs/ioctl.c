@@ -5,6 +5,7 @@
 #include <linux/blkdev.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
+#include <linux/mount.h>
 #include <linux/uaccess.h>
 #include <linux/msyncfs.h>
 
@@ -66,6 +67,45 @@ static int msyncfs_ioc_msync(struct msyncfs_msync __user *arg)
 	return msyncfs_msync(msync.addr, msync.len, msync.flags);
 }
 
+static int msyncfs_ioc_set_atomic(struct file *file, u32 __user *arg)
+{
+	struct inode *inode = file_inode(file);
+	u32 on;
+	int err;
+
+	if (get_user(on, arg))
+		return -EFAULT;
+	if (on > 1 || !S_ISREG(inode->i_mode))
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (!inode_owner_or_capable(file_mnt_idmap(file), inode))
+		return -EPERM;
+	err = mnt_want_write_file(file);
+	if (err)
+		return err;
+	err = msyncfs_atomic_set(inode, on);
+	mnt_drop_write_file(file);
+	return err;
+}
+
+static int msyncfs_ioc_rollback(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	int err;
+
+	if (!S_ISREG(inode->i_mode))
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	err = mnt_want_write_file(file);
+	if (err)
+		return err;
+	err = msyncfs_atomic_rollback(inode);
+	mnt_drop_write_file(file);
+	return err;
+}
+
 /**
  * msyncfs_ioctl - file_operations.unlocked_ioctl for files and directories
  * @file: open file
@@ -88,6 +128,13 @@ long msyncfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case MSYNCFS_IOC_MSYNC:
 		return msyncfs_ioc_msync(uarg);
+	case MSYNCFS_IOC_SET_ATOMIC:
+		return msyncfs_ioc_set_atomic(file, uarg);
+	case MSYNCFS_IOC_GET_ATOMIC:
+		return put_user((u32)msyncfs_is_atomic(inode),
+				(u32 __user *)uarg);
+	case MSYNCFS_IOC_ROLLBACK:
+		return msyncfs_ioc_rollback(file);
 	case FS_IOC_GETFSLABEL:
 		return msyncfs_ioc_getlabel(inode->i_sb, uarg);
 	case FS_IOC_GETVERSION:

@@ -9,6 +9,8 @@
  * as many for nodes as the first page found missing. That stays enough: the map
  * only gains nodes while a page is reserved, since fs/map.c removes none that
  * lead to a leaf with an entry (i_map_sem is held from counting to entering).
+ * An atomic file's commit may remove nodes, or write all on a page's way anew
+ * (fs/shadow.c): so there they are all promised, be they missing or not.
  * The first leaf has two entries, because only the pages from 448 on need it:
  * the others have their pointers in the inode as long as it has no nodes.
  */
@@ -20,11 +22,15 @@
 
 /**
  * struct msyncfs_resv - the reserved pages of a map leaf
+ * @list: once taken from i_resv: in a capture, ascending
+ * @key: the same: where it was
  * @nr: pages, one block each
  * @meta: blocks for map nodes, held until the last page is released
  * @pages: which of them
  */
 struct msyncfs_resv {
+	struct list_head list;
+	unsigned long	key;
 	unsigned int	nr;
 	unsigned int	meta;
 	DECLARE_BITMAP(pages, MSYNCFS_NODE_PTRS);
@@ -119,7 +125,9 @@ static int msyncfs_resv_try(struct inode *inode, pgoff_t index,
 	int err, used;
 
 	if (!xa_load(&mi->i_resv, msyncfs_resv_key(index))) {
-		meta = msyncfs_map_missing_locked(inode, index, &err);
+		meta = msyncfs_is_atomic(inode) ?
+		       msyncfs_map_path(inode, index, &err) :
+		       msyncfs_map_missing_locked(inode, index, &err);
 		if (err)
 			return err;
 		nr += meta;
@@ -199,16 +207,15 @@ static u64 msyncfs_resv_clear(struct msyncfs_resv *r, unsigned int from,
 }
 
 /**
- * msyncfs_resv_release - end the reservations of a range
+ * msyncfs_resv_end - the reservations of a range end
  * @inode: regular file
  * @first: first page
  * @last: last page, inclusive; ULONG_MAX for all that follow
  *
- * To be called when the pages have got their blocks, or are dropped.
- *
- * Context: may sleep on alloc_lock. Cheap when nothing is reserved.
+ * Context: takes a spinlock. Cheap when nothing is reserved.
+ * Return: blocks whose promise the caller has to take back.
  */
-void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
+u64 msyncfs_resv_end(struct inode *inode, pgoff_t first, pgoff_t last)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct msyncfs_resv *r;
@@ -217,7 +224,7 @@ void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
 	u64 blocks = 0;
 
 	if (xa_empty(&mi->i_resv))
-		return;
+		return 0;
 	spin_lock(&mi->i_resv_lock);
 	xa_for_each_range(&mi->i_resv, key, r, msyncfs_resv_key(first),
 			  msyncfs_resv_key(last)) {
@@ -229,6 +236,21 @@ void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
 		}
 	}
 	spin_unlock(&mi->i_resv_lock);
+	return blocks;
+}
+
+/**
+ * msyncfs_resv_release - end the reservations of pages that are dropped
+ * @inode: regular file
+ * @first: first page
+ * @last: last page, inclusive; ULONG_MAX for all that follow
+ *
+ * Context: may sleep on alloc_lock. Cheap when nothing is reserved.
+ */
+void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
+{
+	u64 blocks = msyncfs_resv_end(inode, first, last);
+
 	if (blocks)
 		msyncfs_unreserve(inode->i_sb, blocks);
 }
@@ -360,3 +382,192 @@ u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index)
 	return msyncfs_resv_range(inode, index, index);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_blocks);
+
+/**
+ * msyncfs_resv_paths - promise all nodes on the way of each reserved page
+ * @inode: regular file that becomes atomic
+ *
+ * Context: caller keeps everybody else from changing reservations; takes
+ * i_map_sem shared.
+ * Return: 0, -ENOSPC, -EFBIG. More may have been promised than needed then.
+ */
+int msyncfs_resv_paths(struct inode *inode)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_resv *r;
+	unsigned int nodes;
+	unsigned long key;
+	int err = 0;
+	u64 last;
+
+	down_read(&mi->i_map_sem);
+	xa_for_each(&mi->i_resv, key, r) {
+		last = msyncfs_resv_base(key) +
+		       find_last_bit(r->pages, MSYNCFS_NODE_PTRS);
+		nodes = msyncfs_map_path(inode, last, &err);
+		if (!err && nodes > r->meta)
+			err = msyncfs_reserve(inode->i_sb, nodes - r->meta);
+		if (err)
+			break;
+		r->meta = max(r->meta, nodes);
+	}
+	up_read(&mi->i_map_sem);
+	return err;
+}
+
+/**
+ * msyncfs_resv_nodes - map nodes that reservations have promised
+ * @taken: from msyncfs_resv_take()
+ *
+ * Return: how many.
+ */
+u64 msyncfs_resv_nodes(const struct list_head *taken)
+{
+	struct msyncfs_resv *r;
+	u64 nodes = 0;
+
+	list_for_each_entry(r, taken, list)
+		nodes += r->meta;
+	return nodes;
+}
+
+/**
+ * msyncfs_resv_take - a capture takes over all reservations of a file
+ * @inode: atomic file
+ * @taken: empty; gets them
+ *
+ * From here on they are for the pages as they were captured. A page that is
+ * stored to again needs a reservation of its own: whoever makes it dirty looks
+ * for one under the freeze.
+ *
+ * Context: i_freeze held exclusively; takes a spinlock.
+ */
+void msyncfs_resv_take(struct inode *inode, struct list_head *taken)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_resv *r;
+	unsigned long key;
+
+	if (xa_empty(&mi->i_resv))
+		return;
+	spin_lock(&mi->i_resv_lock);
+	xa_for_each(&mi->i_resv, key, r) {
+		xa_erase(&mi->i_resv, key);
+		r->key = key;
+		list_add_tail(&r->list, taken);
+	}
+	spin_unlock(&mi->i_resv_lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_take);
+
+/* Takes the reservations of @r in with those of its leaf; returns what is left. */
+static u64 msyncfs_resv_merge(struct msyncfs_resv *to,
+			      const struct msyncfs_resv *r)
+{
+	u64 blocks = (u64)to->nr + to->meta + r->nr + r->meta;
+
+	bitmap_or(to->pages, to->pages, r->pages, MSYNCFS_NODE_PTRS);
+	to->nr = bitmap_weight(to->pages, MSYNCFS_NODE_PTRS);
+	to->meta = max(to->meta, r->meta);
+	return blocks - to->nr - to->meta;
+}
+
+/**
+ * msyncfs_resv_return - the capture has come to nothing
+ * @inode: atomic file
+ * @taken: from msyncfs_resv_take(); empty afterwards
+ *
+ * Context: caller still holds i_commit_lock; may sleep.
+ */
+void msyncfs_resv_return(struct inode *inode, struct list_head *taken)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_resv *r, *next, *to;
+	u64 blocks = 0;
+
+	list_for_each_entry_safe(r, next, taken, list) {
+		XA_STATE(xas, &mi->i_resv, r->key);
+
+		list_del(&r->list);
+		do {
+			spin_lock(&mi->i_resv_lock);
+			xas_lock(&xas);
+			to = xas_load(&xas);
+			if (!to)
+				xas_store(&xas, r);
+			xas_unlock(&xas);
+			if (to)
+				blocks += msyncfs_resv_merge(to, r);
+			spin_unlock(&mi->i_resv_lock);
+		} while (xas_nomem(&xas, GFP_NOFS | __GFP_NOFAIL));
+		if (to)
+			kfree(r);
+	}
+	if (blocks)
+		msyncfs_unreserve(inode->i_sb, blocks);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_return);
+
+/**
+ * msyncfs_resv_drop - the captured pages have their blocks
+ * @taken: from msyncfs_resv_take(); empty afterwards
+ *
+ * Return: blocks whose promise the caller has to take back.
+ */
+u64 msyncfs_resv_drop(struct list_head *taken)
+{
+	struct msyncfs_resv *r, *next;
+	u64 blocks = 0;
+
+	list_for_each_entry_safe(r, next, taken, list) {
+		list_del(&r->list);
+		blocks += r->nr + r->meta;
+		kfree(r);
+	}
+	return blocks;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_drop);
+
+/**
+ * msyncfs_resv_add - make sure that a captured page has a reservation
+ * @inode: atomic file
+ * @taken: from msyncfs_resv_take()
+ * @index: page; not below the one of the call before
+ * @hint: NULL at first; where to go on
+ *
+ * As a rule it has. Not if a record that failed made it dirty again and there was
+ * no space; then it has a block, and lacks no map node.
+ *
+ * Context: caller holds i_commit_lock; may sleep.
+ * Return: 0, -ENOSPC, -ENOMEM.
+ */
+int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
+		     pgoff_t index, struct msyncfs_resv **hint)
+{
+	unsigned long key = msyncfs_resv_key(index);
+	struct msyncfs_resv *r, *prev = *hint;
+	int err;
+
+	r = prev ?: list_first_entry_or_null(taken, struct msyncfs_resv, list);
+	while (r && r->key < key) {
+		prev = r;
+		r = list_is_last(&r->list, taken) ? NULL :
+						     list_next_entry(r, list);
+	}
+	if (!r || r->key != key) {
+		r = kzalloc(sizeof(*r), GFP_NOFS);
+		if (!r)
+			return -ENOMEM;
+		r->key = key;
+		list_add(&r->list, prev ? &prev->list : taken);
+	}
+	*hint = r;
+	if (test_bit(index % MSYNCFS_NODE_PTRS, r->pages))
+		return 0;
+	err = msyncfs_reserve(inode->i_sb, 1);
+	if (err)
+		return err;
+	__set_bit(index % MSYNCFS_NODE_PTRS, r->pages);
+	r->nr++;
+	return 0;
+}

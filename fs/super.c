@@ -218,6 +218,8 @@ static int msyncfs_show_options(struct seq_file *seq, struct dentry *root)
 	if (sbi->semantics != MSYNCFS_MSYNC_POSIX)
 		seq_printf(seq, ",msync=%s",
 			   msyncfs_semantics_table[sbi->semantics].name);
+	if (sbi->atomic)
+		seq_puts(seq, ",atomic");
 	return 0;
 }
 
@@ -418,10 +420,12 @@ static int msyncfs_start(struct super_block *sb)
  * struct msyncfs_options - mount options
  * @errors: errors=
  * @semantics: msync=
+ * @atomic: atomic
  */
 struct msyncfs_options {
 	enum msyncfs_errors errors;
 	enum msyncfs_semantics semantics;
+	bool atomic;
 };
 
 static int msyncfs_alloc_sbi(struct super_block *sb,
@@ -434,6 +438,7 @@ static int msyncfs_alloc_sbi(struct super_block *sb,
 	sbi->sb = sb;
 	sbi->errors = opts->errors;
 	sbi->semantics = opts->semantics;
+	sbi->atomic = opts->atomic;
 	mutex_init(&sbi->set_mutex);
 	mutex_init(&sbi->orphan_lock);
 	INIT_LIST_HEAD(&sbi->orphans);
@@ -501,11 +506,12 @@ release:
 
 /* ---- mount options ------------------------------------------------------ */
 
-enum { opt_errors, opt_msync };
+enum { opt_errors, opt_msync, opt_atomic };
 
 static const struct fs_parameter_spec msyncfs_parameters[] = {
 	fsparam_enum("errors", opt_errors, msyncfs_errors_table),
 	fsparam_enum("msync", opt_msync, msyncfs_semantics_table),
+	fsparam_flag_no("atomic", opt_atomic),
 	{}
 };
 
@@ -525,6 +531,9 @@ static int msyncfs_parse_param(struct fs_context *fc,
 		break;
 	case opt_msync:
 		opts->semantics = result.uint_32;
+		break;
+	case opt_atomic:
+		opts->atomic = !result.negated;
 		break;
 	}
 	return 0;
@@ -563,11 +572,21 @@ static int msyncfs_make_rw(struct super_block *sb, struct fs_context *fc)
 	return err;
 }
 
-static int msyncfs_make_ro(struct super_block *sb)
+static int msyncfs_make_ro(struct super_block *sb, struct fs_context *fc)
 {
 	int err = sync_filesystem(sb);
+	unsigned long ino;
 
-	return err ?: msyncfs_empty_log(sb);
+	if (err)
+		return err;
+	/* It could be neither committed nor, in larger amounts, kept. */
+	ino = msyncfs_atomic_uncommitted(sb);
+	if (ino) {
+		errorf(fc, "msyncfs: inode %lu: has changes that are not committed",
+		       ino);
+		return -EBUSY;
+	}
+	return msyncfs_empty_log(sb);
 }
 
 static int msyncfs_reconfigure(struct fs_context *fc)
@@ -578,8 +597,13 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 	bool ro = fc->sb_flags & SB_RDONLY;
 	int err = 0;
 
+	/* Pages that are dirty were made so under the rules of one of them. */
+	if (opts->atomic != sbi->atomic) {
+		errorf(fc, "msyncfs: atomic can only be changed by unmounting and mounting");
+		return -EINVAL;
+	}
 	if (ro && !sb_rdonly(sb))
-		err = msyncfs_make_ro(sb);
+		err = msyncfs_make_ro(sb, fc);
 	else if (!ro && sb_rdonly(sb))
 		err = msyncfs_make_rw(sb, fc);
 	else
@@ -613,6 +637,7 @@ static int msyncfs_init_fs_context(struct fs_context *fc)
 	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
 		opts->errors = MSYNCFS_SB(fc->root->d_sb)->errors;
 		opts->semantics = MSYNCFS_SB(fc->root->d_sb)->semantics;
+		opts->atomic = MSYNCFS_SB(fc->root->d_sb)->atomic;
 	}
 	fc->fs_private = opts;
 	fc->ops = &msyncfs_context_ops;

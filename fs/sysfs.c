@@ -146,9 +146,12 @@ static struct kobj_attribute msyncfs_feature_##name = __ATTR_RO(name)
 
 /* The pages of one msync(MS_SYNC) or fsync() are durable together. */
 MSYNCFS_FEATURE(one_record_msync);
+/* MSYNCFS_IOC_SET_ATOMIC, MSYNCFS_IOC_ROLLBACK, mount option atomic. */
+MSYNCFS_FEATURE(atomic_files);
 
 static struct attribute *msyncfs_feature_attrs[] = {
 	&msyncfs_feature_one_record_msync.attr,
+	&msyncfs_feature_atomic_files.attr,
 	NULL,
 };
 

@@ -20,9 +20,6 @@
 
 #include "fs.h"
 
-/* An index beyond which no map can have anything. */
-#define MSYNCFS_LAST_INDEX	(msyncfs_map_capacity(MSYNCFS_MAX_DEPTH) - 1)
-
 /* Dirtied besides the map: root block and neighbour, or pages; the inode. */
 #define MSYNCFS_EDGE_CREDITS	5
 
@@ -88,11 +85,11 @@ static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
 		kunmap_local(addr);
 		if (clean)
 			return 0;
-		if (!ext->blkno) {
-			err = msyncfs_resv_page(inode, folio->index);
-			if (err)
-				return err;
-		}
+	}
+	if (!ext->blkno || msyncfs_is_atomic(inode)) {
+		err = msyncfs_resv_page(inode, folio->index);
+		if (err)
+			return err;
 	}
 	folio_zero_segment(folio, from, to);
 	folio_mark_dirty(folio);
@@ -188,8 +185,15 @@ int msyncfs_truncate_blocks(struct inode *inode, u64 first)
 	return err;
 }
 
-/* May a truncation have ended early, in this life of the inode or before? */
-static bool msyncfs_unfinished(struct inode *inode)
+/**
+ * msyncfs_unfinished - may a truncation have ended early
+ * @inode: regular file
+ *
+ * Context: any.
+ * Return: true if there may be blocks beyond the end, of this life of the inode
+ * or one before.
+ */
+bool msyncfs_unfinished(struct inode *inode)
 {
 	return inode->i_nlink &&
 	       (test_bit(MSYNCFS_I_ORPHAN, &MSYNCFS_I(inode)->i_flags) ||
@@ -222,6 +226,12 @@ int msyncfs_prepare_extend(struct inode *inode)
 	loff_t size = i_size_read(inode);
 	int err;
 
+	if (msyncfs_is_atomic(inode)) {
+		mutex_lock(&mi->i_commit_lock);
+		err = msyncfs_atomic_extend(inode, size);
+		mutex_unlock(&mi->i_commit_lock);
+		return err;
+	}
 	if (msyncfs_unfinished(inode)) {
 		mutex_lock(&mi->i_commit_lock);
 		err = msyncfs_finish_truncate(inode);
@@ -326,7 +336,9 @@ int msyncfs_setsize(struct inode *inode, loff_t newsize)
 
 	inode_dio_wait(inode);
 	mutex_lock(&mi->i_commit_lock);
-	if (newsize > i_size_read(inode)) {
+	if (msyncfs_is_atomic(inode)) {
+		err = msyncfs_atomic_setsize(inode, newsize);
+	} else if (newsize > i_size_read(inode)) {
 		err = msyncfs_extend(inode, newsize);
 	} else {
 		err = msyncfs_shrink(inode, newsize, &next);
@@ -337,8 +349,16 @@ int msyncfs_setsize(struct inode *inode, loff_t newsize)
 	return err;
 }
 
-/* Pages that a range covers in part: their covered bytes read as zeros. */
-static int msyncfs_zero_edges(struct inode *inode, loff_t start, loff_t end)
+/**
+ * msyncfs_zero_edges - zero what a range covers of pages that it covers in part
+ * @inode: regular file
+ * @start: first byte
+ * @end: byte after the last one
+ *
+ * Context: as msyncfs_zero_partial().
+ * Return: 0 or a negative errno.
+ */
+int msyncfs_zero_edges(struct inode *inode, loff_t start, loff_t end)
 {
 	loff_t size = i_size_read(inode);
 	loff_t head = min_t(loff_t, end, round_up(start, PAGE_SIZE));

@@ -8,7 +8,9 @@
  * Lock order, outermost first. A function takes what stands below, never what
  * stands above, of what its caller holds:
  *
+ *	i_open_lock			[open, last close]
  *	inode->i_rwsem
+ *	  sb_internal			[commit of an atomic file: frozen?]
  *	  sbi->set_mutex		[msync of several files, for the three
  *					 locks of a file marked with a plus]
  *	  i_commit_lock +		[fsync, writepages, truncate, fallocate]
@@ -36,6 +38,7 @@
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/ktime.h>
+#include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
@@ -82,6 +85,7 @@ struct msyncfs_group;
  * @root_bh: the root block, pinned
  * @errors: what errors= says
  * @semantics: what msync= says
+ * @atomic: mount option atomic: every regular file is
  * @state: MSYNCFS_SB_* bits
  * @set_mutex: held by whoever locks or freezes several files (P6)
  * @txn_lock: guards @running and its counters
@@ -91,6 +95,11 @@ struct msyncfs_group;
  * @cutting: the one before it until its record is durable, else NULL
  * @commit_mutex: serialises cutting and writing of records; guards @seq,
  *	@head_pos, @failed, @retry
+ * @commit_wait: for @commit_mutex, or for a transaction to be durable
+ * @commit_expected: how many might wait for the running transaction soon: who did
+ *	when the last record was done, and who waited for that one
+ * @commit_ended: when that was, ns
+ * @commit_took: how long its write and flush took, ns
  * @durable_tid: every transaction up to this one is durable
  * @home_tid: every transaction up to this one is home and off the log
  * @started_tid: of every transaction up to this one, the record has been sent to
@@ -151,6 +160,7 @@ struct msyncfs_sb_info {
 	struct buffer_head	*root_bh;
 	enum msyncfs_errors	errors;
 	enum msyncfs_semantics	semantics;
+	bool			atomic;
 	unsigned long		state;
 	struct mutex		set_mutex;	/* locks of several files */
 
@@ -170,6 +180,10 @@ struct msyncfs_sb_info {
 
 	/* log: fs/log.c */
 	struct mutex		commit_mutex;
+	wait_queue_head_t	commit_wait;
+	unsigned int		commit_expected;
+	u64			commit_ended;
+	u64			commit_took;
 	u64			nonce;
 	u64			seq;		/* of the next record */
 	u64			head_pos;	/* where it goes, if it fits */
@@ -223,6 +237,8 @@ enum {
 	MSYNCFS_I_DIRTY,	/* times or attributes not yet in a transaction */
 	MSYNCFS_I_ORPHAN,	/* on the orphan list */
 	MSYNCFS_I_RESV_NEW,	/* i_rwsem: write(2) reserved its current page */
+	MSYNCFS_I_ATOMIC,	/* MSYNCFS_INODE_ATOMIC on disk */
+	MSYNCFS_I_SPILLED,	/* i_commit_lock: i_overlay names written blocks */
 };
 
 /**
@@ -246,7 +262,13 @@ enum {
  * @i_tid: last transaction that holds a change of this inode
  * @i_data_tid: the same, leaving out changes that fdatasync may ignore
  * @i_resv_lock: guards @i_resv and what hangs from it
- * @i_resv: reservations of dirty pages that have no block yet
+ * @i_resv: reservations of dirty pages that have no block yet; of an atomic
+ *	file, of all that are dirty or spilled
+ * @i_overlay: atomic files: what the next commit does to the map, see
+ *	fs/overlay.c; changed under @i_commit_lock, read under RCU
+ * @i_spilled: blocks in it
+ * @i_open_lock: guards @i_opens; held while the last close discards or commits
+ * @i_opens: open file descriptions, those that mappings hold included
  * @i_orphan: link in sbi->orphans
  * @i_parent: directories: inode number of the parent
  * @i_entries: directories: number of entries
@@ -273,6 +295,12 @@ struct msyncfs_inode_info {
 	spinlock_t		i_resv_lock;
 	struct xarray		i_resv;
 
+	/* atomic files: fs/overlay.c, fs/atomic.c */
+	struct maple_tree	i_overlay;
+	unsigned long		i_spilled;
+	struct mutex		i_open_lock;	/* @i_opens; the last close */
+	unsigned int		i_opens;
+
 	/* the rest of what is on disk */
 	struct list_head	i_orphan;
 	u64			i_parent;
@@ -290,6 +318,14 @@ static inline struct msyncfs_sb_info *MSYNCFS_SB(struct super_block *sb)
 static inline struct msyncfs_inode_info *MSYNCFS_I(struct inode *inode)
 {
 	return container_of(inode, struct msyncfs_inode_info, vfs_inode);
+}
+
+/* Does the file change on the device at msync and fsync only? */
+static inline bool msyncfs_is_atomic(struct inode *inode)
+{
+	return S_ISREG(inode->i_mode) &&
+	       (MSYNCFS_SB(inode->i_sb)->atomic ||
+		test_bit(MSYNCFS_I_ATOMIC, &MSYNCFS_I(inode)->i_flags));
 }
 
 static inline bool msyncfs_is_dead(struct msyncfs_sb_info *sbi)
@@ -337,12 +373,16 @@ struct msyncfs_image {
  * @file: who gets to know of errors, referenced; NULL: nobody
  * @first: first page
  * @last: last page, inclusive; before @first: none
+ * @whole: the file is atomic: capture all of it, whatever the range
+ * @nowait: nothing, rather than wait for the filesystem to thaw; of the first one
  */
 struct msyncfs_range {
 	struct inode		*inode;
 	struct file		*file;
 	pgoff_t			first;
 	pgoff_t			last;
+	bool			whole;
+	bool			nowait;
 };
 
 /**
@@ -362,6 +402,10 @@ struct msyncfs_range {
  * @incomplete: a page could not be taken for want of memory
  * @stored: at least one page had been stored to through a mapping
  * @changes: the map of the file changes with it
+ * @whole: of an atomic file, all of it, to become the file
+ * @pending: @whole, and the size or the map differs from what is committed
+ * @shadow: fs/shadow.c: the map that the file is to have, or NULL
+ * @resv: @whole: the reservations of the file as of the capture
  * @sent: completed as soon as the writes to fresh blocks are sent, or NULL
  * @error: why the record failed that held it, 0 while open or when durable
  * @ref: the caller and the transaction
@@ -382,6 +426,10 @@ struct msyncfs_capture {
 	bool			incomplete;
 	bool			stored;
 	bool			changes;
+	bool			whole;
+	bool			pending;
+	struct msyncfs_shadow	*shadow;
+	struct list_head	resv;
 	struct completion	*sent;
 	int			error;
 	refcount_t		ref;
@@ -394,7 +442,8 @@ struct msyncfs_capture {
  * @tid: transaction that it is part of
  * @credits: metadata blocks it may still dirty for the first time
  * @blocks: blocks it may still allocate (held in sbi->firm)
- * @claimed: blocks allocated whose inode reservations are ended by op_end
+ * @claimed: blocks taken, and still promised until the handle ends
+ * @kept: blocks whose promise ends with it; those of pages are more at times
  * @resv: the blocks are also counted in inode reservations
  * @nofs: to restore the allocation context
  */
@@ -404,6 +453,7 @@ struct msyncfs_op {
 	unsigned int		credits;
 	u64			blocks;
 	u64			claimed;
+	u64			kept;
 	bool			resv;
 	unsigned int		nofs;
 };
@@ -499,18 +549,27 @@ bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last);
 int msyncfs_checkpoint(struct super_block *sb);
 int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end);
 
-/* In fs/map.c */
+/* In fs/overlay.c */
 int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
 		       struct msyncfs_extent *ext);
+bool msyncfs_overlay_pending(struct inode *inode);
+
+/* In fs/atomic.c */
+int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
+		  unsigned long limit, unsigned long *nr);
 
 /* In fs/resv.c: reservations of dirty pages without a block */
 int msyncfs_resv_page(struct inode *inode, pgoff_t index);
 bool msyncfs_resv_test(struct inode *inode, pgoff_t index);
 void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last);
+void msyncfs_unreserve(struct super_block *sb, u64 nr);
 u64 msyncfs_resv_count(struct inode *inode, pgoff_t first, u64 nr);
 u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last);
 u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index);
 u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last);
+void msyncfs_resv_take(struct inode *inode, struct list_head *taken);
+void msyncfs_resv_return(struct inode *inode, struct list_head *taken);
+u64 msyncfs_resv_drop(struct list_head *taken);
 
 /* In fs/inode.c */
 void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data);
@@ -556,6 +615,7 @@ int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr);
 int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 		       bool datasync);
+int msyncfs_try_sync_inode(struct inode *inode);
 int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 
 /* In mm/invalidate.c */

@@ -229,8 +229,8 @@ struct msyncfs_disk_bitmap {
 #define MSYNCFS_MAX_DEPTH	5
 
 /* Inode flags. */
-#define MSYNCFS_INODE_ATOMIC	0x1
-#define MSYNCFS_INODE_FLAGS_ALL	0x0	/* those that this version knows */
+#define MSYNCFS_INODE_ATOMIC	0x1	/* changes at msync and fsync only */
+#define MSYNCFS_INODE_FLAGS_ALL	0x1	/* those that this version knows */
 
 #define MSYNCFS_SYMLINK_MAX	3583	/* bytes, without the NUL */
 

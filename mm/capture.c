@@ -92,6 +92,7 @@ struct msyncfs_capture *msyncfs_capture_alloc(struct inode *inode, gfp_t gfp)
 	INIT_LIST_HEAD(&cap->pool);
 	INIT_LIST_HEAD(&cap->images);
 	INIT_LIST_HEAD(&cap->list);
+	INIT_LIST_HEAD(&cap->resv);
 	refcount_set(&cap->ref, 1);
 	return cap;
 }
@@ -115,6 +116,10 @@ void msyncfs_capture_put(struct msyncfs_capture *cap)
 	if (!refcount_dec_and_test(&cap->ref))
 		return;
 	msyncfs_drop_images(&cap->images);
+	/* Of a capture that nothing was in. */
+	if (!list_empty(&cap->resv))
+		msyncfs_unreserve(cap->inode->i_sb,
+				  msyncfs_resv_drop(&cap->resv));
 	kfree(cap);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);
@@ -158,7 +163,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_publish);
  * @err: why; 0 if nobody needs to know
  *
  * They are dirty again, but for those truncated meanwhile, and the mapping
- * remembers the error for every open file description.
+ * remembers the error for every open file description. Pages of an atomic file
+ * get a reservation again if there is space.
  *
  * Context: takes folio locks.
  */
@@ -182,6 +188,9 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 		folio_lock(folio);
 		folio_clear_checked(folio);
 		if (folio->mapping) {
+			if (msyncfs_is_atomic(folio->mapping->host))
+				msyncfs_resv_page(folio->mapping->host,
+						  folio->index);
 			folio_mark_dirty(folio);
 			if (err)
 				mapping_set_error(folio->mapping, err);
@@ -421,6 +430,12 @@ static void msyncfs_capture_file(struct msyncfs_capture *cap,
 	unsigned int i;
 
 	cap->size = i_size_read(cap->inode);
+	if (cap->whole) {
+		cap->pending = msyncfs_overlay_pending(cap->inode);
+		msyncfs_capture_range(cap, 0, ULONG_MAX, limit, bitmap);
+		msyncfs_resv_take(cap->inode, &cap->resv);
+		return;
+	}
 	for (i = 0; i < cap->nr_ranges; i++) {
 		const struct msyncfs_range *r = &cap->ranges[i];
 
@@ -438,6 +453,8 @@ static unsigned long msyncfs_capture_count(const struct msyncfs_capture *cap,
 	unsigned long nr = 0;
 	unsigned int i;
 
+	if (cap->whole)
+		return msyncfs_count_dirty(cap->inode, 0, ULONG_MAX, limit);
 	for (i = 0; i < cap->nr_ranges && nr < limit; i++)
 		nr += msyncfs_count_dirty(cap->inode, cap->ranges[i].first,
 					  cap->ranges[i].last, limit - nr);
@@ -479,6 +496,7 @@ static int msyncfs_set_alloc(const struct msyncfs_range *ranges,
 			if (!cap)
 				return -ENOMEM;
 			cap->ranges = ranges;
+			cap->whole = ranges->whole;
 			list_add_tail(&cap->set, set);
 		}
 		cap->nr_ranges++;
@@ -536,7 +554,7 @@ static void msyncfs_set_trim(struct list_head *set, bool all)
 	list_for_each_entry_safe(cap, next, set, set) {
 		msyncfs_drop_images(&cap->pool);
 		cap->ranges = NULL;
-		if (all || !cap->nr) {
+		if (all || !(cap->nr || cap->pending)) {
 			list_del_init(&cap->set);
 			msyncfs_capture_put(cap);
 		}
@@ -572,11 +590,15 @@ static void msyncfs_set_capture(struct list_head *set, unsigned long limit,
 	}
 }
 
-/* Is any page dirty? */
+/* Is any page dirty, or is there anything else to commit of an atomic file? */
 static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
 			      unsigned int nr)
 {
 	for (; nr--; ranges++) {
+		if (ranges->whole &&
+		    (msyncfs_overlay_pending(ranges->inode) ||
+		     msyncfs_count_dirty(ranges->inode, 0, ULONG_MAX, 1)))
+			return true;
 		if (msyncfs_count_dirty(ranges->inode, ranges->first,
 					ranges->last, 1))
 			return true;
@@ -593,7 +615,8 @@ static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
  *	their own blocks to be written
  * @limit: take no more pages of a file than that, from its first range on
  * @set: empty; gets a capture, linked by its member set, for each file of which
- *	pages were taken
+ *	pages were taken, or that is to be captured as a whole and has something
+ *	else to commit
  *
  * The captures are the caller's to attach or redirty, and put.
  *

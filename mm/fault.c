@@ -46,7 +46,8 @@ static void msyncfs_folio_lock_stable(struct inode *inode, struct folio *folio)
  * @inode: file
  * @index: page
  *
- * The caller makes sure that a page over a hole has a reservation, fills it (it
+ * The caller makes sure that a page over a hole, and any page of an atomic file,
+ * has a reservation, fills it (it
  * need not be uptodate), marks it dirty and calls
  * msyncfs_folio_end(). In between it must not touch user memory other than with
  * page faults off (P3), and do no I/O (P2).
@@ -90,6 +91,7 @@ void msyncfs_folio_end(struct inode *inode, struct folio *folio)
 static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	bool atomic = msyncfs_is_atomic(inode);
 	struct msyncfs_extent ext;
 	int err;
 
@@ -98,17 +100,24 @@ static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
 	if (err)
 		return vmf_error(err);
 
+again:
 	/*
 	 * A page that turns out to be gone keeps its reservation: it is faulted
 	 * in again right away, or its file is truncated or closed.
 	 */
-	if (!ext.blkno) {
+	if (!ext.blkno || atomic) {
 		err = msyncfs_resv_page(inode, folio->index);
 		if (err)
 			return vmf_error(err);
 	}
 
 	msyncfs_folio_lock_stable(inode, folio);
+	if (atomic && !msyncfs_resv_test(inode, folio->index)) {
+		/* A capture has taken it over, for the page as it was. */
+		folio_unlock(folio);
+		up_read(&mi->i_freeze);
+		goto again;
+	}
 	if (folio->mapping != inode->i_mapping ||
 	    folio_pos(folio) >= i_size_read(inode)) {
 		folio_unlock(folio);

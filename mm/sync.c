@@ -65,6 +65,74 @@ static void msyncfs_unlock_files(struct msyncfs_range *ranges, unsigned int nr)
 		mutex_unlock(&sbi->set_mutex);
 }
 
+/* What there is to commit of atomic files. */
+enum msyncfs_atomics { MSYNCFS_NO_ATOMIC, MSYNCFS_ATOMIC_IDLE, MSYNCFS_ATOMIC };
+
+static enum msyncfs_atomics msyncfs_ranges_atomics(struct msyncfs_range *ranges,
+						   unsigned int nr)
+{
+	enum msyncfs_atomics found = MSYNCFS_NO_ATOMIC;
+
+	for (; nr--; ranges++) {
+		if (!msyncfs_is_atomic(ranges->inode))
+			continue;
+		found = MSYNCFS_ATOMIC_IDLE;
+		if (msyncfs_overlay_pending(ranges->inode) ||
+		    msyncfs_count_dirty(ranges->inode, 0, ULONG_MAX, 1))
+			return MSYNCFS_ATOMIC;
+	}
+	return found;
+}
+
+/*
+ * Keeps the filesystem from being frozen, *@held, or waits for it to thaw: unlike
+ * others, an atomic file may have dirty pages then. Returns false if there is
+ * nothing to capture, since nothing gets dirty on a frozen filesystem.
+ */
+static bool msyncfs_ranges_hold(struct msyncfs_range *ranges, unsigned int nr,
+				bool *held)
+{
+	struct super_block *sb = ranges->inode->i_sb;
+	enum msyncfs_atomics found = msyncfs_ranges_atomics(ranges, nr);
+
+	*held = found != MSYNCFS_NO_ATOMIC;
+	if (!*held || sb_start_intwrite_trylock(sb))
+		return true;
+	*held = found == MSYNCFS_ATOMIC && !ranges->nowait;
+	if (*held)
+		sb_start_intwrite(sb);
+	return *held;
+}
+
+static void msyncfs_ranges_end(struct msyncfs_range *ranges, unsigned int nr,
+			       bool held)
+{
+	msyncfs_unlock_files(ranges, nr);
+	if (held)
+		sb_end_intwrite(ranges->inode->i_sb);
+}
+
+/* Locks the files; false if there is nothing to capture, and they are not. */
+static bool msyncfs_ranges_start(struct msyncfs_range *ranges, unsigned int nr,
+				 bool *held)
+{
+	unsigned int i, whole;
+
+	for (;;) {
+		if (!msyncfs_ranges_hold(ranges, nr, held))
+			return false;
+		msyncfs_lock_files(ranges, nr);
+		/* Files become atomic, or are it no longer, under the lock. */
+		for (i = 0, whole = 0; i < nr; i++) {
+			ranges[i].whole = msyncfs_is_atomic(ranges[i].inode);
+			whole += ranges[i].whole;
+		}
+		if (!whole || *held)
+			return true;
+		msyncfs_ranges_end(ranges, nr, false);
+	}
+}
+
 /* The transaction after which all that is in the ranges is durable. */
 static u64 msyncfs_ranges_tid(const struct msyncfs_range *ranges,
 			      unsigned int nr, bool datasync)
@@ -85,14 +153,16 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 				 struct list_head *set, bool attrs)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(ranges->inode->i_sb);
+	bool held;
 	int err;
 
-	msyncfs_lock_files(ranges, nr);
+	if (!msyncfs_ranges_start(ranges, nr, &held))
+		return 0;
 	err = msyncfs_capture_set(ranges, nr, sbi->record_images / 2, ULONG_MAX,
 				  set);
 	if (!err && !list_empty(set))
 		err = msyncfs_attach_set(set, attrs);
-	msyncfs_unlock_files(ranges, nr);
+	msyncfs_ranges_end(ranges, nr, held);
 	return err;
 }
 
@@ -116,6 +186,9 @@ static int msyncfs_put_set(struct list_head *set, int err)
  * @ranges: sorted by inode, then by first page; at least one
  * @nr: how many
  * @datasync: leave out times and the like
+ *
+ * Of an atomic file all dirty pages count, and its size and holes; if the
+ * filesystem is frozen, they wait for the thaw.
  *
  * All dirty pages of all ranges become durable in one record, together with what
  * is needed to read them (G1, G2). Nothing dirty, and nothing of these inodes on
@@ -175,9 +248,11 @@ static void msyncfs_start_work(struct work_struct *work)
 	struct msyncfs_capture *cap;
 	unsigned int i;
 	LIST_HEAD(set);
-	int err;
+	int err = 0;
+	bool held;
 
-	msyncfs_lock_files(start->ranges, start->nr);
+	if (!msyncfs_ranges_start(start->ranges, start->nr, &held))
+		goto sent;
 	err = msyncfs_capture_set(start->ranges, start->nr,
 				  MSYNCFS_SB(sb)->record_images / 2, ULONG_MAX,
 				  &set);
@@ -185,7 +260,8 @@ static void msyncfs_start_work(struct work_struct *work)
 		cap->sent = &start->sent;
 	if (!err && !list_empty(&set))
 		err = msyncfs_attach_set(&set, false);
-	msyncfs_unlock_files(start->ranges, start->nr);
+	msyncfs_ranges_end(start->ranges, start->nr, held);
+sent:
 	start->err = msyncfs_put_set(&set, err);
 	complete_all(&start->sent);
 	/* What goes wrong from here on is known to the mappings. */
@@ -252,9 +328,14 @@ int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr)
 	LIST_HEAD(set);
 	int err;
 
-	for (i = 0; i < nr && dirty <= max; i++)
-		dirty += msyncfs_count_dirty(ranges[i].inode, ranges[i].first,
-					     ranges[i].last, max + 1);
+	for (i = 0; i < nr && dirty <= max; i++) {
+		bool whole = msyncfs_is_atomic(ranges[i].inode);
+
+		dirty += msyncfs_count_dirty(ranges[i].inode,
+					     whole ? 0 : ranges[i].first,
+					     whole ? ULONG_MAX : ranges[i].last,
+					     max + 1);
+	}
 	if (dirty > max)
 		return msyncfs_start_large(ranges, nr);
 
@@ -286,6 +367,26 @@ int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 	};
 
 	return msyncfs_sync_ranges(&range, 1, datasync);
+}
+
+/**
+ * msyncfs_try_sync_inode - make a file durable, unless the filesystem is frozen
+ * @inode: file
+ *
+ * For who must not wait for the thaw, which may wait for him.
+ *
+ * Context: as msyncfs_sync_ranges().
+ * Return: as msyncfs_sync_ranges(); 0 too if nothing has been done.
+ */
+int msyncfs_try_sync_inode(struct inode *inode)
+{
+	struct msyncfs_range range = {
+		.inode = inode,
+		.last = LLONG_MAX >> PAGE_SHIFT,
+		.nowait = true,
+	};
+
+	return msyncfs_sync_ranges(&range, 1, true);
 }
 
 /**

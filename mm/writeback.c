@@ -54,6 +54,31 @@ static int msyncfs_write_range(struct inode *inode,
 	return err;
 }
 
+/*
+ * An atomic file: nothing that writeback does may be seen after a crash. Pages
+ * stay dirty until they are in the way of others; then they go to blocks that no
+ * committed state refers to. A frozen filesystem takes no writes.
+ */
+static int msyncfs_write_atomic(struct inode *inode,
+				struct writeback_control *wbc, pgoff_t first,
+				pgoff_t last)
+{
+	struct super_block *sb = inode->i_sb;
+	unsigned long nr = 0;
+	int err = 0;
+
+	if (wbc->sync_mode == WB_SYNC_NONE && !wbc->for_kupdate &&
+	    sb_start_intwrite_trylock(sb)) {
+		err = msyncfs_spill(inode, first, last, wbc->nr_to_write, &nr);
+		sb_end_intwrite(sb);
+	}
+	wbc->nr_to_write -= nr;
+	/* So that the flusher does not come back at once. */
+	if (!nr)
+		wbc->pages_skipped++;
+	return err;
+}
+
 static int msyncfs_writepages(struct address_space *mapping,
 			      struct writeback_control *wbc)
 {
@@ -70,6 +95,11 @@ static int msyncfs_writepages(struct address_space *mapping,
 	if (wbc->nr_to_write <= 0)
 		return 0;
 
+	if (!background && msyncfs_is_atomic(inode)) {
+		wbc->pages_skipped++;
+		return 0;
+	}
+
 	mutex_lock(&mi->i_commit_lock);
 	if (wbc->range_cyclic) {
 		first = mapping->writeback_index;
@@ -77,7 +107,10 @@ static int msyncfs_writepages(struct address_space *mapping,
 			first = 0;
 		last = ULONG_MAX;
 	}
-	err = msyncfs_write_range(inode, wbc, first, last, background);
+	if (msyncfs_is_atomic(inode))
+		err = msyncfs_write_atomic(inode, wbc, first, last);
+	else
+		err = msyncfs_write_range(inode, wbc, first, last, background);
 	mutex_unlock(&mi->i_commit_lock);
 	return err;
 }

@@ -187,6 +187,8 @@ static const char *salvage_inode(struct fsck *fs,
 		return why;
 	di->h.level = 0;
 	memset(di->reserved, 0, sizeof(di->reserved));
+	if (!S_ISREG(mode))
+		di->flags = 0;
 	di->flags &= cpu_to_le32(MSYNCFS_INODE_FLAGS_ALL);
 	salvage_time(&di->atime_ns);
 	salvage_time(&di->mtime_ns);

@@ -42,6 +42,26 @@ struct msyncfs_msync {
 #define MSYNCFS_IOC_MSYNC	_IOW(MSYNCFS_IOC_MAGIC, 1, struct msyncfs_msync)
 
 /*
+ * Make a regular file atomic (1) or ordinary again (0): an atomic file changes on
+ * the device by msync and fsync alone, as a whole, and WHAT HAS NOT BEEN COMMITTED
+ * WHEN ITS LAST DESCRIPTOR AND MAPPING GO IS DISCARDED. The file must be open for
+ * writing (EBADF) and the caller its owner or privileged (EPERM); what it holds is
+ * committed first, and the change is durable on return. EINVAL: another number,
+ * or not a regular file. See Documentation/atomicity.rst.
+ */
+#define MSYNCFS_IOC_SET_ATOMIC	_IOW(MSYNCFS_IOC_MAGIC, 2, __u32)
+
+/* Is the file atomic (1)? Also by the mount option atomic. */
+#define MSYNCFS_IOC_GET_ATOMIC	_IOR(MSYNCFS_IOC_MAGIC, 3, __u32)
+
+/*
+ * Discard all that has changed in an atomic file since its last commit, whoever
+ * has changed it; that commit is durable on return. The file must be open for
+ * writing (EBADF). EINVAL: it is not atomic.
+ */
+#define MSYNCFS_IOC_ROLLBACK	_IO(MSYNCFS_IOC_MAGIC, 4)
+
+/*
  * Stop the filesystem where it is, as after the loss of the device: from then
  * on everything returns EIO, until it is unmounted. Number and flags are those
  * of XFS and ext4. Needs CAP_SYS_ADMIN.
