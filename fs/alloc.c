@@ -270,20 +270,24 @@ int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim);
 
 /**
- * msyncfs_claim_done - the promises of allocated blocks have been taken back
+ * msyncfs_claim_done - the promises of allocated blocks end
  * @sb: filesystem
- * @nr: blocks that were both taken and promised so far
+ * @claimed: blocks that were both taken and promised so far
+ * @kept: blocks whose promise ends: these, and what turns out not to be needed
  *
- * To be called after msyncfs_unreserve() and the like: until then the blocks
- * count once, not twice.
+ * In one step, so that a block never counts twice, nor as free.
+ *
+ * Context: may sleep on alloc_lock.
  */
-void msyncfs_claim_done(struct super_block *sb, u64 nr)
+void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 kept)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 
 	mutex_lock(&sbi->alloc_lock);
-	msyncfs_take(&sbi->claimed, nr);
+	msyncfs_take(&sbi->claimed, claimed);
+	msyncfs_take(&sbi->reserved, kept);
 	mutex_unlock(&sbi->alloc_lock);
+	wake_up_all(&sbi->alloc_wait);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_done);
 

@@ -45,8 +45,17 @@ static int msyncfs_atomic_home(struct inode *inode, struct msyncfs_image *img,
 	return err;
 }
 
-/* Blocks for all pages of a capture; those that are new enter the overlay. */
-static int msyncfs_atomic_homes(struct msyncfs_capture *cap)
+/**
+ * msyncfs_atomic_homes - find blocks for all pages of a capture
+ * @cap: capture of an atomic file
+ *
+ * Those that are new enter the overlay.
+ *
+ * Context: caller holds i_commit_lock; waits for commits, as msyncfs_firm().
+ * Return: 0, -ENOSPC, -ENOMEM, or the error of a map or a commit. Some pages may
+ * have their blocks then.
+ */
+int msyncfs_atomic_homes(struct msyncfs_capture *cap)
 {
 	struct inode *inode = cap->inode;
 	struct msyncfs_resv *hint = NULL;
@@ -70,22 +79,6 @@ static int msyncfs_atomic_homes(struct msyncfs_capture *cap)
 			return err;
 	}
 	return msyncfs_overlay_claim(inode, &cap->images, need);
-}
-
-/* Writes the pages of a capture, alone in @set, to their blocks in the overlay. */
-static int msyncfs_atomic_write(struct list_head *set)
-{
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	int err;
-
-	if (!cap->nr)
-		return 0;
-	err = msyncfs_fresh_write(set);
-	if (!err)
-		set_bit(MSYNCFS_I_SPILLED, &MSYNCFS_I(cap->inode)->i_flags);
-	return err;
 }
 
 /**
@@ -119,13 +112,14 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 	err = msyncfs_atomic_homes(cap);
 	if (!err) {
 		list_add(&cap->set, &set);
-		err = msyncfs_atomic_write(&set);
+		err = msyncfs_fresh_write(&set);
 		list_del_init(&cap->set);
 	}
 	if (err) {
 		/* Nothing is lost: it is the commit that has to succeed. */
 		msyncfs_capture_redirty(cap, 0);
 	} else {
+		set_bit(MSYNCFS_I_SPILLED, &MSYNCFS_I(inode)->i_flags);
 		msyncfs_capture_publish(cap);
 		*nr = cap->nr;
 	}
@@ -136,238 +130,19 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_spill);
 
 /* ---- commit -------------------------------------------------------------- */
 
-/* Bitmap blocks that a run of blocks, after others, touches. */
-static u64 msyncfs_count_groups(u64 blkno, u64 len, u64 *group)
-{
-	u64 first = div64_u64(blkno, MSYNCFS_GROUP_BLOCKS);
-	u64 last = div64_u64(blkno + len - 1, MSYNCFS_GROUP_BLOCKS);
-	u64 nr = last - first + (first != *group);
-
-	*group = last;
-	return nr;
-}
-
-/* Spilled pages: nodes on the way, bitmap blocks of new blocks and of old ones. */
-static int msyncfs_plan_spilled(struct inode *inode,
-				const struct msyncfs_extent *over,
-				struct msyncfs_plan *plan, u64 *groups)
-{
-	u64 at = over->index, end = over->index + over->len;
-	u64 new = U64_MAX, old = U64_MAX;
-	struct msyncfs_extent ext;
-	int err;
-
-	*groups += msyncfs_count_groups(over->blkno, over->len, &new);
-	for (; at < end; at += ext.len) {
-		err = msyncfs_map_committed(inode, at, end - at, &ext);
-		if (err)
-			return err;
-		if (ext.blkno)
-			*groups += msyncfs_count_groups(ext.blkno, ext.len,
-							&old);
-	}
-	return msyncfs_plan_run(inode, over->index, over->len, plan);
-}
-
-/*
- * A hole: what msyncfs_map_free() needs to make it in one go. A leaf that becomes
- * empty goes, and what goes is not in the record; so what counts are bitmap
- * blocks, leaves that stay, being cut at an end of the range or counted on by a
- * page that is reserved, and what is above them.
- */
-static int msyncfs_plan_hole(struct inode *inode, u64 first, u64 last,
-			     u64 *credits, u64 *groups)
-{
-	unsigned int depth = MSYNCFS_I(inode)->i_map_depth;
-	u64 at, leaf, group = U64_MAX, seen = U64_MAX, upper = U64_MAX;
-	struct msyncfs_extent ext;
-	int err;
-
-	/* The two ends, and what msyncfs_map_free() keeps back in each step. */
-	*credits += 2 + 5 * (depth + 1) + 8;
-	for (at = first; at <= last; at += ext.len) {
-		err = msyncfs_map_committed(inode, at, last - at + 1, &ext);
-		if (err)
-			return err;
-		if (!ext.blkno)
-			continue;
-		*groups += msyncfs_count_groups(ext.blkno, ext.len, &group);
-		/* A run may go across leaves. */
-		leaf = div64_u64(at + ext.len - 1, MSYNCFS_NODE_PTRS);
-		*groups += leaf - div64_u64(at, MSYNCFS_NODE_PTRS) +
-			   (leaf != seen);
-		seen = leaf;
-		leaf = div64_u64(leaf, MSYNCFS_NODE_PTRS);
-		if (leaf != upper)
-			*credits += depth + 1;
-		upper = leaf;
-	}
-	for (at = msyncfs_resv_next(inode, first, last); at <= last;
-	     at = msyncfs_resv_next(inode, at, last)) {
-		++*credits;
-		at = (div64_u64(at, MSYNCFS_NODE_PTRS) + 1) * MSYNCFS_NODE_PTRS;
-		if (at > last)
-			break;
-	}
-	return 0;
-}
-
-static int msyncfs_plan_overlay(struct inode *inode, struct msyncfs_plan *plan)
-{
-	u64 index, groups = 0;
-	struct msyncfs_extent over;
-	u64 credits = 0;
-	int err;
-
-	plan->leaf = U64_MAX;
-	for (index = 0; msyncfs_overlay_next(inode, index, MSYNCFS_LAST_INDEX,
-					     &over); index += over.len) {
-		index = over.index;
-		if (over.blkno) {
-			err = msyncfs_plan_spilled(inode, &over, plan, &groups);
-		} else {
-			plan->slack = MSYNCFS_PLAN_SLACK;
-			err = msyncfs_plan_hole(inode, index,
-						index + over.len - 1, &credits,
-						&groups);
-		}
-		if (err)
-			return err;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-	}
-	plan->bitmaps += groups;
-	plan->credits = min_t(u64, plan->credits + credits, UINT_MAX / 2);
-	return 0;
-}
-
 /**
- * msyncfs_atomic_plan - plan the commit of an atomic file that has an overlay
- * @cap: all of it
- * @plan: to add to
- *
- * Pages that need a block get it here: should it come to nothing they keep it, as
- * spilled pages do.
- *
- * Context: caller holds i_commit_lock; may wait for commits.
- * Return: 0 or a negative errno.
- */
-int msyncfs_atomic_plan(struct msyncfs_capture *cap, struct msyncfs_plan *plan)
-{
-	int err;
-
-	cap->changes = true;
-	err = msyncfs_atomic_homes(cap);
-	if (!err)
-		err = msyncfs_plan_overlay(cap->inode, plan);
-	plan->credits += 1 + (cap->copied ? cap->nr : 0);
-	return err;
-}
-
-/* The pointers first: then no node on their way is empty when holes are made. */
-static int msyncfs_apply_overlay(struct msyncfs_op *op, struct inode *inode)
-{
-	struct msyncfs_extent over;
-	u64 index, last, next;
-	int err;
-
-	for (index = 0; msyncfs_overlay_next(inode, index, MSYNCFS_LAST_INDEX,
-					     &over);
-	     index = over.index + over.len) {
-		if (!over.blkno)
-			continue;
-		err = msyncfs_fresh_switch(op, inode, over.index, over.len,
-					   over.blkno);
-		if (err)
-			return err;
-	}
-	for (index = 0; msyncfs_overlay_next(inode, index, MSYNCFS_LAST_INDEX,
-					     &over);
-	     index = over.index + over.len) {
-		if (over.blkno)
-			continue;
-		last = over.index + over.len - 1;
-		err = msyncfs_map_free(op, inode, over.index, last, &next);
-		if (!err && next <= last)
-			err = -ENOSPC;	/* the plan was too small */
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/**
- * msyncfs_atomic_apply - the overlay becomes part of the map
- * @op: open handle, with what msyncfs_atomic_plan() has asked for
+ * msyncfs_atomic_applied - the map has become that of the captured file
+ * @op: open handle of the operation that changed it
  * @cap: all of the file; its reservations end
  *
  * Context: caller holds i_commit_lock.
- * Return: 0, or the error of a map that is not what it was; the log has been
- * stopped then.
  */
-int msyncfs_atomic_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
+void msyncfs_atomic_applied(struct msyncfs_op *op, struct msyncfs_capture *cap)
 {
-	struct inode *inode = cap->inode;
-	int err;
-
-	err = msyncfs_apply_overlay(op, inode);
-	if (err) {
-		msyncfs_abort(op->sb, "a block map changed under a commit", err);
-		return err;
-	}
-	if (test_bit(MSYNCFS_I_SPILLED, &MSYNCFS_I(inode)->i_flags))
+	if (test_bit(MSYNCFS_I_SPILLED, &MSYNCFS_I(cap->inode)->i_flags))
 		msyncfs_op_preflush(op);
-	msyncfs_resv_drop(op->sb, &cap->resv);
-	msyncfs_claim_done(op->sb, msyncfs_overlay_clear(inode));
-	return 0;
-}
-
-/**
- * msyncfs_atomic_attach - commit an atomic file that is too much for a record
- * @set: a capture of all of it, and nothing else
- * @attrs: take along changed times and attributes too
- *
- * Its dirty pages are spilled, and the record holds only what makes them
- * visible.
- *
- * Context: as msyncfs_attach_set().
- * Return: as msyncfs_attach_set(); -EFBIG if even that is too much. The pages are
- * the caller's to make dirty then.
- */
-int msyncfs_atomic_attach(struct list_head *set, bool attrs)
-{
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct super_block *sb = cap->inode->i_sb;
-	bool written = false;
-	struct msyncfs_op op;
-	int err;
-
-	cap->copied = false;
-	do {
-		struct msyncfs_plan plan;
-
-		err = msyncfs_plan_set(set, &plan);
-		if (!err && plan.credits > MSYNCFS_SB(sb)->record_images)
-			err = -EFBIG;
-		if (!err && !written)
-			err = msyncfs_atomic_write(set);
-		if (err)
-			return err;
-		written = true;
-		err = msyncfs_attach_begin(set, &op, &plan);
-		if (err)
-			continue;
-		err = msyncfs_atomic_apply(&op, cap);
-		if (!err) {
-			msyncfs_attach_inode(&op, cap, attrs);
-			msyncfs_op_attach(&op, cap);
-			msyncfs_capture_publish(cap);
-		}
-		msyncfs_attach_end(set, &op, &plan);
-	} while (err == -EAGAIN);
-	return err;
+	op->kept += msyncfs_resv_drop(&cap->resv);
+	op->claimed += msyncfs_overlay_clear(cap->inode);
 }
 
 /* ---- size and holes ------------------------------------------------------- */
@@ -528,26 +303,32 @@ void msyncfs_atomic_open(struct inode *inode)
 	mutex_unlock(&mi->i_open_lock);
 }
 
-static void msyncfs_atomic_last(struct inode *inode)
+/*
+ * Nobody has the file open: what is not committed is discarded, or committed. If
+ * that fails the inode stays dirty, which keeps it in memory, and writeback tries
+ * again.
+ */
+static int msyncfs_atomic_last(struct inode *inode)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct super_block *sb = inode->i_sb;
 	int err;
 
 	if (!msyncfs_atomic_dirty(inode))
-		return;
+		return 0;
 	if (inode->i_nlink && !test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags)) {
 		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
 		if (err && !msyncfs_log_dead(MSYNCFS_SB(sb)))
-			msyncfs_err(sb, "inode %lu: closed, but not committed (%d)",
+			msyncfs_err(sb, "inode %lu: closed, but not committed yet (%d)",
 				    inode->i_ino, err);
-		return;
+		return err;
 	}
 	inode_lock(inode);
 	mutex_lock(&mi->i_commit_lock);
 	msyncfs_atomic_discard(inode);
 	mutex_unlock(&mi->i_commit_lock);
 	inode_unlock(inode);
+	return 0;
 }
 
 /**
@@ -564,35 +345,104 @@ static void msyncfs_atomic_last(struct inode *inode)
 int msyncfs_atomic_release(struct inode *inode, struct file *file)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	bool failed = false;
 
 	mutex_lock(&mi->i_open_lock);
-	if (!--mi->i_opens && msyncfs_is_atomic(inode))
-		msyncfs_atomic_last(inode);
-	mutex_unlock(&mi->i_open_lock);
-	return 0;
+	mi->i_opens--;
+	do {
+		if (!mi->i_opens && msyncfs_is_atomic(inode) &&
+		    msyncfs_atomic_last(inode))
+			failed = true;
+		mutex_unlock(&mi->i_open_lock);
+		/* For writeback to try again; now that it can have the lock. */
+		if (failed)
+			mark_inode_dirty(inode);
+		/* A truncation by name may have come to nothing for the lock. */
+		smp_mb();
+		if (failed || READ_ONCE(mi->i_opens) ||
+		    !msyncfs_is_atomic(inode) || !msyncfs_atomic_dirty(inode))
+			return 0;
+		mutex_lock(&mi->i_open_lock);
+	} while (true);
 }
 
 /**
- * msyncfs_atomic_unopened - a truncation of a file that nobody has open
- * @inode: atomic file, whose size has been set
+ * msyncfs_atomic_unopened - see to an atomic file that nobody may have open
+ * @inode: inode
+ * @wait: if the filesystem is frozen, wait for the thaw; else it stays dirty
  *
- * There will be no last close for it: it is a commit of its own.
+ * There may be no last close for what has been done to it: a truncation by name is
+ * a commit of its own; and what a last close could not commit is tried again.
  *
- * Context: caller holds i_rwsem, so who closes the file may be waiting for that
- * with i_open_lock held: then it came before the close.
+ * Context: caller may hold i_rwsem, so who closes the file may be waiting for that
+ * with i_open_lock held: then the closer looks again.
  * Return: 0 or a negative errno.
  */
-int msyncfs_atomic_unopened(struct inode *inode)
+int msyncfs_atomic_unopened(struct inode *inode, bool wait)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	bool again = true;
 	int err = 0;
 
-	if (!mutex_trylock(&mi->i_open_lock))
+	if (!msyncfs_is_atomic(inode) || !msyncfs_atomic_dirty(inode) ||
+	    msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return 0;
-	if (!mi->i_opens)
-		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
-	mutex_unlock(&mi->i_open_lock);
+	smp_mb();
+	if (mutex_trylock(&mi->i_open_lock)) {
+		again = !mi->i_opens;
+		if (again && wait)
+			err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
+		else if (again)
+			err = msyncfs_try_sync_inode(inode);
+		mutex_unlock(&mi->i_open_lock);
+	}
+	/* Only what is dirty to the VFS stays in memory, and comes here again. */
+	if (again && msyncfs_atomic_dirty(inode))
+		mark_inode_dirty(inode);
 	return err;
+}
+
+/**
+ * msyncfs_atomic_lost - say what leaves memory without having been committed
+ * @inode: inode that is being evicted
+ *
+ * Of a file that is atomic by the mount option alone: nobody has asked for it.
+ */
+void msyncfs_atomic_lost(struct inode *inode)
+{
+	if (msyncfs_is_atomic(inode) && msyncfs_atomic_dirty(inode) &&
+	    !test_bit(MSYNCFS_I_ATOMIC, &MSYNCFS_I(inode)->i_flags))
+		msyncfs_err(inode->i_sb,
+			    "inode %lu: could not be committed, is as it was before",
+			    inode->i_ino);
+}
+
+/**
+ * msyncfs_atomic_uncommitted - has any file something that is not committed?
+ * @sb: filesystem
+ *
+ * Context: takes spinlocks. A hint, unless nobody can write.
+ * Return: the number of one such inode, or 0.
+ */
+unsigned long msyncfs_atomic_uncommitted(struct super_block *sb)
+{
+	unsigned long ino = 0;
+	struct inode *inode;
+
+	spin_lock(&sb->s_inode_list_lock);
+	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
+		spin_lock(&inode->i_lock);
+		if (!(inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW)) &&
+		    msyncfs_is_atomic(inode) &&
+		    (msyncfs_overlay_pending(inode) ||
+		     mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY)))
+			ino = inode->i_ino;
+		spin_unlock(&inode->i_lock);
+		if (ino)
+			break;
+	}
+	spin_unlock(&sb->s_inode_list_lock);
+	return ino;
 }
 
 /* ---- the flag --------------------------------------------------------------- */
@@ -633,6 +483,8 @@ static int msyncfs_atomic_change(struct inode *inode, bool on, u64 *tid)
 	if (on)
 		err = msyncfs_reserve_dirty(inode);
 	if (!err && on)
+		err = msyncfs_resv_paths(inode);
+	if (!err && on)
 		set_bit(MSYNCFS_I_ATOMIC, &mi->i_flags);
 	else if (!err)
 		clear_bit(MSYNCFS_I_ATOMIC, &mi->i_flags);
@@ -653,7 +505,8 @@ static int msyncfs_atomic_change(struct inode *inode, bool on, u64 *tid)
  * commit of an atomic file, or goes the way of an ordinary one's.
  *
  * Context: sleeps for the device.
- * Return: 0 if it is durable; or a negative errno.
+ * Return: 0 if it is durable; or a negative errno. If it is only not known to be
+ * durable, it is in force all the same.
  */
 int msyncfs_atomic_set(struct inode *inode, bool on)
 {
@@ -665,6 +518,9 @@ int msyncfs_atomic_set(struct inode *inode, bool on)
 	inode_dio_wait(inode);
 	for (;;) {
 		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, false);
+		/* What O_DIRECT has written may be in the device's cache. */
+		if (!err)
+			err = msyncfs_dio_flush(inode);
 		if (err)
 			break;
 		mutex_lock(&mi->i_commit_lock);

@@ -118,8 +118,14 @@ static int msyncfs_plan_copied(struct msyncfs_capture *cap,
 	return 0;
 }
 
-/* Does the map change by more than the captured pages? */
-static bool msyncfs_overlaid(struct msyncfs_capture *cap)
+/**
+ * msyncfs_overlaid - does the map change by more than the captured pages?
+ * @cap: capture
+ *
+ * Context: caller holds i_commit_lock.
+ * Return: true if so.
+ */
+bool msyncfs_overlaid(struct msyncfs_capture *cap)
 {
 	return cap->whole && !mtree_empty(&MSYNCFS_I(cap->inode)->i_overlay);
 }
@@ -139,33 +145,44 @@ void msyncfs_plan_bitmaps(struct super_block *sb, struct msyncfs_plan *plan,
 				       MSYNCFS_SB(sb)->geo.bitmap_blocks);
 }
 
-/**
- * msyncfs_plan_set - plan the operation that attaches captures
- * @set: captures
- * @plan: to fill in
- *
- * Context: as msyncfs_attach_set(). Without waiting, and inside a handle, if it
- * has been called for them before.
- * Return: 0 or a negative errno.
+/*
+ * Plans the operation that attaches copied pages. Maps that an overlay changes are
+ * shadowed; should it come to nothing, msyncfs_shadow_free() is the caller's.
  */
-int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan)
+static int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan,
+			    unsigned int max)
 {
 	struct super_block *sb = NULL;
 	struct msyncfs_capture *cap;
-	int err;
+	unsigned int groups;
+	int err = 0;
 
 	memset(plan, 0, sizeof(*plan));
 	list_for_each_entry(cap, set, set) {
 		sb = cap->inode->i_sb;
-		if (msyncfs_overlaid(cap) || (cap->whole && !cap->copied))
-			err = msyncfs_atomic_plan(cap, plan);
-		else
+		if (msyncfs_overlaid(cap)) {
+			cap->changes = true;
+			plan->credits += 1 + cap->nr;
+			err = msyncfs_atomic_homes(cap);
+		} else {
 			err = msyncfs_plan_copied(cap, plan);
+		}
 		if (err)
 			return err;
 	}
 	msyncfs_plan_bitmaps(sb, plan, plan->blocks);
-	return 0;
+	list_for_each_entry(cap, set, set) {
+		if (!msyncfs_overlaid(cap) || plan->credits > max)
+			continue;
+		err = msyncfs_shadow_alloc(cap);
+		if (!err)
+			err = msyncfs_shadow_build(cap);
+		if (err)
+			return err;
+	}
+	err = msyncfs_shadow_groups(set, &groups);
+	plan->credits += groups;
+	return err;
 }
 
 /**
@@ -254,21 +271,25 @@ static int msyncfs_map_homes(struct msyncfs_op *op, struct msyncfs_capture *cap)
  * Also of those that had them before: a reservation made while the block appeared
  * is one too many.
  *
- * Context: may sleep on alloc_lock.
+ * Context: takes a spinlock.
+ * Return: blocks whose promise ends, for op->kept.
  */
-void msyncfs_release_resv(struct msyncfs_capture *cap)
+u64 msyncfs_release_resv(struct msyncfs_capture *cap)
 {
 	struct inode *inode = cap->inode;
 	struct msyncfs_image *img, *next;
 	struct msyncfs_run run;
+	u64 blocks = 0;
 
 	img = list_first_entry(&cap->images, struct msyncfs_image, list);
 	while (!msyncfs_cap_end(cap, img) &&
 	       !xa_empty(&MSYNCFS_I(inode)->i_resv)) {
 		next = msyncfs_next_run(cap, img, U64_MAX, &run);
-		msyncfs_resv_release(inode, run.index, run.index + run.len - 1);
+		blocks += msyncfs_resv_end(inode, run.index,
+					   run.index + run.len - 1);
 		img = next;
 	}
+	return blocks;
 }
 
 /**
@@ -305,105 +326,31 @@ static int msyncfs_attach_homes(struct msyncfs_op *op,
 {
 	int err = 0;
 
-	if (msyncfs_overlaid(cap))
-		return msyncfs_atomic_apply(op, cap);
-	if (cap->changes) {
+	if (cap->shadow) {
+		msyncfs_shadow_apply(op, cap);
+	} else if (cap->changes) {
 		err = msyncfs_alloc_homes(op, cap);
 		if (!err)
 			err = msyncfs_map_homes(op, cap);
-		/* Planned and paid for: only a bad map gets here. */
-		if (err)
-			msyncfs_abort(op->sb,
-				      "a block map changed under a commit", err);
 	}
-	return err;
-}
-
-/* Nobody reserves pages of the files whose maps change by an overlay, or again. */
-static void msyncfs_set_lock_apply(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-
-	list_for_each_entry(cap, set, set) {
-		cap->applying = msyncfs_overlaid(cap);
-		if (!cap->applying)
-			continue;
-		msyncfs_set_down_write(set, MSYNCFS_SB(cap->inode->i_sb),
-				       &MSYNCFS_I(cap->inode)->i_apply_sem);
-	}
-}
-
-static void msyncfs_set_unlock_apply(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-
-	list_for_each_entry_reverse(cap, set, set) {
-		if (cap->applying)
-			up_write(&MSYNCFS_I(cap->inode)->i_apply_sem);
-		cap->applying = false;
-	}
-}
-
-/**
- * msyncfs_attach_begin - begin the operation that attaches a set, as planned
- * @set: captures
- * @op: handle to fill in
- * @plan: what it is to be given
- *
- * On success i_apply_sem is held exclusively of the files that have an overlay,
- * and the plan is still true: pages that have been reserved meanwhile may count on
- * nodes that are to go. msyncfs_attach_end() is the reverse.
- *
- * Context: as msyncfs_op_begin_resv().
- * Return: 0; -EAGAIN if another plan is needed; or a negative errno.
- */
-int msyncfs_attach_begin(struct list_head *set, struct msyncfs_op *op,
-			 const struct msyncfs_plan *plan)
-{
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
-	struct msyncfs_plan again;
-	int err;
-
-	err = msyncfs_op_begin_resv(sbi->sb, op,
-				    min(plan->credits + plan->slack,
-					sbi->record_images), plan->blocks);
-	if (err || !plan->slack)
-		return err;
-	msyncfs_set_lock_apply(set);
-	err = msyncfs_plan_set(set, &again);
-	if (!err && (again.credits > op->credits || again.blocks > op->blocks))
-		err = -EAGAIN;
+	/* Planned and paid for: only a bad map gets here. */
 	if (err)
-		msyncfs_attach_end(set, op, plan);
+		msyncfs_abort(op->sb, "a block map changed under a commit", err);
 	return err;
-}
-
-/**
- * msyncfs_attach_end - end the operation that attaches a set
- * @set: captures
- * @op: from msyncfs_attach_begin()
- * @plan: as there
- */
-void msyncfs_attach_end(struct list_head *set, struct msyncfs_op *op,
-			const struct msyncfs_plan *plan)
-{
-	if (plan->slack)
-		msyncfs_set_unlock_apply(set);
-	msyncfs_op_end(op);
 }
 
 /* The log: copies of all pages and the metadata they need, in one record. */
 static int msyncfs_attach_copied(struct list_head *set,
 				 const struct msyncfs_plan *plan, bool attrs)
 {
-	struct msyncfs_capture *cap;
+	struct msyncfs_capture *cap = list_first_entry(set,
+						       struct msyncfs_capture,
+						       set);
 	struct msyncfs_op op;
 	int err;
 
-	err = msyncfs_attach_begin(set, &op, plan);
+	err = msyncfs_op_begin_resv(cap->inode->i_sb, &op, plan->credits,
+				    plan->blocks);
 	if (err)
 		return err;
 	list_for_each_entry(cap, set, set) {
@@ -411,14 +358,14 @@ static int msyncfs_attach_copied(struct list_head *set,
 		if (err)
 			break;
 		if (cap->whole)
-			msyncfs_resv_drop(op.sb, &cap->resv);
+			msyncfs_atomic_applied(&op, cap);
 		else
-			msyncfs_release_resv(cap);
+			op.kept += msyncfs_release_resv(cap);
 		msyncfs_attach_inode(&op, cap, attrs);
 		msyncfs_op_attach(&op, cap);
 		msyncfs_capture_publish(cap);
 	}
-	msyncfs_attach_end(set, &op, plan);
+	msyncfs_op_end(&op);
 	return err;
 }
 
@@ -511,26 +458,6 @@ static int msyncfs_attach_split(struct msyncfs_capture *cap, bool attrs)
 	return err;
 }
 
-/*
- * The one exception to G2: more than one record takes, and no fresh blocks to
- * write it to.
- */
-static int msyncfs_attach_split_set(struct list_head *set, bool attrs)
-{
-	struct msyncfs_capture *cap;
-	int err = 0;
-
-	list_for_each_entry(cap, set, set) {
-		/* Several files are several records, for all that is known. */
-		if (!list_is_singular(set) && list_is_first(&cap->set, set))
-			msyncfs_count_split(cap->inode, cap->nr);
-		err = msyncfs_attach_split(cap, attrs);
-		if (err)
-			break;
-	}
-	return err;
-}
-
 static void msyncfs_redirty_one(struct msyncfs_capture *cap, int err)
 {
 	if (cap->whole)
@@ -538,59 +465,50 @@ static void msyncfs_redirty_one(struct msyncfs_capture *cap, int err)
 	msyncfs_capture_redirty(cap, err);
 }
 
-/* One of a set that does not go into one record; undoes what it did on failure. */
-static int msyncfs_attach_one(struct msyncfs_capture *cap, bool attrs)
-{
-	LIST_HEAD(one);
-	int err;
-
-	list_add(&cap->set, &one);
-	if (cap->whole) {
-		err = msyncfs_atomic_attach(&one, attrs);
-		if (err)
-			msyncfs_redirty_one(cap, err);
-	} else {
-		err = msyncfs_attach_set(&one, attrs);
-	}
-	list_del_init(&cap->set);
-	return err;
-}
-
 /*
- * A set with an atomic file in it that is too large for a record with copies. An
- * atomic file is never split; several files are several records then.
+ * The one exception to G2: more than one record takes, and no fresh blocks to
+ * write it to. Of several files each is on its own, an atomic one whole. Makes the
+ * pages dirty again that could not be attached.
  */
-static int msyncfs_attach_each(struct list_head *set, bool attrs)
+static int msyncfs_attach_split_set(struct list_head *set, bool attrs)
 {
 	struct msyncfs_capture *cap, *next;
 	LIST_HEAD(done);
+	LIST_HEAD(one);
 	int err = 0;
 
-	if (!list_is_singular(set)) {
-		cap = list_first_entry(set, struct msyncfs_capture, set);
+	cap = list_first_entry(set, struct msyncfs_capture, set);
+	/* Several files are several records, for all that is known. */
+	if (!list_is_singular(set))
 		msyncfs_count_split(cap->inode, cap->nr);
-	}
 	list_for_each_entry_safe(cap, next, set, set) {
-		list_del_init(&cap->set);
+		list_move(&cap->set, &one);
+		if (!err && cap->whole)
+			err = msyncfs_attach_fresh(&one, attrs);
+		else if (!err)
+			err = msyncfs_attach_split(cap, attrs);
 		if (err)
 			msyncfs_redirty_one(cap, err);
-		else
-			err = msyncfs_attach_one(cap, attrs);
 		list_move_tail(&cap->set, &done);
 	}
 	list_splice(&done, set);
 	return err;
 }
 
-/* Is there still a cut? Pages once written are open for stores. */
+/*
+ * Can it be split? There must still be a cut, which pages once written are not,
+ * being open for stores; and an atomic file alone never is.
+ */
 static bool msyncfs_set_splittable(struct list_head *set)
 {
-	struct msyncfs_capture *cap;
-	struct msyncfs_image *first;
+	struct msyncfs_capture *cap = list_first_entry(set,
+						       struct msyncfs_capture,
+						       set);
+	struct msyncfs_image *first = msyncfs_set_first(set);
 
-	cap = list_first_entry(set, struct msyncfs_capture, set);
-	first = list_first_entry(&cap->images, struct msyncfs_image, list);
-	return first->writeback || first->page;
+	if (list_is_singular(set) && cap->whole)
+		return false;
+	return first && (first->writeback || first->page);
 }
 
 /**
@@ -614,14 +532,13 @@ int msyncfs_attach_set(struct list_head *set, bool attrs)
 						       struct msyncfs_capture,
 						       set);
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
-	bool atomic = false;
 	struct msyncfs_plan plan;
 	int err = 0;
+	bool fits;
 
 	lockdep_assert_held(&MSYNCFS_I(cap->inode)->i_commit_lock);
 
 	list_for_each_entry(cap, set, set) {
-		atomic |= cap->whole;
 		/* All of it or nothing. */
 		if (cap->whole && cap->incomplete)
 			err = -ENOMEM;
@@ -630,24 +547,20 @@ int msyncfs_attach_set(struct list_head *set, bool attrs)
 		goto out;
 	cap = list_first_entry(set, struct msyncfs_capture, set);
 	if (cap->copied) {
-		do {
-			err = msyncfs_plan_set(set, &plan);
-			if (err)
-				goto out;
-			if (plan.credits > sbi->record_images)
-				break;
+		err = msyncfs_plan_set(set, &plan, sbi->record_images);
+		fits = plan.credits <= sbi->record_images;
+		if (!err && fits)
 			err = msyncfs_attach_copied(set, &plan, attrs);
-		} while (err == -EAGAIN);
-		if (plan.credits <= sbi->record_images)
+		list_for_each_entry(cap, set, set)
+			msyncfs_shadow_free(cap);
+		if (err || fits)
 			goto out;
 		list_for_each_entry(cap, set, set)
 			cap->copied = false;
 	}
-	if (atomic)
-		return msyncfs_attach_each(set, attrs);
 	err = msyncfs_attach_fresh(set, attrs);
 	if ((err == -ENOSPC || err == -EFBIG) && msyncfs_set_splittable(set))
-		err = msyncfs_attach_split_set(set, attrs);
+		return msyncfs_attach_split_set(set, attrs);
 out:
 	if (err) {
 		list_for_each_entry(cap, set, set)

@@ -8,27 +8,31 @@
 
 #include "fs.h"
 
-/*
- * Pages that are stored to after holes have been planned may keep leaves of the
- * map that were to go; so many credits for these save another plan.
- */
-#define MSYNCFS_PLAN_SLACK	64U
-
 /**
  * struct msyncfs_plan - what captures need of the map, the allocator, the record
  * @blocks: blocks to allocate, for pages without one and for map nodes
  * @credits: blocks that go into the record at most
- * @bitmaps: bitmap blocks of what an overlay changes, at most
- * @slack: credits that are good to have besides
+ * @bitmaps: bitmap blocks, at most, besides those of @blocks
  * @leaf: last range of a leaf node looked at; its path is counted once
  */
 struct msyncfs_plan {
 	u64		blocks;
 	unsigned int	credits;
 	u64		bitmaps;
-	unsigned int	slack;
 	u64		leaf;
 };
+
+/* The first image of a set, if there is one. */
+static inline struct msyncfs_image *msyncfs_set_first(struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+
+	list_for_each_entry(cap, set, set)
+		if (cap->nr)
+			return list_first_entry(&cap->images,
+						struct msyncfs_image, list);
+	return NULL;
+}
 
 static inline bool msyncfs_cap_end(struct msyncfs_capture *cap,
 				   struct msyncfs_image *img)
@@ -39,27 +43,27 @@ static inline bool msyncfs_cap_end(struct msyncfs_capture *cap,
 /* In fs/attach.c */
 int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 		     struct msyncfs_plan *plan);
-int msyncfs_attach_begin(struct list_head *set, struct msyncfs_op *op,
-			 const struct msyncfs_plan *plan);
-void msyncfs_attach_end(struct list_head *set, struct msyncfs_op *op,
-			const struct msyncfs_plan *plan);
 void msyncfs_plan_bitmaps(struct super_block *sb, struct msyncfs_plan *plan,
 			  u64 blocks);
-int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan);
 u64 msyncfs_goal(struct inode *inode, u64 index);
-void msyncfs_release_resv(struct msyncfs_capture *cap);
+u64 msyncfs_release_resv(struct msyncfs_capture *cap);
+bool msyncfs_overlaid(struct msyncfs_capture *cap);
 void msyncfs_attach_inode(struct msyncfs_op *op, struct msyncfs_capture *cap,
 			  bool attrs);
 
 /* In fs/fresh.c */
 int msyncfs_fresh_write(struct list_head *set);
-int msyncfs_fresh_switch(struct msyncfs_op *op, struct inode *inode, u64 index,
-			 u64 len, u64 home);
 int msyncfs_attach_fresh(struct list_head *set, bool attrs);
 
+/* In fs/shadow.c */
+int msyncfs_shadow_groups(struct list_head *set, unsigned int *nr);
+int msyncfs_shadow_alloc(struct msyncfs_capture *cap);
+int msyncfs_shadow_build(struct msyncfs_capture *cap);
+void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap);
+void msyncfs_shadow_free(struct msyncfs_capture *cap);
+
 /* In fs/atomic.c */
-int msyncfs_atomic_plan(struct msyncfs_capture *cap, struct msyncfs_plan *plan);
-int msyncfs_atomic_apply(struct msyncfs_op *op, struct msyncfs_capture *cap);
-int msyncfs_atomic_attach(struct list_head *set, bool attrs);
+int msyncfs_atomic_homes(struct msyncfs_capture *cap);
+void msyncfs_atomic_applied(struct msyncfs_op *op, struct msyncfs_capture *cap);
 
 #endif /* MSYNCFS_FS_ATTACH_H */

@@ -41,6 +41,8 @@ static int msyncfs_fresh_firm(struct list_head *set,
 	memset(fresh, 0, sizeof(*fresh));
 	list_for_each_entry(cap, set, set) {
 		sb = cap->inode->i_sb;
+		if (cap->whole)
+			continue;
 		list_for_each_entry(img, &cap->images, list) {
 			img->home = 0;
 			if (msyncfs_resv_test(cap->inode, img->index))
@@ -64,7 +66,10 @@ static int msyncfs_fresh_firm(struct list_head *set,
 	return 0;
 }
 
-/* Gives back the fresh blocks of a set that could not be committed. */
+/*
+ * Gives back the fresh blocks of a set that could not be committed. An atomic file
+ * keeps its, as those of spilled pages.
+ */
 static void msyncfs_fresh_unclaim(struct list_head *set,
 				  const struct msyncfs_fresh *fresh)
 {
@@ -74,6 +79,8 @@ static void msyncfs_fresh_unclaim(struct list_head *set,
 
 	list_for_each_entry(cap, set, set) {
 		sb = cap->inode->i_sb;
+		if (cap->whole)
+			continue;
 		list_for_each_entry(img, &cap->images, list) {
 			if (img->home)
 				msyncfs_unclaim(sb, img->home, 1);
@@ -119,7 +126,8 @@ static int msyncfs_fresh_claim(struct list_head *set,
 	if (err)
 		return err;
 	list_for_each_entry(cap, set, set) {
-		err = msyncfs_fresh_claim_file(cap);
+		err = cap->whole ? msyncfs_atomic_homes(cap) :
+				   msyncfs_fresh_claim_file(cap);
 		if (err) {
 			msyncfs_fresh_unclaim(set, fresh);
 			break;
@@ -133,7 +141,7 @@ static int msyncfs_fresh_claim(struct list_head *set,
  * @set: captures, not empty
  *
  * Writes the copies, if there are; else the pages themselves, and a store to one
- * waits for that one's write.
+ * waits for that one's write. There may be no page at all.
  *
  * Context: waits for the device.
  * Return: 0 or the first error.
@@ -144,12 +152,11 @@ int msyncfs_fresh_write(struct list_head *set)
 						       struct msyncfs_capture,
 						       set);
 	struct completion *sent = cap->sent;
-	struct msyncfs_image *img;
+	struct msyncfs_image *img = msyncfs_set_first(set);
 	struct blk_plug plug;
 	struct msyncfs_io io;
 
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	msyncfs_io_init(&io, cap->inode->i_sb, !img->page);
+	msyncfs_io_init(&io, cap->inode->i_sb, img && !img->page);
 	blk_start_plug(&plug);
 	list_for_each_entry(cap, set, set) {
 		list_for_each_entry(img, &cap->images, list) {
@@ -166,21 +173,9 @@ int msyncfs_fresh_write(struct list_head *set)
 	return msyncfs_io_wait(&io, 0);
 }
 
-/**
- * msyncfs_fresh_switch - replace the blocks of a run of pages
- * @op: open handle
- * @inode: regular file
- * @index: first page
- * @len: pages
- * @home: claimed block of the first, the others follow it
- *
- * The old blocks are freed.
- *
- * Context: caller holds i_commit_lock.
- * Return: 0, or an error of the map, with part of it done.
- */
-int msyncfs_fresh_switch(struct msyncfs_op *op, struct inode *inode, u64 index,
-			 u64 len, u64 home)
+/* Replaces the blocks of a run of pages; the old ones are freed. */
+static int msyncfs_fresh_switch(struct msyncfs_op *op, struct inode *inode,
+				u64 index, u64 len, u64 home)
 {
 	struct msyncfs_extent ext;
 	u64 at = index;
@@ -220,32 +215,88 @@ static u64 msyncfs_fresh_run(struct msyncfs_capture *cap,
 	return len;
 }
 
-/*
- * Metadata blocks that switching the whole set dirties, and map nodes that it
- * allocates. Bitmap blocks: those of the fresh blocks and of the freed ones.
- */
-static int msyncfs_plan_fresh(struct list_head *set, struct msyncfs_plan *plan)
+/* The map nodes that switching a file's pages dirties, and allocates. */
+static int msyncfs_plan_fresh(struct msyncfs_capture *cap,
+			      struct msyncfs_plan *plan)
 {
-	struct super_block *sb = NULL;
-	struct msyncfs_capture *cap;
 	struct msyncfs_image *img;
-	u64 blocks = 0;
 	int err;
+
+	plan->leaf = U64_MAX;
+	list_for_each_entry(img, &cap->images, list) {
+		err = msyncfs_plan_run(cap->inode, img->index, 1, plan);
+		if (err)
+			return err;
+	}
+	/* Bitmap blocks: those of the fresh blocks and of the freed ones. */
+	plan->bitmaps += 2 * cap->nr;
+	return 0;
+}
+
+/*
+ * Plans the operation that makes a whole set visible, whose pages have their fresh
+ * blocks. If the record cannot hold it with the nodes of the maps, these are
+ * shadowed; those of atomic files always are.
+ */
+static int msyncfs_plan_switch(struct list_head *set, struct msyncfs_sb_info *sbi,
+			       struct msyncfs_plan *plan)
+{
+	unsigned int files = list_count_nodes(set);
+	bool wide, ordinary = false;
+	struct msyncfs_capture *cap;
+	u64 bitmaps = 0;	/* of shadows, at most */
+	int err = 0;
 
 	memset(plan, 0, sizeof(*plan));
 	list_for_each_entry(cap, set, set) {
-		sb = cap->inode->i_sb;
-		blocks += 2 * cap->nr;
-		plan->leaf = U64_MAX;
 		cap->changes = true;
-		list_for_each_entry(img, &cap->images, list) {
-			err = msyncfs_plan_run(cap->inode, img->index, 1, plan);
-			if (err)
-				return err;
+		if (cap->whole) {
+			if (msyncfs_overlaid(cap))
+				bitmaps = sbi->geo.bitmap_blocks;
+			continue;
 		}
-		plan->credits++;	/* the inode */
+		ordinary = true;
+		err = msyncfs_plan_fresh(cap, plan);
+		if (err)
+			return err;
 	}
-	msyncfs_plan_bitmaps(sb, plan, blocks + plan->blocks);
+	msyncfs_plan_bitmaps(sbi->sb, plan, plan->blocks);
+	plan->credits += files;	/* the inodes */
+	wide = ordinary && plan->credits + bitmaps > sbi->record_images;
+	if (wide) {
+		/* As long as it can be split, it must be certain to fit. */
+		if (files + sbi->geo.bitmap_blocks > sbi->record_images)
+			return -EFBIG;
+		plan->credits = files;
+		plan->blocks = 0;
+	}
+	list_for_each_entry(cap, set, set) {
+		if (cap->whole ? msyncfs_overlaid(cap) : wide)
+			err = msyncfs_shadow_alloc(cap);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+/* The fresh blocks of one file's pages get into its map. */
+static int msyncfs_fresh_switch_file(struct msyncfs_op *op,
+				     struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+	int err;
+	u64 len;
+
+	img = list_first_entry(&cap->images, struct msyncfs_image, list);
+	while (!msyncfs_cap_end(cap, img)) {
+		len = msyncfs_fresh_run(cap, img, U64_MAX);
+		err = msyncfs_fresh_switch(op, cap->inode, img->index, len,
+					   img->home);
+		if (err)
+			return err;
+		while (len--)
+			img = list_next_entry(img, list);
+	}
 	return 0;
 }
 
@@ -253,25 +304,22 @@ static int msyncfs_plan_fresh(struct list_head *set, struct msyncfs_plan *plan)
 static int msyncfs_fresh_publish_file(struct msyncfs_op *op,
 				      struct msyncfs_capture *cap, bool attrs)
 {
-	struct msyncfs_image *img;
-	u64 len;
-	int err;
+	int err = 0;
 
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	while (!msyncfs_cap_end(cap, img)) {
-		len = msyncfs_fresh_run(cap, img, U64_MAX);
-		err = msyncfs_fresh_switch(op, cap->inode, img->index, len,
-					   img->home);
-		if (err) {
-			msyncfs_abort(op->sb,
-				      "a block map changed under a commit", err);
-			return err;
-		}
-		while (len--)
-			img = list_next_entry(img, list);
+	if (cap->shadow)
+		msyncfs_shadow_apply(op, cap);
+	else if (!cap->whole)
+		err = msyncfs_fresh_switch_file(op, cap);
+	if (err) {
+		msyncfs_abort(op->sb, "a block map changed under a commit", err);
+		return err;
 	}
-	msyncfs_release_resv(cap);
-	msyncfs_claim_done(op->sb, cap->nr);
+	if (cap->whole) {
+		msyncfs_atomic_applied(op, cap);
+	} else {
+		op->kept += msyncfs_release_resv(cap);
+		op->claimed += cap->nr;
+	}
 	msyncfs_attach_inode(op, cap, attrs);
 	msyncfs_op_attach(op, cap);
 	msyncfs_capture_publish(cap);
@@ -295,8 +343,7 @@ static int msyncfs_fresh_publish(struct list_head *set,
 	if (err)
 		return err;
 	/* The blocks are used now, no longer promised. */
-	if (fresh->plain)
-		msyncfs_unreserve(op.sb, fresh->plain);
+	op.kept += fresh->plain;
 	list_for_each_entry(cap, set, set) {
 		err = msyncfs_fresh_publish_file(&op, cap, attrs);
 		if (err)
@@ -304,6 +351,31 @@ static int msyncfs_fresh_publish(struct list_head *set,
 	}
 	msyncfs_op_preflush(&op);
 	msyncfs_op_end(&op);
+	return err;
+}
+
+/* Writes the pages, then new nodes of the maps: writers wait for pages. */
+static int msyncfs_fresh_write_all(struct list_head *set,
+				   struct msyncfs_plan *plan)
+{
+	unsigned int groups;
+	struct msyncfs_capture *cap;
+	int err;
+
+	err = msyncfs_fresh_write(set);
+	if (err)
+		return err;
+	list_for_each_entry(cap, set, set) {
+		if (cap->whole && cap->nr)
+			set_bit(MSYNCFS_I_SPILLED,
+				&MSYNCFS_I(cap->inode)->i_flags);
+		if (cap->shadow)
+			err = msyncfs_shadow_build(cap);
+		if (err)
+			return err;
+	}
+	err = msyncfs_shadow_groups(set, &groups);
+	plan->credits += groups;
 	return err;
 }
 
@@ -332,8 +404,8 @@ static void msyncfs_set_unlock_dio(struct list_head *set)
  * @attrs: take along changed times and attributes too
  *
  * Context: as msyncfs_attach_set().
- * Return: 0; -ENOSPC and -EFBIG say that this way is not open: no blocks, or
- * metadata too large for one record. Pages still under writeback have not been
+ * Return: 0; -ENOSPC and -EFBIG say that this way is not open: no blocks, or more
+ * bitmap blocks than one record takes. Pages still under writeback have not been
  * written then. Or another negative errno.
  */
 int msyncfs_attach_fresh(struct list_head *set, bool attrs)
@@ -346,24 +418,23 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs)
 	struct msyncfs_plan plan;
 	int err;
 
-	err = msyncfs_plan_fresh(set, &plan);
-	if (err)
-		return err;
-	if (plan.credits > sbi->record_images)
-		return -EFBIG;
 	err = msyncfs_fresh_claim(set, &fresh);
 	if (err)
 		return err;
-	err = msyncfs_fresh_write(set);
+	err = msyncfs_plan_switch(set, sbi, &plan);
+	if (!err)
+		err = msyncfs_fresh_write_all(set, &plan);
+	if (!err && plan.credits > sbi->record_images)
+		err = -EFBIG;
 	if (!err) {
 		/* Frees blocks that O_DIRECT may be reading. */
 		msyncfs_set_lock_dio(set);
 		err = msyncfs_fresh_publish(set, &fresh, &plan, attrs);
 		msyncfs_set_unlock_dio(set);
 	}
-	if (err) {
-		if (!test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
-			msyncfs_fresh_unclaim(set, &fresh);
-	}
+	list_for_each_entry(cap, set, set)
+		msyncfs_shadow_free(cap);
+	if (err && !test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+		msyncfs_fresh_unclaim(set, &fresh);
 	return err;
 }

@@ -28,6 +28,10 @@ bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid);
 int msyncfs_op_init(struct msyncfs_sb_info *sbi);
 void msyncfs_op_exit(struct msyncfs_sb_info *sbi);
 
+struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
+				      u32 magic, u32 level, u64 owner);
+void msyncfs_block_forget(struct super_block *sb, u64 blkno);
+
 /* In fs/log.c */
 int msyncfs_log_start(struct super_block *sb);
 void msyncfs_log_stop(struct super_block *sb);
@@ -57,11 +61,15 @@ int msyncfs_map_free(struct msyncfs_op *op, struct inode *inode, u64 first,
 unsigned int msyncfs_map_missing(struct inode *inode, u64 index, int *err);
 unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
 					int *err);
+unsigned int msyncfs_map_path(struct inode *inode, u64 index, int *err);
 unsigned int msyncfs_map_credits(struct inode *inode, u64 index, u64 len);
 
 /* In fs/resv.c */
 struct msyncfs_resv;
 unsigned long msyncfs_resv_key(u64 index);
+u64 msyncfs_resv_nodes(const struct list_head *taken);
+int msyncfs_resv_paths(struct inode *inode);
+u64 msyncfs_resv_end(struct inode *inode, pgoff_t first, pgoff_t last);
 int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
 		     pgoff_t index, struct msyncfs_resv **hint);
 
@@ -78,7 +86,9 @@ void msyncfs_overlay_discard(struct inode *inode);
 int msyncfs_atomic_setsize(struct inode *inode, loff_t newsize);
 int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end);
 int msyncfs_atomic_extend(struct inode *inode, loff_t newsize);
-int msyncfs_atomic_unopened(struct inode *inode);
+int msyncfs_atomic_unopened(struct inode *inode, bool wait);
+void msyncfs_atomic_lost(struct inode *inode);
+unsigned long msyncfs_atomic_uncommitted(struct super_block *sb);
 int msyncfs_atomic_set(struct inode *inode, bool on);
 int msyncfs_atomic_rollback(struct inode *inode);
 void msyncfs_atomic_open(struct inode *inode);
@@ -89,14 +99,13 @@ int msyncfs_alloc_init(struct super_block *sb);
 void msyncfs_alloc_exit(struct super_block *sb);
 int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 		  u64 *len);
-void msyncfs_claim_done(struct super_block *sb, u64 nr);
+void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 kept);
 void msyncfs_claim_commit(struct msyncfs_op *op, u64 start, u64 len);
 void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len);
 int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 		  u64 *len);
 void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len);
 int msyncfs_reserve(struct super_block *sb, u64 nr);
-void msyncfs_unreserve(struct super_block *sb, u64 nr);
 int msyncfs_firm(struct super_block *sb, u64 nr, bool resv);
 void msyncfs_unfirm(struct super_block *sb, u64 nr, bool resv);
 void msyncfs_alloc_home(struct super_block *sb, u64 home_tid);

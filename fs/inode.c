@@ -39,10 +39,13 @@ static void msyncfs_inode_once(void *obj)
 	init_rwsem(&mi->i_dio_sem);
 	init_rwsem(&mi->i_freeze);
 	init_rwsem(&mi->i_map_sem);
-	init_rwsem(&mi->i_apply_sem);
 	spin_lock_init(&mi->i_resv_lock);
 	xa_init(&mi->i_resv);
-	mt_init_flags(&mi->i_overlay, MT_FLAGS_USE_RCU);
+	/*
+	 * ALLOC_RANGE not for the gaps, but for inner nodes that keep their
+	 * metadata out of their slots: mt_free_walk() takes it for a child.
+	 */
+	mt_init_flags(&mi->i_overlay, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU);
 	mutex_init(&mi->i_open_lock);
 	INIT_LIST_HEAD(&mi->i_orphan);
 }
@@ -383,8 +386,11 @@ int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	struct msyncfs_op op;
 	int err;
 
-	if (!test_bit(MSYNCFS_I_DIRTY, &mi->i_flags) || !inode->i_nlink)
+	if (!inode->i_nlink)
 		return 0;
+	err = msyncfs_atomic_unopened(inode, false);
+	if (err || !test_bit(MSYNCFS_I_DIRTY, &mi->i_flags))
+		return err;
 	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
 	if (err)
 		return err;
@@ -477,8 +483,10 @@ void msyncfs_evict_inode(struct inode *inode)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	bool good = mi->i_bh && !is_bad_inode(inode);
 
-	if (good && inode->i_nlink)
+	if (good && inode->i_nlink) {
 		msyncfs_settle_inode(inode);
+		msyncfs_atomic_lost(inode);
+	}
 	truncate_inode_pages_final(&inode->i_data);
 	msyncfs_overlay_discard(inode);
 	msyncfs_resv_release(inode, 0, ULONG_MAX);
@@ -564,8 +572,8 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	setattr_copy(idmap, inode, attr);
 	msyncfs_inode_dirty(&op, inode, false);
 	msyncfs_op_end(&op);
-	if ((attr->ia_valid & ATTR_SIZE) && msyncfs_is_atomic(inode))
-		err = msyncfs_atomic_unopened(inode);
+	if (attr->ia_valid & ATTR_SIZE)
+		err = msyncfs_atomic_unopened(inode, true);
 	return err;
 }
 

@@ -9,8 +9,11 @@
  * DOC: one commit
  *
  * All under commit_mutex, so that one record is on its way at a time; callers
- * that arrive meanwhile join the next one and share its flush.
+ * that arrive meanwhile join the next one and share its flush. Where several did,
+ * the next commit waits a moment for those that have just been served: they are
+ * likely to come again.
  *
+ * GATHER	waits for them: no longer than a quarter of what a record takes
  * LOCKED	no new handle opens; the open ones end (R1)
  * CUT		metadata blocks are copied; the next transaction opens, and
  *		everybody but the waiters for this one goes on
@@ -44,6 +47,12 @@
 
 #include "trace.h"
 #include "txn.h"
+
+/* Of the time that the last record took, a commit waits this part for others. */
+#define MSYNCFS_GATHER_PART	4
+/* Not if that is shorter than a sleep is worth, and no longer, in ns. */
+#define MSYNCFS_GATHER_MIN	(50 * NSEC_PER_USEC)
+#define MSYNCFS_GATHER_MAX	(5 * NSEC_PER_MSEC)
 
 /**
  * struct msyncfs_cut - a record between its cut and its end
@@ -397,13 +406,60 @@ static void msyncfs_log_done(struct msyncfs_sb_info *sbi,
 	msyncfs_txn_settle(cut->txn, 0);
 }
 
+/* Who will probably wait for the next record, and how long is that worth? */
+static void msyncfs_gather_expect(struct msyncfs_sb_info *sbi,
+				  struct msyncfs_txn *txn, u64 began)
+{
+	spin_lock(&sbi->txn_lock);
+	sbi->commit_expected = txn->callers + sbi->running->callers;
+	spin_unlock(&sbi->txn_lock);
+	sbi->commit_ended = ktime_get_ns();
+	sbi->commit_took = sbi->commit_ended - began;
+}
+
+/*
+ * Waits for callers that the last record was for to join the running transaction.
+ * If the last commit is long ago, or nobody else was there, this does nothing.
+ */
+static void msyncfs_gather(struct msyncfs_sb_info *sbi)
+{
+	u64 most = min_t(u64, sbi->commit_took / MSYNCFS_GATHER_PART,
+			 MSYNCFS_GATHER_MAX);
+	u64 gone = ktime_get_ns() - sbi->commit_ended;
+
+	lockdep_assert_held(&sbi->commit_mutex);
+
+	if (most < MSYNCFS_GATHER_MIN || gone >= most)
+		return;
+	wait_event_hrtimeout(sbi->txn_wait,
+			     READ_ONCE(sbi->running->callers) >=
+				     sbi->commit_expected ||
+			     msyncfs_log_dead(sbi),
+			     ns_to_ktime(most - gone));
+}
+
+/* Counts a caller that is going to wait for @tid. */
+static void msyncfs_gather_join(struct msyncfs_sb_info *sbi, u64 tid)
+{
+	bool last = false;
+
+	spin_lock(&sbi->txn_lock);
+	if (sbi->running->tid == tid)
+		last = ++sbi->running->callers == sbi->commit_expected;
+	spin_unlock(&sbi->txn_lock);
+	if (last)
+		wake_up_all(&sbi->txn_wait);
+}
+
 /* Writes a cut record, for the first time or again. */
 static int msyncfs_cut_commit(struct msyncfs_sb_info *sbi,
 			      struct msyncfs_cut *cut)
 {
+	u64 began;
 	int err;
 
 	err = msyncfs_log_place(sbi, cut);
+	began = ktime_get_ns();
 	if (!err) {
 		msyncfs_cut_seal(sbi, cut);
 		err = msyncfs_log_write(sbi, cut);
@@ -423,6 +479,7 @@ static int msyncfs_cut_commit(struct msyncfs_sb_info *sbi,
 				   MSYNCFS_COMMIT_DELAY);
 		return err;
 	}
+	msyncfs_gather_expect(sbi, cut->txn, began);
 	msyncfs_log_done(sbi, cut);
 	sbi->retry = NULL;
 	msyncfs_cut_end(sbi, cut);
@@ -494,6 +551,33 @@ static int msyncfs_commit_running(struct msyncfs_sb_info *sbi, u64 tid)
 	return msyncfs_cut_commit(sbi, cut);
 }
 
+static bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid)
+{
+	/* Pairs with the release in msyncfs_log_done(). */
+	return smp_load_acquire(&sbi->durable_tid) >= tid;
+}
+
+/*
+ * Waits until @tid is durable, and returns false then, or until it is the caller's
+ * turn to commit. Not in line for commit_mutex: who is done would wait behind who
+ * commits the next record, and would not be there to share the one after it.
+ */
+static bool msyncfs_commit_lock(struct msyncfs_sb_info *sbi, u64 tid)
+{
+	bool mine = false;
+
+	might_lock(&sbi->commit_mutex);
+	wait_event(sbi->commit_wait, msyncfs_durable(sbi, tid) ||
+		   (mine = mutex_trylock(&sbi->commit_mutex)));
+	return mine;
+}
+
+static void msyncfs_commit_unlock(struct msyncfs_sb_info *sbi)
+{
+	mutex_unlock(&sbi->commit_mutex);
+	wake_up_all(&sbi->commit_wait);
+}
+
 /**
  * msyncfs_commit - make a transaction durable
  * @sb: filesystem
@@ -509,18 +593,21 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	unsigned int nofs;
 	int err = 0;
 
-	/* Pairs with the release in msyncfs_log_done(). */
-	if (smp_load_acquire(&sbi->durable_tid) >= tid)
+	if (msyncfs_durable(sbi, tid))
 		return 0;
 	if (msyncfs_breaks(ACK) && !(current->flags & PF_WQ_WORKER)) {
 		msyncfs_commit_start(sb, tid);
 		return 0;
 	}
+	msyncfs_gather_join(sbi, tid);
 	nofs = memalloc_nofs_save();
-	mutex_lock(&sbi->commit_mutex);
-	if (sbi->durable_tid < tid)
-		err = msyncfs_commit_running(sbi, tid);
-	mutex_unlock(&sbi->commit_mutex);
+	if (msyncfs_commit_lock(sbi, tid)) {
+		if (sbi->durable_tid < tid) {
+			msyncfs_gather(sbi);
+			err = msyncfs_commit_running(sbi, tid);
+		}
+		msyncfs_commit_unlock(sbi);
+	}
 	memalloc_nofs_restore(nofs);
 	return err;
 }
@@ -550,8 +637,7 @@ void msyncfs_commit_start(struct super_block *sb, u64 tid)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	unsigned int fails = READ_ONCE(sbi->commit_fails);
 
-	/* Pairs with the release in msyncfs_log_done(). */
-	if (smp_load_acquire(&sbi->durable_tid) >= tid)
+	if (msyncfs_durable(sbi, tid))
 		return;
 	mod_delayed_work(sbi->wq, &sbi->commit_work, 0);
 	wait_event(sbi->txn_wait, msyncfs_commit_started(sbi, tid, fails));
@@ -587,6 +673,7 @@ int msyncfs_log_start(struct super_block *sb)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 
 	mutex_init(&sbi->commit_mutex);
+	init_waitqueue_head(&sbi->commit_wait);
 	sbi->wq = alloc_workqueue("msyncfs-%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0,
 				  sb->s_id);
 	return sbi->wq ? 0 : -ENOMEM;

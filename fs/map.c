@@ -13,10 +13,9 @@
 #include <kunit/visibility.h>
 #include <linux/math64.h>
 
-#include "fs.h"
+#include "map.h"
 
-/* Indexes that one pointer of level n + 1 covers: a node of level n holds. */
-static const u64 msyncfs_span[MSYNCFS_MAX_DEPTH + 1] = {
+const u64 msyncfs_span[MSYNCFS_MAX_DEPTH + 1] = {
 	1, 504, 254016, 128024064, 64524128256, 32520160641024,
 };
 
@@ -36,14 +35,6 @@ struct msyncfs_path {
 	unsigned int		slot[MSYNCFS_MAX_DEPTH + 2];
 };
 
-static __le64 *msyncfs_root_ptrs(struct inode *inode)
-{
-	struct msyncfs_disk_inode *di;
-
-	di = (struct msyncfs_disk_inode *)MSYNCFS_I(inode)->i_bh->b_data;
-	return di->ptr;
-}
-
 static __le64 *msyncfs_ptrs(const struct msyncfs_path *path, unsigned int level)
 {
 	if (level == path->top)
@@ -55,11 +46,6 @@ static unsigned int msyncfs_nr_ptrs(const struct msyncfs_path *path,
 				    unsigned int level)
 {
 	return level == path->top ? MSYNCFS_INODE_PTRS : MSYNCFS_NODE_PTRS;
-}
-
-static bool msyncfs_all_zero(const __le64 *ptr, unsigned int nr)
-{
-	return !memchr_inv(ptr, 0, nr * sizeof(*ptr));
 }
 
 static bool msyncfs_root_empty(struct inode *inode)
@@ -83,8 +69,17 @@ static int msyncfs_bad_map(struct inode *inode, u64 blkno, const char *why)
 	return -EFSCORRUPTED;
 }
 
-static struct buffer_head *msyncfs_read_node(struct inode *inode, u64 blkno,
-					     unsigned int level)
+/**
+ * msyncfs_read_node - read a node of a map
+ * @inode: whose map
+ * @blkno: block
+ * @level: that it must have
+ *
+ * Context: may sleep and do I/O.
+ * Return: the buffer, referenced; ERR_PTR(-EIO), ERR_PTR(-EUCLEAN) (logged).
+ */
+struct buffer_head *msyncfs_read_node(struct inode *inode, u64 blkno,
+				      unsigned int level)
 {
 	const struct msyncfs_disk_header *h;
 	struct buffer_head *bh;
@@ -147,7 +142,14 @@ static int msyncfs_path_walk(struct inode *inode, u64 index,
 
 /* ---- lookup ------------------------------------------------------------- */
 
-static int msyncfs_check_ptr(struct inode *inode, u64 ptr)
+/**
+ * msyncfs_check_ptr - check a pointer to data
+ * @inode: whose map
+ * @ptr: pointer, not that of a hole
+ *
+ * Return: 0, or -EUCLEAN (logged) if it leads out of the data area.
+ */
+int msyncfs_check_ptr(struct inode *inode, u64 ptr)
 {
 	u64 blkno = ptr & ~MSYNCFS_PTR_UNWRITTEN;
 
@@ -269,8 +271,14 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_committed);
 
 /* ---- counting ----------------------------------------------------------- */
 
-/* Depth that a map needs to hold @index, at least @depth. */
-static unsigned int msyncfs_depth_for(unsigned int depth, u64 index)
+/**
+ * msyncfs_depth_for - depth that a map needs to hold an index
+ * @depth: that it has
+ * @index: index
+ *
+ * Return: @depth or more, at most MSYNCFS_MAX_DEPTH even if that is too little.
+ */
+unsigned int msyncfs_depth_for(unsigned int depth, u64 index)
 {
 	while (depth < MSYNCFS_MAX_DEPTH &&
 	       index >= msyncfs_map_capacity(depth))
@@ -354,6 +362,28 @@ unsigned int msyncfs_map_missing(struct inode *inode, u64 index, int *err)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_missing);
 
 /**
+ * msyncfs_map_path - count the nodes that an index may need
+ * @inode: regular file
+ * @index: index (page of the file)
+ * @err: set to 0, or to -EFBIG when no map can hold @index
+ *
+ * All on its way, whether they are there or not; and those that growing the map to
+ * hold it makes for what is there.
+ *
+ * Context: i_map_sem held.
+ * Return: nodes, 0 on error.
+ */
+unsigned int msyncfs_map_path(struct inode *inode, u64 index, int *err)
+{
+	unsigned int depth = MSYNCFS_I(inode)->i_map_depth;
+	unsigned int to = msyncfs_depth_for(depth, index);
+
+	lockdep_assert_held(&MSYNCFS_I(inode)->i_map_sem);
+	*err = index < msyncfs_map_capacity(to) ? 0 : -EFBIG;
+	return *err ? 0 : to + to - depth;
+}
+
+/**
  * msyncfs_map_credits - credits for msyncfs_map_set() over a range
  * @inode: regular file or directory
  * @index: first index
@@ -395,12 +425,16 @@ static bool msyncfs_range_reserved(struct inode *inode, u64 first, u64 last)
 
 /* ---- changing pointers -------------------------------------------------- */
 
-/*
- * The inode block has the depth and the block count beside the pointers; they
- * are kept in step here, so that no record can hold one without the other.
+/**
+ * msyncfs_map_account - bring the inode's block up to date with its map
+ * @op: open handle with a credit for it
+ * @inode: inode
+ * @blocks: blocks that it has gained, or lost
+ *
+ * The block has the depth and the block count beside the pointers; they are kept
+ * in step here, so that no record can hold one without the other.
  */
-static void msyncfs_map_account(struct msyncfs_op *op, struct inode *inode,
-				s64 blocks)
+void msyncfs_map_account(struct msyncfs_op *op, struct inode *inode, s64 blocks)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct msyncfs_disk_inode *di;

@@ -178,6 +178,7 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 	op->credits = credits;
 	op->blocks = blocks;
 	op->claimed = 0;
+	op->kept = 0;
 	op->resv = resv;
 
 	if (blocks) {
@@ -260,8 +261,8 @@ void msyncfs_op_end(struct msyncfs_op *op)
 		wake_up_all(&sbi->txn_wait);
 	if (op->blocks)
 		msyncfs_unfirm(op->sb, op->blocks, op->resv);
-	if (op->claimed)
-		msyncfs_claim_done(op->sb, op->claimed);
+	if (op->claimed || op->kept)
+		msyncfs_claim_done(op->sb, op->claimed, op->kept);
 	if (work)
 		queue_delayed_work(sbi->wq, &sbi->commit_work,
 				   MSYNCFS_COMMIT_DELAY);
@@ -334,21 +335,21 @@ void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
 }
 
 /**
- * msyncfs_op_new - initialise a newly allocated metadata block
- * @op: open handle
- * @blkno: block
+ * msyncfs_block_new - initialise a block that is to become metadata
+ * @sb: filesystem
+ * @blkno: block, claimed or newly allocated
  * @magic: MSYNCFS_MAGIC_*
  * @level: for the header
  * @owner: inode number
  *
- * Return: the buffer, zeroed but for its header, dirty in @op and referenced
- * for the caller; ERR_PTR(-ENOMEM), or ERR_PTR(-EUCLEAN) if the block is in use
- * as metadata, whatever the bitmap says.
+ * Return: the buffer, zeroed but for its header, referenced for the caller;
+ * ERR_PTR(-ENOMEM), or ERR_PTR(-EUCLEAN) if the block is in use as metadata,
+ * whatever the bitmap says.
  */
-struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
-				   u32 level, u64 owner)
+struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
+				      u32 magic, u32 level, u64 owner)
 {
-	struct buffer_head *bh = sb_getblk(op->sb, blkno);
+	struct buffer_head *bh = sb_getblk(sb, blkno);
 
 	if (!bh)
 		return ERR_PTR(-ENOMEM);
@@ -357,7 +358,7 @@ struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
 		/* Somebody uses it: not to be changed under them. */
 		unlock_buffer(bh);
 		brelse(bh);
-		msyncfs_err(op->sb, "block %llu: free in the bitmap, but in use",
+		msyncfs_err(sb, "block %llu: free in the bitmap, but in use",
 			    blkno);
 		return ERR_PTR(-EFSCORRUPTED);
 	}
@@ -365,7 +366,43 @@ struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
 	set_buffer_uptodate(bh);
 	set_buffer_msyncfs_verified(bh);
 	unlock_buffer(bh);
-	msyncfs_op_dirty(op, bh);
+	return bh;
+}
+
+/**
+ * msyncfs_block_forget - a block is no longer metadata
+ * @sb: filesystem
+ * @blkno: block
+ */
+void msyncfs_block_forget(struct super_block *sb, u64 blkno)
+{
+	struct buffer_head *bh = sb_find_get_block(sb, blkno);
+
+	if (bh) {
+		clear_buffer_msyncfs_verified(bh);
+		clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
+		brelse(bh);
+	}
+}
+
+/**
+ * msyncfs_op_new - initialise a newly allocated metadata block
+ * @op: open handle
+ * @blkno: block
+ * @magic: MSYNCFS_MAGIC_*
+ * @level: for the header
+ * @owner: inode number
+ *
+ * Return: as msyncfs_block_new(); the buffer is dirty in @op.
+ */
+struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
+				   u32 level, u64 owner)
+{
+	struct buffer_head *bh;
+
+	bh = msyncfs_block_new(op->sb, blkno, magic, level, owner);
+	if (!IS_ERR(bh))
+		msyncfs_op_dirty(op, bh);
 	return bh;
 }
 
@@ -382,13 +419,9 @@ void msyncfs_op_forget(struct msyncfs_op *op, u64 blkno)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
 	struct msyncfs_txn *txn = msyncfs_op_txn(op);
-	struct buffer_head *bh = sb_find_get_block(op->sb, blkno);
+	struct buffer_head *bh;
 
-	if (bh) {
-		clear_buffer_msyncfs_verified(bh);
-		clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
-		brelse(bh);
-	}
+	msyncfs_block_forget(op->sb, blkno);
 	bh = xa_erase(&txn->meta, blkno);
 	if (!bh)
 		return;

@@ -6,8 +6,9 @@
  * is fs/atomic.c's business.
  *
  * It is a tree from ranges of indexes to values. The value 0 is a hole: what
- * the map has there is to be freed. Any other is the block of one page, which
- * is claimed in the allocator and in no bitmap: the page is spilled. What is
+ * the map has there is to be freed. Any other says on which blocks pages are, by
+ * the distance from index to block, which is one for all of a run: these blocks
+ * are claimed in the allocator and in no bitmap, the pages are spilled. What is
  * not in the tree is as the map says.
  *
  * A page that is spilled again goes to the same block: nothing committed refers
@@ -20,8 +21,20 @@
 
 #include "fs.h"
 
-/* Entries that one look at the tree goes through at most. */
-#define MSYNCFS_OVERLAY_STEPS	4096
+/* Added to the distance from index to block, so that it is positive. */
+#define MSYNCFS_OVERLAY_BIAS	(1ULL << 57)
+
+static void *msyncfs_overlay_entry(u64 index, u64 blkno)
+{
+	return xa_mk_value(MSYNCFS_OVERLAY_BIAS + blkno - index);
+}
+
+static u64 msyncfs_overlay_blkno(void *entry, u64 index)
+{
+	u64 value = xa_to_value(entry);
+
+	return value ? value - MSYNCFS_OVERLAY_BIAS + index : 0;
+}
 
 /**
  * msyncfs_overlay_next - find the next entry of the overlay
@@ -29,7 +42,7 @@
  * @index: where to begin
  * @last: last index to look at, inclusive, at most MSYNCFS_LAST_INDEX
  * @ext: what is found, cut to the range: a hole, or pages on blocks that follow
- *	each other
+ *	each other; the next may continue it
  *
  * Context: any.
  * Return: false if there is nothing in the range.
@@ -38,7 +51,6 @@ bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
 			  struct msyncfs_extent *ext)
 {
 	MA_STATE(mas, &MSYNCFS_I(inode)->i_overlay, index, index);
-	unsigned int steps = MSYNCFS_OVERLAY_STEPS;
 	void *entry;
 
 	if (index > last || mtree_empty(mas.tree))
@@ -51,15 +63,8 @@ bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
 	}
 	ext->index = max_t(u64, index, mas.index);
 	ext->len = min_t(u64, last, mas.last) - ext->index + 1;
-	ext->blkno = xa_to_value(entry);
+	ext->blkno = msyncfs_overlay_blkno(entry, ext->index);
 	ext->unwritten = false;
-	while (ext->blkno && steps--) {
-		entry = mas_next(&mas, last);
-		if (!entry || mas.index != ext->index + ext->len ||
-		    xa_to_value(entry) != ext->blkno + ext->len)
-			break;
-		ext->len++;
-	}
 	rcu_read_unlock();
 	return true;
 }
@@ -124,10 +129,26 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_lookup);
 static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 				  void *entry)
 {
+	struct maple_tree *mt = &MSYNCFS_I(inode)->i_overlay;
+	MA_STATE(mas, mt, first, first);
+
 	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);
 
-	WARN_ON_ONCE(mtree_store_range(&MSYNCFS_I(inode)->i_overlay, first,
-				       last, entry, GFP_NOFS | __GFP_NOFAIL));
+	/* What continues a run, or a hole, is part of it. */
+	rcu_read_lock();
+	if (entry && first) {
+		mas_set(&mas, first - 1);
+		if (mas_walk(&mas) == entry)
+			first = mas.index;
+	}
+	if (entry && last < MSYNCFS_LAST_INDEX) {
+		mas_set(&mas, last + 1);
+		if (mas_walk(&mas) == entry)
+			last = mas.last;
+	}
+	rcu_read_unlock();
+	WARN_ON_ONCE(mtree_store_range(mt, first, last, entry,
+				       GFP_NOFS | __GFP_NOFAIL));
 }
 
 /* Gives the blocks of spilled pages back; their reservations are others' to end. */
@@ -146,6 +167,16 @@ static void msyncfs_overlay_unclaim(struct inode *inode, u64 first, u64 last)
 	}
 }
 
+static void msyncfs_overlay_spill(struct inode *inode, u64 index, u64 blkno,
+				  u64 len)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+
+	msyncfs_overlay_store(inode, index, index + len - 1,
+			      msyncfs_overlay_entry(index, blkno));
+	WRITE_ONCE(mi->i_spilled, mi->i_spilled + len);
+}
+
 /**
  * msyncfs_overlay_claim - give pages that are to be spilled a block each
  * @inode: atomic file
@@ -161,8 +192,8 @@ static void msyncfs_overlay_unclaim(struct inode *inode, u64 first, u64 last)
  */
 int msyncfs_overlay_claim(struct inode *inode, struct list_head *images, u64 nr)
 {
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	u64 start = 0, len = 0, goal = inode->i_ino + 1;
+	u64 index = 0, blkno = 0, run = 0;
 	struct super_block *sb = inode->i_sb;
 	struct msyncfs_image *img;
 	int err;
@@ -178,18 +209,30 @@ int msyncfs_overlay_claim(struct inode *inode, struct list_head *images, u64 nr)
 		if (!len) {
 			err = msyncfs_claim(sb, goal, nr, &start, &len);
 			if (err) {
+				if (run)
+					msyncfs_overlay_spill(inode, index,
+							      blkno, run);
 				msyncfs_unfirm(sb, nr, true);
 				return err;
 			}
 		}
-		msyncfs_overlay_store(inode, img->index, img->index,
-				      xa_mk_value(start));
-		WRITE_ONCE(mi->i_spilled, mi->i_spilled + 1);
+		/* Pages that follow each other enter together. */
+		if (run && (img->index != index + run ||
+			    start != blkno + run)) {
+			msyncfs_overlay_spill(inode, index, blkno, run);
+			run = 0;
+		}
+		if (!run) {
+			index = img->index;
+			blkno = start;
+		}
+		run++;
 		img->home = start++;
 		goal = start;
 		len--;
 		nr--;
 	}
+	msyncfs_overlay_spill(inode, index, blkno, run);
 	return 0;
 }
 

@@ -9,6 +9,8 @@
  * as many for nodes as the first page found missing. That stays enough: the map
  * only gains nodes while a page is reserved, since fs/map.c removes none that
  * lead to a leaf with an entry (i_map_sem is held from counting to entering).
+ * An atomic file's commit may remove nodes, or write all on a page's way anew
+ * (fs/shadow.c): so there they are all promised, be they missing or not.
  * The first leaf has two entries, because only the pages from 448 on need it:
  * the others have their pointers in the inode as long as it has no nodes.
  */
@@ -123,7 +125,9 @@ static int msyncfs_resv_try(struct inode *inode, pgoff_t index,
 	int err, used;
 
 	if (!xa_load(&mi->i_resv, msyncfs_resv_key(index))) {
-		meta = msyncfs_map_missing_locked(inode, index, &err);
+		meta = msyncfs_is_atomic(inode) ?
+		       msyncfs_map_path(inode, index, &err) :
+		       msyncfs_map_missing_locked(inode, index, &err);
 		if (err)
 			return err;
 		nr += meta;
@@ -144,8 +148,7 @@ static int msyncfs_resv_try(struct inode *inode, pgoff_t index,
  *
  * Does nothing for a page that is reserved already.
  *
- * Context: perhaps under the page's folio lock; takes i_apply_sem and i_map_sem
- * shared, may read
+ * Context: perhaps under the page's folio lock; takes i_map_sem shared, may read
  * map nodes, never waits for a commit (P4).
  * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EUCLEAN, -EFBIG.
  */
@@ -160,14 +163,11 @@ int msyncfs_resv_page(struct inode *inode, pgoff_t index)
 	new = kzalloc(sizeof(*new), GFP_NOFS);
 	if (!new)
 		return -ENOMEM;
-	/* Not while a commit frees nodes that this one would count on. */
-	down_read(&mi->i_apply_sem);
 	down_read(&mi->i_map_sem);
 	do {
 		err = msyncfs_resv_try(inode, index, &new);
 	} while (err == -EAGAIN);
 	up_read(&mi->i_map_sem);
-	up_read(&mi->i_apply_sem);
 	kfree(new);
 	return err;
 }
@@ -207,16 +207,15 @@ static u64 msyncfs_resv_clear(struct msyncfs_resv *r, unsigned int from,
 }
 
 /**
- * msyncfs_resv_release - end the reservations of a range
+ * msyncfs_resv_end - the reservations of a range end
  * @inode: regular file
  * @first: first page
  * @last: last page, inclusive; ULONG_MAX for all that follow
  *
- * To be called when the pages have got their blocks, or are dropped.
- *
- * Context: may sleep on alloc_lock. Cheap when nothing is reserved.
+ * Context: takes a spinlock. Cheap when nothing is reserved.
+ * Return: blocks whose promise the caller has to take back.
  */
-void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
+u64 msyncfs_resv_end(struct inode *inode, pgoff_t first, pgoff_t last)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct msyncfs_resv *r;
@@ -225,7 +224,7 @@ void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
 	u64 blocks = 0;
 
 	if (xa_empty(&mi->i_resv))
-		return;
+		return 0;
 	spin_lock(&mi->i_resv_lock);
 	xa_for_each_range(&mi->i_resv, key, r, msyncfs_resv_key(first),
 			  msyncfs_resv_key(last)) {
@@ -237,6 +236,21 @@ void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
 		}
 	}
 	spin_unlock(&mi->i_resv_lock);
+	return blocks;
+}
+
+/**
+ * msyncfs_resv_release - end the reservations of pages that are dropped
+ * @inode: regular file
+ * @first: first page
+ * @last: last page, inclusive; ULONG_MAX for all that follow
+ *
+ * Context: may sleep on alloc_lock. Cheap when nothing is reserved.
+ */
+void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
+{
+	u64 blocks = msyncfs_resv_end(inode, first, last);
+
 	if (blocks)
 		msyncfs_unreserve(inode->i_sb, blocks);
 }
@@ -370,6 +384,54 @@ u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_blocks);
 
 /**
+ * msyncfs_resv_paths - promise all nodes on the way of each reserved page
+ * @inode: regular file that becomes atomic
+ *
+ * Context: caller keeps everybody else from changing reservations; takes
+ * i_map_sem shared.
+ * Return: 0, -ENOSPC, -EFBIG. More may have been promised than needed then.
+ */
+int msyncfs_resv_paths(struct inode *inode)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_resv *r;
+	unsigned int nodes;
+	unsigned long key;
+	int err = 0;
+	u64 last;
+
+	down_read(&mi->i_map_sem);
+	xa_for_each(&mi->i_resv, key, r) {
+		last = msyncfs_resv_base(key) +
+		       find_last_bit(r->pages, MSYNCFS_NODE_PTRS);
+		nodes = msyncfs_map_path(inode, last, &err);
+		if (!err && nodes > r->meta)
+			err = msyncfs_reserve(inode->i_sb, nodes - r->meta);
+		if (err)
+			break;
+		r->meta = max(r->meta, nodes);
+	}
+	up_read(&mi->i_map_sem);
+	return err;
+}
+
+/**
+ * msyncfs_resv_nodes - map nodes that reservations have promised
+ * @taken: from msyncfs_resv_take()
+ *
+ * Return: how many.
+ */
+u64 msyncfs_resv_nodes(const struct list_head *taken)
+{
+	struct msyncfs_resv *r;
+	u64 nodes = 0;
+
+	list_for_each_entry(r, taken, list)
+		nodes += r->meta;
+	return nodes;
+}
+
+/**
  * msyncfs_resv_take - a capture takes over all reservations of a file
  * @inode: atomic file
  * @taken: empty; gets them
@@ -448,12 +510,11 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_return);
 
 /**
  * msyncfs_resv_drop - the captured pages have their blocks
- * @sb: filesystem
  * @taken: from msyncfs_resv_take(); empty afterwards
  *
- * Context: may sleep on alloc_lock.
+ * Return: blocks whose promise the caller has to take back.
  */
-void msyncfs_resv_drop(struct super_block *sb, struct list_head *taken)
+u64 msyncfs_resv_drop(struct list_head *taken)
 {
 	struct msyncfs_resv *r, *next;
 	u64 blocks = 0;
@@ -463,8 +524,7 @@ void msyncfs_resv_drop(struct super_block *sb, struct list_head *taken)
 		blocks += r->nr + r->meta;
 		kfree(r);
 	}
-	if (blocks)
-		msyncfs_unreserve(sb, blocks);
+	return blocks;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_drop);
 

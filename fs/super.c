@@ -572,11 +572,21 @@ static int msyncfs_make_rw(struct super_block *sb, struct fs_context *fc)
 	return err;
 }
 
-static int msyncfs_make_ro(struct super_block *sb)
+static int msyncfs_make_ro(struct super_block *sb, struct fs_context *fc)
 {
 	int err = sync_filesystem(sb);
+	unsigned long ino;
 
-	return err ?: msyncfs_empty_log(sb);
+	if (err)
+		return err;
+	/* It could be neither committed nor, in larger amounts, kept. */
+	ino = msyncfs_atomic_uncommitted(sb);
+	if (ino) {
+		errorf(fc, "msyncfs: inode %lu: has changes that are not committed",
+		       ino);
+		return -EBUSY;
+	}
+	return msyncfs_empty_log(sb);
 }
 
 static int msyncfs_reconfigure(struct fs_context *fc)
@@ -593,7 +603,7 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 		return -EINVAL;
 	}
 	if (ro && !sb_rdonly(sb))
-		err = msyncfs_make_ro(sb);
+		err = msyncfs_make_ro(sb, fc);
 	else if (!ro && sb_rdonly(sb))
 		err = msyncfs_make_rw(sb, fc);
 	else

@@ -16,6 +16,7 @@
  * @active: handles open
  * @promised: credits of open handles not used yet
  * @nr: blocks in @meta and @data
+ * @callers: how many wait for it to be durable
  * @locked: being cut; no handle may open
  * @preflush: it makes blocks visible that were written outside the log (R3)
  * @meta: home block -> buffer, referenced
@@ -30,6 +31,7 @@ struct msyncfs_txn {
 	unsigned int		active;
 	unsigned int		promised;
 	unsigned int		nr;
+	unsigned int		callers;
 	bool			locked;
 	bool			preflush;
 	struct xarray		meta;

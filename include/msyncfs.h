@@ -20,7 +20,6 @@
  *	      mapping->invalidate_lock
  *	        i_freeze +		[excl. capture; shared: store, write]
  *	          folio lock
- *	      i_apply_sem +		[excl. commit of an atomic file]
  *	      i_map_sem
  *	        sbi->alloc_lock
  *	sbi->commit_mutex		[msyncfs_commit(); never inside a handle]
@@ -96,6 +95,11 @@ struct msyncfs_group;
  * @cutting: the one before it until its record is durable, else NULL
  * @commit_mutex: serialises cutting and writing of records; guards @seq,
  *	@head_pos, @failed, @retry
+ * @commit_wait: for @commit_mutex, or for a transaction to be durable
+ * @commit_expected: how many might wait for the running transaction soon: who did
+ *	when the last record was done, and who waited for that one
+ * @commit_ended: when that was, ns
+ * @commit_took: how long its write and flush took, ns
  * @durable_tid: every transaction up to this one is durable
  * @home_tid: every transaction up to this one is home and off the log
  * @started_tid: of every transaction up to this one, the record has been sent to
@@ -176,6 +180,10 @@ struct msyncfs_sb_info {
 
 	/* log: fs/log.c */
 	struct mutex		commit_mutex;
+	wait_queue_head_t	commit_wait;
+	unsigned int		commit_expected;
+	u64			commit_ended;
+	u64			commit_took;
 	u64			nonce;
 	u64			seq;		/* of the next record */
 	u64			head_pos;	/* where it goes, if it fits */
@@ -259,8 +267,6 @@ enum {
  * @i_overlay: atomic files: what the next commit does to the map, see
  *	fs/overlay.c; changed under @i_commit_lock, read under RCU
  * @i_spilled: blocks in it
- * @i_apply_sem: held exclusively while a commit puts it into the map; shared by
- *	who reserves a page
  * @i_open_lock: guards @i_opens; held while the last close discards or commits
  * @i_opens: open file descriptions, those that mappings hold included
  * @i_orphan: link in sbi->orphans
@@ -292,8 +298,7 @@ struct msyncfs_inode_info {
 	/* atomic files: fs/overlay.c, fs/atomic.c */
 	struct maple_tree	i_overlay;
 	unsigned long		i_spilled;
-	struct rw_semaphore	i_apply_sem;
-	struct mutex		i_open_lock;
+	struct mutex		i_open_lock;	/* @i_opens; the last close */
 	unsigned int		i_opens;
 
 	/* the rest of what is on disk */
@@ -369,6 +374,7 @@ struct msyncfs_image {
  * @first: first page
  * @last: last page, inclusive; before @first: none
  * @whole: the file is atomic: capture all of it, whatever the range
+ * @nowait: nothing, rather than wait for the filesystem to thaw; of the first one
  */
 struct msyncfs_range {
 	struct inode		*inode;
@@ -376,6 +382,7 @@ struct msyncfs_range {
 	pgoff_t			first;
 	pgoff_t			last;
 	bool			whole;
+	bool			nowait;
 };
 
 /**
@@ -397,7 +404,7 @@ struct msyncfs_range {
  * @changes: the map of the file changes with it
  * @whole: of an atomic file, all of it, to become the file
  * @pending: @whole, and the size or the map differs from what is committed
- * @applying: i_apply_sem of the file is held for it
+ * @shadow: fs/shadow.c: the map that the file is to have, or NULL
  * @resv: @whole: the reservations of the file as of the capture
  * @sent: completed as soon as the writes to fresh blocks are sent, or NULL
  * @error: why the record failed that held it, 0 while open or when durable
@@ -421,7 +428,7 @@ struct msyncfs_capture {
 	bool			changes;
 	bool			whole;
 	bool			pending;
-	bool			applying;
+	struct msyncfs_shadow	*shadow;
 	struct list_head	resv;
 	struct completion	*sent;
 	int			error;
@@ -435,7 +442,8 @@ struct msyncfs_capture {
  * @tid: transaction that it is part of
  * @credits: metadata blocks it may still dirty for the first time
  * @blocks: blocks it may still allocate (held in sbi->firm)
- * @claimed: blocks allocated whose inode reservations are ended by op_end
+ * @claimed: blocks taken, and still promised until the handle ends
+ * @kept: blocks whose promise ends with it; those of pages are more at times
  * @resv: the blocks are also counted in inode reservations
  * @nofs: to restore the allocation context
  */
@@ -445,6 +453,7 @@ struct msyncfs_op {
 	unsigned int		credits;
 	u64			blocks;
 	u64			claimed;
+	u64			kept;
 	bool			resv;
 	unsigned int		nofs;
 };
@@ -553,13 +562,14 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 int msyncfs_resv_page(struct inode *inode, pgoff_t index);
 bool msyncfs_resv_test(struct inode *inode, pgoff_t index);
 void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last);
+void msyncfs_unreserve(struct super_block *sb, u64 nr);
 u64 msyncfs_resv_count(struct inode *inode, pgoff_t first, u64 nr);
 u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last);
 u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index);
 u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last);
 void msyncfs_resv_take(struct inode *inode, struct list_head *taken);
 void msyncfs_resv_return(struct inode *inode, struct list_head *taken);
-void msyncfs_resv_drop(struct super_block *sb, struct list_head *taken);
+u64 msyncfs_resv_drop(struct list_head *taken);
 
 /* In fs/inode.c */
 void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data);
@@ -605,6 +615,7 @@ int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr);
 int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 		       bool datasync);
+int msyncfs_try_sync_inode(struct inode *inode);
 int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 
 /* In mm/invalidate.c */

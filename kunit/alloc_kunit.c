@@ -234,7 +234,7 @@ static void alloc_claim_commit(struct kunit *test)
 	msyncfs_claim_commit(&op, start, 20);
 	msyncfs_unreserve(fx->sb, 20);
 	/* Promised and taken: the blocks count once. */
-	msyncfs_claim_done(fx->sb, 20);
+	msyncfs_claim_done(fx->sb, 20, 0);
 	msyncfs_op_end(&op);
 	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), fx->free - 20);
 	commit_and_checkpoint(test);

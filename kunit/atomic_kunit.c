@@ -677,42 +677,17 @@ static void atomic_nospace(struct kunit *test)
 	expect_settled(test, fx, false);
 }
 
-/*
- * More metadata than a record takes: an atomic file is never split, so the commit
- * fails, with everything as it was.
- */
-static void atomic_too_wide(struct kunit *test)
-{
-	struct atomic_fixture *fx = setup(test, MSYNCFS_FAKE_CACHE, NULL);
-	struct inode *inode = file_inode(fx->file);
-	unsigned int i;
-
-	for (i = 0; i < 70; i++)
-		files_write(test, fx->file, i * MSYNCFS_NODE_PTRS, 1, 2);
-	KUNIT_EXPECT_EQ(test, files_sync(fx->file), -EFBIG);
-	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 70);
-	KUNIT_EXPECT_EQ(test, fx->sbi->nr_split, 0);
-	KUNIT_EXPECT_EQ(test, spill(fx), 0);
-	KUNIT_EXPECT_EQ(test, files_sync(fx->file), -EFBIG);
-	for (i = 0; i < 70; i++)
-		files_expect(test, fx->file, i * MSYNCFS_NODE_PTRS, 1, 2);
-	KUNIT_EXPECT_EQ(test, msyncfs_atomic_rollback(inode), 0);
-	KUNIT_EXPECT_EQ(test, differs(fx, &fx->old), -1);
-	expect_settled(test, fx, true);
-}
-
 /* ---- several files at once ----------------------------------------------------- */
 
 static const struct set_row {
 	const char	*name;
 	unsigned int	pages;	/* of each of the two files */
 	bool		spilled;
-	bool		split;
 } set_rows[] = {
-	{ "one record", 5, false, false },
-	{ "one record, spilled", 5, true, false },
-	{ "too large", 50, false, true },
-	{ "too large, spilled", 50, true, true },
+	{ "copied", 5, false },
+	{ "copied, spilled", 5, true },
+	{ "fresh", 50, false },
+	{ "fresh, spilled", 50, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(set, set_rows, name);
@@ -738,7 +713,7 @@ static void atomic_set_of_files(struct kunit *test)
 	set_pages(test, fx, 1, row->pages, 2);
 	files_write(test, g, 0, row->pages, 2);
 	KUNIT_EXPECT_EQ(test, msyncfs_sync_ranges(ranges, 2, true), 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->nr_split, row->split);
+	KUNIT_EXPECT_EQ(test, fx->sbi->nr_split, 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
 	msyncfs_fake_close(fx->fake, g);
 	crash(test, fx, 0);
@@ -902,7 +877,6 @@ static struct kunit_case atomic_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(atomic_power, change_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE(atomic_nospace),
-	KUNIT_CASE(atomic_too_wide),
 	KUNIT_CASE_PARAM(atomic_set_of_files, set_gen_params),
 	KUNIT_CASE(atomic_cost),
 	KUNIT_CASE(atomic_mapping),

@@ -812,6 +812,46 @@ static void capture_mapping(struct kunit *test)
 	flush_delayed_fput();
 }
 
+/*
+ * A device stores to a page that it has pinned, without a fault: the page is
+ * captured as it is, and dirty again when the device is done.
+ */
+static void capture_pinned(struct kunit *test)
+{
+	struct cap_fixture *fx = test->priv;
+	unsigned long addr;
+	struct page *page;
+	u8 *data;
+
+	files_write(test, fx->file, 0, 2, 1);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	addr = kunit_vm_mmap(test, fx->file, 0, 2 * PAGE_SIZE,
+			     PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	KUNIT_ASSERT_NE(test, addr, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(addr, 1, FOLL_WRITE, &page), 1);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 1);
+	data = page_address(page);
+	memset(data, 2, PAGE_SIZE / 2);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	memset(data, 2, PAGE_SIZE);
+	unpin_user_pages_dirty_lock(&page, 1, true);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 1);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_invalidate(file_inode(fx->file), 0, 1), 0);
+	files_expect(test, fx->file, 0, 1, 2);
+
+	/* For good, it is refused. */
+	KUNIT_EXPECT_LT(test, pin_user_pages_fast(addr, 1, FOLL_WRITE |
+						  FOLL_LONGTERM, &page), 0);
+	vm_munmap(addr, 2 * PAGE_SIZE);
+	flush_delayed_fput();
+}
+
 static struct kunit_case cap_cases[] = {
 	KUNIT_CASE_PARAM(capture_range, range_gen_params),
 	KUNIT_CASE(capture_is_a_copy),
@@ -825,6 +865,7 @@ static struct kunit_case cap_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(capture_cut, cut_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE(capture_mapping),
+	KUNIT_CASE(capture_pinned),
 	{}
 };
 

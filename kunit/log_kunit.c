@@ -323,6 +323,7 @@ static void log_group(struct kunit *test)
 	for (tries = 0; tries < 1000 && running_blocks(fx->sbi) < 2; tries++)
 		msleep(20);
 	mutex_unlock(&fx->sbi->commit_mutex);
+	wake_up_all(&fx->sbi->commit_wait);
 	for (i = 0; i < 2; i++) {
 		wait_for_completion(&s[i].done);
 		KUNIT_EXPECT_EQ(test, s[i].err, 0);

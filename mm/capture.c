@@ -118,7 +118,8 @@ void msyncfs_capture_put(struct msyncfs_capture *cap)
 	msyncfs_drop_images(&cap->images);
 	/* Of a capture that nothing was in. */
 	if (!list_empty(&cap->resv))
-		msyncfs_resv_drop(cap->inode->i_sb, &cap->resv);
+		msyncfs_unreserve(cap->inode->i_sb,
+				  msyncfs_resv_drop(&cap->resv));
 	kfree(cap);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);

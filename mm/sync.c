@@ -40,8 +40,6 @@ static void msyncfs_lock_files(struct msyncfs_range *ranges, unsigned int nr)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(ranges->inode->i_sb);
 	unsigned int i;
 
-	for (i = 0; i < nr; i++)
-		ranges[i].whole = msyncfs_is_atomic(ranges[i].inode);
 	if (ranges[0].inode == ranges[nr - 1].inode) {
 		mutex_lock(&MSYNCFS_I(ranges->inode)->i_commit_lock);
 		return;
@@ -91,8 +89,8 @@ static enum msyncfs_atomics msyncfs_ranges_atomics(struct msyncfs_range *ranges,
  * others, an atomic file may have dirty pages then. Returns false if there is
  * nothing to capture, since nothing gets dirty on a frozen filesystem.
  */
-static bool msyncfs_ranges_start(struct msyncfs_range *ranges, unsigned int nr,
-				 bool *held)
+static bool msyncfs_ranges_hold(struct msyncfs_range *ranges, unsigned int nr,
+				bool *held)
 {
 	struct super_block *sb = ranges->inode->i_sb;
 	enum msyncfs_atomics found = msyncfs_ranges_atomics(ranges, nr);
@@ -100,16 +98,39 @@ static bool msyncfs_ranges_start(struct msyncfs_range *ranges, unsigned int nr,
 	*held = found != MSYNCFS_NO_ATOMIC;
 	if (!*held || sb_start_intwrite_trylock(sb))
 		return true;
-	*held = found == MSYNCFS_ATOMIC;
+	*held = found == MSYNCFS_ATOMIC && !ranges->nowait;
 	if (*held)
 		sb_start_intwrite(sb);
 	return *held;
 }
 
-static void msyncfs_ranges_end(struct msyncfs_range *ranges, bool held)
+static void msyncfs_ranges_end(struct msyncfs_range *ranges, unsigned int nr,
+			       bool held)
 {
+	msyncfs_unlock_files(ranges, nr);
 	if (held)
 		sb_end_intwrite(ranges->inode->i_sb);
+}
+
+/* Locks the files; false if there is nothing to capture, and they are not. */
+static bool msyncfs_ranges_start(struct msyncfs_range *ranges, unsigned int nr,
+				 bool *held)
+{
+	unsigned int i, whole;
+
+	for (;;) {
+		if (!msyncfs_ranges_hold(ranges, nr, held))
+			return false;
+		msyncfs_lock_files(ranges, nr);
+		/* Files become atomic, or are it no longer, under the lock. */
+		for (i = 0, whole = 0; i < nr; i++) {
+			ranges[i].whole = msyncfs_is_atomic(ranges[i].inode);
+			whole += ranges[i].whole;
+		}
+		if (!whole || *held)
+			return true;
+		msyncfs_ranges_end(ranges, nr, false);
+	}
 }
 
 /* The transaction after which all that is in the ranges is durable. */
@@ -137,13 +158,11 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 
 	if (!msyncfs_ranges_start(ranges, nr, &held))
 		return 0;
-	msyncfs_lock_files(ranges, nr);
 	err = msyncfs_capture_set(ranges, nr, sbi->record_images / 2, ULONG_MAX,
 				  set);
 	if (!err && !list_empty(set))
 		err = msyncfs_attach_set(set, attrs);
-	msyncfs_unlock_files(ranges, nr);
-	msyncfs_ranges_end(ranges, held);
+	msyncfs_ranges_end(ranges, nr, held);
 	return err;
 }
 
@@ -234,7 +253,6 @@ static void msyncfs_start_work(struct work_struct *work)
 
 	if (!msyncfs_ranges_start(start->ranges, start->nr, &held))
 		goto sent;
-	msyncfs_lock_files(start->ranges, start->nr);
 	err = msyncfs_capture_set(start->ranges, start->nr,
 				  MSYNCFS_SB(sb)->record_images / 2, ULONG_MAX,
 				  &set);
@@ -242,8 +260,7 @@ static void msyncfs_start_work(struct work_struct *work)
 		cap->sent = &start->sent;
 	if (!err && !list_empty(&set))
 		err = msyncfs_attach_set(&set, false);
-	msyncfs_unlock_files(start->ranges, start->nr);
-	msyncfs_ranges_end(start->ranges, held);
+	msyncfs_ranges_end(start->ranges, start->nr, held);
 sent:
 	start->err = msyncfs_put_set(&set, err);
 	complete_all(&start->sent);
@@ -350,6 +367,26 @@ int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 	};
 
 	return msyncfs_sync_ranges(&range, 1, datasync);
+}
+
+/**
+ * msyncfs_try_sync_inode - make a file durable, unless the filesystem is frozen
+ * @inode: file
+ *
+ * For who must not wait for the thaw, which may wait for him.
+ *
+ * Context: as msyncfs_sync_ranges().
+ * Return: as msyncfs_sync_ranges(); 0 too if nothing has been done.
+ */
+int msyncfs_try_sync_inode(struct inode *inode)
+{
+	struct msyncfs_range range = {
+		.inode = inode,
+		.last = LLONG_MAX >> PAGE_SHIFT,
+		.nowait = true,
+	};
+
+	return msyncfs_sync_ranges(&range, 1, true);
 }
 
 /**

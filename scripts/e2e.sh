@@ -13,7 +13,8 @@
 # RUN=NAME         keeps runs at the same time apart (build/e2e-NAME)
 # BESIDE=PID       a process that counts as one of those side by side
 # PATIENCE=N       all limits of time are N times as long
-# COST_CALLS, HOOK_ROUNDS, CRASH_ROUNDS, CRASH_STATES, CRASH_SEED: see the tests
+# COST_CALLS, HOOK_ROUNDS, ATOMIC_SEED, ATOMIC_ROUNDS, CRASH_ROUNDS, CRASH_STATES,
+# CRASH_SEED: see the tests
 
 . "$(dirname "$0")/common.sh"
 . "$SCRIPTS/boot.sh"
@@ -76,8 +77,9 @@ run_guest() {
 	[ "$job" != livepatch ] || accel=tcg,thread=single
 	mkdir -p "$dir"
 	tr ' ' '\n' <<<"$3" | grep . >"$dir/tests.list"
-	printf 'SLOW=%q COST_CALLS=%q HOOK_ROUNDS=%q\n' "$SLOW" "${COST_CALLS:-}" \
-		"${HOOK_ROUNDS:-}" >"$dir/tests.env"
+	printf 'SLOW=%q COST_CALLS=%q HOOK_ROUNDS=%q ATOMIC_SEED=%q ATOMIC_ROUNDS=%q\n' \
+		"$SLOW" "${COST_CALLS:-}" "${HOOK_ROUNDS:-}" "${ATOMIC_SEED:-}" \
+		"${ATOMIC_ROUNDS:-}" >"$dir/tests.env"
 	for t in $3; do more="$more ${brings[$t]:-}"; done
 	# shellcheck disable=SC2086 # word splitting wanted
 	"$SCRIPTS/initramfs.sh" -b -o "$dir/list" $more -a "$dir/tests.list:tests.list" \

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Test: what one msync writes and flushes stays within the bounds promised
-# Cases: single many
+# Cases: single atomic many
 # Timeout: 240
 #
 # COST_CALLS (default 2000): calls of the case many.
@@ -8,27 +8,51 @@
 
 pause() { for f in /sys/fs/msyncfs/*/checkpoint_pause; do echo "$1" >"$f"; done; }
 
+# row NAME CALLS WRITES KIB FLUSHES BOUND
+row() { t_info "$(printf '%-28s %5s %6s %6s %7s   %s' "$@")"; }
+
+# single KIND: the cases of one call, with a file that is ordinary or atomic
+single() {
+	t_fresh
+	t_run cost prepare "$MNT/file"
+	[ "$1" = ordinary ] || t_run cost atomic "$MNT/file"
+	t_remount		# nothing is left to be checkpointed
+	pause 1
+	rc=0
+	cost single "$MNT/file" >"/tmp/$1" || rc=$?
+	row "largest of all calls" calls writes KiB flushes bound
+	grep -v ^over: "/tmp/$1" >/tmp/rows
+	while IFS='|' read -r name calls w k f bound; do
+		row "$name" "$calls" "$w" "$k" "$f" "$bound"
+	done </tmp/rows
+	sed -n 's/^over: //p' "/tmp/$1" >/tmp/over
+	while read -r line; do t_fail "$line"; done </tmp/over
+	[ $rc -eq 0 ] || [ -s /tmp/over ] || t_fail "cost: exit status $rc"
+	pause 0
+}
+
 t_case single
-t_fresh
-t_run cost prepare "$MNT/file"
-t_remount		# nothing is left to be checkpointed
-pause 1
-rc=0
-cost single "$MNT/file" >/tmp/single || rc=$?
-t_info "$(printf '%-28s %5s %6s %6s %7s   %s' 'largest of all calls' calls writes KiB flushes bound)"
-while IFS='|' read -r name calls w k f bound; do
-	case $name in over:*) continue ;; esac
-	t_info "$(printf '%-28s %5s %6s %6s %7s   %s' "$name" "$calls" "$w" "$k" "$f" "$bound")"
-done </tmp/single
-sed -n 's/^over: //p' /tmp/single >/tmp/over
-while read -r line; do t_fail "$line"; done </tmp/over
-[ $rc -eq 0 ] || [ -s /tmp/over ] || t_fail "cost: exit status $rc"
-pause 0
+single ordinary
 t_umount
+
+# An atomic file costs the same. (A large record is more writes than one, and how
+# many is for the disk's queue to say.)
+t_case atomic
+single atomic
+t_umount
+sed -i 's/^\(512 scattered|[0-9]*\)|[0-9]*|/\1||/' /tmp/ordinary /tmp/atomic
+while IFS= read -r line; do
+	case $line in over:*) continue ;; esac
+	grep -qxF "$line" /tmp/atomic || t_fail "ordinary file: $line; atomic: $(grep -F "${line%%|*}|" /tmp/atomic)"
+done </tmp/ordinary
+t_fsck
 
 # Everything that the disk saw between two mounts, the mount and the unmount
 # (which brings the last image home) included.
 t_case many
+t_fresh
+t_run cost prepare "$MNT/file"
+t_umount
 calls=0 dirty=0 want=${COST_CALLS:-2000}
 before=$(t_io)
 t_mount

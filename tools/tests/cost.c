@@ -6,21 +6,35 @@
  *        cost single FILE		the cases of one call, with bounds
  *        cost many FILE CALLS		calls of 64 scattered pages; prints the
  *					KiB that they made dirty
+ *        cost atomic FILE		from now on it is an atomic file
+ *        cost group DIR DISK COMMITS THREADS CALLS
+ *					each thread stores to a page of a file of
+ *					its own and calls msync, so often; flushes
+ *					are counted on DISK, say vda, and records
+ *					by COMMITS, a file in sysfs
  *
  * "single" prints one line "case|calls|writes|KiB|flushes|bound" for each case,
  * with the largest figure of all calls, and a line "over: ..." for each bound
  * that a call exceeded; the exit status is 1 then. The caller keeps others from
  * writing to the disk, the checkpoint included.
+ *
+ * "group" prints calls, flushes, records and microseconds per call of a thread. FUA
+ * writes are not counted by the kernel; on a disk that has FUA they are the records
+ * without a flush.
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/msyncfs.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096UL
@@ -251,18 +265,123 @@ static void prepare(void)
 	call_fsync();
 }
 
+static void make_atomic(void)
+{
+	__u32 on = 1;
+
+	open_file(0);
+	if (ioctl(fd, MSYNCFS_IOC_SET_ATOMIC, &on))
+		err(1, "%s: MSYNCFS_IOC_SET_ATOMIC", path);
+}
+
+/* ---- several threads ------------------------------------------------------ */
+
+#define GROUP_PAGES	64UL
+
+static pthread_barrier_t barrier;
+static unsigned long group_calls;
+
+static char *group_file(unsigned long nr)
+{
+	static char buf[GROUP_PAGES * PAGE];
+	char name[4096];
+	char *p;
+	int f;
+
+	snprintf(name, sizeof(name), "%s/%lu", path, nr);
+	f = open(name, O_RDWR | O_CREAT, 0600);
+	if (f < 0 || pwrite(f, buf, sizeof(buf), 0) != sizeof(buf) || fsync(f))
+		err(1, "%s", name);
+	p = mmap(NULL, sizeof(buf), PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+	if (p == MAP_FAILED)
+		err(1, "%s: mmap", name);
+	close(f);
+	return p;
+}
+
+static void *group_thread(void *p)
+{
+	unsigned long i;
+	char *page;
+
+	pthread_barrier_wait(&barrier);
+	for (i = 0; i < group_calls; i++) {
+		page = (char *)p + i % GROUP_PAGES * PAGE;
+		page[i % PAGE]++;
+		if (msync(p, GROUP_PAGES * PAGE, MS_SYNC))
+			err(1, "%s: msync", path);
+	}
+	pthread_barrier_wait(&barrier);
+	return NULL;
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static unsigned long number_in(const char *name)
+{
+	unsigned long n;
+	FILE *f;
+
+	f = fopen(name, "r");
+	if (!f || fscanf(f, "%lu", &n) != 1)
+		err(1, "%s", name);
+	fclose(f);
+	return n;
+}
+
+static void group(const char *disk, const char *commits, unsigned long nr,
+		  unsigned long calls)
+{
+	struct io before, after;
+	unsigned long records;
+	pthread_t thread;
+	unsigned long i;
+	double t;
+
+	snprintf(stat_path, sizeof(stat_path), "/sys/class/block/%s/stat", disk);
+	group_calls = calls;
+	pthread_barrier_init(&barrier, NULL, nr + 1);
+	for (i = 0; i < nr; i++)
+		if (pthread_create(&thread, NULL, group_thread, group_file(i)))
+			errx(1, "no thread");
+	before = io_now();
+	records = number_in(commits);
+	t = seconds();
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	t = seconds() - t;
+	after = io_now();
+	printf("%lu %lu %lu %.0f\n", nr * calls, after.flushes - before.flushes,
+	       number_in(commits) - records, t / calls * 1e6);
+}
+
+static unsigned long number(const char *s)
+{
+	return strtoul(s, NULL, 0);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3)
-		errx(2, "usage: cost prepare|single|many FILE [CALLS]");
+		errx(2, "usage: cost prepare|single|atomic|many|group PATH ...");
 	path = argv[2];
 	if (!strcmp(argv[1], "prepare"))
 		prepare();
 	else if (!strcmp(argv[1], "single"))
 		single();
+	else if (!strcmp(argv[1], "atomic"))
+		make_atomic();
 	else if (!strcmp(argv[1], "many") && argc == 4)
-		many(strtoul(argv[3], NULL, 0));
+		many(number(argv[3]));
+	else if (!strcmp(argv[1], "group") && argc == 7)
+		group(argv[3], argv[4], number(argv[5]), number(argv[6]));
 	else
-		errx(2, "usage: cost prepare|single|many FILE [CALLS]");
+		errx(2, "usage: cost prepare|single|atomic|many|group PATH ...");
 	return over;
 }

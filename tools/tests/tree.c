@@ -6,11 +6,16 @@
  *        tree check DIR SEED	exit status 1 and a line for the first difference
  *        tree sync FILE MIB		stores to every page of a file, one msync
  *        tree sum FILE MIB		checks what "sync" stored
+ *        tree again FILE MIB		the same on an atomic file that "sync" made:
+ *					everything anew; says on stderr how far it is
+ *        tree dirty FILE MIB		the same, but no msync, and never ends
+ *        tree sum2 FILE MIB		checks what "again" stored
  *        tree shutdown DIR FLAGS	FS_IOC_SHUTDOWN
  */
 #include "check.h"
 
 #include <limits.h>
+#include <linux/msyncfs.h>
 #include <linux/types.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -183,12 +188,62 @@ static double seconds(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
+static uint64_t version;
+
 static void stamp(uint64_t *page, uint64_t nr)
 {
 	unsigned int i;
 
 	for (i = 0; i < PAGE / 8; i += 8)
-		page[i] = mix(nr * 512 + i);
+		page[i] = mix(nr * 512 + i + (version << 48));
+}
+
+/* Stores to all pages; how long it takes, the longest store; on stderr progress. */
+static void big_store(char *map, size_t size, int progress)
+{
+	double began = seconds(), last = began, worst = 0, t;
+	size_t i, slow = 0, worst_at = 0;
+
+	for (i = 0; i < size / PAGE; i++) {
+		stamp((uint64_t *)(map + i * PAGE), i);
+		t = seconds();
+		if (t - last > worst) {
+			worst = t - last;
+			worst_at = i;
+		}
+		slow += t - last > 0.1;
+		last = t;
+		if (progress && (i + 1) % (64 << 20 >> 12) == 0)
+			fprintf(stderr, "%zu MiB stored, %.1f s\n",
+				(i + 1) >> 8, t - began);
+	}
+	printf("stored %zu MiB in %.1f s, ", size >> 20, last - began);
+	printf("the longest store %.0f ms (at %zu MiB), ", worst * 1000,
+	       worst_at >> 8);
+	printf("%zu longer than 100 ms, ", slow);
+	fflush(stdout);
+}
+
+static void big_again(const char *path, size_t size, int commit)
+{
+	__u32 on = 1;
+	int fd = open(path, O_RDWR);
+	double t;
+	char *map;
+
+	CHECK(fd >= 0);
+	CHECK(!ioctl(fd, MSYNCFS_IOC_SET_ATOMIC, &on));
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	big_store(map, size, 1);
+	fprintf(stderr, "stored\n");
+	while (!commit)
+		pause();
+	t = seconds();
+	CHECK(!msync(map, PAGE, MS_SYNC));
+	t = seconds() - t;
+	printf("one msync in %.1f s\n", t);
+	CHECK(!munmap(map, size) && !close(fd));
 }
 
 static void big_sync(const char *path, size_t size)
@@ -196,17 +251,12 @@ static void big_sync(const char *path, size_t size)
 	int fd = open(path, O_RDWR | O_CREAT, 0644);
 	double t;
 	char *map;
-	size_t i;
 
 	CHECK(fd >= 0);
 	CHECK(!ftruncate(fd, size));
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(map != MAP_FAILED);
-	t = seconds();
-	for (i = 0; i < size / PAGE; i++)
-		stamp((uint64_t *)(map + i * PAGE), i);
-	printf("stored %zu MiB in %.1f s, ", size >> 20, seconds() - t);
-	fflush(stdout);
+	big_store(map, size, 0);
 	t = seconds();
 	CHECK(!msync(map, size, MS_SYNC));
 	printf("one msync in %.1f s\n", seconds() - t);
@@ -243,7 +293,7 @@ static void shut_down(const char *path, __u32 flags)
 int main(int argc, char **argv)
 {
 	if (argc != 4) {
-		fprintf(stderr, "usage: tree build|check|sync|sum|shutdown PATH NUMBER\n");
+		fprintf(stderr, "usage: tree build|check|sync|sum|... PATH NUMBER\n");
 		return 2;
 	}
 	seed = strtoul(argv[3], NULL, 0);
@@ -252,7 +302,13 @@ int main(int argc, char **argv)
 		big_sync(argv[2], seed << 20);
 		return 0;
 	}
-	if (!strcmp(argv[1], "sum")) {
+	if (!strcmp(argv[1], "again") || !strcmp(argv[1], "dirty")) {
+		version = 2;
+		big_again(argv[2], seed << 20, *argv[1] == 'a');
+		return 0;
+	}
+	if (!strcmp(argv[1], "sum") || !strcmp(argv[1], "sum2")) {
+		version = argv[1][3] ? 2 : 0;
 		big_sum(argv[2], seed << 20);
 		return 0;
 	}
