@@ -361,7 +361,6 @@ static int msyncfs_shadow_write(struct msyncfs_builder *b,
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(b->inode->i_sb);
 
 	*ptr = cpu_to_le64(bh->b_blocknr);
-
 	msyncfs_seal_block(&sbi->geo, bh->b_data, READ_ONCE(sbi->seq));
 	b->bh[b->nr++] = bh;
 	b->shadow->blocks++;
