@@ -322,6 +322,10 @@ static int msyncfs_shadow_flush(struct msyncfs_builder *b)
 	for (i = 0; i < b->nr; i++)
 		msyncfs_io_add(&io, b->bh[i]->b_blocknr, b->bh[i]->b_page);
 	err = msyncfs_io_wait(&io, 0);
+	if (err)
+		msyncfs_err(io.sb,
+			    "inode %lu: map: blocks %llu+%u: write failed (%d)",
+			    b->inode->i_ino, io.bad, io.bad_nr, err);
 	while (b->nr)
 		brelse(b->bh[--b->nr]);
 	return err;
