@@ -387,6 +387,7 @@ int msyncfs_atomic_unopened(struct inode *inode, bool wait)
 	if (!msyncfs_is_atomic(inode) || !msyncfs_atomic_dirty(inode) ||
 	    msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return 0;
+	/* Pairs with the one in msyncfs_atomic_release(). */
 	smp_mb();
 	if (mutex_trylock(&mi->i_open_lock)) {
 		again = !mi->i_opens;

@@ -543,6 +543,9 @@ int msyncfs_attach_set(struct list_head *set, bool attrs)
 		if (cap->whole && cap->incomplete)
 			err = -ENOMEM;
 	}
+	/* No operation begins any more: to who waits for data, an I/O error. */
+	if (msyncfs_log_dead(sbi))
+		err = -EIO;
 	if (err)
 		goto out;
 	cap = list_first_entry(set, struct msyncfs_capture, set);

@@ -243,6 +243,7 @@ static int msyncfs_write_home(struct msyncfs_sb_info *sbi,
 	struct msyncfs_io io;
 	struct blk_plug plug;
 	unsigned int nr, i;
+	int err;
 
 	batch = kvmalloc_array(MSYNCFS_CHECKPOINT_BATCH, sizeof(*batch),
 			       GFP_NOFS | __GFP_NOFAIL);
@@ -258,7 +259,11 @@ static int msyncfs_write_home(struct msyncfs_sb_info *sbi,
 	}
 	blk_finish_plug(&plug);
 	kvfree(batch);
-	return msyncfs_io_wait(&io, 0);
+	err = msyncfs_io_wait(&io, 0);
+	if (err)
+		msyncfs_err(sbi->sb, "checkpoint: home blocks %llu+%u: write failed (%d)",
+			    io.bad, io.bad_nr, err);
+	return err;
 }
 
 /* Makes the next replay start with record @seq, at @pos. */
@@ -337,22 +342,16 @@ static int msyncfs_checkpoint_locked(struct msyncfs_sb_info *sbi)
 
 	xa_init(&done);
 	err = msyncfs_write_home(sbi, &done);
-	if (err) {
-		msyncfs_err(sbi->sb, "checkpoint: a home block cannot be written (%d)",
-			    err);
+	if (err)
 		goto out;
-	}
 	err = msyncfs_flush(sbi->sb);
 	if (err)
 		goto out;
 	err = msyncfs_move_tail(sbi, seq, pos);
 	if (!err)
 		err = msyncfs_flush_failed(sbi->sb, 0);
-	if (err) {
-		msyncfs_err(sbi->sb, "checkpoint: the log tail cannot be written (%d)",
-			    err);
+	if (err)
 		goto out;
-	}
 	msyncfs_retire(sbi, &done, tid);
 out:
 	trace_msyncfs_checkpoint(sbi->sb, tid, pos, err);

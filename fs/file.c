@@ -419,6 +419,21 @@ static void msyncfs_dio_unlock(struct inode *inode, bool write,
 	mutex_unlock(&mi->i_commit_lock);
 }
 
+static int msyncfs_dio_end(struct kiocb *iocb, ssize_t size, int error,
+			   unsigned int flags)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	if (error == -EIO)
+		msyncfs_err(inode->i_sb, "inode %lu: O_DIRECT from byte %lld on failed (%d)",
+			    inode->i_ino, iocb->ki_pos, error);
+	return error;
+}
+
+static const struct iomap_dio_ops msyncfs_dio_ops = {
+	.end_io		= msyncfs_dio_end,
+};
+
 /*
  * One go, as far as blocks can be used in place; 0 if not at all. @iter is not
  * user memory. Asynchronous requests wait too: the locks are this task's.
@@ -431,7 +446,7 @@ static ssize_t msyncfs_dio_once(struct kiocb *iocb, struct iov_iter *iter)
 	struct iomap_dio *dio;
 	ssize_t ret;
 
-	dio = __iomap_dio_rw(iocb, iter, &msyncfs_iomap_ops, NULL,
+	dio = __iomap_dio_rw(iocb, iter, &msyncfs_iomap_ops, &msyncfs_dio_ops,
 			     IOMAP_DIO_FORCE_WAIT, &state, 0);
 	msyncfs_dio_unlock(inode, iov_iter_rw(iter) == WRITE, &state);
 	/* This may call ->fsync, which takes i_commit_lock (P5). */

@@ -136,6 +136,26 @@ static int msyncfs_fresh_claim(struct list_head *set,
 	return err;
 }
 
+/* Whose blocks could not be written. */
+static void msyncfs_fresh_failed(struct list_head *set,
+				 const struct msyncfs_io *io)
+{
+	struct msyncfs_capture *cap;
+	struct msyncfs_image *img;
+
+	list_for_each_entry(cap, set, set) {
+		list_for_each_entry(img, &cap->images, list) {
+			if (img->home != io->bad)
+				continue;
+			msyncfs_err(io->sb,
+				    "inode %lu: page %lu: blocks %llu+%u: write failed (%d)",
+				    cap->inode->i_ino, img->index, io->bad,
+				    io->bad_nr, io->error);
+			return;
+		}
+	}
+}
+
 /**
  * msyncfs_fresh_write - write captured pages to the blocks that they were given
  * @set: captures, not empty
@@ -155,6 +175,7 @@ int msyncfs_fresh_write(struct list_head *set)
 	struct msyncfs_image *img = msyncfs_set_first(set);
 	struct blk_plug plug;
 	struct msyncfs_io io;
+	int err;
 
 	msyncfs_io_init(&io, cap->inode->i_sb, img && !img->page);
 	blk_start_plug(&plug);
@@ -170,7 +191,10 @@ int msyncfs_fresh_write(struct list_head *set)
 	blk_finish_plug(&plug);
 	if (sent)
 		complete_all(sent);
-	return msyncfs_io_wait(&io, 0);
+	err = msyncfs_io_wait(&io, 0);
+	if (err)
+		msyncfs_fresh_failed(set, &io);
+	return err;
 }
 
 /* Replaces the blocks of a run of pages; the old ones are freed. */

@@ -36,6 +36,10 @@ void msyncfs_block_forget(struct super_block *sb, u64 blkno);
 int msyncfs_log_start(struct super_block *sb);
 void msyncfs_log_stop(struct super_block *sb);
 
+/* In fs/io.c */
+int msyncfs_bios_init(void);
+void msyncfs_bios_exit(void);
+
 /* In fs/checkpoint.c */
 int msyncfs_image_init(void);
 void msyncfs_image_exit(void);

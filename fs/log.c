@@ -337,9 +337,14 @@ static int msyncfs_log_invalidate(struct msyncfs_sb_info *sbi)
 	err = msyncfs_io_wait(&io, 0);
 	if (!err)
 		err = msyncfs_flush(sbi->sb);
-	if (err)
+	if (err) {
+		msyncfs_err(sbi->sb,
+			    "log record %llu at block %llu: cannot be invalidated (%d)",
+			    sbi->seq, sbi->geo.log_start + sbi->retry->pos,
+			    err);
 		msyncfs_abort(sbi->sb, "a failed log record cannot be invalidated",
 			      err);
+	}
 	return err;
 }
 
@@ -379,12 +384,11 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 	msyncfs_log_started(sbi, cut->txn->tid);
 	err = msyncfs_io_wait(&io, 0);
 	if (err) {
+		msyncfs_err(sbi->sb,
+			    "log record %llu at block %llu: write failed (%d)",
+			    sbi->seq, sbi->geo.log_start + cut->pos, err);
 		if (++sbi->failed > 1)
 			msyncfs_abort(sbi->sb, "the log cannot be written", err);
-		else
-			msyncfs_err(sbi->sb,
-				    "log record %llu at block %llu: write failed (%d)",
-				    sbi->seq, sbi->geo.log_start + cut->pos, err);
 		return err;
 	}
 	return cut->fua ? msyncfs_flush_failed(sbi->sb, 0) :

@@ -508,6 +508,23 @@ static const char *msyncfs_check_buffer(struct msyncfs_sb_info *sbi,
 	return NULL;
 }
 
+/* What a block of metadata is, in a message. */
+static const char *msyncfs_magic_name(u32 magic)
+{
+	switch (magic) {
+	case MSYNCFS_MAGIC_ROOT:
+		return "root block";
+	case MSYNCFS_MAGIC_BITMAP:
+		return "bitmap";
+	case MSYNCFS_MAGIC_INODE:
+		return "inode";
+	case MSYNCFS_MAGIC_MAP:
+		return "map of inode";
+	default:
+		return "directory";
+	}
+}
+
 /**
  * msyncfs_bread - read and check a metadata block
  * @sb: filesystem
@@ -532,12 +549,14 @@ struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 	}
 	bh = sb_bread(sb, blkno);
 	if (!bh) {
-		msyncfs_err(sb, "block %llu: cannot be read", blkno);
+		msyncfs_err(sb, "block %llu: %s %llu: cannot be read", blkno,
+			    msyncfs_magic_name(magic), owner);
 		return ERR_PTR(-EIO);
 	}
 	why = msyncfs_check_buffer(sbi, bh, magic, owner);
 	if (why) {
-		msyncfs_err(sb, "block %llu: %s", blkno, why);
+		msyncfs_err(sb, "block %llu: %s %llu: %s", blkno,
+			    msyncfs_magic_name(magic), owner, why);
 		brelse(bh);
 		return ERR_PTR(-EFSCORRUPTED);
 	}

@@ -129,8 +129,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_lookup);
 static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 				  void *entry)
 {
-	struct maple_tree *mt = &MSYNCFS_I(inode)->i_overlay;
-	MA_STATE(mas, mt, first, first);
+	MA_STATE(mas, &MSYNCFS_I(inode)->i_overlay, first, first);
 
 	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);
 
@@ -147,7 +146,7 @@ static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 			last = mas.last;
 	}
 	rcu_read_unlock();
-	WARN_ON_ONCE(mtree_store_range(mt, first, last, entry,
+	WARN_ON_ONCE(mtree_store_range(mas.tree, first, last, entry,
 				       GFP_NOFS | __GFP_NOFAIL));
 }
 

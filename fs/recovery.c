@@ -31,8 +31,6 @@
 
 #define REPLAY_BATCH	256	/* images in memory at a time */
 
-#define SECTORS_SHIFT	(MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT)
-
 /**
  * struct replay - one recovery
  * @sb: filesystem, being mounted
@@ -65,52 +63,27 @@ static struct page *buf_page(const void *buf)
 }
 
 /*
- * Add @page at block @blkno to the chain of bios that ends with @bio, NULL for
- * a new one. @nr: pages still to come, this one included. The caller submits
- * the last bio and waits for it: it completes after all before it.
+ * Read @nr blocks into page-aligned memory, around the buffer cache. @what they
+ * are is for the message.
  */
-static struct bio *chain_page(struct super_block *sb, struct bio *bio,
-			      struct page *page, u64 blkno, unsigned int nr,
-			      blk_opf_t opf)
+static int read_blocks(struct super_block *sb, u64 blkno, u32 nr, void *buf,
+		       const char *what)
 {
-	sector_t sector = (sector_t)blkno << SECTORS_SHIFT;
-	struct bio *next;
-
-	if (bio && bio_end_sector(bio) == sector &&
-	    bio_add_page(bio, page, MSYNCFS_BLOCK_SIZE, 0))
-		return bio;
-
-	next = bio_alloc(sb->s_bdev, bio_max_segs(nr), opf, GFP_NOFS);
-	if (bio) {
-		bio_chain(bio, next);
-		submit_bio(bio);
-	}
-	next->bi_iter.bi_sector = sector;
-	__bio_add_page(next, page, MSYNCFS_BLOCK_SIZE, 0);
-	return next;
-}
-
-static int submit_chain(struct bio *bio)
-{
-	int err = submit_bio_wait(bio);
-
-	bio_put(bio);
-	return err;
-}
-
-/* Read @nr blocks into page-aligned memory, around the buffer cache. */
-static int read_blocks(struct super_block *sb, u64 blkno, u32 nr, void *buf)
-{
-	struct bio *bio = NULL;
+	struct msyncfs_io io;
 	int err;
 	u32 i;
 
+	msyncfs_io_init(&io, sb, false);
+	io.opf = REQ_OP_READ | REQ_META;
 	for (i = 0; i < nr; i++)
-		bio = chain_page(sb, bio, buf_page(buf + i * MSYNCFS_BLOCK_SIZE),
-				 blkno + i, nr - i, REQ_OP_READ | REQ_META);
-	err = submit_chain(bio);
+		msyncfs_io_add(&io, blkno + i,
+			       buf_page(buf + i * MSYNCFS_BLOCK_SIZE));
+	err = msyncfs_io_wait(&io, 0);
 	if (is_vmalloc_addr(buf))
 		invalidate_kernel_vmap_range(buf, nr * MSYNCFS_BLOCK_SIZE);
+	if (err)
+		msyncfs_err(sb, "%s: blocks %llu+%u: cannot be read (%d)", what,
+			    io.bad, io.bad_nr, err);
 	return err;
 }
 
@@ -120,7 +93,7 @@ static int read_log(void *ctx, u64 pos, u32 nr, void *buf)
 	struct msyncfs_geo *geo = &MSYNCFS_SB(rp->sb)->geo;
 
 	cond_resched();
-	return read_blocks(rp->sb, geo->log_start + pos, nr, buf);
+	return read_blocks(rp->sb, geo->log_start + pos, nr, buf, "log");
 }
 
 /* Slot @i as read into @buf: NULL when it is valid, else the reason. */
@@ -152,12 +125,10 @@ static int find_slot(struct replay *rp, void *buf)
 	int err;
 
 	for (i = 0; i < MSYNCFS_NR_SLOTS; i++) {
-		err = read_blocks(rp->sb, MSYNCFS_SLOT_BLKNO + i, 1, buf);
-		if (err) {
-			msyncfs_err(rp->sb, "block %u: the log tail cannot be read: error %d",
-				    MSYNCFS_SLOT_BLKNO + i, err);
+		err = read_blocks(rp->sb, MSYNCFS_SLOT_BLKNO + i, 1, buf,
+				  "log tail");
+		if (err)
 			return err;
-		}
 		why[i] = check_slot(rp->sb, i, buf);
 		if (why[i])
 			continue;
@@ -220,8 +191,6 @@ static int scan_log(struct replay *rp, void *block, u64 *end_seq)
 		msyncfs_err(sb, "log record %llu is damaged (%s) but was durable: block %llu; run fsck.msyncfs",
 			    bad_seq, msyncfs_reject_name(why),
 			    sbi->geo.log_start + end_pos);
-	else if (err)
-		msyncfs_err(sb, "cannot read the log: error %d", err);
 	kvfree(r.record);
 	return err;
 }
@@ -229,15 +198,22 @@ static int scan_log(struct replay *rp, void *block, u64 *end_seq)
 static int batch_io(struct replay *rp, const struct batch *b, bool home)
 {
 	u64 log_start = MSYNCFS_SB(rp->sb)->geo.log_start;
-	blk_opf_t opf = home ? REQ_OP_WRITE | REQ_SYNC : REQ_OP_READ;
-	struct bio *bio = NULL;
+	struct msyncfs_io io;
 	unsigned int i;
+	int err;
 
+	msyncfs_io_init(&io, rp->sb, false);
+	io.opf = (home ? REQ_OP_WRITE | REQ_SYNC : REQ_OP_READ) | REQ_META;
 	for (i = 0; i < b->nr; i++)
-		bio = chain_page(rp->sb, bio, b->e[i].page, home ?
-				 b->e[i].home : log_start + b->e[i].pos,
-				 b->nr - i, opf | REQ_META);
-	return submit_chain(bio);
+		msyncfs_io_add(&io, home ? b->e[i].home : log_start + b->e[i].pos,
+			       b->e[i].page);
+	err = msyncfs_io_wait(&io, 0);
+	if (err)
+		msyncfs_err(rp->sb, home ?
+			    "replay: home blocks %llu+%u: write failed (%d)" :
+			    "replay: log blocks %llu+%u: cannot be read (%d)",
+			    io.bad, io.bad_nr, err);
+	return err;
 }
 
 /* Bring the images of a batch, ascending by home block, from the log home. */
@@ -250,9 +226,6 @@ static int batch_home(struct replay *rp, struct batch *b)
 	err = batch_io(rp, b, false);
 	if (!err)
 		err = batch_io(rp, b, true);
-	if (err)
-		msyncfs_err(rp->sb, "cannot bring blocks %llu to %llu home: error %d",
-			    b->e[0].home, b->e[b->nr - 1].home, err);
 	b->nr = 0;
 	return err;
 }
@@ -433,7 +406,8 @@ static int write_slot_page(struct super_block *sb, struct page *page,
 	 */
 	bio = bio_alloc(bdev, 1, REQ_OP_WRITE | REQ_SYNC | REQ_META |
 			(bdev_fua(bdev) ? REQ_FUA : 0), GFP_NOFS);
-	bio->bi_iter.bi_sector = (sector_t)blkno << SECTORS_SHIFT;
+	bio->bi_iter.bi_sector = (sector_t)blkno << (MSYNCFS_BLOCK_SHIFT -
+						     SECTOR_SHIFT);
 	/* One sector, so that the write of it is atomic. */
 	__bio_add_page(bio, page, bdev_logical_block_size(bdev), 0);
 	err = submit_bio_wait(bio);

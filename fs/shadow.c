@@ -322,6 +322,10 @@ static int msyncfs_shadow_flush(struct msyncfs_builder *b)
 	for (i = 0; i < b->nr; i++)
 		msyncfs_io_add(&io, b->bh[i]->b_blocknr, b->bh[i]->b_page);
 	err = msyncfs_io_wait(&io, 0);
+	if (err)
+		msyncfs_err(io.sb,
+			    "inode %lu: map: blocks %llu+%u: write failed (%d)",
+			    b->inode->i_ino, io.bad, io.bad_nr, err);
 	while (b->nr)
 		brelse(b->bh[--b->nr]);
 	return err;
@@ -361,7 +365,6 @@ static int msyncfs_shadow_write(struct msyncfs_builder *b,
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(b->inode->i_sb);
 
 	*ptr = cpu_to_le64(bh->b_blocknr);
-
 	msyncfs_seal_block(&sbi->geo, bh->b_data, READ_ONCE(sbi->seq));
 	b->bh[b->nr++] = bh;
 	b->shadow->blocks++;

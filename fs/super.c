@@ -20,15 +20,13 @@
 
 /* ---- messages ----------------------------------------------------------- */
 
-static DEFINE_RATELIMIT_STATE(msyncfs_message_limit, DEFAULT_RATELIMIT_INTERVAL,
-			      2 * DEFAULT_RATELIMIT_BURST);
-
 /**
  * msyncfs_err - say that something is wrong with a filesystem
  * @sb: filesystem
  * @fmt: printf format, without a newline; names the block or inode
  *
- * Context: any. Too many messages in a short time are dropped and counted.
+ * Context: any, from when the superblock is being read. Too many messages of one
+ * filesystem in a short time are dropped and counted.
  */
 void msyncfs_err(struct super_block *sb, const char *fmt, ...)
 {
@@ -37,7 +35,7 @@ void msyncfs_err(struct super_block *sb, const char *fmt, ...)
 
 	va_start(args, fmt);
 	vaf.va = &args;
-	if (__ratelimit(&msyncfs_message_limit))
+	if (__ratelimit(&MSYNCFS_SB(sb)->messages))
 		pr_err("msyncfs (%s): %pV\n", sb->s_id, &vaf);
 	va_end(args);
 }
@@ -56,7 +54,7 @@ void msyncfs_warn(struct super_block *sb, const char *fmt, ...)
 
 	va_start(args, fmt);
 	vaf.va = &args;
-	if (__ratelimit(&msyncfs_message_limit))
+	if (__ratelimit(&MSYNCFS_SB(sb)->messages))
 		pr_warn("msyncfs (%s): %pV\n", sb->s_id, &vaf);
 	va_end(args);
 }
@@ -75,7 +73,7 @@ void msyncfs_info(struct super_block *sb, const char *fmt, ...)
 
 	va_start(args, fmt);
 	vaf.va = &args;
-	if (__ratelimit(&msyncfs_message_limit))
+	if (__ratelimit(&MSYNCFS_SB(sb)->messages))
 		pr_info("msyncfs (%s): %pV\n", sb->s_id, &vaf);
 	va_end(args);
 }
@@ -439,6 +437,8 @@ static int msyncfs_alloc_sbi(struct super_block *sb,
 	sbi->errors = opts->errors;
 	sbi->semantics = opts->semantics;
 	sbi->atomic = opts->atomic;
+	ratelimit_state_init(&sbi->messages, DEFAULT_RATELIMIT_INTERVAL,
+			     2 * DEFAULT_RATELIMIT_BURST);
 	mutex_init(&sbi->set_mutex);
 	mutex_init(&sbi->orphan_lock);
 	INIT_LIST_HEAD(&sbi->orphans);
@@ -674,9 +674,12 @@ static int __init msyncfs_init(void)
 	err = msyncfs_image_init();
 	if (err)
 		goto inode_exit;
-	err = msyncfs_sysfs_init();
+	err = msyncfs_bios_init();
 	if (err)
 		goto image_exit;
+	err = msyncfs_sysfs_init();
+	if (err)
+		goto bios_exit;
 	err = register_filesystem(&msyncfs_fs_type);
 	if (err)
 		goto sysfs_exit;
@@ -684,6 +687,8 @@ static int __init msyncfs_init(void)
 
 sysfs_exit:
 	msyncfs_sysfs_exit();
+bios_exit:
+	msyncfs_bios_exit();
 image_exit:
 	msyncfs_image_exit();
 inode_exit:
@@ -695,6 +700,7 @@ static void __exit msyncfs_exit(void)
 {
 	unregister_filesystem(&msyncfs_fs_type);
 	msyncfs_sysfs_exit();
+	msyncfs_bios_exit();
 	msyncfs_image_exit();
 	msyncfs_inode_exit();
 }

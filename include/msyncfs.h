@@ -40,6 +40,7 @@
 #include <linux/ktime.h>
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
+#include <linux/ratelimit_types.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -87,6 +88,7 @@ struct msyncfs_group;
  * @semantics: what msync= says
  * @atomic: mount option atomic: every regular file is
  * @state: MSYNCFS_SB_* bits
+ * @messages: limits what is said in a short time
  * @set_mutex: held by whoever locks or freezes several files (P6)
  * @txn_lock: guards @running and its counters
  * @txn_wait: for room in, or the draining of, the running transaction
@@ -162,6 +164,7 @@ struct msyncfs_sb_info {
 	enum msyncfs_semantics	semantics;
 	bool			atomic;
 	unsigned long		state;
+	struct ratelimit_state	messages;
 	struct mutex		set_mutex;	/* locks of several files */
 
 	/* running transaction: fs/op.c */
@@ -459,22 +462,28 @@ struct msyncfs_op {
 };
 
 /**
- * struct msyncfs_io - a batch of block writes under way
+ * struct msyncfs_io - a batch of block I/O under way
  * @sb: filesystem
+ * @opf: operation and flags of its bios; writes, unless the caller says otherwise
  * @bio: the one being filled
  * @next: block that would extend it
  * @writeback: end the writeback of each folio as its write completes
  * @pending: bios under way, and one for the submitter
  * @error: first error, 0
+ * @bad: first block of the bio that had it
+ * @bad_nr: blocks of that bio; 0: it was a flush
  * @done: nothing is under way any more
  */
 struct msyncfs_io {
 	struct super_block	*sb;
+	blk_opf_t		opf;
 	struct bio		*bio;
 	u64			next;
 	bool			writeback;
 	atomic_t		pending;
 	int			error;
+	u64			bad;
+	unsigned int		bad_nr;
 	struct completion	done;
 };
 

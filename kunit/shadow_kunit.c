@@ -502,4 +502,5 @@ static struct kunit_suite shadow_suite = {
 	.name = "msyncfs_shadow",
 	.test_cases = shadow_cases,
 };
+
 kunit_test_suite(shadow_suite);

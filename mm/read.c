@@ -36,21 +36,46 @@ static int msyncfs_fill_from_image(struct inode *inode, struct folio *folio)
 	return 1;
 }
 
-/**
- * msyncfs_read_folio - address_space_operations: fill one page
- * @file: unused
- * @folio: locked; unlocked when it is filled, or has failed
- *
- * Return: 0 or a negative errno.
- */
-int msyncfs_read_folio(struct file *file, struct folio *folio)
+static int msyncfs_read_one(struct inode *inode, struct folio *folio)
 {
-	int ret = msyncfs_fill_from_image(folio->mapping->host, folio);
+	int ret = msyncfs_fill_from_image(inode, folio);
 
 	if (!ret)
 		return iomap_read_folio(folio, &msyncfs_iomap_ops);
 	folio_end_read(folio, ret > 0);
 	return ret < 0 ? ret : 0;
+}
+
+/* iomap and the block layer know neither the file nor, below dm, the block. */
+static void msyncfs_read_failed(struct inode *inode, struct folio *folio)
+{
+	struct msyncfs_extent ext;
+
+	if (folio->mapping == inode->i_mapping &&
+	    !msyncfs_map_lookup(inode, folio->index, 1, &ext))
+		msyncfs_err(inode->i_sb, "inode %lu: page %lu: block %llu: cannot be read",
+			    inode->i_ino, folio->index, ext.blkno);
+}
+
+/**
+ * msyncfs_read_folio - address_space_operations: fill one page
+ * @file: unused
+ * @folio: locked; unlocked when it is filled, or has failed
+ *
+ * Waits for the device, as all callers do. What readahead could not read comes
+ * here again.
+ *
+ * Return: 0 or a negative errno.
+ */
+int msyncfs_read_folio(struct file *file, struct folio *folio)
+{
+	struct inode *inode = folio->mapping->host;
+	int err = msyncfs_read_one(inode, folio);
+
+	if (!err && !folio_wait_locked_killable(folio) &&
+	    !folio_test_uptodate(folio))
+		msyncfs_read_failed(inode, folio);
+	return err;
 }
 
 /* Is the newest image of any page that @rac covers not home? */
@@ -85,5 +110,5 @@ void msyncfs_readahead(struct readahead_control *rac)
 		return;
 	}
 	while ((folio = readahead_folio(rac)))
-		msyncfs_read_folio(NULL, folio);
+		msyncfs_read_one(rac->mapping->host, folio);
 }

@@ -166,15 +166,24 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 	return err;
 }
 
-/* Lets go of the captures; what went wrong with them, if nothing else did. */
+/*
+ * Lets go of the captures; what went wrong with them, if nothing else did. Pages
+ * that get dirty again tell their mapping; of an atomic file there may be none, but
+ * only a new size, holes, or pages that are spilled.
+ */
 static int msyncfs_put_set(struct list_head *set, int err)
 {
 	struct msyncfs_capture *cap, *next;
 
+	/* From an operation that the end of the log has forestalled. */
+	if (err == -EROFS)
+		err = -EIO;
 	list_for_each_entry_safe(cap, next, set, set) {
 		if (!err)
 			err = cap->incomplete ? -ENOMEM :
 						READ_ONCE(cap->error);
+		if (err && !cap->nr)
+			mapping_set_error(cap->inode->i_mapping, err);
 		list_del_init(&cap->set);
 		msyncfs_capture_put(cap);
 	}

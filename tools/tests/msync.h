@@ -432,19 +432,26 @@ struct dm_request {
 	char params[256];
 };
 
-static inline void dm_request(unsigned long cmd, const char *name, __u32 flags,
-			      struct dm_request *r)
+/* @size: of @head and of what follows it, the description of targets */
+static inline void dm_send(unsigned long cmd, const char *name, __u32 flags,
+			   struct dm_ioctl *head, size_t size)
 {
 	int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
 
-	r->head.version[0] = DM_VERSION_MAJOR;
-	r->head.data_size = sizeof(*r);
-	r->head.data_start = offsetof(struct dm_request, spec);
-	r->head.flags = flags;
-	snprintf(r->head.name, sizeof(r->head.name), "%s", name);
+	head->version[0] = DM_VERSION_MAJOR;
+	head->data_size = size;
+	head->data_start = sizeof(*head);
+	head->flags = flags;
+	snprintf(head->name, sizeof(head->name), "%s", name);
 	CHECK(fd >= 0);
-	CHECK(!ioctl(fd, cmd, r));
+	CHECK(!ioctl(fd, cmd, head));
 	CHECK(!close(fd));
+}
+
+static inline void dm_request(unsigned long cmd, const char *name, __u32 flags,
+			      struct dm_request *r)
+{
+	dm_send(cmd, name, flags, &r->head, sizeof(*r));
 }
 
 /* What stands still, so that a failed test can let it go on. */

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reading the kernel log: see kmsg.h.
+ */
+#include <linux/ctype.h>
+#include <linux/string.h>
+
+#include "kmsg.h"
+
+/**
+ * kmsg_start - set up a reader
+ * @kmsg: reader
+ */
+void kmsg_start(struct kmsg *kmsg)
+{
+	kmsg_dump_rewind(&kmsg->iter);
+}
+
+static bool kmsg_line(struct kmsg *kmsg)
+{
+	size_t len;
+
+	if (!kmsg_dump_get_line(&kmsg->iter, false, kmsg->line,
+				sizeof(kmsg->line) - 1, &len))
+		return false;
+	kmsg->line[len] = 0;
+	return true;
+}
+
+/**
+ * kmsg_skip - only what is said from now on counts
+ * @kmsg: reader
+ */
+void kmsg_skip(struct kmsg *kmsg)
+{
+	while (kmsg_line(kmsg))
+		;
+}
+
+/**
+ * kmsg_next - read the next line about a device
+ * @kmsg: reader
+ * @fake: device
+ *
+ * Return: false if there is none.
+ */
+bool kmsg_next(struct kmsg *kmsg, struct msyncfs_fake *fake)
+{
+	char text[DISK_NAME_LEN + 16];
+
+	snprintf(text, sizeof(text), "msyncfs (%s):", fake->disk->disk_name);
+	while (kmsg_line(kmsg))
+		if (strstr(kmsg->line, text))
+			return true;
+	return false;
+}
+
+/**
+ * kmsg_names - does the last line say which I/O it is about, and what that was?
+ * @kmsg: reader
+ * @io: the I/O
+ *
+ * Return: true if it names the block, or all blocks, and the object; of a flush,
+ * that it was one.
+ */
+bool kmsg_names(const struct kmsg *kmsg, const struct iolog_io *io)
+{
+	static const char * const objects[] = {
+		"log", "home", "inode", "map", "bitmap", "directory",
+		"root block", "superblock",
+	};
+	bool named = false;
+	const char *at;
+	unsigned int i;
+	char text[32];
+
+	if (!io->nr)
+		return strstr(kmsg->line, "flush");
+	snprintf(text, sizeof(text), "block %llu", io->blkno);
+	at = strstr(kmsg->line, text);
+	if (!at || isdigit(at[strlen(text)])) {
+		snprintf(text, sizeof(text), "blocks %llu+%u:", io->blkno,
+			 io->nr);
+		at = strstr(kmsg->line, text);
+	}
+	for (i = 0; at && i < ARRAY_SIZE(objects); i++)
+		named |= !!strstr(kmsg->line, objects[i]);
+	return named;
+}

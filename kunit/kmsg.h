@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the kernel log has said since a moment, and whether a line of it names a
+ * block and whose it is.
+ */
+#ifndef MSYNCFS_KUNIT_KMSG_H
+#define MSYNCFS_KUNIT_KMSG_H
+
+#include <linux/kmsg_dump.h>
+
+#include "iolog.h"
+
+/**
+ * struct kmsg - a reader of the kernel log
+ * @iter: how far it has come
+ * @line: the last line read
+ */
+struct kmsg {
+	struct kmsg_dump_iter	iter;
+	char			line[256];
+};
+
+void kmsg_start(struct kmsg *kmsg);
+void kmsg_skip(struct kmsg *kmsg);
+bool kmsg_next(struct kmsg *kmsg, struct msyncfs_fake *fake);
+bool kmsg_names(const struct kmsg *kmsg, const struct iolog_io *io);
+
+#endif /* MSYNCFS_KUNIT_KMSG_H */

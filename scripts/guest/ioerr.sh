@@ -1,0 +1,18 @@
+#!/bin/sh
+# Test: I/O errors of parts of the device, for a while and for good: nothing lost, nothing false, and the kernel log says what
+# Cases: log log_good all_good fresh home tail read map mount storm fsck
+# Timeout: 300
+. /tests/lib.sh
+. /tests/msync-doors
+
+modprobe dm_flakey || t_info "no dm-flakey"
+m_begin
+for c in log log_good all_good fresh home tail read map mount storm; do
+	t_case $c
+	m_run ioerr stock $c
+	# What the program saw fail, the kernel log must name.
+	sed -n 's/^kernel log: //p' /tmp/out >/tmp/said
+	while read -r line; do t_log "$line"; done </tmp/said
+done
+t_case fsck
+m_end
