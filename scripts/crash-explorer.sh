@@ -47,7 +47,7 @@ fi
 explore=$BUILD/tools/tests/explore
 failed=$BUILD/crash/failed
 sectors=32768		# of a state, as in explore.h
-recoveries=24		# one of each workload
+recoveries=26		# one of each workload
 fast=(-cpu "max,-erms,-fsrm")	# what these speed up, QEMU does byte by byte
 mkdir -p "$out"
 
@@ -142,7 +142,7 @@ else
 	[ $# -gt 0 ] || set -- $("$explore" list)
 	loads=("$@")
 	for l; do
-		case $l in sets | large | direct | threads | spill) dm_loads+=("$l+fua") ;; esac
+		case $l in sets | large | direct | threads | spill | wide) dm_loads+=("$l+fua") ;; esac
 	done
 fi
 

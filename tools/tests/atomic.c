@@ -829,11 +829,9 @@ static void other_kupdate(int fd)
 		{ "/proc/sys/vm/dirty_writeback_centisecs", "0\n" },
 	};
 
-	/* sync(2) may have spilled them. */
+	/* A sync(2) may have spilled them, and may still be about to. */
 	write_gen(fd, 0, NR, 2);
-	SAME(nr_dirty(fd), NR);
 	write_gen(gd, 0, 3, 2);
-	SAME(nr_dirty(gd), 3);
 	write_proc(set[0][0], "1\n");
 	write_proc(set[1][0], "5\n");
 	for (i = 0; nr_dirty(gd); i++) {
@@ -843,7 +841,6 @@ static void other_kupdate(int fd)
 	usleep(200000);
 	write_proc(set[1][0], set[1][1]);
 	write_proc(set[0][0], set[0][1]);
-	SAME(nr_dirty(fd), NR);
 	/* So that what it has prepared is durable. */
 	CHECK(!close(gd) && !syncfs(fd));
 }

@@ -71,6 +71,7 @@ static inline uint64_t choose(struct choice *c, uint64_t n)
  * @flakey: the device can be made to fail
  * @atomic: it runs on a filesystem mounted with the option "atomic"
  * @log: size of the log, in the words of mkfs; NULL: the smallest
+ * @gap: pages between two that the model counts as neighbours; 0: they are
  */
 struct load {
 	const char	*name;
@@ -78,6 +79,7 @@ struct load {
 	int		flakey;
 	int		atomic;
 	const char	*log;
+	unsigned long	gap;
 };
 
 extern const struct load loads[];
@@ -148,6 +150,21 @@ struct tree {
 extern struct choice model_choice;	/* for workloads: the same each time */
 extern int working;			/* on the real filesystem, too */
 extern unsigned long model_ops;		/* operations so far */
+extern unsigned long model_gap;		/* of the workload, at least 1 */
+
+/* Where a byte of the model's file is: only every model_gap-th page is used. */
+static inline uint64_t file_pos(uint64_t byte)
+{
+	return byte / PAGE * model_gap * PAGE + byte % PAGE;
+}
+
+/* The same of the size of a file, which may end with a page, or with the gap. */
+static inline uint64_t model_size(uint64_t size)
+{
+	uint64_t rest = size % (model_gap * PAGE);
+
+	return size / (model_gap * PAGE) * PAGE + (rest < PAGE ? rest : PAGE);
+}
 
 void model_start(const struct load *load, uint64_t seed, int work);
 struct node *model_find(const char *path);

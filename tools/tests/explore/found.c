@@ -47,23 +47,57 @@ static void read_cell(struct cell *c, const char *path, unsigned long index,
 	c->len = i;
 }
 
+static void read_cells(struct node *n, const char *path, unsigned long cell,
+		       const unsigned char *buf, unsigned long bytes)
+{
+	unsigned long i;
+
+	for (i = 0; i < bytes; i += CELL, cell++)
+		read_cell(&n->cell[cell], path, cell, buf + i,
+			  bytes - i < CELL ? bytes - i : CELL);
+}
+
+/* Where there is data; which there must not be but in the pages that are used. */
+static void read_scattered(struct node *n, const char *path, int fd)
+{
+	static unsigned char buf[PAGE];
+	uint64_t page;
+	off_t at = 0;
+	ssize_t got;
+
+	while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {
+		page = at / PAGE;
+		if (page % model_gap)
+			damaged(path, page * PAGE_CELLS, "is in a page that is not used");
+		got = pread(fd, buf, PAGE, at);
+		CHECK(got > 0);
+		read_cells(n, path, page / model_gap * PAGE_CELLS, buf, got);
+		at += PAGE;
+	}
+	CHECK(errno == ENXIO);
+}
+
 static void read_file(struct node *n, const char *path)
 {
 	static unsigned char buf[128 * CELL];
-	unsigned long cell = 0, i;
+	unsigned long cell = 0;
 	int fd = open(path, O_RDONLY);
 	ssize_t got;
 
 	CHECK(fd >= 0);
 	if (ioctl(fd, MSYNCFS_IOC_GET_ATOMIC, &n->atomic))
 		n->atomic = 0;		/* another filesystem */
-	n->size = fstat_of(fd).st_size;
+	n->size = model_size(fstat_of(fd).st_size);
 	CHECK(n->size <= MAX_CELLS * CELL);
 	node_room(n, (n->size + CELL - 1) / CELL);
+	if (model_gap > 1) {
+		read_scattered(n, path, fd);
+		CHECK(!close(fd));
+		return;
+	}
 	while ((got = read(fd, buf, sizeof(buf))) > 0) {
-		for (i = 0; i < (unsigned long)got; i += CELL, cell++)
-			read_cell(&n->cell[cell], path, cell, buf + i,
-				  got - i < CELL ? got - i : CELL);
+		read_cells(n, path, cell, buf, got);
+		cell += (got + CELL - 1) / CELL;
 	}
 	CHECK(!got);
 	CHECK(cell == (n->size + CELL - 1) / CELL);

@@ -592,6 +592,65 @@ static void run_spill(void)
 	}
 }
 
+#define WIDE 300	/* pages; two have a map node of their own */
+#define WIDE_GAP 257
+
+/* One page in each of more nodes than a record holds, or of a few. */
+static void store_wide(struct node *n)
+{
+	unsigned long first = pick(WIDE), i;
+
+	for (i = pick(4) ? 64 + pick(WIDE / 2 - 64) : 1 + pick(20); i; i--)
+		store_page(n, (first + i * 2) % WIDE);
+}
+
+/* Nodes go; @max: so many pages may become a hole at a time. */
+static void cut_wide(struct node *n, unsigned long max)
+{
+	if (pick(2)) {
+		f_punch(n, pick(PAGES(WIDE - max)), 1 + pick(PAGES(max)));
+		return;
+	}
+	f_truncate(n, pick(WIDE * PAGE / 8) * 8 / CELL * CELL);
+	f_truncate(n, WIDE * PAGE);
+}
+
+/*
+ * Sets that are scattered so widely that the map is shadowed: of an ordinary file,
+ * and of an atomic one, which is spilled, cut and rolled back in between.
+ */
+static void run_wide(void)
+{
+	struct node *n = sparse("a", WIDE), *f = sparse("b", WIDE), *other = sparse("c", 32);
+	unsigned int step, round;
+
+	f_atomic(f, 1);
+	for (step = 0; step < 28; step++) {
+		if (step % 2) {
+			if (!pick(3)) {
+				cut_wide(n, 8);
+				f_fsync(n);
+			}
+			store_wide(n);
+			f_msync(n, 0, PAGES(WIDE));
+			continue;
+		}
+		for (round = pick(3); round; round--) {
+			store_wide(f);
+			if (pick(2))
+				f_spill(f, 0, PAGES(pick(2) ? WIDE : WIDE / 2), pick(2));
+			if (pick(2))
+				cut_wide(f, WIDE / 2);
+			bystand(other, step);
+		}
+		store_wide(f);
+		if (step % 8 == 6)
+			f_rollback(f, 0);
+		else
+			f_msync(f, 0, PAGES(1));
+	}
+}
+
 /* All files are atomic, by the mount option; programs do not know. */
 static void run_option(void)
 {
@@ -648,6 +707,7 @@ const struct load loads[] = {
 	{ .name = "failed", .run = run_failed, .flakey = 1 },
 	{ .name = "atomic", .run = run_atomic, .log = HOLES_LOG },
 	{ .name = "spill", .run = run_spill, .log = HOLES_LOG },
+	{ .name = "wide", .run = run_wide, .gap = WIDE_GAP },
 	{ .name = "option", .run = run_option, .log = HOLES_LOG, .atomic = 1 },
 	{ }
 };

@@ -21,6 +21,7 @@
 struct choice model_choice;
 int working;
 unsigned long model_ops;
+unsigned long model_gap = 1;
 
 static struct tree model;
 static struct tree found;
@@ -244,6 +245,7 @@ static void op_done(int durable)
 void model_start(const struct load *load, uint64_t seed, int work)
 {
 	all_atomic = load->atomic;
+	model_gap = load->gap ? load->gap : 1;
 	model_choice = choice_of(seed);
 	model_ops = 0;
 	model.nr = 0;
@@ -254,6 +256,7 @@ void model_start(const struct load *load, uint64_t seed, int work)
 /* Does the current directory hold what it must? Exits with the answer. */
 void model_check(const struct load *load, uint64_t seed, unsigned long nr)
 {
+	model_gap = load->gap ? load->gap : 1;
 	found_read(&found);
 	acked = nr;
 	checking = 1;
@@ -488,7 +491,7 @@ void f_truncate(struct node *n, uint64_t size)
 	must_be_clean(n);
 	CHECK(!(size % CELL) || size % CELL >= 8);
 	if (working)
-		CHECK(!ftruncate(n->fd, size));
+		CHECK(!ftruncate(n->fd, file_pos(size)));
 	cut_cells(n, size, MAX_CELLS * CELL);
 	set_size(n, size);
 	op_done(0);
@@ -518,7 +521,7 @@ void f_allocate(struct node *n, uint64_t size)
 {
 	must_be_clean(n);
 	if (working)
-		CHECK(!posix_fallocate(n->fd, 0, size));
+		CHECK(!posix_fallocate(n->fd, 0, file_pos(size)));
 	set_size(n, size);
 	op_done(0);
 }
@@ -612,7 +615,7 @@ void d_truncate(const char *path, uint64_t size)
 	CHECK(is_atomic(n) && size != n->size);
 	if (working) {
 		CHECK(n->fd < 0);
-		CHECK(!truncate(path, size));
+		CHECK(!truncate(path, file_pos(size)));
 	}
 	cut_cells(n, size, MAX_CELLS * CELL);
 	n->vsize = size;

@@ -18,12 +18,16 @@
 
 static int may_be_over;		/* the device has failed */
 
+static size_t map_size(void)
+{
+	return file_pos(MAX_CELLS * CELL);
+}
+
 void real_open(struct node *n, const char *path, int flags)
 {
 	n->fd = open(path, O_RDWR | flags, 0644);
 	CHECK(n->fd >= 0);
-	n->map = mmap(NULL, MAX_CELLS * CELL, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      n->fd, 0);
+	n->map = mmap(NULL, map_size(), PROT_READ | PROT_WRITE, MAP_SHARED, n->fd, 0);
 	CHECK(n->map != MAP_FAILED);
 }
 
@@ -31,7 +35,7 @@ void real_close(struct node *n)
 {
 	if (n->fd < 0)
 		return;
-	CHECK(!munmap(n->map, MAX_CELLS * CELL));
+	CHECK(!munmap(n->map, map_size()));
 	CHECK(!close(n->fd));
 	n->fd = -1;
 }
@@ -44,20 +48,41 @@ static void fill(char *buf, unsigned long cell, unsigned long nr, uint32_t stamp
 		cell_fill(buf + i * CELL, stamp, cell + i);
 }
 
+/* Cells from @cell on, of @nr, that lie together in the file. */
+static unsigned long together(unsigned long cell, unsigned long nr)
+{
+	unsigned long room = PAGE_CELLS - cell % PAGE_CELLS;
+
+	return model_gap == 1 || nr < room ? nr : room;
+}
+
 /* @flags: of pwritev2(2) */
 void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp,
 		int flags)
 {
 	static char buf[MAX_CELLS * CELL];
-	struct iovec iov = { buf, nr * CELL };
+	unsigned long len;
 
-	fill(buf, cell, nr, stamp);
-	CHECK(pwritev2(n->fd, &iov, 1, cell * CELL, flags) == (ssize_t)(nr * CELL));
+	CHECK(!flags || model_gap == 1);
+	for (; nr; cell += len, nr -= len) {
+		struct iovec iov = { .iov_base = buf };
+
+		len = together(cell, nr);
+		iov.iov_len = len * CELL;
+		fill(buf, cell, len, stamp);
+		CHECK(pwritev2(n->fd, &iov, 1, file_pos(cell * CELL), flags) ==
+		      (ssize_t)iov.iov_len);
+	}
 }
 
 void real_store(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp)
 {
-	fill(n->map + cell * CELL, cell, nr, stamp);
+	unsigned long len;
+
+	for (; nr; cell += len, nr -= len) {
+		len = together(cell, nr);
+		fill(n->map + file_pos(cell * CELL), cell, len, stamp);
+	}
 }
 
 void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp)
@@ -65,7 +90,7 @@ void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t 
 	static char buf[64 * PAGE] __attribute__((aligned(4096)));
 	int flags = fcntl(n->fd, F_GETFL);
 
-	CHECK(nr * CELL <= sizeof(buf));
+	CHECK(nr * CELL <= sizeof(buf) && model_gap == 1);
 	fill(buf, cell, nr, stamp);
 	CHECK(!fcntl(n->fd, F_SETFL, flags | O_DIRECT));
 	CHECK(pwrite(n->fd, buf, nr * CELL, cell * CELL) == (ssize_t)(nr * CELL));
@@ -78,7 +103,7 @@ void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t 
  */
 void real_msync(struct node *n, unsigned long cell, unsigned long nr)
 {
-	int err = msync(n->map + cell * CELL, nr * CELL, MS_SYNC);
+	int err = msync(n->map + file_pos(cell * CELL), file_pos(nr * CELL), MS_SYNC);
 
 	if (err && may_be_over)
 		exit(0);
@@ -89,8 +114,8 @@ void real_msync(struct node *n, unsigned long cell, unsigned long nr)
 void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int flags)
 {
 	struct msyncfs_msync arg = {
-		.addr = (unsigned long)n->map + cell * CELL,
-		.len = nr * CELL,
+		.addr = (unsigned long)n->map + file_pos(cell * CELL),
+		.len = file_pos(nr * CELL),
 		.flags = flags,
 	};
 
@@ -108,13 +133,15 @@ void real_fail_sync(struct node *n)
 	may_be_over = 1;
 	signal(SIGBUS, over);
 	device_fails(1);
-	FAILS(msync(n->map, n->vsize, MS_SYNC), EIO);
+	FAILS(msync(n->map, file_pos(n->vsize), MS_SYNC), EIO);
 	device_fails(0);
 }
 
 void real_zero(struct node *n, unsigned long cell, unsigned long nr, int mode)
 {
-	CHECK(!fallocate(n->fd, mode, cell * CELL, nr * CELL));
+	off_t at = file_pos(cell * CELL);
+
+	CHECK(!fallocate(n->fd, mode, at, file_pos((cell + nr) * CELL) - at));
 }
 
 /* ---- atomic files ---- */
@@ -144,14 +171,14 @@ static uint64_t dirty_pages(int fd, off_t at, off_t len)
 /* What background writeback does, but at this moment. */
 void real_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
 {
-	off_t at = cell * CELL, len = nr * CELL;
+	off_t at = file_pos(cell * CELL), len = file_pos(nr * CELL);
 
 	CHECK(dirty_pages(n->fd, at, len));
 	CHECK(!sync_file_range(n->fd, at, len, SYNC_FILE_RANGE_WRITE));
 	CHECK(!dirty_pages(n->fd, at, len));
 	if (!evict)
 		return;
-	CHECK(!madvise(n->map, MAX_CELLS * CELL, MADV_DONTNEED));
+	CHECK(!madvise(n->map, map_size(), MADV_DONTNEED));
 	CHECK(!posix_fadvise(n->fd, 0, 0, POSIX_FADV_DONTNEED));
 }
 
