@@ -97,7 +97,7 @@ read_only() {
 # give_up GUEST WHAT: with the last that it said itself
 give_up() {
 	die "$2: $({ grep -vE '^(#|not ok|verdict|recorded|$)' "$out/$1/channel.log" |
-		tail -n 1; cat "$out/$1/problems.log"; } | head -n 1)"
+		tail -n 2 | paste -sd ' '; cat "$out/$1/problems.log"; } | head -n 1)"
 }
 
 # The n-th disk of a guest, from 0 on; that which is recorded comes last.

@@ -595,13 +595,14 @@ static void run_spill(void)
 #define WIDE 300	/* pages; two have a map node of their own */
 #define WIDE_GAP 257
 
-/* One page in each of more nodes than a record holds, or of a few. */
-static void store_wide(struct node *n)
+/* One page in each of more nodes than a record holds, or of a few; returns one. */
+static unsigned long store_wide(struct node *n)
 {
 	unsigned long first = pick(WIDE), i;
 
 	for (i = pick(4) ? 64 + pick(WIDE / 2 - 64) : 1 + pick(20); i; i--)
 		store_page(n, (first + i * 2) % WIDE);
+	return (first + 2) % WIDE;
 }
 
 /* Nodes go; @max: so many pages may become a hole at a time. */
@@ -623,6 +624,7 @@ static void run_wide(void)
 {
 	struct node *n = sparse("a", WIDE), *f = sparse("b", WIDE), *other = sparse("c", 32);
 	unsigned int step, round;
+	unsigned long page;
 
 	f_atomic(f, 1);
 	for (step = 0; step < 28; step++) {
@@ -636,9 +638,9 @@ static void run_wide(void)
 			continue;
 		}
 		for (round = pick(3); round; round--) {
-			store_wide(f);
+			page = store_wide(f);
 			if (pick(2))
-				f_spill(f, 0, PAGES(pick(2) ? WIDE : WIDE / 2), pick(2));
+				f_spill(f, 0, PAGES(pick(2) ? WIDE : page + 1), pick(2));
 			if (pick(2))
 				cut_wide(f, WIDE / 2);
 			bystand(other, step);
