@@ -22,6 +22,9 @@
 #define MSYNCFS_FIRM_TRIES	100
 #define MSYNCFS_FIRM_TICK	(HZ / 10)
 #define MSYNCFS_BITMAP_RA	64
+/* Blocks that are kept back: one of so many, and not more than that. */
+#define MSYNCFS_SPARE_SHARE	64
+#define MSYNCFS_SPARE_MAX	256
 
 /**
  * struct msyncfs_group - a bitmap block and what it does not say
@@ -512,13 +515,30 @@ void msyncfs_alloc_home(struct super_block *sb, u64 home_tid)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_alloc_home);
 
+/* Promises @nr blocks if @spare blocks are left then. */
+static int msyncfs_promise(struct msyncfs_sb_info *sbi, u64 nr, u64 spare)
+{
+	int err = -ENOSPC;
+	u64 room, kept;
+
+	mutex_lock(&sbi->alloc_lock);
+	room = sbi->free + sbi->pending + sbi->claimed;
+	kept = sbi->reserved + spare;
+	if (room >= kept && room - kept >= nr) {
+		sbi->reserved += nr;
+		err = 0;
+	}
+	mutex_unlock(&sbi->alloc_lock);
+	return err;
+}
+
 /**
  * msyncfs_reserve - promise blocks to somebody who will allocate them later
  * @sb: filesystem
  * @nr: blocks
  *
  * Freed blocks that are not reusable yet count: whoever allocates may wait for
- * them, which the caller may not.
+ * them, which the caller may not. The spare ones do not.
  *
  * Context: may sleep on alloc_lock, never waits for a commit (P4).
  * Return: 0, -ENOSPC.
@@ -526,17 +546,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_alloc_home);
 int msyncfs_reserve(struct super_block *sb, u64 nr)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	int err = -ENOSPC;
-	u64 room;
 
-	mutex_lock(&sbi->alloc_lock);
-	room = sbi->free + sbi->pending + sbi->claimed;
-	if (room >= sbi->reserved && room - sbi->reserved >= nr) {
-		sbi->reserved += nr;
-		err = 0;
-	}
-	mutex_unlock(&sbi->alloc_lock);
-	return err;
+	return msyncfs_promise(sbi, nr, sbi->spare);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_reserve);
 
@@ -613,6 +624,24 @@ static int msyncfs_wait_firm(struct super_block *sb, u64 nr)
 	return -ENOSPC;
 }
 
+static int msyncfs_firm_beyond(struct super_block *sb, u64 nr, u64 spare)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	int err = msyncfs_promise(sbi, nr, spare);
+
+	if (err) {
+		/* Ends the operations that hold more than they need. */
+		err = msyncfs_settle_space(sb) ?:
+		      msyncfs_promise(sbi, nr, spare);
+	}
+	if (err)
+		return err;
+	err = msyncfs_wait_firm(sb, nr);
+	if (err)
+		msyncfs_unreserve(sb, nr);
+	return err;
+}
+
 /**
  * msyncfs_firm - get hold of blocks that are free now
  * @sb: filesystem
@@ -630,25 +659,29 @@ static int msyncfs_wait_firm(struct super_block *sb, u64 nr)
  */
 int msyncfs_firm(struct super_block *sb, u64 nr, bool resv)
 {
-	int err;
-
-	if (!resv) {
-		err = msyncfs_reserve(sb, nr);
-		if (err) {
-			/* Ends the operations that hold more than they need. */
-			err = msyncfs_settle_space(sb);
-			if (!err)
-				err = msyncfs_reserve(sb, nr);
-		}
-		if (err)
-			return err;
-	}
-	err = msyncfs_wait_firm(sb, nr);
-	if (err && !resv)
-		msyncfs_unreserve(sb, nr);
-	return err;
+	if (resv)
+		return msyncfs_wait_firm(sb, nr);
+	return msyncfs_firm_beyond(sb, nr, MSYNCFS_SB(sb)->spare);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_firm);
+
+/**
+ * msyncfs_firm_spare - get hold of blocks for what has to succeed when all is full
+ * @sb: filesystem
+ * @nr: blocks, of which as many as can be expected will be free again: map nodes
+ *	that take the place of others
+ *
+ * As msyncfs_firm() of blocks that have not been promised; but those that are
+ * kept back for this are part of it.
+ *
+ * Context: as msyncfs_firm().
+ * Return: as msyncfs_firm().
+ */
+int msyncfs_firm_spare(struct super_block *sb, u64 nr)
+{
+	return msyncfs_firm_beyond(sb, nr, 0);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_firm_spare);
 
 /**
  * msyncfs_unfirm - give back what is left of msyncfs_firm()
@@ -675,7 +708,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_unfirm);
  * msyncfs_alloc_avail - blocks that a new user could get
  * @sb: filesystem
  *
- * Return: free blocks, those included that become reusable, less promises.
+ * Return: free blocks, those included that become reusable, less promises and
+ * spare ones.
  */
 u64 msyncfs_alloc_avail(struct super_block *sb)
 {
@@ -684,7 +718,7 @@ u64 msyncfs_alloc_avail(struct super_block *sb)
 
 	mutex_lock(&sbi->alloc_lock);
 	room = sbi->free + sbi->pending + sbi->claimed;
-	promised = sbi->reserved;
+	promised = sbi->reserved + sbi->spare;
 	mutex_unlock(&sbi->alloc_lock);
 	return room > promised ? room - promised : 0;
 }
@@ -745,6 +779,8 @@ int msyncfs_alloc_init(struct super_block *sb)
 	sbi->pending = 0;
 	sbi->reserved = 0;
 	sbi->firm = 0;
+	sbi->spare = min_t(u64, sbi->geo.blocks / MSYNCFS_SPARE_SHARE,
+			   MSYNCFS_SPARE_MAX);
 	sbi->alloc_rotor = sbi->geo.root_ino;
 	sbi->nr_groups = sbi->geo.bitmap_blocks;
 	sbi->groups = kvcalloc(sbi->nr_groups, sizeof(*sbi->groups),

@@ -111,6 +111,7 @@ int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len);
 int msyncfs_reserve(struct super_block *sb, u64 nr);
 int msyncfs_firm(struct super_block *sb, u64 nr, bool resv);
+int msyncfs_firm_spare(struct super_block *sb, u64 nr);
 void msyncfs_unfirm(struct super_block *sb, u64 nr, bool resv);
 void msyncfs_alloc_home(struct super_block *sb, u64 home_tid);
 u64 msyncfs_alloc_avail(struct super_block *sb);

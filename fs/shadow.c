@@ -286,11 +286,15 @@ int msyncfs_shadow_alloc(struct msyncfs_capture *cap)
 	if (err)
 		goto fail;
 	s->resv = promised;
-	if (nodes > promised)
-		err = msyncfs_firm(sb, nodes - promised, false);
+	nodes -= promised;
+	/* An ordinary file's set can be split instead. */
+	if (nodes && msyncfs_is_atomic(cap->inode))
+		err = msyncfs_firm_spare(sb, nodes);
+	else if (nodes)
+		err = msyncfs_firm(sb, nodes, false);
 	if (err)
 		goto fail;
-	s->plain = nodes - promised;
+	s->plain = nodes;
 	cap->shadow = s;
 	return 0;
 fail:

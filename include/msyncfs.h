@@ -142,6 +142,7 @@ struct msyncfs_group;
  * @reserved: blocks promised to dirty pages and operations
  * @firm: the part of @free that running operations hold
  * @claimed: blocks taken from @free that are still counted in @reserved
+ * @spare: blocks of @free that are kept back for atomic files' map nodes
  * @pending_list: extents that make up @pending, oldest transaction first
  * @alloc_rotor: block at which a search without a goal starts
  * @alloc_wait: for blocks that other operations hold
@@ -218,6 +219,7 @@ struct msyncfs_sb_info {
 	u64			reserved;	/* promised to dirty pages and ops */
 	u64			firm;		/* part of free held by operations */
 	u64			claimed;	/* taken from free, still in reserved */
+	u64			spare;		/* kept back for map nodes */
 	struct list_head	pending_list;	/* extents, oldest tid first */
 	u64			alloc_rotor;	/* where to look without a goal */
 	wait_queue_head_t	alloc_wait;	/* for blocks that others hold */

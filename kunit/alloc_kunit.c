@@ -30,6 +30,8 @@ static int alloc_init(struct kunit *test)
 	fx->fake = msyncfs_fake_mount(test, ALLOC_BLOCKS, ALLOC_LOG_BLOCKS);
 	fx->sb = fx->fake->sb;
 	fx->sbi = MSYNCFS_SB(fx->sb);
+	/* To the last block; what is kept back has a test of its own. */
+	fx->sbi->spare = 0;
 	fx->free = msyncfs_alloc_avail(fx->sb);
 	test->priv = fx;
 	return 0;
@@ -352,6 +354,30 @@ static void alloc_reserve_exact(struct kunit *test)
 	alloc_settled(test);
 }
 
+/* What is kept back is for those who ask for it by name. */
+static void alloc_spare(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	u64 nr = fx->free - 10;
+
+	fx->sbi->spare = 10;
+	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), nr);
+	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, nr + 1), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, nr + 1, false), -ENOSPC);
+	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, nr, false), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, 1, false), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, msyncfs_firm_spare(fx->sb, 11), -ENOSPC);
+	KUNIT_ASSERT_EQ(test, msyncfs_firm_spare(fx->sb, 10), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_firm_spare(fx->sb, 1), -ENOSPC);
+	/* What is given back is what was kept back. */
+	msyncfs_unfirm(fx->sb, 10, false);
+	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, 1), -ENOSPC);
+	msyncfs_unfirm(fx->sb, nr, false);
+	fx->sbi->spare = 0;
+	alloc_settled(test);
+}
+
 /* The counters while an operation allocates less than it may. */
 static void alloc_op_accounting(struct kunit *test)
 {
@@ -426,6 +452,7 @@ static void alloc_remount(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
 	fx->sb = fx->fake->sb;
 	fx->sbi = MSYNCFS_SB(fx->sb);
+	fx->sbi->spare = 0;
 	KUNIT_EXPECT_EQ(test, fx->sbi->free, fx->free - 20);
 	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
 
@@ -481,6 +508,7 @@ static struct kunit_case alloc_cases[] = {
 	KUNIT_CASE(alloc_bad_free),
 	KUNIT_CASE(alloc_across_groups),
 	KUNIT_CASE(alloc_reserve_exact),
+	KUNIT_CASE(alloc_spare),
 	KUNIT_CASE(alloc_op_accounting),
 	KUNIT_CASE(alloc_firm_waits),
 	KUNIT_CASE(alloc_remount),

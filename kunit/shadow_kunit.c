@@ -374,6 +374,39 @@ static void shadow_cut_when_full(struct kunit *test)
 	msyncfs_fake_close(fx->fake, g);
 }
 
+/* So can a hole in the middle of a leaf, with the blocks kept back for that. */
+static void shadow_punch_when_full(struct kunit *test)
+{
+	struct wide_fixture *fx = setup(test, &wide_rows[3]);
+	struct file *g = msyncfs_fake_open(fx->fake, "g",
+					   O_CREAT | O_RDWR | O_LARGEFILE);
+	u64 left, held = 0;
+	unsigned int i;
+
+	for (i = 0; i < PAGES - 1; i++)
+		files_write(test, fx->file, page_at(fx, i) + 1, 1, 1);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	files_write(test, g, 0, msyncfs_alloc_avail(fx->fake->sb) - 5, 1);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
+	for (i = 1; i < PAGES - 1; i++) {
+		left = msyncfs_alloc_avail(fx->fake->sb);
+		KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, left), 0);
+		held += left;
+		KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->file,
+						    FALLOC_FL_PUNCH_HOLE |
+						    FALLOC_FL_KEEP_SIZE,
+						    (loff_t)(page_at(fx, i) + 1) <<
+						    PAGE_SHIFT, PAGE_SIZE), 0);
+		KUNIT_ASSERT_EQ_MSG(test, files_sync(fx->file), 0, "hole %u", i);
+	}
+	msyncfs_unreserve(fx->fake->sb, held);
+	KUNIT_EXPECT_GE(test, msyncfs_alloc_avail(fx->fake->sb), PAGES - 2);
+	msyncfs_fake_close(fx->fake, g);
+	crash(test, fx, 0);
+	KUNIT_EXPECT_EQ(test, differs_all(fx, 1), -1);
+	KUNIT_EXPECT_EQ(test, files_read(fx->file, page_at(fx, 7) + 1), 0);
+}
+
 /* A set of two files, an ordinary one and an atomic one, is one record. */
 static void shadow_set(struct kunit *test)
 {
@@ -492,6 +525,7 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(shadow_holes),
 	KUNIT_CASE(shadow_regrown),
 	KUNIT_CASE(shadow_cut_when_full),
+	KUNIT_CASE(shadow_punch_when_full),
 	KUNIT_CASE(shadow_set),
 	KUNIT_CASE(shadow_no_space),
 	KUNIT_CASE(shadow_no_space_atomic),
