@@ -312,9 +312,14 @@ static int msyncfs_atomic_last(struct inode *inode)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct super_block *sb = inode->i_sb;
+	bool dirty;
 	int err;
 
-	if (!msyncfs_atomic_dirty(inode))
+	/* Pages that are being spilled are not seen without the lock. */
+	mutex_lock(&mi->i_commit_lock);
+	dirty = msyncfs_atomic_dirty(inode);
+	mutex_unlock(&mi->i_commit_lock);
+	if (!dirty)
 		return 0;
 	if (inode->i_nlink && !test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags)) {
 		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
@@ -436,7 +441,9 @@ unsigned long msyncfs_atomic_uncommitted(struct super_block *sb)
 		if (!(inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW)) &&
 		    msyncfs_is_atomic(inode) &&
 		    (msyncfs_overlay_pending(inode) ||
-		     mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY)))
+		     mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY) ||
+		     mapping_tagged(inode->i_mapping,
+				    PAGECACHE_TAG_WRITEBACK)))
 			ino = inode->i_ino;
 		spin_unlock(&inode->i_lock);
 		if (ino)

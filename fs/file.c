@@ -179,6 +179,35 @@ static int msyncfs_dio_begin_read(struct inode *inode, u64 index, u64 max,
 	return 0;
 }
 
+/*
+ * For seeking and FIEMAP, which may go through very many runs. A commit of an
+ * atomic file takes reservations over before their pages have blocks in the map:
+ * they must not look like holes in between. Caller holds i_rwsem.
+ */
+static int msyncfs_iomap_report(struct inode *inode, u64 index, u64 max,
+				struct iomap *iomap)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	bool atomic = msyncfs_is_atomic(inode);
+	struct msyncfs_extent ext;
+	int err;
+
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	cond_resched();
+	if (atomic)
+		mutex_lock(&mi->i_commit_lock);
+	err = msyncfs_map_lookup(inode, index, max, &ext);
+	if (!err) {
+		msyncfs_set_iomap(inode, iomap, &ext);
+		if (iomap->type == IOMAP_HOLE)
+			msyncfs_report_delalloc(inode, iomap, &ext);
+	}
+	if (atomic)
+		mutex_unlock(&mi->i_commit_lock);
+	return err;
+}
+
 static const struct iomap_folio_ops msyncfs_folio_ops;
 
 static int msyncfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
@@ -213,17 +242,12 @@ static int msyncfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 		return 0;
 	}
 
-	/* Seeking and reporting may go through very many runs. */
-	if ((flags & IOMAP_REPORT) && fatal_signal_pending(current))
-		return -EINTR;
-	cond_resched();
+	if (flags & IOMAP_REPORT)
+		return msyncfs_iomap_report(inode, index, max, iomap);
 	err = msyncfs_map_lookup(inode, index, max, &ext);
-	if (err)
-		return err;
-	msyncfs_set_iomap(inode, iomap, &ext);
-	if ((flags & IOMAP_REPORT) && iomap->type == IOMAP_HOLE)
-		msyncfs_report_delalloc(inode, iomap, &ext);
-	return 0;
+	if (!err)
+		msyncfs_set_iomap(inode, iomap, &ext);
+	return err;
 }
 
 const struct iomap_ops msyncfs_iomap_ops = {

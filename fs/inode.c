@@ -391,12 +391,18 @@ int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	err = msyncfs_atomic_unopened(inode, false);
 	if (err || !test_bit(MSYNCFS_I_DIRTY, &mi->i_flags))
 		return err;
+	/* What could not be committed before a freeze stays as it is until the thaw. */
+	if (!sb_start_intwrite_trylock(inode->i_sb)) {
+		mark_inode_dirty_sync(inode);
+		return 0;
+	}
 	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
-	if (err)
-		return err;
-	msyncfs_inode_dirty(&op, inode, false);
-	msyncfs_op_end(&op);
-	if (wbc->sync_mode == WB_SYNC_ALL && !wbc->for_sync)
+	if (!err) {
+		msyncfs_inode_dirty(&op, inode, false);
+		msyncfs_op_end(&op);
+	}
+	sb_end_intwrite(inode->i_sb);
+	if (!err && wbc->sync_mode == WB_SYNC_ALL && !wbc->for_sync)
 		err = msyncfs_commit(inode->i_sb, op.tid);
 	return err;
 }
@@ -463,7 +469,9 @@ static void msyncfs_settle_inode(struct inode *inode)
 	    (current->flags & PF_MEMALLOC) || sb_rdonly(sb) ||
 	    msyncfs_log_dead(MSYNCFS_SB(sb)))
 		return;
-	sb_start_intwrite(sb);
+	/* Frozen: the thaw may be waiting for who drops the caches. */
+	if (!sb_start_intwrite_trylock(sb))
+		return;
 	if (!msyncfs_op_begin(sb, &op, 1, 0)) {
 		msyncfs_inode_dirty(&op, inode, false);
 		msyncfs_op_end(&op);

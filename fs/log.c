@@ -240,6 +240,27 @@ static void msyncfs_cut_copy(struct msyncfs_cut *cut)
 	     NULL);
 }
 
+/*
+ * A block that is both metadata and a file's data, as only a damaged filesystem
+ * has it, would make a record that recovery refuses, and all others' data with it.
+ */
+static int msyncfs_cut_check(struct msyncfs_sb_info *sbi,
+			     const struct msyncfs_cut *cut)
+{
+	unsigned int i;
+
+	for (i = 1; i < cut->nr; i++) {
+		if (cut->images[i]->home != cut->images[i - 1]->home)
+			continue;
+		msyncfs_err(sbi->sb, "block %llu: both data and metadata",
+			    cut->images[i]->home);
+		msyncfs_abort(sbi->sb, "a log record cannot be made",
+			      -EFSCORRUPTED);
+		return -EFSCORRUPTED;
+	}
+	return 0;
+}
+
 /* Fills in the header and the checksums. */
 static void msyncfs_cut_seal(struct msyncfs_sb_info *sbi,
 			     struct msyncfs_cut *cut)
@@ -462,7 +483,7 @@ static int msyncfs_cut_commit(struct msyncfs_sb_info *sbi,
 	u64 began;
 	int err;
 
-	err = msyncfs_log_place(sbi, cut);
+	err = msyncfs_cut_check(sbi, cut) ?: msyncfs_log_place(sbi, cut);
 	began = ktime_get_ns();
 	if (!err) {
 		msyncfs_cut_seal(sbi, cut);
@@ -603,7 +624,9 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 		msyncfs_commit_start(sb, tid);
 		return 0;
 	}
-	msyncfs_gather_join(sbi, tid);
+	/* Nobody waits for what is committed in the background. */
+	if (!(current->flags & PF_WQ_WORKER))
+		msyncfs_gather_join(sbi, tid);
 	nofs = memalloc_nofs_save();
 	if (msyncfs_commit_lock(sbi, tid)) {
 		if (sbi->durable_tid < tid) {

@@ -554,20 +554,26 @@ int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
 		r = list_is_last(&r->list, taken) ? NULL :
 						     list_next_entry(r, list);
 	}
+	if (r && r->key == key && test_bit(index % MSYNCFS_NODE_PTRS, r->pages)) {
+		*hint = r;
+		return 0;
+	}
+	err = msyncfs_reserve(inode->i_sb, 1);
+	if (err)
+		return err;
+	/* Not before: an entry without a page would stand for its leaf's nodes. */
 	if (!r || r->key != key) {
 		r = kzalloc(sizeof(*r), GFP_NOFS);
-		if (!r)
+		if (!r) {
+			msyncfs_unreserve(inode->i_sb, 1);
 			return -ENOMEM;
+		}
 		r->key = key;
 		list_add(&r->list, prev ? &prev->list : taken);
 	}
 	*hint = r;
-	if (test_bit(index % MSYNCFS_NODE_PTRS, r->pages))
-		return 0;
-	err = msyncfs_reserve(inode->i_sb, 1);
-	if (err)
-		return err;
 	__set_bit(index % MSYNCFS_NODE_PTRS, r->pages);
 	r->nr++;
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_add);

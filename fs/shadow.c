@@ -211,16 +211,27 @@ static u64 msyncfs_run_nodes(const struct msyncfs_extent *run,
 	return nr;
 }
 
-/* Nodes of @level that a hole cuts: those at its ends, unless they go. */
+/*
+ * Nodes of @level that a hole cuts: those at its ends, unless they go. @cut is the
+ * last one that a hole before it cuts.
+ */
 static u64 msyncfs_hole_nodes(const struct msyncfs_extent *hole,
-			      unsigned int level)
+			      unsigned int level, u64 *cut)
 {
-	u64 first, last, head, tail;
+	u64 first, last, head, tail, nr = 0;
 
 	first = div64_u64_rem(hole->index, msyncfs_span[level], &head);
 	last = div64_u64_rem(hole->index + hole->len, msyncfs_span[level],
 			     &tail);
-	return head && tail && first == last ? 1 : !!head + !!tail;
+	if (head && first != *cut) {
+		*cut = first;
+		nr++;
+	}
+	if (tail && last != *cut) {
+		*cut = last;
+		nr++;
+	}
+	return nr;
 }
 
 /*
@@ -231,7 +242,7 @@ static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 				const struct msyncfs_shadow *s)
 {
 	unsigned int old = MSYNCFS_I(cap->inode)->i_map_depth;
-	u64 seen[MSYNCFS_MAX_DEPTH + 1];
+	u64 seen[MSYNCFS_MAX_DEPTH + 1], cut[MSYNCFS_MAX_DEPTH + 1];
 	struct msyncfs_changes ch;
 	u64 nodes = 0, holes = 0;
 	unsigned int level;
@@ -239,8 +250,10 @@ static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 	/* Growing makes one node a level, above what was there. */
 	if (!s->anew)
 		nodes = s->depth - old;
-	for (level = 0; level <= MSYNCFS_MAX_DEPTH; level++)
+	for (level = 0; level <= MSYNCFS_MAX_DEPTH; level++) {
 		seen[level] = s->anew || level <= old ? U64_MAX : 0;
+		cut[level] = U64_MAX;
+	}
 	for (msyncfs_changes_begin(&ch, cap); ch.more;
 	     msyncfs_changes_eat(&ch, ch.cur.len)) {
 		for (level = 1; level <= s->depth; level++) {
@@ -248,7 +261,8 @@ static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 				nodes += msyncfs_run_nodes(&ch.cur, level,
 							   &seen[level]);
 			else if (!s->anew)
-				holes += msyncfs_hole_nodes(&ch.cur, level);
+				holes += msyncfs_hole_nodes(&ch.cur, level,
+							    &cut[level]);
 		}
 	}
 	return nodes + min_t(u64, holes, inode_get_bytes(cap->inode) >>

@@ -253,8 +253,11 @@ static void msyncfs_put_super(struct super_block *sb)
 
 	msyncfs_sysfs_del(sb);
 	if (!msyncfs_log_dead(sbi) && !sb_rdonly(sb)) {
-		err = msyncfs_empty_log(sb);
+		err = msyncfs_commit_all(sb);
 		if (err)
+			msyncfs_err(sb, "unmount: what was not durable yet is lost (%d)",
+				    err);
+		else if ((err = msyncfs_checkpoint(sb)))
 			msyncfs_err(sb, "unmount: the log could not be emptied (%d), the next mount replays it",
 				    err);
 	}

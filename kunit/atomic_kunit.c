@@ -475,21 +475,69 @@ static void atomic_others(struct kunit *test)
 	}
 }
 
-struct syncer {
-	struct file	*file;
-	int		err;
-	bool		done;
+/**
+ * struct other - something that another thread does
+ * @fx: fixture
+ * @what: does it
+ * @ret: what @what returned
+ * @done: it has
+ * @task: the thread
+ */
+struct other {
+	struct atomic_fixture	*fx;
+	loff_t			(*what)(struct atomic_fixture *fx);
+	loff_t			ret;
+	bool			done;
+	struct task_struct	*task;
 };
 
-static int sync_thread(void *data)
+static loff_t other_sync(struct atomic_fixture *fx)
 {
-	struct syncer *s = data;
+	return files_sync(fx->file);
+}
 
-	s->err = files_sync(s->file);
-	WRITE_ONCE(s->done, true);
+static loff_t other_close(struct atomic_fixture *fx)
+{
+	msyncfs_fake_close(fx->fake, fx->file);
+	return 0;
+}
+
+static loff_t other_freeze(struct atomic_fixture *fx)
+{
+	return freeze_super(fx->fake->sb, FREEZE_HOLDER_KERNEL);
+}
+
+static loff_t other_seek(struct atomic_fixture *fx)
+{
+	return vfs_llseek(fx->file, FILE_PAGES * PAGE_SIZE, SEEK_DATA);
+}
+
+static int other_thread(void *data)
+{
+	struct other *o = data;
+
+	o->ret = o->what(o->fx);
+	WRITE_ONCE(o->done, true);
 	while (!kthread_should_stop())
 		usleep_range(500, 1000);
 	return 0;
+}
+
+static void other_start(struct kunit *test, struct other *o)
+{
+	o->task = kthread_run(other_thread, o, "msyncfs-other");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(o->task));
+}
+
+static void other_end(struct kunit *test, struct other *o, loff_t want)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2000 && !READ_ONCE(o->done); i++)
+		msleep(20);
+	KUNIT_EXPECT_TRUE(test, o->done);
+	kthread_stop(o->task);
+	KUNIT_EXPECT_EQ(test, o->ret, want);
 }
 
 /* A frozen filesystem is not written to; the commit comes after the thaw. */
@@ -497,24 +545,18 @@ static void atomic_frozen(struct kunit *test)
 {
 	struct atomic_fixture *fx = setup(test, MSYNCFS_FAKE_CACHE, NULL);
 	struct super_block *sb = fx->fake->sb;
-	struct syncer s = { .file = fx->file };
-	struct task_struct *task;
-	unsigned int i;
+	struct other s = { .fx = fx, .what = other_sync };
 
 	do_large(test, fx, 2);
 	KUNIT_ASSERT_EQ(test, freeze_super(sb, FREEZE_HOLDER_KERNEL), 0);
 	iolog_reset(fx->log);
-	task = kthread_run(sync_thread, &s, "msyncfs-sync");
+	other_start(test, &s);
 	KUNIT_EXPECT_EQ(test, filemap_flush(fx->file->f_mapping), 0);
 	msleep(200);
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(s.done));
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
 	KUNIT_EXPECT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
-	for (i = 0; i < 2000 && !READ_ONCE(s.done); i++)
-		msleep(20);
-	KUNIT_EXPECT_TRUE(test, s.done);
-	kthread_stop(task);
-	KUNIT_EXPECT_EQ(test, s.err, 0);
+	other_end(test, &s, 0);
 
 	/* With nothing to commit, there is nothing to wait for. */
 	KUNIT_ASSERT_EQ(test, freeze_super(sb, FREEZE_HOLDER_KERNEL), 0);
@@ -522,6 +564,114 @@ static void atomic_frozen(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
 	crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, differs(fx, &fx->now), -1);
+}
+
+/* ---- while pages are captured ------------------------------------------------ */
+
+/*
+ * Somebody is about to commit, or spill, and has got this far: no page is dirty,
+ * and nothing says yet that it will be in the next record.
+ */
+static struct msyncfs_capture *captured(struct kunit *test,
+					struct atomic_fixture *fx)
+{
+	struct inode *inode = file_inode(fx->file);
+	struct msyncfs_capture *cap;
+
+	mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
+	cap = msyncfs_capture(inode, 0, ULONG_MAX, ULONG_MAX, ULONG_MAX);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	return cap;
+}
+
+/* It comes to nothing. */
+static void uncaptured(struct msyncfs_capture *cap)
+{
+	struct inode *inode = cap->inode;
+
+	msyncfs_capture_redirty(cap, 0);
+	msyncfs_capture_put(cap);
+	mutex_unlock(&MSYNCFS_I(inode)->i_commit_lock);
+}
+
+/* The last close waits for it, and discards what is dirty then. */
+static void atomic_captured_close(struct kunit *test)
+{
+	struct atomic_fixture *fx = setup(test, MSYNCFS_FAKE_CACHE, NULL);
+	struct other o = { .fx = fx, .what = other_close };
+	struct inode *inode = file_inode(fx->file);
+	struct msyncfs_capture *cap;
+
+	ihold(inode);
+	do_overwrite(test, fx, 2);
+	cap = captured(test, fx);
+	other_start(test, &o);
+	msleep(200);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(o.done));
+	uncaptured(cap);
+	other_end(test, &o, 0);
+	KUNIT_EXPECT_EQ(test, write_inode_now(inode, 1), 0);
+	iput(inode);
+	open_file(fx);
+	KUNIT_EXPECT_EQ(test, differs(fx, &fx->old), -1);
+	expect_settled(test, fx, true);
+}
+
+/* A sync does not return for it while a freeze waits for who has captured it. */
+static void atomic_captured_freeze(struct kunit *test)
+{
+	struct atomic_fixture *fx = setup(test, MSYNCFS_FAKE_CACHE, NULL);
+	struct other f = { .fx = fx, .what = other_freeze };
+	struct other s = { .fx = fx, .what = other_sync };
+	struct msyncfs_inode_info *mi = MSYNCFS_I(file_inode(fx->file));
+	struct super_block *sb = fx->fake->sb;
+	struct msyncfs_capture *cap;
+	unsigned int i;
+
+	do_overwrite(test, fx, 2);
+	sb_start_intwrite(sb);
+	cap = captured(test, fx);
+	/* The freeze begins with a sync, which must not wait. */
+	mutex_unlock(&mi->i_commit_lock);
+	other_start(test, &f);
+	for (i = 0; i < 500 && READ_ONCE(sb->s_writers.frozen) != SB_FREEZE_FS; i++)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(sb->s_writers.frozen), SB_FREEZE_FS);
+	mutex_lock(&mi->i_commit_lock);
+	other_start(test, &s);
+	msleep(200);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(f.done));
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(s.done));
+	uncaptured(cap);
+	sb_end_intwrite(sb);
+	other_end(test, &f, 0);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(s.done));
+	KUNIT_EXPECT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	other_end(test, &s, 0);
+	crash(test, fx, 0);
+	KUNIT_EXPECT_EQ(test, differs(fx, &fx->now), -1);
+}
+
+/* What has no block yet is data all the time. */
+static void atomic_captured_seek(struct kunit *test)
+{
+	struct atomic_fixture *fx = setup(test, MSYNCFS_FAKE_CACHE, NULL);
+	struct other o = { .fx = fx, .what = other_seek };
+	struct msyncfs_inode_info *mi = MSYNCFS_I(file_inode(fx->file));
+	LIST_HEAD(taken);
+
+	set_pages(test, fx, FILE_PAGES + 9, 2, 2);
+	mutex_lock(&mi->i_commit_lock);
+	down_write(&mi->i_freeze);
+	msyncfs_resv_take(&mi->vfs_inode, &taken);
+	up_write(&mi->i_freeze);
+	other_start(test, &o);
+	msleep(200);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(o.done));
+	msyncfs_resv_return(&mi->vfs_inode, &taken);
+	mutex_unlock(&mi->i_commit_lock);
+	other_end(test, &o, (FILE_PAGES + 9) * PAGE_SIZE);
 }
 
 /* ---- failures --------------------------------------------------------------- */
@@ -871,6 +1021,9 @@ static struct kunit_case atomic_cases[] = {
 	KUNIT_CASE_PARAM(atomic_mount_option, change_gen_params),
 	KUNIT_CASE_PARAM(atomic_others, other_gen_params),
 	KUNIT_CASE(atomic_frozen),
+	KUNIT_CASE(atomic_captured_close),
+	KUNIT_CASE(atomic_captured_freeze),
+	KUNIT_CASE(atomic_captured_seek),
 	KUNIT_CASE_PARAM_ATTR(atomic_errors, change_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE(atomic_error_rollback),

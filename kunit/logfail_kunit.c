@@ -11,6 +11,7 @@
 #include <linux/pagemap.h>
 
 #include "files.h"
+#include "fs/map.h"
 #include "fs/txn.h"
 #include "iolog.h"
 
@@ -595,8 +596,31 @@ static void fail_abort_inside(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
 }
 
+/* A block that is two things makes no record: nobody else's would be found. */
+static void fail_two_things(struct kunit *test)
+{
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
+	struct file *g = msyncfs_fake_open(fx->fake, "g", O_CREAT | O_RDWR);
+	struct inode *inode = file_inode(fx->file);
+	struct msyncfs_op op;
+
+	fail_prepare(test, fx);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
+	msyncfs_root_ptrs(inode)[0] = cpu_to_le64(file_inode(g)->i_ino);
+	files_write(test, fx->file, 0, 1, 2);
+	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(inode->i_sb, &op, 1, 0), 0);
+	msyncfs_inode_dirty(&op, file_inode(g), true);
+	msyncfs_op_end(&op);
+	KUNIT_EXPECT_NE(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_TRUE(test, aborted(fx));
+	msyncfs_fake_close(fx->fake, g);
+	fail_crash(test, fx, UINT_MAX);
+	files_expect(test, fx->file, 0, FILE_PAGES, 1);
+}
+
 static struct kunit_case fail_cases[] = {
 	KUNIT_CASE_PARAM(fail_every_io, error_gen_params),
+	KUNIT_CASE(fail_two_things),
 	KUNIT_CASE(fail_lands_overwritten),
 	KUNIT_CASE(fail_lands_truncated),
 	KUNIT_CASE(fail_lands_elsewhere),

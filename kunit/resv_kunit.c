@@ -159,6 +159,8 @@ static void resv_exact(struct kunit *test)
 {
 	struct resv_fixture *fx = test->priv;
 	u64 avail = msyncfs_alloc_avail(fx->fake->sb);
+	struct msyncfs_resv *hint = NULL;
+	LIST_HEAD(taken);
 
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, avail - 3), 0);
 	resv_page(test, LEAF);			/* it, its leaf, the old one */
@@ -168,6 +170,10 @@ static void resv_exact(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_page(fx->inode, LEAF), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_page(fx->inode, 0), -ENOSPC);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, 0));
+	/* Nor does a captured page get one, and nothing is left of it. */
+	KUNIT_EXPECT_EQ(test, msyncfs_resv_add(fx->inode, &taken, LEAF + 1,
+					       &hint), -ENOSPC);
+	KUNIT_EXPECT_TRUE(test, list_empty(&taken));
 	msyncfs_unreserve(fx->fake->sb, avail - 3);
 	msyncfs_resv_release(fx->inode, 0, ULONG_MAX);
 

@@ -374,6 +374,8 @@ static void shadow_cut_when_full(struct kunit *test)
 	msyncfs_fake_close(fx->fake, g);
 }
 
+#define HOLES	200
+
 /* So can a hole in the middle of a leaf, with the blocks kept back for that. */
 static void shadow_punch_when_full(struct kunit *test)
 {
@@ -385,6 +387,7 @@ static void shadow_punch_when_full(struct kunit *test)
 
 	for (i = 0; i < PAGES - 1; i++)
 		files_write(test, fx->file, page_at(fx, i) + 1, 1, 1);
+	files_write(test, fx->file, page_at(fx, 1) + 2, 2 * HOLES, 1);
 	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
 	files_write(test, g, 0, msyncfs_alloc_avail(fx->fake->sb) - 5, 1);
 	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
@@ -399,6 +402,17 @@ static void shadow_punch_when_full(struct kunit *test)
 						    PAGE_SHIFT, PAGE_SIZE), 0);
 		KUNIT_ASSERT_EQ_MSG(test, files_sync(fx->file), 0, "hole %u", i);
 	}
+	/* As many in one leaf take no more nodes than one. */
+	left = msyncfs_alloc_avail(fx->fake->sb);
+	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, left), 0);
+	held += left;
+	for (i = 0; i < HOLES; i++)
+		KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->file,
+						    FALLOC_FL_PUNCH_HOLE |
+						    FALLOC_FL_KEEP_SIZE,
+						    (loff_t)(page_at(fx, 1) + 3 + 2 * i) <<
+						    PAGE_SHIFT, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	msyncfs_unreserve(fx->fake->sb, held);
 	KUNIT_EXPECT_GE(test, msyncfs_alloc_avail(fx->fake->sb), PAGES - 2);
 	msyncfs_fake_close(fx->fake, g);

@@ -112,8 +112,11 @@ again:
 	}
 
 	msyncfs_folio_lock_stable(inode, folio);
-	if (atomic && !msyncfs_resv_test(inode, folio->index)) {
-		/* A capture has taken it over, for the page as it was. */
+	if ((!ext.blkno || atomic) && !msyncfs_resv_test(inode, folio->index)) {
+		/*
+		 * A capture has taken it over, for the page as it was; or it was
+		 * that of a write that has come to nothing.
+		 */
 		folio_unlock(folio);
 		up_read(&mi->i_freeze);
 		goto again;

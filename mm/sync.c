@@ -87,7 +87,9 @@ static enum msyncfs_atomics msyncfs_ranges_atomics(struct msyncfs_range *ranges,
 /*
  * Keeps the filesystem from being frozen, *@held, or waits for it to thaw: unlike
  * others, an atomic file may have dirty pages then. Returns false if there is
- * nothing to capture, since nothing gets dirty on a frozen filesystem.
+ * nothing to capture, since nothing gets dirty on a frozen filesystem. But while a
+ * freeze still waits for who has captured pages, these are seen only under the
+ * lock: then they are part of a transaction, or dirty again.
  */
 static bool msyncfs_ranges_hold(struct msyncfs_range *ranges, unsigned int nr,
 				bool *held)
@@ -98,6 +100,11 @@ static bool msyncfs_ranges_hold(struct msyncfs_range *ranges, unsigned int nr,
 	*held = found != MSYNCFS_NO_ATOMIC;
 	if (!*held || sb_start_intwrite_trylock(sb))
 		return true;
+	if (found == MSYNCFS_ATOMIC_IDLE && !ranges->nowait) {
+		msyncfs_lock_files(ranges, nr);
+		found = msyncfs_ranges_atomics(ranges, nr);
+		msyncfs_unlock_files(ranges, nr);
+	}
 	*held = found == MSYNCFS_ATOMIC && !ranges->nowait;
 	if (*held)
 		sb_start_intwrite(sb);
