@@ -246,21 +246,26 @@ static void msyncfs_release(struct super_block *sb)
 	kfree(sbi);
 }
 
+static void msyncfs_put_log(struct super_block *sb)
+{
+	int err = msyncfs_commit_all(sb);
+
+	if (err) {
+		msyncfs_err(sb, "unmount: what was not durable yet is lost (%d)",
+			    err);
+		return;
+	}
+	err = msyncfs_checkpoint(sb);
+	if (err)
+		msyncfs_err(sb, "unmount: the log could not be emptied (%d), the next mount replays it",
+			    err);
+}
+
 static void msyncfs_put_super(struct super_block *sb)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	int err;
-
 	msyncfs_sysfs_del(sb);
-	if (!msyncfs_log_dead(sbi) && !sb_rdonly(sb)) {
-		err = msyncfs_commit_all(sb);
-		if (err)
-			msyncfs_err(sb, "unmount: what was not durable yet is lost (%d)",
-				    err);
-		else if ((err = msyncfs_checkpoint(sb)))
-			msyncfs_err(sb, "unmount: the log could not be emptied (%d), the next mount replays it",
-				    err);
-	}
+	if (!msyncfs_log_dead(MSYNCFS_SB(sb)) && !sb_rdonly(sb))
+		msyncfs_put_log(sb);
 	msyncfs_release(sb);
 }
 
