@@ -5,6 +5,7 @@
 #include "explore.h"
 
 #include <linux/blkpg.h>
+#include <linux/dm-ioctl.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -105,16 +106,37 @@ static void make_flakey(void)
 	shell("dmsetup create flakey --table '0 %lu linear %s 0'", FS_SECTORS, device);
 }
 
-/* The checkpoint is kept out of it. */
+static void suspend_flakey(int fd, unsigned int flags)
+{
+	struct dm_ioctl arg = {
+		.version = { DM_VERSION_MAJOR },
+		.data_size = sizeof(arg),
+		.flags = flags,
+		.name = "flakey",
+	};
+
+	CHECK(!ioctl(fd, DM_DEV_SUSPEND, &arg));
+}
+
+/* The table that was loaded last holds from here on. */
+static void swap_tables(void)
+{
+	int fd = open("/dev/mapper/control", O_RDWR);
+
+	CHECK(fd >= 0);
+	suspend_flakey(fd, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG);
+	suspend_flakey(fd, 0);	/* resumes it */
+	CHECK(!close(fd));
+}
+
+/*
+ * The checkpoint is kept out of it. After the first failure it must not take
+ * long, or a commit in the background fails, too; so no program runs for its end.
+ */
 void device_fails(int on)
 {
-	if (on)
-		put_setting("checkpoint_pause", "1");
-	/* Short, so that the background seldom gets in. */
-	shell("dmsetup load flakey --table '0 %lu %s %s 0 %s'", FS_SECTORS,
-	      on ? "flakey" : "linear", device, on ? "0 3600 1 error_writes" : "");
-	shell("dmsetup suspend --nolockfs --noflush flakey && dmsetup resume flakey");
-	if (!on)
+	if (!on) {
+		swap_tables();
 		put_setting("checkpoint_pause", "0");
 }
 
@@ -127,6 +149,13 @@ static void find_id(const char *dev)
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(st.st_rdev),
 		 minor(st.st_rdev));
 	n = readlink(path, link, sizeof(link) - 1);
+		return;
+	}
+	put_setting("checkpoint_pause", "1");
+	shell("dmsetup load flakey --table '0 %lu flakey %s 0 0 3600 1 error_writes'",
+	      FS_SECTORS, device);
+	swap_tables();
+	shell("dmsetup load flakey --table '0 %lu linear %s 0'", FS_SECTORS, device);
 	CHECK(n > 0);
 	link[n] = 0;
 	snprintf(work_id, sizeof(work_id), "%s", strrchr(link, '/') + 1);
