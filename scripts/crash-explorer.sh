@@ -19,8 +19,9 @@
 # CRASH_STATES and CRASH_SEED in the environment are -n and -s, the word "broken"
 # in front of the names is -b.
 #
-# Environment, from e2e.sh or boot.sh: VMLINUZ, INITRD, CMDLINE. Without them,
-# modules and tools are built first.
+# Environment, from e2e.sh or boot.sh: VMLINUZ, INITRD, CMDLINE, SLOW. Without them,
+# modules and tools are built first, and PATIENCE=N makes all limits of time N times
+# as long.
 
 . "$(dirname "$0")/common.sh"
 out=$BUILD/crash states=${CRASH_STATES:-} seed=${CRASH_SEED:-$((RANDOM * 32768 + RANDOM))} broken='' replay='' result=/dev/null
@@ -61,7 +62,9 @@ if [ -z "${INITRD:-}" ]; then
 	export BREAK=$broken
 	KVER=${STOCK_RELEASE:?} KDIR='' "$SCRIPTS/build-modules.sh"
 	make -s -C "$TOP" tools >&2
+	SLOW=$((SLOW * ${PATIENCE:-1}))
 	boot_prepare "$out"
+SLOW=${SLOW:-1}
 fi
 
 # make_guest NAME SCRIPT VAR=VALUE...: what it runs, and with which arguments
@@ -80,7 +83,7 @@ run_guest() {
 	local name=$1
 	shift
 	"$SCRIPTS/vm.sh" -n "crash $name" -o "$out/$name" -k "$VMLINUZ" \
-		-i "$INITRD,$out/$name.cpio" -a "$CMDLINE" -q 120 "$@" && return
+		-i "$INITRD,$out/$name.cpio" -a "$CMDLINE" -q $((120 * SLOW)) "$@" && return
 	# What breaks its rules may give the kernel reason to complain.
 	[ -n "$broken" ] && grep -q '^verdict pass' "$out/$name/channel.log"
 }
@@ -114,7 +117,7 @@ recorded() {
 
 if [ -n "$replay" ]; then
 	make_guest replay explore-check "CHECK=replay /dev/ram0 $state" SECTORS=$sectors
-	run_guest replay -t 120 -s 1 -m 768 -d "$replay/image.raw"
+	run_guest replay -t $((120 * SLOW)) -s 1 -m 768 -d "$replay/image.raw"
 	grep -E '^(good|bad) ' "$out/replay/channel.log"
 	exit
 fi
@@ -160,7 +163,7 @@ fi
 make_guest work explore-work "WORK=${loads:+work $(vd ${#dm[@]}) $seed ${loads[*]}}" \
 	"DM_WORK=${dm_loads:+work /dev/mapper/recorded $seed ${dm_loads[*]}}"
 # shellcheck disable=SC2046 # several arguments
-run_guest work -v -m 768 -t 900 "${dm[@]}" -- $(recorded "$out/record") ||
+run_guest work -v -m 768 -t $((900 * SLOW)) "${dm[@]}" -- $(recorded "$out/record") ||
 	give_up work "the workloads broke off"
 rm -f "$out/dm.disk"
 
@@ -170,7 +173,7 @@ if [ -z "$broken" ]; then
 		"WORK=recover $(vd ${#records[@]}) $seed $recoveries $(for ((i = 0; i < ${#records[@]}; i++)); do vd $i; echo; done | tr '\n' ' ')" \
 		DM_WORK=
 	# shellcheck disable=SC2046
-	run_guest recover -v -m 1024 -t 300 -- $(read_only "${records[@]}") $(recorded "$out/recoveries") ||
+	run_guest recover -v -m 1024 -t $((300 * SLOW)) -- $(read_only "${records[@]}") $(recorded "$out/recoveries") ||
 		give_up recover "the recovery of states broke off"
 	records=("$out/recoveries" "${records[@]}")
 fi
@@ -184,7 +187,7 @@ rm -rf "$out"/check[0-9]*
 for ((w = 0; w < guests; w++)); do
 	make_guest "check$w" explore-check "CHECK=check $seed $states $w $guests /dev/ram0" SECTORS=$sectors
 	# shellcheck disable=SC2046
-	run_guest "check$w" -s 1 -m 1024 -t $((7200 * ${PATIENCE:-1})) -- "${fast[@]}" $(read_only "${records[@]}") &
+	run_guest "check$w" -s 1 -m 1024 -t $((7200 * SLOW)) -- "${fast[@]}" $(read_only "${records[@]}") &
 	pids+=($!)
 done
 trap 'kill "${pids[@]}" 2>/dev/null' EXIT
