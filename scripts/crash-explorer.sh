@@ -48,7 +48,6 @@ fi
 explore=$BUILD/tools/tests/explore
 failed=$BUILD/crash/failed
 sectors=32768		# of a state, as in explore.h
-recoveries=26		# one of each workload
 fast=(-cpu "max,-erms,-fsrm")	# what these speed up, QEMU does byte by byte
 mkdir -p "$out"
 
@@ -62,10 +61,10 @@ if [ -z "${INITRD:-}" ]; then
 	export BREAK=$broken
 	KVER=${STOCK_RELEASE:?} KDIR='' "$SCRIPTS/build-modules.sh"
 	make -s -C "$TOP" tools >&2
-	SLOW=$((SLOW * ${PATIENCE:-1}))
 	boot_prepare "$out"
-SLOW=${SLOW:-1}
+	SLOW=$((SLOW * ${PATIENCE:-1}))
 fi
+SLOW=${SLOW:-1}
 
 # make_guest NAME SCRIPT VAR=VALUE...: what it runs, and with which arguments
 make_guest() {
@@ -167,6 +166,9 @@ run_guest work -v -m 768 -t $((900 * SLOW)) "${dm[@]}" -- $(recorded "$out/recor
 	give_up work "the workloads broke off"
 rm -f "$out/dm.disk"
 
+all=("${loads[@]}" "${dm_loads[@]}")
+recoveries=26		# one of each workload, if it is all of them
+[ ${#all[@]} -le $recoveries ] || recoveries=${#all[@]}
 if [ -z "$broken" ]; then
 	say "recording the recovery of $recoveries states"
 	make_guest recover explore-work \
@@ -223,6 +225,23 @@ tr -d '\r' <"$out/check0/channel.log" | awk '
 				order[i], n[order[i]], p[order[i]], all[order[i]]
 	}' >&2
 
+# What a record does not hold to its end, nobody has looked at.
+missing=$({
+	printf 'want %s\n' "${all[@]}"
+	[ -n "$broken" ] || for ((i = 0; i < recoveries; i++)); do
+		l=${all[i % ${#all[@]}]}
+		echo "want ${l%%+*}+recovery"
+	done
+	tr -d '\r' <"$out/check0/channel.log"
+} | awk '
+	$1 == "want" && !want[$2]++ { order[++k] = $2 }
+	$1 == "explored" && $4 > 0 { have[$2 ($3 == "-" ? "" : $3)]++ }
+	END {
+		for (i = 1; i <= k; i++)
+			if (have[order[i]] < want[order[i]])
+				printf "%s%s", sep++ ? ", " : "", order[i]
+	}')
+
 # save NUMBER SLICE LOAD VARIANT: the state, and how to see it again
 save() {
 	local dir=$failed/$3$4-$1 what
@@ -245,9 +264,8 @@ if [ -n "$broken" ]; then
 			printf '  NOT caught  %s\n' "$l" >&2
 		fi
 	done
-	all=$((${#loads[@]} + ${#dm_loads[@]}))
-	text="$caught of $all broken rules caught, each within $states states; seed $seed"
-	[ "$caught" -eq "$all" ] || rc=1
+	text="$caught of ${#all[@]} broken rules caught, each within $states states; seed $seed"
+	[ "$caught" -eq ${#all[@]} ] || rc=1
 else
 	violations=$(channels '/^bad / { n++ } END { print n + 0 }')
 	while read -r _ slice load variant number _ what; do
@@ -261,6 +279,9 @@ else
 fi
 if [ -n "$bad" ]; then
 	text="$text; a guest broke off: $(cat "$out"/check[0-9]*/problems.log | head -n 1)"
+	rc=1
+elif [ -n "$missing" ]; then
+	text="$text; not recorded to the end, or no state looked at: $missing"
 	rc=1
 fi
 echo "$text" >"$result"

@@ -267,11 +267,13 @@ struct event {
  * @event: its events, from the very first on
  * @nr: how many
  * @first: states before this event promise nothing
+ * @whole: it was recorded to its end
  */
 struct slice {
 	char		load[32], variant[32];
 	struct event	*event;
 	unsigned long	nr, first;
+	int		whole;
 };
 
 unsigned int record_read(const char *path, struct slice *slices, unsigned int nr);

@@ -153,7 +153,9 @@ static int check(char **argv, int records)
 	for (i = 0; i < nr_slices; i++) {
 		struct slice *s = &slices[i];
 
+		/* At least one of each. */
 		want = is_broken(s) ? states : left * weight(s) / weights;
+		want += !want;
 		weights -= weight(s);
 		p.slice = i;
 		p.nr = p.distinct = p.prefixes = p.mine = p.again = 0;
@@ -162,7 +164,7 @@ static int check(char **argv, int records)
 		states_all(s, seed + i, want, prefixes_show(s), check_one, &p);
 		break_rule("-");
 		if (!is_broken(s))
-			left -= p.distinct;
+			left -= p.distinct < left ? p.distinct : left;
 		printf("explored %s %s %lu %lu %lu %lu %lu\n", s->load, s->variant,
 		       p.distinct, p.prefixes, states_prefixes(s), p.mine, p.again);
 	}
