@@ -19,8 +19,9 @@
 # CRASH_STATES and CRASH_SEED in the environment are -n and -s, the word "broken"
 # in front of the names is -b.
 #
-# Environment, from e2e.sh or boot.sh: VMLINUZ, INITRD, CMDLINE. Without them,
-# modules and tools are built first.
+# Environment, from e2e.sh or boot.sh: VMLINUZ, INITRD, CMDLINE, SLOW. Without them,
+# modules and tools are built first, and PATIENCE=N makes all limits of time N times
+# as long.
 
 . "$(dirname "$0")/common.sh"
 out=$BUILD/crash states=${CRASH_STATES:-} seed=${CRASH_SEED:-$((RANDOM * 32768 + RANDOM))} broken='' replay='' result=/dev/null
@@ -47,7 +48,6 @@ fi
 explore=$BUILD/tools/tests/explore
 failed=$BUILD/crash/failed
 sectors=32768		# of a state, as in explore.h
-recoveries=26		# one of each workload
 fast=(-cpu "max,-erms,-fsrm")	# what these speed up, QEMU does byte by byte
 mkdir -p "$out"
 
@@ -62,7 +62,9 @@ if [ -z "${INITRD:-}" ]; then
 	KVER=${STOCK_RELEASE:?} KDIR='' "$SCRIPTS/build-modules.sh"
 	make -s -C "$TOP" tools >&2
 	boot_prepare "$out"
+	SLOW=$((SLOW * ${PATIENCE:-1}))
 fi
+SLOW=${SLOW:-1}
 
 # make_guest NAME SCRIPT VAR=VALUE...: what it runs, and with which arguments
 make_guest() {
@@ -80,7 +82,7 @@ run_guest() {
 	local name=$1
 	shift
 	"$SCRIPTS/vm.sh" -n "crash $name" -o "$out/$name" -k "$VMLINUZ" \
-		-i "$INITRD,$out/$name.cpio" -a "$CMDLINE" -q 120 "$@" && return
+		-i "$INITRD,$out/$name.cpio" -a "$CMDLINE" -q $((120 * SLOW)) "$@" && return
 	# What breaks its rules may give the kernel reason to complain.
 	[ -n "$broken" ] && grep -q '^verdict pass' "$out/$name/channel.log"
 }
@@ -114,7 +116,7 @@ recorded() {
 
 if [ -n "$replay" ]; then
 	make_guest replay explore-check "CHECK=replay /dev/ram0 $state" SECTORS=$sectors
-	run_guest replay -t 120 -s 1 -m 768 -d "$replay/image.raw"
+	run_guest replay -t $((120 * SLOW)) -s 1 -m 768 -d "$replay/image.raw"
 	grep -E '^(good|bad) ' "$out/replay/channel.log"
 	exit
 fi
@@ -160,17 +162,20 @@ fi
 make_guest work explore-work "WORK=${loads:+work $(vd ${#dm[@]}) $seed ${loads[*]}}" \
 	"DM_WORK=${dm_loads:+work /dev/mapper/recorded $seed ${dm_loads[*]}}"
 # shellcheck disable=SC2046 # several arguments
-run_guest work -v -m 768 -t 900 "${dm[@]}" -- $(recorded "$out/record") ||
+run_guest work -v -m 768 -t $((900 * SLOW)) "${dm[@]}" -- $(recorded "$out/record") ||
 	give_up work "the workloads broke off"
 rm -f "$out/dm.disk"
 
+all=("${loads[@]}" "${dm_loads[@]}")
+recoveries=26		# one of each workload, if it is all of them
+[ ${#all[@]} -le $recoveries ] || recoveries=${#all[@]}
 if [ -z "$broken" ]; then
 	say "recording the recovery of $recoveries states"
 	make_guest recover explore-work \
 		"WORK=recover $(vd ${#records[@]}) $seed $recoveries $(for ((i = 0; i < ${#records[@]}; i++)); do vd $i; echo; done | tr '\n' ' ')" \
 		DM_WORK=
 	# shellcheck disable=SC2046
-	run_guest recover -v -m 1024 -t 300 -- $(read_only "${records[@]}") $(recorded "$out/recoveries") ||
+	run_guest recover -v -m 1024 -t $((300 * SLOW)) -- $(read_only "${records[@]}") $(recorded "$out/recoveries") ||
 		give_up recover "the recovery of states broke off"
 	records=("$out/recoveries" "${records[@]}")
 fi
@@ -184,7 +189,7 @@ rm -rf "$out"/check[0-9]*
 for ((w = 0; w < guests; w++)); do
 	make_guest "check$w" explore-check "CHECK=check $seed $states $w $guests /dev/ram0" SECTORS=$sectors
 	# shellcheck disable=SC2046
-	run_guest "check$w" -s 1 -m 1024 -t $((7200 * ${PATIENCE:-1})) -- "${fast[@]}" $(read_only "${records[@]}") &
+	run_guest "check$w" -s 1 -m 1024 -t $((7200 * SLOW)) -- "${fast[@]}" $(read_only "${records[@]}") &
 	pids+=($!)
 done
 trap 'kill "${pids[@]}" 2>/dev/null' EXIT
@@ -220,6 +225,23 @@ tr -d '\r' <"$out/check0/channel.log" | awk '
 				order[i], n[order[i]], p[order[i]], all[order[i]]
 	}' >&2
 
+# What a record does not hold to its end, nobody has looked at.
+missing=$({
+	printf 'want %s\n' "${all[@]}"
+	[ -n "$broken" ] || for ((i = 0; i < recoveries; i++)); do
+		l=${all[i % ${#all[@]}]}
+		echo "want ${l%%+*}+recovery"
+	done
+	tr -d '\r' <"$out/check0/channel.log"
+} | awk '
+	$1 == "want" && !want[$2]++ { order[++k] = $2 }
+	$1 == "explored" && $4 > 0 { have[$2 ($3 == "-" ? "" : $3)]++ }
+	END {
+		for (i = 1; i <= k; i++)
+			if (have[order[i]] < want[order[i]])
+				printf "%s%s", sep++ ? ", " : "", order[i]
+	}')
+
 # save NUMBER SLICE LOAD VARIANT: the state, and how to see it again
 save() {
 	local dir=$failed/$3$4-$1 what
@@ -242,21 +264,24 @@ if [ -n "$broken" ]; then
 			printf '  NOT caught  %s\n' "$l" >&2
 		fi
 	done
-	all=$((${#loads[@]} + ${#dm_loads[@]}))
-	text="$caught of $all broken rules caught, each within $states states; seed $seed"
-	[ "$caught" -eq "$all" ] || rc=1
+	text="$caught of ${#all[@]} broken rules caught, each within $states states; seed $seed"
+	[ "$caught" -eq ${#all[@]} ] || rc=1
 else
 	violations=$(channels '/^bad / { n++ } END { print n + 0 }')
 	while read -r _ slice load variant number _ what; do
 		printf '  BAD %s%s %s: %s\n' "$load" "${variant#-}" "$number" "${what#|}" >&2
 		save "$number" "$slice" "$load" "$variant"
 	done < <(channels '/^bad /' | head -n 10)
-	text=$(channels "/^explored / { n += \$7 } /^done / { if (\$3 > s) s = \$3 }
-		END { printf \"%d distinct states in %d s, %.1f/s; $violations violations; seed $seed\", n, s, s ? n / s : 0 }")
+	text=$(channels "/^explored / { n += \$7; again += \$8 } /^done / { if (\$3 > s) s = \$3 }
+		END { printf \"%d distinct states, %d of them again with another promise, in %d s, %.1f/s; $violations violations; seed $seed\",
+			n, again, s, s ? (n + again) / s : 0 }")
 	[ "$violations" -eq 0 ] || rc=1
 fi
 if [ -n "$bad" ]; then
 	text="$text; a guest broke off: $(cat "$out"/check[0-9]*/problems.log | head -n 1)"
+	rc=1
+elif [ -n "$missing" ]; then
+	text="$text; not recorded to the end, or no state looked at: $missing"
 	rc=1
 fi
 echo "$text" >"$result"

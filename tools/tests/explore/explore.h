@@ -267,11 +267,13 @@ struct event {
  * @event: its events, from the very first on
  * @nr: how many
  * @first: states before this event promise nothing
+ * @whole: it was recorded to its end
  */
 struct slice {
 	char		load[32], variant[32];
 	struct event	*event;
 	unsigned long	nr, first;
+	int		whole;
 };
 
 unsigned int record_read(const char *path, struct slice *slices, unsigned int nr);
@@ -285,7 +287,9 @@ unsigned int record_read(const char *path, struct slice *slices, unsigned int nr
  * @cut: events before this one had completed
  * @loose: writes among them that no flush covers
  * @how: what became of these
- * @acked: what had been acknowledged
+ * @promise: event that was the last acknowledgement
+ * @acked: its text
+ * @again: there was one with the same content, but with another promise
  * @src: content of each sector, NULL: zeros
  * @hash: of all of it
  */
@@ -293,13 +297,15 @@ struct state {
 	const struct slice	*slice;
 	unsigned long		number, cut, loose;
 	const char		*how;
+	unsigned long		promise;
 	const char		*acked;
+	int			again;
 	const unsigned char	*src[FS_SECTORS];
 	uint64_t		hash;
 };
 
 unsigned long states_prefixes(const struct slice *s);
-void states_all(const struct slice *s, uint64_t seed, unsigned long want,
+void states_all(const struct slice *s, uint64_t seed, unsigned long want, int prefixes,
 		int (*fn)(const struct state *st, void *ctx), void *ctx);
 void states_one(const struct slice *s, uint64_t seed, unsigned long number,
 		struct state *st);

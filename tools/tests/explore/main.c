@@ -57,16 +57,38 @@ static int is_broken(const struct slice *s)
 	return *s->variant == '!' || *s->variant == '@';
 }
 
+/* When an acknowledgement comes too early, its moment alone has to show it. */
+static int prefixes_show(const struct slice *s)
+{
+	return !strcmp(s->variant, "!ack");
+}
+
 /* The share of a slice: one after each write, and some more. */
 static unsigned long weight(const struct slice *s)
 {
 	return is_broken(s) ? 0 : states_prefixes(s) + 100;
 }
 
+/**
+ * struct progress - what one of several workers has looked at
+ * @ck: checker
+ * @slice: which
+ * @worker: which one this is
+ * @workers: of so many; all make the same states, and take turns
+ * @bad: states of the slice that were
+ * @nr: its states, of all workers
+ * @distinct: contents among these
+ * @prefixes: those that end after a write
+ * @mine: its distinct contents that this one looked at
+ * @again: and those it looked at for another promise
+ * @all: looks at all slices
+ * @start: when it began
+ * @said: when it last told how it goes
+ */
 struct progress {
 	struct checker	*ck;
 	unsigned int	slice, worker, workers, bad;
-	unsigned long	distinct, checked, all, prefixes;
+	unsigned long	nr, distinct, prefixes, mine, again, all;
 	double		start, said;
 };
 
@@ -88,20 +110,25 @@ static int check_one(const struct state *st, void *ctx)
 	const char *bad;
 
 	p->prefixes += st->number < states_prefixes(st->slice);
-	if (p->distinct++ % p->workers != p->worker)
+	p->distinct += !st->again;
+	/* Enough of it, but what comes next depends on how many it had. */
+	if (p->nr++ % p->workers != p->worker || p->bad == MAX_BAD)
 		return 0;
-	bad = check_state(p->ck, st, p->checked % 8 == 0);
-	p->checked++;
+	bad = check_state(p->ck, st, (p->mine + p->again) % 8 == 0);
+	if (st->again)
+		p->again++;
+	else
+		p->mine++;
 	p->all++;
 	say_progress(p, st);
 	if (!bad)
 		return 0;
 	p->bad++;
 	printf("%s %u %s %s %lu %lu |", is_broken(st->slice) ? "caught" : "bad", p->slice,
-	       st->slice->load, st->slice->variant, st->number, p->distinct);
+	       st->slice->load, st->slice->variant, st->number, p->nr);
 	printf("event %lu of %lu, %lu writes not flushed, %s; acknowledged %s: %s\n",
 	       st->cut, st->slice->nr, st->loose, st->how, st->acked, bad);
-	return is_broken(st->slice) || p->bad == MAX_BAD;
+	return is_broken(st->slice);
 }
 
 static int check(char **argv, int records)
@@ -126,20 +153,20 @@ static int check(char **argv, int records)
 	for (i = 0; i < nr_slices; i++) {
 		struct slice *s = &slices[i];
 
+		/* At least one of each. */
 		want = is_broken(s) ? states : left * weight(s) / weights;
+		want += !want;
 		weights -= weight(s);
 		p.slice = i;
-		p.distinct = 0;
-		p.checked = 0;
-		p.prefixes = 0;
+		p.nr = p.distinct = p.prefixes = p.mine = p.again = 0;
 		p.bad = 0;
 		break_rule(s->variant);
-		states_all(s, seed + i, want, check_one, &p);
+		states_all(s, seed + i, want, prefixes_show(s), check_one, &p);
 		break_rule("-");
 		if (!is_broken(s))
-			left -= p.distinct;
-		printf("explored %s %s %lu %lu %lu %lu %u\n", s->load, s->variant,
-		       p.distinct, p.prefixes, states_prefixes(s), p.checked, p.bad);
+			left -= p.distinct < left ? p.distinct : left;
+		printf("explored %s %s %lu %lu %lu %lu %lu\n", s->load, s->variant,
+		       p.distinct, p.prefixes, states_prefixes(s), p.mine, p.again);
 	}
 	printf("done %lu %.1f\n", p.all, now() - p.start);
 	return 0;

@@ -76,7 +76,7 @@ static void add_ack(struct slice *s, const char *text)
 		memcpy(s->variant, variant, sizeof(variant));
 		s->first = s->nr;
 	}
-	CHECK(!strcmp(s->load, load) && !strcmp(s->variant, variant));
+	CHECK(!s->whole && !strcmp(s->load, load) && !strcmp(s->variant, variant));
 	ev->ack = text + at;
 	ev->data = (const void *)text;
 }
@@ -103,6 +103,8 @@ static void add_entry(struct slice *slices, unsigned int max,
 				  !!(e->flags & LOG_FUA), data);
 		else if (first == start + FS_SECTORS && !memcmp(data, "ack ", 4))
 			add_ack(&slices[i], (const char *)data);
+		else if (first == start + FS_SECTORS && !memcmp(data, "end ", 4))
+			slices[i].whole = 1;
 		else
 			CHECK(end <= start || first >= start + SLICE_SECTORS);
 	}
@@ -114,7 +116,7 @@ static void add_entry(struct slice *slices, unsigned int max,
  * @slices: to be filled in
  * @nr: entries of it that are used already
  *
- * Return: entries used now; what promises nothing is left out.
+ * Return: entries used now; what promises nothing, or has no end, is left out.
  */
 unsigned int record_read(const char *path, struct slice *slices, unsigned int nr)
 {
@@ -151,7 +153,7 @@ unsigned int record_read(const char *path, struct slice *slices, unsigned int nr
 		add_entry(all, MAX_SLICES, e, data);
 	}
 	for (i = 0; i < MAX_SLICES; i++) {
-		if (!all[i].first)
+		if (!all[i].first || !all[i].whole)
 			continue;
 		CHECK(nr < MAX_SLICES);
 		slices[nr++] = all[i];

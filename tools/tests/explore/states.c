@@ -27,14 +27,13 @@ struct content {
  * @s: slice
  * @at: events before this one are accounted for
  * @from: the first that no flush covers
- * @ack: what has been acknowledged
+ * @ack: the last event that was an acknowledgement
  * @durable: what is there for sure
  * @fua: of each sector, one more than the last event that wrote it by FUA
  */
 struct walk {
 	const struct slice	*s;
-	unsigned long		at, from;
-	const char		*ack;
+	unsigned long		at, from, ack;
 	struct content		durable;
 	uint32_t		fua[FS_SECTORS];
 };
@@ -94,7 +93,7 @@ static void walk_to(struct walk *w, unsigned long cut)
 		const struct event *ev = &w->s->event[w->at];
 
 		if (ev->ack)
-			w->ack = ev->ack;
+			w->ack = w->at;
 		for (i = 0; ev->fua && i < ev->nr; i++) {
 			w->fua[ev->sector + i] = w->at + 1;
 			put_sector(&w->durable, ev, i);
@@ -188,7 +187,10 @@ struct candidate {
 	unsigned long	number, cut;
 };
 
-/* One after each write, once something is acknowledged. */
+/*
+ * One after each write, once something is acknowledged; and after the flushes and
+ * acknowledgements that follow, when the same content must keep the most.
+ */
 unsigned long states_prefixes(const struct slice *s)
 {
 	unsigned long i, n = 1;
@@ -220,6 +222,8 @@ static unsigned long prefix_cut(const struct slice *s, unsigned long number)
 
 	for (i = s->first; number; i++)
 		number -= !!s->event[i].nr;
+	while (i < s->nr && !s->event[i].nr)
+		i++;
 	return i;
 }
 
@@ -254,7 +258,8 @@ static void build(struct walk *w, uint64_t seed, const struct candidate *ca,
 	st->number = ca->number;
 	st->cut = ca->cut;
 	st->how = way_names[way];
-	st->acked = w->ack;
+	st->promise = w->ack;
+	st->acked = w->s->event[w->ack].ack;
 	st->hash = c.hash;
 	memcpy(st->src, c.src, sizeof(st->src));
 	for (st->loose = 0, i = w->from; i < w->at; i++)
@@ -263,18 +268,27 @@ static void build(struct walk *w, uint64_t seed, const struct candidate *ca,
 
 /* ---- those seen already ---- */
 
-struct seen {
+struct hashes {
 	uint64_t	*hash;
 	size_t		nr, room;
 };
 
-static int seen_before(struct seen *seen, uint64_t hash)
+/**
+ * struct seen - what has been looked at
+ * @content: contents of the disk
+ * @state: the same, each with what had been promised
+ */
+struct seen {
+	struct hashes	content, state;
+};
+
+static int has_hash(struct hashes *seen, uint64_t hash)
 {
 	size_t i;
 
 	hash |= !hash;
 	if (seen->nr * 2 >= seen->room) {
-		struct seen old = *seen;
+		struct hashes old = *seen;
 
 		seen->room = old.room ? old.room * 2 : 4096;
 		seen->hash = calloc(seen->room, sizeof(*seen->hash));
@@ -282,7 +296,7 @@ static int seen_before(struct seen *seen, uint64_t hash)
 		seen->nr = 0;
 		for (i = 0; i < old.room; i++)
 			if (old.hash[i])
-				seen_before(seen, old.hash[i]);
+				has_hash(seen, old.hash[i]);
 		free(old.hash);
 	}
 	for (i = hash % seen->room; seen->hash[i]; i = (i + 1) % seen->room)
@@ -290,6 +304,15 @@ static int seen_before(struct seen *seen, uint64_t hash)
 			return 1;
 	seen->hash[i] = hash;
 	seen->nr++;
+	return 0;
+}
+
+/* Also whether its content was there before, with another promise. */
+static int seen_before(struct seen *seen, struct state *st)
+{
+	if (has_hash(&seen->state, mix(st->hash ^ mix(st->promise + 1))))
+		return 1;
+	st->again = has_hash(&seen->content, st->hash);
 	return 0;
 }
 
@@ -306,7 +329,7 @@ static int compare_cuts(const void *a, const void *b)
 
 #define ROUND 256
 
-/* One round over the record; returns how many were new, -1: @fn is content. */
+/* One round over the record; returns how many were distinct, -1: @fn is content. */
 static long one_round(const struct slice *s, uint64_t seed, struct candidate *ca,
 		      unsigned long nr, struct seen *seen, unsigned long want,
 		      int (*fn)(const struct state *st, void *ctx), void *ctx)
@@ -319,9 +342,9 @@ static long one_round(const struct slice *s, uint64_t seed, struct candidate *ca
 	qsort(ca, nr, sizeof(*ca), compare_cuts);
 	for (i = 0; i < nr && (unsigned long)fresh < want; i++) {
 		build(w, seed, &ca[i], &st);
-		if (seen_before(seen, st.hash))
+		if (seen_before(seen, &st))
 			continue;
-		fresh++;
+		fresh += !st.again;
 		if (fn(&st, ctx)) {
 			fresh = -1;
 			break;
@@ -348,15 +371,17 @@ static unsigned long choose_prefixes(const struct slice *s, struct choice *ch,
  * states_all - make states of a slice
  * @s: slice
  * @seed: for choices
- * @want: so many distinct ones, if there are so many
+ * @want: so many distinct contents, if there are so many
+ * @prefixes: only those in which all writes up to some event are there
  * @fn: called for each; returns true when no more are wanted
  * @ctx: for @fn
  *
  * Some random ones come first; then those in which all writes up to some event
  * are there, all of these if they are not more than four fifths of @want; then
- * random ones again.
+ * random ones again. A content that has been there is looked at once more when
+ * something else was promised then.
  */
-void states_all(const struct slice *s, uint64_t seed, unsigned long want,
+void states_all(const struct slice *s, uint64_t seed, unsigned long want, int prefixes,
 		int (*fn)(const struct state *st, void *ctx), void *ctx)
 {
 	unsigned long all = states_prefixes(s), next = all, have = 0, idle = 0, nr, i, round;
@@ -367,7 +392,7 @@ void states_all(const struct slice *s, uint64_t seed, unsigned long want,
 
 	ca = calloc(all > ROUND ? all : ROUND, sizeof(*ca));
 	CHECK(ca);
-	for (round = 0; have < want && idle < 8; round++) {
+	for (round = !!prefixes; have < want && idle < 8; round++) {
 		if (round == 1) {
 			nr = all <= want / 5 * 4 ? all : want / 2;
 			nr = choose_prefixes(s, &ch, nr, ca);
@@ -378,12 +403,13 @@ void states_all(const struct slice *s, uint64_t seed, unsigned long want,
 				ca[i] = (struct candidate){ next, cut_of(s, seed, next) };
 		}
 		fresh = one_round(s, seed, ca, nr, &seen, want - have, fn, ctx);
-		if (fresh < 0)
+		if (fresh < 0 || prefixes)
 			break;
 		have += fresh;
 		idle = fresh ? 0 : idle + 1;
 	}
-	free(seen.hash);
+	free(seen.content.hash);
+	free(seen.state.hash);
 	free(ca);
 }
 

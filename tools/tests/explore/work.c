@@ -5,6 +5,7 @@
 #include "explore.h"
 
 #include <linux/blkpg.h>
+#include <linux/dm-ioctl.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -14,7 +15,7 @@
 static const char *disk;
 static int stacked;			/* it is one of device mapper's */
 static unsigned int slice;
-static char prefix[80];			/* of acknowledgements */
+static char workload[80];		/* and its variant */
 static char device[100];		/* that is mounted */
 static char work_id[64];			/* its name in sysfs */
 static const char mnt[] = "/mnt";
@@ -57,7 +58,7 @@ void put_setting(const char *name, const char *text)
  * As one sector, behind the filesystem: in one order with its writes. By FUA if
  * dm-log-writes does the recording: it keeps other writes back until a flush.
  */
-void ack(const char *text)
+static void put_line(const char *word, const char *text)
 {
 	static char buf[BLOCK] __attribute__((aligned(4096)));
 	static int fd = -1;
@@ -66,9 +67,20 @@ void ack(const char *text)
 		fd = open(disk, O_WRONLY | O_DIRECT | (stacked ? O_DSYNC : 0));
 	CHECK(fd >= 0);
 	memset(buf, 0, SECTOR);
-	snprintf(buf, SECTOR, "%s %s", prefix, text);
+	snprintf(buf, SECTOR, "%s %s %s", word, workload, text);
 	CHECK(pwrite(fd, buf, SECTOR, (slice_start(slice) + FS_SECTORS) * SECTOR) ==
 	      (ssize_t)SECTOR);
+}
+
+void ack(const char *text)
+{
+	put_line("ack", text);
+}
+
+/* So that it shows when a record breaks off. */
+static void put_end(void)
+{
+	put_line("end", "");
 }
 
 /* A device for the slice: a partition, or where there are none a part by dm. */
@@ -105,17 +117,45 @@ static void make_flakey(void)
 	shell("dmsetup create flakey --table '0 %lu linear %s 0'", FS_SECTORS, device);
 }
 
-/* The checkpoint is kept out of it. */
+static void suspend_flakey(int fd, unsigned int flags)
+{
+	struct dm_ioctl arg = {
+		.version = { DM_VERSION_MAJOR },
+		.data_size = sizeof(arg),
+		.flags = flags,
+		.name = "flakey",
+	};
+
+	CHECK(!ioctl(fd, DM_DEV_SUSPEND, &arg));
+}
+
+/* The table that was loaded last holds from here on. */
+static void swap_tables(void)
+{
+	int fd = open("/dev/mapper/control", O_RDWR);
+
+	CHECK(fd >= 0);
+	suspend_flakey(fd, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG);
+	suspend_flakey(fd, 0);	/* resumes it */
+	CHECK(!close(fd));
+}
+
+/*
+ * The checkpoint is kept out of it. After the first failure it must not take
+ * long, or a commit in the background fails, too; so no program runs for its end.
+ */
 void device_fails(int on)
 {
-	if (on)
-		put_setting("checkpoint_pause", "1");
-	/* Short, so that the background seldom gets in. */
-	shell("dmsetup load flakey --table '0 %lu %s %s 0 %s'", FS_SECTORS,
-	      on ? "flakey" : "linear", device, on ? "0 3600 1 error_writes" : "");
-	shell("dmsetup suspend --nolockfs --noflush flakey && dmsetup resume flakey");
-	if (!on)
+	if (!on) {
+		swap_tables();
 		put_setting("checkpoint_pause", "0");
+		return;
+	}
+	put_setting("checkpoint_pause", "1");
+	shell("dmsetup load flakey --table '0 %lu flakey %s 0 0 3600 1 error_writes'",
+	      FS_SECTORS, device);
+	swap_tables();
+	shell("dmsetup load flakey --table '0 %lu linear %s 0'", FS_SECTORS, device);
 }
 
 static void find_id(const char *dev)
@@ -164,7 +204,7 @@ static void work_one(const char *spec, uint64_t seed)
 	snprintf(name, sizeof(name), "%.*s", (int)len, spec);
 	load = load_find(name);
 	CHECK(load);
-	snprintf(prefix, sizeof(prefix), "ack %s %s", name, variant);
+	snprintf(workload, sizeof(workload), "%s %s", name, variant);
 	make_device();
 	make_fs(variant_fs(variant), device, load->log);
 	dev = device;
@@ -188,6 +228,7 @@ static void work_one(const char *spec, uint64_t seed)
 		exit(1);
 	}
 	CHECK(!umount(mnt));
+	put_end();
 	break_rule("-");
 	if (load->flakey)
 		shell("dmsetup remove flakey");
@@ -224,9 +265,10 @@ void work_recover(const char *path, unsigned int nr, const char *load, const cha
 {
 	disk = path;
 	slice = nr;
-	snprintf(prefix, sizeof(prefix), "ack %s +recovery", load);
+	snprintf(workload, sizeof(workload), "%s +recovery", load);
 	make_device();
 	ack(acked);
 	CHECK(!mount(device, mnt, "msyncfs", 0, NULL));
 	CHECK(!umount(mnt));
+	put_end();
 }
