@@ -3,10 +3,12 @@
 # Cases: storm refused
 # Timeout: 300
 #
-# HOOK_ROUNDS (default 10): so many times it is loaded and unloaded.
+# HOOK_ROUNDS: so many times it is loaded and unloaded. By default 10 times, or less
+# often, but at least 3 times, where a busy machine does not get that far in 150 s.
 . /tests/lib.sh
 
 rounds=${HOOK_ROUNDS:-10}
+enough=$(t_now | awk -v s=$((150 * ${SLOW:-1})) '{ printf "%d", $1 + s }')
 
 t_case storm
 modprobe ext4 || t_die "this kernel has no ext4"
@@ -19,6 +21,9 @@ hookstorm /tmp/stop "$MNT" /mnt/ext4 >/tmp/out 2>&1 &
 storm=$!
 n=0 longest=0
 while [ $n -lt "$rounds" ]; do
+	if [ -z "${HOOK_ROUNDS:-}" ] && [ $n -ge 3 ] && [ "$(t_now | cut -d . -f 1)" -ge "$enough" ]; then
+		break
+	fi
 	n=$((n + 1))
 	kill -0 $storm || t_die "round $n: $(tail -n 1 /tmp/out)"
 	began=$(t_now)
@@ -30,7 +35,7 @@ while [ $n -lt "$rounds" ]; do
 done
 touch /tmp/stop
 wait $storm || t_die "$(tail -n 1 /tmp/out)"
-t_info "$(cat /tmp/out); $rounds times loaded and unloaded, at most $((longest / 10)).$((longest % 10)) s each"
+t_info "$(cat /tmp/out); $n times loaded and unloaded, at most $((longest / 10)).$((longest % 10)) s each"
 t_eq "patches left" "$(ls -A /sys/kernel/livepatch)" ""
 t_umount /mnt/ext4
 t_umount
