@@ -272,9 +272,9 @@ else
 		printf '  BAD %s%s %s: %s\n' "$load" "${variant#-}" "$number" "${what#|}" >&2
 		save "$number" "$slice" "$load" "$variant"
 	done < <(channels '/^bad /' | head -n 10)
-	text=$(channels "/^explored / { n += \$7; again += \$8 } /^done / { if (\$3 > s) s = \$3 }
-		END { printf \"%d distinct states, %d of them again with another promise, in %d s, %.1f/s; $violations violations; seed $seed\",
-			n, again, s, s ? (n + again) / s : 0 }")
+	text=$(channels "/^explored / { n += \$7; again += \$8; wrote += \$9 } /^done / { if (\$3 > s) s = \$3 }
+		END { printf \"%d distinct states, %d of them again with another promise, %d written to, in %d s, %.1f/s; $violations violations; seed $seed\",
+			n, again, wrote, s, s ? (n + again) / s : 0 }")
 	[ "$violations" -eq 0 ] || rc=1
 fi
 if [ -n "$bad" ]; then

@@ -21,11 +21,13 @@
  * @mnt: where it is mounted
  * @seed: of the workloads
  * @buf: some of its contents, to be written
+ * @written: whether there was room to write to it; shared with children
  */
 struct checker {
 	const char	*dev, *mnt;
 	uint64_t	seed;
 	unsigned char	*buf;
+	int		*written;
 };
 
 static char why[512];
@@ -40,6 +42,9 @@ struct checker *checker_new(const char *dev, const char *mnt, uint64_t seed)
 	ck->seed = seed;
 	ck->buf = aligned_alloc(PAGE, CHUNK);
 	CHECK(ck->buf);
+	ck->written = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			   -1, 0);
+	CHECK(ck->written != MAP_FAILED);
 	return ck;
 }
 
@@ -184,6 +189,73 @@ static void child_oracle(struct checker *ck, const void *arg)
 		model_check(load, ck->seed, strtoul(q->acked, NULL, 10));
 }
 
+/* ---- whether it can be written to ---- */
+
+#define NEW_FILE	"written-after-recovery"
+#define NEW_PAGES	40	/* more than a record of the smallest log takes */
+
+/* Page @page of it, as the @pass-th round of stores leaves it. */
+static void new_page(unsigned char *buf, unsigned int page, unsigned int pass)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGE / CELL; i++)
+		cell_fill(buf + i * CELL, 1 + page * 8 + pass, i);
+}
+
+/* All of it once, a part of it again: to fresh blocks, and by images in the log. */
+static void child_write(struct checker *ck, const void *arg)
+{
+	unsigned char *map;
+	unsigned int i;
+	int fd, err;
+
+	(void)arg;
+	CHECK(!chdir(ck->mnt));
+	fd = open(NEW_FILE, O_RDWR | O_CREAT | O_EXCL, 0644);
+	if (fd < 0 && errno == ENOSPC)
+		return;
+	CHECK(fd >= 0);
+	err = posix_fallocate(fd, 0, NEW_PAGES * PAGE);
+	if (err == ENOSPC) {
+		CHECK(!unlink(NEW_FILE));
+		return;
+	}
+	CHECK(!err);
+	map = mmap(NULL, NEW_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	for (i = 0; i < NEW_PAGES; i++)
+		new_page(map + i * PAGE, i, 0);
+	CHECK(!msync(map, NEW_PAGES * PAGE, MS_SYNC));
+	for (i = 0; i < NEW_PAGES; i += 8)
+		new_page(map + i * PAGE, i, 1);
+	CHECK(!msync(map, NEW_PAGES * PAGE, MS_SYNC));
+	real_sync_dir(".");
+	*ck->written = 1;
+}
+
+/* It is there, and is removed, so that all is as it was. */
+static void child_compare(struct checker *ck, const void *arg)
+{
+	unsigned char want[PAGE], have[PAGE];
+	unsigned int i;
+	int fd;
+
+	(void)arg;
+	CHECK(!chdir(ck->mnt));
+	fd = open(NEW_FILE, O_RDONLY);
+	CHECK(fd >= 0 && lseek(fd, 0, SEEK_END) == (off_t)(NEW_PAGES * PAGE));
+	for (i = 0; i < NEW_PAGES; i++) {
+		new_page(want, i, !(i % 8));
+		CHECK(pread(fd, have, PAGE, i * PAGE) == (ssize_t)PAGE);
+		CHECK(!memcmp(want, have, PAGE));
+	}
+	CHECK(!close(fd) && !unlink(NEW_FILE));
+	real_sync_dir(".");
+}
+
+/* ---- mounting it ---- */
+
 /* The last that the kernel said, without time and level. */
 static const char *kernel_says(void)
 {
@@ -195,6 +267,23 @@ static const char *kernel_says(void)
 	keep_last_line(log);
 	text = strstr(log, "] ");
 	return text ? text + 2 : log;
+}
+
+static const char *check_mount(struct checker *ck, const char *fs)
+{
+	if (!mount(ck->dev, ck->mnt, fs, 0, NULL))
+		return NULL;
+	snprintf(why, sizeof(why), "mount: %s: %.400s", strerror(errno), kernel_says());
+	return why;
+}
+
+/* @bad: what is known already */
+static const char *check_umount(struct checker *ck, const char *bad)
+{
+	if (!umount(ck->mnt))
+		return bad;
+	snprintf(why, sizeof(why), "umount: %s", strerror(errno));
+	return why;
 }
 
 /* ---- variants ---- */
@@ -221,46 +310,62 @@ void break_rule(const char *variant)
  * @load: workload
  * @variant: of the workload
  * @acked: what was acknowledged
- * @before: also run fsck before the mount, which replays the log by itself
+ * @also: CHECK_BEFORE: run fsck before the mount, too, which replays the log by
+ *	itself; CHECK_WRITE: write to what was mounted, to see that recovery has left
+ *	it as it has to be for that
  *
  * Return: NULL, or what is wrong.
  */
 const char *check_device(struct checker *ck, const char *load, const char *variant,
-			 const char *acked, int before)
+			 const char *acked, int also)
 {
 	struct question q = { load, acked };
-	const char *fs = variant_fs(variant), *bad, *after = NULL;
+	const char *fs = variant_fs(variant), *bad;
 	int has_fsck = !strcmp(fs, "msyncfs");
 
-	if (has_fsck && before) {
+	*ck->written = 0;
+	if (has_fsck && also & CHECK_BEFORE) {
 		bad = in_child("fsck before the mount", child_fsck, ck, NULL);
 		if (bad)
 			return bad;
 	}
-	if (mount(ck->dev, ck->mnt, fs, 0, NULL)) {
-		snprintf(why, sizeof(why), "mount: %s: %.400s", strerror(errno), kernel_says());
-		return why;
-	}
+	bad = check_mount(ck, fs);
+	if (bad)
+		return bad;
 	bad = in_child("oracle", child_oracle, ck, &q);
-	if (umount(ck->mnt)) {
-		snprintf(why, sizeof(why), "umount: %s", strerror(errno));
-		return why;
-	}
+	if (!bad && has_fsck && *variant != '!' && also & CHECK_WRITE)
+		bad = in_child("write", child_write, ck, NULL);
+	bad = check_umount(ck, bad);
 	if (!bad && has_fsck)
-		after = in_child("fsck after the mount", child_fsck, ck, NULL);
-	return bad ? bad : after;
+		bad = in_child("fsck after the mount", child_fsck, ck, NULL);
+	if (bad || !*ck->written)
+		return bad;
+
+	bad = check_mount(ck, fs);
+	if (bad)
+		return bad;
+	bad = in_child("what was written", child_compare, ck, NULL);
+	if (!bad)
+		bad = in_child("oracle after a write", child_oracle, ck, &q);
+	return check_umount(ck, bad);
+}
+
+/* Was there room to write to the last one? */
+int check_wrote(const struct checker *ck)
+{
+	return *ck->written;
 }
 
 /**
  * check_state - does that state recover to what it must?
  * @ck: checker
  * @st: state
- * @before: as check_device()
+ * @also: as check_device()
  *
  * Return: NULL, or what is wrong.
  */
-const char *check_state(struct checker *ck, const struct state *st, int before)
+const char *check_state(struct checker *ck, const struct state *st, int also)
 {
 	checker_put(ck, st);
-	return check_device(ck, st->slice->load, st->slice->variant, st->acked, before);
+	return check_device(ck, st->slice->load, st->slice->variant, st->acked, also);
 }

@@ -314,9 +314,11 @@ void states_one(const struct slice *s, uint64_t seed, unsigned long number,
 
 struct checker;
 struct checker *checker_new(const char *dev, const char *mnt, uint64_t seed);
-const char *check_state(struct checker *ck, const struct state *st, int before);
+enum { CHECK_BEFORE = 1, CHECK_WRITE = 2 };
+const char *check_state(struct checker *ck, const struct state *st, int also);
 const char *check_device(struct checker *ck, const char *load, const char *variant,
-			 const char *acked, int before);
+			 const char *acked, int also);
+int check_wrote(const struct checker *ck);
 void checker_put(struct checker *ck, const struct state *st);
 void break_rule(const char *variant);
 const char *variant_fs(const char *variant);

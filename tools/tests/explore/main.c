@@ -81,6 +81,7 @@ static unsigned long weight(const struct slice *s)
  * @prefixes: those that end after a write
  * @mine: its distinct contents that this one looked at
  * @again: and those it looked at for another promise
+ * @wrote: and those of either kind that it wrote to
  * @all: looks at all slices
  * @start: when it began
  * @said: when it last told how it goes
@@ -88,7 +89,7 @@ static unsigned long weight(const struct slice *s)
 struct progress {
 	struct checker	*ck;
 	unsigned int	slice, worker, workers, bad;
-	unsigned long	nr, distinct, prefixes, mine, again, all;
+	unsigned long	nr, distinct, prefixes, mine, again, wrote, all;
 	double		start, said;
 };
 
@@ -106,6 +107,7 @@ static void say_progress(struct progress *p, const struct state *st)
 /* One state; true when the slice is done with. */
 static int check_one(const struct state *st, void *ctx)
 {
+	static const int also[8] = { CHECK_BEFORE, 0, 0, 0, CHECK_WRITE };
 	struct progress *p = ctx;
 	const char *bad;
 
@@ -114,7 +116,8 @@ static int check_one(const struct state *st, void *ctx)
 	/* Enough of it, but what comes next depends on how many it had. */
 	if (p->nr++ % p->workers != p->worker || p->bad == MAX_BAD)
 		return 0;
-	bad = check_state(p->ck, st, (p->mine + p->again) % 8 == 0);
+	bad = check_state(p->ck, st, also[(p->mine + p->again) % 8]);
+	p->wrote += check_wrote(p->ck);
 	if (st->again)
 		p->again++;
 	else
@@ -158,15 +161,16 @@ static int check(char **argv, int records)
 		want += !want;
 		weights -= weight(s);
 		p.slice = i;
-		p.nr = p.distinct = p.prefixes = p.mine = p.again = 0;
+		p.nr = p.distinct = p.prefixes = p.mine = p.again = p.wrote = 0;
 		p.bad = 0;
 		break_rule(s->variant);
 		states_all(s, seed + i, want, prefixes_show(s), check_one, &p);
 		break_rule("-");
 		if (!is_broken(s))
 			left -= p.distinct < left ? p.distinct : left;
-		printf("explored %s %s %lu %lu %lu %lu %lu\n", s->load, s->variant,
-		       p.distinct, p.prefixes, states_prefixes(s), p.mine, p.again);
+		printf("explored %s %s %lu %lu %lu %lu %lu %lu\n", s->load, s->variant,
+		       p.distinct, p.prefixes, states_prefixes(s), p.mine, p.again,
+		       p.wrote);
 	}
 	printf("done %lu %.1f\n", p.all, now() - p.start);
 	return 0;
@@ -222,7 +226,7 @@ static int replay(char **argv, int words)
 		snprintf(acked + strlen(acked), sizeof(acked) - strlen(acked), "%s ", argv[4 + i]);
 
 	break_rule(argv[3]);
-	bad = check_device(ck, argv[2], argv[3], acked, 1);
+	bad = check_device(ck, argv[2], argv[3], acked, CHECK_BEFORE | CHECK_WRITE);
 	printf("%s %s\n", bad ? "bad" : "good", bad ? bad : "");
 	return 0;
 }
