@@ -287,7 +287,7 @@ unsigned int record_read(const char *path, struct slice *slices, unsigned int nr
  * @cut: events before this one had completed
  * @loose: writes among them that no flush covers
  * @how: what became of these
- * @promise: event that was the last acknowledgement
+ * @promise: event that was the last acknowledgment
  * @acked: its text
  * @again: there was one with the same content, but with another promise
  * @src: content of each sector, NULL: zeros

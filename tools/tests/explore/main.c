@@ -57,7 +57,7 @@ static int is_broken(const struct slice *s)
 	return *s->variant == '!' || *s->variant == '@';
 }
 
-/* When an acknowledgement comes too early, its moment alone has to show it. */
+/* When an acknowledgment comes too early, its moment alone has to show it. */
 static int prefixes_show(const struct slice *s)
 {
 	return !strcmp(s->variant, "!ack");
@@ -161,7 +161,12 @@ static int check(char **argv, int records)
 		want += !want;
 		weights -= weight(s);
 		p.slice = i;
-		p.nr = p.distinct = p.prefixes = p.mine = p.again = p.wrote = 0;
+		p.nr = 0;
+		p.distinct = 0;
+		p.prefixes = 0;
+		p.mine = 0;
+		p.again = 0;
+		p.wrote = 0;
 		p.bad = 0;
 		break_rule(s->variant);
 		states_all(s, seed + i, want, prefixes_show(s), check_one, &p);

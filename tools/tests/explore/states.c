@@ -27,7 +27,7 @@ struct content {
  * @s: slice
  * @at: events before this one are accounted for
  * @from: the first that no flush covers
- * @ack: the last event that was an acknowledgement
+ * @ack: the last event that was an acknowledgment
  * @durable: what is there for sure
  * @fua: of each sector, one more than the last event that wrote it by FUA
  */
