@@ -479,16 +479,29 @@ void msyncfs_op_preflush(struct msyncfs_op *op)
 	spin_unlock(&sbi->txn_lock);
 }
 
+/* Is a buffer whose content has been checked what is expected? Else why not. */
+static const char *msyncfs_check_kind(const struct buffer_head *bh, u32 magic,
+				      u64 owner)
+{
+	const struct msyncfs_disk_header *h = (void *)bh->b_data;
+
+	if (le32_to_cpu(h->magic) != magic)
+		return "not the kind of block expected here";
+	if (le64_to_cpu(h->owner) != owner)
+		return "belongs to another owner";
+	return NULL;
+}
+
 static const char *msyncfs_check_buffer(struct msyncfs_sb_info *sbi,
 					struct buffer_head *bh, u32 magic,
 					u64 owner)
 {
-	const struct msyncfs_disk_header *h = (void *)bh->b_data;
 	const char *why = NULL;
 
 	/*
 	 * Under the buffer lock, so that nobody modifies (and outdates the
-	 * checksum of) what another is still checking.
+	 * checksum of) what another is still checking. The other one may have
+	 * expected something else: compare even if it has found nothing wrong.
 	 */
 	if (!buffer_msyncfs_verified(bh)) {
 		lock_buffer(bh);
@@ -499,13 +512,8 @@ static const char *msyncfs_check_buffer(struct msyncfs_sb_info *sbi,
 				set_buffer_msyncfs_verified(bh);
 		}
 		unlock_buffer(bh);
-		return why;
 	}
-	if (le32_to_cpu(h->magic) != magic)
-		return "not the kind of block expected here";
-	if (le64_to_cpu(h->owner) != owner)
-		return "belongs to another owner";
-	return NULL;
+	return why ?: msyncfs_check_kind(bh, magic, owner);
 }
 
 /* What a block of metadata is, in a message. */
