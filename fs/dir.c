@@ -331,14 +331,11 @@ static struct buffer_head *leaf_new(struct msyncfs_op *op, struct inode *dir,
 	if (err)
 		return ERR_PTR(err);
 	bh = msyncfs_op_new(op, blkno, MSYNCFS_MAGIC_DIR, depth, dir->i_ino);
-	if (IS_ERR(bh)) {
-		msyncfs_free(op, blkno, 1);
+	if (IS_ERR(bh))
 		return bh;
-	}
 	err = dir_point(op, dir, depth, prefix, blkno);
 	if (err) {
-		msyncfs_op_forget(op, blkno);
-		msyncfs_free(op, blkno, 1);
+		msyncfs_op_free(op, bh);
 		brelse(bh);
 		return ERR_PTR(err);
 	}
@@ -350,15 +347,14 @@ static struct buffer_head *leaf_new(struct msyncfs_op *op, struct inode *dir,
 
 /* Takes a leaf that is no longer of use away from its place. */
 static int leaf_drop(struct msyncfs_op *op, struct inode *dir,
-		     unsigned int depth, u64 prefix, u64 blkno)
+		     unsigned int depth, u64 prefix, struct buffer_head *bh)
 {
 	int err;
 
 	err = dir_point(op, dir, depth, prefix, 0);
 	if (err)
 		return err;
-	msyncfs_op_forget(op, blkno);
-	msyncfs_free(op, blkno, 1);
+	msyncfs_op_free(op, bh);
 	return 0;
 }
 
@@ -426,7 +422,7 @@ static int split_in_op(struct msyncfs_op *op, struct inode *dir,
 	}
 	err = dir_point(op, dir, depth, low, blkno);
 	if (err) {
-		if (leaf_drop(op, dir, depth, high, bh->b_blocknr))
+		if (leaf_drop(op, dir, depth, high, bh))
 			goto abort;
 		goto out;
 	}
@@ -687,8 +683,7 @@ static bool merge_pair(struct msyncfs_op *op, struct inode *dir,
 		return false;
 	err = dir_point(op, dir, low->depth, low->prefix, 0);
 	if (!err)
-		err = leaf_drop(op, dir, high->depth, high->prefix,
-				high->bh->b_blocknr);
+		err = leaf_drop(op, dir, high->depth, high->prefix, high->bh);
 	if (err) {
 		msyncfs_abort(dir->i_sb, "directory cannot be merged", err);
 		return false;

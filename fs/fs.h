@@ -30,7 +30,8 @@ void msyncfs_op_exit(struct msyncfs_sb_info *sbi);
 
 struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
 				      u32 magic, u32 level, u64 owner);
-void msyncfs_block_forget(struct super_block *sb, u64 blkno);
+int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic,
+			 u64 owner);
 
 /* In fs/log.c */
 int msyncfs_log_start(struct super_block *sb);

@@ -242,10 +242,8 @@ static int msyncfs_new_block(struct msyncfs_op *op, struct inode *inode,
 		return -EFSCORRUPTED;
 	}
 	bh = msyncfs_op_new(op, blkno, MSYNCFS_MAGIC_INODE, 0, blkno);
-	if (IS_ERR(bh)) {
-		msyncfs_free(op, blkno, 1);
+	if (IS_ERR(bh))
 		return PTR_ERR(bh);
-	}
 	mi->i_bh = bh;
 	return 0;
 }
@@ -417,10 +415,8 @@ static int msyncfs_free_inode_block(struct inode *inode)
 	if (err)
 		return err;
 	err = msyncfs_orphan_del(&op, inode);
-	if (!err) {
-		msyncfs_free(&op, inode->i_ino, 1);
-		msyncfs_op_forget(&op, inode->i_ino);
-	}
+	if (!err)
+		msyncfs_op_free(&op, MSYNCFS_I(inode)->i_bh);
 	msyncfs_op_end(&op);
 	return err;
 }

@@ -454,17 +454,14 @@ static struct buffer_head *msyncfs_new_node(struct msyncfs_op *op,
 					    struct inode *inode,
 					    unsigned int level)
 {
-	struct buffer_head *bh;
 	u64 blkno, len;
 	int err;
 
 	err = msyncfs_alloc(op, inode->i_ino, 1, &blkno, &len);
 	if (err)
 		return ERR_PTR(err);
-	bh = msyncfs_op_new(op, blkno, MSYNCFS_MAGIC_MAP, level, inode->i_ino);
-	if (IS_ERR(bh))
-		msyncfs_free(op, blkno, 1);
-	return bh;
+	return msyncfs_op_new(op, blkno, MSYNCFS_MAGIC_MAP, level,
+			      inode->i_ino);
 }
 
 /* One level more: a new node takes the inode's pointers. */
@@ -701,12 +698,9 @@ static void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path,
 			  u64 index, bool changed)
 {
 	unsigned int level = path->level;
-	u64 blkno;
 
 	while (msyncfs_node_unused(path, level, index)) {
-		blkno = path->bh[level]->b_blocknr;
-		msyncfs_free(op, blkno, 1);
-		msyncfs_op_forget(op, blkno);
+		msyncfs_op_free(op, path->bh[level]);
 		level++;
 		msyncfs_ptrs(path, level)[path->slot[level]] = 0;
 		msyncfs_map_account(op, path->inode, -1);
@@ -748,6 +742,32 @@ static bool msyncfs_free_may_go_on(const struct msyncfs_op *op,
 }
 
 /*
+ * Frees the run at @slot of a leaf; of a directory one block of it.
+ * Return: how many blocks, or an error, and nothing has been freed then.
+ */
+static int msyncfs_free_run_at(struct msyncfs_op *op, struct msyncfs_path *path,
+			       unsigned int slot, unsigned int end)
+{
+	__le64 *ptrs = msyncfs_ptrs(path, 1);
+	u64 blkno = le64_to_cpu(ptrs[slot]) & MSYNCFS_PTR_BLKNO;
+	bool dir = S_ISDIR(path->inode->i_mode);
+	int n, err;
+
+	n = msyncfs_run_at(path, slot, dir ? slot + 1 : end);
+	if (n < 0)
+		return n;
+	if (dir)
+		err = msyncfs_op_free_at(op, blkno, MSYNCFS_MAGIC_DIR,
+					 path->inode->i_ino);
+	else
+		err = msyncfs_op_free_data(op, blkno, n);
+	if (err)
+		return err;
+	memset(ptrs + slot, 0, n * sizeof(*ptrs));
+	return n;
+}
+
+/*
  * Frees the data of the leaf at @index from there up to slot @end, as far as
  * credits go, the first run in any case. *@next is the index where it stopped.
  */
@@ -758,8 +778,7 @@ static int msyncfs_free_leaf(struct msyncfs_op *op, struct msyncfs_path *path,
 	unsigned int slot = path->slot[1];
 	bool first = true;
 	s64 freed = 0;
-	int n = 0, i;
-	u64 blkno;
+	int n = 0;
 
 	while (slot < end) {
 		if (!ptrs[slot]) {
@@ -769,14 +788,9 @@ static int msyncfs_free_leaf(struct msyncfs_op *op, struct msyncfs_path *path,
 		if (!first && !msyncfs_free_may_go_on(op, path))
 			break;
 		first = false;
-		n = msyncfs_run_at(path, slot, end);
+		n = msyncfs_free_run_at(op, path, slot, end);
 		if (n < 0)
 			break;
-		blkno = le64_to_cpu(ptrs[slot]) & MSYNCFS_PTR_BLKNO;
-		msyncfs_free(op, blkno, n);
-		for (i = 0; i < n && S_ISDIR(path->inode->i_mode); i++)
-			msyncfs_op_forget(op, blkno + i);
-		memset(ptrs + slot, 0, n * sizeof(*ptrs));
 		freed += n;
 		slot += n;
 	}

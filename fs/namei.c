@@ -270,11 +270,31 @@ static int msyncfs_unlink(struct inode *dir, struct dentry *dentry)
 	return namei_remove(dir, dentry);
 }
 
+/*
+ * May the directory be removed? Its block is read when it is freed (fs/map.c), so
+ * it is read here already: damage is better found while the name is still there.
+ */
+static int namei_check_empty(struct inode *dir)
+{
+	struct msyncfs_extent ext;
+	struct buffer_head *bh;
+	int err;
+
+	if (MSYNCFS_I(dir)->i_entries)
+		return -ENOTEMPTY;
+	err = msyncfs_map_lookup(dir, 0, 1, &ext);
+	if (err || !ext.blkno)
+		return err;
+	bh = msyncfs_bread(dir->i_sb, ext.blkno, MSYNCFS_MAGIC_DIR, dir->i_ino);
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	brelse(bh);
+	return 0;
+}
+
 static int msyncfs_rmdir(struct inode *dir, struct dentry *dentry)
 {
-	if (MSYNCFS_I(d_inode(dentry))->i_entries)
-		return -ENOTEMPTY;
-	return namei_remove(dir, dentry);
+	return namei_check_empty(d_inode(dentry)) ?: namei_remove(dir, dentry);
 }
 
 static int msyncfs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
@@ -373,8 +393,11 @@ static int rename_move(struct inode *old_dir, struct dentry *old_dentry,
 	struct msyncfs_op op;
 	int err;
 
-	if (target && is_dir && MSYNCFS_I(target)->i_entries)
-		return -ENOTEMPTY;
+	if (target && is_dir) {
+		err = namei_check_empty(target);
+		if (err)
+			return err;
+	}
 	if (is_dir && !target && new_dir != old_dir &&
 	    namei_links_full(new_dir))
 		return -EMLINK;

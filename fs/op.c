@@ -6,6 +6,8 @@
  * no block is used before it has been checked.
  */
 #include <kunit/visibility.h>
+#include <linux/blkdev.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -334,6 +336,36 @@ void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
 		msyncfs_op_charge(op, txn);
 }
 
+/* What a block of metadata is, in a message. */
+static const char *msyncfs_magic_name(u32 magic)
+{
+	switch (magic) {
+	case MSYNCFS_MAGIC_ROOT:
+		return "root block";
+	case MSYNCFS_MAGIC_BITMAP:
+		return "bitmap";
+	case MSYNCFS_MAGIC_INODE:
+		return "inode";
+	case MSYNCFS_MAGIC_MAP:
+		return "map of inode";
+	default:
+		return "directory";
+	}
+}
+
+/* Is a buffer whose content has been checked what is expected? Else why not. */
+static const char *msyncfs_check_kind(const struct buffer_head *bh, u32 magic,
+				      u64 owner)
+{
+	const struct msyncfs_disk_header *h = (void *)bh->b_data;
+
+	if (le32_to_cpu(h->magic) != magic)
+		return "not the kind of block expected here";
+	if (le64_to_cpu(h->owner) != owner)
+		return "belongs to another owner";
+	return NULL;
+}
+
 /**
  * msyncfs_block_new - initialise a block that is to become metadata
  * @sb: filesystem
@@ -363,26 +395,46 @@ struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
 		return ERR_PTR(-EFSCORRUPTED);
 	}
 	msyncfs_init_block(bh->b_data, magic, level, blkno, owner);
+	clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
 	set_buffer_uptodate(bh);
 	set_buffer_msyncfs_verified(bh);
 	unlock_buffer(bh);
 	return bh;
 }
 
+static void msyncfs_forget_buffer(struct buffer_head *bh)
+{
+	clear_buffer_msyncfs_verified(bh);
+	clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
+}
+
 /**
  * msyncfs_block_forget - a block is no longer metadata
  * @sb: filesystem
  * @blkno: block
+ * @magic: MSYNCFS_MAGIC_*, what it was
+ * @owner: whose it was
+ *
+ * Return: 0; -EUCLEAN (logged) if the block in memory is other metadata; nothing
+ * has changed then, because somebody may be using it.
  */
-void msyncfs_block_forget(struct super_block *sb, u64 blkno)
+int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic, u64 owner)
 {
 	struct buffer_head *bh = sb_find_get_block(sb, blkno);
+	const char *why = NULL;
 
-	if (bh) {
-		clear_buffer_msyncfs_verified(bh);
-		clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
-		brelse(bh);
-	}
+	if (!bh)
+		return 0;
+	if (buffer_msyncfs_verified(bh))
+		why = msyncfs_check_kind(bh, magic, owner);
+	if (!why)
+		msyncfs_forget_buffer(bh);
+	brelse(bh);
+	if (!why)
+		return 0;
+	msyncfs_err(sb, "block %llu: %s %llu: not to be freed: %s", blkno,
+		    msyncfs_magic_name(magic), owner, why);
+	return -EFSCORRUPTED;
 }
 
 /**
@@ -392,6 +444,9 @@ void msyncfs_block_forget(struct super_block *sb, u64 blkno)
  * @magic: MSYNCFS_MAGIC_*
  * @level: for the header
  * @owner: inode number
+ *
+ * If the block turns out to be in use, it stays allocated: the bitmap was wrong,
+ * and must not offer it again. After any other error it is free again.
  *
  * Return: as msyncfs_block_new(); the buffer is dirty in @op.
  */
@@ -403,25 +458,19 @@ struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
 	bh = msyncfs_block_new(op->sb, blkno, magic, level, owner);
 	if (!IS_ERR(bh))
 		msyncfs_op_dirty(op, bh);
+	else if (PTR_ERR(bh) != -EFSCORRUPTED)
+		msyncfs_free(op, blkno, 1);
 	return bh;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_new);
 
-/**
- * msyncfs_op_forget - a metadata block has been freed
- * @op: open handle, the one that freed it
- * @blkno: block
- *
- * It may become a new block of metadata, and its content need not be written
- * any more. An image in an earlier record may still go home: nobody reuses the
- * block before (B3).
- */
-void msyncfs_op_forget(struct msyncfs_op *op, u64 blkno)
+/* The content of a block that is freed need not be written any more. */
+static void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
 	struct msyncfs_txn *txn = msyncfs_op_txn(op);
 	struct buffer_head *bh;
 
-	msyncfs_block_forget(op->sb, blkno);
 	bh = xa_erase(&txn->meta, blkno);
 	if (!bh)
 		return;
@@ -429,6 +478,48 @@ void msyncfs_op_forget(struct msyncfs_op *op, u64 blkno)
 	spin_lock(&sbi->txn_lock);
 	txn->nr--;
 	spin_unlock(&sbi->txn_lock);
+}
+
+/**
+ * msyncfs_op_forget - a metadata block is being freed
+ * @op: open handle, the one that frees it
+ * @blkno: block
+ * @magic: MSYNCFS_MAGIC_*, what it was when it was last read
+ * @owner: whose it was
+ *
+ * It may become a new block of metadata, and its content need not be written
+ * any more. An image in an earlier record may still go home: nobody reuses the
+ * block before (B3).
+ *
+ * Return: 0; -EUCLEAN (logged) if it is other metadata by now and must not be
+ * freed; nothing has changed then.
+ */
+int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
+{
+	int err = msyncfs_block_forget(op->sb, blkno, magic, owner);
+
+	if (!err)
+		msyncfs_op_undirty(op, blkno);
+	return err;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_forget);
+
+/**
+ * msyncfs_op_free - free a metadata block
+ * @op: open handle with a credit for its bitmap block
+ * @bh: its buffer, which its owner has from msyncfs_bread() or msyncfs_op_new()
+ *
+ * It takes the buffer, not a number: a number from a map made by an enemy may be
+ * that of a block which somebody else is using. The reference stays the caller's.
+ * For the rest see msyncfs_op_forget().
+ */
+void msyncfs_op_free(struct msyncfs_op *op, struct buffer_head *bh)
+{
+	u64 blkno = bh->b_blocknr;
+
+	msyncfs_forget_buffer(bh);
+	msyncfs_op_undirty(op, blkno);
+	msyncfs_free(op, blkno, 1);
 }
 
 /**
@@ -479,19 +570,6 @@ void msyncfs_op_preflush(struct msyncfs_op *op)
 	spin_unlock(&sbi->txn_lock);
 }
 
-/* Is a buffer whose content has been checked what is expected? Else why not. */
-static const char *msyncfs_check_kind(const struct buffer_head *bh, u32 magic,
-				      u64 owner)
-{
-	const struct msyncfs_disk_header *h = (void *)bh->b_data;
-
-	if (le32_to_cpu(h->magic) != magic)
-		return "not the kind of block expected here";
-	if (le64_to_cpu(h->owner) != owner)
-		return "belongs to another owner";
-	return NULL;
-}
-
 static const char *msyncfs_check_buffer(struct msyncfs_sb_info *sbi,
 					struct buffer_head *bh, u32 magic,
 					u64 owner)
@@ -514,23 +592,6 @@ static const char *msyncfs_check_buffer(struct msyncfs_sb_info *sbi,
 		unlock_buffer(bh);
 	}
 	return why ?: msyncfs_check_kind(bh, magic, owner);
-}
-
-/* What a block of metadata is, in a message. */
-static const char *msyncfs_magic_name(u32 magic)
-{
-	switch (magic) {
-	case MSYNCFS_MAGIC_ROOT:
-		return "root block";
-	case MSYNCFS_MAGIC_BITMAP:
-		return "bitmap";
-	case MSYNCFS_MAGIC_INODE:
-		return "inode";
-	case MSYNCFS_MAGIC_MAP:
-		return "map of inode";
-	default:
-		return "directory";
-	}
 }
 
 /**
@@ -569,6 +630,79 @@ struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 		return ERR_PTR(-EFSCORRUPTED);
 	}
 	return bh;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_bread);
+
+/**
+ * msyncfs_op_free_at - free a metadata block that a map leads to
+ * @op: open handle with a credit for its bitmap block
+ * @blkno: block
+ * @magic: MSYNCFS_MAGIC_*, what it must be
+ * @owner: whose it must be
+ *
+ * It is read first: a map made by an enemy may lead to a block that somebody else
+ * is using.
+ *
+ * Context: may sleep and do I/O.
+ * Return: 0; -EIO, -EUCLEAN (logged): nothing has been freed.
+ */
+int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
+{
+	struct buffer_head *bh = msyncfs_bread(op->sb, blkno, magic, owner);
+
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	msyncfs_op_free(op, bh);
+	brelse(bh);
+	return 0;
+}
+
+/* The first block of a run that memory knows as metadata, or 0. */
+static u64 msyncfs_find_meta(struct super_block *sb, u64 start, u64 len)
+{
+	loff_t from = (loff_t)start << MSYNCFS_BLOCK_SHIFT;
+	loff_t to = (loff_t)(start + len) << MSYNCFS_BLOCK_SHIFT;
+	struct buffer_head *bh;
+	bool meta;
+
+	if (!filemap_range_has_page(sb->s_bdev->bd_mapping, from, to - 1))
+		return 0;
+	for (; len; start++, len--) {
+		bh = sb_find_get_block(sb, start);
+		if (!bh)
+			continue;
+		meta = buffer_msyncfs_verified(bh);
+		brelse(bh);
+		if (meta)
+			return start;
+	}
+	return 0;
+}
+
+/**
+ * msyncfs_op_free_data - free blocks of a file that has become shorter
+ * @op: open handle with a credit for each bitmap block involved
+ * @start: first block
+ * @len: blocks, all in the data area
+ *
+ * Data does not say whose it is. But a block that memory knows as metadata is no
+ * data, whatever the map says. If it were freed, it would get a second owner.
+ * When none of the blocks is in the device's page cache, the check is one lookup.
+ *
+ * Context: may sleep, does no I/O.
+ * Return: 0; -EUCLEAN (logged): nothing has been freed.
+ */
+int msyncfs_op_free_data(struct msyncfs_op *op, u64 start, u64 len)
+{
+	u64 meta = msyncfs_find_meta(op->sb, start, len);
+
+	if (!meta) {
+		msyncfs_free(op, start, len);
+		return 0;
+	}
+	msyncfs_err(op->sb, "block %llu: data of a file, but in use as metadata",
+		    meta);
+	return -EFSCORRUPTED;
 }
 
 static void msyncfs_commit_work(struct work_struct *work)

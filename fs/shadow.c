@@ -372,7 +372,7 @@ static void msyncfs_shadow_empty(struct msyncfs_builder *b,
 	}
 	s->used--;
 	b->goal = blkno;
-	msyncfs_block_forget(sb, blkno);
+	msyncfs_block_forget(sb, blkno, MSYNCFS_MAGIC_MAP, b->inode->i_ino);
 	msyncfs_unclaim(sb, blkno, 1);
 }
 
@@ -416,7 +416,8 @@ static struct buffer_head *msyncfs_shadow_new(struct msyncfs_builder *b,
 	err = msyncfs_runs_add(&s->nodes, blkno, 1);
 	if (err) {
 		brelse(bh);
-		msyncfs_block_forget(sb, blkno);
+		msyncfs_block_forget(sb, blkno, MSYNCFS_MAGIC_MAP,
+				     b->inode->i_ino);
 		msyncfs_unclaim(sb, blkno, 1);
 		return ERR_PTR(err);
 	}
@@ -725,18 +726,42 @@ int msyncfs_shadow_groups(struct list_head *set, unsigned int *nr)
 	return 0;
 }
 
+/*
+ * Frees nodes that follow each other. They were the file's own when the shadow
+ * was built. On a damaged filesystem a node may have got another owner since: that
+ * one is not freed.
+ */
+static void msyncfs_nodes_give_up(struct msyncfs_op *op, u64 ino, u64 start,
+				  u64 len)
+{
+	u64 end = start + len, at;
+
+	for (at = start; at < end; at++) {
+		if (!msyncfs_op_forget(op, at, MSYNCFS_MAGIC_MAP, ino))
+			continue;
+		if (at > start)
+			msyncfs_free(op, start, at - start);
+		start = at + 1;
+	}
+	if (end > start)
+		msyncfs_free(op, start, end - start);
+}
+
 static void msyncfs_runs_give_up(struct msyncfs_op *op, struct list_head *list,
-				 bool nodes)
+				 struct inode *inode, bool nodes)
 {
 	struct msyncfs_runs *r;
 	unsigned int i;
-	u64 n;
 
 	list_for_each_entry(r, list, list) {
 		for (i = 0; i < r->nr; i++) {
-			msyncfs_free(op, r->run[i].start, r->run[i].len);
-			for (n = 0; nodes && n < r->run[i].len; n++)
-				msyncfs_op_forget(op, r->run[i].start + n);
+			if (nodes)
+				msyncfs_nodes_give_up(op, inode->i_ino,
+						      r->run[i].start,
+						      r->run[i].len);
+			else
+				msyncfs_free(op, r->run[i].start,
+					     r->run[i].len);
 		}
 	}
 }
@@ -772,8 +797,8 @@ void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
 	memcpy(msyncfs_root_ptrs(cap->inode), s->root, sizeof(s->root));
 	mi->i_map_depth = s->depth;
 	msyncfs_map_account(op, cap->inode, s->blocks);
-	msyncfs_runs_give_up(op, &s->old_data, false);
-	msyncfs_runs_give_up(op, &s->old_nodes, true);
+	msyncfs_runs_give_up(op, &s->old_data, cap->inode, false);
+	msyncfs_runs_give_up(op, &s->old_nodes, cap->inode, true);
 	up_write(&mi->i_map_sem);
 	msyncfs_runs_free(&s->nodes);
 	if (s->used)
@@ -806,7 +831,9 @@ void msyncfs_shadow_free(struct msyncfs_capture *cap)
 	list_for_each_entry(r, &s->nodes, list) {
 		for (i = 0; i < r->nr; i++) {
 			for (n = 0; n < r->run[i].len; n++)
-				msyncfs_block_forget(sb, r->run[i].start + n);
+				msyncfs_block_forget(sb, r->run[i].start + n,
+						     MSYNCFS_MAGIC_MAP,
+						     cap->inode->i_ino);
 			msyncfs_unclaim(sb, r->run[i].start, r->run[i].len);
 			s->used -= r->run[i].len;
 		}

@@ -526,7 +526,10 @@ void msyncfs_op_end(struct msyncfs_op *op);
 void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh);
 struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
 				   u32 level, u64 owner);
-void msyncfs_op_forget(struct msyncfs_op *op, u64 blkno);
+int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner);
+void msyncfs_op_free(struct msyncfs_op *op, struct buffer_head *bh);
+int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner);
+int msyncfs_op_free_data(struct msyncfs_op *op, u64 start, u64 len);
 struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 				  u64 owner);
 void msyncfs_op_attach(struct msyncfs_op *op, struct msyncfs_capture *cap);
