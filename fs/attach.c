@@ -130,21 +130,6 @@ bool msyncfs_overlaid(struct msyncfs_capture *cap)
 	return cap->whole && !mtree_empty(&MSYNCFS_I(cap->inode)->i_overlay);
 }
 
-/**
- * msyncfs_plan_bitmaps - bitmap blocks, which a set together dirties each once
- * @sb: filesystem
- * @plan: to add to
- * @blocks: blocks allocated and freed, besides those that it knows of
- */
-void msyncfs_plan_bitmaps(struct super_block *sb, struct msyncfs_plan *plan,
-			  u64 blocks)
-{
-	blocks += plan->bitmaps;
-	if (blocks)
-		plan->credits += min_t(u64, blocks + 1,
-				       MSYNCFS_SB(sb)->geo.bitmap_blocks);
-}
-
 /*
  * Plans the operation that attaches copied pages. Maps that an overlay changes are
  * shadowed; should it come to nothing, msyncfs_shadow_free() is the caller's.
@@ -152,14 +137,10 @@ void msyncfs_plan_bitmaps(struct super_block *sb, struct msyncfs_plan *plan,
 static int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan,
 			    unsigned int max)
 {
-	struct super_block *sb = NULL;
 	struct msyncfs_capture *cap;
-	unsigned int groups;
 	int err = 0;
 
-	memset(plan, 0, sizeof(*plan));
 	list_for_each_entry(cap, set, set) {
-		sb = cap->inode->i_sb;
 		if (msyncfs_overlaid(cap)) {
 			cap->changes = true;
 			plan->credits += 1 + cap->nr;
@@ -170,19 +151,17 @@ static int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan,
 		if (err)
 			return err;
 	}
-	msyncfs_plan_bitmaps(sb, plan, plan->blocks);
 	list_for_each_entry(cap, set, set) {
-		if (!msyncfs_overlaid(cap) || plan->credits > max)
+		if (!msyncfs_overlaid(cap) ||
+		    msyncfs_plan_credits(cap->inode->i_sb, plan) > max)
 			continue;
 		err = msyncfs_shadow_alloc(cap);
 		if (!err)
-			err = msyncfs_shadow_build(cap);
+			err = msyncfs_shadow_build(cap, plan);
 		if (err)
 			return err;
 	}
-	err = msyncfs_shadow_groups(set, &groups);
-	plan->credits += groups;
-	return err;
+	return 0;
 }
 
 /**
@@ -346,10 +325,11 @@ static int msyncfs_attach_copied(struct list_head *set,
 	struct msyncfs_capture *cap = list_first_entry(set,
 						       struct msyncfs_capture,
 						       set);
+	struct super_block *sb = cap->inode->i_sb;
 	struct msyncfs_op op;
 	int err;
 
-	err = msyncfs_op_begin_resv(cap->inode->i_sb, &op, plan->credits,
+	err = msyncfs_op_begin_resv(sb, &op, msyncfs_plan_credits(sb, plan),
 				    plan->blocks);
 	if (err)
 		return err;
@@ -418,8 +398,8 @@ static struct msyncfs_capture *msyncfs_split_max(struct msyncfs_capture *cap,
 		memset(plan, 0, sizeof(*plan));
 		part = msyncfs_split(cap, max);
 		*err = msyncfs_plan_copied(part, plan);
-		msyncfs_plan_bitmaps(sbi->sb, plan, plan->blocks);
-		if (*err || plan->credits <= sbi->record_images || max == 1)
+		if (*err || max == 1 ||
+		    msyncfs_plan_credits(sbi->sb, plan) <= sbi->record_images)
 			return part;
 		list_splice_init(&part->images, &cap->images);
 		cap->nr += part->nr;
@@ -532,7 +512,7 @@ int msyncfs_attach_set(struct list_head *set, bool attrs)
 						       struct msyncfs_capture,
 						       set);
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
-	struct msyncfs_plan plan;
+	struct msyncfs_plan plan = {};
 	int err = 0;
 	bool fits;
 
@@ -551,9 +531,11 @@ int msyncfs_attach_set(struct list_head *set, bool attrs)
 	cap = list_first_entry(set, struct msyncfs_capture, set);
 	if (cap->copied) {
 		err = msyncfs_plan_set(set, &plan, sbi->record_images);
-		fits = plan.credits <= sbi->record_images;
+		fits = msyncfs_plan_credits(sbi->sb, &plan) <=
+		       sbi->record_images;
 		if (!err && fits)
 			err = msyncfs_attach_copied(set, &plan, attrs);
+		msyncfs_plan_free(&plan);
 		list_for_each_entry(cap, set, set)
 			msyncfs_shadow_free(cap);
 		if (err || fits)

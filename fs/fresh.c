@@ -239,21 +239,68 @@ static u64 msyncfs_fresh_run(struct msyncfs_capture *cap,
 	return len;
 }
 
-/* The map nodes that switching a file's pages dirties, and allocates. */
-static int msyncfs_plan_fresh(struct msyncfs_capture *cap,
-			      struct msyncfs_plan *plan)
+/* The blocks of a run of pages that are freed when fresh ones take their place. */
+static int msyncfs_plan_old(struct inode *inode, u64 index, u64 len,
+			    struct msyncfs_plan *plan)
 {
-	struct msyncfs_image *img;
+	struct msyncfs_extent ext;
 	int err;
 
-	plan->leaf = U64_MAX;
-	list_for_each_entry(img, &cap->images, list) {
-		err = msyncfs_plan_run(cap->inode, img->index, 1, plan);
+	for (; len; index += ext.len, len -= ext.len) {
+		err = msyncfs_map_committed(inode, index, len, &ext);
+		if (!err && ext.blkno)
+			err = msyncfs_plan_touch(inode->i_sb, plan, ext.blkno,
+						 ext.len);
 		if (err)
 			return err;
 	}
-	/* Bitmap blocks: those of the fresh blocks and of the freed ones. */
-	plan->bitmaps += 2 * cap->nr;
+	return 0;
+}
+
+/*
+ * The map nodes that switching a file's pages dirties, and allocates; the blocks
+ * that it allocates and frees.
+ */
+static int msyncfs_plan_fresh(struct msyncfs_capture *cap,
+			      struct msyncfs_plan *plan)
+{
+	struct inode *inode = cap->inode;
+	struct msyncfs_image *img;
+	int err;
+	u64 len;
+
+	plan->leaf = U64_MAX;
+	img = list_first_entry(&cap->images, struct msyncfs_image, list);
+	while (!msyncfs_cap_end(cap, img)) {
+		len = msyncfs_fresh_run(cap, img, U64_MAX);
+		err = msyncfs_plan_run(inode, img->index, len, plan) ?:
+		      msyncfs_plan_touch(inode->i_sb, plan, img->home, len) ?:
+		      msyncfs_plan_old(inode, img->index, len, plan);
+		if (err)
+			return err;
+		while (len--)
+			img = list_next_entry(img, list);
+	}
+	return 0;
+}
+
+/* Shadows for the atomic files of a set (@whole), or for its ordinary ones. */
+static int msyncfs_plan_shadows(struct list_head *set, bool whole, bool build,
+				struct msyncfs_plan *plan)
+{
+	struct msyncfs_capture *cap;
+	int err;
+
+	list_for_each_entry(cap, set, set) {
+		if (whole ? !msyncfs_overlaid(cap) : cap->whole)
+			continue;
+		err = msyncfs_shadow_alloc(cap);
+		if (!err && build)
+			err = msyncfs_shadow_build(cap, plan);
+		if (err)
+			return err;
+		plan->unbuilt = !build;
+	}
 	return 0;
 }
 
@@ -261,45 +308,39 @@ static int msyncfs_plan_fresh(struct msyncfs_capture *cap,
  * Plans the operation that makes a whole set visible, whose pages have their fresh
  * blocks. If the record cannot hold it with the nodes of the maps, these are
  * shadowed; those of atomic files always are.
+ *
+ * A set can be split only before its pages are written, so until then it must be
+ * certain that it fits. Shadows are built after the pages are written, since
+ * stores wait for the pages; but before that if the device has so many bitmap
+ * blocks that the shadows have to be there to be counted.
  */
 static int msyncfs_plan_switch(struct list_head *set, struct msyncfs_sb_info *sbi,
 			       struct msyncfs_plan *plan)
 {
-	unsigned int files = list_count_nodes(set);
-	bool wide, ordinary = false;
+	unsigned int files = list_count_nodes(set), max = sbi->record_images;
+	bool build, ordinary = false;
 	struct msyncfs_capture *cap;
-	u64 bitmaps = 0;	/* of shadows, at most */
-	int err = 0;
+	int err;
 
-	memset(plan, 0, sizeof(*plan));
 	list_for_each_entry(cap, set, set) {
 		cap->changes = true;
-		if (cap->whole) {
-			if (msyncfs_overlaid(cap))
-				bitmaps = sbi->geo.bitmap_blocks;
+		if (cap->whole)
 			continue;
-		}
 		ordinary = true;
 		err = msyncfs_plan_fresh(cap, plan);
 		if (err)
 			return err;
 	}
-	msyncfs_plan_bitmaps(sbi->sb, plan, plan->blocks);
 	plan->credits += files;	/* the inodes */
-	wide = ordinary && plan->credits + bitmaps > sbi->record_images;
-	if (wide) {
-		/* As long as it can be split, it must be certain to fit. */
-		if (files + sbi->geo.bitmap_blocks > sbi->record_images)
-			return -EFBIG;
+	build = ordinary && files + sbi->nr_groups > max;
+	err = msyncfs_plan_shadows(set, true, build, plan);
+	if (!err && ordinary && msyncfs_plan_credits(sbi->sb, plan) > max) {
 		plan->credits = files;
 		plan->blocks = 0;
+		err = msyncfs_plan_shadows(set, false, build, plan);
 	}
-	list_for_each_entry(cap, set, set) {
-		if (cap->whole ? msyncfs_overlaid(cap) : wide)
-			err = msyncfs_shadow_alloc(cap);
-		if (err)
-			break;
-	}
+	if (!err && !plan->unbuilt && msyncfs_plan_credits(sbi->sb, plan) > max)
+		err = -EFBIG;
 	return err;
 }
 
@@ -358,11 +399,12 @@ static int msyncfs_fresh_publish(struct list_head *set,
 	struct msyncfs_capture *cap = list_first_entry(set,
 						       struct msyncfs_capture,
 						       set);
+	struct super_block *sb = cap->inode->i_sb;
 	struct msyncfs_op op;
 	int err;
 
 	/* Map nodes: only holes lack any, and their pages hold a promise. */
-	err = msyncfs_op_begin_resv(cap->inode->i_sb, &op, plan->credits,
+	err = msyncfs_op_begin_resv(sb, &op, msyncfs_plan_credits(sb, plan),
 				    plan->blocks);
 	if (err)
 		return err;
@@ -378,11 +420,10 @@ static int msyncfs_fresh_publish(struct list_head *set,
 	return err;
 }
 
-/* Writes the pages, then new nodes of the maps: writers wait for pages. */
+/* Writes the pages, then the shadows that are not built yet. */
 static int msyncfs_fresh_write_all(struct list_head *set,
 				   struct msyncfs_plan *plan)
 {
-	unsigned int groups;
 	struct msyncfs_capture *cap;
 	int err;
 
@@ -393,14 +434,13 @@ static int msyncfs_fresh_write_all(struct list_head *set,
 		if (cap->whole && cap->nr)
 			set_bit(MSYNCFS_I_SPILLED,
 				&MSYNCFS_I(cap->inode)->i_flags);
-		if (cap->shadow)
-			err = msyncfs_shadow_build(cap);
+		if (cap->shadow && plan->unbuilt)
+			err = msyncfs_shadow_build(cap, plan);
 		if (err)
 			return err;
 	}
-	err = msyncfs_shadow_groups(set, &groups);
-	plan->credits += groups;
-	return err;
+	plan->unbuilt = false;
+	return 0;
 }
 
 /* Keeps O_DIRECT reads away from the files of a set, or lets them in again. */
@@ -439,7 +479,7 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs)
 						       set);
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
 	struct msyncfs_fresh fresh;
-	struct msyncfs_plan plan;
+	struct msyncfs_plan plan = {};
 	int err;
 
 	err = msyncfs_fresh_claim(set, &fresh);
@@ -448,7 +488,7 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs)
 	err = msyncfs_plan_switch(set, sbi, &plan);
 	if (!err)
 		err = msyncfs_fresh_write_all(set, &plan);
-	if (!err && plan.credits > sbi->record_images)
+	if (!err && msyncfs_plan_credits(sbi->sb, &plan) > sbi->record_images)
 		err = -EFBIG;
 	if (!err) {
 		/* Frees blocks that O_DIRECT may be reading. */
@@ -456,6 +496,7 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs)
 		err = msyncfs_fresh_publish(set, &fresh, &plan, attrs);
 		msyncfs_set_unlock_dio(set);
 	}
+	msyncfs_plan_free(&plan);
 	list_for_each_entry(cap, set, set)
 		msyncfs_shadow_free(cap);
 	if (err && !test_bit(MSYNCFS_SB_ABORTED, &sbi->state))

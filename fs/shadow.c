@@ -623,9 +623,43 @@ static int msyncfs_shadow_drop_all(struct msyncfs_builder *b)
 	return err;
 }
 
+static int msyncfs_runs_touch(struct super_block *sb, struct msyncfs_plan *plan,
+			      struct list_head *list)
+{
+	struct msyncfs_runs *r;
+	unsigned int i;
+	int err = 0;
+
+	list_for_each_entry(r, list, list)
+		for (i = 0; !err && i < r->nr; i++)
+			err = msyncfs_plan_touch(sb, plan, r->run[i].start,
+						 r->run[i].len);
+	return err;
+}
+
+/* The blocks that the shadow allocates and frees when it takes its place. */
+static int msyncfs_shadow_touch(struct msyncfs_capture *cap,
+				struct msyncfs_plan *plan)
+{
+	struct super_block *sb = cap->inode->i_sb;
+	struct msyncfs_shadow *s = cap->shadow;
+	struct msyncfs_changes ch;
+	int err = 0;
+
+	for (msyncfs_changes_begin(&ch, cap); !err && ch.more;
+	     msyncfs_changes_eat(&ch, ch.cur.len))
+		if (ch.cur.blkno)
+			err = msyncfs_plan_touch(sb, plan, ch.cur.blkno,
+						 ch.cur.len);
+	return err ?: msyncfs_runs_touch(sb, plan, &s->nodes) ?:
+		      msyncfs_runs_touch(sb, plan, &s->old_data) ?:
+		      msyncfs_runs_touch(sb, plan, &s->old_nodes);
+}
+
 /**
  * msyncfs_shadow_build - build the shadow of a file's map and write its nodes
  * @cap: capture, after msyncfs_shadow_alloc()
+ * @plan: the blocks that it allocates and frees are added
  *
  * Nothing refers to the nodes yet, and nothing is flushed.
  *
@@ -633,7 +667,8 @@ static int msyncfs_shadow_drop_all(struct msyncfs_builder *b)
  * the device.
  * Return: 0, -EIO, -EUCLEAN, -ENOMEM.
  */
-int msyncfs_shadow_build(struct msyncfs_capture *cap)
+int msyncfs_shadow_build(struct msyncfs_capture *cap,
+			 struct msyncfs_plan *plan)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(cap->inode);
 	struct msyncfs_shadow *s = cap->shadow;
@@ -662,69 +697,10 @@ int msyncfs_shadow_build(struct msyncfs_capture *cap)
 					   s->depth + 1, 0);
 	err2 = msyncfs_shadow_flush(b);
 	kfree(b);
-	return err ?: err2;
+	return err ?: err2 ?: msyncfs_shadow_touch(cap, plan);
 }
 
 /* ---- in its place ----------------------------------------------------------- */
-
-static void msyncfs_groups_mark(unsigned long *groups, u64 start, u64 len)
-{
-	u64 first = div64_u64(start, MSYNCFS_GROUP_BLOCKS);
-
-	bitmap_set(groups, first,
-		   div64_u64(start + len - 1, MSYNCFS_GROUP_BLOCKS) - first + 1);
-}
-
-static void msyncfs_groups_mark_runs(unsigned long *groups,
-				     struct list_head *list)
-{
-	struct msyncfs_runs *r;
-	unsigned int i;
-
-	list_for_each_entry(r, list, list)
-		for (i = 0; i < r->nr; i++)
-			msyncfs_groups_mark(groups, r->run[i].start,
-					    r->run[i].len);
-}
-
-/**
- * msyncfs_shadow_groups - count the bitmap blocks that shadows are going to change
- * @set: captures, some with shadows
- * @nr: set to how many
- *
- * Context: may sleep.
- * Return: 0, -ENOMEM.
- */
-int msyncfs_shadow_groups(struct list_head *set, unsigned int *nr)
-{
-	unsigned long *groups = NULL;
-	struct msyncfs_changes ch;
-	struct msyncfs_capture *cap;
-	struct msyncfs_sb_info *sbi;
-
-	*nr = 0;
-	list_for_each_entry(cap, set, set) {
-		if (!cap->shadow)
-			continue;
-		sbi = MSYNCFS_SB(cap->inode->i_sb);
-		if (!groups)
-			groups = kvcalloc(BITS_TO_LONGS(sbi->nr_groups),
-					  sizeof(long), GFP_NOFS);
-		if (!groups)
-			return -ENOMEM;
-		for (msyncfs_changes_begin(&ch, cap); ch.more;
-		     msyncfs_changes_eat(&ch, ch.cur.len))
-			if (ch.cur.blkno)
-				msyncfs_groups_mark(groups, ch.cur.blkno,
-						    ch.cur.len);
-		msyncfs_groups_mark_runs(groups, &cap->shadow->nodes);
-		msyncfs_groups_mark_runs(groups, &cap->shadow->old_data);
-		msyncfs_groups_mark_runs(groups, &cap->shadow->old_nodes);
-		*nr = bitmap_weight(groups, sbi->nr_groups);
-	}
-	kvfree(groups);
-	return 0;
-}
 
 /*
  * Frees nodes that follow each other. They were the file's own when the shadow

@@ -14,6 +14,7 @@
 
 #define BLOCKS		2400
 #define LOG_BLOCKS	256	/* a record takes 63 images */
+#define LARGE		(80 * MSYNCFS_GROUP_BLOCKS)	/* bitmap blocks: 80 */
 #define PAGES		72	/* each in a leaf of its own */
 #define MAX_IO		100
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
@@ -24,24 +25,34 @@
  * @step: from one page to the next
  * @atomic: it is an atomic file
  * @spill: its pages have left memory before the commit
+ * @blocks: size of the device; 0: BLOCKS
  */
 struct wide_row {
 	const char	*name;
 	u64		step;
 	bool		atomic;
 	bool		spill;
+	u64		blocks;
 };
 
 static const struct wide_row wide_rows[] = {
 	{ "ordinary, one level", MSYNCFS_NODE_PTRS, false, false },
 	{ "ordinary, two levels", 128 * MSYNCFS_NODE_PTRS, false, false },
 	{ "ordinary, three levels", 300000, false, false },
+	{ "ordinary, large device", 300000, false, false, LARGE },
 	{ "atomic, one level", MSYNCFS_NODE_PTRS, true, false },
 	{ "atomic, three levels", 300000, true, false },
 	{ "atomic, spilled", MSYNCFS_NODE_PTRS, true, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(wide, wide_rows, name);
+
+static const struct wide_row set_rows[] = {
+	{ "small device", MSYNCFS_NODE_PTRS, true, false },
+	{ "large device", MSYNCFS_NODE_PTRS, true, false, LARGE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(set, set_rows, name);
 
 struct wide_fixture {
 	const struct wide_row	*row;
@@ -136,7 +147,7 @@ static struct wide_fixture *setup(struct kunit *test,
 
 	KUNIT_ASSERT_NOT_NULL(test, fx);
 	fx->row = row;
-	fx->fake = msyncfs_fake_create(test, BLOCKS, LOG_BLOCKS,
+	fx->fake = msyncfs_fake_create(test, row->blocks ?: BLOCKS, LOG_BLOCKS,
 				       MSYNCFS_FAKE_CACHE);
 	fx->log = iolog_start(fx->fake, OUT);
 	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
@@ -357,7 +368,7 @@ static void shadow_regrown(struct kunit *test)
 /* On a full filesystem a file can be cut to nothing, and then there is space. */
 static void shadow_cut_when_full(struct kunit *test)
 {
-	struct wide_fixture *fx = setup(test, &wide_rows[3]);
+	struct wide_fixture *fx = setup(test, &wide_rows[4]);
 	struct file *g = msyncfs_fake_open(fx->fake, "g",
 					   O_CREAT | O_RDWR | O_LARGEFILE);
 	u64 left = msyncfs_alloc_avail(fx->fake->sb);
@@ -379,7 +390,7 @@ static void shadow_cut_when_full(struct kunit *test)
 /* So can a hole in the middle of a leaf, with the blocks kept back for that. */
 static void shadow_punch_when_full(struct kunit *test)
 {
-	struct wide_fixture *fx = setup(test, &wide_rows[3]);
+	struct wide_fixture *fx = setup(test, &wide_rows[4]);
 	struct file *g = msyncfs_fake_open(fx->fake, "g",
 					   O_CREAT | O_RDWR | O_LARGEFILE);
 	u64 left, held = 0;
@@ -424,10 +435,7 @@ static void shadow_punch_when_full(struct kunit *test)
 /* A set of two files, an ordinary one and an atomic one, is one record. */
 static void shadow_set(struct kunit *test)
 {
-	static const struct wide_row row = {
-		"atomic", MSYNCFS_NODE_PTRS, true, false
-	};
-	struct wide_fixture *fx = setup(test, &row);
+	struct wide_fixture *fx = setup(test, test->param_value);
 	struct file *g = msyncfs_fake_open(fx->fake, "g",
 					   O_CREAT | O_RDWR | O_LARGEFILE);
 	struct msyncfs_range ranges[2] = {
@@ -500,7 +508,7 @@ static void shadow_no_space(struct kunit *test)
  */
 static void shadow_no_space_atomic(struct kunit *test)
 {
-	struct wide_fixture *fx = setup(test, &wide_rows[3]);
+	struct wide_fixture *fx = setup(test, &wide_rows[4]);
 	struct file *g = msyncfs_fake_open(fx->fake, "g",
 					   O_CREAT | O_RDWR | O_LARGEFILE);
 	unsigned int fill = msyncfs_alloc_avail(fx->fake->sb) - 2 * PAGES + 3;
@@ -540,7 +548,7 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(shadow_regrown),
 	KUNIT_CASE(shadow_cut_when_full),
 	KUNIT_CASE(shadow_punch_when_full),
-	KUNIT_CASE(shadow_set),
+	KUNIT_CASE_PARAM(shadow_set, set_gen_params),
 	KUNIT_CASE(shadow_no_space),
 	KUNIT_CASE(shadow_no_space_atomic),
 	{}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite for fs/plan.c: devices that have more bitmap blocks than a record
+ * takes. A set whose blocks lie side by side is one record there too, and its map
+ * is changed in place; only one whose blocks really are in too many places is not.
+ */
+#include <kunit/test.h>
+#include <linux/file.h>
+
+#include "files.h"
+#include "iolog.h"
+
+#define LOG_BLOCKS	256	/* a record takes 63 images */
+#define LARGE		80	/* bitmap blocks */
+#define LARGER		400	/* more than blocks are kept back (fs/alloc.c) */
+#define PAGES		600	/* in two leaves of a map */
+#define SCATTERED	100
+
+/**
+ * struct large_row - a file and what is stored into it
+ * @name: which
+ * @before: pages that it has, from the first on
+ * @nr: pages stored, from the first on
+ */
+struct large_row {
+	const char	*name;
+	unsigned int	before;
+	unsigned int	nr;
+};
+
+static const struct large_row large_rows[] = {
+	{ "new", 0, PAGES },
+	{ "overwritten", PAGES, PAGES },
+	{ "both", PAGES / 2, PAGES },
+	{ "new, few", 0, 31 },
+	{ "overwritten, few", PAGES, 31 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(large, large_rows, name);
+
+static struct file *open_file(struct msyncfs_fake *fake, const char *name)
+{
+	return msyncfs_fake_open(fake, name, O_CREAT | O_RDWR | O_LARGEFILE);
+}
+
+/* The topmost node of a map; 0: it has none. */
+static u64 top_node(struct file *file)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(file_inode(file));
+	struct msyncfs_disk_inode *di = (void *)mi->i_bh->b_data;
+
+	return mi->i_map_depth ? le64_to_cpu(di->ptr[0]) : 0;
+}
+
+static void power_off(struct kunit *test, struct msyncfs_fake *fake,
+		      struct iolog *log)
+{
+	msyncfs_fake_crash(fake, NULL, NULL);
+	iolog_reset(log);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fake, 0, NULL), 0);
+}
+
+static struct msyncfs_fake *mount_large(struct kunit *test, u64 groups,
+					struct iolog **log)
+{
+	struct msyncfs_fake *fake;
+
+	fake = msyncfs_fake_create(test, groups * MSYNCFS_GROUP_BLOCKS,
+				   LOG_BLOCKS, MSYNCFS_FAKE_CACHE);
+	*log = iolog_start(fake, MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fake, 0, NULL), 0);
+	KUNIT_ASSERT_GT(test, MSYNCFS_SB(fake->sb)->nr_groups,
+			MSYNCFS_SB(fake->sb)->record_images);
+	files_quiet(fake);
+	return fake;
+}
+
+/* One file: one record, and the nodes of its map stay where they are. */
+static void large_one(struct kunit *test)
+{
+	const struct large_row *row = test->param_value;
+	struct msyncfs_sb_info *sbi;
+	struct msyncfs_fake *fake;
+	struct iolog *log;
+	struct file *file;
+	u64 records, node;
+
+	fake = mount_large(test, LARGE, &log);
+	sbi = MSYNCFS_SB(fake->sb);
+	file = open_file(fake, "f");
+	files_write(test, file, 0, row->before, 1);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(file, 0), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fake->sb), 0);
+	node = top_node(file);
+	records = sbi->nr_commits;
+
+	files_write(test, file, 0, row->nr, 2);
+	KUNIT_EXPECT_EQ(test, files_sync(file), 0);
+	KUNIT_EXPECT_EQ(test, sbi->nr_commits, records + 1);
+	KUNIT_EXPECT_EQ(test, sbi->nr_split, 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(file), 0);
+	if (node)
+		KUNIT_EXPECT_EQ(test, top_node(file), node);
+	KUNIT_EXPECT_EQ(test, sbi->reserved, 0);
+	KUNIT_EXPECT_EQ(test, sbi->claimed, 0);
+
+	iolog_power_off(log);
+	msyncfs_fake_close(fake, file);
+	power_off(test, fake, log);
+	file = open_file(fake, "f");
+	files_expect(test, file, 0, row->nr, 2);
+	if (row->before > row->nr)
+		files_expect(test, file, row->nr, row->before - row->nr, 1);
+	msyncfs_fake_close(fake, file);
+}
+
+/* So is an ordinary file together with an atomic one. */
+static void large_set(struct kunit *test)
+{
+	struct msyncfs_range ranges[2] = {};
+	struct msyncfs_sb_info *sbi;
+	struct msyncfs_fake *fake;
+	struct file *f, *g;
+	struct iolog *log;
+	u64 records, node;
+
+	fake = mount_large(test, LARGE, &log);
+	sbi = MSYNCFS_SB(fake->sb);
+	f = open_file(fake, "f");
+	g = open_file(fake, "g");
+	KUNIT_ASSERT_EQ(test, msyncfs_atomic_set(file_inode(g), true), 0);
+	files_write(test, f, 0, PAGES, 1);
+	files_write(test, g, 0, PAGES, 1);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(f, 0), 0);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fake->sb), 0);
+	node = top_node(f);
+	records = sbi->nr_commits;
+
+	files_write(test, f, 0, PAGES, 2);
+	files_write(test, g, 0, PAGES, 2);
+	ranges[0].inode = file_inode(f);
+	ranges[1].inode = file_inode(g);
+	ranges[0].last = ULONG_MAX;
+	ranges[1].last = ULONG_MAX;
+	if (ranges[0].inode > ranges[1].inode)
+		swap(ranges[0], ranges[1]);
+	KUNIT_EXPECT_EQ(test, msyncfs_sync_ranges(ranges, 2, true), 0);
+	KUNIT_EXPECT_EQ(test, sbi->nr_commits, records + 1);
+	KUNIT_EXPECT_EQ(test, sbi->nr_split, 0);
+	KUNIT_EXPECT_EQ(test, top_node(f), node);
+
+	iolog_power_off(log);
+	msyncfs_fake_close(fake, f);
+	msyncfs_fake_close(fake, g);
+	power_off(test, fake, log);
+	f = open_file(fake, "f");
+	g = open_file(fake, "g");
+	files_expect(test, f, 0, PAGES, 2);
+	files_expect(test, g, 0, PAGES, 2);
+	msyncfs_fake_close(fake, f);
+	msyncfs_fake_close(fake, g);
+}
+
+/* Takes all free blocks but one in each group. */
+static void leave_one_each(struct kunit *test, struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	u64 nr = msyncfs_alloc_avail(sb), start, len;
+	unsigned int groups = 0, last = UINT_MAX;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_firm_spare(sb, nr + sbi->spare), 0);
+	for (nr += sbi->spare; nr; nr -= len) {
+		KUNIT_ASSERT_EQ(test, msyncfs_claim(sb, 0, nr, &start, &len), 0);
+		if (div_u64(start, MSYNCFS_GROUP_BLOCKS) == last)
+			continue;
+		last = div_u64(start, MSYNCFS_GROUP_BLOCKS);
+		msyncfs_unclaim(sb, start + len - 1, 1);
+		groups++;
+		len--;
+		nr--;
+	}
+	msyncfs_unfirm(sb, groups, false);
+	KUNIT_ASSERT_GE(test, groups, SCATTERED + sbi->spare);
+}
+
+static void scattered(struct kunit *test, bool atomic, int err)
+{
+	struct msyncfs_sb_info *sbi;
+	struct msyncfs_fake *fake;
+	struct iolog *log;
+	struct file *file;
+
+	fake = mount_large(test, LARGER, &log);
+	sbi = MSYNCFS_SB(fake->sb);
+	file = open_file(fake, "f");
+	if (atomic)
+		KUNIT_ASSERT_EQ(test, msyncfs_atomic_set(file_inode(file), true),
+				0);
+	files_write(test, file, 0, SCATTERED, 1);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(file, 0), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fake->sb), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fake->sb), 0);
+
+	leave_one_each(test, fake->sb);
+	files_write(test, file, 0, SCATTERED, 2);
+	KUNIT_EXPECT_EQ(test, files_sync(file), err);
+	KUNIT_EXPECT_EQ(test, sbi->nr_split, err ? 0 : 1);
+	KUNIT_EXPECT_EQ(test, files_dirty(file), err ? SCATTERED : 0);
+	files_expect(test, file, 0, SCATTERED, 2);
+
+	iolog_power_off(log);
+	msyncfs_fake_close(fake, file);
+	power_off(test, fake, log);
+	file = open_file(fake, "f");
+	files_expect(test, file, 0, SCATTERED, err ? 1 : 2);
+	msyncfs_fake_close(fake, file);
+}
+
+/* Free blocks in more groups than a record takes: this set is split, and says so. */
+static void large_scattered(struct kunit *test)
+{
+	scattered(test, false, 0);
+}
+
+/* An atomic file's is not: the call fails, and the file is what it was. */
+static void large_scattered_atomic(struct kunit *test)
+{
+	scattered(test, true, -EFBIG);
+}
+
+/* Blocks that are freed count, too: all old ones are in groups of their own. */
+static void large_scattered_old(struct kunit *test)
+{
+	struct msyncfs_fake *fake;
+	struct iolog *log;
+	struct file *file;
+
+	fake = mount_large(test, LARGER, &log);
+	file = open_file(fake, "f");
+	leave_one_each(test, fake->sb);
+	files_write(test, file, 0, SCATTERED, 1);
+	KUNIT_EXPECT_EQ(test, vfs_fsync(file, 0), 0);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fake->sb)->nr_split, 1);
+	msyncfs_fake_close(fake, file);
+
+	/* What was taken is free again; new blocks lie side by side. */
+	power_off(test, fake, log);
+	files_quiet(fake);
+	file = open_file(fake, "f");
+	files_write(test, file, 0, SCATTERED, 2);
+	KUNIT_EXPECT_EQ(test, files_sync(file), 0);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fake->sb)->nr_split, 1);
+	files_expect(test, file, 0, SCATTERED, 2);
+	msyncfs_fake_close(fake, file);
+}
+
+static struct kunit_case large_cases[] = {
+	KUNIT_CASE_PARAM(large_one, large_gen_params),
+	KUNIT_CASE(large_set),
+	KUNIT_CASE_SLOW(large_scattered),
+	KUNIT_CASE_SLOW(large_scattered_atomic),
+	KUNIT_CASE_SLOW(large_scattered_old),
+	{}
+};
+
+static struct kunit_suite large_suite = {
+	.name = "msyncfs_large",
+	.test_cases = large_cases,
+};
+
+kunit_test_suite(large_suite);
