@@ -16,7 +16,6 @@
 
 #include <linux/falloc.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 
@@ -1340,20 +1339,12 @@ static void test_replace(void)
 #define LARGE	2500UL		/* pages; more than a record takes, and the disk */
 #define SPARE	1500ULL		/* blocks that are left */
 
-static sigjmp_buf jump;
-
-static void on_sigbus(int sig)
-{
-	(void)sig;
-	siglongjmp(jump, 1);
-}
-
 /* Stores until there is no space: how many pages. */
 static unsigned long store_until_full(char *map, uint64_t gen)
 {
 	static volatile unsigned long nr;
 
-	signal(SIGBUS, on_sigbus);
+	signal(SIGBUS, jump_back);
 	nr = 0;
 	if (!sigsetjmp(jump, 1)) {
 		for (; nr < LARGE; nr++)
@@ -1434,17 +1425,8 @@ static struct {
 	off_t size, then_size;
 	char *map;
 	int fd;
-	uint64_t rnd;
 	unsigned int op, nr;
 } r;
-
-static unsigned long below(unsigned long n)
-{
-	r.rnd ^= r.rnd << 13;
-	r.rnd ^= r.rnd >> 7;
-	r.rnd ^= r.rnd << 17;
-	return r.rnd % n;
-}
 
 static void r_open(void)
 {
@@ -1596,9 +1578,9 @@ static void test_random(void)
 	unsigned int nr = rounds && *rounds ? atoi(rounds) : 25;
 	__u32 how = MSYNCFS_SHUTDOWN_NOLOGFLUSH;
 
-	r.rnd = seed && *seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
-	printf("random: SEED=%lu\n", r.rnd);
-	r.rnd = r.rnd * 0x9e3779b97f4a7c15ULL + 88172645463325252ULL;
+	rnd = seed && *seed ? strtoull(seed, NULL, 0) : (unsigned long)time(NULL);
+	printf("random: SEED=%lu\n", rnd);
+	rnd = rnd * 0x9e3779b97f4a7c15ULL + 88172645463325252ULL;
 	CHECK(!close(atomic_file("f", 4)));
 	store(r.now, 4, 1);
 	memcpy(r.then, r.now, R_SIZE);

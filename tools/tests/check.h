@@ -8,10 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* @cond must hold; errno, which may be of an earlier call, is in the message. */
@@ -127,6 +130,39 @@ static inline int has_text(const char *name, const char *text)
 	CHECK(n >= 0);
 	CHECK(!close(fd));
 	return n == (ssize_t)strlen(text) && !memcmp(buf, text, n);
+}
+
+/* Seconds since some moment. */
+static inline double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* Each thread has its own random numbers. It sets rnd first, not to 0. */
+static __thread unsigned long rnd;
+
+/* A random number from 0 to @n - 1. */
+static inline unsigned long below(unsigned long n)
+{
+	rnd ^= rnd << 13;
+	rnd ^= rnd >> 7;
+	rnd ^= rnd << 17;
+	return rnd % n;
+}
+
+/*
+ * To survive a SIGBUS: make jump_back() the handler of the signal, and put the
+ * access into "if (!sigsetjmp(jump, 1))".
+ */
+static __thread sigjmp_buf jump;
+
+static inline void jump_back(int sig)
+{
+	(void)sig;
+	siglongjmp(jump, 1);
 }
 
 #endif /* MSYNCFS_TESTS_CHECK_H */

@@ -20,7 +20,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #define PAGE	4096UL
 #define SECTOR	512UL
@@ -140,14 +139,6 @@ static void take_home(void)
 		close(fd);
 	}
 	globfree(&g);
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 /* ---- buffers that are mappings ------------------------------------------ */

@@ -11,8 +11,6 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -129,14 +127,6 @@ static void test_truncate(void)
 	SAME(stat_of("f").st_size, 7);
 }
 
-static sigjmp_buf jump;
-
-static void on_sigbus(int sig)
-{
-	(void)sig;
-	siglongjmp(jump, 1);
-}
-
 static void test_mmap(void)
 {
 	int fd = open_new("f"), status;
@@ -173,7 +163,7 @@ static void test_mmap(void)
 	CHECK(shared[30] == 'C');
 
 	/* No page, no access. */
-	signal(SIGBUS, on_sigbus);
+	signal(SIGBUS, jump_back);
 	CHECK(!ftruncate(fd, PAGE));
 	if (!sigsetjmp(jump, 1)) {
 		c = shared[PAGE];
@@ -569,15 +559,6 @@ static void test_splice(void)
 
 static unsigned char model[MODEL], got[MODEL];
 static char step_text[128];
-static unsigned long rnd;
-
-static unsigned long rand_below(unsigned long n)
-{
-	rnd ^= rnd << 13;
-	rnd ^= rnd >> 7;
-	rnd ^= rnd << 17;
-	return rnd % n;
-}
 
 static void compare(const unsigned char *have, off_t at, size_t n, const char *how)
 {
@@ -609,11 +590,11 @@ static void walk(unsigned long seed, int steps)
 	map = (unsigned char *)map_file(fd, MODEL);
 
 	for (i = 0; i < steps; i++) {
-		at = rand_below(MODEL);
-		n = 1 + rand_below(rand_below(2) ? 3 * PAGE : 20 * PAGE);
+		at = below(MODEL);
+		n = 1 + below(below(2) ? 3 * PAGE : 20 * PAGE);
 		if (at + (off_t)n > MODEL)
 			n = MODEL - at;
-		op = rand_below(16);
+		op = below(16);
 		direct = op == 1 || op == 3;
 		if (direct && dfd >= 0) {
 			at &= ~(PAGE - 1L);
@@ -703,7 +684,7 @@ static void walk(unsigned long seed, int steps)
 				size = to;
 			break;
 		case 15:
-			CHECK(!(rand_below(2) ? fsync(fd) : fdatasync(fd)));
+			CHECK(!(below(2) ? fsync(fd) : fdatasync(fd)));
 			break;
 		}
 		SAME(fstat_of(fd).st_size, size);

@@ -11,7 +11,6 @@
 #include "check.h"
 
 #include <sys/mman.h>
-#include <time.h>
 
 #define PAGE 4096UL
 #define PAGES 512
@@ -38,7 +37,7 @@ static const struct row {
 	{}
 };
 
-static long long now(void)
+static long long now_ns(void)
 {
 	struct timespec ts;
 
@@ -62,10 +61,10 @@ static void measure(char *map, const struct row *row)
 	for (n = 0; n < CALLS; n++) {
 		for (i = 0; i < row->dirty; i++)
 			map[i * (PAGES / 64) * PAGE]++;
-		ns[n] = now();
+		ns[n] = now_ns();
 		got = msync(map + row->start * PAGE, row->len * PAGE,
 			    row->flags) ? errno : 0;
-		ns[n] = now() - ns[n];
+		ns[n] = now_ns() - ns[n];
 		errno = 0;
 		if (n)
 			SAME(got, result);

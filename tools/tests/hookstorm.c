@@ -13,7 +13,6 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #define PAGE 4096UL
 #define PAGES 8

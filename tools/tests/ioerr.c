@@ -12,7 +12,6 @@
 #include "msyncfs_format.h"
 
 #include <endian.h>
-#include <setjmp.h>
 #include <stdarg.h>
 
 #define NR	16UL
@@ -137,20 +136,12 @@ static void enter(void)
 	CHECK(!chdir(run.dir));
 }
 
-static sigjmp_buf jump;
-
-static void on_sigbus(int sig)
-{
-	(void)sig;
-	siglongjmp(jump, 1);
-}
-
 /* Does a load from here end in SIGBUS? */
 static bool faults(const char *at)
 {
 	bool hit = true;
 
-	signal(SIGBUS, on_sigbus);
+	signal(SIGBUS, jump_back);
 	if (!sigsetjmp(jump, 1)) {
 		(void)*(const volatile char *)at;
 		hit = false;

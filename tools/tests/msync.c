@@ -8,8 +8,6 @@
  */
 #include "msync.h"
 
-#include <setjmp.h>
-
 /* ---- arguments ---------------------------------------------------------- */
 
 static void test_einval(void)
@@ -320,14 +318,6 @@ static void test_many(void)
 	expect_file("turned", 0, TURNED, door.full ? 3 : 2);
 }
 
-static sigjmp_buf jump;
-
-static void on_sigbus(int sig)
-{
-	(void)sig;
-	siglongjmp(jump, 1);
-}
-
 /* The end of the file within the range, and not at that of a page. */
 static void test_eof(void)
 {
@@ -343,7 +333,7 @@ static void test_eof(void)
 		CHECK(!call(map + 2 * PAGE, 2 * PAGE, good_flags[i]));
 		CHECK(map[PAGE + 1031] == 'a' + i);
 		SAME(fstat_of(fd).st_size, PAGE + 1032);
-		signal(SIGBUS, on_sigbus);
+		signal(SIGBUS, jump_back);
 		if (!sigsetjmp(jump, 1)) {
 			map[2 * PAGE] = 'x';
 			CHECK(!"SIGBUS beyond the end");

@@ -32,7 +32,6 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/msyncfs.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,7 +42,6 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -284,14 +282,6 @@ static inline void touch(const char *map, unsigned long nr)
 
 	for (i = 0; i < nr; i++)
 		*(const volatile char *)(map + i * PAGE);
-}
-
-static inline double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 /* ---- the mount ---------------------------------------------------------- */

@@ -10,7 +10,6 @@
 
 #include <linux/falloc.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <sys/time.h>
 
 static const int all_flags[] = {
@@ -19,16 +18,6 @@ static const int all_flags[] = {
 };
 
 #define NR_FLAGS	6
-
-static __thread unsigned long rnd;
-
-static unsigned long below(unsigned long n)
-{
-	rnd ^= rnd << 13;
-	rnd ^= rnd >> 7;
-	rnd ^= rnd << 17;
-	return rnd % n;
-}
 
 static void seed(unsigned long n)
 {
@@ -57,14 +46,6 @@ static struct race {
 	volatile uint64_t acked[STORERS];
 	volatile unsigned long calls, enomem, ebusy, faults, changes;
 } race;
-
-static __thread sigjmp_buf jump;
-
-static void on_fault(int sig)
-{
-	(void)sig;
-	siglongjmp(jump, 1);
-}
 
 static bool stopped(void)
 {
@@ -216,7 +197,7 @@ static void test_race(void)
 	static void *(* const fns[])(void *) = {
 		storer, storer, caller, toucher, changer,
 	};
-	struct sigaction act = { .sa_handler = on_fault, .sa_flags = SA_NODEFER };
+	struct sigaction act = { .sa_handler = jump_back, .sa_flags = SA_NODEFER };
 	double end = now() + SECONDS;
 	pthread_t threads[5];
 	unsigned long i;

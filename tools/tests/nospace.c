@@ -9,8 +9,6 @@
  */
 #include "check.h"
 
-#include <setjmp.h>
-#include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
@@ -60,14 +58,6 @@ static unsigned long fill_by_write(const char *name)
 	return nr;
 }
 
-static sigjmp_buf jump;
-
-static void on_sigbus(int sig)
-{
-	(void)sig;
-	siglongjmp(jump, 1);
-}
-
 /* Stores to pages of a sparse file until SIGBUS; how many were stored. */
 static unsigned long fill_by_mmap(const char *name)
 {
@@ -81,7 +71,7 @@ static unsigned long fill_by_mmap(const char *name)
 	CHECK(!ftruncate(fd, size));
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(map != MAP_FAILED);
-	signal(SIGBUS, on_sigbus);
+	signal(SIGBUS, jump_back);
 	nr = 0;
 	if (!sigsetjmp(jump, 1)) {
 		for (; nr < size / PAGE; nr++) {

@@ -12,10 +12,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #define PAGE 4096UL
 #define FILES 6
@@ -32,23 +29,6 @@ static const char * const op_names[NR_OPS] = {
 
 static unsigned long counts[NR_OPS];
 static time_t deadline;
-static __thread sigjmp_buf jump;
-static __thread unsigned long rnd;
-
-static unsigned long below(unsigned long n)
-{
-	rnd ^= rnd << 13;
-	rnd ^= rnd >> 7;
-	rnd ^= rnd << 17;
-	return rnd % n;
-}
-
-/* A store behind the end that somebody else just cut off. */
-static void on_sigbus(int sig)
-{
-	(void)sig;
-	siglongjmp(jump, 1);
-}
 
 /* What may go wrong because others do what they do. */
 static void tolerate(int failed, const char *what)
@@ -185,7 +165,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: stress DIR SECONDS [THREADS]\n");
 		return 2;
 	}
-	signal(SIGBUS, on_sigbus);
+	signal(SIGBUS, jump_back);
 	deadline = time(NULL) + strtoul(argv[2], NULL, 0);
 	for (i = 0; i < threads; i++)
 		CHECK(!pthread_create(&t[i], NULL, worker, (void *)i));

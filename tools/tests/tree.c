@@ -22,7 +22,6 @@
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
-#include <time.h>
 
 #define PAGE 4096UL
 #define SHUTDOWN _IOR('X', 125, __u32)
@@ -180,14 +179,6 @@ static void check(void)
 	FAILS(access("gone", F_OK), ENOENT);
 }
 
-static double seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 static uint64_t version;
 
 static void stamp(uint64_t *page, uint64_t nr)
@@ -201,12 +192,12 @@ static void stamp(uint64_t *page, uint64_t nr)
 /* Stores to all pages; how long it takes, the longest store; on stderr progress. */
 static void big_store(char *map, size_t size, int progress)
 {
-	double began = seconds(), last = began, worst = 0, t;
+	double began = now(), last = began, worst = 0, t;
 	size_t i, slow = 0, worst_at = 0;
 
 	for (i = 0; i < size / PAGE; i++) {
 		stamp((uint64_t *)(map + i * PAGE), i);
-		t = seconds();
+		t = now();
 		if (t - last > worst) {
 			worst = t - last;
 			worst_at = i;
@@ -239,9 +230,9 @@ static void big_again(const char *path, size_t size, int commit)
 	fprintf(stderr, "stored\n");
 	while (!commit)
 		pause();
-	t = seconds();
+	t = now();
 	CHECK(!msync(map, PAGE, MS_SYNC));
-	t = seconds() - t;
+	t = now() - t;
 	printf("one msync in %.1f s\n", t);
 	CHECK(!munmap(map, size) && !close(fd));
 }
@@ -257,9 +248,9 @@ static void big_sync(const char *path, size_t size)
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(map != MAP_FAILED);
 	big_store(map, size, 0);
-	t = seconds();
+	t = now();
 	CHECK(!msync(map, size, MS_SYNC));
-	printf("one msync in %.1f s\n", seconds() - t);
+	printf("one msync in %.1f s\n", now() - t);
 	CHECK(!munmap(map, size) && !close(fd));
 }
 

@@ -24,21 +24,12 @@
 #include "explore.h"
 
 #include <sys/mount.h>
-#include <time.h>
 
 #define MNT	"/mnt"
 #define MAX_BAD	5	/* of one workload; the rest of it would say the same */
 
 static struct slice slices[MAX_SLICES];
 static unsigned int nr_slices;
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
 
 static void read_records(int argc, char **argv)
 {
