@@ -30,14 +30,15 @@ m_again() {
 }
 
 m_begin
-m_cases atomic stock ioctl ioctl32 flag readonly rollback commit close others \
-	pressure sizes freeze whole dsync vmas direct both unlink rename truncate \
-	replace
+m_cases atomic stock ioctl ioctl32 flag readonly
+m_cases atomic_rollback stock rollback commit close
+m_cases atomic_others stock others pressure sizes freeze
+m_cases atomic stock whole dsync vmas direct both unlink rename truncate replace
 # An almost full disk is no place for the others.
 for c in nospace random race; do
 	t_umount
 	m_fresh
-	m_case atomic stock $c
+	m_case atomic_stress stock $c
 done
 t_umount
 m_fresh
@@ -50,8 +51,8 @@ m_begin atomic
 t_run grep -q " $MNT .*atomic" /proc/mounts
 ! mount -o remount,noatomic "$MNT" || t_die "noatomic by remounting"
 t_log "atomic can only be changed by unmounting"
-m_case atomic stock option_close
-m_case atomic ioctl option_close
+m_case atomic_rollback stock option_close
+m_case atomic_rollback ioctl option_close
 
 # Programs that know of nothing: what they have closed is there.
 t_case cp

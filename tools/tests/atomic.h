@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of atomic files share: files that are atomic, and what the
+ * device holds of them.
+ *
+ * What the device holds is told from a copy of it, made while it stands still and
+ * mounted like a disk after a power failure: the file under test stays as it is,
+ * open and mapped.
+ *
+ * Usage of each program: PROGRAM MNT DOOR TEST, see msync.h. Besides, in the
+ * environment:
+ *
+ *	COPY		block device of the size of DM, for the copy
+ */
+#ifndef MSYNCFS_TESTS_ATOMIC_H
+#define MSYNCFS_TESTS_ATOMIC_H
+
+#include "msync.h"
+
+#include <sys/statfs.h>
+
+#define NR	16UL		/* pages of a file, if nothing else is said */
+#define COPY_MNT "/tmp/copy"
+
+/* ---- what is on the device ----------------------------------------------- */
+
+static inline void copy_disk(void)
+{
+	size_t size = strtoull(need_env("SECTORS"), NULL, 0) * 512, at, n;
+	int in = open(need_env("DISK"), O_RDONLY | O_DIRECT);
+	int out = open(need_env("COPY"), O_WRONLY | O_DIRECT);
+	static char *buf;
+
+	n = 1 << 20;
+	if (!buf)
+		buf = aligned_alloc(PAGE, n);
+	CHECK(in >= 0 && out >= 0 && buf);
+	dm_stop(need_env("DM"));
+	for (at = 0; at < size; at += n) {
+		if (n > size - at)
+			n = size - at;
+		SAME(pread(in, buf, n, at), n);
+		SAME(pwrite(out, buf, n, at), n);
+	}
+	dm_resume(need_env("DM"));
+	CHECK(!fsync(out) && !close(in) && !close(out));
+}
+
+/* What a mount would find after a crash now, in the directory this returns. */
+static inline const char *look(void)
+{
+	static char dir[128];
+
+	copy_disk();
+	if (mkdir(COPY_MNT, 0755))
+		CHECK(errno == EEXIST);
+	CHECK(!mount(need_env("COPY"), COPY_MNT, "msyncfs", 0, NULL));
+	snprintf(dir, sizeof(dir), "%s%s", COPY_MNT, run.dir + strlen(run.mnt));
+	return dir;
+}
+
+static inline void look_away(void)
+{
+	unmount(COPY_MNT);
+}
+
+static inline char *read_all(const char *dir, const char *name, off_t *size)
+{
+	char path[256], *buf;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		fprintf(stderr, "%s: ", path);
+	CHECK(fd >= 0);
+	*size = fstat_of(fd).st_size;
+	buf = malloc(*size + 1);
+	CHECK(buf);
+	SAME(read(fd, buf, *size), *size);
+	CHECK(!close(fd));
+	return buf;
+}
+
+/* @name in @dir has @nr pages, the first @new of generation @gen, then 1. */
+static inline void found_part(const char *dir, const char *name,
+			      const char *when, unsigned long nr,
+			      unsigned long new, uint64_t gen)
+{
+	char what[320], *buf;
+	off_t size;
+
+	snprintf(what, sizeof(what), "%s: %s on the device", when, name);
+	buf = read_all(dir, name, &size);
+	if (size != (off_t)(nr * PAGE))
+		fprintf(stderr, "%s: ", what);
+	SAME(size, nr * PAGE);
+	expect(buf, new, gen, what);
+	expect(buf + new * PAGE, nr - new, 1, what);
+	free(buf);
+}
+
+static inline void found(const char *dir, const char *name, const char *when,
+			 unsigned long nr, uint64_t gen)
+{
+	found_part(dir, name, when, nr, nr, gen);
+}
+
+/* After a crash now the file @name would have @nr pages of generation @gen. */
+static inline void disk_has(const char *name, const char *when,
+			    unsigned long nr, uint64_t gen)
+{
+	found(look(), name, when, nr, gen);
+	look_away();
+}
+
+/* ---- files ---------------------------------------------------------------- */
+
+static inline int atomic_ioctl(int fd, __u32 on)
+{
+	return ioctl(fd, MSYNCFS_IOC_SET_ATOMIC, &on);
+}
+
+static inline __u32 is_atomic(int fd)
+{
+	__u32 on = 7;
+
+	CHECK(!ioctl(fd, MSYNCFS_IOC_GET_ATOMIC, &on));
+	return on;
+}
+
+static inline int rollback(int fd)
+{
+	return ioctl(fd, MSYNCFS_IOC_ROLLBACK);
+}
+
+/* An atomic file of @nr pages, generation 1, durable. */
+static inline int atomic_file(const char *name, unsigned long nr)
+{
+	int fd = new_file(name, nr);
+
+	CHECK(!atomic_ioctl(fd, 1));
+	return fd;
+}
+
+/* As it is for everybody who reads it now. */
+static inline void memory_has(const char *name, unsigned long nr, uint64_t gen)
+{
+	SAME(stat_of(name).st_size, nr * PAGE);
+	expect_file(name, 0, nr, gen);
+}
+
+/* Dirty pages go to blocks that nothing on the device refers to. */
+static inline void spill(int fd)
+{
+	CHECK(!sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
+	CHECK(!sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE |
+			       SYNC_FILE_RANGE_WRITE |
+			       SYNC_FILE_RANGE_WAIT_AFTER));
+}
+
+static inline void write_gen(int fd, unsigned long first, unsigned long nr,
+			     uint64_t gen)
+{
+	char *buf = calloc(nr, PAGE);
+
+	CHECK(buf);
+	store(buf, nr, gen);
+	SAME(pwrite(fd, buf, nr * PAGE, first * PAGE), nr * PAGE);
+	free(buf);
+}
+
+/* The same with O_DIRECT. */
+static inline void write_direct(const char *name, unsigned long first,
+				unsigned long nr, uint64_t gen)
+{
+	int fd = open_file(name, O_DIRECT);
+	char *buf = aligned_alloc(PAGE, nr * PAGE);
+
+	CHECK(buf);
+	memset(buf, 0, nr * PAGE);
+	store(buf, nr, gen);
+	SAME(pwrite(fd, buf, nr * PAGE, first * PAGE), nr * PAGE);
+	free(buf);
+	CHECK(!close(fd));
+}
+
+static inline unsigned long long space(void)
+{
+	struct statfs sf;
+
+	CHECK(!statfs(".", &sf));
+	return sf.f_bfree;
+}
+
+static inline void write_proc(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0)
+		fprintf(stderr, "%s: ", path);
+	CHECK(fd >= 0);
+	SAME(write(fd, text, strlen(text)), strlen(text));
+	CHECK(!close(fd));
+}
+
+static inline void drop_caches(void)
+{
+	write_proc("/proc/sys/vm/drop_caches", "3\n");
+}
+
+#endif /* MSYNCFS_TESTS_ATOMIC_H */
