@@ -4,22 +4,31 @@
 # Timeout: 300
 . /tests/lib.sh
 
-# prog TEST: its complaint is the reason
+# prog PROGRAM TEST: its complaint is the reason
 prog() {
 	t_rc=0
-	direct "$MNT" "$1" >/tmp/out 2>&1 || t_rc=$?
+	"$1" "$MNT" "$2" >/tmp/out 2>&1 || t_rc=$?
 	cat /tmp/out
 	[ $t_rc -eq 0 ] || t_fail "exit status $t_rc: $(tail -n 1 /tmp/out)"
-	grep -v ': ok$' /tmp/out | while read -r line; do t_info "$1: $line"; done
+	grep -v ': ok$' /tmp/out | while read -r line; do t_info "$2: $line"; done
 	t_umount
 }
 
-for c in self other edges stalled_write stalled_read race aio; do
-	t_case $c
-	t_fresh
-	prog $c
-	t_fsck
-done
+# fresh PROGRAM TEST...: each on a new filesystem
+fresh() {
+	p=$1
+	shift
+	for c; do
+		t_case "$c"
+		t_fresh
+		prog "$p" "$c"
+		t_fsck
+	done
+}
+
+fresh direct self other edges
+fresh direct_busy stalled_write stalled_read race
+fresh direct aio
 
 # Reads take so long that the blocks could be somebody else's by then.
 t_case slow_read
@@ -33,7 +42,7 @@ if modprobe dm_delay; then
 	export SLOW="dmsetup suspend --nolockfs slow &&
 		dmsetup reload slow --table '0 $sectors delay $DISK 0 8000 $DISK 0 0' &&
 		dmsetup resume slow"
-	prog slow_read
+	prog direct_busy slow_read
 	t_run dmsetup remove slow
 	t_fsck
 else
