@@ -2,6 +2,7 @@
 /*
  * Reading, writing and changing files from within the kernel: see files.h.
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
@@ -165,4 +166,22 @@ int files_unlink(struct msyncfs_fake *fake, const char *name)
 	inode_unlock(d_inode(root));
 	mnt_drop_write(fake->mnt);
 	return err;
+}
+
+static void flush_fput(void *unused)
+{
+	flush_delayed_fput();
+}
+
+/**
+ * files_flush_fput - let the end of the test wait until mappings drop their file
+ * @test: test
+ *
+ * A mapping drops its file from a work item, which would make the unmount fail
+ * if it ran after it. Call this before the first file is mapped.
+ */
+void files_flush_fput(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, flush_fput, NULL),
+			0);
 }

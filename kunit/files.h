@@ -19,5 +19,6 @@ unsigned long files_dirty(struct file *file);
 u64 files_block(struct kunit *test, struct file *file, pgoff_t index);
 int files_truncate(struct file *file, loff_t size);
 int files_unlink(struct msyncfs_fake *fake, const char *name);
+void files_flush_fput(struct kunit *test);
 
 #endif /* MSYNCFS_KUNIT_FILES_H */

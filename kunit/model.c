@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An atomic file and the model of it: see model.h.
+ */
+#include <kunit/test.h>
+#include <linux/falloc.h>
+#include <linux/pagemap.h>
+
+#include "model.h"
+
+#define BLOCKS		1400
+#define LOG_BLOCKS	256	/* a record takes 63 images, 31 of them copied */
+#define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
+
+/* ---- the file and the model ------------------------------------------------ */
+
+/**
+ * model_write - write whole pages to the file and to the model
+ * @test: test, which fails if this does
+ * @fx: fixture
+ * @first: first page
+ * @nr: number of pages
+ * @fill: the byte that they are full of
+ */
+void model_write(struct kunit *test, struct atomic_fixture *fx,
+		 unsigned int first, unsigned int nr, u8 fill)
+{
+	files_write(test, fx->file, first, nr, fill);
+	memset(fx->now.fill + first, fill, nr);
+	fx->now.pages = max(fx->now.pages, first + nr);
+}
+
+static void set_size(struct kunit *test, struct atomic_fixture *fx,
+		     unsigned int pages)
+{
+	KUNIT_ASSERT_EQ(test, files_truncate(fx->file, (loff_t)pages *
+					     PAGE_SIZE), 0);
+	if (pages < fx->now.pages)
+		memset(fx->now.fill + pages, 0, fx->now.pages - pages);
+	fx->now.pages = pages;
+}
+
+static void punch(struct kunit *test, struct atomic_fixture *fx,
+		  unsigned int first, unsigned int nr)
+{
+	KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->file, FALLOC_FL_PUNCH_HOLE |
+					    FALLOC_FL_KEEP_SIZE,
+					    (loff_t)first * PAGE_SIZE,
+					    (loff_t)nr * PAGE_SIZE), 0);
+	memset(fx->now.fill + first, 0, nr);
+}
+
+/**
+ * model_differs - compare the file with a model
+ * @fx: fixture
+ * @m: model, @fx->old or @fx->now or a copy of one of them
+ *
+ * Return: -1 if they are the same; the first page that differs; MODEL_MAX if
+ * the sizes differ.
+ */
+int model_differs(struct atomic_fixture *fx, const struct model *m)
+{
+	unsigned int i;
+
+	if (i_size_read(file_inode(fx->file)) != (loff_t)m->pages * PAGE_SIZE)
+		return MODEL_MAX;
+	for (i = 0; i < m->pages; i++)
+		if (files_read(fx->file, i) != m->fill[i])
+			return i;
+	return -1;
+}
+
+/**
+ * model_settled - commit and checkpoint, then expect that no block is promised
+ * @test: test
+ * @fx: fixture
+ * @space: expect as many available blocks as after model_prepare(), too
+ */
+void model_settled(struct kunit *test, struct atomic_fixture *fx, bool space)
+{
+	struct super_block *sb = fx->fake->sb;
+
+	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(sb), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(sb), 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->claimed, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
+	if (space)
+		KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(sb), fx->space);
+}
+
+/**
+ * model_open - open the file of a device that was mounted anew
+ * @fx: fixture
+ */
+void model_open(struct atomic_fixture *fx)
+{
+	fx->sbi = MSYNCFS_SB(fx->fake->sb);
+	fx->file = msyncfs_fake_open(fx->fake, "f", O_CREAT | O_RDWR);
+}
+
+/**
+ * model_prepare - bring the file and the model into their first state
+ * @test: test, which fails if this does
+ * @fx: fixture
+ *
+ * The file has MODEL_PAGES pages full of 1, durable and home, and is atomic.
+ */
+void model_prepare(struct kunit *test, struct atomic_fixture *fx)
+{
+	files_quiet(fx->fake);
+	set_size(test, fx, 0);
+	model_write(test, fx, 0, MODEL_PAGES, 1);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(fx->file, 0), 0);
+	if (!fx->sbi->atomic)
+		KUNIT_ASSERT_EQ(test, msyncfs_atomic_set(file_inode(fx->file),
+							 true), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	fx->old = fx->now;
+	fx->space = msyncfs_alloc_avail(fx->fake->sb);
+	iolog_reset(fx->log);
+}
+
+/**
+ * model_setup - make a device, mount it and make an atomic file
+ * @test: test, which fails if this does
+ * @features: of the device, MSYNCFS_FAKE_*
+ * @options: mount options, NULL for none
+ *
+ * Return: the fixture, after model_prepare().
+ */
+struct atomic_fixture *model_setup(struct kunit *test, unsigned int features,
+				   const char *options)
+{
+	struct atomic_fixture *fx = kunit_kzalloc(test, sizeof(*fx),
+						  GFP_KERNEL);
+	char opts[32] = "";
+
+	KUNIT_ASSERT_NOT_NULL(test, fx);
+	if (options)
+		strscpy(opts, options, sizeof(opts));
+	fx->fake = msyncfs_fake_create(test, BLOCKS, LOG_BLOCKS, features);
+	fx->log = iolog_start(fx->fake, OUT);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, opts), 0);
+	model_open(fx);
+	model_prepare(test, fx);
+	return fx;
+}
+
+/**
+ * model_crash - the power fails, and the device is mounted again
+ * @test: test, which fails if it cannot be mounted
+ * @fx: fixture; the file is open again
+ * @keep: seed that chooses which blocks of the volatile cache survive, see
+ *	iolog_keep()
+ */
+void model_crash(struct kunit *test, struct atomic_fixture *fx,
+		 unsigned int keep)
+{
+	iolog_power_off(fx->log);
+	msyncfs_fake_close(fx->fake, fx->file);
+	msyncfs_fake_crash(fx->fake, iolog_keep, &keep);
+	iolog_reset(fx->log);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
+	model_open(fx);
+}
+
+/**
+ * model_spill - do what memory pressure does: write dirty pages, drop clean ones
+ * @fx: fixture
+ *
+ * Return: 0 or the negative errno of the write.
+ */
+int model_spill(struct atomic_fixture *fx)
+{
+	int err = filemap_flush(fx->file->f_mapping);
+
+	invalidate_mapping_pages(fx->file->f_mapping, 0, ULONG_MAX);
+	return err;
+}
+
+/* ---- changes --------------------------------------------------------------- */
+
+/**
+ * model_overwrite - change six pages in two places
+ * @test: test, which fails if this does
+ * @fx: fixture
+ * @fill: the byte that the new pages are full of
+ */
+void model_overwrite(struct kunit *test, struct atomic_fixture *fx, u8 fill)
+{
+	model_write(test, fx, 3, 5, fill);
+	model_write(test, fx, 40, 1, fill);
+}
+
+static void do_overwrite_all(struct kunit *test, struct atomic_fixture *fx,
+			     u8 fill)
+{
+	model_write(test, fx, 0, MODEL_PAGES, fill);
+}
+
+static void do_append(struct kunit *test, struct atomic_fixture *fx, u8 fill)
+{
+	model_write(test, fx, MODEL_PAGES, 7, fill);
+}
+
+static void do_sparse(struct kunit *test, struct atomic_fixture *fx, u8 fill)
+{
+	model_write(test, fx, 1, 1, fill);
+	model_write(test, fx, 440, 20, fill);
+	model_write(test, fx, 520, 1, fill);
+}
+
+/**
+ * model_large - change more pages than a record takes
+ * @test: test, which fails if this does
+ * @fx: fixture
+ * @fill: the byte that the new pages are full of
+ */
+void model_large(struct kunit *test, struct atomic_fixture *fx, u8 fill)
+{
+	model_write(test, fx, 20, 150, fill);
+	model_write(test, fx, 500, 10, fill);
+}
+
+static void do_shrink(struct kunit *test, struct atomic_fixture *fx, u8 fill)
+{
+	set_size(test, fx, 10);
+}
+
+static void do_rewrite(struct kunit *test, struct atomic_fixture *fx, u8 fill)
+{
+	set_size(test, fx, 0);
+	model_write(test, fx, 2, 4, fill);
+}
+
+/**
+ * model_regrow - cut the file off and extend it again
+ * @test: test, which fails if this does
+ * @fx: fixture
+ * @fill: the byte that the new pages are full of
+ */
+void model_regrow(struct kunit *test, struct atomic_fixture *fx, u8 fill)
+{
+	model_write(test, fx, 10, 10, fill);
+	set_size(test, fx, 15);
+	set_size(test, fx, MODEL_PAGES + 6);
+	model_write(test, fx, 30, 2, fill);
+}
+
+/**
+ * model_punch - make a hole, with stores before and after
+ * @test: test, which fails if this does
+ * @fx: fixture
+ * @fill: the byte that the new pages are full of
+ */
+void model_punch(struct kunit *test, struct atomic_fixture *fx, u8 fill)
+{
+	model_write(test, fx, 20, 10, fill);
+	punch(test, fx, 5, 20);
+	model_write(test, fx, 8, 2, fill);
+}
+
+static void do_empty(struct kunit *test, struct atomic_fixture *fx, u8 fill)
+{
+	model_write(test, fx, 20, 10, fill);
+	set_size(test, fx, 0);
+}
+
+/* The ways to change a file that most cases go through. */
+const struct change_row model_changes[] = {
+	{ "overwrite", model_overwrite },
+	{ "overwrite all", do_overwrite_all },
+	{ "append", do_append },
+	{ "sparse", do_sparse },
+	{ "large", model_large },
+	{ "shrink", do_shrink },
+	{ "rewrite", do_rewrite },
+	{ "regrow", model_regrow },
+	{ "punch", model_punch },
+	{ "empty", do_empty },
+};
+
+/**
+ * model_change - change the file and the model
+ * @test: test, which fails if this does
+ * @fx: fixture
+ * @row: the way
+ * @mode: how often the pages are spilled meanwhile, SPILL_*
+ */
+void model_change(struct kunit *test, struct atomic_fixture *fx,
+		  const struct change_row *row, unsigned int mode)
+{
+	row->make(test, fx, 2);
+	if (mode == SPILL_NEVER)
+		return;
+	model_spill(fx);
+	if (mode == SPILL_TWICE) {
+		row->make(test, fx, 3);
+		model_spill(fx);
+	}
+	/* Something dirty over something spilled. */
+	if (fx->now.pages > 4)
+		model_write(test, fx, 4, 1, 4);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * An atomic file on the fake device, and a model of it that the same changes are
+ * made to: the suites for atomic files compare the two after a crash.
+ */
+#ifndef MSYNCFS_KUNIT_MODEL_H
+#define MSYNCFS_KUNIT_MODEL_H
+
+#include "files.h"
+#include "iolog.h"
+
+#define MODEL_PAGES	64	/* of the file at the beginning */
+#define MODEL_MAX	544	/* pages that the model has room for */
+
+/**
+ * struct model - what the file should be
+ * @pages: its size
+ * @fill: what each page is full of
+ */
+struct model {
+	unsigned int	pages;
+	u8		fill[MODEL_MAX];
+};
+
+/**
+ * struct atomic_fixture - a mounted device with an atomic file
+ * @fake: device
+ * @log: what it sees
+ * @sbi: the mount
+ * @file: the file
+ * @old: what it was when it was committed
+ * @now: what it is
+ * @space: blocks available at that time
+ */
+struct atomic_fixture {
+	struct msyncfs_fake	*fake;
+	struct iolog		*log;
+	struct msyncfs_sb_info	*sbi;
+	struct file		*file;
+	struct model		old;
+	struct model		now;
+	u64			space;
+};
+
+/**
+ * struct change_row - a way to change the file
+ * @name: what it is
+ * @make: makes it, to the file and to the model
+ */
+struct change_row {
+	const char	*name;
+	void		(*make)(struct kunit *test, struct atomic_fixture *fx,
+				u8 fill);
+};
+
+/* How often the pages are spilled while the change is made. */
+enum { SPILL_NEVER, SPILL_ONCE, SPILL_TWICE, SPILL_MODES };
+
+extern const struct change_row model_changes[10];
+
+struct atomic_fixture *model_setup(struct kunit *test, unsigned int features,
+				   const char *options);
+void model_open(struct atomic_fixture *fx);
+void model_prepare(struct kunit *test, struct atomic_fixture *fx);
+void model_crash(struct kunit *test, struct atomic_fixture *fx,
+		 unsigned int keep);
+void model_write(struct kunit *test, struct atomic_fixture *fx,
+		 unsigned int first, unsigned int nr, u8 fill);
+int model_spill(struct atomic_fixture *fx);
+void model_overwrite(struct kunit *test, struct atomic_fixture *fx, u8 fill);
+void model_large(struct kunit *test, struct atomic_fixture *fx, u8 fill);
+void model_regrow(struct kunit *test, struct atomic_fixture *fx, u8 fill);
+void model_punch(struct kunit *test, struct atomic_fixture *fx, u8 fill);
+void model_change(struct kunit *test, struct atomic_fixture *fx,
+		  const struct change_row *row, unsigned int mode);
+int model_differs(struct atomic_fixture *fx, const struct model *m);
+void model_settled(struct kunit *test, struct atomic_fixture *fx, bool space);
+
+#endif /* MSYNCFS_KUNIT_MODEL_H */
