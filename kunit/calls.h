@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Two files on the fake device, mapped into an address space of the test's own,
+ * for the suites that call msync on them.
+ */
+#ifndef MSYNCFS_KUNIT_CALLS_H
+#define MSYNCFS_KUNIT_CALLS_H
+
+#include "files.h"
+#include "iolog.h"
+
+#define CALL_PAGES	256	/* of each file */
+#define CALL_OUT	(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
+
+/* Where the files are mapped, in pages from the base; [8, 10) is a hole. */
+#define F_AT		0
+#define G_AT		4
+#define HOLE_AT		8
+#define F2_AT		10	/* page 100 of f on */
+#define PRIVATE_AT	14	/* page 20 of f on, MAP_PRIVATE */
+#define ANON_AT		18
+#define MAP_PAGES	20
+
+/**
+ * struct call_fixture - two files, home and clean, and where they are mapped
+ * @fake: device
+ * @log: what it sees
+ * @f: CALL_PAGES pages full of 1
+ * @g: the same
+ * @base: address of the first mapping
+ */
+struct call_fixture {
+	struct msyncfs_fake	*fake;
+	struct iolog		*log;
+	struct file		*f;
+	struct file		*g;
+	unsigned long		base;
+};
+
+struct call_fixture *call_setup(struct kunit *test, const char *options);
+int call_init(struct kunit *test);
+unsigned long call_at(struct call_fixture *fx, unsigned int page);
+void call_map(struct kunit *test, struct file *file, pgoff_t index,
+	      unsigned int page, unsigned int nr, int flags);
+void call_unmap(struct call_fixture *fx);
+void call_store(struct kunit *test, unsigned int page, u8 value);
+int call_load(struct call_fixture *fx, unsigned int page);
+int call_msync(struct kunit *test, unsigned int page, unsigned int nr,
+	       int flags);
+bool call_cached(struct file *file, pgoff_t index);
+void call_crash(struct kunit *test);
+int call_first_byte(struct file *file, pgoff_t index);
+
+#endif /* MSYNCFS_KUNIT_CALLS_H */
