@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite for mm/capture.c: a capture is a consistent cut (G3) while threads
+ * store, through write(2) and through a mapping of a real address space; and each
+ * store through a mapping or by a device makes its page dirty again.
+ */
+#include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/kthread.h>
+#include <linux/mman.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+
+#include "captures.h"
+
+/* ---- G3: a consistent cut --------------------------------------------------- */
+
+/**
+ * struct storer - a thread that counts up in one page, then in another
+ * @file: file, to write(2) to
+ * @mm: address space to store through, NULL: write(2)
+ * @addr: where the file is mapped in it
+ * @a: page that is stored to first
+ * @b: page that is stored to next
+ * @follow: what is stored to @b is what is found in @a, which is another's
+ * @pause: between rounds, in microseconds
+ * @count: rounds done
+ * @err: why it gave up
+ * @task: the thread
+ */
+struct storer {
+	struct file		*file;
+	struct mm_struct	*mm;
+	unsigned long		addr;
+	pgoff_t			a;
+	pgoff_t			b;
+	bool			follow;
+	unsigned int		pause;
+	u64			count;
+	int			err;
+	struct task_struct	*task;
+};
+
+static u64 __user *user_page(struct storer *s, pgoff_t index)
+{
+	return (u64 __user *)(s->addr + (index << PAGE_SHIFT));
+}
+
+static int store(struct storer *s, pgoff_t index, u64 value)
+{
+	loff_t pos = (loff_t)index << PAGE_SHIFT;
+	ssize_t ret;
+
+	if (s->mm)
+		return put_user(value, user_page(s, index));
+	ret = kernel_write(s->file, &value, sizeof(value), &pos);
+	return ret == sizeof(value) ? 0 : -EIO;
+}
+
+static int load(struct storer *s, pgoff_t index, u64 *value)
+{
+	loff_t pos = (loff_t)index << PAGE_SHIFT;
+	ssize_t ret;
+
+	if (s->mm)
+		return get_user(*value, user_page(s, index));
+	ret = kernel_read(s->file, value, sizeof(*value), &pos);
+	return ret == sizeof(*value) ? 0 : -EIO;
+}
+
+static int storer_thread(void *data)
+{
+	struct storer *s = data;
+	u64 value = 0;
+
+	if (s->mm)
+		kthread_use_mm(s->mm);
+	while (!kthread_should_stop()) {
+		if (s->err) {
+			schedule_timeout_interruptible(1);
+			continue;
+		}
+		if (s->follow) {
+			s->err = load(s, s->a, &value);
+		} else {
+			value++;
+			s->err = store(s, s->a, value);
+		}
+		if (!s->err)
+			s->err = store(s, s->b, value);
+		s->count++;
+		usleep_range(s->pause, 3 * s->pause);
+	}
+	if (s->mm)
+		kthread_unuse_mm(s->mm);
+	return 0;
+}
+
+struct cut_row {
+	const char	*name;
+	bool		mmap;
+	unsigned int	others;	/* more dirty pages around those stored to */
+	unsigned long	copy_max;
+};
+
+static const struct cut_row cut_rows[] = {
+	{ "write(2)", false, 0, ALL },
+	{ "write(2), fresh blocks", false, 0, 0 },
+	{ "mapping", true, 0, ALL },
+	/* Enough of them to be write-protected in one go. */
+	{ "mapping, dense", true, 12, ALL },
+	{ "mapping, fresh blocks", true, 12, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(cut, cut_rows, name);
+
+#define CUT_PAGES	256
+#define CUT_ROUNDS	80
+
+/* Both ways: the page that is stored to first lies before, and behind. */
+static const struct storer cut_storers[] = {
+	{ .a = 2, .b = 250, .pause = 4000 },
+	{ .a = 249, .b = 3, .pause = 4000 },
+	{ .a = 2, .b = 248, .follow = true, .pause = 300 },
+	{ .a = 249, .b = 4, .follow = true, .pause = 300 },
+};
+
+/*
+ * The pages that are stored to first stay clean, for the next cut to meet some
+ * of them clean when it passes and dirty soon after.
+ */
+static void forget_first_pages(struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cut_storers); i++) {
+		img = cap_image(cap, cut_storers[i].a);
+		if (!img)
+			continue;
+		folio_clear_checked(img->folio);
+		list_del_init(&img->list);
+		cap->nr--;
+		msyncfs_image_put(img);
+	}
+}
+
+/* Takes a cut and remembers what it holds of each page. */
+static void take_cut(struct kunit *test, const struct cut_row *row, u64 *seen)
+{
+	struct cap_fixture *fx = test->priv;
+	struct msyncfs_capture *cap;
+	struct msyncfs_image *img;
+
+	cap = cap_take(fx, 0, ALL, row->copy_max, ALL);
+	if (IS_ERR_OR_NULL(cap)) {
+		KUNIT_EXPECT_FALSE(test, IS_ERR(cap));
+		return;
+	}
+	if (!cap->copied)
+		KUNIT_EXPECT_EQ(test, msyncfs_capture_copy(cap), 0);
+	list_for_each_entry(img, &cap->images, list)
+		seen[img->index] = *(u64 *)page_address(img->page);
+	forget_first_pages(cap);
+	cap_give_back(cap, 0);
+}
+
+static void check_cut(struct kunit *test, const u64 *seen)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cut_storers); i++) {
+		const struct storer *s = &cut_storers[i];
+
+		/* If the later store is in, so is the earlier one. */
+		KUNIT_EXPECT_GE_MSG(test, seen[s->a], seen[s->b],
+				    "page %lu before page %lu", s->a, s->b);
+		if (!s->follow)
+			KUNIT_EXPECT_LE(test, seen[s->a], seen[s->b] + 1);
+	}
+}
+
+static void capture_cut(struct kunit *test)
+{
+	const struct cut_row *row = test->param_value;
+	struct cap_fixture *fx = test->priv;
+	struct storer s[ARRAY_SIZE(cut_storers)];
+	struct mm_struct *mm = NULL;
+	unsigned long addr = 0;
+	u64 *seen;
+	unsigned int i, round;
+
+	seen = kunit_kcalloc(test, CUT_PAGES, sizeof(*seen), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	files_write(test, fx->file, 0, CUT_PAGES, 0);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	files_write(test, fx->file, 10, row->others, 0);
+	if (row->mmap) {
+		addr = kunit_vm_mmap(test, fx->file, 0, CUT_PAGES * PAGE_SIZE,
+				     PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+		KUNIT_ASSERT_NE(test, addr, 0);
+		KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+		mm = current->mm;
+	}
+
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		s[i] = cut_storers[i];
+		s[i].file = fx->file;
+		s[i].mm = mm;
+		s[i].addr = addr;
+		s[i].task = kthread_run(storer_thread, &s[i], "msyncfs-store%u",
+					i);
+	}
+	for (round = 0; round < CUT_ROUNDS; round++) {
+		take_cut(test, row, seen);
+		check_cut(test, seen);
+		cond_resched();
+	}
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		KUNIT_EXPECT_FALSE(test, IS_ERR(s[i].task));
+		if (!IS_ERR(s[i].task))
+			kthread_stop(s[i].task);
+		KUNIT_EXPECT_EQ(test, s[i].err, 0);
+		KUNIT_EXPECT_GT_MSG(test, s[i].count, 5, "storer %u", i);
+	}
+	/* The storers got on while the cuts were taken. */
+	KUNIT_EXPECT_GT(test, seen[2], 2);
+	KUNIT_EXPECT_GT(test, seen[249], 2);
+	if (mm)
+		vm_munmap(addr, CUT_PAGES * PAGE_SIZE);
+	flush_delayed_fput();
+}
+
+/* ---- a mapping's stores ------------------------------------------------------- */
+
+/* Each store makes 4 KiB dirty, and faults again after each capture. */
+static void capture_mapping(struct kunit *test)
+{
+	struct cap_fixture *fx = test->priv;
+	struct msyncfs_capture *cap;
+	unsigned long addr;
+	u8 __user *p;
+	u8 got = 0;
+
+	files_write(test, fx->file, 0, 8, 1);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	addr = kunit_vm_mmap(test, fx->file, 0, 8 * PAGE_SIZE,
+			     PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	KUNIT_ASSERT_NE(test, addr, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	p = (u8 __user *)addr;
+
+	KUNIT_EXPECT_EQ(test, get_user(got, p + 5 * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, got, 1);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, put_user((u8)7, p + 5 * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 1);
+	KUNIT_EXPECT_TRUE(test, cap_dirty(fx, 5));
+
+	cap = cap_take(fx, 0, ALL, ALL, ALL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
+	KUNIT_EXPECT_EQ(test, cap->nr, 1);
+	KUNIT_EXPECT_EQ(test, *(u8 *)page_address(cap_image(cap, 5)->page), 7);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, put_user((u8)8, p + 5 * PAGE_SIZE + 1), 0);
+	KUNIT_EXPECT_EQ_MSG(test, files_dirty(fx->file), 1,
+			    "a store to a captured page was not noticed");
+	KUNIT_EXPECT_EQ(test, ((u8 *)page_address(cap_image(cap, 5)->page))[1],
+			1);
+	cap_give_back(cap, 0);
+
+	/* Beyond the end there is nothing to store to. */
+	KUNIT_EXPECT_EQ(test, files_truncate(fx->file, 2 * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, put_user((u8)9, p + 5 * PAGE_SIZE), -EFAULT);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	vm_munmap(addr, 8 * PAGE_SIZE);
+	flush_delayed_fput();
+}
+
+/*
+ * A device stores to a page that it has pinned, without a fault: the page is
+ * captured as it is, and dirty again when the device is done.
+ */
+static void capture_pinned(struct kunit *test)
+{
+	struct cap_fixture *fx = test->priv;
+	unsigned long addr;
+	struct page *page;
+	u8 *data;
+
+	files_write(test, fx->file, 0, 2, 1);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	addr = kunit_vm_mmap(test, fx->file, 0, 2 * PAGE_SIZE,
+			     PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	KUNIT_ASSERT_NE(test, addr, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(addr, 1, FOLL_WRITE, &page), 1);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 1);
+	data = page_address(page);
+	memset(data, 2, PAGE_SIZE / 2);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	memset(data, 2, PAGE_SIZE);
+	unpin_user_pages_dirty_lock(&page, 1, true);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 1);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_invalidate(file_inode(fx->file), 0, 1), 0);
+	files_expect(test, fx->file, 0, 1, 2);
+
+	/* For good, it is refused. */
+	KUNIT_EXPECT_LT(test, pin_user_pages_fast(addr, 1, FOLL_WRITE |
+						  FOLL_LONGTERM, &page), 0);
+	vm_munmap(addr, 2 * PAGE_SIZE);
+	flush_delayed_fput();
+}
+
+static struct kunit_case cut_cases[] = {
+	KUNIT_CASE_PARAM_ATTR(capture_cut, cut_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE(capture_mapping),
+	KUNIT_CASE(capture_pinned),
+	{}
+};
+
+static struct kunit_suite cut_suite = {
+	.name		= "msyncfs_capture_cut",
+	.init		= cap_init,
+	.test_cases	= cut_cases,
+};
+
+kunit_test_suite(cut_suite);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A file on the fake device of which the suites for the capture take pages and
+ * give them back.
+ */
+#ifndef MSYNCFS_KUNIT_CAPTURES_H
+#define MSYNCFS_KUNIT_CAPTURES_H
+
+#include "files.h"
+#include "iolog.h"
+
+#define ALL		ULONG_MAX
+
+/**
+ * struct cap_fixture - a mounted device with an empty file
+ * @fake: device
+ * @log: what it sees
+ * @file: the file
+ * @inode: of it
+ * @mi: of it
+ */
+struct cap_fixture {
+	struct msyncfs_fake		*fake;
+	struct iolog			*log;
+	struct file			*file;
+	struct inode			*inode;
+	struct msyncfs_inode_info	*mi;
+};
+
+int cap_init(struct kunit *test);
+struct msyncfs_capture *cap_take(struct cap_fixture *fx, pgoff_t first,
+				 pgoff_t last, unsigned long copy_max,
+				 unsigned long limit);
+void cap_give_back(struct msyncfs_capture *cap, int err);
+int cap_image_fill(struct msyncfs_image *img);
+struct msyncfs_image *cap_image(struct msyncfs_capture *cap, pgoff_t index);
+bool cap_dirty(struct cap_fixture *fx, pgoff_t index);
+
+#endif /* MSYNCFS_KUNIT_CAPTURES_H */
