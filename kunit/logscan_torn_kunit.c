@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite for fs/logscan.c: whether what ends the records of a log is a torn
+ * tail or damage (R4), which a later record proves.
+ */
+#include <kunit/test.h>
+
+#include "scans.h"
+
+/* ---- torn tails ------------------------------------------------------------ */
+
+/* What stood where the torn record went. */
+enum stale { STALE_ZEROS, STALE_OLD_SEQ, STALE_OLD_NONCE, STALE_DATA };
+
+static const struct torn_row {
+	const char		*name;
+	enum stale		stale;
+	enum msyncfs_reject	why;	/* when the header is not there */
+} torn_rows[] = {
+	{ "over zeros",			STALE_ZEROS, MSYNCFS_REC_MAGIC },
+	{ "over an older record",	STALE_OLD_SEQ, MSYNCFS_REC_SEQ },
+	{ "over an older mount's",	STALE_OLD_NONCE, MSYNCFS_REC_NONCE },
+	{ "over images",		STALE_DATA, MSYNCFS_REC_MAGIC },
+};
+
+KUNIT_ARRAY_PARAM_DESC(torn, torn_rows, name);
+
+static void put_stale(struct scan_fixture *fx, u64 pos, enum stale stale)
+{
+	memset(scan_block(fx, pos), 0, 10 * MSYNCFS_BLOCK_SIZE);
+	switch (stale) {
+	case STALE_ZEROS:
+		break;
+	case STALE_OLD_SEQ:
+		scan_put(fx, pos, 2, 9);
+		break;
+	case STALE_OLD_NONCE:
+		scan_put(fx, pos, 2, 9);
+		scan_record(fx, pos)->seq = cpu_to_le64(6);
+		scan_record(fx, pos)->nonce = cpu_to_le64(BAD_NONCE);
+		scan_seal(fx, pos);
+		break;
+	case STALE_DATA:
+		memset(scan_block(fx, pos), 0x99, 10 * MSYNCFS_BLOCK_SIZE);
+	}
+}
+
+static void expect_torn(struct scan_fixture *fx, bool header,
+			enum msyncfs_reject why)
+{
+	struct kunit *test = fx->test;
+
+	KUNIT_EXPECT_EQ(test, scan_log(fx, 20, 5), 0);
+	KUNIT_EXPECT_EQ(test, fx->applied, 1);
+	KUNIT_EXPECT_EQ(test, fx->end_seq, 6);
+	KUNIT_EXPECT_EQ(test, fx->end_pos, 30);
+	KUNIT_EXPECT_EQ(test, fx->why, header ? MSYNCFS_REC_CSUM : why);
+}
+
+/*
+ * The second record's write was cut off at each block, from the front, from the
+ * back, or one block alone is missing: a device's cache keeps no order.
+ */
+static void scan_torn(struct kunit *test)
+{
+	const struct torn_row *row = test->param_value;
+	struct scan_fixture *fx = test->priv;
+	const size_t len = 10 * MSYNCFS_BLOCK_SIZE;
+	unsigned int k;
+	u8 *old, *new;
+
+	old = scan_valloc(test, len);
+	new = scan_valloc(test, len);
+	scan_put(fx, 20, 5, 9);
+	put_stale(fx, 30, row->stale);
+	memcpy(old, scan_block(fx, 30), len);
+	expect_torn(fx, false, row->why);
+	scan_put(fx, 30, 6, 9);
+	memcpy(new, scan_block(fx, 30), len);
+	KUNIT_EXPECT_EQ(test, scan_log(fx, 20, 5), 0);
+	KUNIT_EXPECT_EQ(test, fx->applied, 2);
+
+	for (k = 0; k < 10; k++) {
+		size_t at = k * MSYNCFS_BLOCK_SIZE;
+
+		memcpy(scan_block(fx, 30), old, len);
+		memcpy(scan_block(fx, 30), new, at);
+		expect_torn(fx, k > 0, row->why);
+
+		memcpy(scan_block(fx, 30), new, len);
+		memcpy(scan_block(fx, 30), old, at);
+		if (k)
+			expect_torn(fx, false, row->why);
+
+		memcpy(scan_block(fx, 30), new, len);
+		memcpy(scan_block(fx, 30 + k), old + at, MSYNCFS_BLOCK_SIZE);
+		expect_torn(fx, k > 0, row->why);
+	}
+}
+
+/* ---- damage or torn: what a later record proves --------------------------- */
+
+/**
+ * struct later_row - what stands behind the bad record number 6
+ * @name: what it is
+ * @err: what the scan says
+ * @seq: of the later record
+ * @durable: what it says was durable when it was written
+ * @flaw: what is wrong with it
+ * @before: it lies before the tail, not behind the bad one
+ */
+struct later_row {
+	const char	*name;
+	int		err;
+	u64		seq;
+	u64		durable;
+	enum { FLAW_NONE, FLAW_CSUM, FLAW_NONCE, FLAW_UUID, FLAW_SHAPE } flaw;
+	bool		before;
+};
+
+static const struct later_row later_rows[] = {
+	{ "next says durable",		-EUCLEAN, 7, 6 },
+	{ "next was written with it",	0, 7, 5 },
+	{ "much later",			-EUCLEAN, 90, 89 },
+	{ "much later, durable just so", -EUCLEAN, 90, 6 },
+	{ "around the end",		-EUCLEAN, 7, 6, FLAW_NONE, true },
+	{ "around the end, written with it", 0, 7, 5, FLAW_NONE, true },
+	{ "older",			0, 4, 3 },
+	{ "the one before again",	0, 5, 4 },
+	{ "damaged itself",		0, 7, 6, FLAW_CSUM },
+	{ "of another mount",		0, 7, 6, FLAW_NONCE },
+	{ "of another filesystem",	0, 7, 6, FLAW_UUID },
+	{ "impossible",			0, 7, 6, FLAW_SHAPE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(later, later_rows, name);
+
+static void put_later(struct scan_fixture *fx, u64 pos,
+		      const struct later_row *row)
+{
+	struct msyncfs_disk_record *rec = scan_record(fx, pos);
+
+	scan_put(fx, pos, row->seq, 3);
+	rec->durable_seq = cpu_to_le64(row->durable);
+	if (row->flaw == FLAW_NONCE)
+		rec->nonce = cpu_to_le64(BAD_NONCE);
+	if (row->flaw == FLAW_UUID)
+		rec->uuid[0]++;
+	if (row->flaw == FLAW_SHAPE)
+		rec->reserved0 = cpu_to_le32(1);
+	scan_seal(fx, pos);
+	if (row->flaw == FLAW_CSUM)
+		rec->csum = cpu_to_le64(le64_to_cpu(rec->csum) + 1);
+}
+
+static void scan_later(struct kunit *test)
+{
+	const struct later_row *row = test->param_value;
+	struct scan_fixture *fx = test->priv;
+
+	scan_put(fx, 100, 5, 9);
+	scan_put(fx, 110, 6, 9);
+	scan_record(fx, 110)->csum = 0;
+	put_later(fx, row->before ? 50 : 120, row);
+
+	KUNIT_EXPECT_EQ(test, scan_log(fx, 100, 5), row->err);
+	KUNIT_EXPECT_EQ(test, fx->applied, 1);
+	KUNIT_EXPECT_EQ(test, fx->bad_seq, 6);
+	KUNIT_EXPECT_EQ(test, fx->end_seq, 6);
+	KUNIT_EXPECT_EQ(test, fx->end_pos, 110);
+	KUNIT_EXPECT_EQ(test, fx->why, MSYNCFS_REC_CSUM);
+
+	/* Good or bad, what follows means nothing when 6 is good. */
+	scan_seal(fx, 110);
+	if (row->seq != 7) {
+		KUNIT_EXPECT_EQ(test, scan_log(fx, 100, 5),
+				row->durable >= 7 ? -EUCLEAN : 0);
+		KUNIT_EXPECT_EQ(test, fx->applied, 2);
+	}
+}
+
+/* Two bad ones, a third is good: the first is the one to name. */
+static void scan_later_skip(struct kunit *test)
+{
+	struct scan_fixture *fx = test->priv;
+
+	scan_put(fx, 0, 5, 9);
+	scan_put(fx, 10, 6, 9);
+	scan_put(fx, 20, 7, 9);
+	scan_put(fx, 30, 8, 9);
+	scan_record(fx, 10)->magic = 0;
+	scan_record(fx, 20)->csum = 0;
+	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, fx->bad_seq, 6);
+	KUNIT_EXPECT_EQ(test, fx->applied, 1);
+
+	/* The very first record of the log. */
+	scan_record(fx, 0)->csum = 0;
+	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, fx->bad_seq, 5);
+	KUNIT_EXPECT_EQ(test, fx->applied, 0);
+}
+
+/* An image may look like a record: it is none of the log's. */
+static void scan_record_in_image(struct kunit *test)
+{
+	struct scan_fixture *fx = test->priv;
+
+	scan_put(fx, 60, 77, 3);	/* the bytes of a record that proves 6 */
+	scan_put(fx, 0, 5, 9);
+	memcpy(scan_block(fx, 3), scan_block(fx, 60), MSYNCFS_BLOCK_SIZE);
+	memset(scan_block(fx, 60), 0, 4 * MSYNCFS_BLOCK_SIZE);
+	scan_seal(fx, 0);
+	/* It is within what is known to be images, and is not looked at. */
+	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), 0);
+	KUNIT_EXPECT_EQ(test, fx->applied, 1);
+	KUNIT_EXPECT_EQ(test, fx->end_seq, 6);
+}
+
+static struct kunit_case torn_cases[] = {
+	KUNIT_CASE_PARAM(scan_torn, torn_gen_params),
+	KUNIT_CASE_PARAM(scan_later, later_gen_params),
+	KUNIT_CASE(scan_later_skip),
+	KUNIT_CASE(scan_record_in_image),
+	{}
+};
+
+static struct kunit_suite torn_suite = {
+	.name		= "msyncfs_logscan_torn",
+	.init		= scan_init,
+	.test_cases	= torn_cases,
+};
+
+kunit_test_suite(torn_suite);

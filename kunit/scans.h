@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A log in memory, whose records the suites for the scan write and damage.
+ */
+#ifndef MSYNCFS_KUNIT_SCANS_H
+#define MSYNCFS_KUNIT_SCANS_H
+
+#include <kunit/test.h>
+
+#include "fs/format.h"
+
+#define LOG_BLOCKS	256
+#define RECORD_MAX	(LOG_BLOCKS / 4)
+#define NONCE		0x1234567890abcdefULL
+#define BAD_NONCE	0x0fedcba098765432ULL
+#define SCAN_APPLIED	LOG_BLOCKS	/* no more records fit */
+
+/*
+ * Of 4096 blocks: bitmap 4, log 5..260, data 261..4094, backup 4095.
+ */
+#define FIRST_HOME	261
+
+/**
+ * struct scan_fixture - a log in memory and what a scan of it said
+ * @test: whose it is
+ * @geo: of the filesystem
+ * @log: its content
+ * @r: reader
+ * @reads: blocks read so far
+ * @fail_pos: reads of this block fail, LOG_BLOCKS for none
+ * @fail_nr: only reads of at least so many blocks do
+ * @applied: records applied
+ * @first_seq: number of the first of them
+ * @pos: their positions
+ * @stop_at: apply fails for the record with this number in @applied
+ * @end_pos: result
+ * @end_seq: result
+ * @bad_seq: result
+ * @why: result
+ */
+struct scan_fixture {
+	struct kunit			*test;
+	struct msyncfs_geo		geo;
+	u8				*log;
+	struct msyncfs_log_reader	r;
+	u64				reads;
+	u64				fail_pos;
+	u32				fail_nr;
+	unsigned int			applied;
+	u64				first_seq;
+	u64				pos[SCAN_APPLIED];
+	int				stop_at;
+	u64				end_pos;
+	u64				end_seq;
+	u64				bad_seq;
+	enum msyncfs_reject		why;
+};
+
+void *scan_block(struct scan_fixture *fx, u64 pos);
+struct msyncfs_disk_record *scan_record(struct scan_fixture *fx, u64 pos);
+void scan_seal(struct scan_fixture *fx, u64 pos);
+u64 scan_put(struct scan_fixture *fx, u64 pos, u64 seq, u32 nr);
+int scan_log(struct scan_fixture *fx, u64 tail_pos, u64 tail_seq);
+void *scan_valloc(struct kunit *test, size_t len);
+int scan_init(struct kunit *test);
+
+#endif /* MSYNCFS_KUNIT_SCANS_H */
