@@ -13,16 +13,23 @@ prog() {
 	[ "$2" != large_dir ] || while read -r line; do t_info "$line"; done </tmp/out
 }
 
+# progs PROGRAM TEST...: a case for each
+progs() {
+	p=$1
+	shift
+	for c; do
+		t_case "$c"
+		prog "$p" "$c"
+	done
+}
+
 t_fresh
-for c in create dirs rename links symlinks nodes tmpfile times owners statfs \
-	readdir large_dir unsupported freeze sync; do
-	t_case $c
-	prog fsops $c
-done
-for c in truncate mmap sparse seek fallocate fiemap append direct vectors splice walk; do
-	t_case $c
-	prog fsdata $c
-done
+progs fsops create dirs rename links symlinks nodes tmpfile
+progs fsattr times owners statfs
+progs fsops readdir large_dir
+progs fsattr unsupported freeze sync
+progs fsdata truncate mmap sparse seek fallocate fiemap append direct vectors splice
+progs fswalk walk
 
 t_case options
 t_umount

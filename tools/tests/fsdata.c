@@ -10,7 +10,6 @@
 #include <linux/falloc.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
-#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -127,19 +126,13 @@ static void test_truncate(void)
 	SAME(stat_of("f").st_size, 7);
 }
 
-static void test_mmap(void)
+/* Private stores stay private, shared ones are seen everywhere. */
+static void private_stores(int fd, char *shared)
 {
-	int fd = open_new("f"), status;
-	char *shared, *private, *ro;
-	volatile char c;
-	pid_t pid;
+	char *private = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE, fd, 0);
 
-	fill(fd, 0, 2 * PAGE, 'a');
-	shared = map_file(fd, 2 * PAGE);
-	private = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	CHECK(private != MAP_FAILED);
-
-	/* Private stores stay private, shared ones are seen everywhere. */
 	private[5] = 'P';
 	CHECK(!msync(private, 2 * PAGE, MS_SYNC));
 	shared[10] = 'S';
@@ -151,18 +144,13 @@ static void test_mmap(void)
 	drop(fd);
 	expect(fd, 5, 1, 'a');
 	expect(fd, 10, 1, 'S');
+}
 
-	/* Another process stores, this one sees it. */
-	pid = fork();
-	CHECK(pid >= 0);
-	if (!pid) {
-		shared[30] = 'C';
-		_exit(msync(shared, PAGE, MS_SYNC));
-	}
-	CHECK(waitpid(pid, &status, 0) == pid && !status);
-	CHECK(shared[30] == 'C');
+/* Cuts the file off after a page: no page, no access. */
+static void beyond_end(int fd, char *shared)
+{
+	volatile char c;
 
-	/* No page, no access. */
 	signal(SIGBUS, jump_back);
 	CHECK(!ftruncate(fd, PAGE));
 	if (!sigsetjmp(jump, 1)) {
@@ -176,17 +164,14 @@ static void test_mmap(void)
 	CHECK(shared[0] == 'a');
 	signal(SIGBUS, SIG_DFL);
 	(void)c;
+}
 
-	/* msync of a mapping nobody may write through, and of a hole. */
-	ro = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
-	CHECK(ro != MAP_FAILED);
-	CHECK(!msync(ro, PAGE, MS_SYNC | MS_INVALIDATE));
-	CHECK(!munmap(ro, PAGE) && !munmap(shared, 2 * PAGE));
-	FAILS(msync(shared, PAGE, MS_SYNC), ENOMEM);
-	CHECK(!close(fd));
+/* A write from a mapping of the very page that it goes to. */
+static void write_own_mapping(void)
+{
+	int fd = open_new("self");
+	char *shared;
 
-	/* A write from a mapping of the very page that it goes to. */
-	fd = open_new("self");
 	fill(fd, 0, 4 * PAGE, 's');
 	drop(fd);
 	shared = map_file(fd, 4 * PAGE);
@@ -195,6 +180,38 @@ static void test_mmap(void)
 	CHECK(!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
 	SAME(pwrite(fd, shared + PAGE, PAGE, PAGE), PAGE);
 	CHECK(!munmap(shared, 4 * PAGE) && !close(fd));
+}
+
+static void test_mmap(void)
+{
+	int fd = open_new("f"), status;
+	char *shared, *ro;
+	pid_t pid;
+
+	fill(fd, 0, 2 * PAGE, 'a');
+	shared = map_file(fd, 2 * PAGE);
+	private_stores(fd, shared);
+
+	/* Another process stores, this one sees it. */
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		shared[30] = 'C';
+		_exit(msync(shared, PAGE, MS_SYNC));
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && !status);
+	CHECK(shared[30] == 'C');
+
+	beyond_end(fd, shared);
+
+	/* msync of a mapping nobody may write through, and of a hole. */
+	ro = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(ro != MAP_FAILED);
+	CHECK(!msync(ro, PAGE, MS_SYNC | MS_INVALIDATE));
+	CHECK(!munmap(ro, PAGE) && !munmap(shared, 2 * PAGE));
+	FAILS(msync(shared, PAGE, MS_SYNC), ENOMEM);
+	CHECK(!close(fd));
+	write_own_mapping();
 }
 
 static void test_sparse(void)
@@ -252,11 +269,10 @@ static void test_seek(void)
 	CHECK(!close(fd));
 }
 
-static void test_fallocate(void)
+/* Blocks ahead, within the size and beyond it; returns how many there are. */
+static blkcnt_t allocate_ahead(int fd)
 {
-	int fd = open_new("f");
 	blkcnt_t blocks;
-	char *map;
 
 	CHECK(!fallocate(fd, 0, 0, 64 * PAGE));
 	SAME(fstat_of(fd).st_size, 64 * PAGE);
@@ -275,8 +291,12 @@ static void test_fallocate(void)
 	CHECK(!ftruncate(fd, 64 * PAGE));	/* gives it back */
 	CHECK(!fsync(fd));
 	SAME(fstat_of(fd).st_blocks, blocks);
+	return blocks;
+}
 
-	/* A hole in the middle of pages. */
+/* A hole in the middle of pages. */
+static void punch_hole(int fd, blkcnt_t blocks)
+{
 	CHECK(!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 			 11 * PAGE + 100, 4 * PAGE));
 	expect(fd, 10 * PAGE, PAGE + 100, 'a');
@@ -288,9 +308,13 @@ static void test_fallocate(void)
 	expect(fd, 11 * PAGE + 100, 4 * PAGE, 0);
 	expect(fd, 15 * PAGE + 100, 5 * PAGE - 100, 'a');
 	FAILS(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, PAGE), EOPNOTSUPP);
+}
 
-	/* Zeros: over data, over a mapping's stores, beyond the end. */
-	map = map_file(fd, 64 * PAGE);
+/* Zeros: over data, over a mapping's stores, beyond the end. */
+static void zero_range(int fd)
+{
+	char *map = map_file(fd, 64 * PAGE);
+
 	memset(map + 16 * PAGE, 'm', 2 * PAGE);
 	CHECK(!fallocate(fd, FALLOC_FL_ZERO_RANGE, 16 * PAGE + 7, PAGE));
 	expect(fd, 16 * PAGE, 7, 'm');
@@ -306,7 +330,14 @@ static void test_fallocate(void)
 	expect(fd, 16 * PAGE + 7, PAGE, 0);
 	expect(fd, 17 * PAGE + 7, PAGE - 7, 'm');
 	CHECK(!munmap(map, 64 * PAGE));
+}
 
+static void test_fallocate(void)
+{
+	int fd = open_new("f");
+
+	punch_hole(fd, allocate_ahead(fd));
+	zero_range(fd);
 	FAILS(fallocate(fd, 0, 0, 0), EINVAL);
 	FAILS(fallocate(fd, 0, -1, PAGE), EINVAL);
 	FAILS(fallocate(fd, 0, 0, 1LL << 50), ENOSPC);
@@ -423,14 +454,11 @@ static void test_append(void)
 	CHECK(!close(fd));
 }
 
-static void test_direct(void)
-{
-	static char buf[64 * PAGE] __attribute__((aligned(PAGE)));
-	int fd = open_new("f"), dfd = open("f", O_RDWR | O_DIRECT);
-	char *map;
+static char buf[64 * PAGE] __attribute__((aligned(PAGE)));
 
-	CHECK(dfd >= 0);
-	/* Over nothing, and over a hole. */
+/* Over nothing, and over a hole. */
+static void direct_new(int fd, int dfd)
+{
 	memset(buf, 'd', sizeof(buf));
 	SAME(pwrite(dfd, buf, 16 * PAGE, 0), 16 * PAGE);
 	SAME(fstat_of(dfd).st_size, 16 * PAGE);
@@ -444,8 +472,11 @@ static void test_direct(void)
 	FAILS(pwrite(dfd, buf + 1, PAGE, 0), EINVAL);
 	FAILS(pwrite(dfd, buf, 100, 0), EINVAL);
 	FAILS(pread(dfd, buf, PAGE, 7), EINVAL);
+}
 
-	/* Over dirty pages, over pages just committed, over unwritten blocks. */
+/* Over dirty pages, over pages just committed, over unwritten blocks. */
+static void direct_over(int fd, int dfd)
+{
 	fill(fd, 0, 16 * PAGE, 'c');
 	memset(buf, 'D', sizeof(buf));
 	SAME(pwrite(dfd, buf, 4 * PAGE, 4 * PAGE), 4 * PAGE);
@@ -465,9 +496,13 @@ static void test_direct(void)
 	expect(fd, 40 * PAGE, 2 * PAGE, 0);
 	expect(fd, 42 * PAGE, 2 * PAGE, 'U');
 	expect(fd, 44 * PAGE, 4 * PAGE, 0);
+}
 
-	/* Read after a store that only the page cache has. */
-	map = map_file(fd, 48 * PAGE);
+/* Read after a store that only the page cache has. */
+static void direct_mapped(int fd, int dfd)
+{
+	char *map = map_file(fd, 48 * PAGE);
+
 	memset(map + 9 * PAGE, 'M', PAGE);
 	SAME(pread(dfd, buf, PAGE, 9 * PAGE), PAGE);
 	CHECK(buf[0] == 'M' && buf[PAGE - 1] == 'M');
@@ -475,7 +510,16 @@ static void test_direct(void)
 	SAME(pwrite(dfd, buf, PAGE, 9 * PAGE), PAGE);
 	CHECK(map[9 * PAGE] == 'F');
 	CHECK(!munmap(map, 48 * PAGE));
+}
 
+static void test_direct(void)
+{
+	int fd = open_new("f"), dfd = open("f", O_RDWR | O_DIRECT);
+
+	CHECK(dfd >= 0);
+	direct_new(fd, dfd);
+	direct_over(fd, dfd);
+	direct_mapped(fd, dfd);
 	drop(fd);
 	expect(fd, 0, 9 * PAGE, 'E');
 	expect(fd, 9 * PAGE, PAGE, 'F');
@@ -551,165 +595,6 @@ static void test_splice(void)
 	CHECK(!close(in) && !close(out) && !close(p[0]) && !close(p[1]));
 }
 
-/*
- * A long random walk over all ways to change and to look at one file, compared
- * with a plain buffer after every step.
- */
-#define MODEL (160 * PAGE)
-
-static unsigned char model[MODEL], got[MODEL];
-static char step_text[128];
-
-static void compare(const unsigned char *have, off_t at, size_t n, const char *how)
-{
-	size_t i;
-
-	if (!memcmp(have, model + at, n))
-		return;
-	for (i = 0; have[i] == model[at + i]; i++)
-		;
-	fprintf(stderr, "after %s: byte %lld by %s is %#x, not %#x\n",
-		step_text, (long long)(at + i), how, have[i], model[at + i]);
-	exit(1);
-}
-
-static void walk(unsigned long seed, int steps)
-{
-	static char buf[MODEL] __attribute__((aligned(PAGE)));
-	int fd, dfd, i, op, direct;
-	off_t size = 0, at, end, to;
-	unsigned char *map;
-	char name[32];
-	size_t n;
-
-	rnd = seed * 0x9e3779b97f4a7c15UL + 1;
-	memset(model, 0, sizeof(model));
-	snprintf(name, sizeof(name), "walk%lu", seed);
-	fd = open_new(name);
-	dfd = open(name, O_RDWR | O_DIRECT);
-	map = (unsigned char *)map_file(fd, MODEL);
-
-	for (i = 0; i < steps; i++) {
-		at = below(MODEL);
-		n = 1 + below(below(2) ? 3 * PAGE : 20 * PAGE);
-		if (at + (off_t)n > MODEL)
-			n = MODEL - at;
-		op = below(16);
-		direct = op == 1 || op == 3;
-		if (direct && dfd >= 0) {
-			at &= ~(PAGE - 1L);
-			n = (n + PAGE - 1) & ~(PAGE - 1L);
-			if (at + (off_t)n > MODEL)
-				n = MODEL - at;
-		} else {
-			direct = 0;
-		}
-		end = at + n;
-		snprintf(step_text, sizeof(step_text),
-			 "seed %lu step %d: op %d at %lld, %zu bytes, size %lld",
-			 seed, i, op, (long long)at, n, (long long)size);
-		switch (op) {
-		case 0:
-		case 1:
-			memset(buf, 1 + i % 255, n);
-			SAME(pwrite(direct ? dfd : fd, buf, n, at), n);
-			memset(model + at, 1 + i % 255, n);
-			if (end > size)
-				size = end;
-			break;
-		case 2:
-		case 3:
-			if (at >= size)
-				break;
-			n = pread(direct ? dfd : fd, buf, n, at);
-			SAME(n, (end < size ? end : size) - at);
-			compare((unsigned char *)buf, at, n,
-				direct ? "a direct read" : "read");
-			break;
-		case 4:
-		case 5:
-		case 6:
-			if (at >= size)
-				break;
-			if (end > size)
-				end = size;
-			memset(map + at, 1 + i % 255, end - at);
-			memset(model + at, 1 + i % 255, end - at);
-			break;
-		case 7:
-			if (at >= size)
-				break;
-			compare(map + at, at, (end < size ? end : size) - at,
-				"the mapping");
-			break;
-		case 8:
-			CHECK(!ftruncate(fd, at));
-			if (at < size)
-				memset(model + at, 0, size - at);
-			size = at;
-			break;
-		case 9:
-			CHECK(!fallocate(fd, FALLOC_FL_PUNCH_HOLE |
-					 FALLOC_FL_KEEP_SIZE, at, n));
-			memset(model + at, 0, n);
-			break;
-		case 10:
-			CHECK(!fallocate(fd, FALLOC_FL_ZERO_RANGE, at, n));
-			memset(model + at, 0, n);
-			if (end > size)
-				size = end;
-			break;
-		case 11:
-			CHECK(!fallocate(fd, 0, at, n));
-			if (end > size)
-				size = end;
-			break;
-		case 12:
-			at &= ~(PAGE - 1L);
-			CHECK(!msync(map + at, n, MS_SYNC));
-			break;
-		case 13:
-			drop(fd);
-			break;
-		case 14:	/* away from itself */
-			to = (at + MODEL / 2) % MODEL;
-			if (n > MODEL / 4)
-				n = MODEL / 4;
-			if (at + (off_t)n > size || to + n > MODEL ||
-			    llabs(to - at) < (off_t)n)
-				break;
-			SAME(copy_file_range(fd, &at, fd, &to, n, 0), n);
-			memmove(model + to - n, model + at - n, n);
-			if (to > size)
-				size = to;
-			break;
-		case 15:
-			CHECK(!(below(2) ? fsync(fd) : fdatasync(fd)));
-			break;
-		}
-		SAME(fstat_of(fd).st_size, size);
-		if (i % 16)
-			continue;
-		SAME(pread(fd, got, MODEL, 0), size);
-		compare(got, 0, size, "reading all of it");
-	}
-	drop(fd);
-	snprintf(step_text, sizeof(step_text), "seed %lu, all steps", seed);
-	SAME(pread(fd, got, MODEL, 0), size);
-	compare(got, 0, size, "reading it from the disk");
-	CHECK(!munmap(map, MODEL) && !close(fd));
-	if (dfd >= 0)
-		CHECK(!close(dfd));
-}
-
-static void test_walk(void)
-{
-	unsigned long seed;
-
-	for (seed = 1; seed <= 4; seed++)
-		walk(seed, 1500);
-}
-
 static const struct test tests[] = {
 	{ "truncate", test_truncate },
 	{ "mmap", test_mmap },
@@ -721,7 +606,6 @@ static const struct test tests[] = {
 	{ "direct", test_direct },
 	{ "vectors", test_vectors },
 	{ "splice", test_splice },
-	{ "walk", test_walk },
 	{ }
 };
 

@@ -78,38 +78,12 @@ static void direct(const char *name)
 	CHECK(!close(fd));
 }
 
-static void step(void)
+/* One operation on an open file. */
+static void step_file(int fd, int op)
 {
 	static __thread char buf[8 * PAGE];
-	int op = below(NR_OPS), fd;
 	off_t at = below(SIZE), n = 1 + below(sizeof(buf) - 1);
-	char name[16], other[16], kind;
 
-	/*
-	 * Direct I/O has files of its own: a page that is in use cannot be
-	 * dropped from the cache after it, and Linux reports that as EIO.
-	 */
-	kind = op == DIRECT || (op >= TRUNCATE && op <= LINK && below(2)) ?
-	       'd' : 'f';
-	snprintf(name, sizeof(name), "%c%lu", kind, below(FILES));
-	snprintf(other, sizeof(other), "%c%lu", kind, below(FILES));
-	__atomic_fetch_add(&counts[op], 1, __ATOMIC_RELAXED);
-	switch (op) {
-	case RENAME:
-		return tolerate(rename(name, other), "rename");
-	case EXCHANGE:
-		return tolerate(renameat2(AT_FDCWD, name, AT_FDCWD, other,
-					  RENAME_EXCHANGE), "exchange");
-	case UNLINK:
-		return tolerate(unlink(name), "unlink");
-	case LINK:
-		return tolerate(link(name, other), "link");
-	case DIRECT:
-		return direct(name);
-	}
-	fd = open(name, O_RDWR | O_CREAT, 0644);
-	if (fd < 0)
-		return tolerate(1, "open");
 	switch (op) {
 	case STORE:
 	case MSYNC:
@@ -145,6 +119,39 @@ static void step(void)
 		tolerate(!below(8) && syncfs(fd), "syncfs");
 		break;
 	}
+}
+
+static void step(void)
+{
+	int op = below(NR_OPS), fd;
+	char name[16], other[16], kind;
+
+	/*
+	 * Direct I/O has files of its own: a page that is in use cannot be
+	 * dropped from the cache after it, and Linux reports that as EIO.
+	 */
+	kind = op == DIRECT || (op >= TRUNCATE && op <= LINK && below(2)) ?
+	       'd' : 'f';
+	snprintf(name, sizeof(name), "%c%lu", kind, below(FILES));
+	snprintf(other, sizeof(other), "%c%lu", kind, below(FILES));
+	__atomic_fetch_add(&counts[op], 1, __ATOMIC_RELAXED);
+	switch (op) {
+	case RENAME:
+		return tolerate(rename(name, other), "rename");
+	case EXCHANGE:
+		return tolerate(renameat2(AT_FDCWD, name, AT_FDCWD, other,
+					  RENAME_EXCHANGE), "exchange");
+	case UNLINK:
+		return tolerate(unlink(name), "unlink");
+	case LINK:
+		return tolerate(link(name, other), "link");
+	case DIRECT:
+		return direct(name);
+	}
+	fd = open(name, O_RDWR | O_CREAT, 0644);
+	if (fd < 0)
+		return tolerate(1, "open");
+	step_file(fd, op);
 	CHECK(!close(fd));
 }
 

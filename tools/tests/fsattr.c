@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a program expects of a local filesystem: times, owners, counters, and
+ * operations on all of it.
+ *
+ * Usage: fsattr DIR [TEST]
+ */
+#include "check.h"
+
+#include <linux/fs.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+
+static int later(struct timespec a, struct timespec b)
+{
+	return a.tv_sec > b.tv_sec ||
+	       (a.tv_sec == b.tv_sec && a.tv_nsec > b.tv_nsec);
+}
+
+static int equal(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* The times that somebody sets, and the one that nobody can. */
+static void set_times(int fd)
+{
+	struct timespec t[2] = { { 1000000001, 123456789 }, { -5, 7 } };
+	struct timespec now[2] = { { 0, UTIME_NOW }, { 0, UTIME_OMIT } };
+	struct stat st;
+	struct statx stx;
+
+	CHECK(!statx(AT_FDCWD, "f", 0, STATX_BTIME, &stx));
+	CHECK(stx.stx_mask & STATX_BTIME);
+	CHECK(stx.stx_btime.tv_sec > 1600000000 || stx.stx_btime.tv_sec >= 0);
+
+	CHECK(!futimens(fd, t));
+	st = fstat_of(fd);
+	CHECK(equal(st.st_atim, t[0]) && equal(st.st_mtim, t[1]));
+	CHECK(!futimens(fd, now));
+	st = fstat_of(fd);
+	CHECK(later(st.st_atim, t[0]) && equal(st.st_mtim, t[1]));
+}
+
+/* Both have changed since @st, which gets what they are now. */
+static void expect_modified(int fd, struct stat *st)
+{
+	struct stat was = *st;
+
+	*st = fstat_of(fd);
+	CHECK(later(st->st_mtim, was.st_mtim) && later(st->st_ctim, was.st_ctim));
+}
+
+/* A write, a truncation and a store through a mapping. */
+static void times_of_changes(int fd)
+{
+	struct stat st = fstat_of(fd);
+	char *map;
+
+	usleep(20000);
+	CHECK(pwrite(fd, "more", 4, 0) == 4);
+	expect_modified(fd, &st);
+
+	/* By path, the caller asks for the size alone. */
+	usleep(20000);
+	CHECK(!truncate("f", 2));
+	expect_modified(fd, &st);
+
+	/* The last page that a file can have. */
+	CHECK(pwrite(fd, "end", 3, 0x7fffffffffffe000) == 3);
+	CHECK(!fsync(fd));
+	CHECK(fstat_of(fd).st_size == 0x7fffffffffffe003);
+	CHECK(!ftruncate(fd, 4));
+
+	st = fstat_of(fd);
+	usleep(20000);
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	map[0] = 'M';
+	CHECK(!msync(map, 4096, MS_SYNC));
+	expect_modified(fd, &st);
+	CHECK(!munmap(map, 4096));
+}
+
+/* relatime: the first read after a change counts, the next does not. */
+static void times_of_reads(int fd)
+{
+	struct stat st, st2;
+	char buf[4];
+
+	usleep(20000);
+	CHECK(pwrite(fd, "more", 4, 0) == 4);
+	st = fstat_of(fd);
+	usleep(20000);
+	CHECK(pread(fd, buf, 4, 0) == 4);
+	st2 = fstat_of(fd);
+	CHECK(later(st2.st_atim, st.st_mtim));
+	usleep(20000);
+	CHECK(pread(fd, buf, 4, 0) == 4);
+	st = fstat_of(fd);
+	CHECK(equal(st.st_atim, st2.st_atim));
+}
+
+/* What only has new attributes was not modified; a directory was, by a name. */
+static void times_of_names(int fd)
+{
+	struct stat st = fstat_of(fd), st2;
+
+	usleep(20000);
+	CHECK(!fchmod(fd, 0600));
+	st2 = fstat_of(fd);
+	CHECK(later(st2.st_ctim, st.st_ctim) && equal(st2.st_mtim, st.st_mtim));
+
+	st = stat_of(".");
+	usleep(20000);
+	put_file("g", "");
+	st2 = stat_of(".");
+	CHECK(later(st2.st_mtim, st.st_mtim));
+	usleep(20000);
+	CHECK(!unlink("g"));
+	CHECK(later(stat_of(".").st_mtim, st2.st_mtim));
+}
+
+static void test_times(void)
+{
+	int fd = make_file("f", "time");
+
+	set_times(fd);
+	times_of_changes(fd);
+	times_of_reads(fd);
+	times_of_names(fd);
+	CHECK(!close(fd));
+}
+
+/* Runs @fn as user 1000; its result. */
+static int as_user(int (*fn)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		if (setgid(1000) || setuid(1000))
+			_exit(99);
+		_exit(fn());
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static int open_denied(void)
+{
+	return open("private", O_RDONLY) < 0 ? errno : 0;
+}
+
+static int write_suid(void)
+{
+	int fd = open("suid", O_WRONLY);
+
+	return fd < 0 || write(fd, "x", 1) != 1;
+}
+
+static int unlink_sticky(void)
+{
+	return unlink("sticky/root") ? errno : 0;
+}
+
+static void test_owners(void)
+{
+	struct stat st;
+
+	put_file("private", "mine");
+	CHECK(!chmod("private", 0600));
+	SAME(stat_of("private").st_mode, S_IFREG | 0600);
+	SAME(as_user(open_denied), EACCES);
+	CHECK(!chown("private", 1000, 70000));
+	st = stat_of("private");
+	SAME(st.st_uid, 1000);
+	SAME(st.st_gid, 70000);
+	SAME(as_user(open_denied), 0);
+	CHECK(!chown("private", -1, -1));
+
+	/* Writing to a file takes its set-user-ID bit away, chown too. */
+	put_file("suid", "s");
+	CHECK(!chown("suid", 1000, 1000) && !chmod("suid", 06755));
+	SAME(stat_of("suid").st_mode, S_IFREG | 06755);
+	SAME(as_user(write_suid), 0);
+	SAME(stat_of("suid").st_mode, S_IFREG | 0755);
+
+	CHECK(!mkdir("sgid", 0755) && !chown("sgid", 0, 500));
+	CHECK(!chmod("sgid", 02775));
+	put_file("sgid/f", "");
+	SAME(stat_of("sgid/f").st_gid, 500);
+	CHECK(!mkdir("sgid/d", 0755));
+	SAME(stat_of("sgid/d").st_gid, 500);
+	CHECK(stat_of("sgid/d").st_mode & S_ISGID);
+
+	CHECK(!mkdir("sticky", 0755) && !chmod("sticky", 01777));
+	put_file("sticky/root", "");
+	SAME(as_user(unlink_sticky), EPERM);
+}
+
+static unsigned long long free_blocks(void)
+{
+	struct statfs sf;
+	int fd = open(".", O_RDONLY);
+
+	CHECK(fd >= 0);
+	CHECK(!syncfs(fd));
+	CHECK(!fstatfs(fd, &sf));
+	CHECK(!close(fd));
+	return sf.f_bfree;
+}
+
+static void test_statfs(void)
+{
+	static char buf[1 << 20];
+	unsigned long long before, with;
+	struct statfs sf;
+	int fd, i;
+
+	CHECK(!statfs(".", &sf));
+	SAME(sf.f_type, 0x4d53594e);
+	SAME(sf.f_bsize, 4096);
+	SAME(sf.f_namelen, 255);
+	CHECK(sf.f_bavail <= sf.f_bfree && sf.f_bfree < sf.f_blocks);
+
+	put_file("stays", "");		/* the directory has its block */
+	before = free_blocks();
+	fd = make_file("big", NULL);
+	for (i = 0; i < 16; i++)
+		CHECK(write(fd, buf, sizeof(buf)) == sizeof(buf));
+	/* Promised blocks are not free. */
+	CHECK(!statfs(".", &sf));
+	CHECK(sf.f_bfree <= before - 4096);
+	with = free_blocks();
+	CHECK(with <= before - 4096 && with >= before - 4096 - 64);
+	SAME(fstat_of(fd).st_blocks / 8 + 1, before - with);
+	CHECK(!ftruncate(fd, 4096));
+	SAME(before - free_blocks(), 1 + fstat_of(fd).st_blocks / 8);
+	CHECK(!close(fd));
+	CHECK(!unlink("big"));
+	SAME(free_blocks(), before);
+
+	/* An unlinked file holds its blocks until it is closed. */
+	fd = make_file("open", NULL);
+	CHECK(write(fd, buf, sizeof(buf)) == sizeof(buf));
+	CHECK(!unlink("open"));
+	CHECK(free_blocks() <= before - 257);
+	CHECK(!close(fd));
+	SAME(free_blocks(), before);
+}
+
+static void test_unsupported(void)
+{
+	int fd = make_file("f", "text"), attrs;
+	char buf[8];
+
+	FAILS(ioctl(fd, 0xdeadbeef, 0), ENOTTY);
+	errno = 0;
+	if (ioctl(fd, FS_IOC_GETFLAGS, &attrs))
+		CHECK(errno == ENOTTY || errno == EOPNOTSUPP || !errno);
+	FAILS(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, 4096), EOPNOTSUPP);
+	FAILS(fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, 4096), EOPNOTSUPP);
+	FAILS(setxattr("f", "user.x", "1", 1, 0), EOPNOTSUPP);
+	FAILS(getxattr("f", "user.x", buf, 8), EOPNOTSUPP);
+	FAILS(renameat2(AT_FDCWD, "f", AT_FDCWD, "g", RENAME_WHITEOUT), EINVAL);
+	CHECK(!close(fd));
+	fd = open(".", O_RDONLY);
+	CHECK(fd >= 0);
+	FAILS(ioctl(fd, 0xdeadbeef, 0), ENOTTY);
+	FAILS(read(fd, buf, 1), EISDIR);
+	CHECK(!close(fd));
+}
+
+static volatile int written;
+
+static void *write_frozen(void *arg)
+{
+	(void)arg;
+	put_file("while-frozen", "x");
+	written = 1;
+	return NULL;
+}
+
+static void test_freeze(void)
+{
+	int fd = open(".", O_RDONLY), data = make_file("f", "before");
+	pthread_t thread;
+	char *map;
+
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, data, 0);
+	CHECK(map != MAP_FAILED);
+	map[0] = 'B';
+	CHECK(!syncfs(fd));
+	CHECK(!ioctl(fd, FIFREEZE, 0));
+	FAILS(ioctl(fd, FIFREEZE, 0), EBUSY);
+	CHECK(!pthread_create(&thread, NULL, write_frozen, NULL));
+	usleep(300000);
+	if (written) {
+		ioctl(fd, FITHAW, 0);
+		CHECK(!"a file was made on a frozen filesystem");
+	}
+	CHECK(has_text("f", "Before"));
+	CHECK(!ioctl(fd, FITHAW, 0));
+	FAILS(ioctl(fd, FITHAW, 0), EINVAL);
+	CHECK(!pthread_join(thread, NULL));
+	CHECK(written);
+	map[1] = 'E';
+	CHECK(!msync(map, 4096, MS_SYNC));
+	CHECK(!close(fd) && !close(data));
+}
+
+static void test_sync(void)
+{
+	int fd = make_file("f", "text"), dir = open(".", O_RDONLY);
+
+	CHECK(!fsync(fd) && !fdatasync(fd));
+	CHECK(!fsync(dir) && !fdatasync(dir));
+	CHECK(pwrite(fd, "more", 4, 8192) == 4);
+	CHECK(!sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE |
+			       SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
+	CHECK(!syncfs(fd));
+	sync();
+	CHECK(!close(fd));
+	fd = open("s", O_RDWR | O_CREAT | O_SYNC, 0644);
+	CHECK(fd >= 0);
+	CHECK(write(fd, "sync", 4) == 4);
+	CHECK(!close(fd) && !close(dir));
+}
+
+static const struct test tests[] = {
+	{ "times", test_times },
+	{ "owners", test_owners },
+	{ "statfs", test_statfs },
+	{ "unsupported", test_unsupported },
+	{ "freeze", test_freeze },
+	{ "sync", test_sync },
+	{ }
+};
+
+int main(int argc, char **argv)
+{
+	return run_tests(argc, argv, tests);
+}
