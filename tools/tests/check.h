@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
 /* @cond must hold; errno, which may be of an earlier call, is in the message. */
 #define CHECK(cond) do {						\
 	if (!(cond))							\

@@ -180,8 +180,6 @@ static void (* const steps[])(void) = {
 	step_sync,
 };
 
-#define NR_STEPS	(sizeof(steps) / sizeof(steps[0]))
-
 /* Chooses a range: whole pages if @pages. */
 static void choose_range(bool pages)
 {
@@ -219,7 +217,7 @@ static void walk(unsigned long seed, int nr)
 	w.map = mmap(NULL, MODEL, PROT_READ | PROT_WRITE, MAP_SHARED, w.fd, 0);
 	CHECK(w.map != MAP_FAILED);
 	for (i = 0; i < nr; i++) {
-		op = below(NR_STEPS);
+		op = below(ARRAY_SIZE(steps));
 		choose_range(steps[op] == step_write_direct ||
 			     steps[op] == step_read_direct);
 		w.fill = 1 + i % 255;

@@ -508,10 +508,8 @@ static void test_storm(void)
 		p->acked = 2;
 		pid = fork();
 		CHECK(pid >= 0);
-		if (!pid) {
-			run.pid = getpid();
+		if (!pid)
 			storm(name, p);
-		}
 		for (i = 0; i < 4; i++) {
 			usleep(150000);
 			fail_log(i % 2 ? "error" : "error_writes");
