@@ -64,15 +64,63 @@ static void write_sparse(struct kunit *test)
 			    100 + dirty_pages[i]);
 }
 
+/* Which pages the capture has, and the last of them; in order, and as they were. */
+static unsigned long images(struct kunit *test, struct msyncfs_capture *cap,
+			    pgoff_t *last)
+{
+	struct msyncfs_image *img;
+	unsigned long got = 0;
+
+	*last = 0;
+	list_for_each_entry(img, &cap->images, list) {
+		KUNIT_EXPECT_TRUE(test, !got || img->index > *last);
+		*last = img->index;
+		got |= BIT(img->index);
+		KUNIT_EXPECT_EQ(test, cap_image_fill(img), 100 + img->index);
+	}
+	return got;
+}
+
+/* The pages in @want are clean now, the others are not. */
+static void expect_clean(struct kunit *test, unsigned long want)
+{
+	struct cap_fixture *fx = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(dirty_pages); i++) {
+		pgoff_t p = dirty_pages[i];
+
+		KUNIT_EXPECT_EQ(test, cap_dirty(fx, p), !(want & BIT(p)));
+		KUNIT_EXPECT_FALSE(test, in_writeback(fx, p));
+		/* No block yet, so the promise of one is kept (P1). */
+		KUNIT_EXPECT_TRUE(test, msyncfs_resv_test(fx->inode, p));
+	}
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 4 - hweight_long(want));
+}
+
+static void expect_sparse(struct kunit *test)
+{
+	struct cap_fixture *fx = test->priv;
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 4);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	for (i = 0; i < ARRAY_SIZE(dirty_pages); i++) {
+		files_expect(test, fx->file, dirty_pages[i], 1,
+			     100 + dirty_pages[i]);
+		KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode,
+							   dirty_pages[i]));
+	}
+	files_expect(test, fx->file, 2, 3, 0);
+}
+
 static void capture_range(struct kunit *test)
 {
 	const struct range_row *row = test->param_value;
 	struct cap_fixture *fx = test->priv;
 	struct msyncfs_capture *cap;
-	struct msyncfs_image *img;
-	unsigned long got = 0;
-	pgoff_t last = 0;
-	unsigned int i;
+	pgoff_t last;
 
 	write_sparse(test);
 	KUNIT_EXPECT_EQ(test, msyncfs_count_dirty(fx->inode, row->first,
@@ -85,42 +133,15 @@ static void capture_range(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 4);
 		return;
 	}
-
-	list_for_each_entry(img, &cap->images, list) {
-		KUNIT_EXPECT_TRUE(test, !got || img->index > last);
-		last = img->index;
-		got |= BIT(img->index);
-		KUNIT_EXPECT_EQ(test, cap_image_fill(img), 100 + img->index);
-	}
-	KUNIT_EXPECT_EQ(test, got, row->want);
+	KUNIT_EXPECT_EQ(test, images(test, cap, &last), row->want);
 	KUNIT_EXPECT_EQ(test, cap->nr, hweight_long(row->want));
 	KUNIT_EXPECT_EQ(test, cap->size, 10 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, cap->end, (last + 1) * PAGE_SIZE);
 	KUNIT_EXPECT_TRUE(test, cap->copied);
-
-	/* Those are clean now, the others are not; nobody is in writeback. */
-	for (i = 0; i < ARRAY_SIZE(dirty_pages); i++) {
-		pgoff_t p = dirty_pages[i];
-
-		KUNIT_EXPECT_EQ(test, cap_dirty(fx, p),
-				!(row->want & BIT(p)));
-		KUNIT_EXPECT_FALSE(test, in_writeback(fx, p));
-		/* No block yet, so the promise of one is kept (P1). */
-		KUNIT_EXPECT_TRUE(test, msyncfs_resv_test(fx->inode, p));
-	}
-	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 4 - cap->nr);
+	expect_clean(test, row->want);
 
 	cap_give_back(cap, 0);
-	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 4);
-	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
-	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
-	for (i = 0; i < ARRAY_SIZE(dirty_pages); i++) {
-		files_expect(test, fx->file, dirty_pages[i], 1,
-			     100 + dirty_pages[i]);
-		KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode,
-							   dirty_pages[i]));
-	}
-	files_expect(test, fx->file, 2, 3, 0);
+	expect_sparse(test);
 }
 
 /* A stale copy must not change with the page, nor with what is stored later. */

@@ -280,40 +280,63 @@ static void shadow_read_error(struct kunit *test)
 	expect_settled(test, fx);
 }
 
+#define HOLES_END	300000	/* the last page */
+
+/*
+ * Cuts the file off, so that leaves go, makes it longer than ever, and punches a
+ * hole with whole leaves in it and one page of the first. @want is what page i of
+ * those that page_at() names should be full of then.
+ */
+static void change_holes(struct kunit *test, struct wide_fixture *fx, u8 fill,
+			 u8 *want)
+{
+	loff_t cut_at = (loff_t)(page_at(fx, 50) + 1) << PAGE_SHIFT;
+	loff_t hole = (loff_t)page_at(fx, 5) << PAGE_SHIFT;
+	unsigned int i;
+
+	memcpy(want, fx->fill, PAGES);
+	KUNIT_ASSERT_EQ(test, files_truncate(fx->file, cut_at), 0);
+	memset(want + 51, 0, PAGES - 51);
+	for (i = 0; i < PAGES; i += 1 + (i > 60)) {
+		files_write(test, fx->file, page_at(fx, i), 1, fill);
+		want[i] = fill;
+	}
+	files_write(test, fx->file, HOLES_END, 1, 9);
+	KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->file, FALLOC_FL_PUNCH_HOLE |
+					    FALLOC_FL_KEEP_SIZE, hole,
+					    10LL * MSYNCFS_NODE_PTRS <<
+					    PAGE_SHIFT), 0);
+	memset(want + 5, 0, 10);
+}
+
+/* When all of the file goes, nothing stays. */
+static void expect_nothing_left(struct kunit *test, struct wide_fixture *fx)
+{
+	KUNIT_ASSERT_EQ(test, files_truncate(fx->file, 0), 0);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, file_inode(fx->file)->i_blocks, 0);
+	msyncfs_fake_close(fx->fake, fx->file);
+	KUNIT_EXPECT_EQ(test, files_unlink(fx->fake, "f"), 0);
+	open_file(fx);
+	fx->space += 2 * PAGES;
+	expect_settled(test, fx);
+}
+
 /* Everything of an atomic file at once: cut, holes, and a map that grows. */
 static void shadow_holes(struct kunit *test)
 {
 	static const struct wide_row row = {
 		"atomic", MSYNCFS_NODE_PTRS, true, false
 	};
+	const loff_t size = (loff_t)(HOLES_END + 1) << PAGE_SHIFT;
 	struct wide_fixture *fx = setup(test, &row);
 	u8 want[PAGES];
-	unsigned int i, at;
-	loff_t size;
+	unsigned int at;
 	bool cut = true;
 	int err = 0;
 
 	for (at = 0; cut && at < MAX_IO; at++) {
-		memcpy(want, fx->fill, PAGES);
-		/* Shorter, with leaves that go; then longer than ever. */
-		KUNIT_ASSERT_EQ(test, files_truncate(fx->file,
-						     (loff_t)(page_at(fx, 50) + 1) <<
-						     PAGE_SHIFT), 0);
-		memset(want + 51, 0, PAGES - 51);
-		for (i = 0; i < PAGES; i += 1 + (i > 60)) {
-			files_write(test, fx->file, page_at(fx, i), 1, 2 + at);
-			want[i] = 2 + at;
-		}
-		files_write(test, fx->file, 300000, 1, 9);
-		size = 300001LL << PAGE_SHIFT;
-		/* A hole with whole leaves in it, and one page of the first. */
-		KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->file,
-						    FALLOC_FL_PUNCH_HOLE |
-						    FALLOC_FL_KEEP_SIZE,
-						    (loff_t)page_at(fx, 5) << PAGE_SHIFT,
-						    10LL * MSYNCFS_NODE_PTRS <<
-						    PAGE_SHIFT), 0);
-		memset(want + 5, 0, 10);
+		change_holes(test, fx, 2 + at, want);
 		iolog_reset(fx->log);
 		iolog_cut(fx->log, at);
 		err = files_sync(fx->file);
@@ -321,7 +344,7 @@ static void shadow_holes(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, fx->sbi->nr_split, 0);
 		crash(test, fx, at * 7919 + 1);
 		if (differs(fx, want, size) == -1) {
-			files_expect(test, fx->file, 300000, 1, 9);
+			files_expect(test, fx->file, HOLES_END, 1, 9);
 			break;
 		}
 		KUNIT_EXPECT_TRUE_MSG(test, cut, "cut at %u: %d", at, err);
@@ -331,15 +354,7 @@ static void shadow_holes(struct kunit *test)
 	}
 	KUNIT_EXPECT_GE(test, at, 3);
 	KUNIT_EXPECT_LT(test, at, MAX_IO);
-	/* And when all of it goes, nothing stays. */
-	KUNIT_ASSERT_EQ(test, files_truncate(fx->file, 0), 0);
-	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
-	KUNIT_EXPECT_EQ(test, file_inode(fx->file)->i_blocks, 0);
-	msyncfs_fake_close(fx->fake, fx->file);
-	KUNIT_EXPECT_EQ(test, files_unlink(fx->fake, "f"), 0);
-	open_file(fx);
-	fx->space += 2 * PAGES;
-	expect_settled(test, fx);
+	expect_nothing_left(test, fx);
 }
 
 /*
