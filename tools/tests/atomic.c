@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Atomic files: the ioctls, what commits all of a file, and what names have to do
- * with it.
+ * Tests of atomic files: the ioctls, the calls that commit, and operations on
+ * names.
  *
  * Usage: atomic MNT DOOR TEST, see atomic.h.
  */
@@ -11,7 +11,7 @@
 
 /* ---- ioctls --------------------------------------------------------------- */
 
-/* Who may write to a file, but does not own it. */
+/* A user may write to the file but does not own it. */
 static void not_owner(void)
 {
 	pid_t pid;
@@ -46,7 +46,9 @@ static void bad_arguments(int fd)
 	FAILS(ioctl(fd, MSYNCFS_IOC_SET_ATOMIC, nowhere), EFAULT);
 	FAILS(ioctl(fd, MSYNCFS_IOC_GET_ATOMIC, NULL), EFAULT);
 	FAILS(ioctl(fd, MSYNCFS_IOC_GET_ATOMIC, nowhere), EFAULT);
-	/* Other sizes are other commands, and there is none after these. */
+	/*
+	 * A different size makes a different command. No commands follow these.
+	 */
 	FAILS(ioctl(fd, _IOW(MSYNCFS_IOC_MAGIC, 2, __u64), nowhere), ENOTTY);
 	FAILS(ioctl(fd, _IOR(MSYNCFS_IOC_MAGIC, 3, __u64), nowhere), ENOTTY);
 	FAILS(ioctl(fd, _IO(MSYNCFS_IOC_MAGIC, 5)), ENOTTY);
@@ -100,7 +102,7 @@ static void test_ioctl(void)
 	memory_has("f", NR, 1);
 }
 
-/* The same structures as 32-bit system calls. */
+/* Use the same structures in 32-bit system calls. */
 static void test_ioctl32(void)
 {
 	static __u32 value;
@@ -123,7 +125,7 @@ static void test_ioctl32(void)
 	CHECK(!close(fd));
 }
 
-/* The flag, and what is committed with it. */
+/* Setting or clearing the flag commits the file. */
 static void test_flag(void)
 {
 	int fd = new_file("f", NR), gd = atomic_file("g", NR);
@@ -133,7 +135,7 @@ static void test_flag(void)
 	CHECK(!atomic_ioctl(fd, 1));
 	disk_has("f", "SET_ATOMIC", NR, 2);
 	store(map, NR, 3);
-	CHECK(!atomic_ioctl(fd, 1));	/* what it is already: commits, too */
+	CHECK(!atomic_ioctl(fd, 1));	/* sets it again: this commits, too */
 	disk_has("f", "SET_ATOMIC again", NR, 3);
 	unmap(map, NR);
 
@@ -158,7 +160,7 @@ static void test_flag(void)
 	memory_has("f", NR, 3);
 }
 
-/* On a mount for reading only; and after a stop. */
+/* Test a read-only mount, and a mount that was shut down. */
 static void test_readonly_mount(void)
 {
 	__u32 how = MSYNCFS_SHUTDOWN_NOLOGFLUSH, on;
@@ -188,7 +190,10 @@ static void test_readonly_mount(void)
 
 /* ---- what commits ----------------------------------------------------------- */
 
-/* All of the file, whatever range is named, size and holes too. */
+/*
+ * A commit covers the whole file, whatever range the call names. It includes
+ * the size and the holes.
+ */
 static void test_whole(void)
 {
 	int fd = atomic_file("f", NR);
@@ -228,7 +233,7 @@ static void test_dsync(void)
 	disk_has("f", "write", NR, 1);
 	write_gen(gd, NR - 1, 1, 2);
 	disk_has("f", "O_DSYNC write", NR, 2);
-	/* Who may read it may commit it. */
+	/* A descriptor for reading is enough to commit the file. */
 	write_gen(fd, 0, NR, 3);
 	CHECK(!fsync(ro));
 	disk_has("f", "fsync of a descriptor for reading", NR, 3);
@@ -250,19 +255,25 @@ static unsigned long commits_of_mprotect(int fd)
 	return commits;
 }
 
-/* The kernel calls once for each mapping; the first commits all of the file. */
+/*
+ * msync(2) calls the filesystem once for each mapping. The first call commits
+ * the whole file.
+ */
 static void test_vmas(void)
 {
 	int fd = atomic_file("f", NR), gd = new_file("g", NR);
 
 	SAME(commits_of_mprotect(fd), 1);
 	disk_has("f", "msync of three mappings", NR, 2);
-	/* Or this would show nothing. */
+	/*
+	 * An ordinary file needs more commits. Otherwise the test would prove
+	 * nothing.
+	 */
 	SAME(commits_of_mprotect(gd), door.full ? 1 : 3);
 	CHECK(!close(fd) && !close(gd));
 }
 
-/* What it has started is durable soon. */
+/* MS_ASYNC starts a commit, which is durable soon. */
 static void test_async(void)
 {
 	int fd = atomic_file("f", NR), i;
@@ -291,7 +302,10 @@ static void test_async(void)
 	CHECK(!close(fd));
 }
 
-/* O_DIRECT goes through the page cache: it would expose half an update. */
+/*
+ * O_DIRECT uses the page cache of an atomic file. Direct I/O would have to
+ * commit half of an update.
+ */
 static void test_direct(void)
 {
 	int fd = atomic_file("f", NR), gd = open_file("f", O_DIRECT);
@@ -302,7 +316,7 @@ static void test_direct(void)
 	touch(map, NR);
 	settle();
 	before = disk_io(need_env("DISK"));
-	/* Half an update, that would have to be committed for it. */
+	/* This is half of an update, which direct I/O would have to commit. */
 	store(map, 2, 2);
 	write_direct("f", 2, 4, 2);
 	expect(map + 2 * PAGE, 4, 2, "O_DIRECT write, mapped");
@@ -321,7 +335,7 @@ static void test_direct(void)
 	free(buf);
 }
 
-/* One call, an atomic file and an ordinary one. */
+/* One call commits an atomic file and an ordinary one. */
 static void test_both(void)
 {
 	int fd = atomic_file("f", NR), gd = new_file("g", NR);
@@ -376,7 +390,7 @@ static void test_unlink(void)
 	unmap(map, NR);
 	CHECK(!close(fd));
 
-	/* A name less is another operation: the content is as it was. */
+	/* Removing a name does not commit the content of the file. */
 	write_gen(gd, 0, NR, 2);
 	CHECK(!link("g", "h") && !unlink("g"));
 	sync();
@@ -397,7 +411,7 @@ static void test_rename(void)
 	store(map, NR, 2);
 	store(gmap, NR, 3);
 	spill(gd);
-	/* Over a dirty file that stays open, and one that is not. */
+	/* Rename over a dirty file that stays open, and over a clean one. */
 	CHECK(!rename("f", "g") && !rename("g", "h"));
 	sync();
 	expect(map, NR, 2, "renamed");
@@ -420,7 +434,7 @@ static void test_rename(void)
 	memory_has("h", NR, 2);
 }
 
-/* By name: a commit if nobody has it open, else not. */
+/* truncate(2) by name commits if no process has the file open. */
 static void test_truncate(void)
 {
 	int fd = atomic_file("f", NR);
@@ -457,7 +471,7 @@ static void test_truncate(void)
 	free(map);
 }
 
-/* The way to replace a file without another name. */
+/* A program can replace a file without using another name. */
 static void test_replace(void)
 {
 	int fd;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of atomic files share: files that are atomic, and what the
- * device holds of them.
+ * Helpers for the tests of atomic files: make atomic files, and look at their
+ * content on the device.
  *
- * What the device holds is told from a copy of it, made while it stands still and
- * mounted like a disk after a power failure: the file under test stays as it is,
- * open and mapped.
+ * A test looks at a copy of the device. The device stands still while it is
+ * copied, and the copy is mounted like a disk after a power failure. So the
+ * file under test stays open and mapped.
  *
- * Usage of each program: PROGRAM MNT DOOR TEST, see msync.h. Besides, in the
- * environment:
+ * Usage of each program: PROGRAM MNT DOOR TEST, see msync.h. The environment
+ * also has:
  *
- *	COPY		block device of the size of DM, for the copy
+ *	COPY		block device for the copy, of the same size as DM
  */
 #ifndef MSYNCFS_TESTS_ATOMIC_H
 #define MSYNCFS_TESTS_ATOMIC_H
@@ -19,7 +19,7 @@
 
 #include <sys/statfs.h>
 
-#define NR	16UL		/* pages of a file, if nothing else is said */
+#define NR	16UL		/* pages of most files */
 #define COPY_MNT "/tmp/copy"
 
 /* ---- what is on the device ----------------------------------------------- */
@@ -46,7 +46,10 @@ static inline void copy_disk(void)
 	CHECK(!fsync(out) && !close(in) && !close(out));
 }
 
-/* What a mount would find after a crash now, in the directory this returns. */
+/*
+ * Mount a copy of the device. Return the directory that corresponds to the one
+ * of the test.
+ */
 static inline const char *look(void)
 {
 	static char dir[128];
@@ -82,7 +85,10 @@ static inline char *read_all(const char *dir, const char *name, off_t *size)
 	return buf;
 }
 
-/* @name in @dir has @nr pages, the first @new of generation @gen, then 1. */
+/*
+ * File @name in @dir must have @nr pages. The first @new are of generation
+ * @gen, the others of generation 1.
+ */
 static inline void found_part(const char *dir, const char *name,
 			      const char *when, unsigned long nr,
 			      unsigned long new, uint64_t gen)
@@ -106,7 +112,7 @@ static inline void found(const char *dir, const char *name, const char *when,
 	found_part(dir, name, when, nr, nr, gen);
 }
 
-/* After a crash now the file @name would have @nr pages of generation @gen. */
+/* After a crash now, file @name would have @nr pages of generation @gen. */
 static inline void disk_has(const char *name, const char *when,
 			    unsigned long nr, uint64_t gen)
 {
@@ -134,7 +140,7 @@ static inline int rollback(int fd)
 	return ioctl(fd, MSYNCFS_IOC_ROLLBACK);
 }
 
-/* An atomic file of @nr pages, generation 1, durable. */
+/* Make an atomic file of @nr pages of generation 1. It is durable. */
 static inline int atomic_file(const char *name, unsigned long nr)
 {
 	int fd = new_file(name, nr);
@@ -143,14 +149,14 @@ static inline int atomic_file(const char *name, unsigned long nr)
 	return fd;
 }
 
-/* As it is for everybody who reads it now. */
+/* Readers of the file must see @nr pages of generation @gen. */
 static inline void memory_has(const char *name, unsigned long nr, uint64_t gen)
 {
 	SAME(stat_of(name).st_size, nr * PAGE);
 	expect_file(name, 0, nr, gen);
 }
 
-/* Dirty pages go to blocks that nothing on the device refers to. */
+/* Write dirty pages to blocks that nothing on the device refers to. */
 static inline void spill(int fd)
 {
 	CHECK(!sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));
@@ -170,7 +176,7 @@ static inline void write_gen(int fd, unsigned long first, unsigned long nr,
 	free(buf);
 }
 
-/* The same with O_DIRECT. */
+/* Write pages with O_DIRECT. */
 static inline void write_direct(const char *name, unsigned long first,
 				unsigned long nr, uint64_t gen)
 {

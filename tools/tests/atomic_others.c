@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Atomic files: what does not change one on the device, whatever it makes durable
- * of others.
+ * Tests of atomic files: operations on the filesystem and on other files do not
+ * change an atomic file on the device.
  *
  * Usage: atomic_others MNT DOOR TEST, see atomic.h.
  */
@@ -73,7 +73,7 @@ static void other_caches(int fd)
 	drop_caches();
 }
 
-/* Dirty pages of a file; cachestat(2), which the headers may not know. */
+/* Return the number of dirty pages. The headers may not know cachestat(2). */
 static unsigned long nr_dirty(int fd)
 {
 	__u64 range[2] = { }, stat[5];
@@ -82,7 +82,7 @@ static unsigned long nr_dirty(int fd)
 	return stat[1];
 }
 
-/* The periodic writeback, which takes what is dirty of another file. */
+/* The periodic writeback writes the dirty pages of another file. */
 static void other_kupdate(int fd)
 {
 	int gd = open_file("other", O_CREAT), i;
@@ -91,7 +91,10 @@ static void other_kupdate(int fd)
 		{ "/proc/sys/vm/dirty_writeback_centisecs", "0\n" },
 	};
 
-	/* A sync(2) may have spilled them, and may still be about to. */
+	/*
+	 * A sync(2) before may have spilled the pages, or may still be spilling
+	 * them.
+	 */
 	write_gen(fd, 0, NR, 2);
 	write_gen(gd, 0, 3, 2);
 	write_proc(set[0][0], "1\n");
@@ -103,20 +106,20 @@ static void other_kupdate(int fd)
 	usleep(200000);
 	write_proc(set[1][0], set[1][1]);
 	write_proc(set[0][0], set[0][1]);
-	/* So that what it has prepared is durable. */
+	/* Make everything durable that the writeback has prepared. */
 	CHECK(!close(gd) && !syncfs(fd));
 }
 
 static void other_spill(int fd)
 {
 	spill(fd);
-	/* A block beside the committed one for each page. */
+	/* Each page has a new block besides its committed one. */
 	SAME(fstat_of(fd).st_blocks, 2 * NR * PAGE / 512);
 	drop_caches();
 	SAME(fstat_of(fd).st_blocks, 2 * NR * PAGE / 512);
 }
 
-/* Spilled, out of memory, read again. */
+/* Spill the pages, drop them from memory and read them again. */
 static void other_again(int fd)
 {
 	struct io before, after;
@@ -165,7 +168,7 @@ static void other_locks(int fd)
 {
 	char *map = map_file(fd, NR);
 
-	/* Not MAP_SYNC, but all that pins or populates. */
+	/* Pin and populate the mapping in all ways except MAP_SYNC. */
 	CHECK(!mlock(map, NR * PAGE) && !munlock(map, NR * PAGE));
 	CHECK(!madvise(map, NR * PAGE, MADV_DONTNEED));
 	CHECK(!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
@@ -206,14 +209,14 @@ static void test_others(void)
 		expect(map, NR, 2, others[i].name);
 		disk_has("f", others[i].name, NR, 1);
 	}
-	/* The copy is one that can tell. */
+	/* Check that the copy shows a commit at all. */
 	CHECK(!call(map, NR * PAGE, MS_SYNC));
 	disk_has("f", "msync", NR, 2);
 	unmap(map, NR);
 	CHECK(!close(fd));
 }
 
-/* So many dirty pages that the flusher has to make room. */
+/* Dirty so many pages that the flusher must write some of them. */
 static void test_pressure(void)
 {
 	const char *limit = "/proc/sys/vm/dirty_bytes";
@@ -235,7 +238,7 @@ static void test_pressure(void)
 	CHECK((is - was) / 8 > 1000);
 	drop_caches();
 	disk_has("f", "many dirty pages", nr, 1);
-	/* Blocks that spilled pages are on are free on the device. */
+	/* The blocks of spilled pages are free on the device. */
 	snprintf(cmd, sizeof(cmd), "fsck.msyncfs -n %s", need_env("COPY"));
 	copy_disk();
 	CHECK(!system(cmd));
@@ -248,7 +251,7 @@ static void test_pressure(void)
 	CHECK(!close(fd));
 }
 
-/* So many holes and spilled pages that the tree of them takes every shape. */
+/* Make so many holes and spilled pages that their tree takes every shape. */
 static void test_sizes(void)
 {
 	const unsigned long most = 4099, stride = 1597;
@@ -258,7 +261,9 @@ static void test_sizes(void)
 	unsigned long nr, i;
 
 	for (nr = 1000; nr < most; nr += 150) {
-		/* Here and there, so that its nodes are of any number of entries. */
+		/*
+		 * Spread them, so that the nodes have all numbers of entries.
+		 */
 		for (i = 0; i < nr; i++)
 			CHECK(!fallocate(fd, FALLOC_FL_PUNCH_HOLE |
 					 FALLOC_FL_KEEP_SIZE,
@@ -269,14 +274,14 @@ static void test_sizes(void)
 		CHECK(!rollback(fd));
 		SAME(fstat_of(fd).st_blocks, was);
 	}
-	/* What has been thrown away is freed a little later. */
+	/* Discarded blocks are freed a little later. */
 	sleep(1);
 	expect(map, most, 1, "rolled back");
 	unmap(map, most);
 	CHECK(!close(fd));
 }
 
-/* While the filesystem is frozen nothing is written, and a commit waits. */
+/* Nothing is written while the filesystem is frozen, and a commit waits. */
 static void test_freeze(void)
 {
 	int fd = atomic_file("f", NR), dir = open(run.mnt, O_RDONLY), status;

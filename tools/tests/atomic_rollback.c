@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Atomic files: what rollback and the last close make of changes that were not
- * committed.
+ * Tests of atomic files: rollback and the last close discard changes that were
+ * not committed.
  *
  * Usage: atomic_rollback MNT DOOR TEST, see atomic.h.
  */
@@ -150,7 +150,7 @@ static void back_from(const struct change *c, int how, int fd, char *map)
 	SAME(fstat_of(fd).st_blocks, was.st_blocks);
 }
 
-/* Content, size and space are as they were; mappings are good. */
+/* Rollback restores content, size and space. Mappings stay valid. */
 static void test_rollback(void)
 {
 	int fd = atomic_file("f", NR), how;
@@ -161,7 +161,7 @@ static void test_rollback(void)
 		for (i = 0; i < ARRAY_SIZE(changes); i++)
 			back_from(&changes[i], how, fd, map);
 	disk_has("f", "after rollbacks", NR, 1);
-	/* And from there it goes on. */
+	/* The file can be changed and committed again. */
 	store(map, NR, 4);
 	CHECK(!call(map, NR * PAGE, MS_SYNC));
 	store(map, NR, 5);
@@ -172,7 +172,7 @@ static void test_rollback(void)
 	CHECK(!close(fd));
 }
 
-/* What each of them leaves behind is committed as a whole. */
+/* The result of each change is committed as a whole. */
 static void test_commit(void)
 {
 	unsigned int i, how;
@@ -225,7 +225,7 @@ static void close_plain(void)
 	memory_has("f", NR, 1);
 }
 
-/* A mapping is enough, and a part of one; also a private one. */
+/* The file stays in use while any part of it is mapped, even privately. */
 static void close_mapped(void)
 {
 	int fd = open_file("f", 0);
@@ -261,7 +261,10 @@ static void close_other(void)
 	memory_has("f", NR, 1);
 }
 
-/* One that a child has inherited; it commits when all others are gone. */
+/*
+ * A child inherits the mapping. It commits after everybody else has closed the
+ * file.
+ */
 static void close_forked(void)
 {
 	int fd = open_file("f", 0), pipe_fd[2];
@@ -290,7 +293,7 @@ static void close_forked(void)
 	disk_has("f", "committed by a child", NR, 2);
 }
 
-/* A process is killed after half an update. */
+/* A process is killed in the middle of an update. */
 static void close_killed(void)
 {
 	int pipe_fd[2], fd, status;
@@ -352,12 +355,14 @@ static void test_option_close(void)
 	unmap(map, NR);
 	disk_has("f", "mount option, last close", NR, 2);
 
-	/* Made atomic besides: discards. */
+	/* The file is made atomic by ioctl, too: its last close discards. */
 	fd = atomic_file("g", NR);
 	write_gen(fd, 0, NR, 2);
 	CHECK(!close(fd));
 	memory_has("g", NR, 1);
-	/* The other way round it stays atomic by the mount. */
+	/*
+	 * The ioctl clears its flag. The file stays atomic by the mount option.
+	 */
 	fd = open_file("g", 0);
 	CHECK(!atomic_ioctl(fd, 0));
 	SAME(is_atomic(fd), 1);
@@ -366,7 +371,10 @@ static void test_option_close(void)
 	CHECK(!close(fd));
 	disk_has("g", "mount option, closed", NR, 3);
 
-	/* Stopped with a file open: as after a crash at that moment. */
+	/*
+	 * The mount is stopped with a file open. This is like a crash at that
+	 * moment.
+	 */
 	fd = open_file("g", 0);
 	write_gen(fd, 0, NR, 4);
 	sync();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Atomic files: no space, changes in any order, and all of them at the same time.
+ * Tests of atomic files: a full filesystem, random operations compared with a
+ * model, and many threads at the same time.
  *
- * Usage: atomic_stress MNT DOOR TEST, see atomic.h. Besides, in the environment:
+ * Usage: atomic_stress MNT DOOR TEST, see atomic.h. The environment also has:
  *
- *	SEED, ROUNDS	of the test random
+ *	SEED, ROUNDS	for the test random
  */
 #include "atomic.h"
 
@@ -13,10 +14,10 @@
 
 /* ---- no space ----------------------------------------------------------------- */
 
-#define LARGE	2500UL		/* pages; more than a record takes, and the disk */
+#define LARGE	2500UL		/* pages; a record takes fewer, so does SPARE */
 #define SPARE	1500ULL		/* blocks that are left */
 
-/* Stores until there is no space: how many pages. */
+/* Store to pages until there is no space. Return the number of pages. */
 static unsigned long store_until_full(char *map, uint64_t gen)
 {
 	static volatile unsigned long nr;
@@ -55,13 +56,16 @@ static unsigned long run_out(int fd, char *map, uint64_t gen)
 	FAILS(pwrite(fd, "x", 1, (LARGE - 1) * PAGE), ENOSPC);
 	FAILS(ftruncate(fd, (LARGE - 2) * PAGE + 100), ENOSPC);
 	SAME(fstat_of(fd).st_size, LARGE * PAGE);
-	/* What is dirty has its space. */
+	/* Dirty pages have their space. */
 	put_page_gen(map, gen);
 	SAME(pwrite(fd, &gen, sizeof(gen), 0), sizeof(gen));
 	return nr;
 }
 
-/* Whoever stores is told, in time, that there is no space; the commit never is. */
+/*
+ * A store fails in time when there is no space. A commit never fails for lack
+ * of it.
+ */
 static void test_nospace(void)
 {
 	int fd = atomic_file("f", LARGE);
@@ -208,7 +212,7 @@ static void r_step(void)
 
 	if (len > R_SIZE - at)
 		len = R_SIZE - at;
-	if (below(2)) {		/* whole pages */
+	if (below(2)) {		/* use whole pages */
 		at &= -PAGE;
 		len = (len + PAGE - 1) & -PAGE;
 	}
@@ -248,7 +252,9 @@ static void r_step(void)
 	}
 }
 
-/* Compared with a model: what is read, and after a crash what was committed. */
+/*
+ * Compare reads with a model, and the file after a crash with its last commit.
+ */
 static void test_random(void)
 {
 	const char *seed = getenv("SEED"), *rounds = getenv("ROUNDS");

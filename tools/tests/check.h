@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the test programs share: conditions that must hold, and a table of tests
- * that are run by name, each in a directory of its own.
+ * Helpers for all test programs: checks, and a table of tests that run by name.
+ * Each test gets a directory of its own.
  */
 #ifndef MSYNCFS_TESTS_CHECK_H
 #define MSYNCFS_TESTS_CHECK_H
@@ -19,13 +19,15 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-/* @cond must hold; errno, which may be of an earlier call, is in the message. */
+/*
+ * @cond must be true. The message shows errno, which may be of an earlier call.
+ */
 #define CHECK(cond) do {						\
 	if (!(cond))							\
 		check_failed(__FILE__, __LINE__, #cond);		\
 } while (0)
 
-/* @call must return -1 (a pointer: MAP_FAILED) and set errno to @want. */
+/* @call must return -1 (or MAP_FAILED) and set errno to @want. */
 #define FAILS(call, want) do {						\
 	int want_ = (want);						\
 									\
@@ -36,7 +38,7 @@
 	}								\
 } while (0)
 
-/* Two numbers must be equal. */
+/* Both numbers must be equal. */
 #define SAME(a, b) do {							\
 	long long a_ = (a), b_ = (b);					\
 									\
@@ -64,7 +66,9 @@ struct test {
 	void (*fn)(void);
 };
 
-/* PROGRAM DIR NAME: runs one test in DIR/NAME; PROGRAM DIR: all of them. */
+/*
+ * "PROGRAM DIR TEST" runs one test in DIR/TEST, "PROGRAM DIR" runs all of them.
+ */
 static inline int run_tests(int argc, char **argv, const struct test *tests)
 {
 	const struct test *t;
@@ -134,7 +138,7 @@ static inline int has_text(const char *name, const char *text)
 	return n == (ssize_t)strlen(text) && !memcmp(buf, text, n);
 }
 
-/* Seconds since some moment. */
+/* Return the time in seconds, from an arbitrary start. */
 static inline double now(void)
 {
 	struct timespec t;
@@ -143,10 +147,10 @@ static inline double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* Each thread has its own random numbers. It sets rnd first, not to 0. */
+/* Each thread has its own random numbers. It must set rnd first, not to 0. */
 static __thread unsigned long rnd;
 
-/* A random number from 0 to @n - 1. */
+/* Return a random number from 0 to @n - 1. */
 static inline unsigned long below(unsigned long n)
 {
 	rnd ^= rnd << 13;
@@ -156,7 +160,7 @@ static inline unsigned long below(unsigned long n)
 }
 
 /*
- * To survive a SIGBUS: make jump_back() the handler of the signal, and put the
+ * To survive a SIGBUS, make jump_back() the handler of the signal and put the
  * access into "if (!sigsetjmp(jump, 1))".
  */
 static __thread sigjmp_buf jump;

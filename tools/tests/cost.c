@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What one msync costs, counted by the kernel in /sys/dev/block/M:N/stat.
+ * Measure the cost of one msync by the counters in /sys/dev/block/M:N/stat.
  *
  * Usage: cost prepare FILE		make it: 64 MiB, every block allocated
  *        cost single FILE		the cases of one call, with bounds
  *        cost many FILE CALLS		calls of 64 scattered pages; prints the
  *					KiB that they made dirty
- *        cost atomic FILE		from now on it is an atomic file
+ *        cost atomic FILE		make it an atomic file
  *        cost group DIR DISK COMMITS THREADS CALLS
- *					each thread stores to a page of a file of
- *					its own and calls msync, so often; flushes
- *					are counted on DISK, say vda, and records
- *					by COMMITS, a file in sysfs
+ *					each thread stores to a page of its own
+ *					file and calls msync, CALLS times; DISK
+ *					(e.g. vda) counts the flushes and the
+ *					sysfs file COMMITS the records
  *
  * "single" prints one line "case|calls|writes|KiB|flushes|bound" for each case,
  * with the largest figure of all calls, and a line "over: ..." for each bound
- * that a call exceeded; the exit status is 1 then. The caller keeps others from
- * writing to the disk, the checkpoint included.
+ * that a call exceeded; the exit status is 1 then. The caller must keep others,
+ * the checkpoint included, from writing to the disk.
  *
- * "group" prints calls, flushes, records and microseconds per call of a thread. FUA
- * writes are not counted by the kernel; on a disk that has FUA they are the records
+ * "group" prints calls, flushes, records and microseconds per call of a thread.
+ * The kernel does not count FUA writes. On a disk with FUA they are the records
  * without a flush.
  */
 #include <err.h>
@@ -64,7 +64,7 @@ static unsigned long next_random(void)
 	return rnd;
 }
 
-/* Documentation/block/stat.rst; a flush is counted among the writes, too. */
+/* See Documentation/block/stat.rst. The disk counts a flush as a write, too. */
 static struct io io_now(void)
 {
 	unsigned long f[17] = { };
@@ -104,7 +104,7 @@ static void map_file(void)
 		err(1, "%s: mmap", path);
 }
 
-/* @nr pages, spread over the file, no two of them neighbours */
+/* Store to @nr pages of the file. No two of them are neighbours. */
 static void dirty_scattered(unsigned long nr)
 {
 	unsigned long step = PAGES / nr, i;
@@ -130,7 +130,9 @@ static void dirty_1(void) { dirty_scattered(1); }
 static void dirty_64(void) { dirty_scattered(64); }
 static void dirty_512(void) { dirty_scattered(512); }
 
-/* So that the times differ from those on the disk. */
+/*
+ * Store to a page so much later that its time differs from the one on the disk.
+ */
 static void dirty_1_later(void)
 {
 	usleep(20000);
@@ -140,7 +142,7 @@ static void dirty_1_later(void)
 static off_t end_of_file = SIZE;
 static char *tail_map;
 
-/* A page more, through a mapping that reaches beyond the end. */
+/* Append a page through a mapping that reaches beyond the end. */
 static void append_mapped(void)
 {
 	if (ftruncate(fd, end_of_file + PAGE))
@@ -190,7 +192,10 @@ static void measure(const struct bound *b, int calls, void (*prepare)(void),
 			max.kib = io.kib;
 		if (io.flushes > max.flushes)
 			max.flushes = io.flushes;
-		/* Durable without a flush: then the disk has no cache. */
+		/*
+		 * A call without a flush is durable only if the disk has no
+		 * cache.
+		 */
 		if (b->flushes && !io.flushes) {
 			printf("over: %s: call %d: no flush at all\n", b->name, i);
 			over = 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The devices of the tests of msync: device-mapper, and what a disk counts. The
- * environment names them, see msync.h.
+ * The devices of the tests of msync: device-mapper, and the counters of a disk.
+ * The environment names the devices, see msync.h.
  */
 #ifndef MSYNCFS_TESTS_DEVICES_H
 #define MSYNCFS_TESTS_DEVICES_H
@@ -23,8 +23,8 @@ static inline const char *need_env(const char *name)
 }
 
 /*
- * Device-mapper by its own interface: what dmsetup does takes seconds on a slow
- * machine, and a device must not be broken for long.
+ * Call device-mapper directly. On a slow machine dmsetup takes seconds, and a
+ * device must not be broken for so long.
  */
 struct dm_request {
 	struct dm_ioctl head;
@@ -32,7 +32,7 @@ struct dm_request {
 	char params[256];
 };
 
-/* @size: of @head and of what follows it, the description of targets */
+/* @size: size of @head and of the target descriptions that follow it. */
 static inline void dm_send(unsigned long cmd, const char *name, __u32 flags,
 			   struct dm_ioctl *head, size_t size)
 {
@@ -54,7 +54,7 @@ static inline void dm_request(unsigned long cmd, const char *name, __u32 flags,
 	dm_send(cmd, name, flags, &r->head, sizeof(*r));
 }
 
-/* What stands still, so that a failed test can let it go on. */
+/* The device that is suspended. A failed test must resume it. */
 static const char *stopped_device;
 static pid_t stopped_by;
 
@@ -82,14 +82,17 @@ static inline void dm_resume(const char *name)
 	stopped_device = NULL;
 }
 
-/* Or this process could not even exit. Also from a signal handler. */
+/*
+ * Resume the device, otherwise this process could not exit. A signal handler
+ * calls this, too.
+ */
 static inline void dm_let_go(void)
 {
 	if (stopped_device && getpid() == stopped_by)
 		dm_resume(stopped_device);
 }
 
-/* What the device that is mounted does from now on, e.g. "linear", "/dev/vda 0". */
+/* Change the target of the mounted device, e.g. to "linear", "/dev/vda 0". */
 static inline void dm_table(const char *type, const char *params)
 {
 	struct dm_request r = { };
@@ -103,7 +106,7 @@ static inline void dm_table(const char *type, const char *params)
 	dm_resume(need_env("DM"));
 }
 
-/* What its table says about itself. */
+/* Read the status that the target reports. */
 static inline void dm_status(struct dm_request *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -122,7 +125,7 @@ struct io {
 	unsigned long writes, kib, flushes;
 };
 
-/* Documentation/block/stat.rst; a flush is counted among the writes, too. */
+/* See Documentation/block/stat.rst. The disk counts a flush as a write, too. */
 static inline struct io disk_io(const char *disk)
 {
 	unsigned long f[17] = { };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * O_DIRECT where its buffer matters: mappings of the same file or of another one,
- * vectors, memory that is not there; and asynchronous requests.
+ * Tests of O_DIRECT with unusual buffers: mappings of the same file or of
+ * another one, vectors, unmapped memory. Also asynchronous requests.
  *
  * Usage: direct DIR [TEST]
  */
@@ -13,14 +13,17 @@
 
 /* ---- buffers that are mappings ------------------------------------------ */
 
-/* From and into a mapping of the file itself. */
+/* The buffer is a mapping of the file itself. */
 static void test_self(void)
 {
 	int fd = stamped_file("f", 1, 64), dfd = open_direct("f", 0);
 	char *map = map_pages(fd, 64), *buf = map_pages(-1, 64);
 	unsigned long i;
 
-	/* Other pages, none of them in memory; they are dirty the second time. */
+	/*
+	 * The buffer is other pages, which are not in memory first and dirty
+	 * then.
+	 */
 	SAME(pwrite(dfd, map + 16 * PAGE, 16 * PAGE, 0), 16 * PAGE);
 	check_pages(map, 1, 16, 16, 1);
 	stamp_pages(map + 16 * PAGE, 1, 16, 16, 2);
@@ -29,7 +32,10 @@ static void test_self(void)
 	drop(fd);
 	check_pages(map, 1, 16, 16, 2);
 
-	/* The very same pages: clean, dirty, and not in memory. */
+	/*
+	 * The buffer is the same pages. They are clean, dirty, or not in
+	 * memory.
+	 */
 	for (i = 0; i < 3; i++) {
 		if (i == 1)
 			stamp_pages(map + 32 * PAGE, 1, 32, 16, 3);
@@ -40,7 +46,7 @@ static void test_self(void)
 		check_pages(map + 32 * PAGE, 1, 32, 16, i ? 3 : 1);
 	}
 
-	/* Pages that overlap. */
+	/* The buffer overlaps the range. */
 	stamp_pages(map, 1, 0, 64, 4);
 	drop(fd);
 	SAME(pwrite(dfd, map + 4 * PAGE, 16 * PAGE, 0), 16 * PAGE);
@@ -50,7 +56,7 @@ static void test_self(void)
 	check_pages(map, 1, 4, 16, 4);
 	check_pages(map + 16 * PAGE, 1, 16, 48, 4);
 
-	/* Reading into the file: other pages, then the very same. */
+	/* Read into other pages of the file, then into the same pages. */
 	stamp_pages(map, 1, 0, 64, 5);
 	drop(fd);
 	take_home();
@@ -68,7 +74,10 @@ static void test_self(void)
 	CHECK(!close(dfd) && !close(fd));
 }
 
-/* Of another file: more than is pinned at a time; holes on either side. */
+/*
+ * The buffer is a mapping of another file. It is larger than the kernel pins at
+ * once, and both files have holes.
+ */
 static void test_other(void)
 {
 	unsigned long nr = 2500;
@@ -91,7 +100,9 @@ static void test_other(void)
 	SAME(pread(fd, buf, nr * PAGE, 0), nr * PAGE);
 	check_pages(buf, 2, 0, nr, 2);
 
-	/* Into a hole and blocks allocated ahead; out of them. */
+	/*
+	 * Read from a hole and from preallocated blocks, and write into both.
+	 */
 	CHECK(!ftruncate(fd, 0) && !ftruncate(fd, nr * PAGE));
 	CHECK(!fallocate(fd, 0, 100 * PAGE, 100 * PAGE));
 	take_home();
@@ -108,7 +119,7 @@ static void test_other(void)
 	CHECK(!close(dfd) && !close(fd) && !close(gd));
 }
 
-/* Vectors of sectors, the end of the file, memory that is not there. */
+/* Test vectors of sectors, the end of the file and unmapped memory. */
 static void test_edges(void)
 {
 	int fd = stamped_file("f", 1, 16), dfd = open_direct("f", 0);
@@ -118,7 +129,10 @@ static void test_edges(void)
 	int i;
 
 	take_home();
-	/* The first page by sectors, scattered; then the rest in one. */
+	/*
+	 * Scatter the sectors of the first page. One entry takes all other
+	 * pages.
+	 */
 	for (i = 0; i < 8; i++)
 		v[i] = (struct iovec){ buf + (31 - i) * PAGE + i * SECTOR,
 				       SECTOR };
@@ -135,7 +149,7 @@ static void test_edges(void)
 	check_pages(map, 1, 0, 1, 3);
 	check_pages(map + PAGE, 1, 1, 15, 1);
 
-	/* Over the end, which is not that of a page. */
+	/* Read over the end of the file, which is in the middle of a page. */
 	CHECK(!ftruncate(fd, 7 * PAGE + 1000));
 	drop(fd);
 	take_home();
@@ -145,7 +159,7 @@ static void test_edges(void)
 	check_pages(buf, 1, 4, 3, 1);
 	SAME(pread(dfd, buf, PAGE, 8 * PAGE), 0);
 
-	/* A buffer that ends too early. */
+	/* Part of the buffer is not mapped. */
 	CHECK(!munmap(buf + 2 * PAGE, PAGE));
 	n = pread(dfd, buf, 6 * PAGE, 0);
 	SAME(n, 2 * PAGE);
@@ -235,6 +249,6 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-	setlinebuf(stdout);	/* what went wrong comes last */
+	setlinebuf(stdout);	/* the last line is the failure */
 	return run_tests(argc, argv, tests);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of O_DIRECT share: files of which every sector says which file,
- * which page and which generation it is of.
+ * Helpers for the tests of O_DIRECT: files whose sectors name their file, their
+ * page and their generation.
  */
 #ifndef MSYNCFS_TESTS_DIRECT_H
 #define MSYNCFS_TESTS_DIRECT_H
@@ -37,7 +37,7 @@ static inline void stamp_pages(char *p, unsigned long file, unsigned long first,
 		put_stamps(p + i * PAGE, file, first + i, gen);
 }
 
-/* The page is of @file and @index; the oldest generation in it. */
+/* The page must be page @index of @file. Return its oldest generation. */
 static inline unsigned long check_stamps(const void *page, unsigned long file,
 					 unsigned long index)
 {
@@ -87,7 +87,7 @@ static inline void drop(int fd)
 	CHECK(!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
 }
 
-/* A file of @nr pages, generation 1, durable and not in the cache. */
+/* Make a file of @nr pages of generation 1. It is durable and not in memory. */
 static inline int stamped_file(const char *name, unsigned long file,
 			       unsigned long nr)
 {
@@ -113,7 +113,10 @@ static inline int open_direct(const char *name, int flags)
 	return fd;
 }
 
-/* Everything home, so that O_DIRECT is free and freed blocks are too. */
+/*
+ * Write everything home. Then O_DIRECT need not wait, and freed blocks can be
+ * reused.
+ */
 static inline void take_home(void)
 {
 	unsigned long i;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * O_DIRECT while others change the same file: buffers whose page fault takes as
- * long as somebody likes (userfaultfd), a slow device, msync at the same time.
+ * Tests of O_DIRECT while others change the same file: buffers whose page fault
+ * is held up (userfaultfd), a slow device, msync at the same time.
  *
  * Usage: direct_busy DIR [TEST]
  */
@@ -14,15 +14,15 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#define LARGE	20000UL		/* pages: more than one record takes */
-#define LIMIT	100		/* seconds, then it hangs */
+#define LARGE	20000UL		/* pages; one record takes fewer */
+#define LIMIT	100		/* seconds; a longer test hangs */
 
 /* ---- buffers that stall ------------------------------------------------- */
 
 static struct stall {
 	int uffd;
-	char *buf;		/* what is faulted in */
-	char *data;		/* what it holds then */
+	char *buf;		/* faults are held up here */
+	char *data;		/* the faults then get this content */
 	unsigned long nr;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -41,7 +41,7 @@ static void set_flag(int *flag)
 	pthread_mutex_unlock(&stall.lock);
 }
 
-/* Waits for @flag; false when it takes so long that it never will be. */
+/* Wait until @flag is set. Return false after LIMIT seconds. */
 static int wait_flag(int *flag)
 {
 	struct timespec t;
@@ -57,7 +57,7 @@ static int wait_flag(int *flag)
 	return set;
 }
 
-/* Answers the first fault when released, and the others with it. */
+/* Answer the first fault when it is released. The answer fills all pages. */
 static void *stall_thread(void *arg)
 {
 	struct uffdio_copy copy = {};
@@ -115,7 +115,7 @@ static void job_start(struct job *job, void *(*fn)(void *))
 	CHECK(!pthread_create(&job->thread, NULL, fn, job));
 }
 
-/* Waits for it; what it does must not depend on the buffer that stalls. */
+/* Wait for the job. It must not depend on the buffer that is held up. */
 static void job_wait(struct job *job, const char *what)
 {
 	double t = now();
@@ -170,7 +170,7 @@ static void *read_stalled(void *arg)
 	return NULL;
 }
 
-/* A writer whose buffer does not come holds up nobody else. */
+/* A writer waits for its buffer and must not delay anybody else. */
 static void stalled_write(int flags)
 {
 	int fd = stamped_file("f", 1, LARGE), dfd = open_direct("f", flags);
@@ -208,7 +208,7 @@ static void test_stalled_write(void)
 	stalled_write(O_DSYNC);
 }
 
-/* Where a page of a file is; *@len gets how far that run goes on. */
+/* Return the block of a page. *@len gets the length of its run in pages. */
 static unsigned long long physical(int fd, unsigned long at,
 				   unsigned long *len)
 {
@@ -246,8 +246,8 @@ static int has_block(int fd, unsigned long long block)
 }
 
 /*
- * The file's pages, generation 2, move to fresh blocks; other files are made
- * until one has @block, which was the file's.
+ * Move the pages of the file, generation 2, to fresh blocks. Then make other
+ * files until one of them gets @block, an old block of the file.
  */
 static void move_away(struct job *store, int fd, unsigned long long block)
 {
@@ -260,7 +260,7 @@ static void move_away(struct job *store, int fd, unsigned long long block)
 	take_home();
 	CHECK(!has_block(fd, block));
 	for (i = 2; ; i++) {
-		CHECK(i < 8);	/* else nobody gets the block: shows nothing */
+		CHECK(i < 8);	/* otherwise nobody gets the block */
 		snprintf(name, sizeof(name), "g%lu", i);
 		gd = stamped_file(name, i, LARGE);
 		has = has_block(gd, block);
@@ -272,7 +272,7 @@ static void move_away(struct job *store, int fd, unsigned long long block)
 	take_home();
 }
 
-/* What the reader has got is the file's, old or new. */
+/* The reader must have got old or new content of the file. */
 static void check_read(const char *buf)
 {
 	unsigned long i, gen;
@@ -284,8 +284,9 @@ static void check_read(const char *buf)
 }
 
 /*
- * A reader whose buffer does not come; meanwhile the file's pages move to fresh
- * blocks, and another file gets the old ones. The reader must not see it.
+ * A reader waits for its buffer. Meanwhile the pages of the file move to fresh
+ * blocks, and another file gets the old ones. The reader must not see the
+ * content of that file.
  */
 static void test_stalled_read(void)
 {
@@ -297,7 +298,7 @@ static void test_stalled_read(void)
 	unsigned long len;
 
 	take_home();
-	/* Not the first: that may well become an inode. */
+	/* The first block is likely to become an inode. Take another one. */
 	block = physical(fd, 32, &len);
 	CHECK(len);
 	stall_begin(64);
@@ -314,8 +315,8 @@ static void test_stalled_read(void)
 }
 
 /*
- * The same with a read that takes its time on the device. $SLOW is a command
- * that makes the device slow to read.
+ * Do the same with a read that is slow on the device. $SLOW is a command that
+ * makes reads of the device slow.
  */
 static void test_slow_read(void)
 {
@@ -330,10 +331,12 @@ static void test_slow_read(void)
 	take_home();
 	block = physical(fd, 32, &len);
 	CHECK(len);
-	/* No other reads: everything is in memory, the cache included. */
+	/*
+	 * Nothing else needs a read: the file and the page cache are in memory.
+	 */
 	check_pages(store.map, 1, 0, LARGE, 1);
 	CHECK(slow && !system(slow));
-	/* A buffer like the one above, but it is there. */
+	/* Use a buffer of the same size, without a fault. */
 	stall.nr = 64;
 	stall.buf = map_pages(-1, 64);
 	memset(stall.buf, 0, 64 * PAGE);
@@ -389,7 +392,7 @@ static void *race_reader(void *arg)
 	return (void *)reads;
 }
 
-/* Has blocks come and go: those that the msyncs free get other content. */
+/* Allocate and free blocks, so that blocks freed by msync get other content. */
 static void *race_churn(void *arg)
 {
 	unsigned long rounds = 0;
@@ -404,7 +407,7 @@ static void *race_churn(void *arg)
 	return (void *)rounds;
 }
 
-/* Overwrites the second half in place. */
+/* Overwrite the second half of the file in place. */
 static void *race_writer(void *arg)
 {
 	unsigned long first = RACE_PAGES / 2, n = 16, i, at, gen = 1;
@@ -427,8 +430,9 @@ static void *race_writer(void *arg)
 }
 
 /*
- * @in_place: somebody overwrites half of the file with O_DIRECT; else all of it
- * is stored to, more than one record takes in copies, so that it moves.
+ * If @in_place, a thread overwrites half of the file with O_DIRECT. Otherwise
+ * msync stores to all of it. These are more pages than a record takes in
+ * copies, so they move to fresh blocks.
  */
 static void race(int in_place)
 {
@@ -486,6 +490,6 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-	setlinebuf(stdout);	/* what went wrong comes last */
+	setlinebuf(stdout);	/* the last line is the failure */
 	return run_tests(argc, argv, tests);
 }

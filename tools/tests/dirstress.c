@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dirstress - one large directory, from empty to empty
+ * dirstress - fill one large directory, and empty it again
  *
  * Usage: dirstress DIRECTORY [ENTRIES]
  *
  * Makes ENTRIES files (100,000 without an argument) in a new subdirectory of
- * DIRECTORY, looks all of them up, lists them while another thread removes
- * every second one, renames what is left, and removes it. Says what each 10,000
- * entries cost, so that a cost that grows with the directory shows, and fails
- * on that as on any wrong answer.
+ * DIRECTORY and looks all of them up. Lists them while another thread removes
+ * every second one. Renames the others and removes them. Prints the cost of
+ * each 10,000 entries. Fails if the cost grows with the directory, and on any
+ * wrong answer.
  *
- * Exit status: 0 when all was right, 1 when not, 2 when it could not run.
+ * Exit status: 0 if all was right, 1 if not, 2 if it could not run.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,14 +25,14 @@
 #include <unistd.h>
 
 #define BATCH		10000
-/* The last batch may take this much longer than the fastest. */
+/* The last batch may take this much longer than the fastest one. */
 #define GROWTH		6.0
 
 static int dirfd_;
 static unsigned int entries = 100000;
 static unsigned int failures;
 
-/* Says what is wrong, the first twenty times. */
+/* Print an error, but only the first twenty. */
 #define fail(...)							\
 	do {								\
 		if (__atomic_add_fetch(&failures, 1,			\
@@ -50,7 +50,9 @@ static double now_ms(void)
 	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
 }
 
-/* Names of different lengths; @kind tells old from renamed ones. */
+/*
+ * Make names of different lengths. @kind differs between old and renamed ones.
+ */
 static const char *name(char *buf, char kind, unsigned int i)
 {
 	sprintf(buf, "%c%06u%.*s", kind, i, (int)(i % 24),
@@ -58,7 +60,9 @@ static const char *name(char *buf, char kind, unsigned int i)
 	return buf;
 }
 
-/* Calls @each for @from, @from + @step, ... and reports the time per batch. */
+/*
+ * Call @each for @from, @from + @step, ... and report the time of each batch.
+ */
 static void run(const char *what, unsigned int from, unsigned int step,
 		void (*each)(unsigned int i))
 {
@@ -78,7 +82,7 @@ static void run(const char *what, unsigned int from, unsigned int step,
 		start = now_ms();
 	}
 	printf(" ms per %d\n", BATCH);
-	/* A few milliseconds are noise, whatever their ratio. */
+	/* A few milliseconds are noise, whatever the ratio is. */
 	if (n >= 4 * BATCH && last > best * GROWTH && last > 200)
 		fail("%s: %.0f ms per %d at the end, %.0f at best", what, last,
 		     BATCH, best);
@@ -124,7 +128,7 @@ static void unlink_one(unsigned int i)
 		fail("unlink %s: %s", buf, strerror(errno));
 }
 
-/* Removes the files with even numbers. */
+/* Remove the files with even numbers. */
 static void *remove_even(void *arg)
 {
 	unsigned int i;
@@ -137,8 +141,8 @@ static void *remove_even(void *arg)
 }
 
 /*
- * Lists the directory: those that stay must come once, the others not more
- * often. @kind: first letter of the names.
+ * List the directory. Entries that stay must be listed once, the others at most
+ * once. @kind is the first letter of the names.
  */
 static void read_all(const char *what, char kind, bool even_may_miss)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a program expects of a local filesystem: times, owners, counters, and
- * operations on all of it.
+ * Check a local filesystem as programs expect it: times, owners, counters, and
+ * operations on the whole filesystem.
  *
  * Usage: fsattr DIR [TEST]
  */
@@ -26,7 +26,7 @@ static int equal(struct timespec a, struct timespec b)
 	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/* The times that somebody sets, and the one that nobody can. */
+/* Set the times that a program can set. It cannot set the time of birth. */
 static void set_times(int fd)
 {
 	struct timespec t[2] = { { 1000000001, 123456789 }, { -5, 7 } };
@@ -46,7 +46,7 @@ static void set_times(int fd)
 	CHECK(later(st.st_atim, t[0]) && equal(st.st_mtim, t[1]));
 }
 
-/* Both have changed since @st, which gets what they are now. */
+/* Both times must have changed since @st. Update @st. */
 static void expect_modified(int fd, struct stat *st)
 {
 	struct stat was = *st;
@@ -55,7 +55,7 @@ static void expect_modified(int fd, struct stat *st)
 	CHECK(later(st->st_mtim, was.st_mtim) && later(st->st_ctim, was.st_ctim));
 }
 
-/* A write, a truncation and a store through a mapping. */
+/* Write, truncate, and store through a mapping. */
 static void times_of_changes(int fd)
 {
 	struct stat st = fstat_of(fd);
@@ -65,12 +65,12 @@ static void times_of_changes(int fd)
 	CHECK(pwrite(fd, "more", 4, 0) == 4);
 	expect_modified(fd, &st);
 
-	/* By path, the caller asks for the size alone. */
+	/* truncate(2) passes only the size to the filesystem. */
 	usleep(20000);
 	CHECK(!truncate("f", 2));
 	expect_modified(fd, &st);
 
-	/* The last page that a file can have. */
+	/* This is the last page that a file can have. */
 	CHECK(pwrite(fd, "end", 3, 0x7fffffffffffe000) == 3);
 	CHECK(!fsync(fd));
 	CHECK(fstat_of(fd).st_size == 0x7fffffffffffe003);
@@ -86,7 +86,10 @@ static void times_of_changes(int fd)
 	CHECK(!munmap(map, 4096));
 }
 
-/* relatime: the first read after a change counts, the next does not. */
+/*
+ * With relatime, the first read after a change updates the time, the next one
+ * does not.
+ */
 static void times_of_reads(int fd)
 {
 	struct stat st, st2;
@@ -105,7 +108,10 @@ static void times_of_reads(int fd)
 	CHECK(equal(st.st_atim, st2.st_atim));
 }
 
-/* What only has new attributes was not modified; a directory was, by a name. */
+/*
+ * A change of attributes leaves the modification time. A new or removed name
+ * changes the one of the directory.
+ */
 static void times_of_names(int fd)
 {
 	struct stat st = fstat_of(fd), st2;
@@ -136,7 +142,7 @@ static void test_times(void)
 	CHECK(!close(fd));
 }
 
-/* Runs @fn as user 1000; its result. */
+/* Run @fn as user 1000 and return its result. */
 static int as_user(int (*fn)(void))
 {
 	int status;
@@ -184,7 +190,7 @@ static void test_owners(void)
 	SAME(as_user(open_denied), 0);
 	CHECK(!chown("private", -1, -1));
 
-	/* Writing to a file takes its set-user-ID bit away, chown too. */
+	/* A write to a file clears its set-user-ID bit, and so does chown. */
 	put_file("suid", "s");
 	CHECK(!chown("suid", 1000, 1000) && !chmod("suid", 06755));
 	SAME(stat_of("suid").st_mode, S_IFREG | 06755);
@@ -229,12 +235,12 @@ static void test_statfs(void)
 	SAME(sf.f_namelen, 255);
 	CHECK(sf.f_bavail <= sf.f_bfree && sf.f_bfree < sf.f_blocks);
 
-	put_file("stays", "");		/* the directory has its block */
+	put_file("stays", "");		/* gives the directory its block */
 	before = free_blocks();
 	fd = make_file("big", NULL);
 	for (i = 0; i < 16; i++)
 		CHECK(write(fd, buf, sizeof(buf)) == sizeof(buf));
-	/* Promised blocks are not free. */
+	/* Reserved blocks are not free. */
 	CHECK(!statfs(".", &sf));
 	CHECK(sf.f_bfree <= before - 4096);
 	with = free_blocks();
@@ -246,7 +252,7 @@ static void test_statfs(void)
 	CHECK(!unlink("big"));
 	SAME(free_blocks(), before);
 
-	/* An unlinked file holds its blocks until it is closed. */
+	/* An unlinked file keeps its blocks until it is closed. */
 	fd = make_file("open", NULL);
 	CHECK(write(fd, buf, sizeof(buf)) == sizeof(buf));
 	CHECK(!unlink("open"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Images for tools/fsck-selftest.sh: fills a fresh filesystem without mounting
- * it, writes log records into it, and damages it in one named way.
+ * Make images for tools/fsck-selftest.sh: fill a fresh filesystem without
+ * mounting it, write log records into it, and damage it in one named way.
  *
  *	fsck-image fill IMAGE
  *	fsck-image break IMAGE DAMAGE
@@ -43,7 +43,10 @@ static u64 new_inode(u32 mode, u32 nlink, u64 size)
 	return ino;
 }
 
-/* Give @ino @nr blocks from index @index on; @flag: unwritten or 0. */
+/*
+ * Give @ino @nr blocks from page @index on. @flag marks them as unwritten or is
+ * 0.
+ */
 static void add_data(u64 ino, u64 index, u64 nr, u64 flag)
 {
 	struct msyncfs_disk_inode di;
@@ -96,7 +99,10 @@ static void new_symlink(u64 dir, const char *name, const char *target)
 	add_name(dir, name, ino, FT_SYMLINK);
 }
 
-/* One inode without links, and one with links whose blocks exceed its size. */
+/*
+ * Make one inode without links, and one with links and with blocks beyond its
+ * size.
+ */
 static void new_orphans(void)
 {
 	static struct msyncfs_disk_root rb;
@@ -150,7 +156,7 @@ static void fill(void)
 
 /* --- find --- */
 
-/* Inode number of a path without a leading slash. */
+/* Return the inode number of a path without a leading slash. */
 static u64 find(const char *path)
 {
 	u64 ino = root;
@@ -173,7 +179,7 @@ static u64 find(const char *path)
 	return ino;
 }
 
-/* The nth pointer of a block that is not zero. */
+/* Return the nth pointer of a block that is not zero. */
 static __le64 *nth_ptr(__le64 *ptr, unsigned int n)
 {
 	for (;; ptr++)
@@ -198,7 +204,7 @@ static void put(void)
 	inode_store(fs, &di);
 }
 
-/* The first node of a depth-1 map. */
+/* Return the first node of a map of depth 1. */
 static u64 get_node(const char *path)
 {
 	u64 b;
@@ -229,7 +235,7 @@ static struct msyncfs_disk_dirent *first_entry(void)
 	return (struct msyncfs_disk_dirent *)leaf.data;
 }
 
-/* Change bytes on disk, without a new checksum. */
+/* Change bytes on disk without updating the checksum. */
 static void poke(u64 blkno, unsigned int off, const char *text)
 {
 	if (device_write(&fs->dev, text, strlen(text), blkno * BLK + off))
@@ -238,7 +244,7 @@ static void poke(u64 blkno, unsigned int off, const char *text)
 
 /* --- log --- */
 
-/* Record @seq with one image: the inode of /file with other times. */
+/* Write record @seq with one image: the inode of /file with other times. */
 static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
 {
 	static union {
@@ -269,7 +275,7 @@ static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
 		fsck_die(fs, "cannot write");
 }
 
-/* Three records; the tail slot of mkfs says that the first is 1, at 0. */
+/* Write three records. The tail slot of mkfs names number 1 at position 0. */
 static void log_good(void)
 {
 	struct msyncfs_disk_slot slot;
@@ -515,7 +521,7 @@ static void lost_tree(void)
 	drop_name("", "a");
 }
 
-/* /a/b/c gets the name "up" for a, which loses its name in the root. */
+/* /a/b/c gets an entry "up" for a, and the root loses its entry for a. */
 static void ring(void)
 {
 	u64 a = find("a");
@@ -598,7 +604,7 @@ static void open_image(const char *path)
 		fprintf(stderr, "fsck-image: cannot open %s\n", path);
 		exit(1);
 	}
-	/* Of what the library says nothing is news. */
+	/* Messages of the library are not of interest here. */
 	if (!freopen("/dev/null", "w", stdout))
 		exit(1);
 	fsck_super(fs);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a program expects of a file's bytes, whichever way it reaches them:
+ * Check the bytes of files as programs expect them, through all ways of access:
  * read and write, direct I/O, mappings, holes, splicing.
  *
  * Usage: fsdata DIR [TEST]
@@ -53,7 +53,7 @@ static void fill(int fd, off_t at, size_t n, int c)
 	SAME(pwrite(fd, buf, n, at), n);
 }
 
-/* Bytes [at, at + n) all are @c. */
+/* Bytes [at, at + n) must all be @c. */
 static void expect(int fd, off_t at, size_t n, int c)
 {
 	static char buf[1 << 20];
@@ -69,7 +69,7 @@ static void expect(int fd, off_t at, size_t n, int c)
 		}
 }
 
-/* The cache is dropped: what is read next comes from the disk. */
+/* Drop the cache, so that the next read comes from the disk. */
 static void drop(int fd)
 {
 	CHECK(!fsync(fd));
@@ -91,7 +91,10 @@ static void test_truncate(void)
 	drop(fd);
 	expect(fd, PAGE + 100, 2 * PAGE - 100, 0);
 
-	/* Stored beyond the end through a mapping: never part of the file. */
+	/*
+	 * Bytes stored beyond the end through a mapping are not part of the
+	 * file.
+	 */
 	for (round = 0; round < 3; round++) {
 		CHECK(!ftruncate(fd, 0));
 		fill(fd, 0, 100, 'b');
@@ -109,7 +112,7 @@ static void test_truncate(void)
 		drop(fd);
 		expect(fd, 100, 2 * PAGE - 100, 0);
 	}
-	/* The same when a write beyond the end extends it. */
+	/* The same must hold when a write beyond the end extends the file. */
 	CHECK(!ftruncate(fd, 50));
 	map = map_file(fd, PAGE);
 	memset(map + 50, 'Y', 1000);
@@ -126,7 +129,9 @@ static void test_truncate(void)
 	SAME(stat_of("f").st_size, 7);
 }
 
-/* Private stores stay private, shared ones are seen everywhere. */
+/*
+ * Stores to a private mapping stay private. Others see stores to a shared one.
+ */
 static void private_stores(int fd, char *shared)
 {
 	char *private = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
@@ -146,7 +151,7 @@ static void private_stores(int fd, char *shared)
 	expect(fd, 10, 1, 'S');
 }
 
-/* Cuts the file off after a page: no page, no access. */
+/* Cut the file off after one page. Then the second page cannot be accessed. */
 static void beyond_end(int fd, char *shared)
 {
 	volatile char c;
@@ -166,7 +171,7 @@ static void beyond_end(int fd, char *shared)
 	(void)c;
 }
 
-/* A write from a mapping of the very page that it goes to. */
+/* Write to a page from a mapping of the same page. */
 static void write_own_mapping(void)
 {
 	int fd = open_new("self");
@@ -192,7 +197,7 @@ static void test_mmap(void)
 	shared = map_file(fd, 2 * PAGE);
 	private_stores(fd, shared);
 
-	/* Another process stores, this one sees it. */
+	/* This process sees a store of another process. */
 	pid = fork();
 	CHECK(pid >= 0);
 	if (!pid) {
@@ -204,7 +209,7 @@ static void test_mmap(void)
 
 	beyond_end(fd, shared);
 
-	/* msync of a mapping nobody may write through, and of a hole. */
+	/* Call msync on a read-only mapping, and on an unmapped range. */
 	ro = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
 	CHECK(ro != MAP_FAILED);
 	CHECK(!msync(ro, PAGE, MS_SYNC | MS_INVALIDATE));
@@ -259,7 +264,7 @@ static void test_seek(void)
 		SAME(lseek(fd, 50 * PAGE, SEEK_HOLE), 50 * PAGE);
 		FAILS(lseek(fd, 100 * PAGE, SEEK_HOLE), ENXIO);
 	}
-	/* Allocated but not written: a hole, until a page over it is stored. */
+	/* An allocated block is a hole until its page is written. */
 	CHECK(!fallocate(fd, 0, 40 * PAGE, 10 * PAGE));
 	fill(fd, 45 * PAGE, PAGE, 'c');
 	SAME(lseek(fd, 45 * PAGE, SEEK_DATA), 45 * PAGE);
@@ -269,7 +274,7 @@ static void test_seek(void)
 	CHECK(!close(fd));
 }
 
-/* Blocks ahead, within the size and beyond it; returns how many there are. */
+/* Preallocate blocks within the size and beyond it. Return their number. */
 static blkcnt_t allocate_ahead(int fd)
 {
 	blkcnt_t blocks;
@@ -288,13 +293,13 @@ static blkcnt_t allocate_ahead(int fd)
 	SAME(fstat_of(fd).st_size, 64 * PAGE);
 	CHECK(!fsync(fd));
 	CHECK(fstat_of(fd).st_blocks >= blocks + 16 * 8);
-	CHECK(!ftruncate(fd, 64 * PAGE));	/* gives it back */
+	CHECK(!ftruncate(fd, 64 * PAGE));	/* frees these blocks */
 	CHECK(!fsync(fd));
 	SAME(fstat_of(fd).st_blocks, blocks);
 	return blocks;
 }
 
-/* A hole in the middle of pages. */
+/* Punch a hole that begins and ends in the middle of pages. */
 static void punch_hole(int fd, blkcnt_t blocks)
 {
 	CHECK(!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -310,7 +315,7 @@ static void punch_hole(int fd, blkcnt_t blocks)
 	FAILS(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, PAGE), EOPNOTSUPP);
 }
 
-/* Zeros: over data, over a mapping's stores, beyond the end. */
+/* Zero written data, stores through a mapping, and a range beyond the end. */
 static void zero_range(int fd)
 {
 	char *map = map_file(fd, 64 * PAGE);
@@ -389,7 +394,7 @@ static void test_fiemap(void)
 	SAME(sum, 11 * PAGE);
 	SAME(fie.fe[0].fe_logical, 0);
 
-	/* What it names is where the bytes are. */
+	/* The bytes must be at the offset that FIEMAP reports. */
 	CHECK(!fstat(fd, &st));
 	snprintf(dev, sizeof(dev), "/tmp/fiemap-dev-%d", getpid());
 	if (!mknod(dev, S_IFBLK | 0600, st.st_dev)) {
@@ -446,7 +451,7 @@ static void test_append(void)
 	for (w = 0; w < WRITERS; w++)
 		SAME(count[w], LINES);
 
-	/* pwrite of an O_APPEND descriptor appends as well (Linux). */
+	/* On Linux, pwrite to an O_APPEND descriptor appends, too. */
 	fd = open("f", O_RDWR | O_APPEND);
 	CHECK(fd >= 0);
 	CHECK(pwrite(fd, "end", 3, 0) == 3);
@@ -456,7 +461,7 @@ static void test_append(void)
 
 static char buf[64 * PAGE] __attribute__((aligned(PAGE)));
 
-/* Over nothing, and over a hole. */
+/* Write beyond the end and into a hole. */
 static void direct_new(int fd, int dfd)
 {
 	memset(buf, 'd', sizeof(buf));
@@ -474,7 +479,7 @@ static void direct_new(int fd, int dfd)
 	FAILS(pread(dfd, buf, PAGE, 7), EINVAL);
 }
 
-/* Over dirty pages, over pages just committed, over unwritten blocks. */
+/* Write over dirty pages, committed pages and unwritten blocks. */
 static void direct_over(int fd, int dfd)
 {
 	fill(fd, 0, 16 * PAGE, 'c');

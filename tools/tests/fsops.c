@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a program expects of a local filesystem's names: files, directories, links
- * and nodes. Attributes and times are in fsattr.c, a file's bytes in fsdata.c.
+ * Check names as programs expect them of a local filesystem: files,
+ * directories, links and nodes. fsattr.c tests attributes and times, fsdata.c
+ * the bytes.
  *
  * Usage: fsops DIR [TEST]
  */
@@ -73,7 +74,7 @@ static void test_dirs(void)
 	FAILS(rmdir("f"), ENOTDIR);
 	FAILS(link("d", "d2"), EPERM);
 
-	/* A directory that moves gets a new parent. */
+	/* A directory that is moved gets a new parent. */
 	CHECK(!mkdir("g", 0755));
 	CHECK(!rename("d/e", "g/e"));
 	SAME(stat_of("d").st_nlink, 2);
@@ -93,7 +94,7 @@ static int ren(const char *from, const char *to, unsigned int flags)
 	return renameat2(AT_FDCWD, from, AT_FDCWD, to, flags);
 }
 
-/* Files: to a new name, over another one, in exchange for it. */
+/* Rename files to a new name, over another file, and in exchange for one. */
 static void rename_files(void)
 {
 	ino_t a, b;
@@ -111,7 +112,7 @@ static void rename_files(void)
 	FAILS(ren("c", "no", RENAME_EXCHANGE), ENOENT);
 	FAILS(ren("c", "b", RENAME_EXCHANGE | RENAME_NOREPLACE), EINVAL);
 
-	/* Replacing an open file leaves that file to its holders. */
+	/* A file that is replaced while it is open stays usable. */
 	fd = open("b", O_RDONLY);
 	CHECK(fd >= 0);
 	CHECK(!rename("c", "b"));
@@ -126,14 +127,14 @@ static void rename_files(void)
 	SAME(stat_of("a").st_ino, b);
 	SAME(stat_of("b").st_ino, a);
 
-	/* Two names of one file: nothing happens. */
+	/* Renaming between two names of one file does nothing. */
 	CHECK(!link("a", "a2"));
 	CHECK(!rename("a", "a2"));
 	CHECK(!access("a", F_OK) && !access("a2", F_OK));
 	SAME(stat_of("a").st_nlink, 2);
 }
 
-/* Directories, which have a parent and entries; there is a file "a". */
+/* Rename directories, which have a parent and entries. There is a file "a". */
 static void rename_dirs(void)
 {
 	ino_t moved;
@@ -145,7 +146,7 @@ static void rename_dirs(void)
 	FAILS(rename("d1", "a"), ENOTDIR);
 	FAILS(rename("d2", "d1"), ENOTEMPTY);
 
-	/* A directory and a file change places between two parents. */
+	/* Exchange a directory and a file of two parents. */
 	CHECK(!ren("d1/sub", "d2/file", RENAME_EXCHANGE));
 	CHECK(has_text("d1/sub", "F"));
 	CHECK(S_ISDIR(stat_of("d2/file").st_mode));
@@ -158,7 +159,7 @@ static void rename_dirs(void)
 	SAME(stat_of("d2/file").st_ino, moved);
 	SAME(stat_of("d2/file/..").st_ino, stat_of("d2").st_ino);
 	SAME(stat_of("d1/dir/..").st_ino, stat_of("d1").st_ino);
-	/* Over an empty directory. */
+	/* Rename over an empty directory. */
 	CHECK(!mkdir("e", 0755));
 	CHECK(!rename("d2/file", "e"));
 	SAME(stat_of("e").st_ino, moved);
@@ -225,7 +226,7 @@ static void test_symlinks(void)
 	memset(target, 'z', 3600);
 	target[3600] = 0;
 	FAILS(symlink(target, "longer"), ENAMETOOLONG);
-	/* A long one that leads somewhere: ./././file */
+	/* This long path leads to the file: ./././file */
 	for (n = 0; n < 1000; n++)
 		memcpy(target + 2 * n, "./", 2);
 	strcpy(target + 2 * n, "file");
@@ -293,7 +294,7 @@ static void test_tmpfile(void)
 	FAILS(linkat(AT_FDCWD, name, AT_FDCWD, "never", AT_SYMLINK_FOLLOW), ENOENT);
 	CHECK(!close(fd));
 
-	/* Linked and unlinked again while open. */
+	/* Link and unlink the file while it is open. */
 	fd = open(".", O_TMPFILE | O_RDWR, 0600);
 	CHECK(fd >= 0);
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
@@ -355,7 +356,7 @@ static void test_readdir(void)
 	stop = 1;
 	CHECK(!pthread_join(thread, NULL));
 
-	/* seekdir() leads back to the same entry. */
+	/* seekdir() returns to the same entry. */
 	d = opendir("churn");
 	CHECK(d);
 	for (i = 0; i < 300; i++)
@@ -376,7 +377,7 @@ static void test_readdir(void)
 	CHECK(!closedir(d));
 }
 
-/* 100,000 names of a few files; the last ones must not cost more. */
+/* Make 100,000 names of a few files. The last ones must not cost more. */
 static void test_large_dir(void)
 {
 	const unsigned int n = 100000, part = n / 5;
@@ -408,7 +409,10 @@ static void test_large_dir(void)
 	SAME(stat_of("base0").st_nlink, n / 4 + 1);
 	printf("100000 entries: the first fifth %.1f s, the last %.1f s\n",
 	       first, last);
-	/* Quadratic cost would make it nine times; the machine may be busy. */
+	/*
+	 * A quadratic cost would make it nine times as long. Allow for a busy
+	 * machine.
+	 */
 	CHECK(last < 6 * first + 2);
 
 	d = opendir("d");

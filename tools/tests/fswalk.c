@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A long random walk over all ways to change and to look at one file. A plain
- * buffer, the model, gets the same changes, and each look must find what it has.
+ * Change and read one file in a long random sequence, in all possible ways. A
+ * buffer, the model, gets the same changes, and each read is compared with it.
  *
  * Usage: fswalk DIR [TEST]
  */
@@ -17,10 +17,10 @@
 static unsigned char model[MODEL];
 static char step_text[128];
 
-/* The walk, and the range that its current step is about. */
+/* The state of the walk, and the range of its current step. */
 static struct walk {
 	int fd;
-	int dfd;		/* with O_DIRECT, negative: there is none */
+	int dfd;		/* with O_DIRECT; negative if there is none */
 	unsigned char *map;
 	off_t size;
 	off_t at, end;
@@ -41,14 +41,14 @@ static void compare(const unsigned char *have, off_t at, size_t n, const char *h
 	exit(1);
 }
 
-/* The cache is dropped: what is read next comes from the disk. */
+/* Drop the cache, so that the next read comes from the disk. */
 static void drop(void)
 {
 	CHECK(!fsync(w.fd));
 	CHECK(!posix_fadvise(w.fd, 0, 0, POSIX_FADV_DONTNEED));
 }
 
-/* The file reaches to the end of the range at least. */
+/* The file now reaches at least to the end of the range. */
 static void extended(void)
 {
 	if (w.end > w.size)
@@ -152,7 +152,7 @@ static void step_msync(void)
 	CHECK(!msync(w.map + (w.at & ~(PAGE - 1L)), w.n, MS_SYNC));
 }
 
-/* To another place of the same file that does not overlap. */
+/* Copy to another place of the same file that does not overlap. */
 static void step_copy(void)
 {
 	off_t at = w.at, to = (at + MODEL / 2) % MODEL;
@@ -172,7 +172,7 @@ static void step_sync(void)
 	CHECK(!(below(2) ? fsync(w.fd) : fdatasync(w.fd)));
 }
 
-/* What stands here several times is done more often. */
+/* Steps that are listed several times are taken more often. */
 static void (* const steps[])(void) = {
 	step_write, step_write_direct, step_read, step_read_direct,
 	step_store, step_store, step_store, step_load, step_truncate,
@@ -180,7 +180,7 @@ static void (* const steps[])(void) = {
 	step_sync,
 };
 
-/* Chooses a range: whole pages if @pages. */
+/* Choose a range. If @pages is set, it consists of whole pages. */
 static void choose_range(bool pages)
 {
 	w.at = below(MODEL);

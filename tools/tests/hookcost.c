@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What one msync costs on a file of another filesystem, in nanoseconds of a
- * clock that counts instructions: for a comparison with and without the hook.
+ * Measure the cost of one msync on a file of another filesystem, in nanoseconds
+ * of a clock that counts instructions, to compare it with and without the hook.
  *
  * Usage: hookcost DIR
  *
- * Prints lines "ROW NS RESULT": the median of many calls, and what all of them
- * returned.
+ * Prints lines "ROW NS RESULT": the median of many calls, and the result that
+ * all of them returned.
  */
 #include "check.h"
 
@@ -16,11 +16,11 @@
 #define PAGES 512
 #define CALLS 101
 
-/* Each row: what is stored to, then the call that counts. */
+/* A row has the stores before each call, and the call that is measured. */
 static const struct row {
 	const char *name;
 	unsigned int dirty;	/* scattered pages, stored to before each call */
-	size_t start, len;	/* pages; a hole lies behind the mapping */
+	size_t start, len;	/* pages; there is a hole behind the mapping */
 	int flags;
 } rows[] = {
 	{ "sync-1",		1, 0, PAGES, MS_SYNC },

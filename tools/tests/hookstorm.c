@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Threads call msync without a pause, while somebody else loads and unloads the
- * module that takes the system call over. No call may fail or be held up.
+ * Threads call msync without a pause while somebody else loads and unloads the
+ * module that replaces the system call. No call may fail or be held up.
  *
  * Usage: hookstorm STOP DIR...
  *
- * Four threads for each DIR, with a file each, until the file STOP exists. What
- * the calls are is the same for all: MS_SYNC of two pages, MS_ASYNC,
- * MS_INVALIDATE, and two that are wrong.
+ * Runs four threads for each DIR, each with its own file, until the file STOP
+ * exists. All threads make the same calls: MS_SYNC of two pages, MS_ASYNC,
+ * MS_INVALIDATE, and two calls with errors.
  */
 #include "check.h"
 
@@ -37,7 +37,7 @@ static long now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* One call, which must return @want: 0 or an errno. */
+/* Make one call. It must return @want, 0 or an errno. */
 static void call(struct worker *w, void *addr, size_t len, int flags, int want)
 {
 	long ms = now_ms();

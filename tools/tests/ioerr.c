@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * I/O errors through a mapping, on the stock kernel: part of the device, or all of
- * it, fails to read or to write, for a while and for good. What was acknowledged
- * stays, a failed msync says so and its pages are still dirty, and what cannot be
- * read is an error, not something older.
+ * I/O errors through a mapping, on the stock kernel. Part of the device, or all
+ * of it, fails to read or to write, for a while or for good. Acknowledged data
+ * must stay. A failed msync must say so, and its pages must stay dirty. A read
+ * of unreadable data must fail instead of returning old data.
  *
- * Usage: ioerr MNT DOOR TEST, see msync.h. A line "kernel log: TEXT" is for
- * scripts/guest/ioerr.sh to look for.
+ * Usage: ioerr MNT DOOR TEST, see msync.h. scripts/guest/ioerr.sh looks for the
+ * text of a line "kernel log: TEXT" in the kernel log.
  */
 #include "msync.h"
 #include "msyncfs_format.h"
@@ -15,8 +15,8 @@
 #include <stdarg.h>
 
 #define NR	16UL
-#define LARGE	1200UL		/* pages: more than a record takes */
-#define FAR	1000UL		/* a page that is found through a node of the map */
+#define LARGE	1200UL		/* pages; one record takes fewer */
+#define FAR	1000UL		/* a page below a node of the map */
 
 /* ---- the device --------------------------------------------------------- */
 
@@ -65,8 +65,8 @@ static void dm_add(struct dm_tables *t, size_t *at, uint64_t first, uint64_t end
 }
 
 /*
- * Blocks from @first on fail: @how is "error", for all, or a feature of flakey. A
- * flush does not fail with "error".
+ * Blocks from @first on fail. @how is "error" for all I/O, or a feature of
+ * flakey. With "error" a flush does not fail.
  */
 static void dm_fail(uint64_t first, uint64_t nr, const char *how)
 {
@@ -120,7 +120,7 @@ static unsigned long long block_of(int fd, unsigned long index)
 	return physical(fd, index) / PAGE;
 }
 
-/* An unmount and a mount, on whatever the device is: caches are empty. */
+/* Unmount, then mount whatever the device is now. This empties the caches. */
 static void leave(void)
 {
 	CHECK(!chdir("/"));
@@ -136,7 +136,7 @@ static void enter(void)
 	CHECK(!chdir(run.dir));
 }
 
-/* Does a load from here end in SIGBUS? */
+/* Check if a load from here ends in SIGBUS. */
 static bool faults(const char *at)
 {
 	bool hit = true;
@@ -150,7 +150,10 @@ static bool faults(const char *at)
 	return hit;
 }
 
-/* A file with @nr pages of generation 2, home; opened again as *@other. */
+/*
+ * Make a file with @nr pages of generation 2, written home. *@other is a second
+ * descriptor.
+ */
 static char *begin(const char *name, unsigned long nr, int *fd, int *other)
 {
 	char *map;
@@ -164,7 +167,10 @@ static char *begin(const char *name, unsigned long nr, int *fd, int *other)
 	return map;
 }
 
-/* The device works again: what failed succeeds, and others are told once. */
+/*
+ * The device works again. The failed calls succeed, and other descriptors get
+ * the error once.
+ */
 static void healed(const char *name, char *map, unsigned long nr, int fd,
 		   int other, uint64_t gen)
 {
@@ -184,7 +190,9 @@ static void healed(const char *name, char *map, unsigned long nr, int fd,
 	expect_file(name, 0, nr, gen);
 }
 
-/* The device did not work for good: what was acknowledged, after a mount. */
+/*
+ * The device failed for good. After a mount, acknowledged data must be there.
+ */
 static void given_up(const char *name, char *map, unsigned long nr, int fd,
 		     int other)
 {
@@ -195,7 +203,7 @@ static void given_up(const char *name, char *map, unsigned long nr, int fd,
 	expect(map, nr, 3, "given up");
 	kernel_log("read-only from now on");
 	dm_healthy();
-	/* Only an unmount ends that. */
+	/* Calls fail until the filesystem is unmounted. */
 	FAILS(call(map, nr * PAGE, MS_SYNC), EIO);
 	FAILS(fsync(other), EIO);
 	FAILS(pwrite(fd, &byte, 1, 0), EROFS);
@@ -241,7 +249,9 @@ static void test_log_good(void)
 	given_up("f", map, NR, fd, other);
 }
 
-/* Nothing can be written, flushes neither; it is unmounted like that. */
+/*
+ * Neither writes nor flushes work. The filesystem is unmounted in this state.
+ */
 static void test_all_good(void)
 {
 	int fd, other;
@@ -286,13 +296,15 @@ static void checkpoint_fails(void)
 	CHECK(!close(fd));
 }
 
-/* The log works, but what is in it cannot go home: calls go on to succeed. */
+/*
+ * The log works, but its content cannot be written home. Calls still succeed.
+ */
 static void checkpoint(uint64_t first, uint64_t nr, int fd, int other, char *map)
 {
 	set_attr("checkpoint_pause", "1");
 	store(map, NR, 3);
 	CHECK(!call(map, NR * PAGE, MS_SYNC));
-	/* A flush works, so this is not the end. */
+	/* Flushes work, so the filesystem goes on. */
 	dm_fail(first, nr, "error");
 	checkpoint_fails();
 	store(map, NR, 4);
@@ -301,7 +313,10 @@ static void checkpoint(uint64_t first, uint64_t nr, int fd, int other, char *map
 	CHECK(!fsync(fd) && !fsync(other));
 	unmap(map, NR);
 	CHECK(!close(fd) && !close(other));
-	/* The log has it, whether it is unmounted or shut down. */
+	/*
+	 * The log has the data, whether the filesystem is unmounted or shut
+	 * down.
+	 */
 	leave();
 	dm_healthy();
 	enter();
@@ -331,7 +346,7 @@ static void test_tail(void)
 
 /* ---- reads -------------------------------------------------------------- */
 
-/* What cannot be read is an error to who wants it, and nobody else. */
+/* A read of unreadable data fails. Nobody else gets an error. */
 static void unreadable(int fd, unsigned long index)
 {
 	char *map = map_file(fd, index + NR), byte;
@@ -339,7 +354,7 @@ static void unreadable(int fd, unsigned long index)
 	FAILS(pread(fd, &byte, 1, index * PAGE), EIO);
 	CHECK(faults(map + index * PAGE));
 	CHECK(faults(map + (index + NR - 1) * PAGE));
-	/* A store to a part of the page needs the rest of it. */
+	/* A write to a part of the page must read the rest of it. */
 	FAILS(pwrite(fd, "x", 1, index * PAGE + 1), EIO);
 	CHECK(!call(map, (index + NR) * PAGE, MS_SYNC));
 	dm_healthy();
@@ -360,7 +375,7 @@ static int make_unreadable(unsigned long index)
 
 	CHECK(!ftruncate(fd, (index + NR) * PAGE));
 	map = map_file(fd, index + NR);
-	/* Two generations, one over the other. */
+	/* Store two generations, one over the other. */
 	store(map + index * PAGE, NR, 2);
 	CHECK(!call(map, (index + NR) * PAGE, MS_SYNC));
 	settle();
@@ -404,7 +419,7 @@ static void mount_fails(int want)
 	FAILS(mount("/dev/mapper/msync", run.mnt, "msyncfs", 0, NULL), want);
 }
 
-/* Whatever fails at a mount, the log stays for the next one. */
+/* The log must stay for the next mount, whatever fails at this one. */
 static void test_mount(void)
 {
 	__u32 down = MSYNCFS_SHUTDOWN_NOLOGFLUSH;
@@ -452,14 +467,17 @@ struct progress {
 	bool stop;
 };
 
-/* The second failure in a row was the last: nothing can be stored any more. */
+/*
+ * The second failure in a row stopped the filesystem. No store succeeds any
+ * more.
+ */
 static void end_of_storm(int sig)
 {
 	(void)sig;
 	_exit(0);
 }
 
-/* Stores generation after generation, as long as it is let. */
+/* Store generation after generation until the parent stops it. */
 static void storm(const char *name, volatile struct progress *p)
 {
 	int fd = open_file(name, 0);
@@ -476,16 +494,16 @@ static void storm(const char *name, volatile struct progress *p)
 		}
 		CHECK(errno == EIO);
 		p->errors++;
-		/* A second failure in a row would be the last one. */
+		/* A second failure in a row would stop the filesystem. */
 		usleep(100000);
 	}
-	/* Unless that has happened, all is well in the end. */
+	/* The last call succeeds unless the filesystem has stopped. */
 	if (!call(map, NR * PAGE, MS_SYNC))
 		p->acked = p->stored;
 	exit(0);
 }
 
-/* The log fails for moments, while generations are stored without a pause. */
+/* The log fails for moments while a process stores without a pause. */
 static void test_storm(void)
 {
 	volatile struct progress *p;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What msync returns, what is durable when it does, and what the times of the
- * file are then. What else can be mapped, MS_INVALIDATE, MS_ASYNC, errors and
- * races are in files of their own.
+ * Tests of msync: its return value, durable data after the call, and the times
+ * of the file. The other programs test other mappings, MS_INVALIDATE, MS_ASYNC,
+ * errors and races.
  *
  * Usage: msync MNT DOOR TEST, see msync.h
  */
@@ -44,7 +44,7 @@ static void test_einval(void)
 	expect_file("f", 0, 4, 1);
 }
 
-/* Nothing is done, whatever is there. */
+/* A call of length 0 does nothing, whatever is mapped. */
 static void test_empty(void)
 {
 	int fd = new_file("f", 4);
@@ -67,8 +67,8 @@ static void test_empty(void)
 }
 
 /*
- * Pages 0 and 3 of the range are mapped, and so is 6, behind its end. With
- * @first_hole the range begins in a hole, and ends in one.
+ * Pages 0 and 3 of the range are mapped, and page 6 behind its end. With
+ * @first_hole the range begins and ends in a hole.
  */
 static void hole(const char *name, int flags, bool first_hole)
 {
@@ -86,7 +86,10 @@ static void hole(const char *name, int flags, bool first_hole)
 		expect_resident(area + 4 * PAGE, 1, 0, "behind the hole");
 		expect_resident(area + 7 * PAGE, 1, 1, "behind the range");
 	}
-	/* Mapped and with nothing to write before the hole, nothing behind. */
+	/*
+	 * The range has a mapped page without stores before the hole, and none
+	 * behind it.
+	 */
 	FAILS(call(area + 7 * PAGE, 2 * PAGE, flags), ENOMEM);
 	for (i = 0; i < 3; i++)
 		unmap(area + (1 + 3 * i) * PAGE, 1);
@@ -99,12 +102,15 @@ static void test_hole(void)
 	unsigned int i;
 
 	unmap(nowhere, 4);
-	/* (With msync=bsd, too: which flags are good is for a mount to say.) */
+	/*
+	 * (This holds with msync=bsd, too: the mount decides which flags are
+	 * valid.)
+	 */
 	for (i = 0; i < NR_GOOD; i++) {
 		FAILS(call(nowhere, PAGE, good_flags[i]), ENOMEM);
 		FAILS(call(nowhere, 4 * PAGE, good_flags[i]), ENOMEM);
 	}
-	/* Mapped, but not to be touched: there all the same. */
+	/* A PROT_NONE mapping counts as mapped. */
 	nowhere = reserve(4);
 	for (i = 0; i < NR_GOOD; i++)
 		CHECK(!call(nowhere, 4 * PAGE, good_flags[i]));
@@ -124,7 +130,10 @@ static void test_hole(void)
 	}
 }
 
-/* A range that wraps syncs nothing, one that leaves the address space does. */
+/*
+ * A range that wraps syncs nothing. A range that leaves the address space syncs
+ * its mapped pages.
+ */
 static void test_wrap(void)
 {
 	unsigned long top = 1UL << 47, addr;
@@ -137,7 +146,7 @@ static void test_wrap(void)
 	addr = (unsigned long)map;
 	for (i = 0; i < NR_GOOD; i++) {
 		if (door.compat) {
-			/* The last that 32 bits can say. */
+			/* This is the last page that 32 bits can address. */
 			FAILS(call((void *)0xfffff000, PAGE, good_flags[i]),
 			      ENOMEM);
 			continue;
@@ -145,7 +154,10 @@ static void test_wrap(void)
 		FAILS(call(map, -addr, good_flags[i]), ENOMEM);
 		FAILS(call(map, -addr + PAGE, good_flags[i]), ENOMEM);
 		FAILS(call(map, -PAGE, good_flags[i]), ENOMEM);
-		/* Rounded up this is 0, which a kernel may well take it for. */
+		/*
+		 * Rounded up, the length is 0. A kernel may treat it as length
+		 * 0.
+		 */
 		if (door.full) {
 			FAILS(call(map, -1UL, good_flags[i]), ENOMEM);
 			FAILS(call(map, -PAGE + 1, good_flags[i]), ENOMEM);
@@ -174,14 +186,16 @@ static void test_wrap(void)
 
 #define SPAN	20UL		/* pages of each of two files in one range */
 
-/* Two files side by side, with all that splits mappings and is none. */
+/*
+ * Map two files side by side. Protection, locks and advice split the mappings.
+ */
 static char *map_both(int fd, int gd)
 {
 	char *area = reserve(2 * SPAN + 1);
 
 	map_file_at(area, fd, 0, SPAN);
 	map_file_at(area + SPAN * PAGE, gd, 0, SPAN);
-	/* A page of the first file that is in the range once more. */
+	/* This page of the first file is in the range twice. */
 	map_file_at(area + 2 * SPAN * PAGE, fd, 1, 1);
 	store(area, 2 * SPAN, 2);
 	put_page_gen(area + 2 * SPAN * PAGE, 3);
@@ -208,7 +222,9 @@ static void test_sync(void)
 	CHECK(!call(area, (2 * SPAN + 1) * PAGE, MS_SYNC));
 	unmap(area, 2 * SPAN + 1);
 
-	/* Only the range, rounded up to whole pages; blocks that are new. */
+	/*
+	 * Sync only the range, rounded up to whole pages. The blocks are new.
+	 */
 	hd = open_file("h", O_CREAT | O_EXCL);
 	CHECK(!ftruncate(hd, 8 * PAGE));
 	CHECK(!fsync(hd));
@@ -224,7 +240,7 @@ static void test_sync(void)
 	expect_file("h", 5, 3, 0);
 }
 
-/* One call, one record, one flush. */
+/* One call makes one record and one flush. */
 static void test_record(void)
 {
 	int fd = new_file("f", SPAN), gd = new_file("g", SPAN);
@@ -263,9 +279,12 @@ static void test_record(void)
 }
 
 #define FILES	20UL
-#define TURNED	100UL		/* pages of one more, the last one first */
+#define TURNED	100UL		/* pages of one more file, in reverse order */
 
-/* So many pieces of so many files that the kernel has to make room for them. */
+/*
+ * Map so many pieces of so many files that the kernel must allocate more room
+ * for them.
+ */
 static void map_pieces(char *area)
 {
 	char name[16];
@@ -318,7 +337,7 @@ static void test_many(void)
 	expect_file("turned", 0, TURNED, door.full ? 3 : 2);
 }
 
-/* The end of the file within the range, and not at that of a page. */
+/* The range has the end of the file in it, in the middle of a page. */
 static void test_eof(void)
 {
 	int fd = new_file("f", 2), i;
@@ -341,7 +360,9 @@ static void test_eof(void)
 		signal(SIGBUS, SIG_DFL);
 	}
 	if (door.full) {
-		/* Read again, it ends in zeros: that is what was written. */
+		/*
+		 * After a new read the page ends in zeros, as it was written.
+		 */
 		CHECK(!call(map, 4 * PAGE, MS_INVALIDATE));
 		for (j = 1032; j < PAGE; j++)
 			CHECK(!map[PAGE + j]);
@@ -362,8 +383,8 @@ static void test_eof(void)
 }
 
 /*
- * Dirty through one mapping, synced through another that is shared and of a file
- * open for reading only; one not to be written; and one that is private.
+ * Pages are dirty through one mapping. Sync them through another one: read-only
+ * and shared, of a file opened read-only, or private.
  */
 static void test_readonly(void)
 {
@@ -385,7 +406,10 @@ static void test_readonly(void)
 		CHECK(!close(fd) && !close(ro));
 	}
 	crash();
-	/* Linux by itself takes a mapping for shared that could be written. */
+	/*
+	 * Without the hook, Linux takes only a mapping that can be made
+	 * writable for shared.
+	 */
 	expect_file("ro", 0, 4, door.full ? 2 : 1);
 	expect_file("prot", 0, 4, 2);
 	expect_file("private", 0, 4, 1);
@@ -393,7 +417,10 @@ static void test_readonly(void)
 
 /* ---- 0 and MS_ASYNC ----------------------------------------------------- */
 
-/* That it gets durable is for msync_async to show; here that it does nothing. */
+/*
+ * These calls return without an error and write nothing here. msync_async tests
+ * that the data becomes durable.
+ */
 static void test_nothing(void)
 {
 	static const int flags[] = { 0, MS_ASYNC, MS_INVALIDATE,
@@ -421,7 +448,7 @@ static bool before(struct timespec a, struct timespec b)
 	       (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
 }
 
-/* A moment later than that of any update so far. */
+/* Return a time later than that of any update so far. */
 static struct timespec later(void)
 {
 	struct timespec t;
@@ -460,7 +487,7 @@ static void expect_times(int fd, struct stat was, const char *what)
 	exit(1);
 }
 
-/* Stored to a page that is dirty and writable already: no fault tells. */
+/* Store to a page that is dirty and writable. The store does not fault. */
 static void times_of_store(int fd, char *map, int flags, const char *what)
 {
 	struct timespec since;
@@ -474,14 +501,14 @@ static void times_of_store(int fd, char *map, int flags, const char *what)
 	CHECK(!call(map, 4 * PAGE, MS_SYNC));
 	st = fstat_of(fd);
 	later();
-	/* Nothing is dirty: nothing to mark. */
+	/* Nothing is dirty, so no time changes. */
 	CHECK(!call(map, 4 * PAGE, flags));
 	CHECK(!call(map, 4 * PAGE, MS_SYNC));
 	CHECK(!fsync(fd));
 	expect_times(fd, st, "msync with nothing dirty");
 }
 
-/* A single store is marked once, by the fault or by msync: not again later. */
+/* A fault or msync marks a single store once. No later call marks it again. */
 static void times_of_one(int fd, char *map)
 {
 	struct timespec since;
@@ -563,7 +590,7 @@ static void test_ioctl(void)
 	td = memfd_create("tmpfs", 0);
 	FAILS(call_ioctl(td, &m), ENOTTY);
 
-	/* What the system call cannot say. */
+	/* The system call cannot pass these values. */
 	m.addr = 1UL << 47;
 	FAILS(call_ioctl(fd, &m), ENOMEM);
 	m.addr = -PAGE;
@@ -577,7 +604,9 @@ static void test_ioctl(void)
 	m.len = 0;
 	CHECK(!call_ioctl(fd, &m));
 
-	/* Through another file, a directory, and one for reading only. */
+	/*
+	 * Call through another file, a directory, and a file opened read-only.
+	 */
 	m.len = PAGE;
 	for (i = 0; i < 3; i++) {
 		m.addr = (unsigned long)map + i * PAGE;
@@ -614,7 +643,10 @@ static void test_shutdown(void)
 
 /* ---- with msync=bsd ----------------------------------------------------- */
 
-/* Length 0 is the whole mapping that contains the address, and no other. */
+/*
+ * Length 0 means the whole mapping that contains the address, and no other
+ * mapping.
+ */
 static void test_bsd_empty(void)
 {
 	static const int flags[] = { MS_SYNC, 0, MS_INVALIDATE,
@@ -628,7 +660,10 @@ static void test_bsd_empty(void)
 	for (i = 0; i < 4; i++) {
 		snprintf(name, sizeof(name), "f%d", i);
 		fd = new_file(name, 16);
-		/* Not in the file's order: these do not become one. */
+		/*
+		 * The pages are not in order, so the kernel does not merge the
+		 * mappings.
+		 */
 		map_file_at(area, fd, 8, 8);
 		map_file_at(area + 8 * PAGE, fd, 0, 8);
 		store(area, 16, 2);
@@ -639,7 +674,7 @@ static void test_bsd_empty(void)
 				0xffff, "after length 0");
 		CHECK(!close(fd));
 	}
-	/* What is not mapped belongs to no mount, and so does not this: */
+	/* An unmapped address belongs to no mount. So do these values: */
 	for (i = 0; i < 4; i++) {
 		CHECK(!call(nowhere, 0, flags[i]));
 		FAILS(call(area + 3, 0, flags[i]), EINVAL);
@@ -682,7 +717,7 @@ static void test_bsd_einval(void)
 	FAILS(call(map, 4 * PAGE, MS_ASYNC | MS_SYNC), EINVAL);
 	FAILS(call(map + 1, 4 * PAGE, 0), EINVAL);
 	expect_resident(map, 4, 0xf, "after EINVAL");
-	/* The memory of others is none of the mount's business. */
+	/* The mount option does not apply to other memory. */
 	anon = map_at(NULL, -1, 0, 1, PROT_READ, MAP_PRIVATE);
 	CHECK(!call(anon, PAGE, MS_ASYNC));
 	CHECK(!call(anon, PAGE, MS_ASYNC | MS_INVALIDATE));

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of msync share: the doors through which a call gets to the
+ * Helpers for the tests of msync: the doors through which a call reaches the
  * filesystem, files whose pages tell their generation, and a crash.
  *
  * Usage of each program: PROGRAM MNT DOOR TEST. Doors:
  *
- *	stock		msync(2), and no hook
- *	unhooked	the same, after there was one
- *	hook		msync(2), with msyncfs_hook
+ *	stock		msync(2) without the hook
+ *	unhooked	the same, after the hook was removed
+ *	hook		msync(2) with msyncfs_hook
  *	ioctl		MSYNCFS_IOC_MSYNC
  *	stock32, hook32, ioctl32	the same as 32-bit system calls
  *
- * In the environment, see scripts/guest/msync-doors:
+ * The environment, see scripts/guest/msync-doors:
  *
- *	OPTIONS		of the mount on MNT
- *	DM		name of the device-mapper device that is mounted
- *	DISK, SECTORS	what that maps, one to one, and how much
- *	DISK2		the disk of all else
- *	SLOW_DM		not empty: the kernel has dm-delay
+ *	OPTIONS		mount options of MNT
+ *	DM		name of the mounted device-mapper device
+ *	DISK, SECTORS	the disk below it, and its size
+ *	DISK2		another disk, for everything else
+ *	SLOW_DM		not empty if the kernel has dm-delay
  *	PIN		name of another device-mapper device
  *	OTHERS		directories of other filesystems and mounts
  *
- * The periodic writeback is off: what becomes durable was asked for.
+ * The periodic writeback is off, so only the calls of a test make data durable.
  */
 #ifndef MSYNCFS_TESTS_MSYNC_H
 #define MSYNCFS_TESTS_MSYNC_H
@@ -44,14 +44,14 @@
 
 #define PAGE	4096UL
 #define RW	(PROT_READ | PROT_WRITE)
-#define LIMIT	100		/* seconds; a test that takes longer hangs */
+#define LIMIT	100		/* seconds; a longer test hangs */
 
 enum how { SYSCALL, IOCTL };
 
 static struct {
 	const char *name;
 	enum how how;
-	bool full;		/* all flags mean what they say */
+	bool full;		/* all flags have their full meaning */
 	bool compat;		/* by int $0x80 */
 } door;
 
@@ -61,7 +61,7 @@ static struct {
 	int door_fd;
 } run = { .door_fd = -1 };
 
-/* Every combination that is one, unless the mount is one with msync=bsd. */
+/* All valid combinations of flags. With msync=bsd some of them are invalid. */
 static const int good_flags[] = {
 	0, MS_ASYNC, MS_SYNC, MS_INVALIDATE, MS_SYNC | MS_INVALIDATE,
 	MS_ASYNC | MS_INVALIDATE,
@@ -98,10 +98,10 @@ static inline int call_ioctl(int fd, void *arg)
 	return ioctl(fd, MSYNCFS_IOC_MSYNC, arg);
 }
 
-/* msync() through the door. */
+/* Call msync() through the door. */
 static inline int call(const void *addr, size_t len, int flags)
 {
-	/* Not on the stack: that is out of reach for 32 bits. */
+	/* A 32-bit call cannot address the stack. */
 	static struct msyncfs_msync m[64];
 	static unsigned int next;
 	struct msyncfs_msync *arg;
@@ -128,7 +128,7 @@ static inline void put_page_gen(char *page, uint64_t gen)
 		memcpy(page + at[i], &gen, sizeof(gen));
 }
 
-/* The generation that the page is of, all of it. */
+/* Return the generation of the page. All of the page must have the same one. */
 static inline uint64_t page_gen(const char *page)
 {
 	uint64_t first, gen;
@@ -154,7 +154,7 @@ static inline void store(char *map, unsigned long nr, uint64_t gen)
 		put_page_gen(map + i * PAGE, gen);
 }
 
-/* All @nr pages are of generation @gen; @what says which pages these are. */
+/* All @nr pages must be of generation @gen. The message names them @what. */
 static inline void expect(const char *map, unsigned long nr, uint64_t gen,
 			  const char *what)
 {
@@ -193,7 +193,7 @@ static inline void expect_file(const char *name, unsigned long first,
 	free(buf);
 }
 
-/* A file of @nr pages, generation 1, durable. */
+/* Make a file of @nr pages of generation 1. It is durable. */
 static inline int new_file(const char *name, unsigned long nr)
 {
 	char *buf = calloc(nr, PAGE);
@@ -207,7 +207,7 @@ static inline int new_file(const char *name, unsigned long nr)
 	return fd;
 }
 
-/* Maps pages; where a 32-bit call can name them. @at: exactly there. */
+/* Map pages at @at, or at an address that a 32-bit call can pass. */
 static inline char *map_at(void *at, int fd, unsigned long first,
 			   unsigned long nr, int prot, int flags)
 {
@@ -235,7 +235,7 @@ static inline char *map_file_at(void *at, int fd, unsigned long first,
 	return map_at(at, fd, first, nr, RW, MAP_SHARED);
 }
 
-/* Addresses for @nr pages, with nothing that anybody would write. */
+/* Reserve addresses for @nr pages that nobody writes to. */
 static inline char *reserve(unsigned long nr)
 {
 	return map_at(NULL, -1, 0, nr, PROT_NONE, MAP_PRIVATE);
@@ -246,7 +246,10 @@ static inline void unmap(char *p, unsigned long nr)
 	CHECK(!munmap(p, nr * PAGE));
 }
 
-/* Which of up to 64 pages are in memory: bit 0 is the first. */
+/*
+ * Return a mask of the pages that are in memory, at most 64. Bit 0 is the
+ * first.
+ */
 static inline uint64_t resident(char *map, unsigned long nr)
 {
 	unsigned char vec[64];
@@ -323,7 +326,7 @@ static inline void set_attr(const char *attr, const char *value)
 	CHECK(!close(fd));
 }
 
-/* Nothing is dirty, and the log is empty. */
+/* Leave nothing dirty and the log empty. */
 static inline void settle(void)
 {
 	sync();
@@ -334,7 +337,7 @@ static inline void unmount(const char *mnt)
 {
 	int i;
 
-	/* What a dead process had open may be let go a little later. */
+	/* The files of a killed process may be closed a little later. */
 	for (i = 0; umount2(mnt, 0); i++) {
 		CHECK(errno == EBUSY && i < 50);
 		usleep(100000);
@@ -362,8 +365,8 @@ static inline void find_source(const char *mnt, char *dev)
 }
 
 /*
- * Stops the filesystem on @mnt where it is and mounts it again: what is not on
- * the device is gone. Nothing of it may be open, mapped or a current directory.
+ * Stop the filesystem on @mnt and mount it again. Everything that is not on the
+ * device is lost. No file of it may be open, mapped or a current directory.
  */
 static inline void crash_mount(const char *mnt, const char *options)
 {
@@ -397,7 +400,7 @@ static inline void crash(void)
 
 /* ---- blocks of the disk ------------------------------------------------- */
 
-/* Where a page of a file is on the disk. Brings it there. */
+/* Write a page of a file home, and return its offset on the disk. */
 static inline unsigned long long physical(int fd, unsigned long index)
 {
 	struct {
@@ -428,7 +431,7 @@ static inline uint64_t disk_gen(unsigned long long at)
 	return gen;
 }
 
-/* Changes a block behind the filesystem's back. */
+/* Change a block without the filesystem. */
 static inline void poke(unsigned long long at, uint64_t gen)
 {
 	char *buf = aligned_alloc(PAGE, PAGE);
@@ -444,7 +447,7 @@ static inline void poke(unsigned long long at, uint64_t gen)
 
 /* ---- another process ---------------------------------------------------- */
 
-/* It has a mapping of a file of its own and does what it is asked to. */
+/* A process with its own mapping of a file. It executes orders. */
 struct peer {
 	pid_t pid;
 	int to, from;
@@ -484,7 +487,7 @@ static inline uint64_t peer_obey(char *map, unsigned long nr,
 	return 0;
 }
 
-/* @prot, @flags: of its mapping */
+/* @prot and @flags are for its mapping. */
 static inline struct peer peer_start(const char *name, unsigned long nr,
 				     int prot, int flags)
 {
@@ -536,7 +539,9 @@ static inline void wait_for(pid_t pid)
 	SAME(status, 0);
 }
 
-/* By an order: the pipe is not at its end while other peers have it, too. */
+/*
+ * Send an order: closing the pipe is no signal while other peers have it open.
+ */
 static inline void peer_end(struct peer *p)
 {
 	struct peer_order o = { .op = P_EXIT };
@@ -560,7 +565,7 @@ static inline void hangs(int sig)
 	_exit(3);
 }
 
-/* How many times as long as usual everything may take. */
+/* Return the factor by which all timeouts are longer. */
 static inline unsigned int slowness(void)
 {
 	const char *slow = getenv("SLOW");
@@ -596,7 +601,7 @@ static inline int msync_main(int argc, char **argv, const struct test *tests)
 		fprintf(stderr, "usage: %s MNT DOOR TEST\n", argv[0]);
 		return 2;
 	}
-	setlinebuf(stdout);	/* what went wrong comes last */
+	setlinebuf(stdout);	/* the last line is the failure */
 	umask(022);
 	choose_door(argv[2]);
 	for (t = tests; t->name && strcmp(t->name, argv[3]); t++)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * MS_ASYNC: it starts what MS_SYNC would do, does not wait for it, and nobody
- * else has to ask. And what all flags do when the device does not work.
+ * Tests of MS_ASYNC: it starts the work of MS_SYNC and does not wait for it,
+ * and the data becomes durable without another call. Also tests of all flags on
+ * a device that fails.
  *
  * Usage: msync_async MNT DOOR TEST, see msync.h
  */
@@ -13,21 +14,22 @@
 /* ---- durable soon ------------------------------------------------------- */
 
 /*
- * The background commits after 5 s what was changed. What is durable sooner was
- * started by the call; what took longer tells nothing, and is tried again.
+ * The background commits changes after 5 s. If data is durable sooner, the call
+ * has started the commit. A try that took longer proves nothing and is
+ * repeated.
  */
 #define BACKGROUND	4.5
 #define ATTEMPTS	(slowness() == 1 ? 8 : 4)
-#define LEAST		600UL	/* pages that still are more than a record takes */
+#define LEAST		600UL	/* pages; a record takes fewer */
 
 struct soon {
 	const char *what;
 	unsigned long nr;	/* pages */
 	bool zero;		/* no flags */
 	bool fresh;		/* there are no blocks yet */
-	bool twice;		/* stores and calls again at once */
+	bool twice;		/* store and call a second time at once */
 	bool two;		/* a second file in the range */
-	bool hole;		/* and an address where nothing is */
+	bool hole;		/* and an unmapped address */
 };
 
 static void soon_call(const struct soon *s, char *map, uint64_t gen)
@@ -69,7 +71,7 @@ static bool is_gen(const char *name, unsigned long nr, uint64_t gen)
 	return i == nr;
 }
 
-/* Where all takes several times as long, nothing may be known in the end. */
+/* On a slow machine, the test may end without a result. */
 static void cannot_tell(const char *what)
 {
 	printf("%s: too slow a machine to tell\n", what);
@@ -148,7 +150,7 @@ static void test_async(void)
 		soon(&cases[i]);
 }
 
-/* Without a flag it is the same. */
+/* A call without flags does the same. */
 static void test_zero(void)
 {
 	struct soon s = { .what = "flags 0", .nr = NR, .zero = true,
@@ -159,7 +161,7 @@ static void test_zero(void)
 
 /* ---- a device that takes its time --------------------------------------- */
 
-/* Ends with 1 and a message unless the child is done in time. */
+/* Fail with a message unless the child ends in time. */
 static void wait_child(pid_t pid, double seconds, const char *what)
 {
 	double end = now() + seconds;
@@ -181,7 +183,7 @@ static void wait_child(pid_t pid, double seconds, const char *what)
 	SAME(status, 0);
 }
 
-/* The device stands still: nobody who waited for it would come back. */
+/* The device stands still. A call that waited for it would not return. */
 static void nowait(unsigned long missed, int *verdict)
 {
 	int fd = new_file("f", NR), gd = new_file("g", LARGE);
@@ -189,7 +191,7 @@ static void nowait(unsigned long missed, int *verdict)
 	double start;
 	pid_t pid;
 
-	/* What it takes of metadata is in memory then. */
+	/* Bring the metadata that the calls need into memory. */
 	store(large, LARGE, 2);
 	CHECK(!call(large, LARGE * PAGE, MS_SYNC));
 	store(map, NR, 2);
@@ -205,7 +207,7 @@ static void nowait(unsigned long missed, int *verdict)
 	if (!pid) {
 		store(map, NR, 3);
 		CHECK(!call(map, NR * PAGE, MS_ASYNC));
-		/* What is on its way does not keep anybody from going on. */
+		/* A call that is in progress does not hold up the next one. */
 		store(map, NR, 4);
 		CHECK(!call(map, NR * PAGE, MS_ASYNC));
 		expect(map, NR, 4, "as stored");
@@ -246,7 +248,7 @@ static void test_nowait(void)
 	exit(1);
 }
 
-/* Writes that the slow device has been given and not answered. */
+/* Return the number of writes that the slow device has not completed. */
 static unsigned int writes_in_flight(void)
 {
 	unsigned int reads, writes;
@@ -271,8 +273,9 @@ static void dm_slow(double seconds)
 }
 
 /*
- * Each write takes 4 s, @rounds of them one after the other. Half of the first
- * is over when somebody begins to wait: is there only the other half to go?
+ * Each write takes 4 s, and the commit needs @rounds of them in sequence. The
+ * test waits from the middle of the first write on. The rest must not take
+ * longer than the writes that are left.
  */
 static bool slow(char *map, unsigned long nr, int fd, uint64_t gen, int rounds)
 {
@@ -289,7 +292,7 @@ static bool slow(char *map, unsigned long nr, int fd, uint64_t gen, int rounds)
 	done = now() - start;
 	printf("%lu pages: called %.2f s, then %u writes under way, durable after %.2f s\n",
 	       nr, called, writes, done);
-	CHECK(done >= DELAY * 0.9);	/* else nothing was slow */
+	CHECK(done >= DELAY * 0.9);	/* otherwise nothing was slow */
 	return called < DELAY / 2 && writes && done < DELAY * (rounds + 0.4);
 }
 
@@ -299,13 +302,13 @@ static void slow_file(const char *name, unsigned long nr, int rounds)
 	char *map = map_file(fd, nr);
 	bool good = false;
 
-	/* What it takes of metadata is in memory then. */
+	/* Bring the metadata that the calls need into memory. */
 	store(map, nr, 2);
 	CHECK(!call(map, nr * PAGE, MS_SYNC));
 	settle();
 	touch(map, nr);
 	dm_slow(DELAY);
-	/* Three times: others may keep the machine busy. */
+	/* Try three times, because others may keep the machine busy. */
 	for (i = 0; i < 3 && !good; i++)
 		good = slow(map, nr, fd, 3 + i, rounds);
 	dm_healthy();
@@ -319,12 +322,12 @@ static void test_slow(void)
 {
 	set_attr("checkpoint_pause", "1\n");
 	slow_file("small", NR, 1);
-	/* The pages, and then the record that says where they are. */
+	/* The pages are written first, then the record that refers to them. */
 	slow_file("large", LARGE, 2);
 	set_attr("checkpoint_pause", "0\n");
 }
 
-/* Started, and everybody leaves: the unmount waits for it. */
+/* All processes leave after the call. The unmount waits for the commit. */
 static void test_umount(void)
 {
 	static const unsigned long sizes[] = { LARGE, NR };
@@ -339,7 +342,7 @@ static void test_umount(void)
 		fd = new_file(name, nr);
 		map = map_file(fd, nr);
 		settle();
-		/* Each write takes so long that all of it is under way. */
+		/* Writes are so slow that all of them are in progress. */
 		if (i >= 4)
 			dm_slow(1);
 		store(map, nr, 2);
@@ -370,8 +373,8 @@ static void dm_broken(void)
 }
 
 /*
- * Fails, is dirty still, and each open file description is told once; then it
- * succeeds and that is true.
+ * The call fails, the pages stay dirty, and each open file description gets the
+ * error once. The next call succeeds, and the data is durable.
  */
 static void error(int flags, const char *name)
 {
@@ -385,15 +388,15 @@ static void error(int flags, const char *name)
 	dm_broken();
 	FAILS(call(map, NR * PAGE, flags), EIO);
 	dm_healthy();
-	/* Nothing is lost, and nothing has been dropped. */
+	/* No page is lost or dropped. */
 	expect_resident(map, NR, (1 << NR) - 1, "after EIO");
 	expect(map, NR, 3, "after EIO");
 	expect(second, NR, 3, "after EIO");
 
-	/* The description of this mapping has been told. */
+	/* The file description of this mapping got the error already. */
 	CHECK(!call(map, NR * PAGE, flags));
 	CHECK(!fsync(fd));
-	/* The other one has not, whatever it asks. */
+	/* The other file description gets the error from any call. */
 	third = dup(other);
 	FAILS(call(second, NR * PAGE, MS_SYNC), EIO);
 	CHECK(!call(second, NR * PAGE, MS_SYNC));
@@ -407,7 +410,7 @@ static void error(int flags, const char *name)
 	expect_file(name, 0, NR, 3);
 }
 
-/* MS_ASYNC is not there any more when it fails: the next one tells. */
+/* MS_ASYNC has returned when the commit fails. The next call gets the error. */
 static void error_async(int flags, const char *name)
 {
 	int fd = new_file(name, NR), other = open_file(name, 0);
@@ -431,7 +434,7 @@ static void error_async(int flags, const char *name)
 	expect_file(name, 0, NR, 3);
 }
 
-/* Two files in the range: neither is acknowledged, both are told. */
+/* With two files in the range, both stay dirty and both get the error. */
 static void error_two(void)
 {
 	int fd = new_file("two_f", NR), gd = new_file("two_g", NR);
@@ -455,7 +458,7 @@ static void error_two(void)
 	expect_file("two_g", 0, NR, 3);
 }
 
-/* Without a retry what was durable before is what there is. */
+/* Without a retry, the file has the content that was durable before. */
 static void error_crash(int flags, const char *name)
 {
 	__u32 down = MSYNCFS_SHUTDOWN_NOLOGFLUSH;

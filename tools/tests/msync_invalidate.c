@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * MS_INVALIDATE: what is modified is written, what is cached is dropped, what
- * comes next is what the storage has; and the pages that may not be dropped,
- * because somebody has locked or pinned them.
+ * Tests of MS_INVALIDATE: modified pages are written, cached pages are dropped,
+ * and the next access reads the storage. Pages that somebody has locked or
+ * pinned may not be dropped.
  *
  * Usage: msync_invalidate MNT DOOR TEST, see msync.h
  */
@@ -12,7 +12,7 @@
 
 #define NR	16UL		/* pages of a file */
 #define ALL	0xffffUL
-#define RANGE	0x03fcUL	/* the pages 2 to 9 of it */
+#define RANGE	0x03fcUL	/* pages 2 to 9 of it */
 
 static const int ways[] = {
 	MS_INVALIDATE, MS_INVALIDATE | MS_SYNC, MS_INVALIDATE | MS_ASYNC,
@@ -50,7 +50,10 @@ static void drop_range(int way)
 	peer_ask(&private, P_TOUCH, 0, 0);
 	peer_ask(&private, P_STORE, 4, 9);
 
-	/* Modified here, modified there, not at all, outside. */
+	/*
+	 * Modify pages here, in the peer and outside the range, and leave
+	 * others clean.
+	 */
 	store(map + 2 * PAGE, 3, 2);
 	peer_ask(&peer, P_STORE, 5, 2);
 	put_page_gen(map + 12 * PAGE, 2);
@@ -60,7 +63,7 @@ static void drop_range(int way)
 	expect_resident(map, NR, ALL & ~RANGE, what);
 	expect_resident(ro, NR, ALL & ~RANGE, "mapped a second time");
 	SAME(peer_ask(&peer, P_RESIDENT, 0, 0), ALL & ~RANGE);
-	/* A page of its own is not a cached copy of anything. */
+	/* A private copy is not a cached copy of the file. */
 	SAME(peer_ask(&private, P_RESIDENT, 0, 0), (ALL & ~RANGE) | 1 << 4);
 	SAME(peer_ask(&private, P_GEN, 4, 0), 9);
 
@@ -97,13 +100,16 @@ static void test_drop(void)
 	drop_in_ways(WAYS);
 }
 
-/* With msync=bsd not together with MS_ASYNC. */
+/* With msync=bsd, MS_INVALIDATE cannot be combined with MS_ASYNC. */
 static void test_bsd_drop(void)
 {
 	drop_in_ways(WAYS - 1);
 }
 
-/* Several files and mappings in one range, more pages than a record takes. */
+/*
+ * The range has several files and mappings. It has more pages than a record
+ * takes.
+ */
 static void test_large(void)
 {
 	unsigned long nr = 1500, i;
@@ -128,7 +134,7 @@ static void test_large(void)
 
 /* ---- the storage underneath --------------------------------------------- */
 
-/* The page that is looked at. */
+/* The page that the test looks at. */
 #define SEEN	4UL
 
 static void test_home(void)
@@ -170,14 +176,14 @@ static void test_home(void)
 		expect(map + (SEEN - 1) * PAGE, 1, 1, "the page before");
 		expect(map + (SEEN + 1) * PAGE, 1, 1, "the page behind");
 	}
-	/* What is dirty goes to the storage, and not only to the log. */
+	/* Dirty pages are written home, not only to the log. */
 	for (i = 0; i < WAYS && door.full; i++) {
 		unsigned long gen = 20 + 2 * i;
 
 		put_page_gen(map + SEEN * PAGE, gen);
 		CHECK(!call(map, NR * PAGE, ways[i]));
 		SAME(disk_gen(block), gen);
-		/* Nor does an image in the log shadow it. */
+		/* The image in the log does not replace the block. */
 		poke(block, gen + 1);
 		expect_resident(map + SEEN * PAGE, 1, 0, way_names[i]);
 		expect(map + SEEN * PAGE, 1, gen + 1, "from the storage");
@@ -187,7 +193,10 @@ static void test_home(void)
 	CHECK(!close(fd));
 }
 
-/* Synced before, so that nothing is dirty: the log has it, and its place not. */
+/*
+ * The page was synced before and is clean. The log has it, its home block does
+ * not.
+ */
 static void test_clean(void)
 {
 	int fd = new_file("f", NR);
@@ -235,7 +244,7 @@ static void lock_page(char *page, int fd, enum lock_how how)
 	}
 }
 
-/* [f, 4 pages][g, 2 pages, of which the first is locked] */
+/* Layout: 4 pages of f, 2 pages of g. The first page of g is locked. */
 static void locked(enum lock_how how, const char *f, const char *g)
 {
 	int fd = new_file(f, 4), gd = new_file(g, 2), i;
@@ -246,15 +255,15 @@ static void locked(enum lock_how how, const char *f, const char *g)
 	lock_page(lock, gd, how);
 	store(area, 6, 2);
 	for (i = 0; i < WAYS; i++) {
-		/* Linux itself syncs what comes before the locked page. */
+		/* Linux itself syncs the pages before the locked one. */
 		if (!door.full && (ways[i] & MS_SYNC))
 			continue;
 		FAILS(call(area, 6 * PAGE, ways[i]), EBUSY);
 		FAILS(call(lock, PAGE, ways[i]), EBUSY);
-		/* Before a hole is found. */
+		/* EBUSY takes precedence over the hole behind. */
 		FAILS(call(lock, 1 << 24, ways[i]), EBUSY);
 		expect_resident(area, 6, 0x3f, lock_names[how]);
-		/* A range without any page that is locked. */
+		/* Call on a range without locked pages. */
 		if (i == WAYS - 1 && how != MLOCKALL)
 			CHECK(!call(lock + PAGE, PAGE, ways[i]));
 	}
@@ -276,7 +285,7 @@ static void test_locked(void)
 		sprintf(g, "g%d", how);
 		locked(how, f, g);
 	}
-	/* No flag but MS_INVALIDATE cares, and nothing does once unlocked. */
+	/* A lock matters only for MS_INVALIDATE, and only while it is held. */
 	fd = new_file("h", 4);
 	map = map_file(fd, 4);
 	lock_page(map, fd, MLOCK);
@@ -301,7 +310,7 @@ static void test_locked(void)
 	expect_file("h", 0, 4, 2);
 }
 
-/* Memory that is locked and not even the filesystem's. */
+/* The locked page does not belong to the filesystem at all. */
 static void test_locked_anon(void)
 {
 	int fd = new_file("f", 4), i;
@@ -325,7 +334,7 @@ static void test_locked_anon(void)
 
 /* ---- locked or pinned by somebody else ---------------------------------- */
 
-/* (A private mapping that may be written has a copy of what it locks.) */
+/* (A private mapping that is writable would get a copy of the locked page.) */
 static void held_by_peer(int way, int flags)
 {
 	char name[32], *map;
@@ -346,17 +355,17 @@ static void held_by_peer(int way, int flags)
 	SAME(peer_ask(&peer, P_RESIDENT, 0, 0), (ALL & ~RANGE) | 1 << 5);
 	SAME(peer_ask(&peer, P_GEN, 5, 0), 2);
 	expect(map + 2 * PAGE, 6, 2, "read again");
-	/* It is still the file's page: a store here is seen there. */
+	/* It still is a page of the file: the peer sees a store here. */
 	put_page_gen(map + 5 * PAGE, 3);
 	SAME(peer_ask(&peer, P_GEN, 5, 0), 3);
-	/* Somewhere else in the file it is nobody's business. */
+	/* The lock does not matter for other pages of the file. */
 	CHECK(!call(map + 10 * PAGE, 6 * PAGE, ways[way]));
 	FAILS(call(map + 2 * PAGE, 8 * PAGE, ways[way]), EBUSY);
 
 	peer_ask(&peer, P_UNLOCK, 5, 0);
 	CHECK(!call(map + 2 * PAGE, 8 * PAGE, ways[way]));
 	expect_resident(map + 2 * PAGE, 8, 0, "unlocked");
-	/* And so once more; how it ends on the disk is seen after the crash. */
+	/* Do it once more. The test looks at the disk after the crash. */
 	peer_ask(&peer, P_LOCK, 5, 0);
 	store(map + 2 * PAGE, 6, 4);
 	FAILS(call(map, NR * PAGE, ways[way]), EBUSY);
@@ -365,7 +374,10 @@ static void held_by_peer(int way, int flags)
 	CHECK(!close(fd));
 }
 
-/* The caller's own, but not in the range: as if it were somebody else's. */
+/*
+ * The caller holds the page outside the range. This is like a page held by
+ * another process.
+ */
 static void held_by_self(const char *name)
 {
 	int fd = new_file(name, NR);
@@ -406,9 +418,10 @@ static void test_locked_other(void)
 }
 
 /*
- * O_DIRECT between a page of the mapping and a device that has stopped: until it
- * goes on, the page is pinned. (io_uring cannot register a shared mapping of a
- * file: "no long-term pins of pages whose dirtying is tracked".)
+ * O_DIRECT transfers a page of the mapping to or from a device that is stopped.
+ * The page is pinned until the device goes on. (io_uring cannot register a
+ * shared mapping of a file: "no long-term pins of pages whose dirtying is
+ * tracked".)
  */
 struct transfer {
 	aio_context_t ctx;
@@ -461,7 +474,7 @@ static void pinned(int way, bool read)
 	store(map + 2 * PAGE, 6, 2);
 	put_page_gen(map + 5 * PAGE, gen);
 	if (read) {
-		/* What the device has, for the read to find. */
+		/* Write the page to the device, so that the read finds it. */
 		t = pin_start(map + 5 * PAGE, false);
 		pin_end(&t);
 		put_page_gen(map + 5 * PAGE, 3);
@@ -472,7 +485,7 @@ static void pinned(int way, bool read)
 	expect(map + 5 * PAGE, 1, read ? 3 : gen, "the pinned page");
 	SAME(disk_gen(block), 2);
 	pin_end(&t);
-	/* The device's data is in the page, and the page is the file's. */
+	/* The page has the data of the device and still belongs to the file. */
 	expect(map + 5 * PAGE, 1, gen, "what was transferred");
 	expect(map + 2 * PAGE, 3, 2, "read again");
 	CHECK(!call(map + 2 * PAGE, 8 * PAGE, ways[way]));
@@ -497,7 +510,10 @@ static void test_pinned(void)
 	}
 }
 
-/* While it is pinned the data is durable: EBUSY, and then everything stops. */
+/*
+ * The call returns EBUSY because the page is pinned, but the data is durable.
+ * Then the filesystem stops.
+ */
 static void test_pinned_crash(void)
 {
 	struct transfer t;
@@ -511,7 +527,7 @@ static void test_pinned_crash(void)
 	t = pin_start(map + 5 * PAGE, false);
 	FAILS(call(map, NR * PAGE, MS_INVALIDATE), EBUSY);
 	expect_resident(map, NR, 1 << 5, "pinned");
-	/* The storage has it all, but for what is only in the log. */
+	/* Everything is on the storage. Only the log may have more. */
 	pid = fork();
 	CHECK(pid >= 0);
 	if (!pid) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * msync on what is no shared mapping of a file of the mount: private ones, memory
- * without a file, other filesystems, other mounts. Alone, and in one range with
- * such as are.
+ * Tests of msync on ranges that are no shared mapping of a file of the mount:
+ * private mappings, anonymous memory, other filesystems, other mounts. They are
+ * alone, or in one range with such mappings.
  *
  * Usage: msync_other MNT DOOR TEST, see msync.h
  */
@@ -27,7 +27,7 @@ static void test_private(void)
 		CHECK(!call(private, 4 * PAGE, good_flags[i]));
 		expect(private, 2, 7, "stored privately");
 	}
-	/* Dropped from the shared mapping, and not from the private one. */
+	/* The calls drop pages of the shared mapping, not private copies. */
 	for (i = 0; i < NR_GOOD; i++) {
 		CHECK(!call(shared, 4 * PAGE, good_flags[i]));
 		expect(private, 2, 7, "stored privately, the file synced");
@@ -37,7 +37,10 @@ static void test_private(void)
 	expect(private + 2 * PAGE, 2, 1, "not stored to");
 	expect_file("f", 0, 4, 1);
 
-	/* What the file gets, the unmodified half of the private one shows. */
+	/*
+	 * Unmodified pages of the private mapping show the new content of the
+	 * file.
+	 */
 	store(shared, 4, 2);
 	CHECK(!call(shared, 4 * PAGE, MS_SYNC | MS_INVALIDATE));
 	expect(private, 2, 7, "stored privately");
@@ -58,7 +61,7 @@ struct other {
 	bool msyncfs;
 };
 
-/* A page of a file on each of $OTHERS. */
+/* Map a page of a file in each of $OTHERS. */
 static int open_others(struct other *others)
 {
 	char *dirs = strdup(getenv("OTHERS") ?: ""), *dir, *save;
@@ -91,8 +94,8 @@ static int open_others(struct other *others)
 }
 
 /*
- * [f][anonymous][anonymous, shared][tmpfs][f, private][others][g]: all but the
- * last and the first are treated as Linux treats them.
+ * Layout: f, anonymous, shared anonymous, tmpfs, private f, others, g. Linux
+ * handles all of them except the first and the last.
  */
 static void test_other(void)
 {
@@ -118,7 +121,7 @@ static void test_other(void)
 	for (j = 0; j < NR_GOOD; j++) {
 		store(area, pages, 2 + j);
 		CHECK(!call(area, pages * PAGE, good_flags[j]));
-		/* Of these none may go. */
+		/* None of these pages may be dropped. */
 		expect_resident(area + PAGE, 4, 0xf, "what is no msyncfs");
 		for (i = 0; i < nr; i++)
 			if (!others[i].msyncfs)
@@ -151,7 +154,7 @@ static void test_other(void)
 	expect_file("g", 0, 1, 20);
 }
 
-/* A file without fsync: EINVAL, as vfs_fsync_range() has it. */
+/* The file has no fsync. vfs_fsync_range() returns EINVAL. */
 static void no_fsync(void)
 {
 	struct io_uring_params params = { };
@@ -170,7 +173,9 @@ static void no_fsync(void)
 	CHECK(!munmap(map, PAGE) && !close(ring));
 }
 
-/* [vdso], [vvar], [stack], [heap]: whatever msync(2) itself says. */
+/*
+ * On [vdso], [vvar], [stack] and [heap] the call returns the same as msync(2).
+ */
 static void special(void)
 {
 	FILE *f = fopen("/proc/self/maps", "r");

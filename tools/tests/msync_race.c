@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * msync while the mappings and the file change, while signals come, and in
- * processes that are killed. Nothing may break or hang, what was acknowledged is
- * there after a crash, and what was stored stays stored.
+ * Tests of msync while mappings and the file change, while signals arrive, and
+ * in processes that are killed. Nothing may break or hang. Acknowledged data
+ * must be there after a crash, and stores must not be lost.
  *
  * Usage: msync_race MNT DOOR TEST, see msync.h
  */
@@ -24,7 +24,7 @@ static void seed(unsigned long n)
 	rnd = 0x9e3779b97f4a7c15UL * (n + 1);
 }
 
-/* Does a call with these flags that did not fail say that all is durable? */
+/* Check if success of a call with these flags means that all is durable. */
 static bool acknowledges(int flags)
 {
 	return (flags & MS_SYNC) || (door.full && (flags & MS_INVALIDATE));
@@ -33,14 +33,14 @@ static bool acknowledges(int flags)
 /* ---- mappings that change ----------------------------------------------- */
 
 #define PAGES		64UL
-#define STABLE		8UL	/* pages at the start that stay as they are */
+#define STABLE		8UL	/* pages at the start that do not change */
 #define STORERS		2UL
 #define OWN		(STABLE / STORERS)
 #define SECONDS		4
 
 static struct race {
-	char *area;		/* of the file, PAGES */
-	char *aside;		/* as large, for what is moved away */
+	char *area;		/* a mapping of the file, PAGES long */
+	char *aside;		/* of the same size, pages are moved here */
 	int fd;
 	int stop;
 	volatile uint64_t acked[STORERS];
@@ -57,7 +57,9 @@ static void count(volatile unsigned long *n)
 	__atomic_fetch_add(n, 1, __ATOMIC_RELAXED);
 }
 
-/* 0; or what others make of the range meanwhile. */
+/*
+ * The call may succeed, or fail because of what other threads do to the range.
+ */
 static void race_call(char *from, size_t len, int flags)
 {
 	int ret = call(from, len, flags);
@@ -77,7 +79,7 @@ static void race_call(char *from, size_t len, int flags)
 	check_failed(__FILE__, __LINE__, "msync while mappings change");
 }
 
-/* Has pages of its own in the range, and knows what they must hold. */
+/* A thread has its own pages in the range and knows their content. */
 static void *storer(void *arg)
 {
 	unsigned long me = (unsigned long)arg;
@@ -118,7 +120,7 @@ static void *caller(void *arg)
 	return NULL;
 }
 
-/* Stores to whatever is there; often nothing is. */
+/* Store to random pages. Often they are not mapped. */
 static void *toucher(void *arg)
 {
 	volatile unsigned long i = 0;
@@ -154,7 +156,10 @@ static void change(void)
 		CHECK(!munmap(p, n * PAGE));
 		break;
 	case 1:
-		/* There and back; what is in several pieces stays. */
+		/*
+		 * Move the pages away and back. mremap() refuses a range of
+		 * several mappings.
+		 */
 		if (mremap(p, n * PAGE, n * PAGE,
 			   MREMAP_MAYMOVE | MREMAP_FIXED, q) != MAP_FAILED)
 			mremap(q, n * PAGE, n * PAGE,
@@ -248,7 +253,10 @@ static void on_timer(int sig)
 	signals++;
 }
 
-/* A commit that has begun is not interrupted: never EINTR. */
+/*
+ * A signal does not interrupt a commit that has begun. The call never returns
+ * EINTR.
+ */
 static void test_signal(void)
 {
 	const struct itimerval often = { { 0, 3000 }, { 0, 3000 } };
@@ -259,7 +267,7 @@ static void test_signal(void)
 	unsigned long calls = 0;
 	double end = now() + 2;
 
-	alarm(0);		/* one clock for both */
+	alarm(0);		/* the timer replaces the alarm */
 	sigaction(SIGALRM, &act, NULL);
 	CHECK(!setitimer(ITIMER_REAL, &often, NULL));
 	while (now() < end || !signals) {
@@ -281,9 +289,12 @@ static void test_signal(void)
 
 #define KIDS	4UL
 #define ROUNDS	10UL
-#define SET	32UL		/* pages that are of one generation */
+#define SET	32UL		/* pages that have one generation */
 
-/* Of [own file][common file]; one of the kids only starts, the others commit. */
+/*
+ * Each child maps its own file and a common one. One child only starts commits,
+ * the others wait for them.
+ */
 static _Noreturn void kid(unsigned long me)
 {
 	static const int flags[KIDS][2] = {
@@ -333,7 +344,7 @@ static void kill_round(void)
 	}
 }
 
-/* All works for those who live: every file can be synced, in each way. */
+/* The other processes can still sync each file with all flags. */
 static void all_works(uint64_t gen)
 {
 	unsigned long i, j;
@@ -363,7 +374,10 @@ static uint64_t check_sets(void)
 	unsigned long i;
 	int fd;
 
-	/* Not the one that MS_ASYNC was asked for: it has stored on since. */
+	/*
+	 * Leave out the child that calls MS_ASYNC: it stores on before the
+	 * commit ends.
+	 */
 	for (i = 0; i < KIDS - 1; i++) {
 		sprintf(name, "own%lu", i);
 		fd = open_file(name, 0);
@@ -392,7 +406,7 @@ static void test_kill(void)
 	for (i = 0; i < ROUNDS || after <= KIDS; i++) {
 		before = check_sets();
 		kill_round();
-		/* Half a set in memory may be, on the disk not. */
+		/* Half a set may be in memory, but not on the disk. */
 		crash();
 		after = check_sets();
 		CHECK(after >= before);
@@ -400,7 +414,7 @@ static void test_kill(void)
 	printf("%lu rounds, %lu generations\n", i, after - (KIDS - 1));
 	kill_round();
 	all_works(after + 1000);
-	/* An ordinary unmount, which waits for all that is under way. */
+	/* An ordinary unmount waits for everything that is in progress. */
 	kill_round();
 	CHECK(!chdir("/") && !close(run.door_fd));
 	unmount(run.mnt);

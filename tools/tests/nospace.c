@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A full filesystem: the error comes when the space is asked for, what was
- * accepted is never lost, and what is deleted can be used again.
+ * Fill a filesystem. The error must come when the space is requested, accepted
+ * data must never be lost, and the space of deleted files must be usable again.
  *
- * Usage: nospace DIR TEST		the filesystem of DIR is filled to the brim
- *        nospace DIR verify		after a remount: what "mapped" and
- *					"written" left is what was accepted
+ * Usage: nospace DIR TEST		fills the filesystem of DIR completely
+ *        nospace DIR verify		after a remount: checks the files that
+ *					"mapped" and "written" left
  */
 #include "check.h"
 
@@ -35,7 +35,7 @@ static void stamp(uint64_t *page, uint64_t nr)
 		page[i] = nr * 0x9e3779b97f4a7c15ULL + i;
 }
 
-/* Appends pages until there is no space; how many fit. */
+/* Append pages until there is no space. Return the number of pages. */
 static unsigned long fill_by_write(const char *name)
 {
 	static uint64_t page[PAGE / 8];
@@ -51,14 +51,14 @@ static unsigned long fill_by_write(const char *name)
 			break;
 	}
 	CHECK(n == -1 && errno == ENOSPC);
-	/* What was accepted has its space. */
+	/* Accepted pages have their space. */
 	CHECK(!fsync(fd));
 	SAME(fstat_of(fd).st_size, nr * PAGE);
 	CHECK(!close(fd));
 	return nr;
 }
 
-/* Stores to pages of a sparse file until SIGBUS; how many were stored. */
+/* Store to pages of a sparse file until SIGBUS. Return the number of pages. */
 static unsigned long fill_by_mmap(const char *name)
 {
 	static volatile unsigned long nr;
@@ -118,7 +118,7 @@ static void refill(const char *name, unsigned long (*fill)(const char *))
 	for (i = 0; i < 3; i++) {
 		nr = fill(name);
 		printf("round %d: %lu pages of %llu free blocks\n", i, nr, before);
-		/* All but map nodes, the inode, and a small reserve. */
+		/* Map nodes, the inode and a small reserve take the rest. */
 		CHECK(nr <= before && nr + 64 + before / 50 > before);
 		CHECK(free_blocks() <= 64 + before / 50);
 		if (!i)
@@ -154,7 +154,7 @@ static void files(void)
 	CHECK(n > before * 8 / 10);
 	CHECK(mkdir("d", 0755) && errno == ENOSPC);
 	CHECK(symlink("0", "s") && errno == ENOSPC);
-	/* Taking away always works, and the names that are there go on. */
+	/* Removing and renaming names always works. */
 	CHECK(!rename("0", "zero"));
 	CHECK(!chmod("zero", 0600));
 	CHECK(!unlink("zero"));

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One thread calls msync for a given number of dirty pages, others store to
- * the same file all the time. How long a store waited for the freeze is what
- * the filesystem's own trace events say; this only makes it happen.
+ * One thread calls msync for a given number of dirty pages while others store
+ * to the same file without a pause. The trace events of the filesystem show how
+ * long a store waited for the freeze. This program only produces the load.
  *
  * Usage: storm FILE PAGES CALLS [THREADS]
  *
- * The stores of the other threads go to 64 of the pages that msync captures,
- * so nearly each of them meets a page that was write-protected.
+ * The other threads store to 64 of the pages that msync captures, so nearly
+ * each store meets a page that was write-protected.
  */
 #include "check.h"
 
@@ -28,7 +28,7 @@ static void *storer(void *arg)
 	for (; !stop; n++) {
 		((volatile char *)map)[n % 64 * step % pages * PAGE + 8]++;
 		__atomic_fetch_add(&stores, 1, __ATOMIC_RELAXED);
-		/* Leaves the processor to others on a machine with one. */
+		/* On a machine with one processor, leave it to the others. */
 		if (!(n % 16))
 			usleep(200);
 	}

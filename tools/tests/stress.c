@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Many threads do everything at once to a few common files: stores through
- * mappings, msync, reads and writes, truncation, holes, names that come, go and
- * change. Nothing is compared but what each thread knows for sure; the point is
- * that nothing breaks, and that the checker is content afterwards.
+ * mappings, msync, reads and writes, truncation, holes, new, removed and
+ * renamed names. The threads check only what they know for sure. Nothing may
+ * break, and the checker must be content afterwards.
  *
  * Usage: stress DIR SECONDS [THREADS]
  */
@@ -30,7 +30,7 @@ static const char * const op_names[NR_OPS] = {
 static unsigned long counts[NR_OPS];
 static time_t deadline;
 
-/* What may go wrong because others do what they do. */
+/* Accept errors that the other threads can cause. */
 static void tolerate(int failed, const char *what)
 {
 	if (!failed || errno == ENOENT || errno == EEXIST || errno == ENOSPC)
@@ -78,7 +78,7 @@ static void direct(const char *name)
 	CHECK(!close(fd));
 }
 
-/* One operation on an open file. */
+/* Execute one operation on an open file. */
 static void step_file(int fd, int op)
 {
 	static __thread char buf[8 * PAGE];
@@ -127,8 +127,8 @@ static void step(void)
 	char name[16], other[16], kind;
 
 	/*
-	 * Direct I/O has files of its own: a page that is in use cannot be
-	 * dropped from the cache after it, and Linux reports that as EIO.
+	 * Direct I/O has its own files. It cannot drop a page that is in use
+	 * from the cache, and Linux reports that as EIO.
 	 */
 	kind = op == DIRECT || (op >= TRUNCATE && op <= LINK && below(2)) ?
 	       'd' : 'f';

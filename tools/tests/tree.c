@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A tree whose content follows from a number: built, and later compared.
+ * Build a tree whose content is computed from a number, and compare it later.
  *
  * Usage: tree build DIR SEED
  *        tree check DIR SEED	exit status 1 and a line for the first difference
  *        tree sync FILE MIB		stores to every page of a file, one msync
  *        tree sum FILE MIB		checks what "sync" stored
- *        tree again FILE MIB		the same on an atomic file that "sync" made:
- *					everything anew; says on stderr how far it is
- *        tree dirty FILE MIB		the same, but no msync, and never ends
+ *        tree again FILE MIB		stores to all pages of the file of "sync",
+ *					which is atomic now, and syncs it; reports
+ *					the progress on stderr
+ *        tree dirty FILE MIB		the same without msync, and never ends
  *        tree sum2 FILE MIB		checks what "again" stored
  *        tree shutdown DIR FLAGS	FS_IOC_SHUTDOWN
  */
@@ -151,7 +152,7 @@ static void build(void)
 		CHECK(!symlink(target, name));
 		snprintf(name, sizeof(name), "node%u", d);
 		CHECK(!mknod(name, S_IFCHR | 0600, makedev(1, d)));
-		/* Names that come and go leave nothing. */
+		/* A name that is added and removed leaves nothing behind. */
 		put_file("gone", "x");
 		CHECK(!unlink("gone"));
 	}
@@ -189,7 +190,10 @@ static void stamp(uint64_t *page, uint64_t nr)
 		page[i] = mix(nr * 512 + i + (version << 48));
 }
 
-/* Stores to all pages; how long it takes, the longest store; on stderr progress. */
+/*
+ * Store to all pages. Report the total time and the longest store, and the
+ * progress on stderr.
+ */
 static void big_store(char *map, size_t size, int progress)
 {
 	double began = now(), last = began, worst = 0, t;
