@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Puts a state on a device in memory, mounts it, and asks whether it holds what
- * it must. Nothing is executed for that: fsck is part of this program, and the
- * oracle runs in a child, so that either may exit where it finds something.
+ * Put a state on a device in memory, mount it, and check its content. No
+ * program is executed: fsck is part of this program, and the oracle runs in a
+ * child. Both may exit as soon as they find an error.
  */
 #include "explore.h"
 
@@ -17,11 +17,11 @@
 
 /**
  * struct checker - a device to check states on
- * @dev: its path; contents are lost
+ * @dev: path of the device; its content is lost
  * @mnt: where it is mounted
- * @seed: of the workloads
- * @buf: some of its contents, to be written
- * @written: whether there was room to write to it; shared with children
+ * @seed: seed of the workloads
+ * @buf: part of a state, to be written
+ * @written: there was room to write to the filesystem; shared with children
  */
 struct checker {
 	const char	*dev, *mnt;
@@ -50,7 +50,7 @@ struct checker *checker_new(const char *dev, const char *mnt, uint64_t seed)
 
 /* ---- the device ---- */
 
-/* Makes a block of the state; returns whether there is anything in it. */
+/* Build a block of the state. Return false if it is all zeros. */
 static int make_block(unsigned char *block, const unsigned char * const *src)
 {
 	unsigned int i, any = 0;
@@ -75,11 +75,12 @@ static void put_run(struct checker *ck, int fd, off_t at, size_t len)
 }
 
 /**
- * checker_put - make the device that state
+ * checker_put - put a state on the device
  * @ck: checker
  * @st: state
  *
- * It is a disk in memory, which reads as zeros where it has been discarded.
+ * The device is a disk in memory. It reads as zeros where it has been
+ * discarded.
  */
 void checker_put(struct checker *ck, const struct state *st)
 {
@@ -120,7 +121,10 @@ static void keep_last_line(char *text)
 		memmove(text, line + 1, strlen(line + 1) + 1);
 }
 
-/* Runs @fn in a child; NULL if it exits with 0, else the last it said. */
+/*
+ * Run @fn in a child. Return NULL if it exits with 0, otherwise its last
+ * message.
+ */
 static const char *in_child(const char *what, void (*fn)(struct checker *, const void *),
 			    struct checker *ck, const void *arg)
 {
@@ -192,9 +196,9 @@ static void child_oracle(struct checker *ck, const void *arg)
 /* ---- whether it can be written to ---- */
 
 #define NEW_FILE	"written-after-recovery"
-#define NEW_PAGES	40	/* more than a record of the smallest log takes */
+#define NEW_PAGES	40	/* a record of the smallest log takes fewer */
 
-/* Page @page of it, as the @pass-th round of stores leaves it. */
+/* Fill page @page as round @pass of the stores does. */
 static void new_page(unsigned char *buf, unsigned int page, unsigned int pass)
 {
 	unsigned int i;
@@ -203,7 +207,10 @@ static void new_page(unsigned char *buf, unsigned int page, unsigned int pass)
 		cell_fill(buf + i * CELL, 1 + page * 8 + pass, i);
 }
 
-/* All of it once, a part of it again: to fresh blocks, and by images in the log. */
+/*
+ * Store to the whole file, which takes fresh blocks, then to a part of it,
+ * which takes images in the log.
+ */
 static void child_write(struct checker *ck, const void *arg)
 {
 	unsigned char *map;
@@ -234,7 +241,7 @@ static void child_write(struct checker *ck, const void *arg)
 	*ck->written = 1;
 }
 
-/* It is there, and is removed, so that all is as it was. */
+/* Compare the file and remove it, so that the filesystem is as before. */
 static void child_compare(struct checker *ck, const void *arg)
 {
 	unsigned char want[PAGE], have[PAGE];
@@ -256,7 +263,7 @@ static void child_compare(struct checker *ck, const void *arg)
 
 /* ---- mounting it ---- */
 
-/* The last that the kernel said, without time and level. */
+/* Return the last message of the kernel, without time and level. */
 static const char *kernel_says(void)
 {
 	static char log[4096];
@@ -277,7 +284,7 @@ static const char *check_mount(struct checker *ck, const char *fs)
 	return why;
 }
 
-/* @bad: what is known already */
+/* @bad: an error that is known already */
 static const char *check_umount(struct checker *ck, const char *bad)
 {
 	if (!umount(ck->mnt))
@@ -288,33 +295,33 @@ static const char *check_umount(struct checker *ck, const char *bad)
 
 /* ---- variants ---- */
 
-/* "FS" after a '@': that filesystem instead of msyncfs. */
+/* A variant "@FS" uses filesystem FS instead of msyncfs. */
 const char *variant_fs(const char *variant)
 {
 	return *variant == '@' ? variant + 1 : "msyncfs";
 }
 
-/* "RULE" after a '!': the module breaks that rule. */
+/* A variant "!RULE" makes the module break RULE. */
 void break_rule(const char *variant)
 {
 	static const char path[] = "/sys/module/msyncfs/parameters/broken";
 
-	/* A stock module breaks none. */
+	/* A stock module cannot break rules. */
 	if (*variant == '!' || !access(path, W_OK))
 		put_text(path, *variant == '!' ? variant + 1 : "none");
 }
 
 /**
- * check_device - does the device hold what it must?
+ * check_device - check if the device has the content that it must have
  * @ck: checker
  * @load: workload
- * @variant: of the workload
- * @acked: what was acknowledged
- * @also: CHECK_BEFORE: run fsck before the mount, too, which replays the log by
- *	itself; CHECK_WRITE: write to what was mounted, to see that recovery has left
- *	it as it has to be for that
+ * @variant: variant of the workload
+ * @acked: the last acknowledgment
+ * @also: CHECK_BEFORE: run fsck before the mount, too, where it replays the log
+ *	itself; CHECK_WRITE: write to the mounted filesystem, to see that recovery
+ *	left it in a usable state
  *
- * Return: NULL, or what is wrong.
+ * Return: NULL, or the error.
  */
 const char *check_device(struct checker *ck, const char *load, const char *variant,
 			 const char *acked, int also)
@@ -350,19 +357,19 @@ const char *check_device(struct checker *ck, const char *load, const char *varia
 	return check_umount(ck, bad);
 }
 
-/* Was there room to write to the last one? */
+/* Return true if there was room to write to the last device. */
 int check_wrote(const struct checker *ck)
 {
 	return *ck->written;
 }
 
 /**
- * check_state - does that state recover to what it must?
+ * check_state - check if a state recovers to the content that it must have
  * @ck: checker
  * @st: state
- * @also: as check_device()
+ * @also: as for check_device()
  *
- * Return: NULL, or what is wrong.
+ * Return: NULL, or the error.
  */
 const char *check_state(struct checker *ck, const struct state *st, int also)
 {

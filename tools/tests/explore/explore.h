@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The crash explorer: what its files share.
+ * The crash explorer: declarations that its files share.
  *
  *	loads.c		the workloads, as operations on a model
- *	model.c		the model: what must be on disk after n operations
- *	found.c		what a mounted filesystem holds, to compare with the model
+ *	model.c		the model: the required content after n operations
+ *	found.c		the content of a mounted filesystem, in terms of the model
  *	real.c		the operations on the real filesystem
- *	threads.c	the one workload that is not a model: several threads
+ *	threads.c	the workload without a model: several threads
  *	record.c	the record of a disk's writes and flushes
  *	states.c	states of the disk that a power failure could leave
  *	check.c		puts states on a device, mounts them, asks the oracle
@@ -25,9 +25,9 @@
 #define PAGE		4096UL
 
 /*
- * The recorded disk is cut into slices: each holds one filesystem and, behind
- * it, the sector to which its acknowledgements go, so that these are in one
- * order with its writes.
+ * The recorded disk is cut into slices. A slice holds one filesystem and,
+ * behind it, the sector of its acknowledgments. So the record has the
+ * acknowledgments and the writes in one order.
  */
 #define FS_SECTORS	(16UL * 2048)
 #define SLICE_SECTORS	(FS_SECTORS + 2048)
@@ -45,7 +45,7 @@ static inline uint64_t mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
-/* A source of choices that can be made again. */
+/* A source of choices that can be repeated. */
 struct choice {
 	uint64_t x;
 };
@@ -65,13 +65,13 @@ static inline uint64_t choose(struct choice *c, uint64_t n)
 
 /**
  * struct load - a workload
- * @name: what it is called
- * @run: does it in the current directory: on the model, and on the real
- *	filesystem if @working; NULL: the threads
+ * @name: its name
+ * @run: runs it in the current directory, on the model and, if @working is set,
+ *	on the real filesystem; NULL: the threads
  * @flakey: the device can be made to fail
  * @atomic: it runs on a filesystem mounted with the option "atomic"
- * @log: size of the log, in the words of mkfs; NULL: the smallest
- * @gap: pages between two that the model counts as neighbours; 0: they are
+ * @log: size of the log, as for mkfs; NULL: the smallest
+ * @gap: distance of two pages that are neighbours in the model; 0 means 1
  */
 struct load {
 	const char	*name;
@@ -85,7 +85,7 @@ struct load {
 extern const struct load loads[];
 const struct load *load_find(const char *name);
 
-/* Where a workload runs; work.c. */
+/* The place where a workload runs; in work.c. */
 void ack(const char *text);
 void device_fails(int on);
 void put_text(const char *path, const char *text);
@@ -93,7 +93,7 @@ void put_setting(const char *name, const char *text);
 
 /* ---- model ---- */
 
-#define CELL		512UL		/* the unit in which content is known */
+#define CELL		512UL		/* the unit of known content */
 #define MAX_CELLS	4096UL		/* of a file */
 #define PAGE_CELLS	(PAGE / CELL)
 #define NO_ALT		UINT32_MAX
@@ -101,8 +101,8 @@ void put_setting(const char *name, const char *text);
 /**
  * struct cell - content of 512 bytes of a file
  * @stamp: operation that wrote it, 0: zeros
- * @alt: the one whose content may be there instead, NO_ALT: none
- * @len: bytes of it, zeros follow
+ * @alt: operation whose content may be there instead, NO_ALT: none
+ * @len: bytes that it wrote, zeros follow
  */
 struct cell {
 	uint32_t	stamp;
@@ -112,15 +112,15 @@ struct cell {
 
 /**
  * struct node - a file or directory of the model
- * @dir: a directory
- * @nlink: names of it
+ * @dir: it is a directory
+ * @nlink: number of its names
  * @size: bytes, on disk
  * @vsize: bytes, in memory
  * @room: entries of @cell, @vcell and @dirty; zeros follow
  * @cell: content on disk
  * @vcell: content in memory
- * @dirty: which of @vcell is not on disk; for an atomic file it says nothing
- * @atomic: an ioctl has made it atomic
+ * @dirty: entries of @vcell that are not on disk; not used for an atomic file
+ * @atomic: it was made atomic by ioctl
  * @fd: the real file, -1: not open
  * @map: its mapping
  */
@@ -152,13 +152,16 @@ extern int working;			/* on the real filesystem, too */
 extern unsigned long model_ops;		/* operations so far */
 extern unsigned long model_gap;		/* of the workload, at least 1 */
 
-/* Where a byte of the model's file is: only every model_gap-th page is used. */
+/*
+ * Return the position of a byte of the model. Only every model_gap-th page is
+ * used.
+ */
 static inline uint64_t file_pos(uint64_t byte)
 {
 	return byte / PAGE * model_gap * PAGE + byte % PAGE;
 }
 
-/* The same of the size of a file, which may end with a page, or with the gap. */
+/* Convert the size of a file back. It may end with a page or with the gap. */
 static inline uint64_t model_size(uint64_t size)
 {
 	uint64_t rest = size % (model_gap * PAGE);
@@ -202,9 +205,9 @@ void s_ballast(const char *path, unsigned long left);
 void s_drop(void);
 void s_sync(int fs);
 void s_pressure(struct node *n, int on);
-#define PRESSURE_PAGES	64	/* so many cannot all be dirty then */
+#define PRESSURE_PAGES	64	/* fewer can be dirty then */
 
-/* model.c's helpers for found.c */
+/* Helpers of model.c for found.c. */
 struct node *node_new(int dir);
 void node_free(struct node *n);
 void node_room(struct node *n, unsigned long cells);
@@ -245,12 +248,12 @@ void threads_check(const char *acked);
 
 /**
  * struct event - a write or flush of the recorded disk, in order of completion
- * @sector: where; inside the filesystem of the slice
- * @nr: sectors
- * @data: what; NULL: a flush
- * @hash: of each sector, 0 for zeros
- * @fua: durable when complete
- * @ack: it says what is durable, in these words; then @nr is 0
+ * @sector: first sector; relative to the filesystem of the slice
+ * @nr: number of sectors
+ * @data: content; NULL: a flush
+ * @hash: hash of each sector, 0 for zeros
+ * @fua: durable on completion
+ * @ack: text of an acknowledgment; then @nr is 0
  */
 struct event {
 	uint64_t		sector, nr;
@@ -261,11 +264,11 @@ struct event {
 };
 
 /**
- * struct slice - what was recorded of one filesystem
+ * struct slice - the record of one filesystem
  * @load: workload that ran on it
- * @variant: what was different, see main.c; "-": nothing
- * @event: its events, from the very first on
- * @nr: how many
+ * @variant: its variant, see main.c; "-": none
+ * @event: the events, from the first one on
+ * @nr: number of events
  * @first: states before this event promise nothing
  * @whole: it was recorded to its end
  */
@@ -281,17 +284,17 @@ unsigned int record_read(const char *path, struct slice *slices, unsigned int nr
 /* ---- states ---- */
 
 /**
- * struct state - what a power failure could leave
- * @slice: whose
- * @number: 0 and up: all that was written up to some event; then random ones
+ * struct state - a state that a power failure could leave
+ * @slice: its slice
+ * @number: 0 and up: first all prefixes of the events, then random states
  * @cut: events before this one had completed
- * @loose: writes among them that no flush covers
- * @how: what became of these
- * @promise: event that was the last acknowledgment
- * @acked: its text
- * @again: there was one with the same content, but with another promise
+ * @loose: number of writes among them that no flush covers
+ * @how: name of the way in which these writes were chosen
+ * @promise: event of the last acknowledgment
+ * @acked: text of that acknowledgment
+ * @again: an earlier state had the same content, but another promise
  * @src: content of each sector, NULL: zeros
- * @hash: of all of it
+ * @hash: hash of the whole content
  */
 struct state {
 	const struct slice	*slice;

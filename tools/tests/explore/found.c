@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the current directory holds, in the terms of the model: which operation
- * wrote each sector of each file.
+ * Describe the content of the current directory in terms of the model: each
+ * sector of each file is the one that some operation wrote.
  */
 #include "explore.h"
 
@@ -21,7 +21,7 @@ static _Noreturn void damaged(const char *path, unsigned long cell, const char *
 	exit(1);
 }
 
-/* Which operation wrote these @bytes, and how many of them? */
+/* Find the operation that wrote these @bytes, and how many of them. */
 static void read_cell(struct cell *c, const char *path, unsigned long index,
 		      const unsigned char *buf, unsigned int bytes)
 {
@@ -57,7 +57,7 @@ static void read_cells(struct node *n, const char *path, unsigned long cell,
 			  bytes - i < CELL ? bytes - i : CELL);
 }
 
-/* Where there is data; which there must not be but in the pages that are used. */
+/* Look for data. There may be data only in the pages that the model uses. */
 static void read_scattered(struct node *n, const char *path, int fd)
 {
 	static unsigned char buf[PAGE];
@@ -131,7 +131,7 @@ static void read_dir(struct tree *t, const char *dir)
 	CHECK(!closedir(d));
 }
 
-/* Exits if any sector is none of the model's. */
+/* Read the tree. Exit if a sector does not come from the model. */
 void found_read(struct tree *t)
 {
 	t->nr = 0;

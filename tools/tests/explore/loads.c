@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The workloads. Each is the same every time, given the same choices, so the
+ * The workloads. Each makes the same operations for the same choices, so the
  * check can run it on the model alone. After operations on names or a
- * truncation, only a sync of something that they changed may follow as the
- * acknowledged one: a sync of a file that is clean promises nothing.
+ * truncation, the next acknowledged operation must be a sync of something that
+ * they changed. A sync of a clean file promises nothing.
  */
 #include "explore.h"
 
@@ -19,7 +19,7 @@ static void store_page(struct node *n, unsigned long page)
 	f_store(n, PAGES(page), PAGES(1));
 }
 
-/* A file of so many pages, all holes. */
+/* Make a file of @pages pages that are all holes. */
 static struct node *sparse(const char *path, unsigned long pages)
 {
 	struct node *n = f_create(path);
@@ -29,7 +29,10 @@ static struct node *sparse(const char *path, unsigned long pages)
 	return n;
 }
 
-/* Sets of scattered pages of two files, some synced by a range of their own. */
+/*
+ * Store to sets of scattered pages of two files. Some are synced by a smaller
+ * range.
+ */
 static void run_sets(void)
 {
 	struct node *n[2] = { sparse("a", 192), sparse("b", 192) };
@@ -42,7 +45,7 @@ static void run_sets(void)
 		for (i = 0; i < size; i++)
 			store_page(f, (set + i * 9) % 96);
 		if (step % 5 == 4) {
-			/* The other half has its turn later. */
+			/* The other half is synced later. */
 			for (i = 0; i < 6; i++)
 				store_page(f, 96 + (set + i * 11) % 96);
 			f_msync(f, 0, PAGES(96));
@@ -53,7 +56,7 @@ static void run_sets(void)
 	}
 }
 
-/* Appends; truncations to any size; growing again, by size and by writing. */
+/* Append, truncate to any size, and grow again by size and by writing. */
 static void run_append(void)
 {
 	struct node *n = f_create("log");
@@ -73,7 +76,7 @@ static void run_append(void)
 	}
 }
 
-/* Holes are punched, filled, and allocated without data. */
+/* Punch holes, fill them, and allocate blocks without data. */
 static void run_punch(void)
 {
 	struct node *n = f_create("holes");
@@ -93,7 +96,7 @@ static void run_punch(void)
 	}
 }
 
-/* A new version of a file is written beside it and takes its name. */
+/* Write a new version of a file beside it and rename it over the old one. */
 static void run_rename(void)
 {
 	struct node *n;
@@ -114,8 +117,8 @@ static void run_rename(void)
 }
 
 /*
- * Files come and go, and their blocks with them: there are so few others that
- * these are soon used again, by sets that are copied and by fresh ones.
+ * Make and remove files. There are so few other blocks that theirs are soon
+ * used again, for copied sets and for fresh ones.
  */
 static void run_reuse(void)
 {
@@ -175,7 +178,7 @@ static void run_links(void)
 	}
 }
 
-/* Directories that split and merge; empty ones come and go. */
+/* Split and merge directories. Make and remove empty ones. */
 static void run_dirs(void)
 {
 	char name[60];
@@ -204,7 +207,7 @@ static void run_dirs(void)
 	}
 }
 
-/* Records of all sizes, many times around the log. */
+/* Write records of all sizes, many times around the log. */
 static void run_wrap(void)
 {
 	struct node *n = sparse("a", 256);
@@ -220,7 +223,7 @@ static void run_wrap(void)
 	}
 }
 
-/* Sets that do not fit a record: their pages go to fresh blocks. */
+/* Sync sets that do not fit a record. Their pages go to fresh blocks. */
 static void run_large(void)
 {
 	struct node *n = sparse("a", 512), *other = sparse("b", 512);
@@ -238,7 +241,7 @@ static void run_large(void)
 	}
 }
 
-/* Pages leave the cache before the checkpoint. */
+/* Drop pages from the cache before the checkpoint. */
 static void run_evict(void)
 {
 	struct node *n[3] = { sparse("a", 64), sparse("b", 64), sparse("c", 64) };
@@ -249,7 +252,10 @@ static void run_evict(void)
 		struct node *f = n[pick(3)];
 
 		for (i = 1 + pick(16); i; i--)
-			/* Part of a page: the rest is read back. */
+			/*
+			 * Store to a part of a page, so that the rest is read
+			 * back.
+			 */
 			f_store(f, PAGES(pick(64)) + pick(8), 1);
 		f_msync(f, 0, PAGES(64));
 		snprintf(name, sizeof(name), "n%u", step);
@@ -261,7 +267,7 @@ static void run_evict(void)
 	}
 }
 
-/* Several sets on their way at the same time; pages dropped from the cache. */
+/* Have several sets in progress at the same time. Drop pages from the cache. */
 static void run_async(void)
 {
 	struct node *n[2] = { sparse("a", 96), sparse("b", 96) };
@@ -282,7 +288,7 @@ static void run_async(void)
 	}
 }
 
-/* O_DIRECT over blocks whose images are in the log, and the reverse. */
+/* Use O_DIRECT over blocks whose images are in the log, and the reverse. */
 static void run_direct(void)
 {
 	struct node *n = f_create("a");
@@ -308,7 +314,7 @@ static void run_direct(void)
 	}
 }
 
-/* Files without a name, and truncations of long ones. */
+/* Have files without a name, and truncate long files. */
 static void run_orphans(void)
 {
 	struct node *n, *open[4] = { };
@@ -344,8 +350,8 @@ static void run_orphans(void)
 }
 
 /*
- * The device fails now and then; what failed is tried again, or overwritten, or,
- * in an atomic file, gone back to: it may be on disk.
+ * The device fails from time to time. Failed data is synced again, overwritten
+ * or, in an atomic file, rolled back. It may be on the disk all the same.
  */
 static void run_failed(void)
 {
@@ -371,7 +377,9 @@ static void run_failed(void)
 	}
 }
 
-/* So full that each file needs the blocks of one that is gone. */
+/*
+ * The filesystem is so full that each file needs the blocks of a removed one.
+ */
 static void run_full(void)
 {
 	unsigned int step, i;
@@ -409,7 +417,7 @@ static struct node *atomic(const char *path, unsigned long pages)
 	return n;
 }
 
-/* Of a page that is there; in an empty file it is made. */
+/* Store to an existing page. In an empty file, make one. */
 static void touch(struct node *n)
 {
 	if (n->vsize < PAGE)
@@ -418,7 +426,7 @@ static void touch(struct node *n)
 		store_page(n, pick(n->vsize / PAGE));
 }
 
-/* One change to an atomic file of at most @max pages, which is not committed. */
+/* Change an atomic file of at most @max pages once, without committing it. */
 static void change(struct node *n, unsigned long max)
 {
 	uint64_t room = n->vsize < max * PAGE ? max * PAGE - n->vsize : 0;
@@ -449,7 +457,7 @@ static void change(struct node *n, unsigned long max)
 	}
 }
 
-/* What others do meanwhile; @n is an ordinary file. */
+/* Do something else meanwhile. @n is an ordinary file. */
 static void bystand(struct node *n, unsigned int step)
 {
 	char name[8];
@@ -483,7 +491,10 @@ static void bystand(struct node *n, unsigned int step)
 	}
 }
 
-/* Back to the last commit, in one of three ways; it may just have been begun. */
+/*
+ * Go back to the last commit in one of three ways. A new commit may just have
+ * begun.
+ */
 static void go_back(struct node *n, const char *path)
 {
 	if (!pick(3)) {
@@ -520,12 +531,12 @@ static void commit(struct node *n)
 		f_msync(n, 0, PAGES(1));
 		break;
 	default:
-		/* All of it, whatever the range. */
+		/* This commits the whole file, whatever the range is. */
 		f_msync(n, PAGES(pick(96)), PAGES(1));
 	}
 }
 
-/* Two atomic files take turns; others sync and commit before they do. */
+/* Two atomic files take turns. Others sync and commit in between. */
 static void run_atomic(void)
 {
 	struct node *n[2] = { atomic("a", 48), atomic("b", 20) }, *other = sparse("c", 32);
@@ -551,7 +562,7 @@ static void run_atomic(void)
 	}
 }
 
-/* Some pages are stored to in part, and the rest of them is read back. */
+/* Store to a part of some pages, so that the rest is read back. */
 static void store_some(struct node *n, unsigned long first, unsigned long nr)
 {
 	f_truncate(n, 256 * PAGE);
@@ -560,8 +571,8 @@ static void store_some(struct node *n, unsigned long first, unsigned long nr)
 }
 
 /*
- * Pages of atomic files leave memory before they are committed: when they are
- * told to, all or some, once or more; or, each fourth time, for want of room.
+ * Pages of atomic files leave memory before the commit: all or some of them,
+ * once or more, on request or, each fourth time, for lack of memory.
  */
 static void run_spill(void)
 {
@@ -592,10 +603,13 @@ static void run_spill(void)
 	}
 }
 
-#define WIDE 300	/* pages; two have a map node of their own */
+#define WIDE 300	/* pages; two have their own map nodes */
 #define WIDE_GAP 257
 
-/* One page in each of more nodes than a record holds, or of a few; returns one. */
+/*
+ * Store to one page in each of many nodes, more than a record holds, or of a
+ * few. Return one of the pages.
+ */
 static unsigned long store_wide(struct node *n)
 {
 	unsigned long first = pick(WIDE), i;
@@ -605,7 +619,7 @@ static unsigned long store_wide(struct node *n)
 	return (first + 2) % WIDE;
 }
 
-/* Nodes go; @max: so many pages may become a hole at a time. */
+/* Remove nodes. At most @max pages become a hole at a time. */
 static void cut_wide(struct node *n, unsigned long max)
 {
 	if (pick(2)) {
@@ -617,8 +631,9 @@ static void cut_wide(struct node *n, unsigned long max)
 }
 
 /*
- * Sets that are scattered so widely that the map is shadowed: of an ordinary file,
- * and of an atomic one, which is spilled, cut and rolled back in between.
+ * Sync sets that are so widely scattered that the map is shadowed. One file is
+ * ordinary. The other is atomic and is spilled, cut off and rolled back in
+ * between.
  */
 static void run_wide(void)
 {
@@ -653,7 +668,7 @@ static void run_wide(void)
 	}
 }
 
-/* All files are atomic, by the mount option; programs do not know. */
+/* All files are atomic by the mount option. The workload does not know it. */
 static void run_option(void)
 {
 	struct node *n;
@@ -687,7 +702,7 @@ static void run_option(void)
 	}
 }
 
-/* Each hole of an atomic file asks for room in the record of its commit. */
+/* Each hole of an atomic file needs room in the record of its commit. */
 #define HOLES_LOG "8M"
 
 const struct load loads[] = {

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * explore: the commands of the crash explorer. SEED is the same number for all
- * of them.
+ * explore: the commands of the crash explorer. All of them need the same SEED.
  *
  * Usage: explore work DISK SEED LOAD...
- *	runs workloads on a disk that is being recorded. LOAD may have a variant
- *	behind it: !RULE breaks that rule, @FS takes that filesystem; +TEXT is
- *	but a name
+ *	runs workloads on a disk that is being recorded. A LOAD may end with a
+ *	variant: !RULE breaks that rule, @FS uses that filesystem; +TEXT only
+ *	changes the name
  *   or: explore recover DISK SEED COUNT RECORD...
  *	puts COUNT states on a disk that is being recorded, and mounts each
  *   or: explore check SEED STATES WORKER WORKERS DEVICE RECORD...
- *	checks every WORKERS-th of so many distinct states, from WORKER on, on
- *	DEVICE. Of a workload with a variant so many are looked at, until one is
- *	bad, for that is what is expected
+ *	checks every WORKERS-th of STATES distinct states, from WORKER on, on
+ *	DEVICE. Of a workload with a variant it checks as many, but stops at the
+ *	first bad one, because a bad state is expected there
  *   or: explore image SEED SLICE NUMBER FILE RECORD...
  *	writes a state into FILE and prints its "LOAD VARIANT ACKED"
  *   or: explore replay DEVICE SEED LOAD VARIANT ACKED...
- *	checks the state that DEVICE holds
+ *	checks the state on DEVICE
  *   or: explore list
  *	prints the names of the workloads
  *   or: explore threads ...
@@ -26,7 +25,7 @@
 #include <sys/mount.h>
 
 #define MNT	"/mnt"
-#define MAX_BAD	5	/* of one workload; the rest of it would say the same */
+#define MAX_BAD	5	/* of one workload; more would say the same */
 
 static struct slice slices[MAX_SLICES];
 static unsigned int nr_slices;
@@ -42,40 +41,40 @@ static void read_records(int argc, char **argv)
 
 /* ---- check ---- */
 
-/* Such that bad states are expected. */
+/* Return true if bad states are expected. */
 static int is_broken(const struct slice *s)
 {
 	return *s->variant == '!' || *s->variant == '@';
 }
 
-/* When an acknowledgment comes too early, its moment alone has to show it. */
+/* An acknowledgment that comes too early shows only in the prefixes. */
 static int prefixes_show(const struct slice *s)
 {
 	return !strcmp(s->variant, "!ack");
 }
 
-/* The share of a slice: one after each write, and some more. */
+/* Return the share of a slice: one state after each write, and some more. */
 static unsigned long weight(const struct slice *s)
 {
 	return is_broken(s) ? 0 : states_prefixes(s) + 100;
 }
 
 /**
- * struct progress - what one of several workers has looked at
+ * struct progress - the states that one of several workers has checked
  * @ck: checker
- * @slice: which
- * @worker: which one this is
- * @workers: of so many; all make the same states, and take turns
- * @bad: states of the slice that were
- * @nr: its states, of all workers
- * @distinct: contents among these
- * @prefixes: those that end after a write
- * @mine: its distinct contents that this one looked at
- * @again: and those it looked at for another promise
- * @wrote: and those of either kind that it wrote to
- * @all: looks at all slices
+ * @slice: current slice
+ * @worker: number of this worker
+ * @workers: number of workers; all make the same states and take turns
+ * @bad: bad states of the slice
+ * @nr: states of the slice, of all workers
+ * @distinct: different contents among these
+ * @prefixes: states that end after a write
+ * @mine: different contents of the slice that this worker checked
+ * @again: states that it checked for another promise
+ * @wrote: states of either kind that it wrote to
+ * @all: states of all slices that it checked
  * @start: when it began
- * @said: when it last told how it goes
+ * @said: when it last reported its progress
  */
 struct progress {
 	struct checker	*ck;
@@ -95,7 +94,7 @@ static void say_progress(struct progress *p, const struct state *st)
 	       st->slice->load, *st->slice->variant == '-' ? "" : st->slice->variant);
 }
 
-/* One state; true when the slice is done with. */
+/* Check one state. Return true when the slice is finished. */
 static int check_one(const struct state *st, void *ctx)
 {
 	static const int also[8] = { CHECK_BEFORE, 0, 0, 0, CHECK_WRITE };
@@ -104,7 +103,10 @@ static int check_one(const struct state *st, void *ctx)
 
 	p->prefixes += st->number < states_prefixes(st->slice);
 	p->distinct += !st->again;
-	/* Enough of it, but what comes next depends on how many it had. */
+	/*
+	 * Enough are bad. Go on counting, because the next slices depend on the
+	 * number.
+	 */
 	if (p->nr++ % p->workers != p->worker || p->bad == MAX_BAD)
 		return 0;
 	bad = check_state(p->ck, st, also[(p->mine + p->again) % 8]);
@@ -147,7 +149,7 @@ static int check(char **argv, int records)
 	for (i = 0; i < nr_slices; i++) {
 		struct slice *s = &slices[i];
 
-		/* At least one of each. */
+		/* Check at least one state of each. */
 		want = is_broken(s) ? states : left * weight(s) / weights;
 		want += !want;
 		weights -= weight(s);
@@ -174,7 +176,7 @@ static int check(char **argv, int records)
 
 /* ---- image, replay, recover ---- */
 
-/* Where there are zeros already. Closes @fd. */
+/* Write a state to a place that has zeros. Close @fd. */
 static void write_state(int fd, off_t at, const struct state *st)
 {
 	static unsigned char buf[BLOCK] __attribute__((aligned(4096)));

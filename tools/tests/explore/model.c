@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The model of a filesystem: what must be on disk after n operations.
+ * The model of a filesystem: the content that must be on disk after n
+ * operations.
  *
- * Operations on names, and truncations, become durable in their order; what is
- * stored into a file becomes durable with the next sync of that range. So after
- * a crash the disk must be as after k operations, where k is at least the number
- * that was acknowledged and at most that of the next one which is acknowledged.
- * A workload is the same each time it runs, so that the check can run it again
- * on the model alone.
+ * Operations on names, and truncations, become durable in their order. A store
+ * to a file becomes durable with the next sync of its range. So after a crash
+ * the disk must be as after k operations: k is at least the number that was
+ * acknowledged, and at most the number of the next acknowledged one. A workload
+ * makes the same operations each time, so the check can run it again on the
+ * model alone.
  *
- * Of an atomic file nothing becomes durable but by its own commit, size and all;
- * so what is in memory is kept apart from what is on disk, and no other operation
- * changes that.
+ * Changes of an atomic file, of its size too, become durable only by its own
+ * commit. So the model keeps its content in memory apart from its content on
+ * disk, and no other operation changes the latter.
  */
 #include "explore.h"
 
@@ -39,7 +40,7 @@ static uint64_t spread(uint32_t x)
 	       (x & 0xfe00000) << 3 | 0x80808080;
 }
 
-/* No byte of it is zero, so that its end can be told from zeros. */
+/* No byte is zero, so the end differs from zeros behind it. */
 void cell_fill(void *buf, uint32_t stamp, uint32_t index)
 {
 	uint64_t *word = buf, first = spread(stamp) | spread(index) << 32;
@@ -63,7 +64,10 @@ struct node *node_new(int dir)
 	return n;
 }
 
-/* Room for the content of a file; most of those in large directories have none. */
+/*
+ * Allocate room for the content of a file. Most files of large directories have
+ * none.
+ */
 void node_room(struct node *n, unsigned long cells)
 {
 	CHECK(cells <= MAX_CELLS);
@@ -194,7 +198,7 @@ static int node_is(const struct node *have, const struct node *want,
 	return 1;
 }
 
-/* Is what was found what the model says now? */
+/* Compare the tree that was found with the model of now. */
 static int model_is_found(int say)
 {
 	unsigned int i;
@@ -216,7 +220,7 @@ static int model_is_found(int say)
 	return model.nr == found.nr;
 }
 
-/* An operation is done; @durable: it made all so far durable. */
+/* An operation is done. @durable: everything so far is durable. */
 static void op_done(int durable)
 {
 	char text[32];
@@ -253,7 +257,7 @@ void model_start(const struct load *load, uint64_t seed, int work)
 	op_done(1);
 }
 
-/* Does the current directory hold what it must? Exits with the answer. */
+/* Check the content of the current directory. Exit with the result. */
 void model_check(const struct load *load, uint64_t seed, unsigned long nr)
 {
 	model_gap = load->gap ? load->gap : 1;
@@ -262,7 +266,7 @@ void model_check(const struct load *load, uint64_t seed, unsigned long nr)
 	checking = 1;
 	model_start(load, seed, 0);
 	load->run();
-	/* No further one was begun. */
+	/* No further operation was begun. */
 	printf(")\n");
 	exit(1);
 }
@@ -298,7 +302,7 @@ static void put_cells(struct node *n, unsigned long cell, unsigned long nr)
 		n->vsize = (cell + nr) * CELL;
 }
 
-/* By write(2), which may extend the file. */
+/* Write with write(2), which may extend the file. */
 void f_write(struct node *n, unsigned long cell, unsigned long nr)
 {
 	if (working)
@@ -307,7 +311,7 @@ void f_write(struct node *n, unsigned long cell, unsigned long nr)
 	op_done(0);
 }
 
-/* Through the mapping. */
+/* Store through the mapping. */
 void f_store(struct node *n, unsigned long cell, unsigned long nr)
 {
 	CHECK((cell + nr) * CELL <= n->vsize);
@@ -318,9 +322,9 @@ void f_store(struct node *n, unsigned long cell, unsigned long nr)
 }
 
 /*
- * By O_DIRECT, over what is clean: on disk, or not, until the next fsync. Not
- * one operation: any of its sectors may be there before it is done. To an atomic
- * file it is a write like others.
+ * Write clean sectors with O_DIRECT. Until the next fsync they may be on disk
+ * or not. This is not one operation: any of the sectors may be on disk before
+ * it is done. For an atomic file it is like any other write.
  */
 void f_direct(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -339,7 +343,7 @@ void f_direct(struct node *n, unsigned long cell, unsigned long nr)
 		CHECK(!n->dirty[i]);
 		n->cell[i].alt = model_ops + 1;
 	}
-	/* Before it is done as well as after it. */
+	/* The sectors may be on disk before the write is done. */
 	op_done(0);
 	if (working)
 		real_direct(n, cell, nr, model_ops);
@@ -349,7 +353,7 @@ void f_direct(struct node *n, unsigned long cell, unsigned long nr)
 	}
 }
 
-/* All of an atomic file is on disk. */
+/* The whole atomic file is on disk. */
 static void settle_atomic(struct node *n)
 {
 	unsigned long i;
@@ -361,7 +365,7 @@ static void settle_atomic(struct node *n)
 	n->size = n->vsize;
 }
 
-/* What was stored to a range is on disk; returns whether O_DIRECT is left. */
+/* Stores to a range are on disk. Return true if writes by O_DIRECT are left. */
 static int settle(struct node *n, unsigned long cell, unsigned long nr)
 {
 	unsigned long i;
@@ -395,7 +399,7 @@ static void settle_direct(struct node *n)
 	}
 }
 
-/* The record may be durable before what was written by O_DIRECT is. */
+/* The record may be durable before the writes by O_DIRECT are. */
 static void synced(struct node *n, unsigned long cell, unsigned long nr)
 {
 	if (settle(n, cell, nr)) {
@@ -405,7 +409,7 @@ static void synced(struct node *n, unsigned long cell, unsigned long nr)
 	op_done(1);
 }
 
-/* Whole pages; something in them is dirty. */
+/* Sync whole pages. Some of them must be dirty. */
 void f_msync(struct node *n, unsigned long cell, unsigned long nr)
 {
 	CHECK(!(cell % PAGE_CELLS) && !(nr % PAGE_CELLS));
@@ -414,7 +418,9 @@ void f_msync(struct node *n, unsigned long cell, unsigned long nr)
 	synced(n, cell, nr);
 }
 
-/* MS_ASYNC: captured, on its way, but not waited for. */
+/*
+ * MS_ASYNC captures the pages and starts the commit, but does not wait for it.
+ */
 void f_async(struct node *n, unsigned long cell, unsigned long nr)
 {
 	if (working)
@@ -423,7 +429,7 @@ void f_async(struct node *n, unsigned long cell, unsigned long nr)
 	op_done(0);
 }
 
-/* MS_SYNC and MS_INVALIDATE; something in the range is dirty. */
+/* Call with MS_SYNC and MS_INVALIDATE. Some page of the range must be dirty. */
 void f_invalidate(struct node *n, unsigned long cell, unsigned long nr)
 {
 	if (working)
@@ -438,7 +444,7 @@ void f_fsync(struct node *n)
 	synced(n, 0, MAX_CELLS);
 }
 
-/* The device fails; whether the set is on disk before the next sync is open. */
+/* The device fails. Until the next sync, the set may be on disk or not. */
 void f_fail_sync(struct node *n)
 {
 	if (working)
@@ -455,7 +461,10 @@ static void cut_cell(struct cell *c, unsigned long at, uint64_t from)
 		c->len = from % CELL;
 }
 
-/* Zeros in a range of bytes, on disk and in memory; of an atomic file in memory. */
+/*
+ * Zero a range of bytes on disk and in memory. For an atomic file, only in
+ * memory.
+ */
 static void cut_cells(struct node *n, uint64_t from, uint64_t to)
 {
 	unsigned long i;
@@ -485,7 +494,10 @@ static void must_be_clean(const struct node *n)
 		CHECK(!n->dirty[i]);
 }
 
-/* Of a file that is clean or atomic, since the page at the edge goes along. */
+/*
+ * Truncate a clean or an atomic file. In a dirty one, the page at the new end
+ * would become durable, too.
+ */
 void f_truncate(struct node *n, uint64_t size)
 {
 	must_be_clean(n);
@@ -516,7 +528,7 @@ void f_zero(struct node *n, unsigned long cell, unsigned long nr)
 	zero_cells(n, cell, nr, FALLOC_FL_ZERO_RANGE);
 }
 
-/* Blocks for the whole of a file, which grows to @size. */
+/* Allocate blocks for the whole file, which grows to @size. */
 void f_allocate(struct node *n, uint64_t size)
 {
 	must_be_clean(n);
@@ -537,7 +549,10 @@ static void discard(struct node *n)
 	n->vsize = n->size;
 }
 
-/* What is not committed is discarded; or committed, if the mount is atomic alone. */
+/*
+ * The last close discards changes that were not committed. If the file is
+ * atomic only by the mount option, it commits them.
+ */
 void f_close(struct node *n)
 {
 	if (working)
@@ -550,7 +565,7 @@ void f_close(struct node *n)
 	put_node(n);
 }
 
-/* Opens again what was closed; with @trunc, an atomic file that is made empty. */
+/* Open a file again. @trunc: make an atomic file empty. */
 void f_open(struct node *n, const char *path, int trunc)
 {
 	if (working)
@@ -565,7 +580,7 @@ void f_open(struct node *n, const char *path, int trunc)
 
 /* ---- of atomic files ---- */
 
-/* What it holds is committed first. */
+/* The ioctl commits the content first. */
 void f_atomic(struct node *n, int on)
 {
 	CHECK(n->atomic != on);
@@ -577,7 +592,10 @@ void f_atomic(struct node *n, int on)
 	op_done(1);
 }
 
-/* To the last commit; @durable: which was not, or had failed. */
+/*
+ * Go back to the last commit. @durable: that commit was in progress or had
+ * failed.
+ */
 void f_rollback(struct node *n, int durable)
 {
 	CHECK(is_atomic(n));
@@ -587,7 +605,9 @@ void f_rollback(struct node *n, int durable)
 	op_done(durable);
 }
 
-/* What is dirty in the range may leave memory; with @evict all of it does. */
+/*
+ * Dirty pages of the range may leave memory. @evict: the whole file leaves it.
+ */
 void f_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
 {
 	CHECK(is_atomic(n));
@@ -596,7 +616,7 @@ void f_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
 	op_done(0);
 }
 
-/* A write that commits, and all else with it. */
+/* This write commits, and everything before it, too. */
 void f_write_dsync(struct node *n, unsigned long cell, unsigned long nr)
 {
 	CHECK(is_atomic(n));
@@ -607,7 +627,7 @@ void f_write_dsync(struct node *n, unsigned long cell, unsigned long nr)
 	op_done(1);
 }
 
-/* By name, of a file that nobody has open: a commit of its own. */
+/* Truncate by name. No process has the file open, so this is a commit. */
 void d_truncate(const char *path, uint64_t size)
 {
 	struct node *n = must_find(path);
@@ -686,7 +706,7 @@ void d_link(const char *from, const char *to)
 	op_done(0);
 }
 
-/* After an operation in @dir. */
+/* Sync @dir after an operation in it. */
 void d_sync(const char *dir)
 {
 	if (working)
@@ -694,7 +714,7 @@ void d_sync(const char *dir)
 	op_done(1);
 }
 
-/* The same of one of them, or both. */
+/* Sync both directories after an operation in one of them or in both. */
 void d_sync_both(const char *a, const char *b)
 {
 	if (working) {
@@ -713,7 +733,7 @@ void s_checkpoint(void)
 	op_done(0);
 }
 
-/* Takes all free blocks but @left, by a file that stays empty. */
+/* Take all free blocks except @left with a file that stays empty. */
 void s_ballast(const char *path, unsigned long left)
 {
 	struct node *n = f_create(path);
@@ -730,7 +750,7 @@ void s_drop(void)
 	op_done(0);
 }
 
-/* Of all files but those that are atomic; of the others not more than a record. */
+/* Sync all files except atomic ones. The dirty pages must fit a record. */
 void s_sync(int fs)
 {
 	unsigned int i;
@@ -745,7 +765,10 @@ void s_sync(int fs)
 	op_done(1);
 }
 
-/* Too little room for dirty pages, among them those of @n; or enough again. */
+/*
+ * Limit the memory for dirty pages, including those of @n, or restore the
+ * limit.
+ */
 void s_pressure(struct node *n, int on)
 {
 	CHECK(is_atomic(n));

@@ -18,7 +18,7 @@
 #define SYS_cachestat	451
 #endif
 
-static unsigned int failures;	/* times that the device has failed */
+static unsigned int failures;	/* number of times that the device has failed */
 
 static size_t map_size(void)
 {
@@ -50,7 +50,7 @@ static void fill(char *buf, unsigned long cell, unsigned long nr, uint32_t stamp
 		cell_fill(buf + i * CELL, stamp, cell + i);
 }
 
-/* Cells from @cell on, of @nr, that lie together in the file. */
+/* Return how many of @nr cells from @cell on are adjacent in the file. */
 static unsigned long together(unsigned long cell, unsigned long nr)
 {
 	unsigned long room = PAGE_CELLS - cell % PAGE_CELLS;
@@ -58,7 +58,7 @@ static unsigned long together(unsigned long cell, unsigned long nr)
 	return model_gap == 1 || nr < room ? nr : room;
 }
 
-/* @flags: of pwritev2(2) */
+/* @flags: for pwritev2(2) */
 void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp,
 		int flags)
 {
@@ -99,7 +99,9 @@ void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t 
 	CHECK(!fcntl(n->fd, F_SETFL, flags));
 }
 
-/* Has the filesystem given up, and was it told twice of the same record? */
+/*
+ * Check that the filesystem has stopped after two failures of the same record.
+ */
 static int failed_twice(void)
 {
 	static char log[1 << 16];
@@ -121,8 +123,8 @@ static int failed_twice(void)
 
 /*
  * While the device failed, a commit in the background may have been the second
- * that did, which is final: the workload ends then, and what it promised holds.
- * Nothing else may end it.
+ * failure, which is final. Then the workload ends, and its promises still hold.
+ * Nothing else may end it early.
  */
 static void end_early(void)
 {
@@ -140,7 +142,7 @@ void real_msync(struct node *n, unsigned long cell, unsigned long nr)
 		end_early();
 }
 
-/* msync(2) with all that its flags promise. */
+/* Call msync(2) with the full meaning of its flags. */
 void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int flags)
 {
 	struct msyncfs_msync arg = {
@@ -152,7 +154,7 @@ void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int 
 	CHECK(!ioctl(n->fd, MSYNCFS_IOC_MSYNC, &arg));
 }
 
-/* By a store, which interrupts nothing that would mind. */
+/* A store faults. It interrupts nothing that would matter. */
 static void on_sigbus(int sig)
 {
 	(void)sig;
@@ -163,7 +165,7 @@ void real_fail_sync(struct node *n)
 {
 	static time_t last;
 
-	/* The kernel would drop some of what it has to say if there were too many. */
+	/* The kernel drops messages if there are too many in a short time. */
 	for (; time(NULL) == last; usleep(10000))
 		;
 	last = time(NULL);
@@ -205,8 +207,8 @@ static uint64_t dirty_pages(int fd, off_t at, off_t len)
 }
 
 /*
- * What background writeback does, but at this moment; it may have been here already,
- * if something told it to.
+ * Do the work of background writeback now. The writeback may have done it
+ * already, if something triggered it.
  */
 void real_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
 {
@@ -228,7 +230,7 @@ void real_syncfs(const char *dir)
 	CHECK(!syncfs(fd) && !close(fd));
 }
 
-/* The flusher spills, when it likes; but not all can stay dirty. */
+/* The flusher spills at any time, but it cannot leave everything dirty. */
 void real_pressure(struct node *n, int on)
 {
 	unsigned int i;

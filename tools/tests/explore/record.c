@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The record of a disk: what QEMU's blklogwrites driver, or dm-log-writes in a
- * guest, wrote down of its writes and flushes, in order of their completion.
- * Here it is taken apart by slices.
+ * The record of a disk: its writes and flushes in order of their completion, as
+ * written by QEMU's blklogwrites driver or by dm-log-writes in a guest. This
+ * file splits it into slices.
  */
 #include "explore.h"
 
@@ -23,7 +23,9 @@ struct log_entry {
 	uint64_t sector, nr_sectors, flags, data_len;
 };
 
-/* Of one sector; 0 if it is all zeros, as the disk is before. */
+/*
+ * Hash a sector. Return 0 if it is all zeros, as the disk is at the beginning.
+ */
 static uint64_t hash_sector(const unsigned char *data)
 {
 	const uint64_t *word = (const void *)data;
@@ -63,7 +65,7 @@ static void add_write(struct slice *s, uint64_t sector, uint64_t nr, int fua,
 		ev->hash[i] = hash_sector(data + i * SECTOR);
 }
 
-/* "ack LOAD VARIANT TEXT" */
+/* The text is "ack LOAD VARIANT TEXT". */
 static void add_ack(struct slice *s, const char *text)
 {
 	struct event *ev = add_event(s);
@@ -83,7 +85,9 @@ static void add_ack(struct slice *s, const char *text)
 
 static void add_flush(struct slice *s)
 {
-	/* Nothing of this slice since the last one, or nothing at all. */
+	/*
+	 * Skip a flush if there are no writes of this slice since the last one.
+	 */
 	if (s->nr && (s->event[s->nr - 1].data || s->event[s->nr - 1].ack))
 		add_event(s);
 }
@@ -111,12 +115,14 @@ static void add_entry(struct slice *slices, unsigned int max,
 }
 
 /**
- * record_read - read what was recorded of a disk
+ * record_read - read the record of a disk
  * @path: the record, a file or a block device
- * @slices: to be filled in
- * @nr: entries of it that are used already
+ * @slices: table to fill in
+ * @nr: number of entries that are in use
  *
- * Return: entries used now; what promises nothing, or has no end, is left out.
+ * A slice that promises nothing or has no end is left out.
+ *
+ * Return: number of entries that are in use now.
  */
 unsigned int record_read(const char *path, struct slice *slices, unsigned int nr)
 {
@@ -136,7 +142,10 @@ unsigned int record_read(const char *path, struct slice *slices, unsigned int nr
 		return nr;
 	CHECK(super->version == 1 && super->sectorsize == SECTOR);
 	memset(all, 0, sizeof(all));
-	/* Its count of entries is only brought up to date now and then. */
+	/*
+	 * The number of entries in the header is updated only from time to
+	 * time.
+	 */
 	for (at = SECTOR; at + SECTOR <= size;) {
 		const struct log_entry *e = (const void *)(log + at);
 		const unsigned char *data = NULL;

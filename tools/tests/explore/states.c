@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * States that a power failure could leave on a disk. A state is a point of the
- * record. What completed before the last flush up to it is there, and what was
- * written by FUA; of the writes after that flush any may be missing, or there
- * in some of their sectors only, or overtaken by one that completed before it.
- * The write that would complete next may be there in part.
+ * record. Writes that completed before the last flush up to it are there, and
+ * so are FUA writes. Of the writes after that flush any may be missing, may be
+ * there in some of their sectors only, or may be overtaken by one that
+ * completed before it. The write that would complete next may be there in part.
  */
 #include "explore.h"
 
@@ -26,10 +26,10 @@ struct content {
  * struct walk - a place in the record of a slice
  * @s: slice
  * @at: events before this one are accounted for
- * @from: the first that no flush covers
- * @ack: the last event that was an acknowledgment
- * @durable: what is there for sure
- * @fua: of each sector, one more than the last event that wrote it by FUA
+ * @from: first event that no flush covers
+ * @ack: last event that was an acknowledgment
+ * @durable: content that is certainly on disk
+ * @fua: for each sector, one more than the last event that wrote it by FUA
  */
 struct walk {
 	const struct slice	*s;
@@ -53,7 +53,7 @@ static void put_sector(struct content *c, const struct event *ev, uint64_t i)
 	c->hash ^= place_hash(sector, c->of[sector]);
 }
 
-/* Sector @i of event @nr, unless a later write of it by FUA completed. */
+/* Put sector @i of event @nr, unless a later FUA write of it completed. */
 static void put_pending(struct walk *w, struct content *c, unsigned long nr, uint64_t i)
 {
 	const struct event *ev = &w->s->event[nr];
@@ -84,7 +84,7 @@ static int is_flush(const struct event *ev)
 	return !ev->data;
 }
 
-/* Goes on to event @cut. */
+/* Go on to event @cut. */
 static void walk_to(struct walk *w, unsigned long cut)
 {
 	uint64_t i;
@@ -106,7 +106,7 @@ static void walk_to(struct walk *w, unsigned long cut)
 	}
 }
 
-/* Part of the sectors: those before, those after some place, or any. */
+/* Put some of the sectors: those before a place, those after it, or any. */
 static void put_torn(struct walk *w, struct content *c, unsigned long nr,
 		     struct choice *ch)
 {
@@ -118,7 +118,7 @@ static void put_torn(struct walk *w, struct content *c, unsigned long nr,
 			put_pending(w, c, nr, i);
 }
 
-/* The write under way, too: it may be there in part. */
+/* Put part of the write that is in progress. */
 static void put_next(struct walk *w, struct content *c, struct choice *ch)
 {
 	uint64_t i, n, place;
@@ -132,7 +132,7 @@ static void put_next(struct walk *w, struct content *c, struct choice *ch)
 			put_sector(c, &w->s->event[w->at], i);
 }
 
-/* Writes among the pending ones; their numbers. */
+/* Fill in the numbers of the pending writes. Return how many there are. */
 static unsigned long pending(const struct walk *w, unsigned long *nr, unsigned long max)
 {
 	unsigned long i, n = 0;
@@ -188,8 +188,9 @@ struct candidate {
 };
 
 /*
- * One after each write, once something is acknowledged; and after the flushes and
- * acknowledgements that follow, when the same content must keep the most.
+ * There is one state after each write, as soon as something is acknowledged. If
+ * flushes and acknowledgments follow the write, the state comes after them: the
+ * content is the same, but it must hold more promises.
  */
 unsigned long states_prefixes(const struct slice *s)
 {
@@ -200,7 +201,9 @@ unsigned long states_prefixes(const struct slice *s)
 	return n;
 }
 
-/* Before a flush, where most is pending, or anywhere. */
+/*
+ * Choose a point before a flush, where most writes are pending, or any point.
+ */
 static unsigned long random_cut(const struct slice *s, struct choice *ch)
 {
 	unsigned long cut = s->first + choose(ch, s->nr - s->first + 1);
@@ -274,9 +277,9 @@ struct hashes {
 };
 
 /**
- * struct seen - what has been looked at
- * @content: contents of the disk
- * @state: the same, each with what had been promised
+ * struct seen - states that have been checked
+ * @content: hashes of their contents
+ * @state: hashes of content and promise
  */
 struct seen {
 	struct hashes	content, state;
@@ -307,7 +310,7 @@ static int has_hash(struct hashes *seen, uint64_t hash)
 	return 0;
 }
 
-/* Also whether its content was there before, with another promise. */
+/* Also tell if the same content was there with another promise. */
 static int seen_before(struct seen *seen, struct state *st)
 {
 	if (has_hash(&seen->state, mix(st->hash ^ mix(st->promise + 1))))
@@ -329,7 +332,10 @@ static int compare_cuts(const void *a, const void *b)
 
 #define ROUND 256
 
-/* One round over the record; returns how many were distinct, -1: @fn is content. */
+/*
+ * Check one set of candidates in order of the record. Return the number of new
+ * contents, or -1 if @fn wants no more.
+ */
 static long one_round(const struct slice *s, uint64_t seed, struct candidate *ca,
 		      unsigned long nr, struct seen *seen, unsigned long want,
 		      int (*fn)(const struct state *st, void *ctx), void *ctx)
@@ -354,7 +360,7 @@ static long one_round(const struct slice *s, uint64_t seed, struct candidate *ca
 	return fresh;
 }
 
-/* All of the prefixes, or so many of them. */
+/* Choose all prefixes, or @want of them. */
 static unsigned long choose_prefixes(const struct slice *s, struct choice *ch,
 				     unsigned long want, struct candidate *ca)
 {
@@ -370,16 +376,16 @@ static unsigned long choose_prefixes(const struct slice *s, struct choice *ch,
 /**
  * states_all - make states of a slice
  * @s: slice
- * @seed: for choices
- * @want: so many distinct contents, if there are so many
- * @prefixes: only those in which all writes up to some event are there
- * @fn: called for each; returns true when no more are wanted
+ * @seed: seed of the choices
+ * @want: number of different contents, if there are so many
+ * @prefixes: make only states that have all writes up to some event
+ * @fn: called for each state; returns true when it wants no more
  * @ctx: for @fn
  *
- * Some random ones come first; then those in which all writes up to some event
- * are there, all of these if they are not more than four fifths of @want; then
- * random ones again. A content that has been there is looked at once more when
- * something else was promised then.
+ * Some random states come first. Then come the prefixes, which have all writes
+ * up to some event: all of them if they are no more than four fifths of @want.
+ * Then come random states again. A content that comes again with another
+ * promise is checked once more.
  */
 void states_all(const struct slice *s, uint64_t seed, unsigned long want, int prefixes,
 		int (*fn)(const struct state *st, void *ctx), void *ctx)
@@ -413,7 +419,7 @@ void states_all(const struct slice *s, uint64_t seed, unsigned long want, int pr
 	free(ca);
 }
 
-/* The state of that number alone. */
+/* Make only the state of that number. */
 void states_one(const struct slice *s, uint64_t seed, unsigned long number,
 		struct state *st)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A workload of several threads, each of which does numbered steps; a step is
- * acknowledged when the call that makes it durable has returned. Also for
- * machines that are killed: it goes on from what it finds.
+ * A workload of several threads. Each thread does numbered steps, and
+ * acknowledges a step when the call that makes it durable has returned. It can
+ * also run on machines that are killed: it goes on from the state that it
+ * finds.
  *
  *	sets	each step stores a number into all pages of a set, 8 or (the
  *		last) 160 of them scattered over a file, and one msync makes them
@@ -11,7 +12,7 @@
  *	names	step 3k creates and fsyncs file f<k>, 3k+1 renames it to g<k>,
  *		3k+2 removes an old one; each with fsync of the directory
  *	new	each step makes a file of a few pages with one msync, under a name
- *		that is there since an fsync before
+ *		that an earlier fsync has made durable
  *	order	one thread stores a number into one page after another, then the
  *		next number, and so on, while another calls msync; the pages must
  *		be as at one moment
@@ -19,14 +20,14 @@
  * Usage: explore threads work DIR CHANNEL SECONDS NUMBERS
  *        explore threads check DIR NUMBERS
  *
- * NUMBERS: so many steps of each thread are done; "-" for none. "work" starts
- * from there and says "ack NUMBERS" after each step, for ever if SECONDS is 0,
- * by appending it to the file CHANNEL.
+ * NUMBERS says how many steps of each thread are done; "-" means none. "work"
+ * starts from there and appends "ack NUMBERS" to the file CHANNEL after each
+ * step. It never ends if SECONDS is 0.
  *
- * "check" says whether DIR holds what it must by these numbers, and prints
- * "found NUMBERS". Later steps than promised may be there. A
- * step that was under way may be there in part, except in "sets" and "order": for
- * these, background writeback has to be off (vm.dirty_writeback_centisecs=0).
+ * "check" checks that DIR has the content of these steps, and prints "found
+ * NUMBERS". Later steps may be there, too. A step that was in progress may be
+ * there in part, except in "sets" and "order". Background writeback must be off
+ * for these (vm.dirty_writeback_centisecs=0).
  */
 #include "explore.h"
 
@@ -43,7 +44,7 @@ enum { SETS = 3, TAILS = 2, NAMES = 2, NEWS = 1, ORDERS = 2,
 
 static unsigned long long done[THREADS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int channel = -1;	/* -1: acknowledgements go to the recorded disk */
+static int channel = -1;	/* -1: acknowledge on the recorded disk */
 static time_t deadline;
 
 static void complain(const char *what, unsigned int nr, long long have, long long want)
@@ -77,7 +78,7 @@ static void ack_locked(void)
 		return;
 	}
 	CHECK(write(channel, buf, len) == (ssize_t)len);
-	/* Said only when it has left this machine. */
+	/* Go on only when the line has left this machine. */
 	CHECK(!tcdrain(channel) || errno == ENOTTY || errno == EINVAL);
 }
 
@@ -108,13 +109,13 @@ static void set_name(char *name, unsigned int nr)
 	sprintf(name, "set%u", nr);
 }
 
-/* The last set is more than a record of a small log takes. */
+/* The last set has more pages than a record of a small log takes. */
 static unsigned int set_pages(unsigned int nr)
 {
 	return nr == SETS - 1 ? 160 : 8;
 }
 
-/* Where page @i of the set lies: the same for every step. */
+/* Return the place of page @i of the set. It is the same for every step. */
 static unsigned long set_place(unsigned int nr, unsigned int i)
 {
 	if (nr == SETS - 1)
@@ -220,7 +221,10 @@ static unsigned char tail_byte(unsigned int nr, off_t at)
 	return mix(nr * 77777777ULL + at / 8) >> (at % 8 * 8);
 }
 
-/* Length after so many steps: between 1 and 6000 bytes each. */
+/*
+ * Return the length after so many steps. A step appends between 1 and 6000
+ * bytes.
+ */
 static off_t tail_end(unsigned int nr, unsigned long long steps)
 {
 	unsigned long long i;
@@ -231,7 +235,9 @@ static off_t tail_end(unsigned int nr, unsigned long long steps)
 	return end;
 }
 
-/* Steps of which every byte is there; what is there must be right. */
+/*
+ * Return the number of complete steps. All bytes that are there must be right.
+ */
 static unsigned long long tail_check(unsigned int nr, unsigned long long want)
 {
 	static unsigned char buf[65536];
@@ -281,7 +287,7 @@ static void *tail_work(void *arg)
 	fd = open(name, O_RDWR | O_CREAT, 0644);
 	CHECK(fd >= 0);
 	at = tail_end(nr, step);
-	/* A part of a step that was not finished goes first. */
+	/* Remove the part of a step that was not finished. */
 	CHECK(!ftruncate(fd, at));
 	while (on() && at < (off_t)TAIL_MAX) {
 		end = at + 1 + mix(nr * 1000 + step) % 6000;
@@ -297,7 +303,7 @@ static void *tail_work(void *arg)
 
 /* ---- names ---- */
 
-#define KEEP 6	/* g<k-KEEP> is what step 3k+2 removes */
+#define KEEP 6	/* step 3k+2 removes g<k-KEEP> */
 
 static void name_content(char *buf, unsigned int nr, unsigned long long k)
 {
@@ -306,7 +312,7 @@ static void name_content(char *buf, unsigned int nr, unsigned long long k)
 		(unsigned long long)mix(nr * 5000 + k));
 }
 
-/* Is g<k> (f<k>) there after so many steps? */
+/* Return true if g<k> (f<k>) exists after so many steps. */
 static int has_g(unsigned long long steps, unsigned long long k)
 {
 	return steps > 3 * k + 1 && steps <= 3 * (k + KEEP) + 2;
@@ -317,7 +323,10 @@ static int has_f(unsigned long long steps, unsigned long long k)
 	return steps > 3 * k && steps <= 3 * k + 1;
 }
 
-/* Does the directory hold just what it holds after so many steps? */
+/*
+ * Return true if the directory has exactly the names that it has after so many
+ * steps.
+ */
 static int names_are(unsigned int nr, unsigned long long steps,
 		     const unsigned long long *f, unsigned int nf,
 		     const unsigned long long *g, unsigned int ng)
@@ -392,7 +401,10 @@ static unsigned long long name_check(unsigned int nr, unsigned long long want)
 			top = k;
 	}
 	CHECK(!closedir(d));
-	/* The steps that lead to just these names: with @top, one of four. */
+	/*
+	 * Find the steps that lead to exactly these names. @top leaves four of
+	 * them.
+	 */
 	for (steps = 3 * top; steps <= 3 * top + 3; steps++)
 		if (names_are(nr, steps, f, nf, g, ng))
 			break;
@@ -401,7 +413,9 @@ static unsigned long long name_check(unsigned int nr, unsigned long long want)
 		       nr, nf, ng, top);
 		exit(1);
 	}
-	/* Removing nothing, and a step that only failed to be seen, look alike. */
+	/*
+	 * A step that removes nothing leaves the same names as the step before.
+	 */
 	if (steps < want && names_are(nr, want, f, nf, g, ng))
 		steps = want;
 	if (steps < want)
@@ -461,7 +475,7 @@ static void *name_work(void *arg)
 	sprintf(dir, "names%u", nr);
 	CHECK(!mkdir(dir, 0755) || errno == EEXIST);
 	sync_dir(".");
-	/* A file that was made, but not acknowledged, may be empty. */
+	/* A file may be empty if its step was not acknowledged. */
 	sprintf(name, "%s/f%llu", dir, k);
 	if (step % 3 == 1 && stat_of(name).st_size != 64)
 		step--;
@@ -480,7 +494,7 @@ static void new_name(char *name, unsigned int nr, unsigned long long step)
 	sprintf(name, "new%u.%llu", nr, step % (NEW_KEEP + 3));
 }
 
-/* How many pages of the file in the place of @step are of that step? */
+/* Return the number of pages in the place of @step that are of that step. */
 static unsigned int new_pages(unsigned int nr, unsigned long long step)
 {
 	struct set_page page;
@@ -500,7 +514,7 @@ static unsigned int new_pages(unsigned int nr, unsigned long long step)
 	return good;
 }
 
-/* The step that page 0 of each place says, plus one; the largest of them. */
+/* Read the step from page 0 of each place. Return the largest one plus one. */
 static unsigned long long new_last(unsigned int nr)
 {
 	unsigned long long slot, last = 0;
@@ -528,7 +542,7 @@ static unsigned long long new_check(unsigned int nr, unsigned long long want)
 
 	if (last < want)
 		complain("new", nr, last, want);
-	/* All but the one that was made next were acknowledged. */
+	/* All steps except the last one were acknowledged. */
 	for (step = last > NEW_KEEP ? last - NEW_KEEP : 0; step <= last; step++) {
 		good = new_pages(nr, step);
 		if (good == (step < last ? NEW_PAGES : 0))
@@ -550,7 +564,7 @@ static void *new_work(void *arg)
 	for (; on(); ack_step(nr, ++step)) {
 		new_name(name, nr, step);
 		sprintf(old, "%s.old", name);
-		/* The old file of that name goes, a new one comes. */
+		/* Remove the old file of that name and make a new one. */
 		CHECK(!rename(name, old) || errno == ENOENT);
 		fd = open(name, O_RDWR | O_CREAT | O_EXCL, 0644);
 		CHECK(fd >= 0);
@@ -570,13 +584,16 @@ static void *new_work(void *arg)
 
 /* ---- order ---- */
 
-/* The first fits half a record of the smallest log, so it is copied. */
+/* The first file fits half a record of the smallest log, so it is copied. */
 static unsigned int order_pages(unsigned int nr)
 {
 	return nr == FIRST_ORDER ? 24 : 48;
 }
 
-/* The page that is stored to as number @i: neither up nor down the file. */
+/*
+ * Return the page of store number @i. The order goes neither up nor down the
+ * file.
+ */
 static uint64_t *order_slot(unsigned int nr, void *map, unsigned int i)
 {
 	return (uint64_t *)((char *)map + i * 29 % order_pages(nr) * PAGE + 64);
@@ -637,7 +654,7 @@ static void *order_store(void *arg)
 	uint64_t n = *order_slot(nr, map, 0);
 	unsigned int i;
 
-	/* The first pass finishes what a crash interrupted. */
+	/* The first pass finishes the one that a crash interrupted. */
 	for (; on(); n++) {
 		for (i = 0; i < order_pages(nr); i++)
 			__atomic_store_n(order_slot(nr, map, i), n, __ATOMIC_RELEASE);
@@ -682,7 +699,7 @@ static void parse(const char *text, unsigned long long *nr)
 	}
 }
 
-/* Does the current directory hold what it must? Exits if not. */
+/* Check the content of the current directory. Exit if it is wrong. */
 void threads_check(const char *promise)
 {
 	unsigned long long want[THREADS];
@@ -701,7 +718,10 @@ void threads_check(const char *promise)
 		done[i] = order_check(i, want[i]);
 }
 
-/* For so long, for ever if @seconds is 0; from what is done on. */
+/*
+ * Go on from the steps that are done, for @seconds, or without end if this is
+ * 0.
+ */
 void threads_work(unsigned int seconds)
 {
 	static void *(*const fn[THREADS])(void *) = {

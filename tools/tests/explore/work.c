@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Runs workloads on a disk that is being recorded, each in a slice of its own.
+ * Run workloads on a disk that is being recorded, each in a slice of its own.
  */
 #include "explore.h"
 
@@ -13,10 +13,10 @@
 #include <sys/wait.h>
 
 static const char *disk;
-static int stacked;			/* it is one of device mapper's */
+static int stacked;			/* it is a device-mapper device */
 static unsigned int slice;
 static char workload[80];		/* and its variant */
-static char device[100];		/* that is mounted */
+static char device[100];		/* the mounted device */
 static char work_id[64];			/* its name in sysfs */
 static const char mnt[] = "/mnt";
 
@@ -45,7 +45,7 @@ void put_text(const char *path, const char *text)
 	CHECK(!close(fd));
 }
 
-/* Of the mounted filesystem, in sysfs. */
+/* Write an attribute of the mounted filesystem in sysfs. */
 void put_setting(const char *name, const char *text)
 {
 	char path[128];
@@ -55,8 +55,9 @@ void put_setting(const char *name, const char *text)
 }
 
 /*
- * As one sector, behind the filesystem: in one order with its writes. By FUA if
- * dm-log-writes does the recording: it keeps other writes back until a flush.
+ * Write a line as one sector behind the filesystem, so that it is in one order
+ * with the writes of the filesystem. dm-log-writes holds back writes until a
+ * flush, except FUA writes. So use FUA if it is the recorder.
  */
 static void put_line(const char *word, const char *text)
 {
@@ -77,13 +78,16 @@ void ack(const char *text)
 	put_line("ack", text);
 }
 
-/* So that it shows when a record breaks off. */
+/* Mark the end, so that a record that breaks off is noticed. */
 static void put_end(void)
 {
 	put_line("end", "");
 }
 
-/* A device for the slice: a partition, or where there are none a part by dm. */
+/*
+ * Make a device for the slice: a partition or, on a device without partitions,
+ * a device-mapper device.
+ */
 static void make_device(void)
 {
 	struct blkpg_partition part = {
@@ -111,7 +115,7 @@ static void make_device(void)
 	snprintf(device, sizeof(device), "%s%u", disk, slice + 1);
 }
 
-/* dm-flakey on top of it; what fails does not reach the recorded disk. */
+/* Put dm-flakey on top. I/O that fails does not reach the recorded disk. */
 static void make_flakey(void)
 {
 	shell("dmsetup create flakey --table '0 %lu linear %s 0'", FS_SECTORS, device);
@@ -129,7 +133,7 @@ static void suspend_flakey(int fd, unsigned int flags)
 	CHECK(!ioctl(fd, DM_DEV_SUSPEND, &arg));
 }
 
-/* The table that was loaded last holds from here on. */
+/* Make the table that was loaded last the current one. */
 static void swap_tables(void)
 {
 	int fd = open("/dev/mapper/control", O_RDWR);
@@ -141,8 +145,9 @@ static void swap_tables(void)
 }
 
 /*
- * The checkpoint is kept out of it. After the first failure it must not take
- * long, or a commit in the background fails, too; so no program runs for its end.
+ * The checkpoint is paused meanwhile. The failure must be short, otherwise a
+ * commit in the background fails, too. So the table for its end is loaded now,
+ * and no program has to run then.
  */
 void device_fails(int on)
 {
@@ -191,7 +196,7 @@ static void run_load(const struct load *load, uint64_t seed)
 	}
 }
 
-/* @spec: the name of a workload, and perhaps a variant behind it */
+/* @spec: name of a workload, possibly with a variant */
 static void work_one(const char *spec, uint64_t seed)
 {
 	size_t len = strcspn(spec, "!@+");
@@ -215,7 +220,7 @@ static void work_one(const char *spec, uint64_t seed)
 	find_id(dev);
 	CHECK(!mount(dev, mnt, variant_fs(variant), 0, load->atomic ? "atomic" : NULL));
 	break_rule(variant);
-	/* A child: its end closes all files. */
+	/* Run in a child: its exit closes all files. */
 	child = fork();
 	CHECK(child >= 0);
 	if (!child) {
@@ -237,9 +242,9 @@ static void work_one(const char *spec, uint64_t seed)
 /**
  * work - run workloads, one after another
  * @path: disk that is being recorded
- * @seed: for choices that workloads make
- * @argc: how many
- * @argv: which
+ * @seed: seed of the choices that workloads make
+ * @argc: number of workloads
+ * @argv: their names
  */
 void work(const char *path, uint64_t seed, int argc, char **argv)
 {
@@ -258,8 +263,8 @@ void work(const char *path, uint64_t seed, int argc, char **argv)
  * work_recover - record the recovery of a state
  * @path: disk that is being recorded
  * @nr: slice of it that holds the state
- * @load: workload that it comes from
- * @acked: what had been acknowledged
+ * @load: workload of the state
+ * @acked: its last acknowledgment
  */
 void work_recover(const char *path, unsigned int nr, const char *load, const char *acked)
 {
