@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/alloc.c: to the last block and exactly no further, goals,
- * runs, blocks that are claimed or freed and not home yet, and the counters of
- * promises. The filesystem has two groups, the second one not full.
+ * KUnit suite for the block allocator: allocation to exactly the last block,
+ * goals, runs, blocks that are claimed, or freed and not home yet, and the
+ * counters of promised blocks. The filesystem has two groups. The second one is
+ * not full.
  */
 #include <kunit/test.h>
 #include <linux/slab.h>
@@ -30,14 +31,14 @@ static int alloc_init(struct kunit *test)
 	fx->fake = msyncfs_fake_mount(test, ALLOC_BLOCKS, ALLOC_LOG_BLOCKS);
 	fx->sb = fx->fake->sb;
 	fx->sbi = MSYNCFS_SB(fx->sb);
-	/* To the last block; what is kept back has a test of its own. */
+	/* Allow all blocks. The spare blocks have a test of their own. */
 	fx->sbi->spare = 0;
 	fx->free = msyncfs_alloc_avail(fx->sb);
 	test->priv = fx;
 	return 0;
 }
 
-/* Every case gives back what it took: nothing promised, nothing lost. */
+/* Each case gives back all blocks: none is promised, none is lost. */
 static void alloc_settled(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -62,7 +63,7 @@ static void commit_and_checkpoint(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->sb), 0);
 }
 
-/* Claims @want blocks in one run, which must be there. */
+/* Claim @want blocks in one run. They must be available. */
 static u64 claim(struct kunit *test, u64 goal, u64 want)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -74,7 +75,7 @@ static u64 claim(struct kunit *test, u64 goal, u64 want)
 	return start;
 }
 
-/* One run after the other until there is none: all of them, each once. */
+/* Take one run after another. Each block must come exactly once. */
 static void alloc_last_block(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -117,13 +118,13 @@ static void alloc_goal(struct kunit *test)
 	u64 goal = 20000, start, len;
 
 	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, 1000, false), 0);
-	/* exactly there */
+	/* The goal is free. */
 	KUNIT_EXPECT_EQ(test, claim(test, goal, 10), goal);
-	/* it continues */
+	/* The next run continues it. */
 	KUNIT_EXPECT_EQ(test, claim(test, goal + 10, 10), goal + 10);
-	/* taken: the next that is free */
+	/* The goal is taken, so the next free block is used. */
 	KUNIT_EXPECT_EQ(test, claim(test, goal + 5, 10), goal + 20);
-	/* a short run at the goal goes before a long one elsewhere */
+	/* A short run at the goal precedes a long one elsewhere. */
 	KUNIT_EXPECT_EQ(test, claim(test, goal + 33, 1), goal + 33);
 	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, goal + 30, 10, &start,
 					    &len), 0);
@@ -131,7 +132,7 @@ static void alloc_goal(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, len, 3);
 	msyncfs_unclaim(fx->sb, goal, 34);
 
-	/* a run does not go on into the next group */
+	/* A run does not continue into the next group. */
 	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, GROUP - 3, 10, &start,
 					    &len), 0);
 	KUNIT_EXPECT_EQ(test, start, GROUP - 3);
@@ -139,7 +140,7 @@ static void alloc_goal(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, claim(test, GROUP, 10), GROUP);
 	msyncfs_unclaim(fx->sb, GROUP - 3, 13);
 
-	/* no such block, or one that is never free */
+	/* There is no such block, or it is never free. */
 	KUNIT_EXPECT_EQ(test, msyncfs_claim(fx->sb, U64_MAX, 1, &start, &len),
 			0);
 	msyncfs_unclaim(fx->sb, start, len);
@@ -151,7 +152,10 @@ static void alloc_goal(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* The goal is taken and only holes are left: the first that is long enough. */
+/*
+ * The goal is taken and only holes are left. The first one that is long enough
+ * is used.
+ */
 static void alloc_runs(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -178,7 +182,7 @@ static void alloc_runs(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* What is longer than any run left is given in pieces, the longest first. */
+/* If no run is long enough, the blocks come in pieces, the longest first. */
 static void alloc_fragmented(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -202,7 +206,7 @@ static void alloc_fragmented(struct kunit *test)
 			0);
 	KUNIT_EXPECT_EQ(test, start, 9000);
 	KUNIT_EXPECT_EQ(test, len, 5);
-	/* from the other group, and before the goal */
+	/* These blocks are in the other group and before the goal. */
 	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, 39000, 100, &start, &len),
 			0);
 	KUNIT_EXPECT_EQ(test, start, 11000);
@@ -210,7 +214,7 @@ static void alloc_fragmented(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_claim(fx->sb, 0, 1, &start, &len),
 			-ENOSPC);
 
-	/* All but the blocks in use: the data area begins after the root. */
+	/* These are all unused blocks. The data area begins after the root. */
 	for (start = 0; start < ALLOC_BLOCKS - 1; start++)
 		if (msyncfs_is_data(&fx->sbi->geo, start) &&
 		    start != fx->sbi->geo.root_ino)
@@ -219,7 +223,10 @@ static void alloc_fragmented(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* A claim is in memory only; committed it is in the bitmap, freed no more. */
+/*
+ * A claim is only in memory. A commit puts it into the bitmap, and then it
+ * cannot be dropped any more.
+ */
 static void alloc_claim_commit(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -235,7 +242,7 @@ static void alloc_claim_commit(struct kunit *test)
 	begin(test, &op, 0);
 	msyncfs_claim_commit(&op, start, 20);
 	msyncfs_unreserve(fx->sb, 20);
-	/* Promised and taken: the blocks count once. */
+	/* Blocks that are promised and claimed count once. */
 	msyncfs_claim_done(fx->sb, 20, 0);
 	msyncfs_op_end(&op);
 	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), fx->free - 20);
@@ -248,7 +255,7 @@ static void alloc_claim_commit(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* B3: freed, but neither durable nor home. */
+/* B3: the blocks are freed, but the record is not durable or not home. */
 static void alloc_pending(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -287,7 +294,9 @@ static void alloc_pending(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* What nobody owns, or the filesystem itself, is not freed. */
+/*
+ * Blocks that nobody owns, and those of the filesystem itself, cannot be freed.
+ */
 static void alloc_bad_free(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -309,7 +318,7 @@ static void alloc_bad_free(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* A range across the end of a group: two bitmap blocks, one range. */
+/* The range crosses the end of a group, so it is in two bitmap blocks. */
 static void alloc_across_groups(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -340,7 +349,7 @@ static void alloc_reserve_exact(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, fx->free), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, 1), -ENOSPC);
-	/* The promise itself can be kept, nothing beyond it. */
+	/* The promise can be kept, but no more blocks. */
 	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, 1, false), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, fx->free, true), 0);
 	msyncfs_unfirm(fx->sb, fx->free, true);
@@ -354,7 +363,7 @@ static void alloc_reserve_exact(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* What is kept back is for those who ask for it by name. */
+/* Only callers that ask for spare blocks get them. */
 static void alloc_spare(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -370,7 +379,7 @@ static void alloc_spare(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_firm_spare(fx->sb, 10), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_firm_spare(fx->sb, 1), -ENOSPC);
-	/* What is given back is what was kept back. */
+	/* Blocks that are given back are spare again. */
 	msyncfs_unfirm(fx->sb, 10, false);
 	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, 1), -ENOSPC);
 	msyncfs_unfirm(fx->sb, nr, false);
@@ -378,7 +387,7 @@ static void alloc_spare(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* The counters while an operation allocates less than it may. */
+/* Check the counters while an operation allocates less than it may. */
 static void alloc_op_accounting(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -398,7 +407,7 @@ static void alloc_op_accounting(struct kunit *test)
 	msyncfs_op_end(&op);
 	alloc_settled(test);
 
-	/* With a reservation the promise stays with whoever gave it. */
+	/* With a reservation, the promise stays with its owner. */
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, 10), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin_resv(fx->sb, &op, 8, 10), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 0, 4, &start, &len), 0);
@@ -411,7 +420,10 @@ static void alloc_op_accounting(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* All space but what was just freed is promised: commit, checkpoint, go on. */
+/*
+ * All space is promised except blocks that were just freed. A commit and a
+ * checkpoint make them usable.
+ */
 static void alloc_firm_waits(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -426,7 +438,9 @@ static void alloc_firm_waits(struct kunit *test)
 	msyncfs_op_end(&op);
 	KUNIT_ASSERT_EQ(test, fx->sbi->pending, 50);
 
-	/* From the fault they count; to allocate they have to be waited for. */
+	/*
+	 * A fault counts them as available. An allocation must wait for them.
+	 */
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, fx->free), 0);
 	msyncfs_unreserve(fx->sb, fx->free);
 	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, fx->free, false), 0);
@@ -437,7 +451,7 @@ static void alloc_firm_waits(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* What was allocated and freed is still that after the next mount. */
+/* Allocated and freed blocks are the same after the next mount. */
 static void alloc_remount(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -462,7 +476,9 @@ static void alloc_remount(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* A bitmap that offers the log, or the end of the device, is refused. */
+/*
+ * A bitmap that offers blocks of the log or the end of the device is refused.
+ */
 static void alloc_bad_bitmap(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;

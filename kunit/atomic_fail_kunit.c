@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/atomic.c and fs/overlay.c: an error or a power cut at each I/O
- * of a spill and of a commit of an atomic file; and no space.
+ * KUnit suite for atomic files: an error or a power cut at each I/O of a spill
+ * and of a commit, and a full filesystem.
  */
 #include <kunit/test.h>
 
@@ -11,9 +11,12 @@ KUNIT_ARRAY_PARAM_DESC(change, model_changes, name);
 
 #define MAX_IO	120
 
-/* ---- failures --------------------------------------------------------------- */
+/* ---- failures ----------------------------------------------------------- */
 
-/* Old or new, nothing in between; after success new. Returns which: 0, 1. */
+/*
+ * The content must be old or new, and nothing in between. Return 1 if it is
+ * new.
+ */
 static int old_or_new(struct kunit *test, struct atomic_fixture *fx,
 		      const struct change_row *row, unsigned int at)
 {
@@ -26,7 +29,7 @@ static int old_or_new(struct kunit *test, struct atomic_fixture *fx,
 	return from_new < 0;
 }
 
-/* An error at each I/O of the spill and of the commit, which is tried again. */
+/* Let each I/O of the spill and of the commit fail, and then try again. */
 static void atomic_errors(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;
@@ -63,7 +66,10 @@ static void atomic_errors(struct kunit *test)
 	}
 }
 
-/* An error of the record, then a rollback: to the commit that was in flight. */
+/*
+ * The record fails. A rollback then goes back to the commit that was in
+ * progress.
+ */
 static void atomic_error_rollback(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
@@ -83,7 +89,7 @@ static void atomic_error_rollback(struct kunit *test)
 	model_settled(test, fx, false);
 }
 
-/* The power fails at each I/O. */
+/* Let the power fail at each I/O. */
 static void atomic_power(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;
@@ -110,7 +116,7 @@ static void atomic_power(struct kunit *test)
 	}
 }
 
-/* ---- space ------------------------------------------------------------------- */
+/* ---- space -------------------------------------------------------------- */
 
 static int write_page(struct file *file, pgoff_t index, void *buf)
 {
@@ -120,7 +126,7 @@ static int write_page(struct file *file, pgoff_t index, void *buf)
 	return ret < 0 ? ret : 0;
 }
 
-/* Who dirties a page is told that there is no space, not who commits it. */
+/* Dirtying a page fails if there is no space. A commit never does. */
 static void atomic_nospace(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
@@ -144,12 +150,14 @@ static void atomic_nospace(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err, -ENOSPC);
 	KUNIT_EXPECT_GE(test, i, 10);
 	KUNIT_EXPECT_LE(test, i, 40);
-	/* Some of it leaves memory, nothing else fits, and still: */
+	/*
+	 * Some pages leave memory and nothing else fits. The commit must work.
+	 */
 	KUNIT_EXPECT_EQ(test, model_spill(fx), 0);
 	KUNIT_EXPECT_EQ(test, write_page(g, nr + 100, buf), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
-	/* The old blocks are free: on it goes. */
+	/* The old blocks are free now, so it goes on. */
 	for (; i < MODEL_PAGES; i++) {
 		err = write_page(fx->file, i, buf);
 		if (err == -ENOSPC) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/atomic.c and fs/overlay.c: an atomic file is, after a crash
- * at any moment, what it was at its last commit. The file is compared, page by
- * page and in its size, with a model that the same changes are made to; and no
- * block may be lost or promised for nothing, whatever has happened. What others
- * do meanwhile is atomic_others_kunit.c's, what fails atomic_fail_kunit.c's.
+ * KUnit suite for atomic files: after a crash at any time, the file is as at
+ * its last commit. The suite makes the same changes to a model and compares the
+ * pages and the size with it. No block may be lost or stay promised. The suites
+ * in atomic_others_kunit.c and atomic_fail_kunit.c test activity of others and
+ * failures.
  */
 #include <kunit/test.h>
 #include <linux/falloc.h>
@@ -17,9 +17,9 @@
 
 KUNIT_ARRAY_PARAM_DESC(change, model_changes, name);
 
-/* ---- crash, commit, discard -------------------------------------------------- */
+/* ---- crash, commit, discard --------------------------------------------- */
 
-/* Not committed: as if nothing had happened. Committed: all of it. */
+/* A crash before the commit discards all changes, and one after it none. */
 static void atomic_crash(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;
@@ -38,7 +38,7 @@ static void atomic_crash(struct kunit *test)
 
 		model_prepare(test, fx);
 		model_change(test, fx, row, mode);
-		/* One page is asked for, all are committed. */
+		/* The call names one page and commits the whole file. */
 		KUNIT_EXPECT_EQ(test, vfs_fsync_range(fx->file, 0,
 						      PAGE_SIZE - 1, 1), 0);
 		KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
@@ -51,7 +51,7 @@ static void atomic_crash(struct kunit *test)
 	}
 }
 
-/* The same without a crash: the commit leaves nothing promised. */
+/* Without a crash, the commit leaves no block promised. */
 static void atomic_commit(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;
@@ -65,7 +65,7 @@ static void atomic_commit(struct kunit *test)
 		invalidate_mapping_pages(fx->file->f_mapping, 0, ULONG_MAX);
 		KUNIT_EXPECT_EQ_MSG(test, model_differs(fx, &fx->now), -1,
 				    "mode %u", mode);
-		/* A second one has nothing to do. */
+		/* A second commit has nothing to do. */
 		iolog_reset(fx->log);
 		KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 		KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
@@ -73,7 +73,7 @@ static void atomic_commit(struct kunit *test)
 	}
 }
 
-/* Rolled back, and closed: what was committed is there again, blocks and all. */
+/* Rollback and close restore the committed content and its blocks. */
 static void atomic_discard(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;
@@ -97,7 +97,7 @@ static void atomic_discard(struct kunit *test)
 				    "closed, mode %u", mode);
 		fx->now = fx->old;
 		model_settled(test, fx, true);
-		/* And it goes on from there. */
+		/* The file can be changed again. */
 		model_change(test, fx, row, mode);
 		KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 		KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);
@@ -117,7 +117,7 @@ static void atomic_mount_option(struct kunit *test)
 	again = msyncfs_fake_open(fx->fake, "f", O_RDONLY);
 	model_change(test, fx, row, SPILL_ONCE);
 	msyncfs_fake_close(fx->fake, fx->file);
-	/* Not the last one. */
+	/* This was not the last close. */
 	KUNIT_EXPECT_TRUE(test, files_dirty(again) ||
 			  msyncfs_overlay_pending(file_inode(again)));
 	msyncfs_fake_close(fx->fake, again);
@@ -128,7 +128,7 @@ static void atomic_mount_option(struct kunit *test)
 	model_settled(test, fx, false);
 }
 
-/* ---- several files at once ----------------------------------------------------- */
+/* ---- several files at once ---------------------------------------------- */
 
 static const struct set_row {
 	const char	*name;
@@ -143,7 +143,10 @@ static const struct set_row {
 
 KUNIT_ARRAY_PARAM_DESC(set, set_rows, name);
 
-/* An ordinary file in one call with an atomic one, of which all is taken. */
+/*
+ * One call syncs an ordinary file and an atomic one, which it commits as a
+ * whole.
+ */
 static void atomic_set_of_files(struct kunit *test)
 {
 	const struct set_row *row = test->param_value;
@@ -174,7 +177,7 @@ static void atomic_set_of_files(struct kunit *test)
 	model_settled(test, fx, false);
 }
 
-/* ---- what it costs ------------------------------------------------------------ */
+/* ---- cost --------------------------------------------------------------- */
 
 static void io_of(struct kunit *test, struct atomic_fixture *fx,
 		  struct file *file, unsigned int nr, u64 *counts)
@@ -188,7 +191,7 @@ static void io_of(struct kunit *test, struct atomic_fixture *fx,
 	counts[3] = fx->fake->bytes;
 }
 
-/* As much as a commit of an ordinary file. */
+/* A commit costs as much as one of an ordinary file. */
 static void atomic_cost(struct kunit *test)
 {
 	static const unsigned int pages[] = { 1, 16 };
@@ -209,9 +212,12 @@ static void atomic_cost(struct kunit *test)
 	}
 }
 
-/* ---- mappings ------------------------------------------------------------------ */
+/* ---- mappings ----------------------------------------------------------- */
 
-/* Shared pages go back, private copies stay; a store needs space. */
+/*
+ * Rollback restores shared pages and leaves private copies. A store needs
+ * space.
+ */
 static void atomic_mapping(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
@@ -239,7 +245,7 @@ static void atomic_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, value, 7);
 	model_settled(test, fx, true);
 
-	/* Each commit takes the promise; the next store makes a new one. */
+	/* Each commit uses up the promise. The next store makes a new one. */
 	KUNIT_ASSERT_EQ(test, put_user((u8)9, (u8 __user *)shared), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(inode, 0));
@@ -251,14 +257,14 @@ static void atomic_mapping(struct kunit *test)
 	vm_munmap(private, 8 * PAGE_SIZE);
 }
 
-/* ---- the flag -------------------------------------------------------------------- */
+/* ---- the flag ----------------------------------------------------------- */
 
 static void atomic_flag(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
 	struct inode *inode = file_inode(fx->file);
 
-	/* It lasts, and so does its absence. */
+	/* The flag is durable, and so is its removal. */
 	model_crash(test, fx, 0);
 	inode = file_inode(fx->file);
 	KUNIT_EXPECT_TRUE(test, msyncfs_is_atomic(inode));
@@ -271,7 +277,7 @@ static void atomic_flag(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);
 	model_settled(test, fx, false);
 
-	/* An ordinary file's pages become part of the first commit. */
+	/* The first commit includes the pages of the ordinary file. */
 	model_overwrite(test, fx, 5);
 	inode = file_inode(fx->file);
 	KUNIT_EXPECT_EQ(test, msyncfs_atomic_set(inode, true), 0);
@@ -282,7 +288,7 @@ static void atomic_flag(struct kunit *test)
 			-EOPNOTSUPP);
 }
 
-/* A truncation by name, of a file that is not open, is a commit of its own. */
+/* Truncation by name of a file that is not open is a commit. */
 static void atomic_truncate_closed(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
@@ -296,7 +302,7 @@ static void atomic_truncate_closed(struct kunit *test)
 	model_crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, i_size_read(file_inode(fx->file)),
 			10 * PAGE_SIZE + 100);
-	/* And not when it is. */
+	/* If the file is open, it is not. */
 	KUNIT_EXPECT_EQ(test, files_truncate(fx->file, 5 * PAGE_SIZE + 7), 0);
 	KUNIT_EXPECT_EQ(test, files_truncate(fx->file, 9 * PAGE_SIZE), 0);
 	files_expect(test, fx->file, 0, 5, 1);

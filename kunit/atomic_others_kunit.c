@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/atomic.c and fs/overlay.c: nothing that others do changes an
- * atomic file on the device; who syncs, freezes, closes or looks for data while
- * its pages are captured waits as long as it must.
+ * KUnit suite for atomic files: nothing that others do changes an atomic file
+ * on the device. While its pages are captured, sync, freeze, close and
+ * SEEK_DATA wait as long as they must.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -11,7 +11,7 @@
 
 #include "model.h"
 
-/* ---- what others do ---------------------------------------------------------- */
+/* ---- activity of others ------------------------------------------------- */
 
 static void do_sync(struct kunit *test, struct atomic_fixture *fx)
 {
@@ -93,11 +93,11 @@ static void atomic_others(struct kunit *test)
 }
 
 /**
- * struct other - something that another thread does
+ * struct other - an operation that another thread executes
  * @fx: fixture
- * @what: does it
- * @ret: what @what returned
- * @done: it has
+ * @what: the operation
+ * @ret: its return value
+ * @done: it has returned
  * @task: the thread
  */
 struct other {
@@ -157,7 +157,9 @@ static void other_end(struct kunit *test, struct other *o, loff_t want)
 	KUNIT_EXPECT_EQ(test, o->ret, want);
 }
 
-/* A frozen filesystem is not written to; the commit comes after the thaw. */
+/*
+ * Nothing is written to a frozen filesystem. The commit follows after the thaw.
+ */
 static void atomic_frozen(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
@@ -175,7 +177,7 @@ static void atomic_frozen(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
 	other_end(test, &s, 0);
 
-	/* With nothing to commit, there is nothing to wait for. */
+	/* A call that has nothing to commit does not wait. */
 	KUNIT_ASSERT_EQ(test, freeze_super(sb, FREEZE_HOLDER_KERNEL), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
@@ -183,11 +185,11 @@ static void atomic_frozen(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);
 }
 
-/* ---- while pages are captured ------------------------------------------------ */
+/* ---- while pages are captured ------------------------------------------- */
 
 /*
- * Somebody is about to commit, or spill, and has got this far: no page is dirty,
- * and nothing says yet that it will be in the next record.
+ * Stop in the middle of a commit or a spill: the pages are not dirty any more,
+ * and nothing says yet that they will be in the next record.
  */
 static struct msyncfs_capture *captured(struct kunit *test,
 					struct atomic_fixture *fx)
@@ -202,7 +204,7 @@ static struct msyncfs_capture *captured(struct kunit *test,
 	return cap;
 }
 
-/* It comes to nothing. */
+/* Give up that commit. */
 static void uncaptured(struct msyncfs_capture *cap)
 {
 	struct inode *inode = cap->inode;
@@ -212,7 +214,7 @@ static void uncaptured(struct msyncfs_capture *cap)
 	mutex_unlock(&MSYNCFS_I(inode)->i_commit_lock);
 }
 
-/* The last close waits for it, and discards what is dirty then. */
+/* The last close waits for it and discards the pages that are dirty then. */
 static void atomic_captured_close(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
@@ -235,7 +237,10 @@ static void atomic_captured_close(struct kunit *test)
 	model_settled(test, fx, true);
 }
 
-/* A sync does not return for it while a freeze waits for who has captured it. */
+/*
+ * A freeze waits for the thread that has captured pages. A sync does not return
+ * meanwhile.
+ */
 static void atomic_captured_freeze(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
@@ -252,7 +257,7 @@ static void atomic_captured_freeze(struct kunit *test)
 	/* The freeze begins with a sync, which must not wait. */
 	mutex_unlock(&mi->i_commit_lock);
 	other_start(test, &f);
-	/* It announces that it waits some time before nobody else gets in. */
+	/* The freeze announces itself some time before it blocks others. */
 	for (i = 0; i < 500 && sb_start_intwrite_trylock(sb); i++) {
 		sb_end_intwrite(sb);
 		msleep(20);
@@ -273,7 +278,7 @@ static void atomic_captured_freeze(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);
 }
 
-/* What has no block yet is data all the time. */
+/* A page without a block is data all the time. */
 static void atomic_captured_seek(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two files and where they are mapped: see calls.h.
+ * Two files and their mappings: see calls.h.
  */
 #include <linux/file.h>
 #include <linux/mman.h>
@@ -10,11 +10,11 @@
 #include "calls.h"
 
 #define BLOCKS		4096
-#define LOG_BLOCKS	512	/* a record: 128 */
+#define LOG_BLOCKS	512	/* a record takes 128 */
 #define RW		(PROT_READ | PROT_WRITE)
 
 /**
- * call_at - the address of a page of the mappings
+ * call_at - get the address of a page of the mappings
  * @fx: fixture
  * @page: number of the page, from the base on
  *
@@ -30,9 +30,9 @@ unsigned long call_at(struct call_fixture *fx, unsigned int page)
  * @test: test, which fails if this does
  * @file: file
  * @index: first page of the file
- * @page: where, in pages from the base on
+ * @page: place, in pages from the base on
  * @nr: number of pages
- * @flags: MAP_SHARED or MAP_PRIVATE, and what else mmap(2) knows
+ * @flags: MAP_SHARED or MAP_PRIVATE, and other flags of mmap(2)
  */
 void call_map(struct kunit *test, struct file *file, pgoff_t index,
 	      unsigned int page, unsigned int nr, int flags)
@@ -105,7 +105,7 @@ struct call_fixture *call_setup(struct kunit *test, const char *options)
 }
 
 /**
- * call_init - the init function of a suite, a mount without options
+ * call_init - init function of a suite, mounts without options
  * @test: test; its priv is the fixture
  *
  * Return: 0.
@@ -152,7 +152,7 @@ int call_load(struct call_fixture *fx, unsigned int page)
  * @nr: number of pages
  * @flags: MS_*
  *
- * Return: what msync returns.
+ * Return: the result of msync.
  */
 int call_msync(struct kunit *test, unsigned int page, unsigned int nr,
 	       int flags)
@@ -161,7 +161,7 @@ int call_msync(struct kunit *test, unsigned int page, unsigned int nr,
 }
 
 /**
- * call_cached - is a page in the page cache?
+ * call_cached - check if a page is in the page cache
  * @file: file
  * @index: page
  *
@@ -175,10 +175,11 @@ bool call_cached(struct file *file, pgoff_t index)
 }
 
 /**
- * call_crash - the power fails, and the device is mounted again
+ * call_crash - let the power fail, and mount the device again
  * @test: test, which fails if it cannot be mounted
  *
- * What the volatile cache held is lost. The files are open again, not mapped.
+ * The content of the volatile cache is lost. The files are open again, not
+ * mapped.
  */
 void call_crash(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Two files on the fake device, mapped into an address space of the test's own,
- * for the suites that call msync on them.
+ * Two files on the fake device, and an address space of the test that maps
+ * them, for the suites that call msync.
  */
 #ifndef MSYNCFS_KUNIT_CALLS_H
 #define MSYNCFS_KUNIT_CALLS_H
@@ -12,19 +12,19 @@
 #define CALL_PAGES	256	/* of each file */
 #define CALL_OUT	(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
-/* Where the files are mapped, in pages from the base; [8, 10) is a hole. */
+/* Places of the mappings, in pages from the base on. [8, 10) is a hole. */
 #define F_AT		0
 #define G_AT		4
 #define HOLE_AT		8
-#define F2_AT		10	/* page 100 of f on */
-#define PRIVATE_AT	14	/* page 20 of f on, MAP_PRIVATE */
+#define F2_AT		10	/* from page 100 of f on */
+#define PRIVATE_AT	14	/* from page 20 of f on, MAP_PRIVATE */
 #define ANON_AT		18
 #define MAP_PAGES	20
 
 /**
- * struct call_fixture - two files, home and clean, and where they are mapped
+ * struct call_fixture - two files, home and clean, and their mappings
  * @fake: device
- * @log: what it sees
+ * @log: record of its I/O
  * @f: CALL_PAGES pages full of 1
  * @g: the same
  * @base: address of the first mapping

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for mm/capture.c: a capture is a consistent cut (G3) while threads
- * store, through write(2) and through a mapping of a real address space; and each
+ * KUnit suite for captures: a capture is a consistent cut (G3) while threads
+ * store through write(2) and through a mapping of a real address space. Each
  * store through a mapping or by a device makes its page dirty again.
  */
 #include <kunit/test.h>
@@ -14,19 +14,19 @@
 
 #include "captures.h"
 
-/* ---- G3: a consistent cut --------------------------------------------------- */
+/* ---- G3: a consistent cut ----------------------------------------------- */
 
 /**
  * struct storer - a thread that counts up in one page, then in another
- * @file: file, to write(2) to
+ * @file: file, for write(2)
  * @mm: address space to store through, NULL: write(2)
- * @addr: where the file is mapped in it
+ * @addr: address of the file in it
  * @a: page that is stored to first
  * @b: page that is stored to next
- * @follow: what is stored to @b is what is found in @a, which is another's
+ * @follow: read @a, which another thread counts up, and store the value to @b
  * @pause: between rounds, in microseconds
  * @count: rounds done
- * @err: why it gave up
+ * @err: error that stopped the thread
  * @task: the thread
  */
 struct storer {
@@ -108,7 +108,7 @@ static const struct cut_row cut_rows[] = {
 	{ "write(2)", false, 0, ALL },
 	{ "write(2), fresh blocks", false, 0, 0 },
 	{ "mapping", true, 0, ALL },
-	/* Enough of them to be write-protected in one go. */
+	/* Enough pages to be write-protected in one go. */
 	{ "mapping, dense", true, 12, ALL },
 	{ "mapping, fresh blocks", true, 12, 0 },
 };
@@ -118,7 +118,7 @@ KUNIT_ARRAY_PARAM_DESC(cut, cut_rows, name);
 #define CUT_PAGES	256
 #define CUT_ROUNDS	80
 
-/* Both ways: the page that is stored to first lies before, and behind. */
+/* The page that is stored to first lies before the other one, or behind it. */
 static const struct storer cut_storers[] = {
 	{ .a = 2, .b = 250, .pause = 4000 },
 	{ .a = 249, .b = 3, .pause = 4000 },
@@ -127,8 +127,8 @@ static const struct storer cut_storers[] = {
 };
 
 /*
- * The pages that are stored to first stay clean, for the next cut to meet some
- * of them clean when it passes and dirty soon after.
+ * Leave the pages that are stored to first clean. Then the next cut finds some
+ * of them clean, and they become dirty soon after it has passed.
  */
 static void forget_first_pages(struct msyncfs_capture *cap)
 {
@@ -146,7 +146,7 @@ static void forget_first_pages(struct msyncfs_capture *cap)
 	}
 }
 
-/* Takes a cut and remembers what it holds of each page. */
+/* Take a cut and remember its value of each page. */
 static void take_cut(struct kunit *test, const struct cut_row *row, u64 *seen)
 {
 	struct cap_fixture *fx = test->priv;
@@ -173,7 +173,7 @@ static void check_cut(struct kunit *test, const u64 *seen)
 	for (i = 0; i < ARRAY_SIZE(cut_storers); i++) {
 		const struct storer *s = &cut_storers[i];
 
-		/* If the later store is in, so is the earlier one. */
+		/* If the later store is in the cut, so is the earlier one. */
 		KUNIT_EXPECT_GE_MSG(test, seen[s->a], seen[s->b],
 				    "page %lu before page %lu", s->a, s->b);
 		if (!s->follow)
@@ -224,7 +224,7 @@ static void capture_cut(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, s[i].err, 0);
 		KUNIT_EXPECT_GT_MSG(test, s[i].count, 5, "storer %u", i);
 	}
-	/* The storers got on while the cuts were taken. */
+	/* The threads must have made progress while the cuts were taken. */
 	KUNIT_EXPECT_GT(test, seen[2], 2);
 	KUNIT_EXPECT_GT(test, seen[249], 2);
 	if (mm)
@@ -232,7 +232,7 @@ static void capture_cut(struct kunit *test)
 	flush_delayed_fput();
 }
 
-/* ---- a mapping's stores ------------------------------------------------------- */
+/* ---- a mapping's stores ------------------------------------------------- */
 
 /* Each store makes 4 KiB dirty, and faults again after each capture. */
 static void capture_mapping(struct kunit *test)
@@ -270,7 +270,7 @@ static void capture_mapping(struct kunit *test)
 			1);
 	cap_give_back(cap, 0);
 
-	/* Beyond the end there is nothing to store to. */
+	/* There is no page beyond the end to store to. */
 	KUNIT_EXPECT_EQ(test, files_truncate(fx->file, 2 * PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, put_user((u8)9, p + 5 * PAGE_SIZE), -EFAULT);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
@@ -279,8 +279,8 @@ static void capture_mapping(struct kunit *test)
 }
 
 /*
- * A device stores to a page that it has pinned, without a fault: the page is
- * captured as it is, and dirty again when the device is done.
+ * A device stores to a page that it has pinned, without a fault. The page is
+ * captured as it is, and becomes dirty again when the device is done.
  */
 static void capture_pinned(struct kunit *test)
 {
@@ -311,7 +311,7 @@ static void capture_pinned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_invalidate(file_inode(fx->file), 0, 1), 0);
 	files_expect(test, fx->file, 0, 1, 2);
 
-	/* For good, it is refused. */
+	/* A long-term pin is refused. */
 	KUNIT_EXPECT_LT(test, pin_user_pages_fast(addr, 1, FOLL_WRITE |
 						  FOLL_LONGTERM, &page), 0);
 	vm_munmap(addr, 2 * PAGE_SIZE);

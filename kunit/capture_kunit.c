@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for mm/capture.c: which pages a capture takes, what it makes of them,
- * and what others may do to them meanwhile. That it is a consistent cut (G3) is
- * capture_cut_kunit.c's.
+ * KUnit suite for captures: which pages a capture takes, how it holds them, and
+ * how it excludes others meanwhile. capture_cut_kunit.c tests that a capture is
+ * a consistent cut (G3).
  */
 #include <kunit/test.h>
 #include <linux/highmem.h>
@@ -23,7 +23,7 @@ static bool in_writeback(struct cap_fixture *fx, pgoff_t index)
 	return ret;
 }
 
-/* ---- which pages ------------------------------------------------------------ */
+/* ---- choice of pages ---------------------------------------------------- */
 
 /* Pages 0, 1, 5 and 9 of a sparse file are dirty. */
 static const pgoff_t dirty_pages[] = { 0, 1, 5, 9 };
@@ -64,7 +64,10 @@ static void write_sparse(struct kunit *test)
 			    100 + dirty_pages[i]);
 }
 
-/* Which pages the capture has, and the last of them; in order, and as they were. */
+/*
+ * Return a mask of the pages in the capture, and the last of them. They must be
+ * in order and have their content.
+ */
 static unsigned long images(struct kunit *test, struct msyncfs_capture *cap,
 			    pgoff_t *last)
 {
@@ -92,7 +95,7 @@ static void expect_clean(struct kunit *test, unsigned long want)
 
 		KUNIT_EXPECT_EQ(test, cap_dirty(fx, p), !(want & BIT(p)));
 		KUNIT_EXPECT_FALSE(test, in_writeback(fx, p));
-		/* No block yet, so the promise of one is kept (P1). */
+		/* There is no block yet, so the promise of one is kept (P1). */
 		KUNIT_EXPECT_TRUE(test, msyncfs_resv_test(fx->inode, p));
 	}
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 4 - hweight_long(want));
@@ -144,7 +147,7 @@ static void capture_range(struct kunit *test)
 	expect_sparse(test);
 }
 
-/* A stale copy must not change with the page, nor with what is stored later. */
+/* A later store to the page must not change the copy. */
 static void capture_is_a_copy(struct kunit *test)
 {
 	struct cap_fixture *fx = test->priv;
@@ -161,7 +164,7 @@ static void capture_is_a_copy(struct kunit *test)
 	files_expect(test, fx->file, 0, 1, 2);
 }
 
-/* ---- the end of the file --------------------------------------------------- */
+/* ---- the end of the file ------------------------------------------------ */
 
 static const struct copied_row {
 	const char	*name;
@@ -173,7 +176,7 @@ static const struct copied_row {
 
 KUNIT_ARRAY_PARAM_DESC(copied, copied_rows, name);
 
-/* Leaves junk behind the end of the file, as a store to a mapping does. */
+/* Leave junk behind the end of the file, as a store to a mapping does. */
 static void store_beyond_end(struct kunit *test, pgoff_t index, unsigned int at)
 {
 	struct cap_fixture *fx = test->priv;
@@ -188,7 +191,7 @@ static void store_beyond_end(struct kunit *test, pgoff_t index, unsigned int at)
 	folio_put(folio);
 }
 
-/* What becomes durable ends in zeros (G1). */
+/* The content that becomes durable ends in zeros (G1). */
 static void capture_tail(struct kunit *test)
 {
 	const struct copied_row *row = test->param_value;
@@ -218,7 +221,7 @@ static void capture_tail(struct kunit *test)
 	cap_give_back(cap, 0);
 }
 
-/* A page that lies beyond the end altogether is not taken, and not dirty. */
+/* A page beyond the end of the file is not captured and not dirty. */
 static void capture_beyond_end(struct kunit *test)
 {
 	const struct copied_row *row = test->param_value;
@@ -236,7 +239,7 @@ static void capture_beyond_end(struct kunit *test)
 	cap_give_back(cap, 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 2);
 
-	/* Nothing but such pages: nothing to commit. */
+	/* If there are only such pages, there is nothing to commit. */
 	i_size_write(fx->inode, 4 * PAGE_SIZE);
 	files_write(test, fx->file, 3, 1, 1);
 	i_size_write(fx->inode, 2 * PAGE_SIZE);
@@ -245,7 +248,7 @@ static void capture_beyond_end(struct kunit *test)
 	i_size_write(fx->inode, 4 * PAGE_SIZE);
 }
 
-/* ---- pages that are not copied --------------------------------------------- */
+/* ---- pages that are not copied ------------------------------------------ */
 
 struct max_row {
 	const char	*name;
@@ -297,7 +300,7 @@ static void capture_copy_max(struct kunit *test)
 						PAGECACHE_TAG_WRITEBACK));
 }
 
-/* Given back without having been written: the writeback ends all the same. */
+/* The capture is given back without having been written. The writeback ends. */
 static void capture_give_back_fresh(struct kunit *test)
 {
 	struct cap_fixture *fx = test->priv;
@@ -314,16 +317,16 @@ static void capture_give_back_fresh(struct kunit *test)
 	files_expect(test, fx->file, 0, 5, 9);
 }
 
-/* ---- somebody else at the same time ---------------------------------------- */
+/* ---- somebody else at the same time ------------------------------------- */
 
 /**
- * struct other - something that another thread does once
+ * struct other - an operation that another thread executes once
  * @file: file
  * @index: page to write
- * @fill: what with
- * @size: to truncate to, -1: write instead
- * @err: how it ended
- * @done: it has
+ * @fill: byte to write
+ * @size: size to truncate to, -1: write instead
+ * @err: its result
+ * @done: completed when it has returned
  */
 struct other {
 	struct file		*file;
@@ -364,8 +367,8 @@ static void start_other(struct kunit *test, struct other *o)
 #define SOON	(HZ / 10)
 
 /*
- * A store to a page that is being written itself waits for that write; a store
- * to one that is not does not.
+ * A store to a page that is being written waits for the end of the write. A
+ * store to another page does not wait.
  */
 static void capture_store_waits(struct kunit *test)
 {
@@ -382,7 +385,7 @@ static void capture_store_waits(struct kunit *test)
 	cap = cap_take(fx, 0, ALL, 0, ALL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
 
-	/* Not at once: write(2) holds i_rwsem while it waits. */
+	/* Start one after the other: write(2) holds i_rwsem while it waits. */
 	start_other(test, &out);
 	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&out.done, 5 * HZ));
 	start_other(test, &in);
@@ -397,7 +400,7 @@ static void capture_store_waits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 5);
 }
 
-/* Pages that have been truncated since do not become dirty again (P1). */
+/* Pages that were truncated meanwhile do not become dirty again (P1). */
 static void capture_truncated_since(struct kunit *test)
 {
 	const struct copied_row *row = test->param_value;
@@ -427,7 +430,7 @@ static void capture_truncated_since(struct kunit *test)
 
 	cap_give_back(cap, -EIO);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 1);
-	/* Whoever has it open is told, once. */
+	/* Each open file gets the error once. */
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), -EIO);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(again), -EIO);
@@ -436,7 +439,7 @@ static void capture_truncated_since(struct kunit *test)
 	files_expect(test, fx->file, 1, 1, -ENODATA);
 }
 
-/* Truncation comes before the capture or after its blocks are fixed. */
+/* Truncation comes before the capture, or after its blocks are fixed. */
 static void capture_truncation_waits(struct kunit *test)
 {
 	struct cap_fixture *fx = test->priv;
@@ -460,7 +463,7 @@ static void capture_truncation_waits(struct kunit *test)
 	if (!IS_ERR_OR_NULL(cap))
 		msyncfs_capture_put(cap);
 
-	/* Both are in the record, in that order. */
+	/* The record has both, in that order. */
 	KUNIT_EXPECT_EQ(test, i_size_read(fx->inode), 0);
 	iolog_power_off(fx->log);
 	msyncfs_fake_close(fx->fake, fx->file);

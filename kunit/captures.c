@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages taken and given back: see captures.h.
+ * A file, and captures of its pages: see captures.h.
  */
 #include <linux/pagemap.h>
 
@@ -10,7 +10,7 @@
 #define LOG_BLOCKS	256
 
 /**
- * cap_init - the init function of a suite
+ * cap_init - init function of a suite
  * @test: test; its priv is the fixture
  *
  * Return: 0.
@@ -40,7 +40,7 @@ int cap_init(struct kunit *test)
  * @copy_max: copy the pages if they are no more than this
  * @limit: take no more pages than this
  *
- * Return: what msyncfs_capture() returns.
+ * Return: the result of msyncfs_capture().
  */
 struct msyncfs_capture *cap_take(struct cap_fixture *fx, pgoff_t first,
 				 pgoff_t last, unsigned long copy_max,
@@ -57,7 +57,7 @@ struct msyncfs_capture *cap_take(struct cap_fixture *fx, pgoff_t first,
 /**
  * cap_give_back - give a capture back as if its commit had failed
  * @cap: capture
- * @err: the error of the commit, 0: none that somebody must be told
+ * @err: error of the commit, 0: none that anybody gets
  */
 void cap_give_back(struct msyncfs_capture *cap, int err)
 {
@@ -66,7 +66,7 @@ void cap_give_back(struct msyncfs_capture *cap, int err)
 }
 
 /**
- * cap_image_fill - what the copy of a page is full of
+ * cap_image_fill - get the byte that fills the copy of a page
  * @img: image
  *
  * Return: the byte; -EILSEQ: the bytes differ.
@@ -96,7 +96,7 @@ struct msyncfs_image *cap_image(struct msyncfs_capture *cap, pgoff_t index)
 }
 
 /**
- * cap_dirty - is a page in memory and dirty?
+ * cap_dirty - check if a page is in memory and dirty
  * @fx: fixture
  * @index: page
  *

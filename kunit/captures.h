@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A file on the fake device of which the suites for the capture take pages and
- * give them back.
+ * A file on the fake device, and captures of its pages, for the suites that
+ * test captures.
  */
 #ifndef MSYNCFS_KUNIT_CAPTURES_H
 #define MSYNCFS_KUNIT_CAPTURES_H
@@ -14,10 +14,10 @@
 /**
  * struct cap_fixture - a mounted device with an empty file
  * @fake: device
- * @log: what it sees
+ * @log: record of its I/O
  * @file: the file
- * @inode: of it
- * @mi: of it
+ * @inode: its inode
+ * @mi: the same
  */
 struct cap_fixture {
 	struct msyncfs_fake		*fake;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/dir.c: names go in and come out, the trie keeps its shape
- * through splits and merges, listing gives each name once whatever happens in
- * between, and damaged leaves are refused. The names lead nowhere: inode
- * numbers are invented and nobody looks them up.
+ * KUnit suite for directories: names go in and come out, the trie keeps its
+ * shape through splits and merges, a listing has each name once whatever
+ * happens meanwhile, and damaged leaves are refused. The inode numbers are
+ * invented: nobody looks the inodes up.
  */
 #include <kunit/test.h>
 #include <linux/buffer_head.h>
@@ -19,7 +19,7 @@
 #define DIR_NAMES	10000
 #define DIR_POS_END	((loff_t)((1ULL << MSYNCFS_HASH_BITS) + 2))
 
-/* Inode number of the name number @i; any will do. */
+/* Inode number of name number @i. Any number will do. */
 #define INO(i)		(1000 + (u64)(i))
 
 struct dir_fixture {
@@ -40,7 +40,7 @@ static int dir_init(struct kunit *test)
 	return 0;
 }
 
-/* Lengths from 7 to 42, so that leaves fill up unevenly. */
+/* The lengths are from 7 to 42, so that leaves fill up unevenly. */
 static struct qstr short_name(char *buf, unsigned int i)
 {
 	unsigned int len = sprintf(buf, "n%05u-%.*s", i, i % 36,
@@ -49,7 +49,7 @@ static struct qstr short_name(char *buf, unsigned int i)
 	return (struct qstr)QSTR_INIT(buf, len);
 }
 
-/* The longest there are: 14 fill a leaf. */
+/* These names have the maximum length: 14 fill a leaf. */
 static struct qstr long_name(char *buf, unsigned int i)
 {
 	memset(buf, 'x', MSYNCFS_NAME_LEN);
@@ -127,7 +127,7 @@ static int find(struct inode *dir, const struct qstr name, u64 *ino)
 	return err;
 }
 
-/* The buffer of the leaf at map index @index, NULL if there is none. */
+/* Return the buffer of the leaf at map index @index, NULL if there is none. */
 static struct buffer_head *leaf_at(struct kunit *test, struct inode *dir,
 				   u64 index)
 {
@@ -143,9 +143,10 @@ static struct buffer_head *leaf_at(struct kunit *test, struct inode *dir,
 }
 
 /*
- * Walks all places of the trie. What must hold: the leaves cover the hash
- * space once, each knows its place and is neither overfull nor wrong about its
- * entries, and the directory's own counts agree. Returns the number of leaves.
+ * Walk all places of the trie. The leaves must cover the hash space exactly
+ * once. Each must know its place, must not be overfull and must count its
+ * entries right. The counts of the directory must agree. Return the number of
+ * leaves.
  */
 static unsigned int check_shape(struct kunit *test, struct inode *dir)
 {
@@ -210,7 +211,10 @@ static void dir_many(struct kunit *test)
 	for (i = 0; i < DIR_NAMES; i++)
 		KUNIT_ASSERT_EQ(test, add(dir, short_name(buf, i), INO(i)), 0);
 	KUNIT_EXPECT_EQ(test, MSYNCFS_I(dir)->i_entries, DIR_NAMES);
-	/* 48 bytes an entry on average; a leaf is two thirds full or so. */
+	/*
+	 * An entry has 48 bytes on average, and a leaf is about two thirds
+	 * full.
+	 */
 	KUNIT_EXPECT_LT(test, check_shape(test, dir), DIR_NAMES / 40);
 
 	for (i = 0; i < DIR_NAMES; i++)
@@ -220,7 +224,10 @@ static void dir_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, find(dir, short_name(buf, i), &ino), -ENOENT);
 	KUNIT_EXPECT_EQ(test, add(dir, short_name(buf, 7), 1), -EEXIST);
 
-	/* Every other one, then the rest: both halves through merges. */
+	/*
+	 * Remove every other name, then the rest. Both halves go through
+	 * merges.
+	 */
 	for (i = 0; i < DIR_NAMES; i += 2)
 		KUNIT_ASSERT_EQ(test, del(dir, short_name(buf, i)), 0);
 	check_shape(test, dir);
@@ -252,7 +259,10 @@ static void dir_full_leaf(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, add(fx->dir, long_name(buf, i), INO(i)), 0);
 	KUNIT_EXPECT_GE(test, check_shape(test, fx->dir), 2);
 
-	/* Above half a block nothing is merged, so nothing flaps. */
+	/*
+	 * Leaves that are more than half full are not merged, so they do not
+	 * flap.
+	 */
 	KUNIT_ASSERT_EQ(test, del(fx->dir, long_name(buf, i)), 0);
 	KUNIT_EXPECT_GE(test, check_shape(test, fx->dir), 2);
 	for (i = 0; i < 14; i++)
@@ -306,7 +316,7 @@ static void dir_name_lengths(struct kunit *test)
 					  (struct qstr)QSTR_INIT(buf, len)), 0);
 }
 
-/* No space: what is there stays there, and removing works without any. */
+/* On a full filesystem the names stay, and removing names works. */
 static void dir_no_space(struct kunit *test)
 {
 	struct dir_fixture *fx = test->priv;
@@ -317,7 +327,7 @@ static void dir_no_space(struct kunit *test)
 
 	buf = kunit_kmalloc(test, MSYNCFS_NAME_LEN + 1, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, buf);
-	/* Promises most of the blocks to somebody else. */
+	/* Promise most of the blocks to somebody else. */
 	avail = msyncfs_alloc_avail(fx->fake->sb);
 	KUNIT_ASSERT_GT(test, avail, 200);
 	avail -= 100;
@@ -344,13 +354,13 @@ static void dir_no_space(struct kunit *test)
 /* ---- listing ------------------------------------------------------------ */
 
 /**
- * struct listing - a reader under way
+ * struct listing - a reader of a directory
  * @ctx: for iterate_dir()
  * @file: the directory, open
  * @seen: how often each name has come
  * @room: entries until the buffer is full
- * @total: entries in all, dots left out
- * @last: position of the last one
+ * @total: number of entries, without the dots
+ * @last: position of the last entry
  * @disorder: entries whose position did not grow
  * @first: inode number of the first entry of a call, 0 for none
  */
@@ -401,7 +411,7 @@ static void list_open(struct kunit *test, struct listing *ls, unsigned int max)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ls->file);
 }
 
-/* Reads up to @room entries; false at the end of the directory. */
+/* Read up to @room entries. Return false at the end of the directory. */
 static bool list_step(struct kunit *test, struct listing *ls, unsigned int room)
 {
 	ls->room = room;
@@ -443,7 +453,7 @@ static void dir_list_order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_not(ls.seen, 0, n, 1), 0);
 	KUNIT_EXPECT_EQ(test, ls.disorder, 0);
 	KUNIT_EXPECT_EQ(test, ls.file->f_pos, DIR_POS_END);
-	/* And it stays at the end. */
+	/* The listing stays at its end. */
 	KUNIT_EXPECT_FALSE(test, list_step(test, &ls, 37));
 	list_close(&ls);
 }
@@ -483,8 +493,8 @@ static void dir_list_seek(struct kunit *test)
 }
 
 /*
- * A thousand names stay; as many come and go between any two calls, so that
- * leaves split and merge under the reader.
+ * A thousand names stay. As many come and go between two calls, so that leaves
+ * split and merge under the reader.
  */
 static void dir_list_churn(struct kunit *test)
 {
@@ -612,7 +622,7 @@ static const struct damage {
 
 KUNIT_ARRAY_PARAM_DESC(damage, damages, name);
 
-/* A leaf with two entries, damaged one way at a time. */
+/* Damage a leaf with two entries in one way at a time. */
 static void dir_damaged(struct kunit *test)
 {
 	struct dir_fixture *fx = test->priv;
@@ -630,7 +640,7 @@ static void dir_damaged(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, copy);
 	memcpy(copy, bh->b_data, MSYNCFS_BLOCK_SIZE);
 
-	/* As if it had just been read. */
+	/* Verify the buffer again, as if it had just been read. */
 	clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
 	damage->harm((void *)bh->b_data);
 	KUNIT_EXPECT_EQ(test, find(fx->dir, a, &ino), -EFSCORRUPTED);
@@ -646,7 +656,10 @@ static void dir_damaged(struct kunit *test)
 	brelse(bh);
 }
 
-/* Two names with one hash cannot be had, so one entry's name is changed. */
+/*
+ * Two names with the same hash are hard to find, so change the name of one
+ * entry.
+ */
 static void dir_collision(struct kunit *test)
 {
 	struct dir_fixture *fx = test->priv;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The fake block device of the KUnit suites: see fake.h. A disk without a
- * request queue, whose blocks are pages in two xarrays: what is on the media
- * and what is still in the volatile cache. Blocks never written read as zeros.
+ * The fake block device of the KUnit suites: see fake.h. It is a disk without a
+ * request queue. Its blocks are pages in two xarrays, one for the media and one
+ * for the volatile cache. Blocks that were never written read as zeros.
  */
 #include <linux/bio.h>
 #include <linux/highmem.h>
@@ -27,7 +27,7 @@ static void fake_drop(struct xarray *blocks)
 	xa_destroy(blocks);
 }
 
-/* The newest content of a block, NULL if it was never written. */
+/* Return the newest content of a block, NULL if it was never written. */
 static struct page *fake_newest(struct msyncfs_fake *fake, u64 blkno)
 {
 	struct page *page = xa_load(&fake->cache, blkno);
@@ -35,7 +35,7 @@ static struct page *fake_newest(struct msyncfs_fake *fake, u64 blkno)
 	return page ?: xa_load(&fake->media, blkno);
 }
 
-/* The page of a block in @blocks, made with the present content if needed. */
+/* Return the page of a block in @blocks. A new one gets the present content. */
 static struct page *fake_page(struct msyncfs_fake *fake, struct xarray *blocks,
 			      u64 blkno)
 {
@@ -76,7 +76,7 @@ static void fake_flush(struct msyncfs_fake *fake)
 		fake_move_to_media(fake, blkno);
 }
 
-/* One piece of a bio, within one block. */
+/* Copy one segment of a bio within one block. */
 static void fake_copy(struct msyncfs_fake *fake, struct bio *bio, u64 blkno,
 		      unsigned int offset, void *data, unsigned int len)
 {
@@ -151,7 +151,7 @@ static unsigned int fake_ops(struct bio *bio)
 	return ops;
 }
 
-/* Does what is asked for, unless it is to fail, and says so. */
+/* Execute a bio, or let it fail, and end it. */
 static void fake_do_bio(struct msyncfs_fake *fake, struct bio *bio,
 			enum msyncfs_fake_fate fate)
 {
@@ -202,7 +202,7 @@ static const struct block_device_operations fake_fops = {
 };
 
 /**
- * msyncfs_fake_read - read a block behind the back of everybody
+ * msyncfs_fake_read - read a block without the block layer
  * @fake: device
  * @blkno: block
  * @buf: room for a block
@@ -221,8 +221,8 @@ void msyncfs_fake_read(struct msyncfs_fake *fake, u64 blkno, void *buf)
 }
 
 /**
- * msyncfs_fake_write - write a block to the media behind the back of everybody
- * @fake: device; what the kernel has cached of it stays as it is
+ * msyncfs_fake_write - write a block to the media without the block layer
+ * @fake: device; a copy in a cache of the kernel does not change
  * @blkno: block
  * @buf: content
  */
@@ -239,8 +239,8 @@ void msyncfs_fake_write(struct msyncfs_fake *fake, u64 blkno, const void *buf)
  * msyncfs_fake_fail - make I/O fail
  * @fake: device
  * @ops: kinds of I/O, MSYNCFS_FAKE_*; 0: none fails any more
- * @skip: of these, so many succeed first
- * @nr: and then so many fail
+ * @skip: this many of them succeed first
+ * @nr: then this many fail
  */
 void msyncfs_fake_fail(struct msyncfs_fake *fake, unsigned int ops,
 		       unsigned int skip, unsigned int nr)
@@ -253,7 +253,7 @@ void msyncfs_fake_fail(struct msyncfs_fake *fake, unsigned int ops,
 }
 
 /**
- * msyncfs_fake_hold - a device that is infinitely slow
+ * msyncfs_fake_hold - let I/O wait, as on an infinitely slow device
  * @fake: device
  * @ops: kinds of I/O that wait for msyncfs_fake_release(), MSYNCFS_FAKE_*
  */
@@ -265,7 +265,7 @@ void msyncfs_fake_hold(struct msyncfs_fake *fake, unsigned int ops)
 }
 
 /**
- * msyncfs_fake_held - how many bios wait
+ * msyncfs_fake_held - count the bios that wait
  * @fake: device
  *
  * Return: their number.
@@ -281,7 +281,7 @@ unsigned int msyncfs_fake_held(struct msyncfs_fake *fake)
 }
 
 /**
- * msyncfs_fake_release - the device gets on, and holds nothing any more
+ * msyncfs_fake_release - execute the bios that wait, and hold no more
  * @fake: device
  */
 void msyncfs_fake_release(struct msyncfs_fake *fake)
@@ -313,7 +313,7 @@ void msyncfs_fake_reset_counts(struct msyncfs_fake *fake)
 	mutex_unlock(&fake->lock);
 }
 
-/* ---- what mkfs does ----------------------------------------------------- */
+/* ---- mkfs --------------------------------------------------------------- */
 
 static void fake_format_bitmaps(struct msyncfs_fake *fake,
 				struct msyncfs_disk_bitmap *bm)
@@ -546,13 +546,14 @@ void msyncfs_fake_umount(struct msyncfs_fake *fake)
 }
 
 /**
- * msyncfs_fake_crash - the power fails
+ * msyncfs_fake_crash - let the power fail
  * @fake: device; all its files are closed
- * @keep: which blocks of the volatile cache reach the media, NULL for none
+ * @keep: chooses the blocks of the volatile cache that reach the media, NULL
+ *	for none
  * @ctx: for @keep
  *
- * Whatever the filesystem writes from here on is lost. It is unmounted; what
- * is left can be mounted with msyncfs_fake_do_mount().
+ * Later writes of the filesystem are lost. It is unmounted. The rest can be
+ * mounted with msyncfs_fake_do_mount().
  */
 void msyncfs_fake_crash(struct msyncfs_fake *fake,
 			bool (*keep)(void *ctx, u64 blkno), void *ctx)
@@ -585,10 +586,10 @@ static void fake_fput(void *file)
  * msyncfs_fake_open - open a file of the mounted filesystem
  * @fake: device, mounted
  * @name: path from the root directory, without a leading slash
- * @flags: of open(2); a new file gets mode 0600
+ * @flags: as for open(2); a new file gets mode 0600
  *
- * Return: the file, which is closed before the filesystem is unmounted at the
- * end of the test. The test fails if it cannot be opened.
+ * Return: the file. It is closed before the filesystem is unmounted at the end
+ * of the test. The test fails if it cannot be opened.
  */
 struct file *msyncfs_fake_open(struct msyncfs_fake *fake, const char *name,
 			       int flags)

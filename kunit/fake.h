@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A block device in memory, with a volatile write cache that can be lost and
- * I/O that can be made to fail, and an msyncfs mounted on it for real.
+ * A block device in memory, with a msyncfs mounted on it. The volatile write
+ * cache can be lost, and I/O can be made to fail.
  *
- * Everything here ends by itself with the test, in reverse order of creation.
+ * Everything is undone at the end of the test, in reverse order of creation.
  */
 #ifndef MSYNCFS_KUNIT_FAKE_H
 #define MSYNCFS_KUNIT_FAKE_H
@@ -17,46 +17,46 @@
 
 #include "fs/fs.h"
 
-/* What an I/O is, for msyncfs_fake_fail(). A write may be a flush as well. */
+/* Kinds of I/O, for msyncfs_fake_fail(). A write may be a flush as well. */
 #define MSYNCFS_FAKE_READ	1
 #define MSYNCFS_FAKE_WRITE	2
 #define MSYNCFS_FAKE_FLUSH	4
 
-/* What the device has, for msyncfs_fake_create(). */
+/* Features of the device, for msyncfs_fake_create(). */
 #define MSYNCFS_FAKE_CACHE	1	/* a volatile write cache */
-#define MSYNCFS_FAKE_FUA	2	/* writes that go past it */
+#define MSYNCFS_FAKE_FUA	2	/* writes that bypass it */
 
-/* What a hook makes of an I/O. */
+/* The fate of an I/O, as decided by a hook. */
 enum msyncfs_fake_fate {
-	MSYNCFS_FAKE_DONE,	/* it is done, unless fail_ops says otherwise */
-	MSYNCFS_FAKE_FAILS,	/* it fails, and nothing has happened */
-	MSYNCFS_FAKE_LANDS,	/* it fails, but has been done all the same */
+	MSYNCFS_FAKE_DONE,	/* it succeeds, if fail_ops does not object */
+	MSYNCFS_FAKE_FAILS,	/* it fails and has no effect */
+	MSYNCFS_FAKE_LANDS,	/* it fails but is executed */
 };
 
 /**
- * struct msyncfs_fake - the device and what is on it
- * @test: whose it is
+ * struct msyncfs_fake - the device and the filesystem on it
+ * @test: its test
  * @disk: the block device
  * @path: its node
- * @geo: where things lie on it
+ * @geo: layout of the filesystem
  * @mnt: the mount, NULL: not mounted
- * @sb: the filesystem mounted
- * @lock: guards what follows
+ * @sb: the mounted filesystem
+ * @lock: guards the following members
  * @media: block number -> page, survives msyncfs_fake_crash()
- * @cache: the same for what is in the volatile cache
- * @lost: power has failed: writes are not stored any more
- * @reads: bios that read
- * @writes: bios that write data
- * @fuas: those of them that had REQ_FUA
- * @flushes: bios that flush the cache
+ * @cache: the same for the volatile cache
+ * @lost: the power has failed, so writes are not stored any more
+ * @reads: number of bios that read
+ * @writes: number of bios that write data
+ * @fuas: number of those with REQ_FUA
+ * @flushes: number of bios that flush the cache
  * @bytes: bytes written
  * @fail_ops: kinds of I/O that fail, MSYNCFS_FAKE_*
- * @fail_skip: of these, so many succeed first
- * @fail_nr: and then so many fail
+ * @fail_skip: this many of them succeed first
+ * @fail_nr: then this many fail
  * @hold_ops: kinds of I/O that wait for msyncfs_fake_release(), MSYNCFS_FAKE_*
- * @held: those that do
- * @hook: sees each I/O before it is done and decides its fate, with @lock held;
- *	it may set @lost. NULL for none
+ * @held: bios that wait
+ * @hook: gets each I/O before it is executed, with @lock held, and decides its
+ *	fate; it may set @lost. NULL for none
  * @hook_ctx: for @hook
  */
 struct msyncfs_fake {
@@ -67,7 +67,7 @@ struct msyncfs_fake {
 	struct vfsmount		*mnt;
 	struct super_block	*sb;
 
-	struct mutex		lock;		/* all below */
+	struct mutex		lock;		/* guards the members below */
 	struct xarray		media;
 	struct xarray		cache;
 	bool			lost;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for the fake device itself: what the other suites conclude from a
- * crash or a failed I/O is worth as much as these cases.
+ * KUnit suite for the fake device. The other suites rely on it in their crashes
+ * and failed I/O.
  */
 #include <kunit/test.h>
 #include <linux/slab.h>
@@ -13,7 +13,7 @@
 #define FAKE_LOG_BLOCKS	1024
 #define FAKE_BLKNO	3000
 
-/* One block through the block layer, not the filesystem. */
+/* Transfer one block through the block layer, without the filesystem. */
 static int fake_io(struct msyncfs_fake *fake, blk_opf_t opf, u8 *byte)
 {
 	struct page *page = alloc_page(GFP_KERNEL | __GFP_NOFAIL);
@@ -49,7 +49,10 @@ static bool fake_keep(void *ctx, u64 blkno)
 	return blkno == *(u64 *)ctx;
 }
 
-/* Only what was flushed, or written with FUA, or is let through, survives. */
+/*
+ * Flushed blocks, FUA writes and blocks that the callback keeps survive. Others
+ * do not.
+ */
 static void fake_cache(struct kunit *test)
 {
 	struct msyncfs_fake *fake;
@@ -104,7 +107,7 @@ static void fake_failures(struct kunit *test)
 
 	fake = msyncfs_fake_create(test, FAKE_BLOCKS, FAKE_LOG_BLOCKS,
 				   MSYNCFS_FAKE_CACHE);
-	/* the second write, once */
+	/* Fail the second write, once. */
 	msyncfs_fake_fail(fake, MSYNCFS_FAKE_WRITE, 1, 1);
 	fake_put(test, fake, 0, 1);
 	KUNIT_EXPECT_EQ(test, fake_byte(test, fake), 1);
@@ -121,7 +124,7 @@ static void fake_failures(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_byte(test, fake), 2);
 }
 
-/* What is committed is there after a crash, what is not is not. */
+/* Committed data is there after a crash, other data is not. */
 static void fake_mounted(struct kunit *test)
 {
 	struct msyncfs_fake *fake;

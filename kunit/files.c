@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading, writing and changing files from within the kernel: see files.h.
+ * Read, write and change files from within the kernel: see files.h.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -11,11 +11,11 @@
 #include "files.h"
 
 /**
- * files_quiet - no I/O but what the test asks for
- * @fake: mounted
+ * files_quiet - stop all I/O in the background
+ * @fake: device, mounted
  *
- * The background checkpoint is off from here on; the background commit for some
- * seconds from the next change on.
+ * The background checkpoint is off from now on. The background commit is off
+ * for some seconds from the next change on.
  */
 void files_quiet(struct msyncfs_fake *fake)
 {
@@ -32,8 +32,8 @@ void files_quiet(struct msyncfs_fake *fake)
  * @test: test, which fails if this does
  * @file: file
  * @index: first page
- * @nr: so many
- * @fill: what they are full of
+ * @nr: number of pages
+ * @fill: byte that fills them
  */
 void files_write(struct kunit *test, struct file *file, pgoff_t index,
 		 unsigned int nr, u8 fill)
@@ -50,12 +50,12 @@ void files_write(struct kunit *test, struct file *file, pgoff_t index,
 }
 
 /**
- * files_read - what a page is full of
+ * files_read - get the byte that fills a page
  * @file: file
  * @index: page
  *
- * Return: the byte; -ENODATA: the file ends before it; -EILSEQ: this and that;
- * the error of the read.
+ * Return: the byte; -ENODATA: the file ends before the page; -EILSEQ: the bytes
+ * differ; the error of the read.
  */
 int files_read(struct file *file, pgoff_t index)
 {
@@ -73,12 +73,12 @@ int files_read(struct file *file, pgoff_t index)
 }
 
 /**
- * files_expect - expect pages to be full of something
+ * files_expect - expect pages to be full of a byte
  * @test: test
  * @file: file
  * @index: first page
- * @nr: so many
- * @fill: what files_read() must return for each
+ * @nr: number of pages
+ * @fill: result of files_read() for each
  */
 void files_expect(struct kunit *test, struct file *file, pgoff_t index,
 		  unsigned int nr, int fill)
@@ -89,7 +89,7 @@ void files_expect(struct kunit *test, struct file *file, pgoff_t index,
 }
 
 /**
- * files_sync - what msync(MS_SYNC) of a mapping of the whole file does
+ * files_sync - sync a file as msync(MS_SYNC) of a mapping of all of it does
  * @file: file
  *
  * Return: 0 or a negative errno.
@@ -100,10 +100,10 @@ int files_sync(struct file *file)
 }
 
 /**
- * files_dirty - number of dirty pages
+ * files_dirty - count the dirty pages
  * @file: file
  *
- * Return: pages of the whole file that are tagged dirty.
+ * Return: number of pages of the file that are tagged dirty.
  */
 unsigned long files_dirty(struct file *file)
 {
@@ -111,7 +111,7 @@ unsigned long files_dirty(struct file *file)
 }
 
 /**
- * files_block - the home block of a page
+ * files_block - get the home block of a page
  * @test: test, which fails if the map cannot be read
  * @file: file
  * @index: page
@@ -141,7 +141,7 @@ int files_truncate(struct file *file, loff_t size)
 
 /**
  * files_unlink - remove a name from the root directory
- * @fake: mounted
+ * @fake: device, mounted
  * @name: name
  *
  * Return: 0 or a negative errno.
@@ -174,11 +174,11 @@ static void flush_fput(void *unused)
 }
 
 /**
- * files_flush_fput - let the end of the test wait until mappings drop their file
+ * files_flush_fput - wait for mappings to drop their files before the unmount
  * @test: test
  *
- * A mapping drops its file from a work item, which would make the unmount fail
- * if it ran after it. Call this before the first file is mapped.
+ * A mapping drops its file in a work item. The unmount would fail if it came
+ * first. Call this before the first mmap.
  */
 void files_flush_fput(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Files on the fake device, as the suites for the log and the capture use them:
- * pages full of one byte, so that a page says by itself who wrote it.
+ * Files on the fake device, for most suites. A page is full of one byte, which
+ * tells who wrote it.
  */
 #ifndef MSYNCFS_KUNIT_FILES_H
 #define MSYNCFS_KUNIT_FILES_H

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for the shape of the format in fs/format.c: sizes and offsets of
- * what is on disk, the layout, checksums, hashes, the superblock and the tail
- * slots. The metadata blocks are verify_kunit.c's.
+ * KUnit suite for the shape of the format: sizes and offsets of the structures
+ * on disk, the layout, checksums, hashes, the superblock and the tail slots.
+ * verify_kunit.c tests the metadata blocks.
  *
- * The numbers are those of Documentation/on-disk-format.rst, written out: a
- * structure that moves must fail here, whatever the headers say.
+ * The numbers are those of Documentation/on-disk-format.rst. A structure that
+ * changes must fail here, whatever the headers say.
  */
 #include <kunit/test.h>
 #include <linux/bitops.h>
@@ -13,7 +13,7 @@
 
 #include "fs/format.h"
 
-/* ---- sizes and offsets ------------------------------------------------- */
+/* ---- sizes and offsets -------------------------------------------------- */
 
 struct place {
 	const char	*name;
@@ -165,7 +165,7 @@ static const struct constant constants[] = {
 	CONSTANT(SUPER_MAGIC, 0x4d53594e),
 };
 
-/* What a hex dump of the magic numbers shows. */
+/* The magic numbers as they show in a hex dump. */
 static const struct {
 	const char	*text;
 	u64		is;
@@ -247,13 +247,16 @@ static void format_layout(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, geo.log_start, 4 + row->bitmaps);
 	KUNIT_EXPECT_EQ(test, geo.log_blocks, row->log);
 	KUNIT_EXPECT_EQ(test, geo.root_ino, 4 + row->bitmaps + row->log);
-	/* At least 32 blocks of data, and the backup behind them. */
+	/* There are at least 32 blocks of data, and the backup behind them. */
 	KUNIT_EXPECT_GE(test, geo.blocks, geo.root_ino + 33);
 	KUNIT_EXPECT_EQ(test, geo.seed, before.seed);
 	KUNIT_EXPECT_MEMEQ(test, geo.uuid, before.uuid, sizeof(geo.uuid));
 }
 
-/* Of 65000 blocks: bitmaps 4..6, log 7..262, data 263..64998, backup 64999. */
+/*
+ * Layout of 65000 blocks: bitmaps 4..6, log 7..262, data 263..64998, backup
+ * 64999.
+ */
 struct area_row {
 	const char	*name;
 	u64		blkno;
@@ -302,11 +305,13 @@ static void format_map_capacity(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, ARRAY_SIZE(want), MSYNCFS_MAX_DEPTH + 1);
 	for (depth = 0; depth < ARRAY_SIZE(want); depth++)
 		KUNIT_EXPECT_EQ(test, msyncfs_map_capacity(depth), want[depth]);
-	/* Deep enough for every byte that loff_t can name. */
+	/* The depth is sufficient for every byte of a loff_t. */
 	KUNIT_EXPECT_GE(test, want[MSYNCFS_MAX_DEPTH], 1ULL << 51);
 }
 
-/* Header blocks of a record: 500 homes fit the first, then 512 per block. */
+/*
+ * The first header block of a record has 500 homes, each further one has 512.
+ */
 static void format_record_header(struct kunit *test)
 {
 	static const struct { u32 nr; u32 want; } rows[] = {
@@ -334,7 +339,7 @@ static void test_geo(struct kunit *test, struct msyncfs_geo *geo)
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
 }
 
-/* Expected values from the reference implementation of xxHash. */
+/* The expected values come from the reference implementation of xxHash. */
 static void format_csum(struct kunit *test)
 {
 	struct msyncfs_geo geo;
@@ -354,7 +359,7 @@ static void format_csum(struct kunit *test)
 	csum = msyncfs_csum(buf, MSYNCFS_BLOCK_SIZE, 8, geo.seed);
 	KUNIT_EXPECT_EQ(test, csum, 0xb161ed4ef40329e8ULL);
 
-	/* Its own field does not count; all around it does. */
+	/* The checksum covers everything except its own field. */
 	memset(buf + 8, 0xff, 8);
 	KUNIT_EXPECT_EQ(test, msyncfs_csum(buf, MSYNCFS_BLOCK_SIZE, 8,
 					   geo.seed), csum);
@@ -380,7 +385,7 @@ static void format_name_hash(struct kunit *test)
 			0x31c646fd643673adULL);
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "hello", 5),
 			0x3c15084b03a309abULL);
-	/* As many bytes as it is told, not up to a NUL. */
+	/* The hash covers as many bytes as requested, not up to a NUL. */
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "hello, world", 5),
 			0x3c15084b03a309abULL);
 	geo.seed = 0;
@@ -395,7 +400,7 @@ struct field_row {
 	u16		at;
 	u16		width;
 	u64		value;
-	bool		raw;	/* the checksum is not made good */
+	bool		raw;	/* do not update the checksum */
 	const char	*why;	/* NULL: it is still valid */
 };
 
@@ -442,7 +447,10 @@ static const struct field_row super_rows[] = {
 	FIELD(super, log_start, 8, "log is not"),
 	FIELD(super, log_blocks, 257, "root directory is not"),
 	FIELD(super, root_ino, 264, "root directory is not"),
-	/* Smaller than the device is fine; so are words for the caller. */
+	/*
+	 * A size below that of the device is valid. The caller checks the
+	 * feature bits.
+	 */
 	FIELD(super, blocks, 64999, NULL),
 	FIELD(super, compat, 1, NULL),
 	FIELD(super, ro_compat, 2, NULL),
@@ -497,7 +505,7 @@ static void format_super(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, &geo, &want, sizeof(geo));
 }
 
-/* Whatever single bit flips, the copy is not taken for good. */
+/* A flip of any single bit must be noticed. */
 static void format_super_bits(struct kunit *test)
 {
 	struct msyncfs_disk_super *ds;
@@ -584,7 +592,10 @@ static void format_slot_bits(struct kunit *test)
 		((u8 *)slot)[bit / 8] ^= 1U << bit % 8;
 	}
 	KUNIT_EXPECT_NULL(test, msyncfs_verify_slot(&geo, slot));
-	/* Seeded: the slot of another filesystem is no slot of this one. */
+	/*
+	 * The checksum is seeded: a slot of another filesystem is not valid
+	 * here.
+	 */
 	geo.seed++;
 	KUNIT_EXPECT_NOT_NULL(test, msyncfs_verify_slot(&geo, slot));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for mm/invalidate.c: which pages MS_INVALIDATE drops from the page
- * cache, and which ones stay because they are dirty, locked or pinned.
+ * KUnit suite for MS_INVALIDATE: which pages it drops from the page cache, and
+ * which ones stay because they are dirty, locked or pinned.
  */
 #include <kunit/test.h>
 #include <linux/mm.h>
@@ -9,7 +9,7 @@
 
 #include "calls.h"
 
-/* ---- MS_INVALIDATE -------------------------------------------------------- */
+/* ---- MS_INVALIDATE ------------------------------------------------------ */
 
 static void change_underneath(struct kunit *test, pgoff_t index, u8 value)
 {
@@ -21,7 +21,7 @@ static void change_underneath(struct kunit *test, pgoff_t index, u8 value)
 	msyncfs_fake_write(fx->fake, files_block(test, fx->f, index), buf);
 }
 
-/* The next reference reads the storage; without the call it does not. */
+/* The next access reads the storage. Without the call it does not. */
 static void msync_invalidate(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -42,7 +42,10 @@ static void msync_invalidate(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_load(fx, F_AT), 9);
 }
 
-/* Stored to since: newer than the storage, so it stays; nothing is lost. */
+/*
+ * A page that was stored to meanwhile is newer than the storage. It stays, and
+ * nothing is lost.
+ */
 static void msync_invalidate_dirty(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -57,7 +60,7 @@ static void msync_invalidate_dirty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->f, 0), 2);
 }
 
-/* Locked in the range itself: nothing is written, nothing dropped. */
+/* A page of the range is locked: nothing is written or dropped. */
 static void msync_invalidate_locked(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -68,12 +71,15 @@ static void msync_invalidate_locked(struct kunit *test)
 					 MS_SYNC | MS_INVALIDATE), -EBUSY);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 1);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
-	/* Without the flag that does not matter. */
+	/* Without the flag the lock does not matter. */
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 8, MS_SYNC), 0);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
 }
 
-/* Locked by another mapping: durable, and all others are dropped. */
+/*
+ * Another mapping locks pages: the data is durable, and all other pages are
+ * dropped.
+ */
 static void msync_invalidate_locked_elsewhere(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -109,7 +115,7 @@ static void msync_invalidate_pinned(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, call_cached(fx->f, 1));
 	KUNIT_EXPECT_TRUE(test, call_cached(fx->f, 2));
 	KUNIT_EXPECT_FALSE(test, call_cached(fx->f, 3));
-	/* What DMA writes is seen by all. */
+	/* Everybody sees the data that DMA writes. */
 	*(u8 *)page_address(page) = 7;
 	KUNIT_EXPECT_EQ(test, call_load(fx, F_AT + 2), 7);
 	unpin_user_pages_dirty_lock(&page, 1, true);
@@ -118,7 +124,7 @@ static void msync_invalidate_pinned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_load(fx, F_AT + 2), 7);
 }
 
-/* Nothing is dropped that is not in storage. */
+/* Pages that are not in storage are not dropped. */
 static void msync_invalidate_error(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;

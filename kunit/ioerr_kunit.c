@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for I/O errors: each I/O of a commit, a checkpoint, an unmount, a
- * mount and a read fails in turn, once or from there on for good, as a read, a
- * write or a flush. Whatever fails, nothing acknowledged is lost, no success is
- * false, what failed is still dirty, no block leaks, and the kernel log says which
- * block of what it was. Where the power fails instead, or a failed record lands
- * after all, see logfail_kunit.c; for what an atomic file may be, atomic_kunit.c.
+ * KUnit suite for I/O errors. Each I/O of a commit, a checkpoint, an unmount, a
+ * mount and a read fails in turn, as a read, a write or a flush, once or from
+ * then on. In all cases acknowledged data is not lost, a success is true,
+ * failed pages stay dirty, no block leaks, and the kernel log names the block
+ * and its owner. logfail_kunit.c tests power cuts and failed records that reach
+ * the device, atomic_fail_kunit.c tests atomic files.
  */
 #include <kunit/test.h>
 #include <linux/buffer_head.h>
@@ -16,7 +16,7 @@
 #include "kmsg.h"
 
 #define BLOCKS		1400
-#define LOG_BLOCKS	256	/* a record takes 63 images, 31 of them copied */
+#define LOG_BLOCKS	256	/* a record takes 63 images, 31 copied */
 #define MAX_SLOTS	72
 #define MAX_FILES	2
 #define MAX_IO		100
@@ -31,9 +31,9 @@
 	KUNIT_EXPECT_EQ_MSG(test, a, b, "%s", (fx)->where)
 
 /**
- * struct model - what each file should be
- * @nr: pages that are looked at; the last one is its last page
- * @fill: what each of them is full of
+ * struct model - the content that each file should have
+ * @nr: number of pages that are checked; the last one is the last of the file
+ * @fill: byte that fills each of them
  */
 struct model {
 	unsigned int	nr;
@@ -43,19 +43,19 @@ struct model {
 struct fixture;
 
 /**
- * struct load - something whose I/O fails
- * @name: what it is
- * @features: of the device
- * @kinds: of I/O that it has, MSYNCFS_FAKE_*
- * @step: from each page that is looked at to the next
- * @nr: so many pages, full of 1, are durable and home before
- * @files: so many files, which are all treated alike
+ * struct load - an operation whose I/O fails
+ * @name: its name
+ * @features: features of the device
+ * @kinds: kinds of I/O that it has, MSYNCFS_FAKE_*
+ * @step: distance of the pages that are checked
+ * @nr: number of pages, full of 1, that are durable and home before
+ * @files: number of files, which are all treated alike
  * @atomic: they are atomic
- * @durable: what @change has done is acknowledged before @call
+ * @durable: the effect of @change is acknowledged before @call
  * @second: an I/O has failed before
- * @once: @call cannot be made again
+ * @once: @call cannot be repeated
  * @change: makes changes
- * @call: what fails
+ * @call: the operation that fails
  */
 struct load {
 	const char	*name;
@@ -74,21 +74,21 @@ struct load {
 
 /**
  * struct fixture - a mounted device and files on it
- * @load: what is done
+ * @load: operation that is tested
  * @fake: device
- * @log: what it sees
+ * @log: record of its I/O
  * @sbi: the mount
  * @file: files
- * @again: the first of them, opened once more
- * @other: a file that matters to nobody
- * @old: what was acknowledged
- * @now: what they are
- * @half: of a load that has failed once, what the record that failed was
+ * @again: second open file of the first one
+ * @other: a file for other writes
+ * @old: acknowledged content
+ * @now: present content
+ * @half: content of the record that failed first, for a load with @second
  * @space: blocks available at the start of each round; 0: not known yet
- * @rounds: so many
+ * @rounds: number of rounds
  * @kmsg: the kernel log
- * @where: what fails, for messages
- * @buf: a page's worth
+ * @where: the I/O that fails, for messages
+ * @buf: a page
  */
 struct fixture {
 	const struct load	*load;
@@ -108,7 +108,7 @@ struct fixture {
 	u8			*buf;
 };
 
-/* ---- files and the model --------------------------------------------------- */
+/* ---- files and the model ------------------------------------------------ */
 
 static const char * const names[MAX_FILES] = { "f", "g" };
 
@@ -140,7 +140,7 @@ static void cut(struct kunit *test, struct fixture *fx, unsigned int nr)
 						     size_of(fx, &fx->now)), 0);
 }
 
-/* The first page of any file that is not as the model says, or -1. */
+/* Return the first page of any file that differs from the model, or -1. */
 static int differs(struct fixture *fx, const struct model *m)
 {
 	unsigned int f, i;
@@ -189,7 +189,10 @@ static void close_all(struct fixture *fx)
 		msyncfs_fake_close(fx->fake, fx->file[f]);
 }
 
-/* Nothing is under way, promised or held; returns the blocks available. */
+/*
+ * Finish all work. No block may be promised or held. Return the available
+ * blocks.
+ */
 static u64 settle(struct kunit *test, struct fixture *fx)
 {
 	struct super_block *sb = fx->fake->sb;
@@ -203,7 +206,10 @@ static u64 settle(struct kunit *test, struct fixture *fx)
 	return msyncfs_alloc_avail(sb);
 }
 
-/* New files with what load->nr says. Any block lost since is noticed here. */
+/*
+ * Make new files with load->nr pages. This notices any block lost since the
+ * last call.
+ */
 static void prepare(struct kunit *test, struct fixture *fx)
 {
 	unsigned int f;
@@ -229,7 +235,10 @@ static void prepare(struct kunit *test, struct fixture *fx)
 	fx->old = fx->now;
 }
 
-/* The power fails, perhaps after an unmount; @keep says what of the cache stays. */
+/*
+ * The power fails, perhaps after an unmount. @keep chooses the blocks that
+ * survive.
+ */
 static void power_fails(struct fixture *fx, unsigned int keep)
 {
 	if (fx->fake->mnt) {
@@ -240,7 +249,10 @@ static void power_fails(struct fixture *fx, unsigned int keep)
 	iolog_reset(fx->log);
 }
 
-/* One of the I/Os that failed, from number @at on, is named with what it was. */
+/*
+ * The kernel log must name one of the I/Os that failed, from number @at on, and
+ * its owner.
+ */
 static void expect_named(struct kunit *test, struct fixture *fx, unsigned int at)
 {
 	unsigned int i, said = 0;
@@ -254,7 +266,7 @@ static void expect_named(struct kunit *test, struct fixture *fx, unsigned int at
 			      fx->where, said, fx->log->io[at].blkno);
 }
 
-/* ---- what is done ------------------------------------------------------------ */
+/* ---- operations --------------------------------------------------------- */
 
 static void change_few(struct kunit *test, struct fixture *fx)
 {
@@ -272,7 +284,7 @@ static void change_all(struct kunit *test, struct fixture *fx)
 	store(test, fx, 0, fx->load->nr, 2);
 }
 
-/* Pages have left memory, one of them has come back. */
+/* Pages have left memory, and one of them has been read again. */
 static void change_spilled(struct kunit *test, struct fixture *fx)
 {
 	store(test, fx, 0, 6, 2);
@@ -321,7 +333,7 @@ static void change_after_error(struct kunit *test, struct fixture *fx)
 	store(test, fx, 4, 3, 3);
 }
 
-/* Two records in the log, and images of the same block in both. */
+/* Write two records, with images of the same block in both. */
 static void change_logged(struct kunit *test, struct fixture *fx)
 {
 	change_few(test, fx);
@@ -336,7 +348,7 @@ static void change_crashed(struct kunit *test, struct fixture *fx)
 	power_fails(fx, 0);
 }
 
-/* An inode without a name, whose map has nodes, when the power fails. */
+/* Have an inode without a name whose map has nodes when the power fails. */
 static void change_orphan(struct kunit *test, struct fixture *fx)
 {
 	struct file *o = msyncfs_fake_open(fx->fake, "o", O_CREAT | O_RDWR |
@@ -362,7 +374,7 @@ static int call_checkpoint(struct kunit *test, struct fixture *fx)
 	return msyncfs_checkpoint(fx->fake->sb);
 }
 
-/* It cannot say that it has failed, other than in the kernel log. */
+/* An unmount cannot return an error. Only the kernel log tells it. */
 static int call_umount(struct kunit *test, struct fixture *fx)
 {
 	close_all(fx);
@@ -380,7 +392,7 @@ static int call_mount(struct kunit *test, struct fixture *fx)
 	return err;
 }
 
-/* What was written, or an error: nothing else. */
+/* A read returns the data or an error. */
 static int call_read(struct kunit *test, struct fixture *fx)
 {
 	unsigned int i;
@@ -442,14 +454,17 @@ static const struct load loads[] = {
 
 KUNIT_ARRAY_PARAM_DESC(load, loads, name);
 
-/* ---- what must hold ---------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------- */
 
 static bool aborted(struct fixture *fx)
 {
 	return test_bit(MSYNCFS_SB_ABORTED, &fx->sbi->state);
 }
 
-/* The device does not write any more: soon the filesystem is what errors= says. */
+/*
+ * The device fails for good. Soon the filesystem stops in the way that errors=
+ * sets.
+ */
 static void expect_final(struct kunit *test, struct fixture *fx)
 {
 	unsigned int i;
@@ -473,7 +488,10 @@ static void expect_final(struct kunit *test, struct fixture *fx)
 	SAME(test, fx, files_sync(fx->again), -EIO);
 }
 
-/* The device works again: what failed can be done, and who did not know is told. */
+/*
+ * The device works again. The call succeeds, and the other open file gets the
+ * error.
+ */
 static void expect_retry(struct kunit *test, struct fixture *fx, u64 *space)
 {
 	SAME(test, fx, fx->load->call(test, fx), 0);
@@ -487,8 +505,8 @@ static void expect_retry(struct kunit *test, struct fixture *fx, u64 *space)
 }
 
 /*
- * The call said that it has failed, and the filesystem is still mounted. Returns
- * whether it has been made good.
+ * The call failed, and the filesystem is still mounted. Return true if a retry
+ * succeeded.
  */
 static bool expect_failed(struct kunit *test, struct fixture *fx,
 			  unsigned int kind, bool good, unsigned long dirty,
@@ -509,7 +527,10 @@ static bool expect_failed(struct kunit *test, struct fixture *fx,
 	if (good && kind == READ_IO) {
 		iolog_reset(fx->log);
 	} else if (good || aborted(fx)) {
-		/* A flush cannot be repeated, nor is a record written thrice. */
+		/*
+		 * A failed flush cannot be repeated, and a record is not
+		 * written a third time.
+		 */
 		KUNIT_EXPECT_TRUE_MSG(test, good || kind == FLUSH_IO ||
 				      load->second, "%s", fx->where);
 		expect_final(test, fx);
@@ -522,7 +543,10 @@ static bool expect_failed(struct kunit *test, struct fixture *fx,
 	return true;
 }
 
-/* A working device, mounted again, has what was acknowledged, or all of the rest. */
+/*
+ * Mount the device, which works again. It must have the acknowledged content,
+ * or all of the new one.
+ */
 static void expect_state(struct kunit *test, struct fixture *fx, bool acked,
 			 u64 space)
 {
@@ -535,7 +559,7 @@ static void expect_state(struct kunit *test, struct fixture *fx, bool acked,
 	open_all(fx);
 	now = differs(fx, &fx->now);
 	old = differs(fx, &fx->old);
-	/* That record may be durable, and the next one not. */
+	/* The record that failed first may be durable without the next one. */
 	if (old >= 0 && fx->load->second)
 		old = differs(fx, &fx->half);
 	if (acked)
@@ -549,7 +573,7 @@ static void expect_state(struct kunit *test, struct fixture *fx, bool acked,
 		SAME(test, fx, after, space);
 }
 
-/* I/O number @at of its kind fails; returns false if there is none. */
+/* Let I/O number @at of its kind fail. Return false if there is none. */
 static bool fail_at(struct kunit *test, struct fixture *fx, unsigned int kind,
 		    bool good, unsigned int at)
 {
@@ -591,11 +615,11 @@ static bool fail_at(struct kunit *test, struct fixture *fx, unsigned int kind,
 						   &space))
 			acked = true;
 	} else {
-		/* A read that nobody waits for may fail, and is made again. */
+		/* A readahead may fail. The page is then read again. */
 		KUNIT_EXPECT_TRUE_MSG(test, kind == READ_IO, "%s", fx->where);
 	}
 
-	/* Half of the time it is unmounted, while the device still fails. */
+	/* Every other time, unmount while the device still fails. */
 	if (good && (fx->rounds & 2) && fx->fake->mnt) {
 		close_all(fx);
 		msyncfs_fake_umount(fx->fake);
@@ -607,7 +631,7 @@ static bool fail_at(struct kunit *test, struct fixture *fx, unsigned int kind,
 	return failed;
 }
 
-/* Every I/O; of reads, where there are many, some of them. */
+/* Test each I/O, but only some of the many reads. */
 static unsigned int step_from(struct fixture *fx, unsigned int kind, bool good,
 			      unsigned int at)
 {
@@ -642,7 +666,7 @@ static void ioerr_sweep(struct kunit *test)
 	}
 }
 
-/* ---- suite --------------------------------------------------------------------- */
+/* ---- suite -------------------------------------------------------------- */
 
 static int ioerr_init(struct kunit *test)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What reaches the fake device, and what goes wrong with it: see iolog.h. The
- * device itself is fake.c's.
+ * Record the I/O that reaches the fake device, and let some of it fail: see
+ * iolog.h.
  */
 #include <linux/hash.h>
 #include <linux/slab.h>
 
 #include "iolog.h"
 
-/* Called by the device with its lock held. */
+/* The device calls this with its lock held. */
 static enum msyncfs_fake_fate iolog_hook(struct msyncfs_fake *fake,
 					 struct bio *bio, unsigned int ops)
 {
@@ -31,7 +31,10 @@ static enum msyncfs_fake_fate iolog_hook(struct msyncfs_fake *fake,
 		};
 	if (i == log->cut_at) {
 		log->cut = true;
-		/* Whether it gets any further is for the crash to decide. */
+		/*
+		 * The crash decides if the write goes beyond the volatile
+		 * cache.
+		 */
 		bio->bi_opf &= ~(blk_opf_t)REQ_FUA;
 		if (!(ops & MSYNCFS_FAKE_WRITE))
 			fake->lost = true;
@@ -54,11 +57,11 @@ static void iolog_stop(void *data)
 }
 
 /**
- * iolog_start - watch a device
- * @fake: device; watched until the end of the test
- * @mask: kinds of I/O to look at, MSYNCFS_FAKE_*
+ * iolog_start - record the I/O of a device
+ * @fake: device; its I/O is recorded until the end of the test
+ * @mask: kinds of I/O to record, MSYNCFS_FAKE_*
  *
- * Return: the log, empty, with nothing going wrong.
+ * Return: the log. It is empty, and no I/O fails.
  */
 struct iolog *iolog_start(struct msyncfs_fake *fake, unsigned int mask)
 {
@@ -80,7 +83,7 @@ struct iolog *iolog_start(struct msyncfs_fake *fake, unsigned int mask)
 }
 
 /**
- * iolog_reset - count from zero, and nothing goes wrong
+ * iolog_reset - count from zero, and let no I/O fail
  * @log: log
  */
 void iolog_reset(struct iolog *log)
@@ -97,9 +100,9 @@ void iolog_reset(struct iolog *log)
 /**
  * iolog_fail - make I/O fail
  * @log: log
- * @at: number of the first that fails, counted from the last reset
- * @nr: so many, UINT_MAX for good
- * @fate: how
+ * @at: number of the first I/O that fails, counted from the last reset
+ * @nr: number of I/Os that fail, UINT_MAX for good
+ * @fate: the way in which they fail
  */
 void iolog_fail(struct iolog *log, unsigned int at, unsigned int nr,
 		enum msyncfs_fake_fate fate)
@@ -114,7 +117,7 @@ void iolog_fail(struct iolog *log, unsigned int at, unsigned int nr,
 /**
  * iolog_cut - let the power fail
  * @log: log
- * @at: number of the I/O at which it does, counted from the last reset
+ * @at: number of the I/O at which it fails, counted from the last reset
  */
 void iolog_cut(struct iolog *log, unsigned int at)
 {
@@ -124,10 +127,11 @@ void iolog_cut(struct iolog *log, unsigned int at)
 }
 
 /**
- * iolog_power_off - nothing that is written from here on is stored
+ * iolog_power_off - store no more writes from now on
  * @log: log
  *
- * For files to be closed before msyncfs_fake_crash() without a trace.
+ * Call this before closing files for msyncfs_fake_crash(), so that the close
+ * leaves no trace.
  */
 void iolog_power_off(struct iolog *log)
 {
@@ -139,7 +143,7 @@ void iolog_power_off(struct iolog *log)
 }
 
 /**
- * iolog_keep - for msyncfs_fake_crash(): about half of the cache is lost
+ * iolog_keep - lose about half of the cache, for msyncfs_fake_crash()
  * @seed: pointer to an unsigned int; 0: all is lost, UINT_MAX: all is kept
  * @blkno: block
  *
@@ -155,16 +159,16 @@ bool iolog_keep(void *seed, u64 blkno)
 }
 
 /**
- * iolog_text - what happened, to be compared with a string
+ * iolog_text - format the record as a string
  * @log: log
- * @buf: for the text
- * @len: of @buf
+ * @buf: buffer for the text
+ * @len: size of @buf
  *
- * One word for each I/O: R for a read, F for a bare flush, W for a write. Before
- * the W a p for PREFLUSH, after it an f for FUA and where it went: s slot, l
- * log, h home.
+ * There is one word for each I/O: R for a read, F for a bare flush, W for a
+ * write. A "p" before the W means PREFLUSH, an "f" after it FUA. Then comes the
+ * place: s slot, l log, h home.
  *
- * Return: @buf; the text ends early where @len does.
+ * Return: @buf. The text is cut off at @len.
  */
 const char *iolog_text(struct iolog *log, char *buf, size_t len)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A record of the I/O that reaches the fake device, and a script of what goes
- * wrong with it: the n-th I/O fails, or the power fails at it.
+ * A record of the I/O that reaches the fake device, and a plan of its failures:
+ * the n-th I/O fails, or the power fails at it.
  */
 #ifndef MSYNCFS_KUNIT_IOLOG_H
 #define MSYNCFS_KUNIT_IOLOG_H
@@ -16,7 +16,7 @@
  * @ops: MSYNCFS_FAKE_*
  * @opf: flags of the bio
  * @blkno: first block
- * @nr: blocks, 0 for a bare flush; 1 for a part of one
+ * @nr: number of blocks, 0 for a bare flush, 1 for part of a block
  */
 struct iolog_io {
 	unsigned int	ops;
@@ -26,18 +26,18 @@ struct iolog_io {
 };
 
 /**
- * struct iolog - what happened, and what is to happen
+ * struct iolog - record of the I/O, and plan of its failures
  * @fake: device
- * @io: what happened, in order
- * @nr: of them; counting goes on beyond IOLOG_MAX
- * @mask: kinds of I/O that are looked at, MSYNCFS_FAKE_*
- * @fail_at: the I/O with this number fails
- * @fail_nr: and so many from there on, that one included
- * @fate: how they fail
- * @failed: so many have
- * @cut_at: the power fails at the I/O with this number: it gets as far as the
- *	volatile cache, later ones nowhere
- * @cut: it has failed
+ * @io: the I/Os, in order
+ * @nr: number of I/Os; it counts on beyond IOLOG_MAX
+ * @mask: kinds of I/O that are recorded, MSYNCFS_FAKE_*
+ * @fail_at: number of the first I/O that fails
+ * @fail_nr: number of I/Os that fail
+ * @fate: the way in which they fail
+ * @failed: number of I/Os that have failed
+ * @cut_at: the power fails at the I/O with this number; this one still reaches
+ *	the volatile cache, later ones do not
+ * @cut: the power has failed
  */
 struct iolog {
 	struct msyncfs_fake	*fake;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading the kernel log: see kmsg.h.
+ * Read the kernel log: see kmsg.h.
  */
 #include <linux/ctype.h>
 #include <linux/string.h>
@@ -28,7 +28,7 @@ static bool kmsg_line(struct kmsg *kmsg)
 }
 
 /**
- * kmsg_skip - only what is said from now on counts
+ * kmsg_skip - skip all messages so far
  * @kmsg: reader
  */
 void kmsg_skip(struct kmsg *kmsg)
@@ -56,12 +56,12 @@ bool kmsg_next(struct kmsg *kmsg, struct msyncfs_fake *fake)
 }
 
 /**
- * kmsg_names - does the last line say which I/O it is about, and what that was?
+ * kmsg_names - check if the last line names an I/O and its owner
  * @kmsg: reader
  * @io: the I/O
  *
- * Return: true if it names the block, or all blocks, and the object; of a flush,
- * that it was one.
+ * Return: true if the line names the block, or all blocks, and the kind of
+ * object. For a flush: if it says that it was one.
  */
 bool kmsg_names(const struct kmsg *kmsg, const struct iolog_io *io)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel log has said since a moment, and whether a line of it names a
- * block and whose it is.
+ * Read the messages of the kernel log since a moment, and check if a line names
+ * a block and its owner.
  */
 #ifndef MSYNCFS_KUNIT_KMSG_H
 #define MSYNCFS_KUNIT_KMSG_H
@@ -12,7 +12,7 @@
 
 /**
  * struct kmsg - a reader of the kernel log
- * @iter: how far it has come
+ * @iter: position
  * @line: the last line read
  */
 struct kmsg {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/log.c and fs/checkpoint.c when all goes well: what a
- * commit sends to the device and in which order, what its record holds, who
- * shares one, and what lies in the log only. What happens when I/O fails or
- * the power does is logfail_kunit.c's.
+ * KUnit suite for commit and checkpoint without failures: the I/O of a commit
+ * and its order, the content of its record, sharing of records, and reads of
+ * data that is only in the log. logfail_kunit.c tests failures of I/O and
+ * power.
  */
 #include <kunit/test.h>
 #include <linux/dcache.h>
@@ -19,14 +19,14 @@
 #define LOG_BLOCKS	1024
 #define FILE_PAGES	240
 
-/* All that is written: for masks. */
+/* All writes, for masks. */
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
 /**
  * struct log_fixture - a mounted device with a file whose pages are home
  * @fake: device
  * @sbi: the mount
- * @log: what the device sees
+ * @log: record of its I/O
  * @file: FILE_PAGES pages full of 1
  */
 struct log_fixture {
@@ -60,15 +60,15 @@ static struct log_fixture *log_default(struct kunit *test)
 	return log_setup(test, MSYNCFS_FAKE_CACHE | MSYNCFS_FAKE_FUA);
 }
 
-/* ---- what a record holds -------------------------------------------------- */
+/* ---- content of a record ------------------------------------------------ */
 
-/* The first block of a record as it lies in the log. */
+/* The first block of a record in the log. */
 union header {
 	u8				block[MSYNCFS_BLOCK_SIZE];
 	struct msyncfs_disk_record	rec;
 };
 
-/* The record that begins at @pos of the log. */
+/* Return the record that begins at @pos of the log. */
 static struct msyncfs_disk_record *record_at(struct kunit *test, u64 pos)
 {
 	struct log_fixture *fx = test->priv;
@@ -91,13 +91,13 @@ static bool has_home(const struct msyncfs_disk_record *rec, u64 home, bool meta)
 }
 
 /**
- * struct change_row - a change, and the record of it
- * @name: what it is
- * @index: page written
- * @nr: pages written
- * @full: fsync, not fdatasync
- * @images: images in the record
- * @meta: of these are metadata
+ * struct change_row - a change, and its record
+ * @name: description
+ * @index: first page written
+ * @nr: number of pages written
+ * @full: use fsync, not fdatasync
+ * @images: number of images in the record
+ * @meta: number of metadata images among them
  */
 struct change_row {
 	const char	*name;
@@ -115,7 +115,7 @@ static const struct change_row change_rows[] = {
 	/* The inode and a bitmap. */
 	{ "one new page",		FILE_PAGES, 1, false, 3, 2 },
 	{ "a hole and a new page",	FILE_PAGES + 100, 1, false, 3, 2 },
-	/* And a map node. */
+	/* A map node, too. */
 	{ "a page that needs a node",	500, 1, false, 4, 3 },
 };
 
@@ -134,7 +134,7 @@ static void log_record(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, row->full ? vfs_fsync(fx->file, 0) :
 					  files_sync(fx->file), 0);
 
-	/* One write, of no more than what is in it. */
+	/* There is one write, no longer than its content. */
 	KUNIT_ASSERT_EQ(test, fx->log->nr, 1);
 	KUNIT_EXPECT_EQ(test, fx->log->io[0].nr, 1 + row->images);
 	KUNIT_EXPECT_EQ(test, fx->log->io[0].blkno,
@@ -172,7 +172,7 @@ static void log_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
 
-	/* Dirty, but not in the range. */
+	/* This page is dirty, but not in the range. */
 	files_write(test, fx->file, 9, 1, 2);
 	KUNIT_EXPECT_EQ(test, vfs_fsync_range(fx->file, 10 * PAGE_SIZE,
 					      LLONG_MAX, 1), 0);
@@ -180,16 +180,16 @@ static void log_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 1);
 }
 
-/* ---- how it reaches the device --------------------------------------------- */
+/* ---- order on the device ------------------------------------------------ */
 
-#define FITS		1000	/* as many pages as one request takes */
+#define FITS		1000	/* pages that one request takes */
 
 /**
  * struct device_row - a device and a number of pages
- * @name: what it is
- * @features: of the device
- * @pages: pages in the commit
- * @want: iolog_text() of it
+ * @name: description
+ * @features: features of the device
+ * @pages: number of pages in the commit
+ * @want: iolog_text() of the commit
  */
 struct device_row {
 	const char	*name;
@@ -205,7 +205,7 @@ static const struct device_row device_rows[] = {
 	{ "FUA, fresh blocks", 3, 200, "Wh F Wfl" },
 	{ "cache", 1, 1, "Wl F" },
 	{ "cache, 20 pages", 1, 20, "Wl F" },
-	/* The blocks are durable before the record that shows them (R3). */
+	/* The blocks are durable before the record that refers to them (R3). */
 	{ "cache, fresh blocks", 1, 200, "Wh F Wl F" },
 	{ "no cache", 0, 1, "Wl" },
 	{ "no cache, 100 pages", 0, 100, "Wl" },
@@ -223,7 +223,7 @@ static void log_device(struct kunit *test)
 	unsigned int pages = row->pages;
 	char text[128];
 
-	/* Less the header. */
+	/* The header takes one block. */
 	if (pages >= FITS)
 		pages += (queue_max_sectors(fx->fake->disk->queue) >> 3) - 1 -
 			 FITS;
@@ -241,7 +241,7 @@ static void log_device(struct kunit *test)
 	files_expect(test, fx->file, pages, FILE_PAGES - pages, 1);
 }
 
-/* ---- who shares a record ------------------------------------------------- */
+/* ---- sharing of records ------------------------------------------------- */
 
 static void log_two_files(struct kunit *test)
 {
@@ -269,7 +269,7 @@ static void log_two_files(struct kunit *test)
 					 false));
 	KUNIT_EXPECT_TRUE(test, has_home(rec, files_block(test, g, 0), false));
 
-	/* So there is nothing left to do for the first (P1). */
+	/* So the first file has nothing left to do (P1). */
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
 }
@@ -299,7 +299,7 @@ static unsigned int running_blocks(struct msyncfs_sb_info *sbi)
 	return nr;
 }
 
-/* Two that sync while a record is on its way go into the next one together. */
+/* Two threads that sync while a record is being written share the next one. */
 static void log_group(struct kunit *test)
 {
 	struct log_fixture *fx = log_default(test);
@@ -332,9 +332,12 @@ static void log_group(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->log->io[0].nr, 3);
 }
 
-/* ---- checkpoint ---------------------------------------------------------- */
+/* ---- checkpoint --------------------------------------------------------- */
 
-/* Homes in block order, a flush, then the tail (R6); then the log is empty. */
+/*
+ * A checkpoint writes homes in block order, a flush, then the tail (R6). After
+ * that the log is empty.
+ */
 static void log_checkpoint(struct kunit *test)
 {
 	struct log_fixture *fx = log_default(test);
@@ -364,7 +367,7 @@ static void log_checkpoint(struct kunit *test)
 		KUNIT_EXPECT_GT(test, fx->log->io[i].blkno, last);
 		last = fx->log->io[i].blkno;
 	}
-	/* The newest image of each. */
+	/* The home block gets the newest image. */
 	msyncfs_fake_read(fx->fake, files_block(test, fx->file, 10), buf);
 	KUNIT_EXPECT_EQ(test, buf[0], 23);
 	msyncfs_fake_read(fx->fake, files_block(test, fx->file, 90), buf);
@@ -377,7 +380,10 @@ static void log_checkpoint(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->sbi->home_tid, fx->sbi->durable_tid);
 }
 
-/* More commits than the log holds: each that finds it full makes room. */
+/*
+ * The commits need more than the log. A commit that finds the log full makes
+ * room.
+ */
 static void log_full(struct kunit *test)
 {
 	struct log_fixture *fx = log_default(test);
@@ -401,7 +407,7 @@ static void log_full(struct kunit *test)
 	files_expect(test, fx->file, nr + 99, 1, 1);
 }
 
-/* ---- what is only in the log (B4) ------------------------------------------ */
+/* ---- data only in the log (B4) ------------------------------------------ */
 
 static void log_read_image(struct kunit *test)
 {
@@ -416,14 +422,17 @@ static void log_read_image(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, invalidate_inode_pages2(mapping), 0);
 	KUNIT_ASSERT_EQ(test, mapping->nrpages, 0);
 
-	/* From the image, also when its neighbours are read ahead from home. */
+	/*
+	 * The page is read from its image. Its neighbours are read ahead from
+	 * home.
+	 */
 	files_expect(test, fx->file, 0, 5, 1);
 	files_expect(test, fx->file, 5, 1, 2);
 	files_expect(test, fx->file, 6, 5, 1);
 	msyncfs_fake_read(fx->fake, files_block(test, fx->file, 5), buf);
 	KUNIT_EXPECT_EQ_MSG(test, buf[0], 1, "the test proves nothing");
 
-	/* Read, modify, write. */
+	/* Read, modify and write a page. */
 	KUNIT_ASSERT_EQ(test, invalidate_inode_pages2(mapping), 0);
 	KUNIT_ASSERT_EQ(test, kernel_write(fx->file, "x", 1, &pos), 1);
 	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
@@ -435,14 +444,16 @@ static void log_read_image(struct kunit *test)
 	buf[10] = 2;
 	KUNIT_EXPECT_NULL(test, memchr_inv(buf, 2, PAGE_SIZE));
 
-	/* And from home once it is there. */
+	/* After the checkpoint it is read from home. */
 	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
 	KUNIT_ASSERT_EQ(test, invalidate_inode_pages2(mapping), 0);
 	files_expect(test, fx->file, 5, 1, -EILSEQ);
 	files_expect(test, fx->file, 6, 1, 1);
 }
 
-/* The same for metadata: the device's page cache must not lose it. */
+/*
+ * The same holds for metadata: the page cache of the device must not lose it.
+ */
 static void log_read_metadata(struct kunit *test)
 {
 	struct log_fixture *fx = log_default(test);

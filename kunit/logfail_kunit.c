@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/log.c, fs/checkpoint.c and fs/orphan.c when I/O fails or
- * the power does: who is told, what is dirty, what a mount finds afterwards.
- * Each case does the same thing again and again, with the failure at the next
- * I/O, until there is none left to fail.
+ * KUnit suite for failures of I/O and power in commits, checkpoints and the
+ * orphan list: who gets the error, which pages are dirty, what a mount finds
+ * afterwards. Each case repeats the same operations and lets the next I/O fail,
+ * until there is none left to fail.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -20,18 +20,18 @@
 #define FILE_PAGES	64
 #define COPIED		5	/* pages that go into the record */
 #define FRESH		40	/* pages that go to fresh blocks */
-#define MAX_IO		40	/* more than any case here has */
+#define MAX_IO		40	/* each case has fewer */
 
-/* All that is written: for masks. */
+/* All writes, for masks. */
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
 /**
  * struct fail_fixture - a mounted device with a file whose pages are home
  * @fake: device
  * @sbi: the mount
- * @log: what the device sees
+ * @log: record of its I/O
  * @file: FILE_PAGES pages full of 1
- * @again: the same file, opened once more
+ * @again: second open file of the same file
  */
 struct fail_fixture {
 	struct msyncfs_fake	*fake;
@@ -61,7 +61,7 @@ static struct fail_fixture *fail_setup(struct kunit *test,
 	return fx;
 }
 
-/* All pages are full of 1 and home, and nothing is under way. */
+/* Make all pages full of 1 and write them home. No work is left. */
 static void fail_prepare(struct kunit *test, struct fail_fixture *fx)
 {
 	files_quiet(fx->fake);
@@ -71,7 +71,10 @@ static void fail_prepare(struct kunit *test, struct fail_fixture *fx)
 	iolog_reset(fx->log);
 }
 
-/* The power fails, @keep says what is kept, and it is mounted again. */
+/*
+ * The power fails, and the device is mounted again. @keep chooses the blocks
+ * that survive.
+ */
 static void fail_crash(struct kunit *test, struct fail_fixture *fx,
 		       unsigned int keep)
 {
@@ -89,16 +92,16 @@ static bool aborted(struct fail_fixture *fx)
 	return test_bit(MSYNCFS_SB_ABORTED, &fx->sbi->state);
 }
 
-/* ---- an error at every I/O of a commit ----------------------------------- */
+/* ---- an error at every I/O of a commit ---------------------------------- */
 
 /**
  * struct error_row - a kind of commit, and how its I/O fails
- * @name: what it is
- * @features: of the device
- * @pages: pages in it
- * @nr: I/Os that fail
- * @fate: how
- * @ios: I/Os that it has at least, for the case to prove something
+ * @name: description
+ * @features: features of the device
+ * @pages: number of pages in the commit
+ * @nr: number of I/Os that fail
+ * @fate: the way in which they fail
+ * @ios: minimum number of I/Os, otherwise the case proves nothing
  */
 struct error_row {
 	const char		*name;
@@ -127,7 +130,7 @@ static const struct error_row error_rows[] = {
 
 KUNIT_ARRAY_PARAM_DESC(error, error_rows, name);
 
-/* Every page of the commit from one version; returns which (G2). */
+/* All pages of the commit must have the same version (G2). Return it. */
 static int version_of(struct kunit *test, struct file *file, unsigned int nr)
 {
 	int fill = files_read(file, 0);
@@ -145,7 +148,7 @@ static void expect_told_once(struct kunit *test, struct fail_fixture *fx,
 		KUNIT_EXPECT_TRUE(test, sb_rdonly(fx->fake->sb));
 		return;
 	}
-	/* The retry is honest (G4), and each open file is told once. */
+	/* The retry is honest (G4), and each open file gets the error once. */
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->again), -EIO);
@@ -153,7 +156,7 @@ static void expect_told_once(struct kunit *test, struct fail_fixture *fx,
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 }
 
-/* Fails I/O number @at of a commit. Returns false if there is none. */
+/* Let I/O number @at of a commit fail. Return false if there is none. */
 static bool fail_commit(struct kunit *test, struct fail_fixture *fx,
 			const struct error_row *row, unsigned int at)
 {
@@ -173,11 +176,14 @@ static bool fail_commit(struct kunit *test, struct fail_fixture *fx,
 			    at);
 	files_expect(test, fx->file, 0, row->pages, 2);
 
-	/* A flush that failed cannot be repeated (R5). */
+	/* A failed flush cannot be repeated (R5). */
 	final = row->nr > 1 || (fx->log->io[at].ops & MSYNCFS_FAKE_FLUSH);
-	if (row->nr > 1)	/* the second failure in a row is the last */
+	if (row->nr > 1)	/* the second failure in a row is final */
 		KUNIT_EXPECT_NE(test, files_sync(fx->file), 0);
-	/* For good, a commit to fresh blocks fails there and spares the log. */
+	/*
+	 * For good, a commit to fresh blocks fails there and does not reach the
+	 * log.
+	 */
 	if (row->nr == 1 || row->pages == COPIED)
 		expect_told_once(test, fx, final);
 	acked = !final;
@@ -205,11 +211,11 @@ static void fail_every_io(struct kunit *test)
 	KUNIT_EXPECT_GE(test, at, row->ios);
 }
 
-/* ---- a failed record must not come back (R5) ------------------------------ */
+/* ---- a failed record must not come back (R5) ---------------------------- */
 
 /*
- * Its content lands although the device says it failed. What is done next goes
- * to the same place under the same number.
+ * The content of the record reaches the device, although the device reports a
+ * failure. The next record goes to the same place with the same number.
  */
 static void fail_lands_overwritten(struct kunit *test)
 {
@@ -241,7 +247,7 @@ static void fail_lands_truncated(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, i_size_read(file_inode(fx->file)), 0);
 }
 
-/* Empties the log, and leaves 2 to 10 blocks of it behind the head. */
+/* Empty the log, and leave 2 to 10 blocks of it behind the head. */
 static void head_to_end(struct kunit *test, struct fail_fixture *fx)
 {
 	for (;;) {
@@ -257,9 +263,9 @@ static void head_to_end(struct kunit *test, struct fail_fixture *fx)
 }
 
 /*
- * What is done next does not fit where the failed record lies and goes to the
- * start of the log, under the same number: a replay would find the failed one
- * first, and end there.
+ * The next record does not fit at the place of the failed one. It goes to the
+ * start of the log with the same number. A replay would find the failed record
+ * first and end there.
  */
 static void fail_lands_elsewhere(struct kunit *test)
 {
@@ -278,13 +284,13 @@ static void fail_lands_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, version_of(test, fx->file, 20), 3);
 }
 
-/* And when it fails again, nothing is acknowledged any more. */
+/* If the record fails again, nothing is acknowledged any more. */
 static void fail_twice(struct kunit *test)
 {
 	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
 	unsigned int at;
 
-	/* I/O 0: the record; 1: the record once more; 2: the flush of that. */
+	/* I/O 0 is the record, 1 the record once more, 2 the flush of that. */
 	for (at = 1; at < 3; at++) {
 		fail_prepare(test, fx);
 		head_to_end(test, fx);
@@ -302,7 +308,7 @@ static void fail_twice(struct kunit *test)
 	}
 }
 
-/* ---- checkpoint ------------------------------------------------------------ */
+/* ---- checkpoint --------------------------------------------------------- */
 
 /* An error at each I/O of a checkpoint loses nothing. */
 static void fail_checkpoint(struct kunit *test)
@@ -328,7 +334,7 @@ static void fail_checkpoint(struct kunit *test)
 		flush = fx->log->io[at].ops & MSYNCFS_FAKE_FLUSH;
 		KUNIT_EXPECT_EQ_MSG(test, aborted(fx), flush, "I/O %u", at);
 
-		/* The images are still what is read (B4). */
+		/* Reads still return the images (B4). */
 		KUNIT_EXPECT_EQ(test,
 				invalidate_inode_pages2(fx->file->f_mapping),
 				0);
@@ -347,7 +353,7 @@ static void fail_checkpoint(struct kunit *test)
 	KUNIT_EXPECT_GE(test, at, 5);
 }
 
-/* ---- power cuts -------------------------------------------------------------- */
+/* ---- power cuts --------------------------------------------------------- */
 
 static const struct cut_row {
 	const char	*name;
@@ -362,8 +368,8 @@ static const struct cut_row {
 KUNIT_ARRAY_PARAM_DESC(cut, cut_rows, name);
 
 /*
- * Version after version, with a checkpoint in between; the power fails at I/O
- * number @at. Returns the newest that was acknowledged before.
+ * Write version after version, with a checkpoint in between. The power fails at
+ * I/O number @at. Return the newest version that was acknowledged before.
  */
 static int write_versions(struct kunit *test, struct fail_fixture *fx,
 			  unsigned int pages)
@@ -409,11 +415,12 @@ static void fail_power(struct kunit *test)
 	KUNIT_EXPECT_GE(test, at, 6);
 }
 
-/* ---- blocks that are freed, and inodes without a name ----------------------- */
+/* ---- blocks that are freed, and inodes without a name ------------------- */
 
 /*
- * A file is cut to nothing and another one takes its blocks: not before it is
- * certain that they are free (B3). Only some of the device is left otherwise.
+ * One file is cut to nothing, and another file takes its blocks. It may take
+ * them only when they are certainly free (B3). Little of the device is left
+ * otherwise.
  */
 static void fail_reuse(struct kunit *test)
 {
@@ -460,10 +467,10 @@ static void fail_reuse(struct kunit *test)
 
 /**
  * struct orphan_row - an inode without a name when the power fails
- * @name: what it is
- * @tmpfile: it never had one
+ * @name: description
+ * @tmpfile: it never had a name
  * @commit: its last change is durable
- * @left: it is there after the crash, with its name
+ * @left: it exists after the crash, with its name
  */
 struct orphan_row {
 	const char	*name;
@@ -490,7 +497,7 @@ static u64 settled_space(struct kunit *test, struct fail_fixture *fx)
 	return msyncfs_alloc_avail(sb);
 }
 
-/* B5: it is reclaimed, blocks and all, and nothing else is. */
+/* B5: the inode and its blocks are reclaimed, and nothing else is. */
 static void fail_orphan(struct kunit *test)
 {
 	const struct orphan_row *row = test->param_value;
@@ -514,7 +521,7 @@ static void fail_orphan(struct kunit *test)
 	}
 	if (row->commit)
 		KUNIT_EXPECT_EQ(test, vfs_fsync(g, 0), 0);
-	/* It can be used as long as it is open. */
+	/* The inode can be used as long as it is open. */
 	files_expect(test, g, 0, FRESH, 7);
 
 	iolog_power_off(fx->log);
@@ -532,7 +539,7 @@ static void fail_orphan(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, le64_to_cpu(root->orphan_head), 0);
 }
 
-/* Closed at last, without a crash: the space is there again. */
+/* The inode is closed without a crash, and its space is available again. */
 static void fail_orphan_closed(struct kunit *test)
 {
 	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
@@ -549,13 +556,13 @@ static void fail_orphan_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, settled_space(test, fx), space);
 }
 
-/* ---- an operation that is given up half way --------------------------------- */
+/* ---- an operation that is given up -------------------------------------- */
 
 /**
  * struct waiter - a commit that waits for an open handle
  * @sb: filesystem
- * @err: how it ended
- * @done: it has
+ * @err: its result
+ * @done: it has returned
  */
 struct waiter {
 	struct super_block	*sb;
@@ -572,7 +579,10 @@ static int waiter_thread(void *data)
 	return 0;
 }
 
-/* What it has done so far must not get into a record that waits for its end. */
+/*
+ * The changes of an operation that is given up must not get into a record that
+ * waits for its end.
+ */
 static void fail_abort_inside(struct kunit *test)
 {
 	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
@@ -596,7 +606,10 @@ static void fail_abort_inside(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
 }
 
-/* A block that is two things makes no record: nobody else's would be found. */
+/*
+ * A block that is two things cannot be in a record: recovery would refuse the
+ * record and all others behind it.
+ */
 static void fail_two_things(struct kunit *test)
 {
 	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/logscan.c: which records of a log are good, where the next one
- * is, and the limits of a scan. Whether a bad record is a torn tail or damage is
- * logscan_torn_kunit.c's, what recovery does with the records recovery_kunit.c's.
+ * KUnit suite for the scan of a log: which records are good, where the next one
+ * is, and the limits of a scan. logscan_torn_kunit.c tests if a bad record is a
+ * torn tail or damage, recovery_kunit.c the replay of records.
  */
 #include <kunit/test.h>
 #include <linux/prandom.h>
 
 #include "scans.h"
 
-/* ---- every reason to reject -------------------------------------------- */
+/* ---- every reason to reject --------------------------------------------- */
 
 /**
  * struct reject_row - damage to a record of 1 + 9 blocks
- * @name: what it is
- * @why: how it is rejected
- * @poke: the bytes changed
+ * @name: description
+ * @why: reason to reject the record
+ * @poke: the bytes to change
  * @poke.at: first byte, from the start of the record
- * @poke.width: how many
- * @poke.value: to this
- * @raw: the checksum is left as it was
- * @fail_nr: reads of at least so many blocks fail; 0: none
+ * @poke.width: number of bytes
+ * @poke.value: new value
+ * @raw: do not update the checksum
+ * @fail_nr: reads of at least this many blocks fail; 0: none
  */
 struct reject_row {
 	const char		*name;
@@ -85,7 +85,7 @@ static const struct reject_row reject_rows[] = {
 
 KUNIT_ARRAY_PARAM_DESC(reject, reject_rows, name);
 
-/* Puts the damaged record number 5 to @pos. */
+/* Put the damaged record number 5 at @pos. */
 static void put_rejected(struct scan_fixture *fx, u64 pos,
 			 const struct reject_row *row)
 {
@@ -114,7 +114,7 @@ static void scan_reject(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, found, row->why ? 77 : 10);
 }
 
-/* The same damage at the tail: a torn tail as long as nothing follows. */
+/* The same damage at the tail is a torn tail if nothing follows. */
 static void scan_reject_tail(struct kunit *test)
 {
 	const struct reject_row *row = test->param_value;
@@ -132,7 +132,7 @@ static void scan_reject_tail(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->applied, row->why ? 1 : 2);
 }
 
-/* And once more with a record behind it that says: 5 was durable (R4). */
+/* Here a record behind it says that record 5 was durable (R4). */
 static void scan_reject_proven(struct kunit *test)
 {
 	const struct reject_row *row = test->param_value;
@@ -167,7 +167,7 @@ static void scan_reject_names(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, name);
 		for (j = 0; j < i; j++)
 			KUNIT_EXPECT_STRNEQ(test, name, msyncfs_reject_name(j));
-		/* Each has its row above. */
+		/* Each reason has its row above. */
 		for (j = 0; j < ARRAY_SIZE(reject_rows); j++)
 			covered |= reject_rows[j].why == i;
 		KUNIT_EXPECT_TRUE_MSG(test, covered, "no row for: %s", name);
@@ -177,14 +177,17 @@ static void scan_reject_names(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, msyncfs_reject_name(-1), "unknown reason");
 }
 
-/* ---- where the next record is -------------------------------------------- */
+/* ---- place of the next record ------------------------------------------- */
 
 static void scan_next_places(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
 	u64 found = 77;
 
-	/* It did not fit behind the last one, or that one filled the log. */
+	/*
+	 * The record is at the start if it did not fit behind the last one, or
+	 * if that one filled the log.
+	 */
 	scan_put(fx, 0, 5, 9);
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 250, &found),
 			MSYNCFS_REC_OK);
@@ -194,7 +197,10 @@ static void scan_next_places(struct kunit *test)
 					       &found), MSYNCFS_REC_OK);
 	KUNIT_EXPECT_EQ(test, found, 0);
 
-	/* Of two bad places the reason that got further. */
+	/*
+	 * If both places are bad, the reason that was found later in the checks
+	 * counts.
+	 */
 	found = 77;
 	scan_put(fx, 30, 5, 9);
 	scan_record(fx, 30)->csum = 0;
@@ -205,7 +211,7 @@ static void scan_next_places(struct kunit *test)
 			MSYNCFS_REC_CSUM);
 	KUNIT_EXPECT_EQ(test, found, 77);
 
-	/* One that would reach over the end of the log is none. */
+	/* A record that reaches over the end of the log is not valid. */
 	scan_put(fx, 246, 5, 9);
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 246, &found),
 			MSYNCFS_REC_OK);
@@ -213,7 +219,7 @@ static void scan_next_places(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 247, &found),
 			MSYNCFS_REC_SHAPE);
 
-	/* The largest there may be, and one block more. */
+	/* This is the largest record, and one with a block more. */
 	scan_put(fx, 100, 5, RECORD_MAX - 1);
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 100, &found),
 			MSYNCFS_REC_OK);
@@ -223,8 +229,9 @@ static void scan_next_places(struct kunit *test)
 }
 
 /*
- * Records of 3, 8 and 5 blocks from every offset of the log on: somewhere one
- * does not fit before the end, or fits exactly, and the log goes on at 0.
+ * Put records of 3, 8 and 5 blocks at every offset of the log. At some offsets
+ * a record does not fit before the end, or fits exactly, and the next one is at
+ * 0.
  */
 static void scan_every_offset(struct kunit *test)
 {
@@ -253,7 +260,7 @@ static void scan_every_offset(struct kunit *test)
 	}
 }
 
-/* The records before, up to the last block of the log. */
+/* The records end at the last block of the log. */
 static void scan_exact_end(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
@@ -271,7 +278,7 @@ static void scan_exact_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->end_pos, 2);
 }
 
-/* A log that is all records; and one whose last record bites its tail. */
+/* All of the log is records. Then the last record would overwrite the tail. */
 static void scan_full(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
@@ -293,9 +300,9 @@ static void scan_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->end_pos, 240);
 }
 
-/* ---- limits ------------------------------------------------------------------ */
+/* ---- limits ------------------------------------------------------------- */
 
-/* Headers that lie must not make the scan take the square of the log. */
+/* Headers with wrong lengths must not make the scan quadratic. */
 static void scan_liars(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
@@ -351,7 +358,7 @@ static void scan_apply_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
 }
 
-/* An empty log is read once; a read error anywhere in it is one of the scan. */
+/* An empty log is read once. A read error anywhere in it fails the scan. */
 static void scan_empty(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
@@ -369,7 +376,10 @@ static void scan_empty(struct kunit *test)
 				    "unreadable at %llu", fx->fail_pos);
 }
 
-/* Hostile bytes: any answer will do that comes back, in bounds (KASAN). */
+/*
+ * With hostile bytes any result is right, but the scan must end and stay in
+ * bounds (KASAN).
+ */
 static void scan_fuzz(struct kunit *test)
 {
 	static const u64 places[] = { 0, 10, 73 };

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/logscan.c: whether what ends the records of a log is a torn
- * tail or damage (R4), which a later record proves.
+ * KUnit suite for the scan of a log: a bad record is a torn tail, unless a
+ * later record proves that it is damaged (R4).
  */
 #include <kunit/test.h>
 
 #include "scans.h"
 
-/* ---- torn tails ------------------------------------------------------------ */
+/* ---- torn tails --------------------------------------------------------- */
 
-/* What stood where the torn record went. */
+/* The content at the place of the torn record before it was written. */
 enum stale { STALE_ZEROS, STALE_OLD_SEQ, STALE_OLD_NONCE, STALE_DATA };
 
 static const struct torn_row {
 	const char		*name;
 	enum stale		stale;
-	enum msyncfs_reject	why;	/* when the header is not there */
+	enum msyncfs_reject	why;	/* if the header is missing */
 } torn_rows[] = {
 	{ "over zeros",			STALE_ZEROS, MSYNCFS_REC_MAGIC },
 	{ "over an older record",	STALE_OLD_SEQ, MSYNCFS_REC_SEQ },
@@ -58,8 +58,8 @@ static void expect_torn(struct scan_fixture *fx, bool header,
 }
 
 /*
- * The second record's write was cut off at each block, from the front, from the
- * back, or one block alone is missing: a device's cache keeps no order.
+ * Cut off the write of the second record at each block, from the front or from
+ * the back, or leave out one block. The cache of a device keeps no order.
  */
 static void scan_torn(struct kunit *test)
 {
@@ -98,16 +98,16 @@ static void scan_torn(struct kunit *test)
 	}
 }
 
-/* ---- damage or torn: what a later record proves --------------------------- */
+/* ---- damage, proven by a later record ----------------------------------- */
 
 /**
- * struct later_row - what stands behind the bad record number 6
- * @name: what it is
- * @err: what the scan says
- * @seq: of the later record
- * @durable: what it says was durable when it was written
- * @flaw: what is wrong with it
- * @before: it lies before the tail, not behind the bad one
+ * struct later_row - a record behind the bad record number 6
+ * @name: description
+ * @err: result of the scan
+ * @seq: number of the later record
+ * @durable: number of the last durable record, by the later record
+ * @flaw: error in the later record
+ * @before: it is before the tail, not behind the bad record
  */
 struct later_row {
 	const char	*name;
@@ -170,7 +170,7 @@ static void scan_later(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->end_pos, 110);
 	KUNIT_EXPECT_EQ(test, fx->why, MSYNCFS_REC_CSUM);
 
-	/* Good or bad, what follows means nothing when 6 is good. */
+	/* If record 6 is good, the record behind it does not matter. */
 	scan_seal(fx, 110);
 	if (row->seq != 7) {
 		KUNIT_EXPECT_EQ(test, scan_log(fx, 100, 5),
@@ -179,7 +179,10 @@ static void scan_later(struct kunit *test)
 	}
 }
 
-/* Two bad ones, a third is good: the first is the one to name. */
+/*
+ * Two records are bad and a third one is good. The scan reports the first bad
+ * one.
+ */
 static void scan_later_skip(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
@@ -194,24 +197,26 @@ static void scan_later_skip(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->bad_seq, 6);
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
 
-	/* The very first record of the log. */
+	/* This is the very first record of the log. */
 	scan_record(fx, 0)->csum = 0;
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), -EUCLEAN);
 	KUNIT_EXPECT_EQ(test, fx->bad_seq, 5);
 	KUNIT_EXPECT_EQ(test, fx->applied, 0);
 }
 
-/* An image may look like a record: it is none of the log's. */
+/* An image may look like a record. It is not a record of the log. */
 static void scan_record_in_image(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
 
-	scan_put(fx, 60, 77, 3);	/* the bytes of a record that proves 6 */
+	scan_put(fx, 60, 77, 3);	/* a record that would prove 6 */
 	scan_put(fx, 0, 5, 9);
 	memcpy(scan_block(fx, 3), scan_block(fx, 60), MSYNCFS_BLOCK_SIZE);
 	memset(scan_block(fx, 60), 0, 4 * MSYNCFS_BLOCK_SIZE);
 	scan_seal(fx, 0);
-	/* It is within what is known to be images, and is not looked at. */
+	/*
+	 * The scan knows that this block is an image and does not look at it.
+	 */
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), 0);
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
 	KUNIT_EXPECT_EQ(test, fx->end_seq, 6);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module that holds the KUnit suites. Loading it runs them; each suite is
- * one file and registers itself. The tests themselves are not here.
+ * The module with the KUnit suites. Loading it runs them. Each *_kunit.c file
+ * has one suite and registers it.
  */
 #include <linux/module.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/map.c: growth across every level, runs, holes, freeing in
- * small steps, damaged nodes; i_blocks and the free count are exact throughout.
- * Where the blocks themselves do not matter, pointers go to blocks that nobody
- * has allocated, and are cleared before the file is closed.
+ * KUnit suite for the file map: growth through all levels, runs, holes, freeing
+ * in small steps, damaged nodes. i_blocks and the free count must be exact at
+ * any time. If the blocks themselves do not matter, pointers refer to blocks
+ * that nobody has allocated, and are cleared before the file is closed.
  */
 #include <kunit/test.h>
 #include <linux/ktime.h>
@@ -50,7 +50,9 @@ static u64 map_blocks(struct map_fixture *fx)
 	return inode_get_bytes(fx->inode) >> MSYNCFS_BLOCK_SHIFT;
 }
 
-/* Blocks that the map has allocated for its nodes (and @data in the test). */
+/*
+ * Return the blocks that the map uses for its nodes (and the test for @data).
+ */
 static u64 map_used(struct map_fixture *fx)
 {
 	return fx->free - msyncfs_alloc_avail(fx->sb);
@@ -63,7 +65,7 @@ static int map_set(struct map_fixture *fx, u64 index, u64 len, u64 blkno,
 	struct msyncfs_op op;
 	int err;
 
-	/* The bound for a hole does not know how much there is of it. */
+	/* The bound for a hole does not know its length. */
 	if (!blkno)
 		credits = min(credits, 200);
 	mutex_lock(&fx->mi->i_commit_lock);
@@ -78,7 +80,7 @@ static int map_set(struct map_fixture *fx, u64 index, u64 len, u64 blkno,
 	return err;
 }
 
-/* One operation of freeing, with @credits. */
+/* Free as much as one operation with @credits can. */
 static int map_free_some(struct map_fixture *fx, u64 first, u64 last,
 			 unsigned int credits, u64 *next)
 {
@@ -96,7 +98,7 @@ static int map_free_some(struct map_fixture *fx, u64 first, u64 last,
 	return err;
 }
 
-/* Frees a range in as many operations as it takes; returns their number. */
+/* Free a range in as many operations as needed. Return their number. */
 static unsigned int map_free(struct kunit *test, u64 first, u64 last,
 			     unsigned int credits)
 {
@@ -106,7 +108,7 @@ static unsigned int map_free(struct kunit *test, u64 first, u64 last,
 
 	while (next <= last) {
 		first = next;
-		/* so that every block dirtied is charged */
+		/* so that every dirtied block is charged */
 		KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->sb), 0);
 		KUNIT_ASSERT_EQ(test, map_free_some(fx, first, last, credits,
 						    &next), 0);
@@ -117,7 +119,7 @@ static unsigned int map_free(struct kunit *test, u64 first, u64 last,
 	return ops;
 }
 
-/* Really allocates the blocks of a range, one run each. */
+/* Allocate the blocks of a range, each as one run. */
 static void map_fill(struct kunit *test, u64 index, u64 len, u64 goal)
 {
 	struct map_fixture *fx = test->priv;
@@ -151,7 +153,7 @@ static void expect_run(struct kunit *test, u64 index, u64 max, u64 len,
 	KUNIT_EXPECT_EQ_MSG(test, ext.unwritten, unwritten, "at %llu", index);
 }
 
-/* The map is empty again, and nothing has been lost. */
+/* The map must be empty again, and no block may be lost. */
 static void expect_empty(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -166,7 +168,9 @@ static void expect_empty(struct kunit *test)
 	expect_run(test, 0, MAP_LAST, MAP_LAST, 0, false);
 }
 
-/* Both sides of each boundary, upwards: every level appears once. */
+/*
+ * Set pages on both sides of each boundary, upwards. Each level appears once.
+ */
 static void map_growth(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -211,7 +215,7 @@ static void map_growth(struct kunit *test)
 	expect_empty(test);
 }
 
-/* An empty map gets its depth for nothing: only the path costs nodes. */
+/* An empty map gets its depth without nodes. Only the path needs nodes. */
 static void map_sparse(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -221,7 +225,7 @@ static void map_sparse(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_used(fx), MSYNCFS_MAX_DEPTH);
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), MSYNCFS_MAX_DEPTH + 1);
 
-	/* 60 exabytes of hole, in some thousand steps */
+	/* This is a hole of 60 exabytes, in some thousand steps. */
 	start = ktime_get();
 	expect_run(test, 0, U64_MAX, MAP_LAST, 0, false);
 	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 5000);
@@ -243,7 +247,10 @@ static void map_runs(struct kunit *test)
 	expect_run(test, 0, 1, 1, 0, false);
 	expect_run(test, 3, 100, 100, 0, false);
 
-	/* in the inode, joined from two calls; then split by a flag */
+	/*
+	 * The runs are in the inode, joined from two calls. Then a flag splits
+	 * them.
+	 */
 	KUNIT_ASSERT_EQ(test, map_set(fx, 10, 20, SOME_BLOCK, false), 0);
 	KUNIT_ASSERT_EQ(test, map_set(fx, 30, 10, SOME_BLOCK + 20, false), 0);
 	KUNIT_ASSERT_EQ(test, map_set(fx, 40, 5, SOME_BLOCK + 30, true), 0);
@@ -257,7 +264,7 @@ static void map_runs(struct kunit *test)
 	expect_run(test, 50, 100, 100, 0, false);
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40);
 
-	/* overwritten, converted, and a hole in the middle */
+	/* Overwrite, convert, and make a hole in the middle. */
 	KUNIT_ASSERT_EQ(test, map_set(fx, 40, 5, SOME_BLOCK + 30, false), 0);
 	expect_run(test, 10, 100, 35, SOME_BLOCK, false);
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40);
@@ -268,12 +275,12 @@ static void map_runs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 30);
 	KUNIT_EXPECT_EQ(test, map_used(fx), 0);
 
-	/* a hole beyond what there is costs nothing */
+	/* A hole beyond the end costs nothing. */
 	KUNIT_ASSERT_EQ(test, map_set(fx, 0, MAP_LAST, 0, false), 0);
 	expect_empty(test);
 }
 
-/* A run goes on from one leaf to the next, through a gap it does not. */
+/* A run continues from one leaf to the next, but not through a gap. */
 static void map_across_leaves(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -298,7 +305,7 @@ static void map_across_leaves(struct kunit *test)
 	expect_empty(test);
 }
 
-/* Forty leaves with three runs each, freed with as few credits as allowed. */
+/* Free forty leaves with three runs each, with as few credits as allowed. */
 static void map_free_resumes(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -312,14 +319,14 @@ static void map_free_resumes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40 * 12 + 40);
 	KUNIT_EXPECT_EQ(test, map_used(fx), 40 * 12 + 40);
 
-	/* parts of leaves: these stay, and so do their nodes */
+	/* Parts of leaves are freed: these leaves and their nodes stay. */
 	map_free(test, 1, 15, MSYNCFS_MAP_FREE_CREDITS);
 	expect_run(test, 0, 4, 1, 10000, false);
 	expect_run(test, 1, U64_MAX, 15, 0, false);
 	expect_run(test, 16, 4, 2, 10022, false);
 	KUNIT_EXPECT_EQ(test, map_used(fx), 40 * 12 + 40 - 9);
 
-	/* the middle: whole leaves go with their nodes */
+	/* The leaves in the middle are freed with their nodes. */
 	map_free(test, 10 * MSYNCFS_NODE_PTRS, 20 * MSYNCFS_NODE_PTRS - 1,
 		 MSYNCFS_MAP_FREE_CREDITS);
 	KUNIT_EXPECT_EQ(test, map_used(fx), 40 * 12 + 40 - 9 - 130);
@@ -332,7 +339,7 @@ static void map_free_resumes(struct kunit *test)
 	expect_empty(test);
 }
 
-/* Deep trees and blocks all over the bitmaps do not overdraw the credits. */
+/* Deep trees and scattered blocks must not overdraw the credits. */
 static void map_free_deep(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -342,7 +349,10 @@ static void map_free_deep(struct kunit *test)
 		map_fill(test, MAP_LAST - i * 300, 1, 8000 + 8400 * i);
 	KUNIT_EXPECT_EQ(test, fx->mi->i_map_depth, MSYNCFS_MAX_DEPTH);
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), map_used(fx));
-	/* every other one, so that leaves stay in part; then the rest */
+	/*
+	 * Free every other page, so that leaves stay in part. Then free the
+	 * rest.
+	 */
 	for (i = 0; i < 60; i += 2)
 		map_free(test, MAP_LAST - i * 300, MAP_LAST - i * 300,
 			 MSYNCFS_MAP_FREE_CREDITS);
@@ -352,7 +362,7 @@ static void map_free_deep(struct kunit *test)
 	expect_empty(test);
 }
 
-/* Freeing what is not there, and beyond what the map can hold. */
+/* Free pages that do not exist, or that the map cannot hold. */
 static void map_free_nothing(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -368,7 +378,10 @@ static void map_free_nothing(struct kunit *test)
 	expect_empty(test);
 }
 
-/* The pages that share a leaf with a reserved one may empty it, not more. */
+/*
+ * The pages that share a leaf with a reserved page may empty it, but not free
+ * it.
+ */
 static void map_keeps_reserved(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -388,7 +401,7 @@ static void map_keeps_reserved(struct kunit *test)
 }
 
 /*
- * A pointer to something that is no node of this map: an error for everybody,
+ * A pointer to a block that is no node of this map is an error for everybody,
  * and nothing is changed. The node is put back before the file is closed.
  */
 static void map_bad_node(struct kunit *test)
@@ -412,9 +425,9 @@ static void map_bad_node(struct kunit *test)
 			-EUCLEAN);
 	KUNIT_EXPECT_EQ(test, 0, msyncfs_map_missing(fx->inode, edge, &err));
 	KUNIT_EXPECT_EQ(test, err, -EUCLEAN);
-	/* a run ends before it */
+	/* A run ends before the bad node. */
 	expect_run(test, edge - 2, 100, 2, SOME_BLOCK, false);
-	/* none of the range is set, none of it freed */
+	/* Nothing of the range is set or freed. */
 	KUNIT_EXPECT_EQ(test, map_set(fx, edge - 2, 4, SOME_BLOCK + 50, false),
 			-EUCLEAN);
 	expect_run(test, edge - 2, 2, 2, SOME_BLOCK, false);
@@ -422,7 +435,10 @@ static void map_bad_node(struct kunit *test)
 			-EUCLEAN);
 	KUNIT_EXPECT_EQ(test, next, edge);
 
-	/* a node of the wrong level: depth 2 finds leaves where it expects none */
+	/*
+	 * The node has the wrong level: at depth 2 there are leaves instead of
+	 * nodes.
+	 */
 	fx->di->ptr[1] = saved;
 	fx->mi->i_map_depth = 2;
 	KUNIT_EXPECT_EQ(test, msyncfs_map_lookup(fx->inode, 0, 1, &ext),
@@ -436,7 +452,7 @@ static void map_bad_node(struct kunit *test)
 	expect_empty(test);
 }
 
-/* The credits that map_credits() asks for are never overdrawn. */
+/* The credits of map_credits() must never be overdrawn. */
 static void map_credits_suffice(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -455,7 +471,9 @@ static void map_credits_suffice(struct kunit *test)
 							   rows[i].len);
 		struct msyncfs_op op;
 
-		/* Each in a transaction of its own, so that all are charged. */
+		/*
+		 * Use a transaction for each, so that all blocks are charged.
+		 */
 		KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->sb), 0);
 		KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fx->sb, &op,
 						       credits + 1, credits),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An atomic file and the model of it: see model.h.
+ * An atomic file and its model: see model.h.
  */
 #include <kunit/test.h>
 #include <linux/falloc.h>
@@ -9,10 +9,10 @@
 #include "model.h"
 
 #define BLOCKS		1400
-#define LOG_BLOCKS	256	/* a record takes 63 images, 31 of them copied */
+#define LOG_BLOCKS	256	/* a record takes 63 images, 31 copied */
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
-/* ---- the file and the model ------------------------------------------------ */
+/* ---- the file and the model --------------------------------------------- */
 
 /**
  * model_write - write whole pages to the file and to the model
@@ -20,7 +20,7 @@
  * @fx: fixture
  * @first: first page
  * @nr: number of pages
- * @fill: the byte that they are full of
+ * @fill: the byte that fills them
  */
 void model_write(struct kunit *test, struct atomic_fixture *fx,
 		 unsigned int first, unsigned int nr, u8 fill)
@@ -149,7 +149,7 @@ struct atomic_fixture *model_setup(struct kunit *test, unsigned int features,
 }
 
 /**
- * model_crash - the power fails, and the device is mounted again
+ * model_crash - let the power fail, and mount the device again
  * @test: test, which fails if it cannot be mounted
  * @fx: fixture; the file is open again
  * @keep: seed that chooses which blocks of the volatile cache survive, see
@@ -167,7 +167,7 @@ void model_crash(struct kunit *test, struct atomic_fixture *fx,
 }
 
 /**
- * model_spill - do what memory pressure does: write dirty pages, drop clean ones
+ * model_spill - write dirty pages and drop clean ones, like memory pressure
  * @fx: fixture
  *
  * Return: 0 or the negative errno of the write.
@@ -180,13 +180,13 @@ int model_spill(struct atomic_fixture *fx)
 	return err;
 }
 
-/* ---- changes --------------------------------------------------------------- */
+/* ---- changes ------------------------------------------------------------ */
 
 /**
  * model_overwrite - change six pages in two places
  * @test: test, which fails if this does
  * @fx: fixture
- * @fill: the byte that the new pages are full of
+ * @fill: the byte that fills the new pages
  */
 void model_overwrite(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 {
@@ -216,7 +216,7 @@ static void do_sparse(struct kunit *test, struct atomic_fixture *fx, u8 fill)
  * model_large - change more pages than a record takes
  * @test: test, which fails if this does
  * @fx: fixture
- * @fill: the byte that the new pages are full of
+ * @fill: the byte that fills the new pages
  */
 void model_large(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 {
@@ -239,7 +239,7 @@ static void do_rewrite(struct kunit *test, struct atomic_fixture *fx, u8 fill)
  * model_regrow - cut the file off and extend it again
  * @test: test, which fails if this does
  * @fx: fixture
- * @fill: the byte that the new pages are full of
+ * @fill: the byte that fills the new pages
  */
 void model_regrow(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 {
@@ -253,7 +253,7 @@ void model_regrow(struct kunit *test, struct atomic_fixture *fx, u8 fill)
  * model_punch - make a hole, with stores before and after
  * @test: test, which fails if this does
  * @fx: fixture
- * @fill: the byte that the new pages are full of
+ * @fill: the byte that fills the new pages
  */
 void model_punch(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 {
@@ -268,7 +268,7 @@ static void do_empty(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 	set_size(test, fx, 0);
 }
 
-/* The ways to change a file that most cases go through. */
+/* Most cases go through all of these changes. */
 const struct change_row model_changes[] = {
 	{ "overwrite", model_overwrite },
 	{ "overwrite all", do_overwrite_all },
@@ -286,7 +286,7 @@ const struct change_row model_changes[] = {
  * model_change - change the file and the model
  * @test: test, which fails if this does
  * @fx: fixture
- * @row: the way
+ * @row: the change
  * @mode: how often the pages are spilled meanwhile, SPILL_*
  */
 void model_change(struct kunit *test, struct atomic_fixture *fx,
@@ -300,7 +300,7 @@ void model_change(struct kunit *test, struct atomic_fixture *fx,
 		row->make(test, fx, 3);
 		model_spill(fx);
 	}
-	/* Something dirty over something spilled. */
+	/* A page is dirty and has been spilled before. */
 	if (fx->now.pages > 4)
 		model_write(test, fx, 4, 1, 4);
 }

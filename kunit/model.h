@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * An atomic file on the fake device, and a model of it that the same changes are
- * made to: the suites for atomic files compare the two after a crash.
+ * An atomic file on the fake device, and a model that gets the same changes.
+ * The suites for atomic files compare them after a crash.
  */
 #ifndef MSYNCFS_KUNIT_MODEL_H
 #define MSYNCFS_KUNIT_MODEL_H
@@ -9,13 +9,13 @@
 #include "files.h"
 #include "iolog.h"
 
-#define MODEL_PAGES	64	/* of the file at the beginning */
-#define MODEL_MAX	544	/* pages that the model has room for */
+#define MODEL_PAGES	64	/* pages of the file at the beginning */
+#define MODEL_MAX	544	/* maximum number of pages */
 
 /**
- * struct model - what the file should be
- * @pages: its size
- * @fill: what each page is full of
+ * struct model - the content that the file should have
+ * @pages: size of the file
+ * @fill: byte that fills each page
  */
 struct model {
 	unsigned int	pages;
@@ -25,12 +25,12 @@ struct model {
 /**
  * struct atomic_fixture - a mounted device with an atomic file
  * @fake: device
- * @log: what it sees
+ * @log: record of its I/O
  * @sbi: the mount
  * @file: the file
- * @old: what it was when it was committed
- * @now: what it is
- * @space: blocks available at that time
+ * @old: committed content
+ * @now: present content
+ * @space: available blocks after the commit
  */
 struct atomic_fixture {
 	struct msyncfs_fake	*fake;
@@ -44,8 +44,8 @@ struct atomic_fixture {
 
 /**
  * struct change_row - a way to change the file
- * @name: what it is
- * @make: makes it, to the file and to the model
+ * @name: description
+ * @make: changes the file and the model
  */
 struct change_row {
 	const char	*name;
@@ -53,7 +53,7 @@ struct change_row {
 				u8 fill);
 };
 
-/* How often the pages are spilled while the change is made. */
+/* Number of times that the pages are spilled while the change is made. */
 enum { SPILL_NEVER, SPILL_ONCE, SPILL_TWICE, SPILL_MODES };
 
 extern const struct change_row model_changes[10];

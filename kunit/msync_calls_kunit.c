@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for mm/msync.c: which calls are refused or reach a hole, and what
- * they make durable all the same. Each case mounts by itself.
+ * KUnit suite for single calls of msync: which ones are refused or reach a
+ * hole, and what they make durable. Each case mounts by itself.
  */
 #include <kunit/test.h>
 #include <linux/mman.h>
 
 #include "calls.h"
 
-/* ---- which calls are refused, and what they do all the same ----------------- */
+/* ---- refused calls, and their effects ----------------------------------- */
 
 /**
- * struct call_row - a call on pages 0 of both files, stored to before
- * @name: what it is
- * @options: of the mount
+ * struct call_row - a call on pages 0 of both files, which are dirty
+ * @name: description
+ * @options: mount options
  * @start: first byte, from the base on
  * @len: in bytes
  * @flags: MS_*
- * @ret: what it returns
- * @f: page 0 of f is not dirty any more
- * @g: page 0 of g is not
+ * @ret: its result
+ * @f: page 0 of f is clean afterwards
+ * @g: page 0 of g is clean afterwards
  */
 struct call_row {
 	const char	*name;
@@ -90,7 +90,7 @@ static void msync_calls(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->g), !row->g);
 	if (row->flags & (MS_ASYNC | MS_INVALIDATE))
 		msyncfs_commit_all(fx->fake->sb);
-	/* What a call has not taken may not be on the disk either. */
+	/* Pages that the call did not take must not be on the disk. */
 	call_crash(test);
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->f, 0), row->f ? 2 : 1);
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->g, 0), row->g ? 3 : 1);
@@ -99,8 +99,9 @@ static void msync_calls(struct kunit *test)
 #define MANY	16
 
 /*
- * New files on a large device: each needs some blocks of the bitmaps, but all of
- * them together no more than there are, and that fits a small record.
+ * Sync new files on a large device. Each file needs some blocks of the bitmaps.
+ * All of them together need no more than there are, and these fit a small
+ * record.
  */
 static void msync_many_files(struct kunit *test)
 {
@@ -112,7 +113,7 @@ static void msync_many_files(struct kunit *test)
 	char name[8];
 	u64 records;
 
-	/* 20 bitmap blocks; a record: 64 blocks. */
+	/* There are 20 bitmap blocks. A record takes 64 blocks. */
 	fake = msyncfs_fake_mount(test, 20 * MSYNCFS_GROUP_BLOCKS, 256);
 	sbi = MSYNCFS_SB(fake->sb);
 	ranges = kunit_kcalloc(test, MANY, sizeof(*ranges), GFP_KERNEL);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for mm/msync.c and sync.c: one record for all of a range, MS_ASYNC,
- * errors, times and the order of stores, called as the ioctl and the hook do, on
- * mappings of an address space of the test's own. Documentation/msync.rst has the
- * table of what each flag promises; which calls are refused is
- * msync_calls_kunit.c's, and what MS_INVALIDATE drops invalidate_kunit.c's.
+ * KUnit suite for msync: one record for the whole range, MS_ASYNC, errors,
+ * times and the order of stores. It is called as the ioctl and the hook do, on
+ * mappings of an address space of the test. Documentation/msync.rst has the
+ * table of the flags. msync_calls_kunit.c tests refused calls,
+ * invalidate_kunit.c MS_INVALIDATE.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -17,9 +17,12 @@
 
 #define RW		(PROT_READ | PROT_WRITE)
 
-/* ---- one record ----------------------------------------------------------- */
+/* ---- one record --------------------------------------------------------- */
 
-/* Several mappings of two files, one of them twice: one write, as of one moment. */
+/*
+ * Several mappings of two files, one of them twice, make one write of one
+ * moment.
+ */
 static void msync_one_record(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -36,7 +39,7 @@ static void msync_one_record(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->log->io[0].nr, 1 + 4);
 	KUNIT_EXPECT_TRUE(test, fx->log->io[0].opf & REQ_FUA);
 
-	/* Nothing dirty: nothing done. */
+	/* Nothing is dirty, so nothing is done. */
 	KUNIT_EXPECT_EQ(test, call_msync(test, 0, MAP_PAGES, MS_SYNC), 0);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
 	KUNIT_EXPECT_EQ(test, call_load(fx, PRIVATE_AT), 6);
@@ -49,7 +52,7 @@ static void msync_one_record(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->f, 20), 1);
 }
 
-/* Also when they are too many for copies, or need new blocks. */
+/* The same holds for pages that are too many for copies or need new blocks. */
 static void msync_two_large(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -76,8 +79,8 @@ static void msync_two_large(struct kunit *test)
 }
 
 /*
- * Mapped again and again: a page in the range is looked at once, and there are
- * more mappings than an allocation of one page remembers.
+ * The same pages are mapped many times. Each page is captured once. The
+ * mappings are more than one page of memory can list.
  */
 static void msync_many_mappings(struct kunit *test)
 {
@@ -95,7 +98,7 @@ static void msync_many_mappings(struct kunit *test)
 				addr + 2 * i * PAGE_SIZE);
 	call_store(test, F_AT, 2);
 	call_store(test, F_AT + 1, 3);
-	/* Twice 300 pages would be more than a record takes. */
+	/* Twice 300 pages would not fit a record. */
 	KUNIT_EXPECT_EQ(test, msyncfs_msync(addr, 2 * nr * PAGE_SIZE, MS_SYNC),
 			0);
 	KUNIT_ASSERT_EQ(test, fx->log->nr, 1);
@@ -112,9 +115,9 @@ static void msync_many_mappings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->f, 1), 3);
 }
 
-/* ---- MS_ASYNC ------------------------------------------------------------- */
+/* ---- MS_ASYNC ----------------------------------------------------------- */
 
-/* The device does nothing: the calls return all the same, with the write sent. */
+/* The device stands still. The calls send the write and return. */
 static void msync_async(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -124,7 +127,7 @@ static void msync_async(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_fake_held(fx->fake), 1);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 0);
-	/* The page can be stored to, and is taken once more. */
+	/* The page can be stored to, and is captured again. */
 	call_store(test, F_AT, 3);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 1);
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
@@ -132,14 +135,14 @@ static void msync_async(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
 	msyncfs_fake_release(fx->fake);
 
-	/* Nobody asks for it: the second one comes by itself, at once. */
+	/* The second commit starts at once without another call. */
 	flush_workqueue(MSYNCFS_SB(fx->fake->sb)->wq);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 2);
 	call_crash(test);
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->f, 0), 3);
 }
 
-/* An fsync after it waits for what is under way, and writes nothing itself. */
+/* An fsync waits for the commit in progress and writes nothing itself. */
 static void msync_async_fsync(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -152,7 +155,9 @@ static void msync_async_fsync(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->f, 0), 2);
 }
 
-/* More than a record takes: the writes to fresh blocks have been sent. */
+/*
+ * The pages do not fit a record. Their writes to fresh blocks have been sent.
+ */
 static void msync_async_large(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -172,7 +177,7 @@ static void msync_async_large(struct kunit *test)
 	files_expect(test, fx->f, 200, 2, 1);
 }
 
-/* It holds the file: the unmount waits for it. */
+/* The commit holds the file, so the unmount waits. */
 static void msync_async_unmount(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -191,7 +196,7 @@ static void msync_async_unmount(struct kunit *test)
 	files_expect(test, fx->f, 0, 200, 7);
 }
 
-/* What goes wrong is told to the next one who asks. */
+/* The next call gets the error. */
 static void msync_async_error(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -209,7 +214,10 @@ static void msync_async_error(struct kunit *test)
 
 /* ---- errors ------------------------------------------------------------- */
 
-/* The pages of both files are dirty again, each open file is told once. */
+/*
+ * The pages of both files are dirty again, and each open file gets the error
+ * once.
+ */
 static void msync_error(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -251,7 +259,7 @@ static bool same_time(struct timespec64 a, struct timespec64 b)
 static const struct way_row {
 	const char	*name;
 	int		flags;	/* -1: fsync */
-	unsigned int	pages;	/* stored to: few, or enough for a stretch */
+	unsigned int	pages;	/* one, or a dense stretch */
 } way_rows[] = {
 	{ "sync", MS_SYNC, 1 },
 	{ "sync, dense", MS_SYNC, 8 },
@@ -270,7 +278,7 @@ static int sync_by(struct kunit *test, const struct way_row *row)
 				call_msync(test, F_AT, 8, row->flags);
 }
 
-/* A store that does not fault is marked by the write that msync causes. */
+/* msync updates the times for a store that did not fault. */
 static void msync_times(struct kunit *test)
 {
 	const struct way_row *row = test->param_value;
@@ -290,10 +298,10 @@ static void msync_times(struct kunit *test)
 	KUNIT_EXPECT_GT(test, timespec64_compare(&second, &first), 0);
 	KUNIT_EXPECT_TRUE(test, same_time(second, ctime(fx->f)));
 	msleep(30);
-	/* Nothing written, nothing marked. */
+	/* Nothing was written, so no time changes. */
 	KUNIT_EXPECT_EQ(test, sync_by(test, row), 0);
 	KUNIT_EXPECT_TRUE(test, same_time(mtime(fx->f), second));
-	/* Nor does it touch the times of pages that write(2) has made dirty. */
+	/* Pages that write(2) made dirty do not change the times either. */
 	files_write(test, fx->f, 0, row->pages, 5);
 	first = mtime(fx->f);
 	msleep(30);
@@ -301,15 +309,15 @@ static void msync_times(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, same_time(mtime(fx->f), first));
 }
 
-/* ---- G3 across files -------------------------------------------------------- */
+/* ---- G3 across files ---------------------------------------------------- */
 
 /**
  * struct pair - a thread that counts up in one file, then in another
  * @mm: address space
- * @first: where it stores first
- * @then: where it stores next
+ * @first: address of its first store
+ * @then: address of its second store
  * @count: rounds done
- * @err: why it gave up
+ * @err: error that stopped the thread
  * @task: the thread
  */
 struct pair {
@@ -338,7 +346,10 @@ static int pair_thread(void *data)
 	return 0;
 }
 
-/* What a capture of two files holds of a page; @old if it is not in it. */
+/*
+ * Return the value of a page in a capture of two files, @old if it is not in
+ * it.
+ */
 static u64 captured(struct list_head *set, struct file *file, pgoff_t index,
 		    u64 old)
 {
@@ -355,7 +366,7 @@ static u64 captured(struct list_head *set, struct file *file, pgoff_t index,
 	return old;
 }
 
-/* One cut of both files; the pages stay clean, as if it had become durable. */
+/* Take one cut of both files. The pages stay clean, as after a commit. */
 static void cut_both(struct kunit *test, struct msyncfs_range *ranges,
 		     u64 (*seen)[2])
 {
@@ -403,7 +414,10 @@ static void msync_cut_files(struct kunit *test)
 	if (ranges[0].inode > ranges[1].inode)
 		swap(ranges[0], ranges[1]);
 	for (i = 0; i < 2; i++) {
-		/* What is counted, of which a store of one byte leaves a rest. */
+		/*
+		 * Set the counters to 0. Stores of single bytes would leave
+		 * part of the old value.
+		 */
 		KUNIT_ASSERT_EQ(test, put_user(0ULL, (u64 __user *)call_at(fx, F_AT + i)), 0);
 		KUNIT_ASSERT_EQ(test, put_user(0ULL, (u64 __user *)call_at(fx, G_AT + i)), 0);
 		pairs[i].mm = current->mm;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/orphan.c: the list on disk follows the one in memory
- * whatever order inodes leave it in, a crash gives back what open files without
- * a name held, and a damaged list refuses the mount.
+ * KUnit suite for the orphan list: the list on disk follows the one in memory,
+ * in whatever order inodes leave it. After a crash the space of open files
+ * without a name is free. A damaged list refuses the mount.
  */
 #include <kunit/test.h>
 #include <linux/buffer_head.h>
@@ -36,7 +36,10 @@ static u64 disk_head(struct super_block *sb)
 	return le64_to_cpu(root->orphan_head);
 }
 
-/* The list on disk must be @files from the last to the first, gaps left out. */
+/*
+ * The list on disk must have @files from the last to the first, without the
+ * gaps.
+ */
 static void expect_chain(struct kunit *test, struct super_block *sb,
 			 struct file **files, unsigned int nr)
 {
@@ -119,7 +122,9 @@ static int unlink(struct kunit *test, struct msyncfs_fake *fake,
 	return err;
 }
 
-/* A name takes an unnamed inode off the list, and its loss puts it back. */
+/*
+ * A name takes an unnamed inode off the list. Removing the name puts it back.
+ */
 static void orphan_link(struct kunit *test)
 {
 	struct msyncfs_fake *fake = test->priv;
@@ -151,7 +156,7 @@ static void orphan_link(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, disk_head(fake->sb), 0);
 }
 
-/* From here on nothing that is written arrives, but nobody notices. */
+/* Writes are lost from now on, and nobody notices it. */
 static void lose_power(struct msyncfs_fake *fake)
 {
 	mutex_lock(&fake->lock);
@@ -159,7 +164,7 @@ static void lose_power(struct msyncfs_fake *fake)
 	mutex_unlock(&fake->lock);
 }
 
-/* Leaves @nr inodes of either kind on the list, durably, and crashes. */
+/* Leave @nr inodes of either kind on the durable list, and crash. */
 static void crash_with_orphans(struct kunit *test, struct msyncfs_fake *fake,
 			       unsigned int nr)
 {
@@ -197,7 +202,7 @@ static void orphan_crash(struct kunit *test)
 	struct msyncfs_fake *fake = test->priv;
 	u64 avail;
 
-	/* The root directory gets its first leaf, which it keeps. */
+	/* The root directory gets its first leaf and keeps it. */
 	msyncfs_fake_close(fake, msyncfs_fake_open(fake, "x", O_CREAT));
 	KUNIT_ASSERT_EQ(test, unlink(test, fake, "x"), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fake->sb), 0);
@@ -211,7 +216,7 @@ static void orphan_crash(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(fake->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(fake->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fake->sb), avail);
-	/* And nothing is left to do for the mount after. */
+	/* The next mount has nothing to do. */
 	msyncfs_fake_umount(fake);
 	KUNIT_EXPECT_EQ(test, msyncfs_fake_do_mount(fake, 0, NULL), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fake->sb), avail);
@@ -229,7 +234,7 @@ static void edit_root(struct msyncfs_fake *fake, void *buf, u64 head)
 	msyncfs_fake_write(fake, MSYNCFS_ROOT_BLKNO, buf);
 }
 
-/* The inode that the list leads to first. */
+/* Return the first inode of the list. */
 static u64 read_head(struct msyncfs_fake *fake, void *buf)
 {
 	struct msyncfs_disk_root *root = buf;
@@ -253,7 +258,7 @@ static void head_no_inode(struct msyncfs_fake *fake, void *buf)
 	edit_root(fake, buf, fake->geo.blocks - 2);
 }
 
-/* The last inode leads back to the first. */
+/* The last inode refers to the first one. */
 static void cycle(struct msyncfs_fake *fake, void *buf)
 {
 	u64 head = read_head(fake, buf);

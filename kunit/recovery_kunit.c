@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/recovery.c: what a mount does to a device with something
- * in its log. The logs are written by hand, around the filesystem; which
- * records are good is logscan_kunit.c's.
+ * KUnit suite for recovery: the effects of a mount on a device with records in
+ * its log. The logs are written without the filesystem. logscan_kunit.c tests
+ * which records are good.
  */
 #include <kunit/test.h>
 #include <linux/blkdev.h>
@@ -13,16 +13,16 @@
 #define BLOCKS		2048
 #define LOG_BLOCKS	256
 #define NONCE		0x5eed5eed5eed5eedULL
-#define HOME0		600	/* blocks that nothing uses */
+#define HOME0		600	/* unused blocks begin here */
 
-/* All that recovery writes: for masks. */
+/* All writes of a recovery, for masks. */
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
 /**
  * struct rec_fixture - a device with a log made by hand
  * @fake: device
- * @log: what it sees
- * @buf: for one block
+ * @log: record of its I/O
+ * @buf: one block
  */
 struct rec_fixture {
 	struct msyncfs_fake	*fake;
@@ -66,7 +66,7 @@ static void put_bad_slot(struct rec_fixture *fx, unsigned int block)
 	msyncfs_fake_write(fx->fake, MSYNCFS_SLOT_BLKNO + block, fx->buf);
 }
 
-/* The slot in force, for a log that starts at @pos with record @seq. */
+/* Write the current slot of a log that starts at @pos with record @seq. */
 static void put_tail(struct rec_fixture *fx, u64 seq, u64 pos)
 {
 	put_slot(fx, 0, 10, NONCE, seq, pos);
@@ -76,14 +76,14 @@ static void put_tail(struct rec_fixture *fx, u64 seq, u64 pos)
 /**
  * struct image - an image in a record
  * @home: home block
- * @fill: what it is full of
+ * @fill: byte that fills it
  */
 struct image {
 	u64	home;
 	u8	fill;
 };
 
-/* Writes a record of up to 63 images to @pos; returns the position after it. */
+/* Write a record of up to 63 images at @pos. Return the position after it. */
 static u64 put_record(struct kunit *test, u64 pos, u64 seq,
 		      const struct image *img, u32 nr)
 {
@@ -128,7 +128,7 @@ static void spoil_block(struct rec_fixture *fx, u64 pos)
 	msyncfs_fake_write(fx->fake, blkno, fx->buf);
 }
 
-/* What a block is full of, or -1 if it is full of this and that. */
+/* Return the byte that fills a block, or -1 if the bytes differ. */
 static int fill_of(struct rec_fixture *fx, u64 blkno)
 {
 	msyncfs_fake_read(fx->fake, blkno, fx->buf);
@@ -150,7 +150,7 @@ static int mount_it(struct rec_fixture *fx)
 	return msyncfs_fake_do_mount(fx->fake, 0, NULL);
 }
 
-/* ---- replay ---------------------------------------------------------------- */
+/* ---- replay ------------------------------------------------------------- */
 
 static const struct image first[] = {
 	{ HOME0, 1 }, { HOME0 + 10, 1 }, { HOME0 + 11, 1 }, { HOME0 + 20, 1 },
@@ -164,7 +164,7 @@ static const struct image third[] = {
 	{ HOME0, 3 }, { HOME0 + 30, 3 },
 };
 
-/* What the homes hold after three records. */
+/* The content of the homes after three records. */
 static const struct image newest[] = {
 	{ HOME0, 3 }, { HOME0 + 5, 2 }, { HOME0 + 10, 2 }, { HOME0 + 11, 1 },
 	{ HOME0 + 20, 1 }, { HOME0 + 30, 3 },
@@ -192,7 +192,10 @@ static void expect_newest(struct kunit *test)
 				    newest[i].home);
 }
 
-/* Each home once, in block order; then a flush; then the other slot (R6). */
+/*
+ * Each home is written once, in block order. Then comes a flush, then the other
+ * slot (R6).
+ */
 static void expect_order(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -232,7 +235,7 @@ static void recovery_wraps(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
 
-	/* The second does not fit before the end. */
+	/* The second record does not fit before the end. */
 	put_tail(fx, 40, 249);
 	put_record(test, 249, 40, first, ARRAY_SIZE(first));
 	put_record(test, 0, 41, second, ARRAY_SIZE(second));
@@ -241,7 +244,7 @@ static void recovery_wraps(struct kunit *test)
 	expect_newest(test);
 }
 
-/* More images than are in memory at a time. */
+/* There are more images than are kept in memory at a time. */
 static void recovery_many(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -251,7 +254,9 @@ static void recovery_many(struct kunit *test)
 
 	put_tail(fx, 40, 0);
 	for (r = 0; r < 4; r++) {
-		/* Scattered: no two of a record are neighbours. */
+		/*
+		 * The homes of a record are scattered: no two are neighbours.
+		 */
 		for (i = 0; i < ARRAY_SIZE(img); i++)
 			img[i] = (struct image){ HOME0 + 5 * i + r, 100 + r };
 		pos = put_record(test, pos, 40 + r, img, ARRAY_SIZE(img));
@@ -264,7 +269,7 @@ static void recovery_many(struct kunit *test)
 				    HOME0 + i);
 }
 
-/* What has been replayed is never replayed again: the nonce is a new one. */
+/* A record is never replayed twice, because the nonce is a new one. */
 static void recovery_once(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -281,18 +286,18 @@ static void recovery_once(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
 	for (i = 0; i < ARRAY_SIZE(newest); i++)
 		KUNIT_EXPECT_EQ(test, fill_of(fx, newest[i].home), 99);
-	/* An empty log: nothing but the slot is written. */
+	/* The log is empty: only the slot is written. */
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
 }
 
-/* ---- what does not mount, and is not touched ------------------------------- */
+/* ---- refused mounts, which write nothing -------------------------------- */
 
 static const struct refuse_row {
 	const char	*name;
 	int		err;
 	bool		slots_bad;
-	bool		damaged;	/* the second of three records is */
-	bool		readonly;	/* the device is */
+	bool		damaged;	/* the second of three is damaged */
+	bool		readonly;	/* the device is read-only */
 } refuse_rows[] = {
 	{ "both slots bad",		-EUCLEAN, .slots_bad = true },
 	{ "damaged but durable",	-EUCLEAN, .damaged = true },
@@ -323,7 +328,10 @@ static void recovery_refuse(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0), 0);
 }
 
-/* Nothing to replay: a read-only device is fine, and stays as it is. */
+/*
+ * With nothing to replay, a read-only device can be mounted and does not
+ * change.
+ */
 static void recovery_readonly_empty(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -336,7 +344,7 @@ static void recovery_readonly_empty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
 }
 
-/* A writable device is replayed for a read-only mount as well (R6). */
+/* A read-only mount of a writable device replays the log, too (R6). */
 static void recovery_readonly_mount(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -348,7 +356,10 @@ static void recovery_readonly_mount(struct kunit *test)
 	expect_order(test);
 }
 
-/* The third record is torn: two are replayed, and it never comes back. */
+/*
+ * The third record is torn. Two records are replayed, and the third never comes
+ * back.
+ */
 static void recovery_torn(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -362,20 +373,20 @@ static void recovery_torn(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->seq, 42);
 	msyncfs_fake_umount(fx->fake);
 
-	/* Even if the missing block turns up. */
+	/* Not even if the missing block reappears. */
 	spoil_block(fx, 5 + 3 + 2);
 	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
 	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 30), 0);
 }
 
-/* ---- slots ------------------------------------------------------------------- */
+/* ---- slots -------------------------------------------------------------- */
 
 enum slot_state { GOOD, BAD, MISPLACED, OLDER };
 
 static const struct slot_row {
 	const char	*name;
-	enum slot_state	a;	/* of the slot that leads to the records */
-	enum slot_state	b;	/* of the other one */
+	enum slot_state	a;	/* of the slot that refers to the records */
+	enum slot_state	b;	/* of the other slot */
 	bool		replayed;
 } slot_rows[] = {
 	{ "other one older",	GOOD, OLDER, true },
@@ -392,7 +403,10 @@ static void put_one_slot(struct rec_fixture *fx, unsigned int block,
 			 u64 counter, enum slot_state state, u64 nonce,
 			 u64 seq, u64 pos)
 {
-	/* An even counter belongs into the first block, an odd one not. */
+	/*
+	 * A slot with an even counter belongs into the first block, one with an
+	 * odd counter into the second.
+	 */
 	put_slot(fx, block, counter + (state == MISPLACED), nonce, seq, pos);
 	if (state == BAD)
 		put_bad_slot(fx, block);
@@ -404,7 +418,7 @@ static void recovery_slots(struct kunit *test)
 	struct rec_fixture *fx = test->priv;
 	unsigned int a;
 
-	/* The rule is the same whichever block it is. */
+	/* The rule is the same for both blocks. */
 	for (a = 0; a < 2; a++) {
 		u64 counter = 20 + a;
 
@@ -424,7 +438,7 @@ static void recovery_slots(struct kunit *test)
 	}
 }
 
-/* Slots are written in turn, and each write counts one up. */
+/* The two slots are written in turn, and each write counts one up. */
 static void recovery_slots_alternate(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -443,8 +457,8 @@ static void recovery_slots_alternate(struct kunit *test)
 }
 
 /*
- * A slot that cannot be read is not one that a crash has torn: the other one
- * may be older, and replaying from there would undo what came after it.
+ * A slot that cannot be read is not a torn one. The other slot may be older,
+ * and replaying from it would undo later changes.
  */
 static void recovery_slot_unreadable(struct kunit *test)
 {
@@ -462,9 +476,12 @@ static void recovery_slot_unreadable(struct kunit *test)
 	}
 }
 
-/* ---- when it is interrupted ---------------------------------------------- */
+/* ---- interruptions ------------------------------------------------------ */
 
-/* The power fails at each I/O of a recovery; what got far enough is chance. */
+/*
+ * The power fails at each I/O of a recovery. Chance decides which writes
+ * survive.
+ */
 static void recovery_cut(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -496,7 +513,9 @@ static void recovery_cut(struct kunit *test)
 	KUNIT_EXPECT_GE(test, nr, 7);
 }
 
-/* An error at each I/O of a mount: it is reported, and the next one is whole. */
+/*
+ * An error at each I/O of a mount is reported, and the next mount is complete.
+ */
 static void recovery_errors(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -514,7 +533,7 @@ static void recovery_errors(struct kunit *test)
 		err = mount_it(fx);
 		if (!fx->log->failed)
 			break;
-		/* One that nobody waits for is tried again. */
+		/* A failed readahead is repeated. */
 		if (!err && fx->log->io[at].opf & REQ_RAHEAD)
 			err = -EIO;
 		KUNIT_EXPECT_EQ_MSG(test, err, -EIO, "error at %u", at);

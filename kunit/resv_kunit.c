@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/resv.c: what a page reserves and gives back, to the block,
- * and that a promise once made suffices whatever else is written first.
+ * KUnit suite for reservations: how many blocks a page reserves and gives back,
+ * and that a promise is sufficient, whatever is written before it.
  */
 #include <kunit/test.h>
 #include <linux/slab.h>
@@ -43,7 +43,7 @@ static void resv_page(struct kunit *test, pgoff_t index)
 	KUNIT_EXPECT_TRUE(test, msyncfs_resv_test(fx->inode, index));
 }
 
-/* Writes the pointer of a reserved page with what it has been promised. */
+/* Write the pointer of a reserved page, with its promised blocks. */
 static void resv_use(struct kunit *test, u64 index)
 {
 	struct resv_fixture *fx = test->priv;
@@ -87,7 +87,7 @@ static void resv_counts(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, 5));
 	msyncfs_resv_release(fx->inode, 0, ULONG_MAX);
 
-	/* in the inode: no nodes */
+	/* The pointer is in the inode and needs no node. */
 	resv_page(test, 5);
 	resv_page(test, 5);
 	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 1);
@@ -95,7 +95,7 @@ static void resv_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 2);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, 6));
 
-	/* the rest of the first leaf: the node that takes the pointers */
+	/* The rest of the first leaf needs the node that takes the pointers. */
 	resv_page(test, 450);
 	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 4);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_range(fx->inode, 0, 503), 4);
@@ -103,7 +103,7 @@ static void resv_counts(struct kunit *test)
 	msyncfs_resv_release(fx->inode, 8, 503);
 	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 2);
 
-	/* another leaf: growth and the leaf, once */
+	/* Another leaf needs growth and the leaf, once. */
 	resv_page(test, LEAF + 1);
 	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 5);
 	resv_page(test, LEAF + 400);
@@ -117,7 +117,9 @@ static void resv_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_count(fx->inode, 6, 100), 3);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_count(fx->inode, 0, 2), 2);
 
-	/* the nodes are held until the last page of the leaf goes */
+	/*
+	 * The nodes stay reserved until the last page of the leaf is released.
+	 */
 	msyncfs_resv_release(fx->inode, LEAF, LEAF + 399);
 	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 5);
 	msyncfs_resv_release(fx->inode, LEAF, LEAF + 399);
@@ -154,7 +156,7 @@ static void resv_next(struct kunit *test)
 	resv_clear(test);
 }
 
-/* The last page that fits, and the one after it. */
+/* Reserve the last page that fits, and one more. */
 static void resv_exact(struct kunit *test)
 {
 	struct resv_fixture *fx = test->priv;
@@ -163,14 +165,17 @@ static void resv_exact(struct kunit *test)
 	LIST_HEAD(taken);
 
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, avail - 3), 0);
-	resv_page(test, LEAF);			/* it, its leaf, the old one */
+	resv_page(test, LEAF);			/* it, its leaf, the old leaf */
 	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->fake->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_page(fx->inode, LEAF + 1), -ENOSPC);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, LEAF + 1));
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_page(fx->inode, LEAF), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_page(fx->inode, 0), -ENOSPC);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, 0));
-	/* Nor does a captured page get one, and nothing is left of it. */
+	/*
+	 * A captured page gets no reservation either, and nothing is left of
+	 * it.
+	 */
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_add(fx->inode, &taken, LEAF + 1,
 					       &hint), -ENOSPC);
 	KUNIT_EXPECT_TRUE(test, list_empty(&taken));
@@ -184,8 +189,9 @@ static void resv_exact(struct kunit *test)
 }
 
 /*
- * Pages of an empty file at every depth, written in both orders. Each uses at
- * most what it was promised; msyncfs_alloc() warns and fails otherwise.
+ * Reserve pages of an empty file at every depth, and write them in both orders.
+ * Each page uses at most its promise. Otherwise msyncfs_alloc() warns and
+ * fails.
  */
 static void resv_suffices(struct kunit *test)
 {

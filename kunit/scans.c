@@ -7,7 +7,7 @@
 #include "scans.h"
 
 /**
- * scan_block - the content of a block of the log
+ * scan_block - get a block of the log
  * @fx: fixture
  * @pos: block, from the start of the log
  *
@@ -19,7 +19,7 @@ void *scan_block(struct scan_fixture *fx, u64 pos)
 }
 
 /**
- * scan_record - a block of the log as the header of a record
+ * scan_record - get a block of the log as the header of a record
  * @fx: fixture
  * @pos: block, from the start of the log
  *
@@ -34,7 +34,7 @@ static int scan_read(void *ctx, u64 pos, u32 nr, void *buf)
 {
 	struct scan_fixture *fx = ctx;
 
-	/* The contract with the reader. */
+	/* Check the contract with the reader. */
 	KUNIT_EXPECT_GT(fx->test, nr, 0);
 	KUNIT_EXPECT_LE(fx->test, nr, RECORD_MAX);
 	KUNIT_ASSERT_LE(fx->test, pos + nr, LOG_BLOCKS);
@@ -54,7 +54,7 @@ static int scan_apply(void *ctx, const struct msyncfs_disk_record *rec, u64 pos)
 	KUNIT_ASSERT_LT(fx->test, fx->applied, SCAN_APPLIED);
 	if (fx->stop_at == (int)fx->applied)
 		return -ENOMEM;
-	/* In order, and the whole of it is there. */
+	/* The records come in order, and each is complete. */
 	if (!fx->applied)
 		fx->first_seq = le64_to_cpu(rec->seq);
 	KUNIT_EXPECT_EQ(fx->test, le64_to_cpu(rec->seq),
@@ -66,9 +66,9 @@ static int scan_apply(void *ctx, const struct msyncfs_disk_record *rec, u64 pos)
 }
 
 /**
- * scan_seal - give a record the checksum of what it is now
+ * scan_seal - update the checksum of a record
  * @fx: fixture
- * @pos: where it is
+ * @pos: its position
  */
 void scan_seal(struct scan_fixture *fx, u64 pos)
 {
@@ -86,11 +86,11 @@ void scan_seal(struct scan_fixture *fx, u64 pos)
 /**
  * scan_put - write a good record; the one before it was durable
  * @fx: fixture
- * @pos: where, it must fit before the end of the log
+ * @pos: its position; it must fit before the end of the log
  * @seq: its number
  * @nr: number of its images
  *
- * Return: blocks that it takes, 1 + @nr.
+ * Return: number of its blocks, 1 + @nr.
  */
 u64 scan_put(struct scan_fixture *fx, u64 pos, u64 seq, u32 nr)
 {
@@ -122,7 +122,7 @@ u64 scan_put(struct scan_fixture *fx, u64 pos, u64 seq, u32 nr)
  * @tail_pos: tail of the log, from the slot
  * @tail_seq: number of the first record, from the slot
  *
- * Return: what msyncfs_log_scan() returns.
+ * Return: the result of msyncfs_log_scan().
  */
 int scan_log(struct scan_fixture *fx, u64 tail_pos, u64 tail_seq)
 {
@@ -147,7 +147,7 @@ static void scan_vfree(void *p)
 }
 
 /**
- * scan_valloc - memory until the end of the test
+ * scan_valloc - allocate memory until the end of the test
  * @test: test, which fails if there is none
  * @len: in bytes
  *
@@ -164,7 +164,7 @@ void *scan_valloc(struct kunit *test, size_t len)
 }
 
 /**
- * scan_init - the init function of a suite: an empty log
+ * scan_init - init function of a suite: makes an empty log
  * @test: test; its priv is the fixture
  *
  * Return: 0.
@@ -185,7 +185,10 @@ int scan_init(struct kunit *test)
 		.geo	= &fx->geo,
 		.read	= scan_read,
 		.ctx	= fx,
-		/* Of the size promised, so that KASAN sees what is beyond. */
+		/*
+		 * Allocate exactly the promised size, so that KASAN sees
+		 * accesses beyond it.
+		 */
 		.buf	= kunit_kzalloc(test, MSYNCFS_BLOCK_SIZE, GFP_KERNEL),
 		.record	= scan_valloc(test, RECORD_MAX * MSYNCFS_BLOCK_SIZE),
 	};

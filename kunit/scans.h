@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A log in memory, whose records the suites for the scan write and damage.
+ * A log in memory. The suites for the scan write records and damage them.
  */
 #ifndef MSYNCFS_KUNIT_SCANS_H
 #define MSYNCFS_KUNIT_SCANS_H
@@ -13,23 +13,21 @@
 #define RECORD_MAX	(LOG_BLOCKS / 4)
 #define NONCE		0x1234567890abcdefULL
 #define BAD_NONCE	0x0fedcba098765432ULL
-#define SCAN_APPLIED	LOG_BLOCKS	/* no more records fit */
+#define SCAN_APPLIED	LOG_BLOCKS	/* more records do not fit */
 
-/*
- * Of 4096 blocks: bitmap 4, log 5..260, data 261..4094, backup 4095.
- */
+/* Layout of 4096 blocks: bitmap 4, log 5..260, data 261..4094, backup 4095. */
 #define FIRST_HOME	261
 
 /**
- * struct scan_fixture - a log in memory and what a scan of it said
- * @test: whose it is
- * @geo: of the filesystem
- * @log: its content
+ * struct scan_fixture - a log in memory, and the results of a scan of it
+ * @test: its test
+ * @geo: layout of the filesystem
+ * @log: content of the log
  * @r: reader
- * @reads: blocks read so far
+ * @reads: number of blocks read so far
  * @fail_pos: reads of this block fail, LOG_BLOCKS for none
- * @fail_nr: only reads of at least so many blocks do
- * @applied: records applied
+ * @fail_nr: but only reads of at least this many blocks
+ * @applied: number of records applied
  * @first_seq: number of the first of them
  * @pos: their positions
  * @stop_at: apply fails for the record with this number in @applied

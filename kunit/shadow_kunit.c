@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/shadow.c: sets that are scattered so widely that the nodes of
- * the map alone are more than a record takes. They are committed all the same,
- * as a whole; whatever fails, and whenever the power does, the file is what it was
- * or what it was to be, and no block is lost.
+ * KUnit suite for shadowed maps: sets of pages so widely scattered that the
+ * nodes of the map alone do not fit a record. They are committed as a whole all
+ * the same. Whatever fails, and whenever the power fails, the file has its old
+ * or its new content, and no block is lost.
  */
 #include <kunit/test.h>
 #include <linux/falloc.h>
@@ -15,14 +15,14 @@
 #define BLOCKS		2400
 #define LOG_BLOCKS	256	/* a record takes 63 images */
 #define LARGE		(80 * MSYNCFS_GROUP_BLOCKS)	/* bitmap blocks: 80 */
-#define PAGES		72	/* each in a leaf of its own */
+#define PAGES		72	/* each in its own leaf */
 #define MAX_IO		100
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
 /**
- * struct wide_row - a file and how its pages lie
- * @name: which
- * @step: from one page to the next
+ * struct wide_row - a file, and the places of its pages
+ * @name: description
+ * @step: distance between two pages
  * @atomic: it is an atomic file
  * @spill: its pages have left memory before the commit
  * @blocks: size of the device; 0: BLOCKS
@@ -61,7 +61,7 @@ struct wide_fixture {
 	struct msyncfs_sb_info	*sbi;
 	struct file		*file;
 	u64			space;
-	u8			fill[PAGES];	/* what is committed; 0: a hole */
+	u8			fill[PAGES];	/* committed; 0: a hole */
 	loff_t			size;
 };
 
@@ -91,7 +91,10 @@ static void store(struct kunit *test, struct wide_fixture *fx, u8 fill)
 	}
 }
 
-/* The first page that is not full of @fill[], PAGES for a wrong size, or -1. */
+/*
+ * Return the first page that is not full of @fill[], PAGES for a wrong size, or
+ * -1.
+ */
 static int differs(struct wide_fixture *fx, const u8 *fill, loff_t size)
 {
 	unsigned int i;
@@ -139,7 +142,7 @@ static void crash(struct kunit *test, struct wide_fixture *fx, unsigned int keep
 	open_file(fx);
 }
 
-/* A file whose pages are full of 1, durable and home. */
+/* Make a file whose pages are full of 1, durable and home. */
 static struct wide_fixture *setup(struct kunit *test,
 				  const struct wide_row *row)
 {
@@ -167,7 +170,7 @@ static struct wide_fixture *setup(struct kunit *test,
 	return fx;
 }
 
-/* All of it is durable, in one record, and the old blocks are free again. */
+/* The set is durable in one record, and the old blocks are free again. */
 static void shadow_commit(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, test->param_value);
@@ -183,7 +186,7 @@ static void shadow_commit(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, fx->sbi->nr_split, 0);
 		KUNIT_EXPECT_EQ(test, differs_all(fx, round), -1);
 		KUNIT_EXPECT_EQ(test, file_inode(fx->file)->i_blocks, blocks);
-		/* Changed in place what was written anew. */
+		/* Change new blocks in place. */
 		files_write(test, fx->file, page_at(fx, 7), 1, round);
 		KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 		commits++;
@@ -193,7 +196,9 @@ static void shadow_commit(struct kunit *test)
 	expect_settled(test, fx);
 }
 
-/* The power fails before each I/O in turn, and any part of the cache is kept. */
+/*
+ * Let the power fail before each I/O in turn. Any part of the cache survives.
+ */
 static void shadow_crash(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, test->param_value);
@@ -210,7 +215,9 @@ static void shadow_crash(struct kunit *test)
 		cut = fx->log->cut;
 		crash(test, fx, at * 7919 + 1);
 		if (differs_all(fx, now + 1) >= 0) {
-			/* After the cut the device says yes to everything. */
+			/*
+			 * After the cut the device reports success for all I/O.
+			 */
 			KUNIT_EXPECT_TRUE_MSG(test, cut, "cut at %u: %d", at,
 					      err);
 			KUNIT_EXPECT_EQ_MSG(test, differs_all(fx, now), -1,
@@ -228,7 +235,9 @@ static void shadow_crash(struct kunit *test)
 	KUNIT_EXPECT_GE(test, seen_new, 1);
 }
 
-/* Each write fails once: msync says so, and the next one does it. */
+/*
+ * Let each write fail once. msync returns the error, and the next one succeeds.
+ */
 static void shadow_error(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, test->param_value);
@@ -262,7 +271,7 @@ static void shadow_error(struct kunit *test)
 	fx->log->mask = OUT;
 }
 
-/* A node that cannot be read: nothing changes, nothing is lost. */
+/* A node cannot be read: nothing changes, and nothing is lost. */
 static void shadow_read_error(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, &wide_rows[0]);
@@ -283,9 +292,9 @@ static void shadow_read_error(struct kunit *test)
 #define HOLES_END	300000	/* the last page */
 
 /*
- * Cuts the file off, so that leaves go, makes it longer than ever, and punches a
- * hole with whole leaves in it and one page of the first. @want is what page i of
- * those that page_at() names should be full of then.
+ * Cut the file off, so that leaves go. Then make it longer than before. Then
+ * punch a hole that covers whole leaves and one page of the first leaf.
+ * @want[i] gets the byte that fills page page_at(i) then.
  */
 static void change_holes(struct kunit *test, struct wide_fixture *fx, u8 fill,
 			 u8 *want)
@@ -309,7 +318,7 @@ static void change_holes(struct kunit *test, struct wide_fixture *fx, u8 fill,
 	memset(want + 5, 0, 10);
 }
 
-/* When all of the file goes, nothing stays. */
+/* Cut the file to nothing. No block stays. */
 static void expect_nothing_left(struct kunit *test, struct wide_fixture *fx)
 {
 	KUNIT_ASSERT_EQ(test, files_truncate(fx->file, 0), 0);
@@ -322,7 +331,10 @@ static void expect_nothing_left(struct kunit *test, struct wide_fixture *fx)
 	expect_settled(test, fx);
 }
 
-/* Everything of an atomic file at once: cut, holes, and a map that grows. */
+/*
+ * Do everything to an atomic file at once: cut it, punch holes, let the map
+ * grow.
+ */
 static void shadow_holes(struct kunit *test)
 {
 	static const struct wide_row row = {
@@ -358,8 +370,8 @@ static void shadow_holes(struct kunit *test)
 }
 
 /*
- * A small file is cut to nothing, and pages far from each other are stored: holes
- * without number in a map that had no node.
+ * Cut a small file to nothing, and store pages far from each other. This makes
+ * very many holes in a map that had no node.
  */
 static void shadow_regrown(struct kunit *test)
 {
@@ -380,7 +392,7 @@ static void shadow_regrown(struct kunit *test)
 	}
 }
 
-/* On a full filesystem a file can be cut to nothing, and then there is space. */
+/* On a full filesystem a file can be cut to nothing, and that frees space. */
 static void shadow_cut_when_full(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, &wide_rows[4]);
@@ -402,7 +414,9 @@ static void shadow_cut_when_full(struct kunit *test)
 
 #define HOLES	200
 
-/* So can a hole in the middle of a leaf, with the blocks kept back for that. */
+/*
+ * A hole in the middle of a leaf can be punched, too. It uses the spare blocks.
+ */
 static void shadow_punch_when_full(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, &wide_rows[4]);
@@ -428,7 +442,7 @@ static void shadow_punch_when_full(struct kunit *test)
 						    PAGE_SHIFT, PAGE_SIZE), 0);
 		KUNIT_ASSERT_EQ_MSG(test, files_sync(fx->file), 0, "hole %u", i);
 	}
-	/* As many in one leaf take no more nodes than one. */
+	/* Holes in one leaf need no more nodes than a single one. */
 	left = msyncfs_alloc_avail(fx->fake->sb);
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, left), 0);
 	held += left;
@@ -447,7 +461,7 @@ static void shadow_punch_when_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files_read(fx->file, page_at(fx, 7) + 1), 0);
 }
 
-/* A set of two files, an ordinary one and an atomic one, is one record. */
+/* A set of an ordinary and an atomic file is one record. */
 static void shadow_set(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, test->param_value);
@@ -499,7 +513,10 @@ static void shadow_set(struct kunit *test)
 	msyncfs_fake_close(fx->fake, g);
 }
 
-/* No space for new nodes: an ordinary file's set is split, and says so. */
+/*
+ * There is no space for new nodes. The set of an ordinary file is split, and
+ * this is reported.
+ */
 static void shadow_no_space(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, &wide_rows[0]);
@@ -518,8 +535,8 @@ static void shadow_no_space(struct kunit *test)
 }
 
 /*
- * The same of an atomic file: who makes a page dirty is told that there is no space,
- * and what could be stored is committed as a whole.
+ * For an atomic file, dirtying a page fails if there is no space. The pages
+ * that could be stored are committed as a whole.
  */
 static void shadow_no_space_atomic(struct kunit *test)
 {

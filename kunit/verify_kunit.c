@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for msyncfs_verify_block() in fs/format.c: for every reason that
- * it can give there is a row that gets it, and for every bound a row on its
- * good side. A row takes a good block of some kind, changes a field or two,
- * makes the checksum good again and says what the verdict must be.
+ * KUnit suite for msyncfs_verify_block(). Each reason to refuse a block has a
+ * row, and each bound has a row on its good side. A row takes a good block of
+ * some kind, changes a field or two, updates the checksum and names the
+ * expected verdict.
  */
 #include <kunit/test.h>
 #include <linux/fs_types.h>
@@ -13,8 +13,8 @@
 #include "fs/format.h"
 
 /*
- * Of 65000 blocks: bitmaps 4..6, log 7..262, data 263..64998, backup 64999.
- * The last group begins at block 64512 and has 488 blocks.
+ * Layout of 65000 blocks: bitmaps 4..6, log 7..262, data 263..64998, backup
+ * 64999. The last group begins at block 64512 and has 488 blocks.
  */
 #define ROOT_INO	263
 #define INO		300
@@ -76,14 +76,14 @@ struct poke {
 
 /**
  * struct row - one verdict
- * @name: what is wrong
- * @base: with which block
+ * @name: the error
+ * @base: the kind of block
  * @why: the verdict, or a part of it; NULL: the block is good
- * @poke: what is changed
- * @raw: the checksum is left as it was
- * @blkno: where the block was read from, 0: where it belongs
- * @magic: what was expected there, 0: what it is
- * @owner: whose it must be, 0: anyone's
+ * @poke: bytes to change
+ * @raw: do not update the checksum
+ * @blkno: block that was read, 0: the right one
+ * @magic: expected magic number, 0: the right one
+ * @owner: expected owner, 0: any
  */
 struct row {
 	const char	*name;
@@ -103,7 +103,7 @@ struct row {
 #define PTR(type, i, value) \
 	{ offsetof(struct msyncfs_disk_##type, ptr) + 8 * (i), 8, value }
 
-/* ---- good blocks ---------------------------------------------------------- */
+/* ---- good blocks -------------------------------------------------------- */
 
 static void test_geo(struct kunit *test, struct msyncfs_geo *geo)
 {
@@ -174,7 +174,7 @@ struct entry {
 	u64	hash;
 };
 
-/* Three names of one letter in the half @half of the hashes, 2: in any. */
+/* Pick three names of one letter in the half @half of the hashes, 2: in any. */
 static void pick_names(const struct msyncfs_geo *geo, unsigned int half,
 		       struct entry *e)
 {
@@ -195,7 +195,7 @@ static void pick_names(const struct msyncfs_geo *geo, unsigned int half,
 				swap(e[i], e[j]);
 }
 
-/* Entries of 24 bytes: the first at byte 80 of the block. */
+/* Entries have 24 bytes. The first one is at byte 80 of the block. */
 #define ENTRY(i)	(80 + 24 * (i))
 
 static void make_leaf(const struct msyncfs_geo *geo,
@@ -264,7 +264,7 @@ static void make_block(const struct msyncfs_geo *geo, void *buf, enum base base)
 	}
 }
 
-/* ---- verdicts -------------------------------------------------------------- */
+/* ---- verdicts ----------------------------------------------------------- */
 
 static const struct row rows[] = {
 	{ "good root block", B_ROOT },
@@ -346,7 +346,7 @@ static const struct row rows[] = {
 	{ "last bit free", B_BITMAP2, "past the end", { BYTE(4095, 0x7f) } },
 	{ "last data block in use", B_BITMAP2, NULL, { BYTE(64 + 60, 0xc0) } },
 
-	/* inode, whatever it is */
+	/* inodes of any kind */
 	{ "inode of another number", B_REG, "belongs to another number",
 	  { F(header, owner, INO + 1) } },
 	{ "mode 0", B_REG, "impossible mode", { F(inode, mode, 0) } },
@@ -560,7 +560,7 @@ static void verify_row(struct kunit *test)
 				      "\"%s\" is not \"%s\"", why, row->why);
 }
 
-/* What is sealed verifies; after that no byte may change unnoticed. */
+/* A sealed block verifies. Then a change of any byte must be noticed. */
 static void verify_sealed(struct kunit *test)
 {
 	struct msyncfs_disk_header *h;
@@ -591,7 +591,10 @@ static void verify_sealed(struct kunit *test)
 						  base, i);
 			buf[i] ^= 0x40;
 		}
-		/* The seed is the filesystem's: no block of another passes. */
+		/*
+		 * The seed belongs to the filesystem, so no block of another
+		 * one verifies.
+		 */
 		geo.seed++;
 		KUNIT_EXPECT_STREQ(test, "wrong checksum",
 				   msyncfs_verify_block(&geo, buf, blkno, magic,
@@ -620,7 +623,7 @@ static void verify_init_block(struct kunit *test)
 					   MSYNCFS_BLOCK_SIZE - 40));
 }
 
-/* A log longer than a group: whole groups must be in use. */
+/* If the log is longer than a group, whole groups must be in use. */
 static void verify_bitmap_long_log(struct kunit *test)
 {
 	struct msyncfs_disk_bitmap *bm;
