@@ -9,7 +9,7 @@
 
 #include <linux/falloc.h>
 
-/* ---- ioctls --------------------------------------------------------------- */
+/* ---- ioctls ------------------------------------------------------------- */
 
 /* A user may write to the file but does not own it. */
 static void not_owner(void)
@@ -188,7 +188,7 @@ static void test_readonly_mount(void)
 	memory_has("f", NR, 1);
 }
 
-/* ---- what commits ----------------------------------------------------------- */
+/* ---- operations that commit --------------------------------------------- */
 
 /*
  * A commit covers the whole file, whatever range the call names. It includes
@@ -358,7 +358,7 @@ static void test_both(void)
 	CHECK(!close(fd) && !close(gd));
 }
 
-/* ---- names ------------------------------------------------------------------ */
+/* ---- names -------------------------------------------------------------- */
 
 static void test_unlink(void)
 {

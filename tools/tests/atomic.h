@@ -22,7 +22,7 @@
 #define NR	16UL		/* pages of most files */
 #define COPY_MNT "/tmp/copy"
 
-/* ---- what is on the device ----------------------------------------------- */
+/* ---- content of the device ---------------------------------------------- */
 
 static inline void copy_disk(void)
 {
@@ -120,7 +120,7 @@ static inline void disk_has(const char *name, const char *when,
 	look_away();
 }
 
-/* ---- files ---------------------------------------------------------------- */
+/* ---- files -------------------------------------------------------------- */
 
 static inline int atomic_ioctl(int fd, __u32 on)
 {

@@ -9,7 +9,7 @@
 
 #include <linux/falloc.h>
 
-/* ---- what does not commit --------------------------------------------------- */
+/* ---- operations that do not commit -------------------------------------- */
 
 static void other_sync(int fd)
 {

@@ -9,7 +9,7 @@
 
 #include <linux/falloc.h>
 
-/* ---- rollback ------------------------------------------------------------- */
+/* ---- rollback ----------------------------------------------------------- */
 
 static void by_store(int fd, char *map)
 {
@@ -209,7 +209,7 @@ static void test_commit(void)
 		}
 }
 
-/* ---- the last close ------------------------------------------------------- */
+/* ---- the last close ----------------------------------------------------- */
 
 static void close_plain(void)
 {

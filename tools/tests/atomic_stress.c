@@ -12,7 +12,7 @@
 #include <linux/falloc.h>
 #include <pthread.h>
 
-/* ---- no space ----------------------------------------------------------------- */
+/* ---- no space ----------------------------------------------------------- */
 
 #define LARGE	2500UL		/* pages; a record takes fewer, so does SPARE */
 #define SPARE	1500ULL		/* blocks that are left */
@@ -97,7 +97,7 @@ static void test_nospace(void)
 	CHECK(!close(fd));
 }
 
-/* ---- anything, in any order ---------------------------------------------------- */
+/* ---- anything, in any order --------------------------------------------- */
 
 #define R_SIZE	(24 * PAGE)
 
@@ -288,7 +288,7 @@ static void test_random(void)
 	}
 }
 
-/* ---- all at once ---------------------------------------------------------------- */
+/* ---- all at once -------------------------------------------------------- */
 
 static volatile bool racing;
 

@@ -279,7 +279,7 @@ static void make_atomic(void)
 		err(1, "%s: MSYNCFS_IOC_SET_ATOMIC", path);
 }
 
-/* ---- several threads ------------------------------------------------------ */
+/* ---- several threads ---------------------------------------------------- */
 
 #define GROUP_PAGES	64UL
 

@@ -459,7 +459,7 @@ static void test_mount(void)
 	expect_file("f", 0, NR, 3);
 }
 
-/* ---- now and then --------------------------------------------------------- */
+/* ---- now and then ------------------------------------------------------- */
 
 struct progress {
 	uint64_t stored, acked;		/* newest generations */

@@ -193,7 +193,7 @@ static void child_oracle(struct checker *ck, const void *arg)
 		model_check(load, ck->seed, strtoul(q->acked, NULL, 10));
 }
 
-/* ---- whether it can be written to ---- */
+/* ---- writes after recovery ---- */
 
 #define NEW_FILE	"written-after-recovery"
 #define NEW_PAGES	40	/* a record of the smallest log takes fewer */

@@ -181,7 +181,7 @@ static void put_some(struct walk *w, struct content *c, int way, struct choice *
 	}
 }
 
-/* ---- which states there are ---- */
+/* ---- choice of states ---- */
 
 struct candidate {
 	unsigned long	number, cut;
