@@ -2,14 +2,14 @@
 /*
  * On-disk format of msyncfs, shared by the module and the tools.
  *
- * Everything on disk is little-endian, fixed-width and explicitly padded.
- * A block is 4096 bytes; block numbers count from the start of the device.
+ * All structures on disk are little-endian, of fixed width and explicitly padded.
+ * A block is 4096 bytes. Block numbers count from the start of the device.
  * Documentation/on-disk-format.rst describes each field.
  *
  *	block 0			superblock
  *	block 1, 2		log tail slots (first 512 bytes of each)
  *	block 3			root block: heads of the on-disk lists
- *	bitmap_start ..		one bitmap block per group of 32256 blocks
+ *	bitmap_start ..		one bitmap block for each group of 32256 blocks
  *	log_start ..		the log
  *	...			inodes, map nodes, directory blocks, data
  *	last block		backup of the superblock
@@ -32,14 +32,14 @@
 #define MSYNCFS_SECTOR_SIZE	512
 
 #define MSYNCFS_SUPER_BLKNO	0
-#define MSYNCFS_SLOT_BLKNO	1	/* two of them, 1 and 2 */
+#define MSYNCFS_SLOT_BLKNO	1	/* two slots, in blocks 1 and 2 */
 #define MSYNCFS_NR_SLOTS	2
 #define MSYNCFS_ROOT_BLKNO	3
 #define MSYNCFS_BITMAP_BLKNO	4
 
 #define MSYNCFS_SUPER_MAGIC	0x4d53594e	/* "MSYN", statfs f_type */
 
-/* Magic numbers of the structures, ASCII when read as little-endian bytes. */
+/* Magic numbers of the structures. Their little-endian bytes are ASCII text. */
 #define MSYNCFS_MAGIC_SUPER	0x317366636e79736dULL	/* "msyncfs1" */
 #define MSYNCFS_MAGIC_SLOT	0x4c494154	/* "TAIL" */
 #define MSYNCFS_MAGIC_RECORD	0x4f434552	/* "RECO" */
@@ -49,8 +49,8 @@
 #define MSYNCFS_MAGIC_MAP	0x4e50414d	/* "MAPN" */
 #define MSYNCFS_MAGIC_DIR	0x42524944	/* "DIRB" */
 
-/* Features. An unknown incompat bit refuses the mount, an unknown ro-compat
- * bit refuses a writable one.
+/* Feature bits that this version knows. An unknown incompat bit makes every
+ * mount fail. An unknown ro-compat bit makes a writable mount fail.
  */
 #define MSYNCFS_COMPAT_ALL	0ULL
 #define MSYNCFS_RO_COMPAT_ALL	0ULL
@@ -64,21 +64,21 @@
 #define MSYNCFS_LOG_DEF_BLOCKS	16384		/* 64 MiB */
 
 /**
- * struct msyncfs_disk_super - superblock, written by mkfs and never by the module
+ * struct msyncfs_disk_super - superblock, which only the tools write
  * @magic: MSYNCFS_MAGIC_SUPER
  * @csum: xxh64 of the first 512 bytes with this field zero, seed 0
  * @compat: features that any code may ignore
- * @ro_compat: features that a reader may ignore
- * @incompat: features that nobody may ignore
- * @uuid: identity; the seed of all other checksums is the xxh64 of it
+ * @ro_compat: features that a read-only mount may ignore
+ * @incompat: features that every mount must know
+ * @uuid: identity of the filesystem; its xxh64 seeds all other checksums
  * @label: NUL-padded name
  * @blocks: size of the filesystem in blocks, backup superblock included
  * @log_start: first block of the log
  * @log_blocks: length of the log
  * @bitmap_start: first bitmap block
- * @bitmap_blocks: number of bitmap blocks, one per group
+ * @bitmap_blocks: number of bitmap blocks, one for each group
  * @root_ino: inode number of the root directory
- * @mkfs_time: seconds since 1970
+ * @mkfs_time: time of mkfs, in seconds since 1970
  * @block_shift: log2 of the block size, 12
  * @reserved: zero
  */
@@ -102,16 +102,16 @@ struct msyncfs_disk_super {
 };
 
 /**
- * struct msyncfs_disk_slot - one of the two alternating tail slots, one sector
+ * struct msyncfs_disk_slot - one of the two tail slots, which are written in turn
  * @magic: MSYNCFS_MAGIC_SLOT
  * @reserved0: zero
  * @csum: xxh64 of the sector with this field zero, seeded
- * @counter: writes of the slots so far; the larger valid one is in force, it
- *	lies in slot block counter % 2
- * @nonce: records of this mount carry it
+ * @counter: number of slot writes so far. The slot with counter c lies in block
+ *	1 + c % 2. Of two valid slots, the one with the larger counter is in force
+ * @nonce: random number that all records of this mount carry
  * @tail_seq: sequence number of the first record to replay
- * @tail_pos: where in the log (blocks from log_start) that record starts
- * @time: seconds since 1970, for people
+ * @tail_pos: start of that record in the log, in blocks from log_start
+ * @time: seconds since 1970, only for information
  * @reserved: zero
  */
 struct msyncfs_disk_slot {
@@ -126,28 +126,30 @@ struct msyncfs_disk_slot {
 	__u8	reserved[456];
 };
 
-/* An entry of the table of home blocks in a record header. */
+/* Parts of an entry of the table of home blocks in a record header. */
 #define MSYNCFS_HOME_META	(1ULL << 63)	/* the image is metadata */
 #define MSYNCFS_HOME_BLKNO	((1ULL << 56) - 1)
 
 /**
  * struct msyncfs_disk_record - header of a log record
  * @magic: MSYNCFS_MAGIC_RECORD
- * @header_blocks: blocks of header, the table of homes included
+ * @header_blocks: number of header blocks, including the table of home blocks
  * @csum: xxh64 of header and payload with this field zero, seeded
- * @uuid: of the filesystem
- * @nonce: of the mount that wrote it
- * @seq: one more than the record before
- * @durable_seq: every record up to this one was durable when this was written
- * @nr_images: block images that follow the header
+ * @uuid: UUID of the filesystem
+ * @nonce: nonce of the mount that wrote the record
+ * @seq: sequence number, one more than in the record before
+ * @durable_seq: when this record was written, every record up to this sequence
+ *	number was durable
+ * @nr_images: number of block images that follow the header
  * @reserved0: zero
- * @time: seconds since 1970, for people
+ * @time: seconds since 1970, only for information
  * @reserved: zero
- * @home: home block of each image, with MSYNCFS_HOME_META; ascending, each
- *	block at most once; the rest of the last header block is zero
+ * @home: home block of each image, with MSYNCFS_HOME_META for metadata. The
+ *	numbers ascend and no block appears twice. The rest of the last header
+ *	block is zero
  *
- * A record is contiguous in the log. One that does not fit before the end of
- * the log starts at position 0; the blocks left over are not used.
+ * A record is contiguous in the log. A record that does not fit before the end of
+ * the log starts at position 0, and the blocks before the end stay unused.
  */
 struct msyncfs_disk_record {
 	__le32	magic;
@@ -167,14 +169,15 @@ struct msyncfs_disk_record {
 #define MSYNCFS_RECORD_HEADER	96
 
 /**
- * struct msyncfs_disk_header - start of every metadata block but the superblock
+ * struct msyncfs_disk_header - start of every metadata block except the superblock
  * @magic: kind of block, MSYNCFS_MAGIC_*
- * @level: map node: levels from the data, 1 for a leaf; directory block: its
- *	depth in the trie; else zero
+ * @level: for a map node its level, 1 for a leaf; for a directory block its depth
+ *	in the trie; otherwise zero
  * @csum: xxh64 of the block with this field zero, seeded
- * @blkno: the block's own number
- * @owner: inode number; the group of a bitmap block; 0 for the root block
- * @seq: record that last wrote it, 0 for mkfs
+ * @blkno: number of this block
+ * @owner: for a bitmap block the number of its group; for the root block 0;
+ *	otherwise the inode number of the owner
+ * @seq: sequence number of the record that last wrote this block, 0 after mkfs
  * @reserved: zero
  */
 struct msyncfs_disk_header {
@@ -191,7 +194,7 @@ struct msyncfs_disk_header {
  * struct msyncfs_disk_root - the heads of the on-disk lists
  * @h: header
  * @orphan_head: first inode of the orphan list, 0 for none
- * @dfree_head: first block of the deferred-free list, 0: not used yet
+ * @dfree_head: reserved for the first block of a deferred-free list; zero
  * @reserved: zero
  */
 struct msyncfs_disk_root {
@@ -201,13 +204,13 @@ struct msyncfs_disk_root {
 	__u8	reserved[4016];
 };
 
-#define MSYNCFS_GROUP_BLOCKS	32256	/* blocks of one bitmap block */
+#define MSYNCFS_GROUP_BLOCKS	32256	/* blocks that one bitmap block covers */
 
 /**
- * struct msyncfs_disk_bitmap - one bit per block of the group, set = in use
+ * struct msyncfs_disk_bitmap - one bit for each block of a group, set if in use
  * @h: header; owner is the number of the group
- * @bits: bit i of byte n is block owner * 32256 + n * 8 + i; bits beyond the
- *	end of the filesystem are set
+ * @bits: bit i of byte n stands for block owner * 32256 + n * 8 + i; the bits
+ *	beyond the end of the filesystem are set
  */
 struct msyncfs_disk_bitmap {
 	struct msyncfs_disk_header h;
@@ -215,12 +218,12 @@ struct msyncfs_disk_bitmap {
 };
 
 /*
- * File map: a radix tree of uniform depth. A pointer is a block number, 0 for
- * a hole; MSYNCFS_PTR_UNWRITTEN marks an allocated block that reads as zeros
- * (only in pointers to data). Depth 0: the inode's pointers are data. At
- * depth d the inode's pointers lead to nodes of level d, and nodes of level 1
- * hold data pointers. The tree grows when an index does not fit: a new node
- * takes the inode's pointers, and the inode's first pointer leads to it.
+ * A file map is a radix tree of uniform depth. A pointer is a block number, or 0
+ * for a hole. MSYNCFS_PTR_UNWRITTEN marks an allocated block that reads as zeros;
+ * only pointers to data may have this bit. At depth 0 the inode's pointers lead to
+ * data. At depth d they lead to nodes of level d, and nodes of level 1 hold
+ * pointers to data. The tree grows when an index does not fit: a new node takes
+ * over the inode's pointers, and the inode's first pointer leads to the new node.
  */
 #define MSYNCFS_PTR_UNWRITTEN	(1ULL << 63)
 #define MSYNCFS_PTR_BLKNO	((1ULL << 56) - 1)
@@ -229,39 +232,42 @@ struct msyncfs_disk_bitmap {
 #define MSYNCFS_MAX_DEPTH	5
 
 /* Inode flags. */
-#define MSYNCFS_INODE_ATOMIC	0x1	/* changes at msync and fsync only */
-#define MSYNCFS_INODE_FLAGS_ALL	0x1	/* those that this version knows */
+#define MSYNCFS_INODE_ATOMIC	0x1	/* changes by msync and fsync only */
+#define MSYNCFS_INODE_FLAGS_ALL	0x1	/* all flags of this version */
 
 #define MSYNCFS_SYMLINK_MAX	3583	/* bytes, without the NUL */
 
 /**
- * struct msyncfs_disk_inode - an inode; its number is the number of its block
+ * struct msyncfs_disk_inode - an inode; the block number is the inode number
  * @h: header; owner is the inode number
- * @mode: as st_mode
- * @uid: owner
- * @gid: group
- * @nlink: links; 0 only on the orphan list
- * @size: bytes; of a directory: its blocks * 4096
- * @blocks: blocks allocated to it, map nodes included, the inode's own not
- * @atime: seconds
- * @mtime: seconds
- * @ctime: seconds
- * @btime: seconds, time of creation
- * @atime_ns: nanoseconds
- * @mtime_ns: nanoseconds
- * @ctime_ns: nanoseconds
- * @btime_ns: nanoseconds
- * @generation: told apart from an earlier inode in the same block
+ * @mode: file type and permissions, as in st_mode
+ * @uid: user ID of the owner
+ * @gid: group ID
+ * @nlink: number of links; 0 only for inodes on the orphan list
+ * @size: size in bytes; for a directory the number of its leaves * 4096
+ * @blocks: number of allocated blocks, including map nodes, without the block of
+ *	the inode itself
+ * @atime: time of last access, seconds
+ * @mtime: time of last modification, seconds
+ * @ctime: time of last status change, seconds
+ * @btime: time of creation, seconds
+ * @atime_ns: nanoseconds of @atime
+ * @mtime_ns: nanoseconds of @mtime
+ * @ctime_ns: nanoseconds of @ctime
+ * @btime_ns: nanoseconds of @btime
+ * @generation: distinguishes the inode from earlier inodes in the same block
  * @flags: MSYNCFS_INODE_*
- * @rdev: device nodes: new_encode_dev()
- * @orphan_next: next on the orphan list, 0 at its end or when not on it
- * @parent: directories: inode number of the parent, of itself for the root
- * @entries: directories: number of entries
- * @map_depth: levels of map nodes, 0..5
- * @dir_depth: directories: the deepest block of the trie
+ * @rdev: for a device node its device number, as of new_encode_dev()
+ * @orphan_next: next inode on the orphan list; 0 for the last inode of the list and
+ *	for inodes that are not on it
+ * @parent: for a directory the inode number of its parent; the root directory is its
+ *	own parent
+ * @entries: for a directory the number of entries
+ * @map_depth: number of levels of map nodes, 0..5
+ * @dir_depth: for a directory an upper bound for the depth of its leaves
  * @reserved: zero
  * @ptr: root of the file map (regular files and directories)
- * @symlink: target of a symbolic link, NUL-terminated, rest zero
+ * @symlink: target of a symbolic link, NUL-terminated; the rest is zero
  */
 struct msyncfs_disk_inode {
 	struct msyncfs_disk_header h;
@@ -297,7 +303,7 @@ struct msyncfs_disk_inode {
 /**
  * struct msyncfs_disk_map - a node of a file map
  * @h: header; owner is the inode number, level counts from 1 at the leaves
- * @ptr: pointers to nodes of the level below, or to data
+ * @ptr: pointers to nodes of the level below; at level 1, pointers to data
  */
 struct msyncfs_disk_map {
 	struct msyncfs_disk_header h;
@@ -305,12 +311,13 @@ struct msyncfs_disk_map {
 };
 
 /*
- * Directory: a trie over the top bits of a 62-bit hash of the name (the seeded
- * xxh64 of its bytes, shifted right by 2). The leaf of depth d for the prefix
- * p (the top d bits) is block (1 << d | p) - 1 of the directory's map. The
- * leaves present partition the hash space: exactly one lies on the path of
- * each hash; a leaf may be empty. A directory that never had a name has no
- * blocks. Two names of one directory never share a hash.
+ * A directory is a trie over the top bits of a 62-bit hash of the name. The hash is
+ * the seeded xxh64 of the bytes of the name, shifted right by 2. The leaf of depth
+ * d holds the names whose top d hash bits are the prefix p. It has index
+ * (1 << d | p) - 1 in the directory's map. The leaves partition the hash space:
+ * exactly one leaf lies on the path of each hash. A leaf may be empty. A directory
+ * that never had a name has no blocks. Two names of one directory never share a
+ * hash.
  */
 #define MSYNCFS_HASH_BITS	62
 #define MSYNCFS_DIR_MAX_DEPTH	40
@@ -318,11 +325,12 @@ struct msyncfs_disk_map {
 
 /**
  * struct msyncfs_disk_dir - a leaf of a directory
- * @h: header; owner is the directory, level the depth of the leaf
- * @prefix: the top @level bits of the hashes in it
- * @used: bytes of @data in use
- * @count: entries
- * @data: struct msyncfs_disk_dirent, ascending by hash, rest zero
+ * @h: header; owner is the inode number of the directory, level is the depth of the
+ *	leaf
+ * @prefix: the top @level bits of the hash, which all names in this leaf share
+ * @used: number of bytes of @data in use
+ * @count: number of entries
+ * @data: struct msyncfs_disk_dirent, ascending by hash; the rest is zero
  */
 struct msyncfs_disk_dir {
 	struct msyncfs_disk_header h;
@@ -333,12 +341,13 @@ struct msyncfs_disk_dir {
 };
 
 /**
- * struct msyncfs_disk_dirent - an entry, padded with zeros to a multiple of 8
- * @hash: of the name
+ * struct msyncfs_disk_dirent - an entry, padded with zeros to a multiple of 8 bytes
+ * @hash: hash of the name
  * @ino: inode number
- * @type: FT_* of the kernel's fs_types.h
- * @name_len: bytes, 1..255
- * @name: not NUL-terminated; no '/', no NUL, not "." or ".."
+ * @type: type of the file, FT_* of the kernel's fs_types.h
+ * @name_len: length of the name in bytes, 1..255
+ * @name: the name, not NUL-terminated; contains no '/' and no NUL, and is neither
+ *	"." nor ".."
  */
 struct msyncfs_disk_dirent {
 	__le64	hash;
