@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The front door.  Every target installs the Debian packages that it lacks.
+# The user interface of the project.  Every target installs missing Debian packages.
 
 .DEFAULT_GOAL := help
 .PHONY: help modules tools demo test soak crash check clean
@@ -12,27 +12,29 @@ BUILD := build
 help:
 	@echo 'msyncfs: a filesystem whose msync() is one atomic, durable record'
 	@echo
-	@echo '  make demo      boot a stock 6.12 kernel in QEMU and see msyncfs work'
-	@echo '  make test      KUnit suites and end-to-end tests, all in QEMU'
+	@echo '  make demo      boot a stock 6.12 kernel in QEMU and show msyncfs at work'
+	@echo '  make test      run KUnit suites and end-to-end tests, all in QEMU'
 	@echo '                 T="NAME..." runs only these end-to-end tests,'
-	@echo '                 T=kunit only the KUnit suites, T=fsck only fsck'
-	@echo '  make soak      the tests that count, in full: 50 kills, 10,000 calls, the hook'
-	@echo '                 200 times (make test has fewer); T="NAME..." as above'
-	@echo '  make crash     12,000 states that a power failure could leave, recovered and'
-	@echo '                 looked at; and that broken rules show. T="LOAD..." only these'
-	@echo '                 workloads, T="broken [RULE...]" only these rules;'
-	@echo '                 CRASH_STATES, CRASH_SEED: how many, and which'
-	@echo '  make modules   build/<release>/*.ko; KVER=<release> picks the installed'
+	@echo '                 T=kunit only the KUnit suites, T=fsck only the test of fsck'
+	@echo '                 T=kunit SUITE=NAME[.CASE] runs one KUnit suite or case'
+	@echo '  make soak      run the repeating tests in full: 50 kills, 10,000 calls, 200'
+	@echo '                 loads of the hook (make test runs fewer); T="NAME..." as above'
+	@echo '  make crash     recover and check 12,000 disk states that a power failure could'
+	@echo '                 leave; then break rules and check that a bad state appears'
+	@echo '                 T="LOAD..." runs only these workloads,'
+	@echo '                 T="broken [RULE...]" breaks only these rules'
+	@echo '                 CRASH_STATES=N number of states, CRASH_SEED=N random seed'
+	@echo '  make modules   build build/<release>/*.ko; KVER=<release> selects installed'
 	@echo '                 headers (default: newest 6.12), KDIR=<dir> any kernel tree'
-	@echo '  make tools     build/tools/: mkfs.msyncfs, fsck.msyncfs, examples/, tests/'
-	@echo '  make check     W=1, sparse, checkpatch, kernel-doc, coccinelle, shellcheck,'
-	@echo '                 codespell; V=1 shows what they found in full'
+	@echo '  make tools     build build/tools/: mkfs.msyncfs, fsck.msyncfs, examples/, tests/'
+	@echo '  make check     run W=1, sparse, checkpatch, kernel-doc, coccinelle, shellcheck,'
+	@echo '                 codespell, docutils; V=1 shows their whole output'
 	@echo '  make clean     remove build/'
 	@echo
-	@echo 'Kernels that are fetched or built are kept outside the tree, in'
+	@echo 'Downloaded and built kernels are kept outside the source tree, in'
 	@echo '$${MSYNCFS_CACHE:-$${XDG_CACHE_HOME:-~/.cache}/msyncfs}.'
 
-# The caller's MAKEFLAGS (-k, variables) must not leak into the kernel's build.
+# The caller's MAKEFLAGS (-k, variables) must not reach the kernel's build.
 modules:
 	@MAKEFLAGS= KVER='$(KVER)' KDIR='$(KDIR)' scripts/build-modules.sh
 
@@ -40,7 +42,7 @@ demo:
 	@MAKEFLAGS= scripts/demo.sh
 
 test:
-	@MAKEFLAGS= scripts/test.sh $(T)
+	@MAKEFLAGS= SUITE='$(SUITE)' scripts/test.sh $(T)
 
 soak:
 	@MAKEFLAGS= scripts/test.sh -s $(T)
@@ -58,8 +60,8 @@ clean:
 	rm -rf $(BUILD)
 
 # ---- user space --------------------------------------------------------------
-# All of it is linked statically: the programs also run in a guest that has
-# nothing but busybox.
+# All programs are linked statically, because they also run in a guest that has
+# only busybox.
 
 CC := gcc
 TOOL_CFLAGS := -O2 -g -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE \
@@ -86,7 +88,7 @@ $(BUILD)/tools/obj/%.o: tools/%.c
 	@echo "  CC    $<"
 	@$(CC) $(TOOL_CFLAGS) -pthread -c -o $@ $<
 
-# An archive, so that a program gets only what it calls.
+# With an archive, the linker takes only the objects that a program calls.
 $(BUILD)/tools/obj/lib.a: $(LIB_OBJS)
 	@rm -f $@
 	@ar rcs $@ $^
@@ -95,7 +97,7 @@ $(PROGS): $(BUILD)/tools/%: $(BUILD)/tools/obj/%.o $(BUILD)/tools/obj/lib.a
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 
-# The crash explorer checks many states in one process: fsck is part of it.
+# The crash explorer checks many states in one process, so fsck is linked into it.
 $(BUILD)/tools/obj/fsck-main.o: tools/fsck.msyncfs.c
 	@mkdir -p $(@D)
 	@$(CC) $(TOOL_CFLAGS) -Dmain=fsck_main -c -o $@ $<

@@ -1,9 +1,11 @@
 #!/bin/bash
-# make test, make soak: everything, and as the last line the count.
-# Usage: [RUN=NAME] test.sh [-s] [kunit|fsck|TEST...]
+# make test, make soak: run all tests. The last line gives the counts.
+# Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|TEST...]
 #
-# -s  soak: the counts that the filesystem is judged by, where a plain run has
-#     fewer to be quick; without names only the tests that have such a count
+# -s  soak: repeat operations as often as the figures in README.md require; a
+#     plain run repeats them less often, to be quick.  Without names, run only
+#     the tests that repeat operations.
+# SUITE=FILTER  run only these KUnit suites or cases (see kunit.sh)
 
 . "$(dirname "$0")/common.sh"
 if [ "${1:-}" = -s ]; then
@@ -33,7 +35,7 @@ finish() {
 	exit $rc
 }
 
-# A step that breaks is a failed test, and the end.
+# A step that breaks counts as a failed test and ends the run.
 step() {
 	local name=$1
 	shift
@@ -53,12 +55,12 @@ kernels() {
 export MAKEFLAGS=
 step build.packages "$SCRIPTS/deps.sh" build tools qemu kernel e2e conformance
 step build.kernels kernels
-# Set by eval in kernels().
+# The eval in kernels() has set STOCK_RELEASE and TEST_KDIR.
 step build.modules_stock env KVER="${STOCK_RELEASE:?}" KDIR= "$SCRIPTS/build-modules.sh"
 step build.modules_test env KVER= KDIR="${TEST_KDIR:?}" "$SCRIPTS/build-modules.sh"
 step build.tools make -s -C "$TOP" tools
 
-# report NAME FILE: the results in FILE count; none at all is a failure.
+# report NAME FILE: count the results in FILE; an empty FILE is a failure.
 report() {
 	[ -s "$2" ] || { mkdir -p "${2%/*}"; echo "not ok $1  no results" >"$2"; }
 	results+=("$2")
@@ -76,12 +78,12 @@ if [ -n "$fsck" ]; then
 		echo "not ok fsck  broke off: $(tail -n 1 "$BUILD/fsck$suffix/log")" >>"$BUILD/fsck$suffix/results"
 	report fsck "$BUILD/fsck$suffix/results"
 fi
-# The KUnit guest runs beside the end-to-end tests.  In the background it does
-# not hear of an interrupt.
+# The KUnit guest runs beside the end-to-end tests.  A background process does
+# not receive an interrupt from the terminal, so this trap ends it.
 trap 'trap "" TERM; kill 0; exit 130' INT
 if [ -n "$kunit" ]; then
 	mkdir -p "$BUILD"
-	"$SCRIPTS/kunit.sh" >"$BUILD/kunit$suffix.out" &
+	"$SCRIPTS/kunit.sh" ${SUITE:+"$SUITE"} >"$BUILD/kunit$suffix.out" &
 	export BESIDE=$!
 fi
 [ -z "$e2e" ] || "$SCRIPTS/e2e.sh" "$@" || true
