@@ -1,15 +1,16 @@
 # shellcheck shell=bash
-# Sourced after common.sh: prepares what every guest with the module and the
-# tools needs.  Sets and exports RELEASE, VMLINUZ, INITRD, MEM, SLOW, CMDLINE.
+# Prepares guests that use the module and the tools.  Scripts source this file
+# after common.sh.  It sets and exports RELEASE, VMLINUZ, INITRD, MEM, SLOW and
+# CMDLINE.
 
-# boot_prepare DIR [debug]: the initramfs goes into DIR; its /run.sh has to be
-# appended (vm.sh -i "$INITRD,mine.cpio"). With BREAK in the environment, the
-# modules of build-modules.sh's BREAK=1.
+# boot_prepare DIR [debug]: make an initramfs in DIR.  The caller must append a
+# /run.sh (vm.sh -i "$INITRD,mine.cpio").  With BREAK in the environment, the
+# initramfs has the modules that build-modules.sh makes with BREAK=1.
 boot_prepare() {
 	local dir=$1 debug=${2:-} modroot='' mods='' v ko f args=()
 	if [ -n "$debug" ]; then
 		v=$("$SCRIPTS/test-kernel.sh") && eval "$v"
-		# All is built in; modprobe has to know that.
+		# All modules are built in. These files tell modprobe so.
 		modroot=$dir/modroot
 		mkdir -p "$modroot/lib/modules/$TEST_RELEASE"
 		cp "$TEST_KDIR"/modules.{order,builtin,builtin.modinfo} "$modroot/lib/modules/$TEST_RELEASE/"

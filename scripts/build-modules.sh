@@ -2,11 +2,11 @@
 # Build the modules into build/<release>/, with W=1.
 # Usage: [KVER=<release>] [KDIR=<kernel tree>] [BREAK=1] build-modules.sh [make argument...]
 #
-# BREAK=1: into build/<release>-break/, modules that can be told to break a rule
-# of the design (include/break.h), for the crash explorer.
+# With BREAK=1 the modules go to build/<release>-break/.  They can break a rule of
+# the design on request (include/break.h).  The crash explorer uses them.
 #
-# The kernel's build system writes next to the sources, so it gets a farm of
-# symlinks in build/<release>/src instead of the checkout.
+# The kernel's build system writes its output next to the sources.  So it gets a
+# farm of symlinks in build/<release>/src instead of the checkout.
 
 . "$(dirname "$0")/common.sh"
 
@@ -36,27 +36,28 @@ mkdir -p "$farm"
 exec 9>"$out/.lock"
 flock 9
 
-# All links anew each time, so that files which came or went are noticed;
-# objects stay, and make follows the links to the real time stamps.
+# Make all links anew each time, so that the build notices new and removed files.
+# The objects stay.  make follows the links and compares the real time stamps.
 find "$farm" -type l -delete
 for d in fs mm include kunit; do
 	[ ! -d "$TOP/$d" ] || cp -rs "$TOP/$d" "$farm/"
 done
 ln -s "$TOP/Kbuild" "$farm/Kbuild"
-# An object whose list of parts changed is relinked only if Kbuild sees the
-# change; a module that is no longer built must not linger.
+# Remove old modules.  If a module gains or loses a part, Kbuild may not see that it
+# must be linked again.  A module that is no longer built must disappear too.
 rm -f "$out"/*.ko
 
 say "building the modules for $release"
 log=$out/build.log
 rc=0
-# A tree configured with another compiler must not stop to ask.
+# If the tree was configured with another compiler, make asks questions; /dev/null
+# keeps it from waiting for the answers.
 make -C "$KDIR" M="$farm" W=1 -j"$(nproc)" ${BREAK:+MSYNCFS_BREAK=1} "$@" modules </dev/null >"$log" 2>&1 || rc=$?
-# Without the distribution's vmlinux there is no BTF to make: no news.
+# The message about skipped BTF is expected: the distribution's vmlinux is missing.
 grep -vE '^(make|  (CC|LD|AR|MODPOST|BTF|CHECK|DESCEND|ENTER)\b)|^Skipping BTF' "$log" >&2 || true
 [ "$rc" -eq 0 ] || die "the modules do not build for $release; log: ${log#"$TOP"/}"
 
-# Only what this build made: modules.order lists it.
+# Copy only the modules of this build, which modules.order lists.
 while read -r ko; do
 	cp "${ko%.o}" "$out/" 2>/dev/null || cp "${ko%.o}.ko" "$out/"
 done < <(sed "s|^|$farm/|; s|^$farm//|/|" "$farm/modules.order")

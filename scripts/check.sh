@@ -1,10 +1,10 @@
 #!/bin/bash
-# make check: what can be found without running the module, one line per tool.
+# make check: run the static checks and print one line for each tool.
 # Usage: [V=1] check.sh [TOOL...]
 #
 # Tools: build sparse checkpatch kernel-doc coccinelle shellcheck codespell rst
-# clang-format.  They run side by side, as many as there are CPUs.  V=1 prints
-# all that they say instead of the first lines.
+# clang-format.  As many tools as there are CPUs run side by side.  V=1 prints
+# their whole output instead of the first lines.
 
 . "$(dirname "$0")/common.sh"
 
@@ -14,7 +14,7 @@ cd "$TOP"
 out=$BUILD/check
 mkdir -p "$out"
 
-# Only what git would commit: files that are being written elsewhere count too.
+# list PATTERN...: print the existing files that git tracks or could add.
 list() { git ls-files -co --exclude-standard -- "$@" | while read -r f; do [ ! -e "$f" ] || echo "$f"; done; }
 mapfile -t kernel_c < <(list 'fs/*.c' 'mm/*.c' 'kunit/*.c')
 mapfile -t sources < <(list 'fs/*.[ch]' 'mm/*.[ch]' 'kunit/*.[ch]' 'include/*.h')
@@ -23,7 +23,7 @@ mapfile -t shell < <(list scripts .ci 'tools/*.sh' | xargs grep -lE '^(#!.*\b(ba
 mapfile -t texts < <(list ':!COPYING')
 mapfile -t rst < <(list 'Documentation/*.rst')
 
-# verdict TOOL LOG: a tool that said something is not content
+# verdict TOOL LOG: print the verdict; a tool has failed if its LOG is not empty
 verdict() {
 	if [ -s "$2" ]; then
 		printf '  FAIL  %-12s %s\n' "$1" "$(wc -l <"$2") lines, in ${2#"$TOP"/}"
@@ -34,8 +34,9 @@ verdict() {
 	fi
 }
 
-# Warnings of the build itself; those of the last full build do not come again,
-# so everything is compiled anew, in a place of its own.
+# compile LOG MAKE-ARG...: collect the warnings of a build in LOG.  An incremental
+# build does not repeat old warnings, so this compiles everything anew, in a
+# directory of its own.
 compile() {
 	local log=$1 tree=${1%.log}.tree
 	shift
@@ -54,8 +55,8 @@ kver() {
 		sed 's/^linux-headers-//' | sort -V | tail -n 1
 }
 
-# The KUnit suites are only built by a kernel that has KUnit: the test kernel,
-# if it was built already.
+# both_kernels LOG MAKE-ARG...: compile for the stock kernel and, if it is in the
+# cache, for the test kernel.  Only the test kernel builds the KUnit suites.
 both_kernels() {
 	compile "$@"
 	local kdir
@@ -76,11 +77,12 @@ check_sparse() {
 	both_kernels "$1" C=2 CHECK=sparse
 }
 
-# Left out: what only makes sense inside the kernel's own tree, mixed-case names
-# that the kernel's macros force on us (BH_Name), BIT() where user space reads
-# the header too.  In the trace header: the layout that all of the kernel's
-# trace headers have.  In kunit/: macros that name a member of a structure twice,
-# by its offset and its size.  In tools/: what takes user space for the kernel.
+# Some checks do not apply here.  Some make sense only inside the kernel's own tree.
+# The kernel's macros force mixed-case names on us (BH_Name).  User space reads some
+# headers too, so these cannot use BIT().  The trace header has the layout of all
+# trace headers of the kernel.  Macros in kunit/ name a member of a structure twice,
+# for its offset and its size.  Some checks would take the programs in tools/ for
+# kernel code.
 ignore=FILE_PATH_CHANGES,EMBEDDED_FILENAME,CONFIG_DESCRIPTION,LINUX_VERSION_CODE
 ignore+=,CONSTANT_COMPARISON,CAMELCASE,BIT_MACRO
 ignore_trace=$ignore,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
@@ -89,7 +91,7 @@ ignore_tools=$ignore,PREFER_KERNEL_TYPES,STRCPY,STRLCPY,STRNCPY,CONSIDER_KSTRTO
 ignore_tools+=,SSCANF_TO_KSTRTO,NAKED_SSCANF,EXPORT_SYMBOL,MACRO_ARG_UNUSED,SPLIT_STRING
 ignore_tools+=,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO,EMBEDDED_FUNCTION_NAME
 
-# style IGNORE FILE...
+# style IGNORE FILE...: run checkpatch without the checks in IGNORE
 style() {
 	local ignore=$1
 	shift
@@ -113,7 +115,7 @@ check_checkpatch() {
 		style "$ignore_kunit" "${kunit[@]}"
 		style "$ignore_tools" "${tools[@]}"
 	} >"$1"
-	rm -f .checkpatch-camelcase.*	# its cache
+	rm -f .checkpatch-camelcase.*	# the cache of checkpatch
 }
 
 check_kernel_doc() {
@@ -121,8 +123,7 @@ check_kernel_doc() {
 		grep -E 'warning|error' >"$1" || true
 }
 
-# The kernel's own semantic patches, those that can say something about a
-# filesystem.
+# Run those semantic patches of the kernel that can find mistakes in a filesystem.
 check_coccinelle() {
 	local f
 	: >"$1"
@@ -134,14 +135,16 @@ check_coccinelle() {
 }
 
 check_shellcheck() { shellcheck -x -P SCRIPTDIR -e SC1091,SC2015,SC2016,SC2317 "${shell[@]}" >"$1" 2>&1 || true; }
-# What it takes for mistakes: words of the kernel, and \(bu of the man pages.
+# codespell takes the words after -L for mistakes: words of the kernel, and \(bu of
+# the man pages.
 check_codespell() { codespell -q 3 -L iput,uptodate,filp,fo,inout,nd,fpr,ue,mis,bu "${texts[@]}" >"$1" 2>&1 || true; }
 check_rst() {
 	local f
 	for f in "${rst[@]}"; do rst2html --report=1 "$f"; done 2>"$1" >/dev/null || true
 }
 
-# For information: the kernel's formatter does not know all its own habits.
+# clang-format only informs: its configuration does not cover the kernel's whole
+# style.
 check_clang_format() {
 	local n
 	n=$(for f in "${sources[@]}"; do
@@ -150,8 +153,8 @@ check_clang_format() {
 	printf '  info  %-12s %s\n' clang-format "would change $n lines (${1#"$TOP"/}.diff)"
 }
 
-# run TOOL: prints its verdict.  TOOL.failed is there until the tool is content,
-# so that one which breaks has failed, too.
+# run TOOL: run the tool and print its verdict.  The file TOOL.failed exists until
+# the tool has passed.  So a tool that breaks off counts as failed too.
 run() {
 	local log=$out/$1.log
 	: >"$log"
@@ -160,7 +163,7 @@ run() {
 }
 
 kdir=/usr/src/linux-headers-$(kver)
-# Those that take longest first.
+# The slowest tools start first.
 [ $# -gt 0 ] ||
 	set -- coccinelle build sparse checkpatch kernel-doc shellcheck codespell rst clang-format
 for t; do

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# Sourced by the scripts that run on the host: progress lines, cache, helpers.
+# Common paths and helpers.  The scripts that run on the host source this file.
 
 set -euo pipefail
 
@@ -10,7 +10,7 @@ CACHE=${MSYNCFS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/msyncfs}
 SERIES=6.12
 export LC_ALL=C
 
-# Progress goes to stderr: the stdout of some scripts is their result.
+# Progress goes to stderr, because some scripts print their result on stdout.
 # The clock starts with the outermost script.
 export MSYNCFS_T0=${MSYNCFS_T0:-$EPOCHSECONDS}
 say() { printf '[%4ds] %s\n' $((EPOCHSECONDS - MSYNCFS_T0)) "$*" >&2; }
@@ -21,9 +21,9 @@ usage() {
 	exit 2
 }
 
-# run_quietly LOG COUNT-COMMAND CMD...: output into LOG; every 15 seconds a
-# line with what COUNT-COMMAND prints shows that it is alive; on failure the
-# end of LOG.
+# run_quietly LOG COUNT-COMMAND CMD...: run CMD with its output in LOG.  Every 15
+# seconds, print a line of progress with the output of COUNT-COMMAND.  If CMD fails,
+# print the end of LOG.
 run_quietly() {
 	local log=$1 count=$2 pid rc=0 n=0
 	shift 2
@@ -42,7 +42,8 @@ run_quietly() {
 	return "$rc"
 }
 
-# with_lock NAME CMD...: two runs at once must not fill one cache entry twice.
+# with_lock NAME CMD...: run CMD under a lock, so that two runs at once do not fill
+# the same cache entry
 with_lock() {
 	local name=$1
 	shift

@@ -1,14 +1,14 @@
 #!/bin/bash
 # Fetch and build the public suites that the end-to-end test "conformance" runs.
-# Prints the arguments that make initramfs.sh copy them into a guest.
+# Prints the arguments with which initramfs.sh copies the suites into a guest.
 # Usage: conformance-suites.sh
 #
 # In the guest:
-#   /conformance/opts/INTERFACE/N-M[.sh]  the Open POSIX Test Suite, and its
-#	sources under opts/conformance, which some of the tests map
-#   /conformance/opts.list  "GROUP TEST": all that the suite has of these
-#	interfaces.  The group is the interface, or msync for what calls msync()
-#   /conformance/selftests/NAME, selftests.list  of the kernel's own selftests
+#   /conformance/opts/INTERFACE/N-M[.sh]  the tests of the Open POSIX Test Suite.
+#	Its sources are under opts/conformance, because some tests map them
+#   /conformance/opts.list  lines "GROUP TEST", one for each test of these
+#	interfaces.  GROUP is the interface, or msync if the test calls msync()
+#   /conformance/selftests/NAME, selftests.list  the kernel's selftests
 #   /bin/stress-ng
 
 . "$(dirname "$0")/common.sh"
@@ -17,16 +17,17 @@
 
 interfaces='mmap munmap mlock mlockall munlock munlockall'
 
-# Those of the selftests that are about mapping and locking, and run without
-# huge pages, NUMA or a debug kernel; what they link with.
+# These selftests are about mapping and locking and run without huge pages, NUMA or
+# a debug kernel.  The words after a colon are options for the linker.
 selftests='mm/droppable mm/madv_populate mm/map_fixed_noreplace mm/map_populate
 mm/mdwe_test mm/mkdirty mm/mlock-random-test:-lcap mm/mlock2-tests mm/mremap_dontunmap
 mm/mremap_test mm/mseal_test mm/on-fault-limit mm/pagemap_ioctl:-lm mm/seal_elf
 mm/soft-dirty mincore/mincore_selftest cachestat/test_cachestat:-D__NR_cachestat=451'
 
-# opts_source DIR: a copy of the suite.  Debian's archive has the source package
-# only as that, and the machine may know no archive of sources: so here is one
-# made of the archives that it knows, for this command alone.
+# opts_source DIR: download the suite into DIR.  Debian has this suite only as a
+# source package, and the machine may have no entry for source packages.  So this
+# function makes such entries from the machine's other entries, for this download
+# alone.
 opts_source() {
 	local dest=$1 tmp f
 	[ ! -e "$dest/done" ] || return 0
@@ -44,7 +45,7 @@ opts_source() {
 	apt=(apt-get -q -o Dir::Etc::sourcelist="$tmp/sources.list" -o Dir::Etc::sourceparts="$tmp/parts"
 		-o Dir::State::lists="$tmp/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
 		-o APT::Sandbox::User=root)
-	# An archive without sources does not matter as long as another has this one.
+	# Some archives may have no sources.  It is enough if one has this package.
 	run_quietly "$tmp/log" 'tail -n 1 "$tmp/log" | cut -c -70' "${apt[@]}" update || true
 	if ! (cd "$tmp" && run_quietly log 'tail -n 1 log | cut -c -70' "${apt[@]}" source posixtestsuite); then
 		rm -rf "$tmp"
@@ -55,8 +56,8 @@ the apt sources have the component main of Debian 12, with its source packages"
 	mv "$tmp"/posixtestsuite-*/ "$tmp/suite" && : >"$tmp/done" && mv "$tmp" "$dest"
 }
 
-# One line each on stdout while it is compiled; what does not build is missing
-# in the guest, where it counts as a failure.
+# compile_opts DIR: build the suite and print one line for each test.  A test that
+# does not build is missing in the guest, where it counts as a failure.
 compile_opts() {
 	local i f t group out=$1/opts
 	cd "$opts/suite/conformance/interfaces" || return 1
@@ -75,7 +76,7 @@ compile_opts() {
 				;;
 			*.c)
 				echo "opts $t"
-				# The flags of the suite's own Makefile and of Debian's patch to it.
+				# These flags are from the suite's Makefile and Debian's patch to it.
 				gcc -g -O2 -w -s -static -std=gnu99 -D_GNU_SOURCE -D_POSIX_C_SOURCE=200112L \
 					-I"$opts/suite/include" "$f" -o "$out/$t" -lpthread -lrt || echo "$t: does not build"
 				;;
@@ -94,8 +95,8 @@ compile_selftests() {
 		case $s in mm/*) lib="vm_util.c thp_settings.c $lib" ;; esac
 		echo "selftest $s"
 		cd "$source/tools/testing/selftests/${s%/*}" || return 1
-		# The flags of mm/Makefile.  tools/include/uapi is of this kernel, but not
-		# complete: what it lacks comes from the headers of the machine.
+		# These flags are from mm/Makefile.  tools/include/uapi matches this
+		# kernel, but lacks some headers.  Those come from the machine.
 		# shellcheck disable=SC2086
 		gcc -O2 -w -s -static -U_FORTIFY_SOURCE -D_GNU_SOURCE= -no-pie -include asm/posix_types.h \
 			-I"$source" -I"$source/tools/testing/selftests" -isystem "$source/tools/include/uapi" \

@@ -1,27 +1,29 @@
 #!/bin/bash
-# Explore the states that a power failure could leave: record a guest's disk,
-# make states of the record, recover each in a guest and see what it holds.
+# Explore the disk states that a power failure could leave: record the disk of a
+# guest, make states from the record, recover each state in a guest and check it.
 # Usage: crash-explorer.sh [-o DIR] [-j GUESTS] [-n STATES] [-s SEED] [-f FILE] [LOAD...]
 #        crash-explorer.sh -b [-o DIR] [-j GUESTS] [-n STATES] [-s SEED] [-f FILE] [RULE...]
 #        crash-explorer.sh -r DIR
 #
-# -j  guests that check at the same time (default: one for each CPU, at most 2)
-# -n  so many distinct states, over all workloads (default 12000); with -b at
-#     most so many for each rule (default 2000)
-# -s  the same choices again (default: random)
-# -f  file that gets the result in one line
-# -b  the reverse: the module breaks one of its rules at a time, and for each a
-#     state has to be found that shows it; also for ext4, which promises less
+# -j  number of guests that check at the same time (default: one for each CPU, at
+#     most 2)
+# -n  number of distinct states over all workloads (default 12000); with -b the
+#     maximum number for each rule (default 2000)
+# -s  random seed, to repeat the choices of an earlier run (default: random)
+# -f  file for the result, which is one line
+# -b  break rules: the module breaks one of its rules at a time. For each rule the
+#     explorer must find a state that shows the violation. It must also find one for
+#     ext4, whose msync is not atomic
 # -r  look again at the bad state that is saved in DIR
 #
-# LOAD: only these workloads ("build/tools/tests/explore list" knows them).
+# LOAD selects workloads; "build/tools/tests/explore list" lists them.
 #
-# CRASH_STATES and CRASH_SEED in the environment are -n and -s, the word "broken"
-# in front of the names is -b.
+# CRASH_STATES and CRASH_SEED in the environment have the same effect as -n and -s.
+# The word "broken" in front of the names has the same effect as -b.
 #
-# Environment, from e2e.sh or boot.sh: VMLINUZ, INITRD, CMDLINE, SLOW. Without them,
-# modules and tools are built first, and PATIENCE=N makes all limits of time N times
-# as long.
+# e2e.sh and boot.sh set VMLINUZ, INITRD, CMDLINE and SLOW in the environment. Without
+# them, this script first builds the modules and tools. PATIENCE=N then multiplies all
+# time limits by N.
 
 . "$(dirname "$0")/common.sh"
 out=$BUILD/crash states=${CRASH_STATES:-} seed=${CRASH_SEED:-$((RANDOM * 32768 + RANDOM))} broken='' replay='' result=/dev/null
@@ -47,8 +49,8 @@ fi
 
 explore=$BUILD/tools/tests/explore
 failed=$BUILD/crash/failed
-sectors=32768		# of a state, as in explore.h
-fast=(-cpu "max,-erms,-fsrm")	# what these speed up, QEMU does byte by byte
+sectors=32768		# sectors in a state, as in explore.h
+fast=(-cpu "max,-erms,-fsrm")	# QEMU emulates these fast copies byte by byte
 mkdir -p "$out"
 
 if [ -n "$replay" ]; then
@@ -66,7 +68,8 @@ if [ -z "${INITRD:-}" ]; then
 fi
 SLOW=${SLOW:-1}
 
-# make_guest NAME SCRIPT VAR=VALUE...: what it runs, and with which arguments
+# make_guest NAME SCRIPT VAR=VALUE...: prepare a guest that runs SCRIPT with these
+# variables
 make_guest() {
 	local name=$1 script=$2
 	shift 2
@@ -83,11 +86,11 @@ run_guest() {
 	shift
 	"$SCRIPTS/vm.sh" -n "crash $name" -o "$out/$name" -k "$VMLINUZ" \
 		-i "$INITRD,$out/$name.cpio" -a "$CMDLINE" -q $((120 * SLOW)) "$@" && return
-	# What breaks its rules may give the kernel reason to complain.
+	# A broken rule may cause complaints in the kernel log; they do not count.
 	[ -n "$broken" ] && grep -q '^verdict pass' "$out/$name/channel.log"
 }
 
-# read_only RECORD...: arguments for QEMU; several guests look at them
+# read_only RECORD...: QEMU arguments for read-only disks, which several guests share
 read_only() {
 	local r n=0
 	for r; do
@@ -96,16 +99,16 @@ read_only() {
 	done
 }
 
-# give_up GUEST WHAT: with the last that it said itself
+# give_up GUEST WHAT: end with WHAT and the last message of the guest
 give_up() {
 	die "$2: $({ grep -vE '^(#|not ok|verdict|recorded|$)' "$out/$1/channel.log" |
 		tail -n 2 | paste -sd ' '; cat "$out/$1/problems.log"; } | head -n 1)"
 }
 
-# The n-th disk of a guest, from 0 on; that which is recorded comes last.
+# vd N: the N-th disk of a guest, from 0 on. The recorded disk is the last one.
 vd() { printf '/dev/vd%s' "$(cut -c $(($1 + 1)) <<<abcdefgh)"; }
 
-# recorded RECORD: arguments for QEMU, for a blank disk that is recorded
+# recorded RECORD: QEMU arguments for a blank disk that is recorded in RECORD
 recorded() {
 	rm -f "$out/disk" "$1"
 	truncate -s 1100M "$out/disk"
@@ -123,7 +126,7 @@ fi
 
 # ---- record ----
 
-# The workload that shows that a rule is broken.
+# The workload that shows the violation of each rule.
 declare -A shows=([flush]=sets [checksum]=wrap [reuse]=reuse [home]=sets [ack]=sets
 	[fua]=large [freeze]=threads [failed]=failed [orphan]=orphans [spill]=spill [@ext4]=sets)
 loads=() dm_loads=()
@@ -167,7 +170,7 @@ run_guest work -v -m 768 -t $((900 * SLOW)) "${dm[@]}" -- $(recorded "$out/recor
 rm -f "$out/dm.disk"
 
 all=("${loads[@]}" "${dm_loads[@]}")
-recoveries=26		# one of each workload, if it is all of them
+recoveries=26		# at least one for each workload
 [ ${#all[@]} -le $recoveries ] || recoveries=${#all[@]}
 if [ -z "$broken" ]; then
 	say "recording the recovery of $recoveries states"
@@ -194,7 +197,7 @@ for ((w = 0; w < guests; w++)); do
 done
 trap 'kill "${pids[@]}" 2>/dev/null' EXIT
 
-# channels AWK-PROGRAM: over all that the guests said
+# channels AWK-PROGRAM: run the program on the channels of all guests
 channels() { cat "$out"/check[0-9]*/channel.log | tr -d '\r' | awk "$1"; }
 
 begun=$EPOCHSECONDS
@@ -210,9 +213,9 @@ bad=''
 for p in "${pids[@]}"; do wait "$p" || bad=1; done
 trap - EXIT
 
-# ---- what came of it ----
+# ---- result ----
 
-# All guests make the same states, and each looks at its part of them.
+# All guests make the same states, and each guest looks at its share of them.
 tr -d '\r' <"$out/check0/channel.log" | awk '
 	/^explored / {
 		key = $2 ($3 == "-" ? "" : $3)
@@ -225,7 +228,7 @@ tr -d '\r' <"$out/check0/channel.log" | awk '
 				order[i], n[order[i]], p[order[i]], all[order[i]]
 	}' >&2
 
-# What a record does not hold to its end, nobody has looked at.
+# A workload is missing if its record is incomplete or no state of it was looked at.
 missing=$({
 	printf 'want %s\n' "${all[@]}"
 	[ -n "$broken" ] || for ((i = 0; i < recoveries; i++)); do
@@ -242,7 +245,7 @@ missing=$({
 				printf "%s%s", sep++ ? ", " : "", order[i]
 	}')
 
-# save NUMBER SLICE LOAD VARIANT: the state, and how to see it again
+# save NUMBER SLICE LOAD VARIANT: save the state, and print how to look at it again
 save() {
 	local dir=$failed/$3$4-$1 what
 	mkdir -p "$dir"

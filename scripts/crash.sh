@@ -1,19 +1,22 @@
 #!/bin/bash
-# Kill a guest over and over and let it check, each time, what survived.
+# Kill a guest repeatedly. After each kill the next guest checks the disk.
 # Usage: crash.sh -o DIR -n ROUNDS -r GUEST-SCRIPT -d DISK [-a MAX-ACKS] [-l FILE] [-c FILES]... [-- QEMU-ARG...]
 #
-# The guest script is the /run.sh of every round.  In order, it must
-#   check the disk that the round before left; $ROUND (0: the disk is blank) and
-#     $ACKED, the text of the last "ack TEXT" line that arrived here before the
-#     SIGKILL, tell what has to be there.  Wrong: "not ok NAME  reason", exit 1.
-#   say "checked TEXT" on $CHANNEL
-#   exit 0 if $LAST is set
-#   work for ever, with a line "ack TEXT" for each durable step
-# All rounds use one disk image.  -a (default 30): a round is killed after a
-# random number of acknowledgements up to this.  -l: file that gets one line per
-# round.  -c SRC:DEST: more files for the guest.
+# The guest script is the /run.sh of every round.  It must do these steps in order:
+#   1. Check the disk that the round before left.  $ROUND is the number of the round;
+#      in round 0 the disk is blank.  $ACKED is the text of the last line "ack TEXT"
+#      that arrived before the SIGKILL.  The disk must have all data up to this
+#      acknowledgement.  Otherwise print "not ok NAME  reason" and exit with 1.
+#   2. Print "checked TEXT" on $CHANNEL.
+#   3. Exit with 0 if $LAST is set.
+#   4. Work for ever, and print a line "ack TEXT" for each durable step.
+# All rounds use the same disk image.
 #
-# Environment, from e2e.sh or boot.sh: VMLINUZ, INITRD, CMDLINE.
+# -a  maximum number of acknowledgements before the kill, which is random (default 30)
+# -l  file for one line about each round
+# -c  SRC:DEST: a further file for the guest
+#
+# e2e.sh or boot.sh sets VMLINUZ, INITRD and CMDLINE in the environment.
 
 . "$(dirname "$0")/common.sh"
 out='' rounds='' script='' disk='' max=30 log=/dev/null files=()
@@ -54,7 +57,7 @@ for ((round = 0; round <= rounds; round++)); do
 	checked=$(sed -n 's/^checked *//p' "$out/channel.log" | tail -n 1)
 	grep -q '^checked' "$out/channel.log" || { say "round $round: the guest checked nothing"; exit 1; }
 	line="round $round: found ${checked:-nothing}; promised ${acked:-nothing}"
-	# The last line may be cut off by the kill; only a whole one is a promise.
+	# The kill may cut off the last line; only a complete line is a promise.
 	acked=$(head -n "$(wc -l <"$out/channel.log")" "$out/channel.log" | sed -n 's/^ack //p' | tail -n 1)
 	echo "$line" >>"$log"
 done

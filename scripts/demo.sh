@@ -2,7 +2,7 @@
 # make demo: see msyncfs work on an unmodified stock kernel.
 # Usage: [RUN=NAME] demo.sh
 #
-# RUN keeps runs at the same time apart (build/demo-NAME).
+# With RUN=NAME, the output goes to build/demo-NAME, so that two runs can go on at once.
 
 . "$(dirname "$0")/common.sh"
 . "$SCRIPTS/boot.sh"
@@ -31,7 +31,7 @@ rm -rf "$OUT"
 mkdir -p "$OUT"
 boot_prepare "$OUT"
 
-# guest NAME SCRIPT DISK ACKED [ARG-OF-VM.SH...]
+# guest NAME SCRIPT DISK ACKED [ARG-OF-VM.SH...]: run one guest
 guest() {
 	local name=$1 script=$2 disk=$3
 	printf 'ACKED=%q\n' "$4" >"$OUT/env"
@@ -43,13 +43,13 @@ guest() {
 
 truncate -s 1G "$OUT/examples.raw" "$OUT/crash.raw"
 say "booting the stock kernel $RELEASE in QEMU, with a blank disk"
-# One thread: see scripts/e2e.sh about live patches under emulation.
+# This guest loads a live patch, so it needs thread=single; see scripts/e2e.sh.
 VM_ACCEL=tcg,thread=single guest examples demo-guest "$OUT/examples.raw" '' -v
 
 acks=$((300 + RANDOM % 700))
 say "booting again; a program stores numbered records, msync by msync"
 guest killed demo-crash-guest "$OUT/crash.raw" '' -K "$acks"
-# The kill may have cut the last line off; only a whole one was said.
+# The kill may have cut off the last line; only complete lines count.
 acked=$(head -n "$(wc -l <"$OUT/killed/channel.log")" "$OUT/killed/channel.log" |
 	sed -n 's/^ack //p' | tail -n 1)
 [ -n "$acked" ] || die "nothing was acknowledged"

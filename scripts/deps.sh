@@ -1,5 +1,5 @@
 #!/bin/bash
-# Install the Debian packages that a target needs and that are missing.
+# Install the missing Debian packages of a target.
 # Usage: deps.sh build|tools|qemu|e2e|conformance|kernel|check|linux-headers-RELEASE...
 
 . "$(dirname "$0")/common.sh"
@@ -47,8 +47,8 @@ install() {
 }
 life='tail -n 1 "$log" | cut -c -70'
 
-# Package lists that are old or were never fetched look the same: no candidate,
-# or a version that is gone.  Fetch them only then.
+# If the package lists are old or missing, the installation fails: there is no
+# candidate, or its version is gone.  Only then fetch the lists.
 if ! install >"$log" 2>&1 </dev/null; then
 	say "fetching Debian's package lists"
 	run_quietly "$log" "$life" apt-get -q -o DPkg::Lock::Timeout=300 update ||

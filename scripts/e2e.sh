@@ -2,17 +2,17 @@
 # Run the end-to-end tests: scripts/guest/*.sh in guests, scripts/host/*.sh here.
 # Usage: [RUN=NAME] e2e.sh [-D] [TEST...]
 #
-# -D  on the debug kernel of the KUnit suites instead of the stock kernel
+# -D  use the test kernel of the KUnit suites instead of the stock kernel
 #
-# All guest tests share one boot, those that load msyncfs_hook (t_hook) another
-# one.  When a guest dies, the test that ran then has failed and the others get
-# a new guest.  The guests and the tests on the host run side by side, as many as
-# there are CPUs, but at most two.
+# The guest tests share one boot.  The tests that load msyncfs_hook (t_hook) share
+# another one.  When a guest dies, the running test has failed, and the remaining
+# tests get a new guest.  The guests and the tests on the host are jobs.  Two jobs
+# run side by side, or one if there is only one CPU.
 #
-# In the environment:
-# RUN=NAME         keeps runs at the same time apart (build/e2e-NAME)
-# BESIDE=PID       a process that counts as one of those side by side
-# PATIENCE=N       all limits of time are N times as long
+# Environment:
+# RUN=NAME         writes to build/e2e-NAME, so that two runs can go on at once
+# BESIDE=PID       a process that counts as one of the jobs
+# PATIENCE=N       multiplies all time limits by N
 # COST_CALLS, HOOK_ROUNDS, ATOMIC_SEED, ATOMIC_ROUNDS, CRASH_ROUNDS, CRASH_STATES,
 # CRASH_SEED: see the tests
 
@@ -47,7 +47,7 @@ for t in "${@:-}"; do
 	fi
 done
 
-# Names that FILE must report; scripts/guest/lib.sh tells how they are declared.
+# cases FILE: print the cases that the test must report; see scripts/guest/lib.sh
 cases() {
 	awk -v t="$(basename "$1" .sh)" '
 		/^# Cases:/ { for (i = 3; i <= NF; i++) print t "." $i; n = 1 }
@@ -57,23 +57,23 @@ cases() {
 boot_prepare "$OUT" "$debug"
 SLOW=$((SLOW * ${PATIENCE:-1}))
 
-# What tests need besides: "# Brings: SCRIPT" in a test's header names a script
-# that prints arguments for initramfs.sh.
+# A test may need more files: "# Brings: SCRIPT" in its header names a script that
+# prints further arguments for initramfs.sh.
 declare -A brings=()
 for t in $guest; do
 	b=$(sed -n 's/^# Brings: *//p' "$SCRIPTS/guest/$t.sh")
 	[ -n "$b" ] || continue
-	# Without, the test says that it has nothing to run.
+	# Without these files the test itself reports that it has nothing to run.
 	brings[$t]=$("$SCRIPTS/$b") || say "scripts/$b failed, so $t will fail"
 done
 
-# run_guest JOB ROUND TESTS: one guest for the tests; what they said goes to the
-# results.  Prints the tests that did not get their turn.
+# run_guest JOB ROUND TESTS: run the tests in one guest and add their reports to the
+# results.  Print the tests that did not run because the guest died.
 run_guest() {
 	local job=$1 dir=$OUT/$1$2 results=$OUT/results.$1
 	local t c left='' running problem died='' accel='' more=''
-	# Code that is patched while another CPU of the guest translates it can
-	# stay in the translation before QEMU 8.1.
+	# Before QEMU 8.1, if one CPU of the guest patches code while another one
+	# translates it, QEMU may keep the old translation.
 	[ "$job" != livepatch ] || accel=tcg,thread=single
 	mkdir -p "$dir"
 	tr ' ' '\n' <<<"$3" | grep . >"$dir/tests.list"
@@ -96,7 +96,7 @@ run_guest() {
 			left="$left $t"
 			continue
 		fi
-		# Trouble in the kernel's log belongs to the test that ran then.
+		# Trouble in the kernel's log belongs to the test that was running.
 		awk -v t="$t" '{ sub(/\r$/, "") } /msyncfs-test: begin / { on = ($NF == t) } on' \
 			"$dir/console.log" >"$dir/console.$t"
 		problem=$("$SCRIPTS/kernel-trouble.sh" "$dir/console.$t" | head -n 1) || true
@@ -112,7 +112,7 @@ run_guest() {
 		grep -E "^not ok $t\.tidy " "$dir/channel.log" >>"$results" || true
 	done <"$dir/tests.list"
 
-	# What no test can be blamed for.
+	# Report trouble that belongs to no test.
 	grep -E '^(not )?ok kmemleak' "$dir/channel.log" >>"$results" || true
 	sed '/msyncfs-test: begin /,$d' "$dir/console.log" >"$dir/console.boot"
 	problem=$("$SCRIPTS/kernel-trouble.sh" "$dir/console.boot" | head -n 1) || true
@@ -121,7 +121,7 @@ run_guest() {
 		echo "not ok e2e.$job$2  $(head -n 1 "$dir/problems.log")" >>"$results"
 	fi
 	if [ -z "$running" ] && [ -n "$left" ]; then
-		# It died outside of any test: trying again would not help.
+		# The guest died outside of any test, so another try would not help.
 		for t in $left; do
 			cases "$SCRIPTS/guest/$t.sh" | sed 's/.*/not ok &  did not run: the guest died/' >>"$results"
 		done
@@ -130,7 +130,7 @@ run_guest() {
 	echo "$left"
 }
 
-# guest_tests JOB TESTS
+# guest_tests JOB TESTS: run the tests, in a new guest after each death of a guest
 guest_tests() {
 	local rest=$2 round=0
 	while [ -n "${rest// /}" ]; do
@@ -141,7 +141,7 @@ guest_tests() {
 	done
 }
 
-# host_test TEST: what it said goes to the results
+# host_test TEST: run a test on the host and add its report to the results
 host_test() {
 	local t=$1 limit why='' c
 	say "end-to-end test on the host: $t"
@@ -157,8 +157,8 @@ host_test() {
 	done < <(cases "$SCRIPTS/host/$t.sh") >>"$OUT/results.$t"
 }
 
-# job NAME CASES-OF CMD...: in the background, as soon as there is room.  One
-# that breaks off has failed in all of its cases that it did not report.
+# job NAME CMD...: run CMD in the background as soon as there is a free slot.  If it
+# breaks off, all cases that it has not reported have failed.
 slots=$(nproc)
 [ "$slots" -le 2 ] || slots=2
 busy() {
@@ -167,7 +167,7 @@ busy() {
 	if [ -n "${BESIDE:-}" ] && kill -0 "$BESIDE" 2>/dev/null; then n=$((n + 1)); fi
 	[ "$n" -ge "$slots" ]
 }
-# What runs in the background does not hear of an interrupt.
+# A background process does not receive an interrupt, so this trap ends all of them.
 trap 'trap "" TERM; kill 0; exit 130' INT
 jobs_=()
 job() {
@@ -185,7 +185,7 @@ for t in $guest; do
 done
 [ -z "$plain" ] || job guest guest_tests guest "$plain"
 [ -z "$livepatch" ] || job livepatch guest_tests livepatch "$livepatch"
-# Those that take longest first.
+# The slowest tests on the host start first.
 order=$(for t in $host; do
 	echo "$(sed -n 's/^# Timeout: *//p' "$SCRIPTS/host/$t.sh") $t"
 done | sort -rn | cut -d ' ' -f 2)

@@ -1,14 +1,14 @@
 #!/bin/bash
-# Make an initramfs (uncompressed cpio: quickest to load in an emulated guest).
+# Make an initramfs.  It is an uncompressed cpio, which an emulated guest loads fastest.
 # Usage: initramfs.sh -o OUT [-R RELEASE [-K MODROOT] [-m "MODULE..."]] [-M FILE.ko]... [-a SRC:DEST]... [-p PROGRAM]... [-b]
 #
-# -m  modules of the kernel in MODROOT/lib/modules/RELEASE, with all that they
-#     need; the guest's modprobe and request_module() find them
-# -M  a module built here; what it depends on comes along from MODROOT
-# -a  copy a file or directory SRC to DEST in the guest
-# -p  a program of the host with its shared libraries
-# -b  bare: only the -a files, no busybox and no init; to be appended to
-#     another initramfs (cat A B), which it then overrides
+# -m  add modules of MODROOT/lib/modules/RELEASE and the modules that they depend on.
+#     modprobe and request_module() in the guest find them
+# -M  add a module that was built here; its dependencies come from MODROOT
+# -a  copy the file or directory SRC to DEST in the guest
+# -p  add a program of the host with its shared libraries
+# -b  bare: add only the -a files, no busybox and no init.  The result is appended to
+#     another initramfs (cat A B).  Its files replace files of the same name
 
 . "$(dirname "$0")/common.sh"
 
@@ -53,7 +53,7 @@ if [ -n "$rel" ]; then
 		deps="$deps $(modinfo -F depends "$ko" | tr ',' ' ')"
 	done
 	for m in $deps; do
-		# A dependency may be one of ours.
+		# The dependency may be a module of this project.
 		[ ! -e "$dst/extra/$m.ko" ] || continue
 		[ -n "$modroot" ] || continue
 		modprobe -d "$modroot" -S "$rel" --show-depends "$m" ||
@@ -62,7 +62,7 @@ if [ -n "$rel" ]; then
 	while read -r f; do
 		to=$dst/${f#*/lib/modules/"$rel"/}
 		mkdir -p "${to%/*}"
-		# busybox does not unpack modules.
+		# The modprobe of busybox cannot unpack modules.
 		case $f in
 		*.xz) xz -dc "$f" >"${to%.xz}" ;;
 		*) cp "$f" "$to" ;;

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Unpack a part of the kernel's sources.  Prints the directory.
+# Unpack a part of the kernel's sources and print its directory.
 # Usage: kernel-source.sh [scripts|selftests]
 #
-# scripts    scripts/ and the files those read, for make check (default)
-# selftests  the tests of mapped memory, and the headers that those include
+# scripts    scripts/ and the files that these scripts read, for make check (default)
+# selftests  the tests of mapped memory and the headers that these tests include
 
 . "$(dirname "$0")/common.sh"
 part=${1:-scripts}

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Turn the KTAP that a guest sent into result lines, one for each case.
+"""Turn the KTAP output of a guest into result lines, one for each case.
 
 Usage: kunit-report.py KERNEL-TREE CHANNEL-LOG SUITE...
 
 The channel has "suite NAME", then "ktap LINE" for each line of the suite's
-results file in debugfs.  Each suite goes through the kernel's own parser by
-itself, because that one reads only the first of several concatenated results.
-A suite that is missing, a case that was skipped and anything the parser
-objects to are failures.
+results file in debugfs.  The kernel's parser gets each suite separately, because
+it reads only the first of several concatenated results.  A missing suite, a
+skipped case and every error of the parser are failures.
 """
 
 import contextlib
@@ -22,7 +21,7 @@ def main():
         sys.exit(__doc__)
     tree, channel, expected = sys.argv[1], sys.argv[2], sys.argv[3:]
     sys.path.insert(0, os.path.join(tree, "tools/testing/kunit"))
-    # The parser prints to what is stdout when it is imported.
+    # The parser always prints to the stdout at the time of its import.
     with contextlib.redirect_stdout(io.StringIO()):
         import kunit_parser  # pylint: disable=import-error,import-outside-toplevel
 
@@ -69,7 +68,7 @@ def main():
         elif not cases:
             print(f"not ok {suite}  has no cases")
         elif not bad and (root.counts.errors or root.status is not passed_status):
-            # Failed as a whole: init/exit of the suite, or broken KTAP.
+            # No case has failed: it was init or exit of the suite, or broken KTAP.
             print(f"not ok {suite}  {reason(root)}")
 
 

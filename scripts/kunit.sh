@@ -2,7 +2,7 @@
 # Run the KUnit suites on the test kernel in QEMU.
 # Usage: [RUN=NAME] kunit.sh [FILTER]
 #
-# FILTER is a glob of KUnit's filter_glob (SUITE or SUITE.CASE).
+# FILTER is the value of KUnit's filter_glob: SUITE or SUITE.CASE, with wildcards.
 
 . "$(dirname "$0")/common.sh"
 filter=${1:-}
@@ -18,7 +18,7 @@ for ko in msyncfs msyncfs_kunit; do
 		die "build/$TEST_RELEASE/$ko.ko is missing: make modules KDIR=$TEST_KDIR"
 done
 
-# The suites that the sources declare, each with the cases of its file.
+# declared: print each suite that the sources declare, with the cases of its file
 declared() {
 	awk '
 	FNR == 1 { on = 0; cases = "" }
@@ -30,7 +30,7 @@ declared() {
 	' "$TOP"/kunit/*.c | sort -u
 }
 
-# chosen SUITE CASE...: does the filter leave anything of it?
+# chosen SUITE CASE...: does the filter match the suite or one of its cases?
 chosen() {
 	local suite=$1 c
 	shift
@@ -42,21 +42,21 @@ chosen() {
 	return 1
 }
 
-# None of those that are to run may be missing.
+# All matching suites must report.
 suites=()
 while read -r -a s; do
 	if [ -z "$filter" ] || chosen "${s[@]}"; then suites+=("${s[0]}"); fi
 done < <(declared)
 [ ${#suites[@]} -gt 0 ] || die "kunit/*.c declares no suite ${filter:+like $filter}"
 
-# No -K: what the modules depend on is built in.
+# No -K is necessary: the kernel has the dependencies of the modules built in.
 "$SCRIPTS/initramfs.sh" -o "$OUT/initramfs" -R "$TEST_RELEASE" \
 	-M "$BUILD/$TEST_RELEASE/msyncfs.ko" -M "$BUILD/$TEST_RELEASE/msyncfs_kunit.ko" \
 	-a "$SCRIPTS/kunit-guest:run.sh"
 
 say "booting the test kernel: ${#suites[@]} KUnit suites"
 rc=0
-# KUnit marks the kernel as tainted by tests; its suites report on the console.
+# KUnit taints the kernel, and its suites also report on the console.
 "$SCRIPTS/vm.sh" -n "KUnit guest" -o "$OUT" -k "$TEST_BZIMAGE" -i "$OUT/initramfs" -m 3072 \
 	-t 1800 -q 300 -a "kunit.enable=1 guest.kmemleak=1 ${filter:+kunit.filter_glob=$filter}" || rc=1
 

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Make Debian's newest stock kernel of the series available in the cache,
-# without installing it, and its headers on the host.  Prints shell
-# assignments: STOCK_RELEASE, STOCK_VMLINUZ, STOCK_MODROOT (the directory that
-# holds lib/modules/<release>).
+# Download Debian's newest stock kernel of the series into the cache, without
+# installing it.  Install its headers on the host.  Print shell assignments:
+# STOCK_RELEASE, STOCK_VMLINUZ, and STOCK_MODROOT, the directory that holds
+# lib/modules/<release>.
 # Usage: stock-kernel.sh
 
 . "$(dirname "$0")/common.sh"
@@ -29,7 +29,7 @@ fetch() {
 	(cd "$tmp" && apt-get -q -o APT::Sandbox::User=root download "linux-image-$rel" \
 		>apt.log 2>&1) || { cat "$tmp/apt.log" >&2; rm -rf "$tmp"; return 1; }
 	say "unpacking it into $dest"
-	# depmod: what the package's maintainer script would do.
+	# The maintainer script of the package would run depmod too.
 	dpkg-deb -x "$tmp"/*.deb "$tmp/root" && rm -f "$tmp"/*.deb &&
 		depmod -b "$tmp/root" "$rel" && : >"$tmp/done" && mv "$tmp" "$dest"
 }
@@ -43,7 +43,7 @@ if [ -z "$rel" ]; then
 fi
 dest=$CACHE/stock-$rel
 if ! with_lock stock fetch "$rel" "$dest"; then
-	# The list named a version that the archive has replaced since.
+	# The package list may be old and name a version that the archive has replaced.
 	update
 	rel=$(newest)
 	dest=$CACHE/stock-$rel

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Print an aligned list of results ("ok NAME  text", "not ok NAME  reason") and
-# their count; exit status 1 unless all passed and there is at least one.
+# Print results ("ok NAME  text", "not ok NAME  reason") as an aligned list, and their
+# counts.  The exit status is 0 only if there is a result and none has failed.
 # Usage: summary.sh [-t TITLE] [-f] RESULTS...
 #
-# -f  only the failures one by one
+# -f  list only the failures
 
 . "$(dirname "$0")/common.sh"
 title='' only=0

@@ -1,7 +1,6 @@
 #!/bin/bash
-# Build the kernel that the KUnit suites run on, or find it in the cache.
-# Prints shell assignments: TEST_KDIR (a tree that modules can be built
-# against), TEST_BZIMAGE, TEST_RELEASE.
+# Build the test kernel for the KUnit suites, or find it in the cache.  Print shell
+# assignments: TEST_BZIMAGE, TEST_RELEASE, and TEST_KDIR, a tree for building modules.
 # Usage: test-kernel.sh
 
 . "$(dirname "$0")/common.sh"
@@ -43,8 +42,9 @@ build() {
 	: >"$dest/done"
 }
 
-# What building and checking modules needs stays: headers, Makefiles, scripts
-# and their host programs, Module.symvers, the KUnit parser; 2 GiB become 300 MiB.
+# Keep only the files that are needed to build and check modules: headers, Makefiles,
+# scripts and their host programs, Module.symvers, the KUnit parser.  This reduces
+# 2 GiB to 300 MiB.
 prune() {
 	say "pruning the build tree"
 	cp arch/x86/boot/bzImage "$dest/bzImage"

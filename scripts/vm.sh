@@ -2,22 +2,22 @@
 # Run one QEMU guest and judge it.
 # Usage: vm.sh -o DIR -k KERNEL -i INITRD [-s CPUS] [-m MiB] [-d DISK]... [-a CMDLINE] [-t SECONDS] [-q SECONDS] [-n NAME] [-K ACKS] [-v] [-- QEMU-ARG...]
 #
-# -o  directory for console.log, channel.log (what the guest wrote on its
-#     second serial port), problems.log and qemu.pid
-# -i  initramfs; several, separated by commas, are concatenated
-# -d  raw disk image, virtio-blk with a volatile write-back cache; a text after
-#     a comma goes to -device (image.raw,serial=x)
-# -t, -q  give up after so long in all / without any output
-# -K  SIGKILL the guest (a random moment, up to 0.2 s) after it wrote this many
-#     lines "ack ..."; that is the success then
+# -o  directory for console.log, channel.log (the output of the guest on its second
+#     serial port), problems.log and qemu.pid
+# -i  initramfs; several files, separated by commas, are concatenated
+# -d  raw disk image, for a virtio-blk disk with a volatile write-back cache; the text
+#     after a comma goes to -device (image.raw,serial=x)
+# -t, -q  give up after this time in total / without output
+# -K  SIGKILL the guest at a random moment, up to 0.2 s after it has written this many
+#     lines "ack ...".  The run succeeds if the guest was alive until then
 # -v  show the guest's messages as they arrive
 #
-# VM_ACCEL in the environment replaces QEMU's -accel (tcg,thread=multi). VM_AGAIN
-# there says that a boot has failed for QEMU's sake, and this is the second.
+# VM_ACCEL in the environment replaces QEMU's -accel (tcg,thread=multi). VM_AGAIN marks
+# the second try, after a fault of QEMU has spoiled the first boot.
 #
-# QEMU's exit status says nothing about the guest, so: success is a last line
-# "verdict pass" on the channel, no "not ok" there, and no trouble in the
-# kernel's log.  The caller knows which tests must have reported.
+# The exit status of QEMU says nothing about the guest.  A run succeeds if the last line
+# on the channel is "verdict pass", no line there is "not ok", and the kernel's log shows
+# no trouble.  The caller must check that all tests have reported.
 
 . "$(dirname "$0")/common.sh"
 
@@ -66,10 +66,10 @@ for d in "${disks[@]}"; do
 	n=$((n + 1))
 done
 
-# loglevel, never "quiet": that would hide KTAP.  panic=-1 with -no-reboot ends
-# a guest that died instead of waiting for the time-out.
-# no_timer_check: on a busy host the boot's test of the timer sees no tick.
-# q35: the interrupt tables of the older "pc" cost a debug kernel 20 s of ACPI.
+# loglevel=7: "quiet" would hide KTAP.  panic=-1 and -no-reboot: a dead guest ends at
+# once, not only at the time-out.  no_timer_check: on a busy host the boot's test of the
+# timer may see no tick.  q35: with the older "pc", a debug kernel needs 20 s for the
+# interrupt tables of ACPI.
 qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp "$cpus" -m "$mem" \
 	-display none -no-reboot -nodefaults -no-user-config \
 	-chardev file,id=con,path="$out/console.log" -serial chardev:con \
@@ -117,8 +117,8 @@ trap - EXIT
 rm -f "$out/qemu.pid"
 show
 
-# A kernel that patches itself while it boots may trap in an emulation thread
-# that has kept the old code. Nothing of ours has run then: again, with one.
+# A booting kernel patches itself. An emulation thread that has kept the old code may
+# then trap. No code of this project has run yet, so boot again with a single thread.
 if grep -q 'Oops: int3' "$out/console.log" && [ -z "${VM_AGAIN:-}" ] &&
 	! grep -q 'Run /init as init process' "$out/console.log"; then
 	say "$name: QEMU has kept code that the booting kernel patched; booting again"

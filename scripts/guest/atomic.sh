@@ -1,20 +1,21 @@
 #!/bin/sh
-# Test: an atomic file changes on the device by msync and fsync alone, as a whole
+# Test: only msync and fsync change an atomic file on the device, and as a whole
 # Cases: stock_ioctl stock_ioctl32 stock_flag stock_readonly stock_rollback stock_commit stock_close stock_others stock_pressure stock_sizes stock_freeze stock_whole stock_dsync stock_vmas stock_direct stock_both stock_unlink stock_rename stock_truncate stock_replace stock_nospace stock_random stock_race
 # Cases: ioctl_whole ioctl_vmas ioctl_async ioctl_both fsck
 # Cases: option stock_option_close ioctl_option_close cp option_fsck
 # Timeout: 500
 #
-# ATOMIC_SEED, ATOMIC_ROUNDS: of the case random, which prints its seed
+# ATOMIC_SEED, ATOMIC_ROUNDS: seed and number of rounds of the case random, which
+# prints its seed
 . /tests/lib.sh
 . /tests/msync-doors
 
-# A small disk: it is copied each time that somebody wants to know what is on it.
+# The disk is small, because a case copies all of it to see its content.
 export SECTORS=$((64 * 2048)) COPY=/dev/mapper/copy
 export SEED="${ATOMIC_SEED:-}" ROUNDS="${ATOMIC_ROUNDS:-}"
 t_run dmsetup create copy --table "0 $SECTORS linear $DISK2 16384"
 
-# In place of the one in msync-doors: the copy may be mounted, too.
+# This replaces m_again of msync-doors, because the copy may be mounted too.
 m_again() {
 	umount /tmp/copy || :
 	echo 20 >/proc/sys/vm/dirty_ratio
@@ -34,7 +35,7 @@ m_cases atomic stock ioctl ioctl32 flag readonly
 m_cases atomic_rollback stock rollback commit close
 m_cases atomic_others stock others pressure sizes freeze
 m_cases atomic stock whole dsync vmas direct both unlink rename truncate replace
-# An almost full disk is no place for the others.
+# These cases get a new filesystem: they fill the disk, or they change it at random.
 for c in nospace random race; do
 	t_umount
 	m_fresh
@@ -54,7 +55,8 @@ t_log "atomic can only be changed by unmounting"
 m_case atomic_rollback stock option_close
 m_case atomic_rollback ioctl option_close
 
-# Programs that know of nothing: what they have closed is there.
+# These programs do not know of atomic files. The files that they have closed must be
+# complete.
 t_case cp
 t_run cp /bin/busybox "$MNT/busybox"
 mkdir "$MNT/tree"
@@ -72,7 +74,7 @@ t_mount "$DEVICE"
 t_run cmp /bin/busybox "$MNT/busybox"
 for i in 1 2 3 4 5; do t_eq "tree/$i" "$(cat "$MNT/tree/$i")" "text $i
 more"; done
-# Without the option the files are ordinary ones again.
+# Without the option the files are ordinary again.
 t_umount
 t_mount "$DEVICE"
 echo again >"$MNT/tree/1"

@@ -4,18 +4,18 @@
 # Timeout: 600
 # Brings: conformance-suites.sh
 #
-# Every file that the suites make lies on msyncfs: it is their /tmp, their
-# working directory and, for the Open POSIX Test Suite, their /dev/shm.
+# All files of the suites are on msyncfs: their /tmp, their working directory and, for
+# the Open POSIX Test Suite, their /dev/shm.
 #
-# Some tests of the suites ask for what no filesystem on Linux gives, or test
-# nothing.  They are listed below, each with the result that it must have, and
-# must then have the same result on ext4; they are not counted as passed.
+# Some tests of the suites require a result that no filesystem on Linux gives, or test
+# nothing.  The function known() lists them, each with its expected result.  Such a test
+# must have this result on msyncfs and on ext4.  It does not count as passed.
 . /tests/lib.sh
 
 SUITES=/conformance
-REF=/mnt-ref	# ext4
+REF=/mnt-ref	# mount point of the ext4 for comparison
 
-# known NAME: the result that it has on Linux, and why
+# known NAME: print the expected result of a listed test, and the reason
 known() {
 	case $1 in
 	opts/mmap/21-1)
@@ -34,7 +34,7 @@ known() {
 	esac
 }
 
-# known_debug NAME: what the debug kernel does not have
+# known_debug NAME: the same for tests that need a feature the test kernel lacks
 known_debug() {
 	case $(uname -r):$1 in
 	*-msyncfs-test:selftests/mkdirty) echo "SKIP-2 parts that need NUMA" ;;
@@ -44,11 +44,12 @@ known_debug() {
 	esac
 }
 
-# What runs: for whoever reads the kernel's log, and so that the guest is not silent.
+# kmsg TEXT: write TEXT to the kernel's log, for the reader of the log and to show that
+# the guest is alive
 kmsg() { echo "msyncfs-test: $*" >/dev/kmsg; }
 
-# in_dir DIR SHM CMD...: with DIR/tmp as /tmp, DIR/cwd as the working directory and
-# SHM (if any) as /dev/shm, for this command alone; killed when it hangs
+# in_dir DIR SHM CMD...: run CMD with DIR/tmp as /tmp, DIR/cwd as the working directory
+# and SHM (if not empty) as /dev/shm; kill it when it hangs
 in_dir() {
 	dir=$1 shm=$2
 	shift 2
@@ -60,20 +61,20 @@ in_dir() {
 		exec "$@"' sh "$dir" "$shm" "$@"
 }
 
-# start NAME DIR: what some tests expect of the one who runs them
+# start NAME DIR: run the test, with the user and limits that it expects
 start() {
 	prog=$SUITES/$1
 	case $1 in
 	opts/mlock/speculative/12-1 | opts/mlockall/speculative/15-1)
-		# A user who may lock nothing.
+		# This test needs a user who may lock no memory.
 		# shellcheck disable=SC2016
 		in_dir "$2" "$2/shm" sh -c 'ulimit -l 0; exec "$0"' "$prog" ;;
 	opts/munmap/2-1)
-		# It unmaps a part of what malloc() gave and goes on to use stdio: that part
-		# must not lie in the heap.
+		# This test unmaps a part of its malloc() memory and then uses stdio. So this
+		# memory must not lie in the heap.
 		in_dir "$2" "$2/shm" env GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4096:glibc.malloc.top_pad=0 "$prog" ;;
 	opts/mmap/18-1)
-		# One who may lock any amount at first, but does not stand above the limit.
+		# This test needs a user without privileges who may lock any amount at first.
 		# shellcheck disable=SC2016
 		in_dir "$2" "$2/shm" sh -c 'ulimit -l unlimited; exec su -s /bin/sh nobody -c "$0"' "$prog" ;;
 	opts/*)	in_dir "$2" "$2/shm" "$prog" ;;
@@ -83,14 +84,14 @@ start() {
 	esac
 }
 
-# result NAME DIR: of the test, in the words of its suite
+# result NAME DIR: run the test and print its result in the words of its suite
 result() {
 	kmsg "$1"
 	rc=0
 	({ set +x; } 2>/dev/null; start "$1" "$2") >/run/out 2>&1 || rc=$?
 	cat /run/out >&2
 	case $1:$rc in
-	*:0)	# Parts that were skipped, as in "# Totals: pass:1 fail:0 [...] skip:2 error:0"
+	*:0)	# Count skipped parts, as in "# Totals: pass:1 fail:0 [...] skip:2 error:0"
 		skip=$(sed -n 's/^# Totals:.* skip:\([0-9]*\).*/\1/p' /run/out)
 		if [ "${skip:-0}" -eq 0 ]; then echo PASS; else echo "SKIP-$skip"; fi ;;
 	*:137)	echo HUNG ;;
@@ -103,13 +104,13 @@ result() {
 	esac
 }
 
-# says_what: for the report, the end of what it said
+# says_what: copy the end of the test's output into the report
 says_what() {
 	tail -n 8 /run/out >/run/end
 	while read -r line; do t_info "| $line"; done </run/end
 }
 
-# suite WHAT NAME...: each must pass, or be known and as known
+# suite WHAT NAME...: each test must pass, or have the result that known() lists
 suite() {
 	what=$1
 	shift
@@ -140,7 +141,7 @@ suite() {
 	t_info "$line"
 }
 
-# places MOUNTPOINT: the directories that in_dir takes
+# places MOUNTPOINT: make the directories for in_dir
 places() {
 	mkdir -p "$1/tmp" "$1/shm" "$1/cwd"
 	chmod 1777 "$1/tmp" "$1/shm" "$1/cwd"
@@ -166,7 +167,7 @@ for g in msync mmap munmap mlock mlockall munlock munlockall; do
 done
 
 t_case selftests
-# Some parts are about huge pages, some map more than there is memory.
+# Some parts need huge pages, and some map more memory than the guest has.
 echo 16 >/proc/sys/vm/nr_hugepages
 echo 1 >/proc/sys/vm/overcommit_memory
 # shellcheck disable=SC2046
@@ -174,9 +175,9 @@ suite "the kernel's selftests" $(sed 's|^|selftests/|' $SUITES/selftests.list)
 echo 0 >/proc/sys/vm/nr_hugepages
 echo 0 >/proc/sys/vm/overcommit_memory
 
-# Stressors that verify, as a user who may lock some memory: as root, they would also
-# try what breaks the machine (MADV_HWPOISON).  The second column is the number
-# of operations.
+# Run stressors that verify their data, as a user who may lock some memory.  As root
+# they would also try MADV_HWPOISON, which breaks the machine.  The second column is the
+# number of operations.
 t_case stress
 passed=0 all=0
 while read -r s ops args; do

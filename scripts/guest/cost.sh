@@ -1,22 +1,22 @@
 #!/bin/sh
-# Test: what one msync writes and flushes stays within the bounds promised
+# Test: the writes and flushes of one msync stay within their bounds
 # Cases: single atomic many
 # Timeout: 240
 #
-# COST_CALLS (default 2000): calls of the case many.
+# COST_CALLS (default 2000): number of calls in the case many.
 . /tests/lib.sh
 
 pause() { for f in /sys/fs/msyncfs/*/checkpoint_pause; do echo "$1" >"$f"; done; }
 
-# row NAME CALLS WRITES KIB FLUSHES BOUND
+# row NAME CALLS WRITES KIB FLUSHES BOUND: print one row of the table
 row() { t_info "$(printf '%-28s %5s %6s %6s %7s   %s' "$@")"; }
 
-# single KIND: the cases of one call, with a file that is ordinary or atomic
+# single KIND: measure single calls; KIND of the file is ordinary or atomic
 single() {
 	t_fresh
 	t_run cost prepare "$MNT/file"
 	[ "$1" = ordinary ] || t_run cost atomic "$MNT/file"
-	t_remount		# nothing is left to be checkpointed
+	t_remount		# leaves nothing for a checkpoint
 	pause 1
 	rc=0
 	cost single "$MNT/file" >"/tmp/$1" || rc=$?
@@ -35,8 +35,8 @@ t_case single
 single ordinary
 t_umount
 
-# An atomic file costs the same. (A large record is more writes than one, and how
-# many is for the disk's queue to say.)
+# An atomic file costs the same. (A large record takes several writes. The disk's queue
+# decides how many, so their number is not compared.)
 t_case atomic
 single atomic
 t_umount
@@ -47,8 +47,8 @@ while IFS= read -r line; do
 done </tmp/ordinary
 t_fsck
 
-# Everything that the disk saw between two mounts, the mount and the unmount
-# (which brings the last image home) included.
+# Count all disk commands from the mount to the unmount, both included. The unmount
+# brings the last images home.
 t_case many
 t_fresh
 t_run cost prepare "$MNT/file"

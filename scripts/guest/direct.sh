@@ -4,7 +4,7 @@
 # Timeout: 300
 . /tests/lib.sh
 
-# prog PROGRAM TEST: its complaint is the reason
+# prog PROGRAM TEST: run the test; its last line of output is the reason of a failure
 prog() {
 	t_rc=0
 	"$1" "$MNT" "$2" >/tmp/out 2>&1 || t_rc=$?
@@ -14,7 +14,7 @@ prog() {
 	t_umount
 }
 
-# fresh PROGRAM TEST...: each on a new filesystem
+# fresh PROGRAM TEST...: run each test on a new filesystem
 fresh() {
 	p=$1
 	shift
@@ -30,7 +30,7 @@ fresh direct self other edges
 fresh direct_busy stalled_write stalled_read race
 fresh direct aio
 
-# Reads take so long that the blocks could be somebody else's by then.
+# The reads are so slow that meanwhile the blocks could go to another file.
 t_case slow_read
 export DM_DISABLE_UDEV=1
 if modprobe dm_delay; then
@@ -38,7 +38,7 @@ if modprobe dm_delay; then
 	t_mkfs "$DISK"
 	t_run dmsetup create slow --table "0 $sectors linear $DISK 0"
 	t_mount /dev/mapper/slow
-	# shellcheck disable=SC2089,SC2090 # it is for system(3)
+	# shellcheck disable=SC2089,SC2090 # the program passes it to system(3)
 	export SLOW="dmsetup suspend --nolockfs slow &&
 		dmsetup reload slow --table '0 $sectors delay $DISK 0 8000 $DISK 0 0' &&
 		dmsetup resume slow"

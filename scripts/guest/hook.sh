@@ -1,10 +1,10 @@
 #!/bin/sh
-# Test: msyncfs_hook.ko comes and goes while eight threads call msync
+# Test: msyncfs_hook.ko is loaded and unloaded while eight threads call msync
 # Cases: storm refused
 # Timeout: 300
 #
-# HOOK_ROUNDS: so many times it is loaded and unloaded. By default 10 times, or less
-# often, but at least 3 times, where a busy machine does not get that far in 150 s.
+# HOOK_ROUNDS: number of times that the module is loaded and unloaded. The default is
+# 10. If a busy machine needs more than 150 s, it is less, but at least 3.
 . /tests/lib.sh
 
 rounds=${HOOK_ROUNDS:-10}
@@ -42,7 +42,7 @@ t_umount
 t_fsck
 t_run fsck.ext4 -fn "$DISK2"
 
-# As long as it is there, msyncfs.ko cannot go; nor can it go itself.
+# While the hook is enabled, neither msyncfs.ko nor the hook can be unloaded.
 t_case refused
 t_hook
 t_fails rmmod msyncfs

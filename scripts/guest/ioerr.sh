@@ -1,5 +1,5 @@
 #!/bin/sh
-# Test: I/O errors of parts of the device, for a while and for good: nothing lost, nothing false, and the kernel log says what
+# Test: temporary and permanent I/O errors lose nothing, are reported truly, and appear in the kernel log
 # Cases: log log_good all_good fresh home tail read map mount storm fsck
 # Timeout: 300
 . /tests/lib.sh
@@ -10,7 +10,7 @@ m_begin
 for c in log log_good all_good fresh home tail read map mount storm; do
 	t_case $c
 	m_run ioerr stock $c
-	# What the program saw fail, the kernel log must name.
+	# The kernel log must name each failure that the program saw.
 	sed -n 's/^kernel log: //p' /tmp/out >/tmp/said
 	while read -r line; do t_log "$line"; done </tmp/said
 done

@@ -1,29 +1,30 @@
 # shellcheck shell=sh
-# The harness of the end-to-end tests; sourced by every test, in the guest
-# (busybox ash) and on the host (scripts/host, bash).
+# The harness of the end-to-end tests.  Every test sources it, in the guest (busybox
+# ash) and on the host (scripts/host, bash).
 #
 # A test is an executable file scripts/guest/NAME.sh:
 #
 #	#!/bin/sh
-#	# Test: one line that says what is shown
+#	# Test: one line that says what the test shows
 #	# Cases: first second		(optional; default: one case, NAME itself)
 #	# Timeout: 120			(optional; seconds, default 120)
 #	# Brings: SCRIPT		(optional; scripts/SCRIPT runs on the host and
-#	#				 prints more arguments for initramfs.sh)
+#	#				 prints further arguments for initramfs.sh)
 #	. /tests/lib.sh
 #	t_case first
 #	t_fresh
 #	...
 #
-# Nothing has to be registered.  A plain command that fails ends the test
-# (set -e) and fails its case; the end of its trace (set -x) goes into the report.
-# Each case must be reached: one that did not run is a failure.
-# There are two blank disks, $DISK and $DISK2 (1 GiB each, sparse, with a
-# volatile cache), shared by all tests in turn.  /tests/run-tests unmounts what
-# a test leaves behind, and fails it when that cannot be done.
+# A test needs no registration.  If a plain command fails, the test ends (set -e) and
+# its case has failed.  The end of its trace (set -x) goes into the report.  A case that
+# did not run is a failure too.
 #
-# Also there: everything in build/tools (mkfs, fsck, tests/* by name in PATH,
-# examples/* in /examples), xfs_io, dmsetup, and busybox.
+# There are two blank disks, $DISK and $DISK2 (1 GiB each, sparse, with a volatile
+# cache).  All tests share them, one after another.  /tests/run-tests unmounts the
+# filesystems that a test leaves mounted.  If it cannot, the test has failed.
+#
+# The guest has all programs of build/tools (mkfs, fsck and tests/* in PATH, examples/*
+# in /examples), xfs_io, dmsetup, and busybox.
 
 CHANNEL=${CHANNEL:-/dev/ttyS1}
 DISK=${DISK:-/dev/vda}
@@ -33,15 +34,15 @@ T_NAME=${0##*/}
 T_NAME=${T_NAME%.sh}
 t_current='' t_reason='' t_began=0
 
-# Seconds with two digits, from the machine that the test runs on.
+# t_now: print the uptime in seconds, with two decimals
 t_now() { cut -d ' ' -f 1 /proc/uptime; }
 
 t_send() { printf '%s\n' "$*" >>"$CHANNEL"; }
 
-# t_info TEXT: for the reader of the report
+# t_info TEXT: send TEXT to the reader of the report
 t_info() { t_send "# $*"; }
 
-# t_case NAME: ends the case before it, which passes unless it failed.
+# t_case NAME: begin a case.  This ends the case before; it has passed unless it failed.
 t_case() {
 	t_end
 	t_current=$T_NAME.$1
@@ -66,14 +67,14 @@ t_fail() { t_reason="${t_reason:+$t_reason; }$*"; }
 # t_die REASON: the case has failed and the test ends
 t_die() { t_fail "$@"; exit 1; }
 
-# t_run CMD...: must succeed
+# t_run CMD...: run CMD, which must succeed
 t_run() {
 	t_rc=0
 	"$@" || t_rc=$?
 	[ "$t_rc" -eq 0 ] || t_die "exit status $t_rc: $*"
 }
 
-# t_fails CMD...: must fail (and not be killed by a signal)
+# t_fails CMD...: run CMD, which must fail, but not by a signal
 t_fails() {
 	t_rc=0
 	"$@" || t_rc=$?
@@ -81,16 +82,16 @@ t_fails() {
 	[ "$t_rc" -lt 126 ] || t_die "exit status $t_rc: $*"
 }
 
-# t_eq WHAT GOT WANT
+# t_eq WHAT GOT WANT: GOT must be equal to WANT
 t_eq() { [ "$2" = "$3" ] || t_die "$1: got '$2', want '$3'"; }
 
-# t_le WHAT GOT LIMIT
+# t_le WHAT GOT LIMIT: GOT must be at most LIMIT
 t_le() { [ "$2" -le "$3" ] || t_die "$1: $2, limit $3"; }
 
 t_module() { [ -d /sys/module/msyncfs ] || t_run modprobe msyncfs; }
 t_mkfs() { t_run mkfs.msyncfs -f "$@"; }
 
-# t_mount [DEVICE [OPTIONS]]
+# t_mount [DEVICE [OPTIONS]]: mount DEVICE (default: $DISK) on $MNT
 t_mount() {
 	mkdir -p "$MNT"
 	t_run mount -t msyncfs ${2:+-o "$2"} "${1:-$DISK}" "$MNT"
@@ -98,10 +99,10 @@ t_mount() {
 # shellcheck disable=SC2120 # the argument is optional
 t_umount() { t_run umount "${1:-$MNT}"; }
 # shellcheck disable=SC2119
-t_remount() { t_umount; t_mount "$@"; }	# with a new cache: what the disk has
+t_remount() { t_umount; t_mount "$@"; }	# empties the page cache
 t_fsck() { t_run fsck.msyncfs -n "${1:-$DISK}"; }
 
-# t_fresh [OPTIONS]: a new filesystem on $DISK, mounted on $MNT
+# t_fresh [OPTIONS]: make a filesystem on $DISK and mount it on $MNT
 t_fresh() {
 	t_module
 	t_mkfs "$DISK"
@@ -110,7 +111,7 @@ t_fresh() {
 
 T_KLP=/sys/kernel/livepatch/msyncfs_hook
 
-# t_hook: from here on msync(2) means what it says
+# t_hook: load msyncfs_hook; from here on msync(2) has its full semantics
 t_hook() {
 	t_run modprobe msyncfs_hook
 	t_n=0
@@ -121,7 +122,7 @@ t_hook() {
 	done
 }
 
-# t_unhook: the kernel's own again
+# t_unhook: unload msyncfs_hook; msync(2) is the kernel's own again
 t_unhook() {
 	echo 0 >$T_KLP/enabled
 	t_n=0
@@ -133,15 +134,15 @@ t_unhook() {
 	t_run rmmod msyncfs_hook
 }
 
-# t_log TEXT: is it in the kernel log since this case began?
+# t_log TEXT: the kernel log since the begin of this case must contain TEXT
 t_log() {
 	dmesg | awk -v c="msyncfs-test: case $t_current" \
 		'index($0, c) { buf = "" } { buf = buf $0 "\n" } END { printf "%s", buf }' |
 		grep -F -- "$1" >/dev/null || t_die "not in the kernel log: $1"
 }
 
-# t_io [DEVICE]: "writes KiB flushes", counted by the kernel since boot.  It
-# counts a flush among the writes too; here it is taken out again.
+# t_io [DEVICE]: print "writes KiB flushes" since boot.  The kernel counts a flush as a
+# write too; this function subtracts the flushes.
 t_io() {
 	awk '{ print $5 - $16, $7 / 2, $16 }' "/sys/block/$(basename "$(readlink -f "${1:-$DISK}")")/stat"
 }
@@ -157,7 +158,7 @@ t_exit() {
 trap t_exit EXIT
 
 set -eu
-# A test that declares no cases is one.
+# A test without a line "# Cases:" is a single case.
 if ! grep -q '^# Cases:' "$0"; then
 	t_current=$T_NAME
 	t_began=$(t_now)

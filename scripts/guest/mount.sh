@@ -1,5 +1,5 @@
 #!/bin/sh
-# Test: make, mount, write, unmount, mount again: the bytes are there
+# Test: after mkfs, mount, write, unmount and mount the data is there
 # Cases: write read_back unload
 . /tests/lib.sh
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Test: what each flag of msync promises, by ioctl; and what is left of it without the hook
+# Test: each flag of msync keeps its promise by ioctl; without the hook, msync(2) works as on a stock kernel
 # Cases: stock_einval stock_empty stock_hole stock_wrap stock_sync stock_record stock_many stock_eof stock_readonly stock_times stock_shutdown stock_private stock_other stock_special
 # Cases: stock_nothing stock_locked stock_locked_anon stock_home stock_error
 # Cases: stock32_einval stock32_hole stock32_sync stock32_nothing stock32_locked
@@ -39,7 +39,7 @@ echo 0 >/proc/sys/vm/nr_hugepages || :
 t_case fsck
 m_end
 
-# What a length and flags of 0 mean is the mount's choice.
+# A mount option selects the meaning of a length of 0 and of flags of 0.
 t_case option
 m_begin
 t_fails grep -q " $MNT .*msync=" /proc/mounts	# the default is not shown

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Test: what each flag of msync(2) promises to programs that know of nothing, once msyncfs_hook is there
+# Test: with msyncfs_hook loaded, each flag of msync(2) keeps its promise to unmodified programs
 # Cases: load hook_einval hook_empty hook_hole hook_wrap hook_sync hook_record hook_many hook_eof hook_readonly hook_times hook_shutdown hook_private hook_other hook_special
 # Cases: hook_drop hook_large hook_home hook_clean hook_locked hook_locked_anon hook_locked_other hook_pinned hook_pinned_crash
 # Cases: hook_async hook_zero hook_nowait hook_error hook_umount
@@ -32,7 +32,7 @@ m_cases msync_race hook race signal kill
 m_cases msync_race hook32 race kill
 echo 0 >/proc/sys/vm/nr_hugepages || :
 
-# And it is as it was before.
+# Without the hook msync(2) is as it was before.
 t_case unhooked_nothing
 t_unhook
 m_run msync unhooked nothing

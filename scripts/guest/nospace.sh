@@ -1,10 +1,10 @@
 #!/bin/sh
-# Test: a full disk says so in time, loses nothing, and can be used again
+# Test: a full disk reports the lack of space in time, loses nothing, and can be used again
 # Cases: written mapped files
 # Timeout: 240
 . /tests/lib.sh
 
-# A small piece of the disk, so that it is soon full.
+# Use a small part of the disk, which is soon full.
 export DM_DISABLE_UDEV=1
 t_run dmsetup create small --table "0 $((96 * 2048)) linear $DISK 0"
 t_module

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Test: what was there before an unmount or a shutdown is there after it
+# Test: all files survive an unmount and a shutdown
 # Cases: tree replay shutdown
 # Timeout: 180
 . /tests/lib.sh
@@ -23,7 +23,7 @@ t_run rm -rf "$MNT/u"
 t_umount
 t_fsck
 
-# Acknowledged, and then everything stops (FS_IOC_SHUTDOWN without a flush).
+# The data is acknowledged, then everything stops (shutdown ioctl without a flush).
 t_case replay
 t_mount
 t_run mkdir "$MNT/v"
@@ -42,7 +42,7 @@ t_umount
 t_fsck
 
 t_case shutdown
-for flags in 0 1; do	# with everything made durable; with the log
+for flags in 0 1; do	# 0: write everything first; 1: commit the log
 	t_mount
 	t_run mkdir "$MNT/w$flags"
 	t_run tree build "$MNT/w$flags" 3

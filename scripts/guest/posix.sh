@@ -1,10 +1,10 @@
 #!/bin/sh
-# Test: what a program expects of a local filesystem
+# Test: the filesystem does what programs expect of a local filesystem
 # Cases: create dirs rename links symlinks nodes tmpfile times owners statfs readdir large_dir unsupported freeze sync truncate mmap sparse seek fallocate fiemap append direct vectors splice walk options remount_ro busy fsck
 # Timeout: 300
 . /tests/lib.sh
 
-# prog PROGRAM TEST: its complaint is the reason
+# prog PROGRAM TEST: run the test; its last line of output is the reason of a failure
 prog() {
 	t_rc=0
 	"$1" "$MNT" "$2" >/tmp/out 2>&1 || t_rc=$?
@@ -56,7 +56,7 @@ t_fails touch "$MNT/g"
 t_eq content "$(cat "$MNT/f")" data
 t_run mount -o remount,rw "$MNT"
 t_run touch "$MNT/g"
-# Open for writing: no.
+# While a file is open for writing, a remount read-only must fail.
 exec 7>>"$MNT/g"
 ! mount -o remount,ro "$MNT" || t_die "read-only with a file open for writing"
 exec 7>&-

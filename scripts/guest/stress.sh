@@ -1,5 +1,5 @@
 #!/bin/sh
-# Test: many threads do everything to common files; the checker is content
+# Test: many threads do all operations on common files; fsck finds no damage
 # Timeout: 180
 . /tests/lib.sh
 
@@ -8,7 +8,7 @@ t_run stress "$MNT" 30 8 >/tmp/out
 t_info "$(cat /tmp/out)"
 t_umount
 t_fsck
-# And with hardly any log, so that it wraps and has to wait for room.
+# Run it again with the smallest log, which wraps and has to wait for room.
 t_mkfs -l 1M "$DISK"
 t_mount
 t_run stress "$MNT" 15 8

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Test: one msync of 1 GiB of dirty pages; every byte is there after a remount
+# Test: after one msync of 1 GiB of dirty pages every byte is there after a remount
 # Timeout: 300
 
 . "$SCRIPTS/host/lib.sh"

@@ -1,12 +1,12 @@
 #!/bin/bash
-# Test: 1 GiB of dirty pages of an atomic file in a guest of 512 MiB, killed and committed
+# Test: a guest of 512 MiB stores 1 GiB of dirty pages to an atomic file; a kill leaves the old file, a commit the new one
 # Cases: first killed committed
 # Timeout: 600
 
 . "$SCRIPTS/host/lib.sh"
 
 disk=$(h_disk disk 3G)
-# step NAME VM-ARG...: one boot, all on one disk
+# step NAME VM-ARG...: boot once; all steps use the same disk
 step() {
 	t_case "$1"
 	echo "STEP=$1" >"$OUT/step.env"
@@ -20,6 +20,6 @@ step() {
 	while read -r line; do t_info "$line"; done < <(sed -n 's/^# \(first\|took\): /\1: /p' "$out/channel.log")
 }
 step first
-step killed -K 1	# before any msync: the next boot finds the old file
+step killed -K 1	# killed before any msync; the next boot finds the old file
 step committed
 rm -f "$disk"

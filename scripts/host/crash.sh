@@ -1,8 +1,8 @@
 #!/bin/bash
-# Test: every acknowledged record survives SIGKILL of the machine, mount and fsck are clean
+# Test: every acknowledged record survives SIGKILL of the machine; mount and fsck find no damage
 # Timeout: 600
 #
-# CRASH_ROUNDS (default 10): so many kills, all on one disk.
+# CRASH_ROUNDS (default 10): number of kills, all on one disk.
 
 . "$SCRIPTS/host/lib.sh"
 rounds=${CRASH_ROUNDS:-10}

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Test: states that a power failure could leave recover to what was acknowledged, whole, and fsck is clean
+# Test: from states that a power failure could leave, recovery restores all acknowledged data, and fsck finds no damage
 # Timeout: 1800
 #
 # CRASH_STATES (default 500), CRASH_SEED (default: random); see crash-explorer.sh.

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Test: how long a store waits at most while an msync captures 64 and 16,384 pages
+# Test: the longest wait of a store while an msync captures 64 or 16,384 pages is within its bound
 # Timeout: 240
 #
-# In guest time that is a count of instructions (one nanosecond each), so that
-# neither emulation nor another load of this machine shows in the figures.
+# Guest time counts instructions (one nanosecond each). So neither the emulation nor
+# other load on this machine changes the figures.
 
 . "$SCRIPTS/host/lib.sh"
 
@@ -14,7 +14,7 @@ VM_ACCEL=tcg,thread=single "$SCRIPTS/vm.sh" -n freeze -o "$OUT/vm" -k "$VMLINUZ"
 	-- -icount shift=0,sleep=off -cpu max,-erms,-fsrm ||
 	t_die "$(head -n 1 "$OUT/vm/problems.log")"
 
-# storm PAGES WAITS LONGEST-WAIT CALLS LONGEST-FREEZE
+# Each line is: storm PAGES WAITS LONGEST-WAIT CALLS LONGEST-FREEZE
 while read -r _ pages waits longest calls frozen rest; do
 	limit=50000000
 	[ "$pages" -gt 64 ] || limit=1000000

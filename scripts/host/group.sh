@@ -3,10 +3,10 @@
 # Cases: flush fua atomic
 # Timeout: 240
 #
-# Each stores to a page of a file of its own and calls msync, over and over; each
-# write and each flush of the disk takes a millisecond. Guest time is a count of
-# instructions (one nanosecond each), so that the emulation of its CPU, or another
-# load of this machine, does not decide who comes too late to share.
+# Each thread stores to a page of its own file and calls msync, again and again. Each
+# write and each flush of the disk takes a millisecond. Guest time counts instructions
+# (one nanosecond each). So neither the emulation nor other load on this machine decides
+# which thread comes too late to share a flush.
 
 . "$SCRIPTS/host/lib.sh"
 
@@ -17,7 +17,7 @@ VM_ACCEL=tcg,thread=single "$SCRIPTS/vm.sh" -n group -o "$OUT/vm" -k "$VMLINUZ" 
 	-- -icount shift=0,sleep=off -cpu max,-erms,-fsrm ||
 	t_die "$(head -n 1 "$OUT/vm/problems.log")"
 
-# rows KIND: group KIND THREADS CALLS FLUSHES RECORDS MICROSECONDS
+# rows KIND: check the lines "group KIND THREADS CALLS FLUSHES RECORDS MICROSECONDS"
 rows() {
 	t_eq "numbers of threads" "$(grep -c "^group $1 " "$OUT/vm/channel.log")" 3
 	while read -r _ _ threads calls flushes records us; do
@@ -27,7 +27,7 @@ rows() {
 			"$(awk -v t=$trips -v n="$calls" 'BEGIN { printf "%.3f", t / n }')" "$us")"
 		if [ "$1" = fua ]; then t_eq "flushes beside FUA" "$flushes" 0; else t_eq flushes "$flushes" "$records"; fi
 		case $threads in
-		# Or the disk is not what it is meant to be.
+		# One thread shares nothing. Another count means that the disk is set up wrong.
 		1) t_eq "flushes or FUA writes, one thread" $trips "$calls" ;;
 		8) t_le "flushes or FUA writes of $calls calls, 8 threads" $trips $((calls * 3 / 10)) ;;
 		esac

@@ -1,13 +1,13 @@
 #!/bin/bash
-# Test: with the hook loaded, msync on ext4, xfs and tmpfs returns and costs the same
+# Test: with the hook, msync on ext4, xfs and tmpfs returns the same and costs about the same
 # Cases: results cost
 # Timeout: 300
 #
-# In guest time that is a count of instructions (one nanosecond each). A call
-# that takes 10,000 of them or more may take 3 % longer. One that only looks at
-# mappings takes some hundreds, and a live patch alone adds about 90 (the row
-# "both", which fails before anything is looked at): these may take 200 more.
-# "nothing" is the one that has to look at a mapping where the kernel does not.
+# Guest time counts instructions (one nanosecond each). A call of 10,000 instructions or
+# more may take 3 % longer. A call that only looks at mappings takes a few hundred
+# instructions and may take 200 more. The live patch alone adds about 90; the row "both"
+# shows this, because its calls fail at once. The row "nothing" may take 400 more, because
+# there the hook looks at a mapping and the kernel does not.
 
 . "$SCRIPTS/host/lib.sh"
 
@@ -19,7 +19,7 @@ VM_ACCEL=tcg,thread=single "$SCRIPTS/vm.sh" -n hookcost -o "$OUT/vm" -k "$VMLINU
 	t_die "$(head -n 1 "$OUT/vm/problems.log")"
 tr -d '\r' <"$OUT/vm/channel.log" | grep '^row ' >"$OUT/rows"
 
-# FS ROW without with without-again RESULTS...
+# Each line of the table is: FS ROW without with without-again RESULTS...
 awk '{ k = $3 " " $4; if (!(k in n)) { n[k] = ++c; key[c] = k } ns[k, $2] = $5; res[k, $2] = $6 }
 	END { for (i = 1; i <= c; i++) { k = key[i]
 		print k, ns[k, "without"], ns[k, "with"], ns[k, "without-again"],

@@ -1,19 +1,19 @@
 # shellcheck shell=bash
-# Sourced by the end-to-end tests that direct the guest from the host
-# (scripts/host/NAME.sh, an executable bash script with the same header as a
-# guest test).  $OUT is the test's own directory; crash.sh and vm.sh find the
-# kernel and the initramfs with module and tools in the environment.
-# Cases are reported as in a guest: t_case, t_fail, t_die, t_info.
+# End-to-end tests that direct the guest from the host source this file.  Such a test is
+# scripts/host/NAME.sh, an executable bash script with the same header as a guest test.
+# $OUT is the directory of the test.  The environment has the kernel and the initramfs
+# with module and tools, for crash.sh and vm.sh.  A test reports its cases as in a guest:
+# t_case, t_fail, t_die, t_info.
 #
-# Guest scripts that such tests need live in scripts/host/guest/.
+# scripts/host/guest/ has the scripts that these tests run in a guest.
 
 . "$SCRIPTS/guest/lib.sh"
 set -o pipefail
-# Without this a test that runs out of time would end with the status of its
-# last command, and pass.
+# Without this trap, a test that runs out of time would end with the status of its last
+# command and could pass.
 trap 't_fail "out of time"; exit 124' TERM
 
-# h_disk NAME SIZE: a blank sparse disk image; prints its path
+# h_disk NAME SIZE: make a blank sparse disk image and print its path
 h_disk() {
 	rm -f "$OUT/$1.raw"
 	truncate -s "$2" "$OUT/$1.raw"
