@@ -1,8 +1,8 @@
 #!/bin/bash
-# fsck.msyncfs on images damaged on purpose: -n sees the damage and changes
-# nothing, -y repairs it, and the next run finds nothing.
-# Usage: fsck-selftest.sh [-v] [DAMAGE...], after make tools; the last line is
-# the verdict.  -v: "ok DAMAGE" or "not ok DAMAGE  reason" for each one.
+# Run fsck.msyncfs on images with deliberate damage: -n must report the damage and change
+# nothing, -y must repair it, and the next run must find nothing.
+# Usage: fsck-selftest.sh [-v] [DAMAGE...], after make tools.  The last line is the
+# verdict.  -v prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bin=$PWD/build/tools
@@ -12,7 +12,7 @@ image=$work/image
 passed=0 failed=0 verbose=
 [ "${1:-}" != -v ] || { verbose=1; shift; }
 
-# What the report must say of each.
+# The text that the report must contain for each damage.
 declare -A text=(
 	[super]='Superblock: wrong checksum' [backup]='Backup of the superblock'
 	[slots]='none of the two tail slots' [log_damaged]='record 2 in block .*wrong checksum'
@@ -38,10 +38,10 @@ declare -A text=(
 	[bitmap_leak]='2 blocks are marked in use, but belong to nothing'
 	[bitmap_free]='1 blocks are in use, but marked free'
 )
-# No damage: states that a crash leaves.
+# These states are no damage: a crash leaves them.
 declare -A normal=([log_good]=1 [log_torn]=1)
 
-# fsck WANT OPTION...: exit status as wanted?
+# fsck WANT OPTION...: run fsck.msyncfs; its exit status must be WANT
 fsck() {
 	local want=$1 rc=0
 	shift
@@ -79,7 +79,8 @@ undamaged() {
 	cp "$work/filled" "$image" && fsck 0 -n && fsck 0 -p && fsck 0 -n
 }
 
-# Damages that either side knows: one that the other does not know has failed.
+# Test every kind of damage that fsck-image or this script lists.  If only one of them
+# lists a kind, its test fails.
 if [ $# -eq 0 ]; then
 	mapfile -t list < <({ "$bin/tests/fsck-image" list
 		printf '%s\n' "${!text[@]}" "${!normal[@]}"; } | sort -u)

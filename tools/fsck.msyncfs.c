@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fsck.msyncfs: checks an msyncfs that is not mounted, and repairs it. Options
- * and exit codes as fsck(8) wants them; the checks are in tools/lib/fsck_*.c.
+ * fsck.msyncfs checks and repairs an unmounted msyncfs. This file handles the options and
+ * exit codes of fsck(8). The checks are in tools/lib/fsck_*.c.
  */
 #include "fsck.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PASSES	3	/* a repair can bring further damage to light */
+#define PASSES	3	/* a repair can reveal further damage */
 
 __noreturn
 static void usage(FILE *to, int status)
@@ -124,7 +124,7 @@ static void open_device(struct fsck *fs, const struct options *opt)
 		puts("No terminal to ask questions: looking only");
 }
 
-/* Forget what the last pass found. */
+/* Clear the findings of the last pass. */
 static void reset(struct fsck *fs)
 {
 	u64 groups = fs->geo.bitmap_blocks;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mkfs.msyncfs: makes an empty msyncfs on a block device or in an image file.
- * The superblock is written last, so an interrupted run leaves nothing that
- * would mount.
+ * mkfs.msyncfs makes an empty msyncfs on a block device or in an image file. It writes
+ * the superblock last, so nothing can be mounted after an interrupted run.
  */
 #include "../fs/format.h"
 #include "device.h"
@@ -17,14 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Signatures of other filesystems, RAIDs and tables lie within this much of
- * either end of the device.
+/* Signatures of other filesystems, RAIDs and partition tables lie within this many
+ * bytes of either end of the device.
  */
 #define WIPE_BYTES	(1024 * 1024)
 
 struct options {
 	const char	*label;
-	u64		log_bytes;	/* 0: the default */
+	u64		log_bytes;	/* 0 for the default */
 	bool		force;
 	bool		quiet;
 };
@@ -61,7 +60,7 @@ static void usage(FILE *to, int status)
 	exit(status);
 }
 
-/* Bytes from a number with an optional suffix; 0 when it is none. */
+/* Parse a number of bytes with an optional suffix. Returns 0 for invalid text. */
 static u64 parse_size(const char *text)
 {
 	unsigned long long n;
@@ -106,7 +105,7 @@ static void put(const struct device *dev, const void *buf, size_t len,
 		    strerror(-err));
 }
 
-/* What blkid and we know of the device's present content. */
+/* End the program if blkid or we recognise the present content of the device. */
 static void refuse_if_used(const struct device *dev)
 {
 	struct msyncfs_disk_super ds;
@@ -172,7 +171,7 @@ static void plan(const struct device *dev, const struct options *opt,
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
 }
 
-/* Old signatures, and whatever might look like the start of a log. */
+/* Wipe old signatures, and all blocks up to the first block of the log. */
 static void wipe(const struct device *dev, const struct msyncfs_geo *geo)
 {
 	u64 head = (geo->log_start + 1) << MSYNCFS_BLOCK_SHIFT;
@@ -239,7 +238,7 @@ static void write_root(const struct device *dev, const struct msyncfs_geo *geo)
 	put(dev, &root, sizeof(root), MSYNCFS_ROOT_BLKNO);
 }
 
-/* Only the slot that counter 1 belongs to; the other stays zero, not valid. */
+/* Write the slot of counter 1. The other slot stays zero, which is not valid. */
 static void write_slot(const struct device *dev, const struct msyncfs_geo *geo)
 {
 	static char block[MSYNCFS_BLOCK_SIZE] __aligned(8);
@@ -328,7 +327,7 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 		case 'q':
 			opt->quiet = true;
 			break;
-		case 'v':		/* mkfs(8) may pass it on */
+		case 'v':		/* mkfs(8) may pass this option */
 			break;
 		case 'V':
 			version = true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A line of a log that may reach the disk whenever it likes, until somebody
- * wants to be sure: msync(MS_ASYNC) promises nothing, fsync() does.
+ * Writes a line of a log. After msync(MS_ASYNC) the line reaches the disk some time
+ * later; the call promises no durability. After fsync() the line is durable.
  *
  * Usage: logline [FILE]
  */
@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 		err(1, "%s: msync(MS_ASYNC)", path);
 	printf("stored \"%s\"; MS_ASYNC: nothing promised yet\n", page);
 
-	/* Any descriptor of the file will do; this one is at hand. */
+	/* fsync() may use any descriptor of the file. */
 	if (fsync(fd))
 		err(1, "%s: fsync", path);
 	printf("fsync() returned 0: now it is durable\n");

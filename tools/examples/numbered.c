@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stores numbered records for ever, one msync(MS_SYNC) each, and says "ack N"
- * on CHANNEL when record N is acknowledged, never before. After a crash,
- * "numbered -c" tells what is there.
+ * Stores numbered records for ever, with one msync(MS_SYNC) for each. Prints "ack N" on
+ * CHANNEL as soon as record N is acknowledged, and not before. After a crash,
+ * "numbered -c" prints the number of the last good record.
  *
  * Usage: numbered FILE CHANNEL
  *        numbered -c FILE		prints the last good number
@@ -61,7 +61,7 @@ static uint64_t last_good(const struct record *rec)
 	unsigned int i;
 
 	for (i = 0; i < SLOTS; i++) {
-		/* A record that was being stored may be there in part. */
+		/* A crash may leave a part of the record that was being stored. */
 		if (rec[i].number > last && rec[i].check == checksum(&rec[i]))
 			last = rec[i].number;
 	}
@@ -95,7 +95,7 @@ int main(int argc, char **argv)
 			err(1, "%s: msync(MS_SYNC)", argv[1]);
 		if (dprintf(ch, "ack %llu\n", (unsigned long long)n) < 0)
 			err(1, "%s", argv[2]);
-		/* A serial line: wait until it has left the machine. */
+		/* On a serial line, wait until the bytes have left the machine. */
 		if (tcdrain(ch) && errno != ENOTTY && errno != EINVAL)
 			err(1, "%s: tcdrain", argv[2]);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One page of a large mapping: only the range that changed has to be given to
- * msync(), and only that is written.
+ * Changes one page of a large mapping. The program passes only the changed range to
+ * msync(), and only this range is written.
  *
  * Usage: onepage [FILE]
  */
@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 	if (close(fd))
 		err(1, "%s: close", path);
 
-	/* SPOT is a multiple of the page size, so this is a page's address. */
+	/* SPOT is a multiple of the page size, as msync() requires. */
 	strcpy(base + SPOT, "row 2304: updated");
 	if (msync(base + SPOT, page_size, MS_SYNC))
 		err(1, "%s: msync(MS_SYNC)", path);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A producer hands ten records to whoever maps the file, and makes each one
- * durable before it starts on the next. msync() wants the address of a page,
- * so the one that holds the record is looked up.
+ * A producer hands ten records to the processes that map the file. It makes each record
+ * durable before it stores the next one. msync() needs the address of a page, so the
+ * program computes the start of the page that holds the record.
  *
  * Usage: producer [FILE]
  */
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 struct record {
-	uint32_t number;	/* 0: not there yet; stored last */
+	uint32_t number;	/* 0 if not yet stored; written last */
 	char text[60];
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Both directions in one call: msync(MS_SYNC | MS_INVALIDATE) makes this
- * mapping's stores durable and leaves nothing stale in it.
+ * Works in both directions with one call: msync(MS_SYNC | MS_INVALIDATE) makes the stores
+ * to this mapping durable and removes stale pages from it.
  *
  * Usage: refresh [FILE]
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What another process puts into the file with write(2) is seen through a
- * mapping of it. Linux has one cache for both, so it is seen at once;
- * msync(MS_INVALIDATE) is what a portable program calls first.
+ * Reads, through a mapping, data that another process writes with write(2). Linux has one
+ * cache for both, so the mapping shows the data at once. A portable program calls
+ * msync(MS_INVALIDATE) first.
  *
  * Usage: seen [FILE]
  */
@@ -18,7 +18,7 @@
 
 static const char news[] = "gate changed to B22";
 
-/* The other process, with a descriptor of its own. */
+/* This function is the other process, with its own descriptor. */
 static void writer(const char *path)
 {
 	int fd = open(path, O_WRONLY);

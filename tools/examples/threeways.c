@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Three ways to make a store durable: msync(MS_SYNC) by address, fsync() by
- * descriptor, and fdatasync(), which may leave the time stamps behind.
+ * Shows three ways to make a store durable: msync(MS_SYNC) by address, fsync() by
+ * descriptor, and fdatasync(), which need not make the time stamps durable.
  *
  * Usage: threeways [FILE]
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whole reads and writes of a block device or an image file, with negative
- * errno. What the bytes mean is not known here.
+ * Complete reads and writes of a block device or an image file. The functions return a
+ * negative errno. This file does not know the meaning of the bytes.
  */
 #include "device.h"
 
@@ -13,9 +13,9 @@
 #include <linux/fs.h>
 
 /*
- * Open @path. For a block device O_EXCL makes the kernel refuse (-EBUSY) while
- * it is mounted or otherwise claimed. Returns 0, a negative errno, or -ENOTBLK
- * when it is neither a block device nor a regular file.
+ * Open @path. With O_EXCL the kernel refuses a block device that is mounted or otherwise
+ * claimed (-EBUSY). Returns 0, a negative errno, or -ENOTBLK if @path is neither a block
+ * device nor a regular file.
  */
 int device_open(struct device *dev, const char *path, int flags)
 {
@@ -77,7 +77,7 @@ int device_write(const struct device *dev, const void *buf, size_t len,
 	return 0;
 }
 
-/* Write zeros. Returns 0 or a negative errno. */
+/* Write @len zeros at @pos. Returns 0 or a negative errno. */
 int device_zero(const struct device *dev, u64 pos, u64 len)
 {
 	static const char zero[65536];
@@ -94,13 +94,13 @@ int device_zero(const struct device *dev, u64 pos, u64 len)
 	return 0;
 }
 
-/* Make everything written durable. Returns 0 or a negative errno. */
+/* Make all written data durable. Returns 0 or a negative errno. */
 int device_sync(const struct device *dev)
 {
 	return fsync(dev->fd) ? -errno : 0;
 }
 
-/* "64.0 MiB", in @buf. */
+/* Write a size as text into @buf, for example "64.0 MiB". */
 const char *size_text(u64 bytes, char buf[32])
 {
 	static const char * const unit[] = {
@@ -115,7 +115,7 @@ const char *size_text(u64 bytes, char buf[32])
 	return buf;
 }
 
-/* The usual notation of a UUID, in @buf. */
+/* Write a UUID in its usual notation into @buf. */
 const char *uuid_text(const u8 uuid[16], char buf[40])
 {
 	char *p = buf;

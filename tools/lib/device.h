@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The device or image file that a tool works on, and how tools say things. */
+/* The device or image file that a tool works on, and text forms of sizes and UUIDs. */
 #ifndef MSYNCFS_DEVICE_H
 #define MSYNCFS_DEVICE_H
 
@@ -9,11 +9,11 @@
 
 /**
  * struct device - an open block device or image file
- * @path: as the user gave it
- * @fd: open file
- * @bytes: size
- * @sector: size of its sectors in bytes, 512 for a file
- * @is_block: a block device
+ * @path: path as the user gave it
+ * @fd: open file descriptor
+ * @bytes: size in bytes
+ * @sector: sector size in bytes, 512 for a file
+ * @is_block: true for a block device
  */
 struct device {
 	const char	*path;

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The module's own format code, for the tools. */
+/* The tools share the format code of the module. */
 #include "../../fs/format.c"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of fsck.msyncfs share.
+ * Structures and functions that the files of fsck.msyncfs share.
  *
- * All repairs are made in memory first, also with -n, so that the checks that
- * come later see them and do not report the same damage again. They reach the
- * device at the end, and never with -n.
+ * Every repair is first made in memory, even with -n. So later checks see the repair and
+ * do not report the same damage again. The repairs are written to the device at the end,
+ * except with -n.
  */
 #ifndef MSYNCFS_FSCK_H
 #define MSYNCFS_FSCK_H
@@ -28,7 +28,7 @@ enum fsck_mode {
 	FSCK_ASK,
 };
 
-/* A map of 64-bit numbers, keys not zero. */
+/* A hash map from 64-bit numbers to 64-bit numbers. No key is zero. */
 struct umap {
 	u64	*key;
 	u64	*val;
@@ -43,12 +43,12 @@ void umap_clear(struct umap *m);
 
 /**
  * struct names - entries of one directory
- * @e: the entries; @name is an offset in @pool
- * @nr: how many
- * @cap: room in @e
+ * @e: the entries; the field name is an offset in @pool
+ * @nr: number of entries
+ * @cap: number of entries that @e has room for
  * @pool: the names
- * @used: bytes of @pool in use
- * @room: bytes of @pool
+ * @used: number of bytes of @pool in use
+ * @room: size of @pool in bytes
  */
 struct names {
 	struct name {
@@ -63,24 +63,24 @@ struct names {
 	size_t	used, room;
 };
 
-/* Block numbers. */
+/* A list of block numbers. */
 struct blocks {
 	u64	*b;
 	size_t	nr, cap;
 };
 
 /**
- * struct inode_info - what is known of an inode
- * @ino: its number
- * @dir: directory that holds its first name; 0: none
- * @parent: directories: what the inode says its parent is
- * @nlink: what the inode says
- * @refs: names found
- * @subdirs: directories in this one
+ * struct inode_info - the findings about an inode
+ * @ino: inode number
+ * @dir: directory in which a name of the inode was first found, or 0
+ * @parent: for a directory the parent that its inode names
+ * @nlink: link count in the inode
+ * @refs: number of names found
+ * @subdirs: number of subdirectories
  * @mode: file mode
- * @bad: not an inode; nothing else is valid
- * @gone: without links, to be freed
- * @ignore: its links are not judged
+ * @bad: the block is not an inode, and no other field but @ino and @dir is valid
+ * @gone: the inode has no links and will be freed
+ * @ignore: the link count is not checked
  */
 struct inode_info {
 	u64	ino;
@@ -96,11 +96,11 @@ struct inode_info {
 };
 
 /**
- * struct rebuild - a directory that is to be written anew
- * @ino: directory
- * @names: its entries
- * @blocks: its leaves and map nodes so far
- * @next: in fs->rebuilds
+ * struct rebuild - a directory that will be written anew
+ * @ino: inode number of the directory
+ * @names: entries of the directory
+ * @blocks: its old leaves and map nodes
+ * @next: next element of fs->rebuilds
  */
 struct rebuild {
 	u64		ino;
@@ -110,32 +110,32 @@ struct rebuild {
 };
 
 /**
- * struct fsck - the run
+ * struct fsck - one run of fsck.msyncfs
  * @dev: device
- * @geo: from its superblock
- * @mode: what to do about problems
- * @verbose: say what is being done
- * @fixed: problems repaired in this pass
- * @left: problems not repaired in this pass
- * @replay: home block -> block that holds its image in a log that is not
- *	replayed, because nothing may be written
- * @dirty: block -> changed content, in memory
- * @disk: the bitmaps as on disk; a bitmap that is not valid counts as clear
- * @used: blocks found to belong to something
- * @gone: blocks of inodes that are to be freed
- * @bad_group: why the bitmap of a group is not valid, or NULL
- * @inodes: inode number -> struct inode_info
- * @queue: directories still to be looked into
- * @queue_at: the next of them
- * @orphans: the orphan list as far as it is sound
- * @on_list: its inodes
- * @rebuilds: directories to be written anew
- * @lost_found: inode number of /lost+found once needed
- * @next_free: where to look for a free block
- * @complete: every block that belongs to something has been claimed
- * @why: reason why msyncfs_fsck_visit() found no inode
- * @files: everything that is no directory
- * @dirs: directories
+ * @geo: layout of the filesystem, from its superblock
+ * @mode: action on problems
+ * @verbose: print each step
+ * @fixed: number of problems repaired in this pass
+ * @left: number of problems not repaired in this pass
+ * @replay: map from a home block to the log block that holds its newest image; used if
+ *	nothing may be written and the log therefore stays
+ * @dirty: map from a block to its changed content in memory
+ * @disk: the bitmaps as on disk; an invalid bitmap counts as clear
+ * @used: bitmap of the blocks that have an owner
+ * @gone: bitmap of the blocks of inodes that will be freed
+ * @bad_group: for each group the reason why its bitmap is invalid, or NULL
+ * @inodes: map from an inode number to its struct inode_info
+ * @queue: directories that still have to be checked
+ * @queue_at: index of the next directory in @queue
+ * @orphans: the valid part of the orphan list
+ * @on_list: the inodes of @orphans, as a map
+ * @rebuilds: directories that will be written anew
+ * @lost_found: inode number of /lost+found, or 0 if it has not been needed yet
+ * @next_free: block at which the search for a free block starts
+ * @complete: every block with an owner has been claimed
+ * @why: reason why inode_visit() found no inode
+ * @files: number of files that are not directories
+ * @dirs: number of directories
  */
 struct fsck {
 	struct device	dev;
@@ -199,19 +199,19 @@ bool blk_claim(struct fsck *fs, u64 blkno, bool gone);
 u64 blk_alloc(struct fsck *fs);
 
 /*
- * Walks the map of an inode, claims its blocks and repairs pointers in @di.
- * @leaf is called for the data pointers of a directory.
+ * Parameters and results of map_walk(). The walk follows the map of an inode, claims the
+ * blocks and repairs the pointers. It calls @leaf for each data pointer of a directory.
  */
 struct map_walk {
 	struct fsck	*fs;
 	struct inode_info *info;
-	u64		limit;		/* first index behind the size */
-	bool		beyond_ok;	/* written blocks behind it are fine */
+	u64		limit;		/* first index behind the end of the file */
+	bool		beyond_ok;	/* written blocks behind the end are allowed */
 	bool		drop_beyond;
 	bool		asked;
-	bool		quiet;		/* no claims, no repairs */
-	u64		nr;		/* blocks found */
-	struct blocks	*list;		/* put them here, too */
+	bool		quiet;		/* claim and repair nothing */
+	u64		nr;		/* number of blocks found */
+	struct blocks	*list;		/* also add the blocks to this list */
 	void		(*leaf)(struct map_walk *w, u64 index, u64 ptr);
 	void		*ctx;
 };

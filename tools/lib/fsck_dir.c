@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fsck: directories: their leaves, entries and sizes. A directory in which
- * anything is wrong but a count is written anew from the entries that are good,
- * after everything else has been looked at.
+ * fsck checks directories here: their leaves, entries and sizes. Wrong counts are
+ * corrected. A directory with any other damage is written anew from its good entries,
+ * after all other checks.
  */
 #include "fsck.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A leaf as the map places it. */
+/* The place of a leaf in the trie, from its index in the map. */
 struct leaf {
 	u64		prefix;
 	unsigned int	depth;
 };
 
-/* The check of one directory. */
+/* State of the check of one directory. */
 struct dir_walk {
 	struct names	names;
 	struct leaf	*leaves;
@@ -51,8 +51,8 @@ void names_clear(struct names *n)
 }
 
 /*
- * Take the entries of a leaf. Of a damaged one those are taken whose hash fits
- * their name, which damage hardly ever leaves so.
+ * Take the entries of a leaf. An entry of a damaged leaf is taken only if its hash fits
+ * its name; this is very unlikely after damage.
  */
 static void take_entries(struct fsck *fs, const struct msyncfs_disk_dir *d,
 			 struct names *n)
@@ -99,7 +99,7 @@ static const char *load_leaf(struct fsck *fs, u64 ino, u64 index, u64 ptr,
 	return NULL;
 }
 
-/* A leaf, in the check: called by the walk of the map. */
+/* Check a leaf. The walk of the map calls this function. */
 static void check_leaf(struct map_walk *w, u64 index, u64 ptr)
 {
 	struct msyncfs_disk_dir d;
@@ -139,7 +139,7 @@ static int cmp_leaf(const void *a, const void *b)
 	return p < q ? -1 : p > q ? 1 : (int)x->depth - (int)y->depth;
 }
 
-/* Do the leaves cover every hash once? */
+/* Check that the leaves cover every hash once. Returns NULL or the problem. */
 static const char *check_partition(struct dir_walk *dw)
 {
 	u64 at = 0;
@@ -164,7 +164,7 @@ static const char *check_partition(struct dir_walk *dw)
 	return NULL;
 }
 
-/* A name of a directory: it has one parent, and knows it. */
+/* Check an entry for a subdirectory: it must have one name and the right parent. */
 static bool check_subdir(struct fsck *fs, u64 dir, struct name *e,
 			 const char *name, struct inode_info *info)
 {
@@ -190,7 +190,10 @@ static bool check_subdir(struct fsck *fs, u64 dir, struct name *e,
 	return true;
 }
 
-/* One entry. False: drop it. *@changed: its type is another. */
+/*
+ * Check one entry. Returns false if the entry must be dropped. Sets *@changed if the type
+ * of the entry was corrected.
+ */
 static bool check_entry(struct fsck *fs, u64 dir, struct name *e,
 			const char *name, bool *changed)
 {
@@ -239,7 +242,7 @@ static bool fix_count(struct fsck *fs, u64 ino, const char *what, u64 is,
 		       inode_path(fs, ino), is, what, want);
 }
 
-/* Numbers in the inode that a rebuild would set anyway. */
+/* Check the numbers in the inode. A rebuild would set them anyway. */
 static bool check_counts(struct fsck *fs, struct dir_walk *dw, u64 nr_blocks,
 			 struct msyncfs_disk_inode *di)
 {
@@ -264,8 +267,8 @@ static bool check_counts(struct fsck *fs, struct dir_walk *dw, u64 nr_blocks,
 		di->blocks = cpu_to_le64(nr_blocks);
 		changed = true;
 	}
-	/* An upper bound: the kernel does not look for the deepest leaf when
-	 * one goes away.
+	/* The depth is only an upper bound: when a leaf goes away, the kernel
+	 * does not look for the deepest one.
 	 */
 	if (le32_to_cpu(di->dir_depth) < depth &&
 	    fix_count(fs, ino, "levels", le32_to_cpu(di->dir_depth), depth)) {
@@ -285,7 +288,7 @@ static struct rebuild *rebuild_add(struct fsck *fs, u64 ino)
 	return rb;
 }
 
-/* Look into a directory whose inode has been visited. */
+/* Check the content of a directory whose inode has been visited. */
 void dir_check(struct fsck *fs, u64 ino)
 {
 	struct dir_walk dw = {};
@@ -318,8 +321,9 @@ void dir_check(struct fsck *fs, u64 ino)
 		names_clear(&dw.names);
 		blocks_clear(&list);
 	}
-	/* The check of a subdirectory's name may have stored it, too; not of
-	 * this one, whose name was checked before.
+	/* No other check has stored this inode since blk_read(): the check of a
+	 * name stores the inode of that subdirectory, and the name of this
+	 * directory was checked before.
 	 */
 	if (changed)
 		inode_store(fs, &di);
@@ -335,7 +339,7 @@ static void quiet_leaf(struct map_walk *w, u64 index, u64 ptr)
 		take_entries(w->fs, &d, w->ctx);
 }
 
-/* The entries of a directory, and its blocks in @b unless NULL, unchecked. */
+/* Read the entries of a directory and, unless @b is NULL, its blocks. No checks. */
 void dir_names(struct fsck *fs, u64 ino, struct names *n, struct blocks *b)
 {
 	struct inode_info info = { .ino = ino };
@@ -350,7 +354,7 @@ void dir_names(struct fsck *fs, u64 ino, struct names *n, struct blocks *b)
 		map_walk(&w, &di);
 }
 
-/* The directory will be written anew; its entries, to be added to. */
+/* Plan to write a directory anew. The caller may add entries to the result. */
 struct rebuild *dir_rebuild(struct fsck *fs, u64 ino)
 {
 	struct rebuild *rb;
@@ -405,7 +409,7 @@ static int write_leaf(struct fsck *fs, struct msyncfs_disk_inode *di,
 	return map_insert(fs, di, (1ULL << depth | prefix) - 1, blkno);
 }
 
-/* Entries @from to @to (exclusive), sorted, are those below @prefix. */
+/* Write the leaves for @prefix: sorted entries @from to @to (exclusive). */
 static int write_trie(struct fsck *fs, struct msyncfs_disk_inode *di,
 		      const struct names *n, size_t from, size_t to,
 		      unsigned int depth, u64 prefix)

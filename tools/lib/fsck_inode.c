@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fsck: inodes and file maps: who owns which block. What directories say is
- * fsck_dir.c's.
+ * fsck checks inodes and file maps here, and finds the owner of each block. fsck_dir.c
+ * checks the content of directories.
  */
 #include "fsck.h"
 
@@ -32,7 +32,7 @@ void inode_store(struct fsck *fs, struct msyncfs_disk_inode *di)
 	blk_write(fs, le64_to_cpu(di->h.blkno), di);
 }
 
-/* Prepend "/name" of @ino to the path that starts at @p in @buf. */
+/* Prepend "/" and the name of @ino in @dir to the path that starts at @p in @buf. */
 static char *prepend(struct fsck *fs, char *buf, char *p, u64 dir, u64 ino)
 {
 	struct names n = {};
@@ -53,8 +53,9 @@ static char *prepend(struct fsck *fs, char *buf, char *p, u64 dir, u64 ino)
 }
 
 /*
- * " (/a/b)", where an inode was first found, or "". Only for messages: it reads
- * the directories anew. One of the last two results may be in use.
+ * Returns the path at which an inode was first found, in the form " (/a/b)", or "". It is
+ * for messages only, because it reads the directories anew. The last two results stay
+ * valid.
  */
 const char *inode_path(struct fsck *fs, u64 ino)
 {
@@ -85,7 +86,7 @@ const char *inode_path(struct fsck *fs, u64 ino)
 	return p;
 }
 
-/* A block has an owner; false: it has one already. */
+/* Mark that a block has an owner. Returns false if it already has one. */
 bool blk_claim(struct fsck *fs, u64 blkno, bool gone)
 {
 	if (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno))
@@ -95,8 +96,9 @@ bool blk_claim(struct fsck *fs, u64 blkno, bool gone)
 }
 
 /*
- * A free block, claimed; 0 when there is none. Until everything has been
- * claimed the bitmaps on disk are believed, too.
+ * Claim a free block. Returns 0 if there is none. As long as not all blocks with an owner
+ * have been claimed, blocks that are set in the bitmaps on disk are taken only if no
+ * other block is free.
  */
 u64 blk_alloc(struct fsck *fs)
 {
@@ -119,7 +121,7 @@ u64 blk_alloc(struct fsck *fs)
 	return 0;
 }
 
-/* Pointers that cannot be are taken away. */
+/* Clear invalid pointers. */
 static void salvage_ptrs(struct fsck *fs, __le64 *ptr, unsigned int nr,
 			 bool nodes, u64 self)
 {
@@ -136,7 +138,7 @@ static void salvage_ptrs(struct fsck *fs, __le64 *ptr, unsigned int nr,
 	}
 }
 
-/* Does the header of a damaged block still say what it is? */
+/* Does the header of a damaged block still identify it? */
 static bool salvage_header(struct msyncfs_disk_header *h, u32 magic,
 			   u64 blkno, u64 owner)
 {
@@ -167,14 +169,14 @@ static void salvage_dir_fields(struct fsck *fs, struct msyncfs_disk_inode *di,
 		di->parent = cpu_to_le64(dir);
 	if (le32_to_cpu(di->dir_depth) > MSYNCFS_DIR_MAX_DEPTH)
 		di->dir_depth = cpu_to_le32(MSYNCFS_DIR_MAX_DEPTH);
-	/* The walk of the leaves finds the true ones. */
+	/* The walk of the leaves finds the true size and number of entries. */
 	di->size = 0;
 	di->entries = 0;
 }
 
 /*
- * Make the best of a damaged inode: fields that can be found anew or done
- * without are reset. Returns NULL when it verifies afterwards.
+ * Repair a damaged inode as far as possible. Reset fields that are not needed or whose
+ * value can be found again. Returns NULL if the inode passes verification afterwards.
  */
 static const char *salvage_inode(struct fsck *fs,
 				 struct msyncfs_disk_inode *di, u64 ino,
@@ -251,7 +253,7 @@ static u64 span(unsigned int level)
 	return nr;
 }
 
-/* Read a map node; repair what can be. Returns NULL or what is wrong. */
+/* Read a map node and repair it if possible. Returns NULL or the problem. */
 static const char *node_load(struct map_walk *w, u64 blkno, unsigned int level,
 			     struct msyncfs_disk_map *node)
 {
@@ -277,7 +279,7 @@ static const char *node_load(struct map_walk *w, u64 blkno, unsigned int level,
 				    ino);
 }
 
-/* Claim a block that pointer @index leads to; false: clear the pointer. */
+/* Claim the block of pointer @index. Returns false if the pointer must be cleared. */
 static bool walk_claim(struct map_walk *w, u64 blkno, u64 index)
 {
 	struct fsck *fs = w->fs;
@@ -298,7 +300,7 @@ static bool walk_claim(struct map_walk *w, u64 blkno, u64 index)
 	return true;
 }
 
-/* Block @blkno behind the end of the file: true to free it. */
+/* A block lies behind the end of the file. Returns true if it must be freed. */
 static bool walk_beyond(struct map_walk *w, u64 index)
 {
 	struct fsck *fs = w->fs;
@@ -312,7 +314,7 @@ static bool walk_beyond(struct map_walk *w, u64 index)
 	return w->drop_beyond;
 }
 
-/* One data pointer; false: clear it. */
+/* Check one data pointer. Returns false if it must be cleared. */
 static bool walk_data(struct map_walk *w, u64 index, u64 p)
 {
 	u64 blkno = p & MSYNCFS_PTR_BLKNO;
@@ -336,7 +338,7 @@ static bool walk_data(struct map_walk *w, u64 index, u64 p)
 static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 		      unsigned int level, u64 base);
 
-/* One pointer to a node; false: clear it. */
+/* Check one pointer to a node. Returns false if it must be cleared. */
 static bool walk_node(struct map_walk *w, u64 blkno, unsigned int level,
 		      u64 base)
 {
@@ -344,7 +346,7 @@ static bool walk_node(struct map_walk *w, u64 blkno, unsigned int level,
 	struct fsck *fs = w->fs;
 	const char *why;
 
-	/* Not looked into twice: a damaged tree may have no end otherwise. */
+	/* Visit a node only once: otherwise the walk of a damaged tree may not end. */
 	if (!w->quiet &&
 	    (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno)))
 		return walk_claim(w, blkno, base);
@@ -375,7 +377,7 @@ static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 
 		if (!p)
 			continue;
-		/* Without claims only this ends a tree that is none. */
+		/* Without claims, only this limit ends the walk of a damaged tree. */
 		if (w->quiet && w->nr > w->fs->geo.blocks)
 			break;
 		if (level)
@@ -390,7 +392,7 @@ static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 	return changed;
 }
 
-/* Returns whether @di has changed; the caller stores it. */
+/* Walk the map of @di. Returns true if @di has changed and the caller must store it. */
 bool map_walk(struct map_walk *w, struct msyncfs_disk_inode *di)
 {
 	u64 size = le64_to_cpu(di->size);
@@ -400,7 +402,7 @@ bool map_walk(struct map_walk *w, struct msyncfs_disk_inode *di)
 			 le32_to_cpu(di->map_depth), 0);
 }
 
-/* A new map node, in memory. Returns its block or 0. */
+/* Make a map node in memory. Returns its block, or 0 if there is no free block. */
 static u64 node_new(struct fsck *fs, struct msyncfs_disk_inode *di,
 		    unsigned int level, struct msyncfs_disk_map *node)
 {
@@ -433,7 +435,7 @@ static int map_grow(struct fsck *fs, struct msyncfs_disk_inode *di)
 	return 0;
 }
 
-/* Set the pointer at @index, which is a hole. @di is changed, not stored. */
+/* Set the pointer at @index, which is a hole. The caller stores @di. */
 int map_insert(struct fsck *fs, struct msyncfs_disk_inode *di, u64 index,
 	       u64 blkno)
 {
@@ -472,7 +474,7 @@ int map_insert(struct fsck *fs, struct msyncfs_disk_inode *di, u64 index,
 	return 0;
 }
 
-/* The map of a file, or of an inode that is to be freed. */
+/* Check the map of a file, or of an inode that will be freed. */
 static void check_map(struct fsck *fs, struct inode_info *info,
 		      struct msyncfs_disk_inode *di)
 {
@@ -496,9 +498,9 @@ static void check_map(struct fsck *fs, struct inode_info *info,
 }
 
 /*
- * Look at an inode for the first time, or find what is known of it. @dir: where
- * a name of it was found, or 0; @gone: it has none and is to be freed. Returns
- * NULL with fs->why set when it is no inode.
+ * Check an inode at the first visit. Later visits return the earlier findings. @dir is the
+ * directory in which a name of the inode was found, or 0. @gone means that the inode has
+ * no name and will be freed. If the block is no inode, returns NULL and sets fs->why.
  */
 struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 {
@@ -533,7 +535,7 @@ struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 	return info;
 }
 
-/* An empty directory in the claimed block @ino. */
+/* Make an empty directory in the claimed block @ino. */
 struct inode_info *inode_new_dir(struct fsck *fs, u64 ino, u64 parent)
 {
 	struct inode_info *info = inode_find(fs, ino);

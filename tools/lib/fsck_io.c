@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fsck: what the checks stand on: problems and what is done about them,
- * blocks of the device with the changes in memory on top, small containers.
+ * Basic functions for the checks of fsck: they report problems and decide on repairs, read
+ * and write blocks with the changes in memory on top, and provide small containers.
  */
 #include "fsck.h"
 
@@ -39,8 +39,8 @@ static bool ask(void)
 }
 
 /*
- * Something is wrong, as the format says. @fix names the remedy, in the
- * imperative; @safe: it cannot lose anything. Returns whether to apply it.
+ * Report a problem; @fmt describes it. @fix names the repair in the imperative. @safe means
+ * that the repair cannot lose data. Returns true if the caller must make the repair.
  */
 bool problem(struct fsck *fs, bool safe, const char *fix, const char *fmt, ...)
 {
@@ -79,7 +79,7 @@ void *fsck_alloc(size_t len)
 	return p;
 }
 
-/* Room in the array @p for one more than @nr entries of @size bytes. */
+/* Make room in the array @p for more than @nr entries of @size bytes. */
 void *fsck_grow(void *p, size_t *cap, size_t nr, size_t size)
 {
 	if (nr < *cap)
@@ -168,7 +168,7 @@ static int cmp_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* All keys, ascending; the caller frees them. */
+/* Returns all keys in ascending order. The caller frees the array. */
 u64 *umap_keys(const struct umap *m)
 {
 	u64 *keys = fsck_alloc(m->nr * sizeof(u64));
@@ -203,7 +203,7 @@ void bit_clear(u8 *map, u64 nr)
 	map[nr / 8] &= ~(1U << nr % 8);
 }
 
-/* The newest content of a block. Returns 0 or a negative errno. */
+/* Read the newest content of a block. Returns 0 or a negative errno. */
 int blk_read(struct fsck *fs, u64 blkno, void *buf)
 {
 	u64 val;
@@ -217,7 +217,7 @@ int blk_read(struct fsck *fs, u64 blkno, void *buf)
 	return device_read(&fs->dev, buf, BLK, blkno << MSYNCFS_BLOCK_SHIFT);
 }
 
-/* Seal @buf and make it the content of a block, in memory. */
+/* Seal @buf and make it the new content of a block, in memory. */
 void blk_write(struct fsck *fs, u64 blkno, void *buf)
 {
 	struct msyncfs_disk_header *h = buf;
@@ -234,7 +234,7 @@ void blk_write(struct fsck *fs, u64 blkno, void *buf)
 	memcpy(copy, buf, BLK);
 }
 
-/* Write the changes to the device, unless nothing may be, and forget them. */
+/* Write the changes to the device, except with -n, and forget them. */
 void blk_flush(struct fsck *fs)
 {
 	u64 *keys = umap_keys(&fs->dirty);
@@ -256,7 +256,7 @@ void blk_flush(struct fsck *fs)
 	umap_clear(&fs->dirty);
 }
 
-/* Read and verify a metadata block. Returns NULL or what is wrong. */
+/* Read and verify a metadata block. Returns NULL or the problem. */
 const char *blk_load(struct fsck *fs, u64 blkno, u32 magic, u64 owner,
 		     void *buf)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fsck: the superblocks, the tail slots and the log, up to the point where the
- * filesystem is as the last durable record left it.
+ * fsck checks the superblocks, the tail slots and the log here, and replays the log. After
+ * that the filesystem is in the state that the last durable record left.
  */
 #include "fsck.h"
 
@@ -48,7 +48,7 @@ static void check_features(struct fsck *fs,
 			 bits);
 }
 
-/* Check both superblocks; fs->geo comes from the one that is good. */
+/* Check both superblocks, and set fs->geo from the good one. */
 void fsck_super(struct fsck *fs)
 {
 	u64 last = (fs->dev.bytes >> MSYNCFS_BLOCK_SHIFT) - 1;
@@ -104,8 +104,9 @@ static int note_record(void *ctx, const struct msyncfs_disk_record *rec,
 }
 
 /*
- * The slot in force in @slot; false when there is none. *@lost: one cannot be
- * read, and may have been the one in force; it is to be written anew.
+ * Find the slot in force and copy it to @slot. Returns false if there is none. Sets
+ * *@lost if a slot cannot be read: it may have been the slot in force and must be
+ * written anew.
  */
 static bool find_slot(struct fsck *fs, struct msyncfs_disk_slot *slot,
 		      bool *lost)
@@ -135,7 +136,7 @@ static bool find_slot(struct fsck *fs, struct msyncfs_disk_slot *slot,
 	return any;
 }
 
-/* A new, empty log that goes on at @seq. */
+/* Write a slot for an empty log that continues with record @seq. */
 static void write_slot(struct fsck *fs, u64 counter, u64 seq)
 {
 	union {
@@ -157,7 +158,7 @@ static void write_slot(struct fsck *fs, u64 counter, u64 seq)
 		fsck_die(fs, "cannot write the log tail");
 }
 
-/* The images go home before the slot says that the log is not needed. */
+/* Write all images home. This must happen before a slot frees the log. */
 static void write_homes(struct fsck *fs)
 {
 	u64 *homes = umap_keys(&fs->replay);
@@ -178,8 +179,8 @@ static void write_homes(struct fsck *fs)
 }
 
 /*
- * Replay the log: onto the device or, when nothing may be written, into
- * fs->replay, where blk_read() looks.
+ * Replay the log onto the device. If nothing may be written, only fill fs->replay, which
+ * blk_read() uses.
  */
 void fsck_log(struct fsck *fs)
 {

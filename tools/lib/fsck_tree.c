@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fsck: the filesystem as a whole: root, orphan list, everything that names
- * lead to, what no name leads to, link counts, and the bitmaps.
+ * fsck checks the filesystem as a whole here: the root block, the orphan list, all inodes
+ * with a name, the inodes without a name, the link counts, and the bitmaps.
  */
 #include "fsck.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RUNS_SHOWN	8	/* runs of blocks that a message lists */
+#define RUNS_SHOWN	8	/* number of runs of blocks that a message lists */
 
-/* Mark what is not in the data area as used, and read the bitmaps. */
+/* Mark all blocks outside the data area as used, and read the bitmaps. */
 void fsck_bitmaps_load(struct fsck *fs)
 {
 	struct msyncfs_geo *geo = &fs->geo;
@@ -40,7 +40,7 @@ static void store_root(struct fsck *fs, u64 head)
 	blk_write(fs, MSYNCFS_ROOT_BLKNO, &root);
 }
 
-/* Link the inodes in @b, in their order, to the list. */
+/* Write the orphan list with the inodes in @b, in their order. */
 static void store_orphans(struct fsck *fs, const struct blocks *b)
 {
 	struct msyncfs_disk_inode di;
@@ -90,8 +90,8 @@ static void load_orphans(struct fsck *fs)
 }
 
 /*
- * Inodes on the list without links and names are freed, as a mount does; those
- * with links are left to the mount, which cuts them to their size.
+ * Free the inodes on the list that have neither links nor names, as a mount does. Leave
+ * inodes with links on the list; a mount cuts them to their size.
  */
 static void check_orphans(struct fsck *fs)
 {
@@ -129,7 +129,7 @@ static void check_orphans(struct fsck *fs)
 	blocks_clear(&keep);
 }
 
-/* Look into the directories that are waiting for it. */
+/* Check all directories in the queue. */
 static void run_queue(struct fsck *fs)
 {
 	while (fs->queue_at < fs->queue.nr)
@@ -150,16 +150,16 @@ static void check_root_dir(struct fsck *fs)
 	run_queue(fs);
 }
 
-/* --- what no name leads to --- */
+/* --- inodes without a name --- */
 
-/* Inodes with links in blocks that are in use and belong to nothing. */
+/* Find inodes with links in blocks that are in use but have no owner. */
 static void find_lost(struct fsck *fs, struct umap *lost)
 {
 	static struct msyncfs_disk_inode di;
 	u64 b, end = fs->geo.blocks - 1;
 
 	for (b = fs->geo.root_ino; b < end; b++) {
-		/* Most of a disk is alike. */
+		/* Skip eight blocks at once if none of them is such a block. */
 		if (!(b % 8) && b + 8 < end &&
 		    !(fs->disk[b / 8] & ~(fs->used[b / 8] | fs->gone[b / 8]))) {
 			b += 7;
@@ -172,7 +172,7 @@ static void find_lost(struct fsck *fs, struct umap *lost)
 	}
 }
 
-/* Those to which another of them leads need no new name. */
+/* Mark lost inodes that have a name in another lost directory: they need no new one. */
 static void find_lost_roots(struct fsck *fs, struct umap *lost,
 			    const u64 *inos)
 {
@@ -190,7 +190,7 @@ static void find_lost_roots(struct fsck *fs, struct umap *lost,
 	}
 }
 
-/* An inode has got another link on disk. */
+/* Add one to the link count of an inode on disk. */
 static void add_link(struct fsck *fs, struct inode_info *info)
 {
 	struct msyncfs_disk_inode di;
@@ -202,7 +202,10 @@ static void add_link(struct fsck *fs, struct inode_info *info)
 	inode_store(fs, &di);
 }
 
-/* Inode number of /lost+found, made if need be; the root if that cannot be. */
+/*
+ * Returns the inode number of /lost+found and makes this directory if necessary. If that is
+ * impossible, returns the root directory.
+ */
 static u64 lost_found(struct fsck *fs)
 {
 	static const char name[] = "lost+found";
@@ -299,7 +302,7 @@ static void check_lost(struct fsck *fs)
 	for (i = 0; i < lost.nr; i++)
 		if (umap_get(&lost, inos[i], &lead) && !lead)
 			reconnect(fs, inos[i]);
-	/* What is left leads to itself in a ring. */
+	/* The remaining inodes are in rings of directories that name each other. */
 	for (i = 0; i < lost.nr; i++)
 		if (!inode_find(fs, inos[i]) && !bit_test(fs->used, inos[i]))
 			reconnect(fs, inos[i]);
@@ -333,7 +336,7 @@ static void check_links(struct fsck *fs)
 	free(inos);
 }
 
-/* Blocks of which @is and @want differ in this sense, as text. */
+/* Runs of blocks that differ in one direction, as text for a message. */
 struct runs {
 	u64	nr;
 	u64	first, last;
@@ -407,7 +410,7 @@ static void store_bitmap(struct fsck *fs, u64 group, bool set, bool clear)
 		blk_write(fs, fs->geo.bitmap_start + group, &bm);
 }
 
-/* Compare the bitmaps with what was found, and write them. */
+/* Compare the bitmaps with the findings, and write them. */
 void fsck_bitmaps(struct fsck *fs)
 {
 	struct runs leak = {}, miss = {};
@@ -434,7 +437,7 @@ void fsck_bitmaps(struct fsck *fs)
 		store_bitmap(fs, group, set, clear);
 }
 
-/* Check everything but the log, with repairs in memory. */
+/* Check everything except the log, and make repairs in memory. */
 void fsck_tree(struct fsck *fs)
 {
 	fsck_bitmaps_load(fs);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What fs/format.c and fs/logscan.c use of the kernel, for the tools. Nothing
- * here knows of msyncfs.
+ * Replacements for the kernel functions that the shared format code and log scan use. The
+ * tools include this header. Nothing in it depends on msyncfs.
  */
 #ifndef MSYNCFS_USERSPACE_H
 #define MSYNCFS_USERSPACE_H
@@ -16,7 +16,7 @@
 
 #include <linux/types.h>
 
-#define XXH_STATIC_LINKING_ONLY		/* the state lives on the stack */
+#define XXH_STATIC_LINKING_ONLY		/* the state is on the stack */
 #include <xxhash.h>
 
 typedef __u8 u8;
@@ -25,7 +25,7 @@ typedef __u32 u32;
 typedef __u64 u64;
 typedef __s64 s64;
 
-/* Through u64, which is %llu everywhere; uint64_t is not. */
+/* The casts make these u64, which %llu prints on every machine; uint64_t differs. */
 #define le64_to_cpu(x)	((u64)le64toh(x))
 #define le32_to_cpu(x)	((u32)le32toh(x))
 #define cpu_to_le64(x)	((__le64)htole64(x))
@@ -51,7 +51,7 @@ typedef __s64 s64;
 #define S_IALLUGO	07777
 #endif
 
-/* Types of directory entries, linux/fs_types.h in the kernel. */
+/* Types of directory entries, as in the kernel's linux/fs_types.h. */
 #define FT_UNKNOWN	0
 #define FT_REG_FILE	1
 #define FT_DIR		2
@@ -71,7 +71,7 @@ typedef __s64 s64;
 #define xxh64_update(state, buf, len)	XXH64_update(state, buf, len)
 #define xxh64_digest(state)		((u64)XXH64_digest(state))
 
-/* The first byte of @s that is not @c, or NULL. */
+/* Find the first byte of @s that is not @c. Returns NULL if there is none. */
 static inline const void *memchr_inv(const void *s, int c, size_t n)
 {
 	const u8 *p = s;
