@@ -22,15 +22,15 @@ static void usage(FILE *to, int status)
 	      "\n"
 	      "  -n       change nothing, answer no to every question\n"
 	      "  -y       repair everything, answer yes to every question\n"
-	      "  -p, -a   repair what is safe without asking, else give up\n"
+	      "  -p, -a   make safe repairs without asking; give up on other problems\n"
 	      "  -f       check even if nothing suggests damage (always done)\n"
-	      "  -v       say what is being done\n"
+	      "  -v       print each step\n"
 	      "  -V       print the version\n"
 	      "  -h       print this\n"
 	      "  -C, -T, -M, -R   accepted for fsck(8)\n"
 	      "\n"
-	      "Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not be\n"
-	      "checked, 16 wrong options\n", to);
+	      "Exit status: 0 no damage, 1 all damage repaired, 4 damage left,\n"
+	      "8 device could not be checked, 16 wrong options\n", to);
 	exit(status);
 }
 

@@ -53,8 +53,8 @@ static void usage(FILE *to, int status)
 		"  -L LABEL    name of the filesystem, at most %d bytes\n"
 		"  -l LOGSIZE  size of the log in bytes, or with K, M or G: 1M to 1G\n"
 		"              (default: 1/16 of the device, 1M to 64M)\n"
-		"  -f          even if the device holds something already\n"
-		"  -q          say nothing when all went well\n"
+		"  -f          overwrite a device that already holds data\n"
+		"  -q          print nothing on success\n"
 		"  -V          print the version\n"
 		"  -h          print this\n", MSYNCFS_LABEL_LEN);
 	exit(status);

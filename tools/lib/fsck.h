@@ -24,7 +24,7 @@
 enum fsck_mode {
 	FSCK_NO,	/* look only */
 	FSCK_YES,	/* repair everything */
-	FSCK_PREEN,	/* repair what is safe, give up on anything else */
+	FSCK_PREEN,	/* make safe repairs, give up on other problems */
 	FSCK_ASK,
 };
 
