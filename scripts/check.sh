@@ -35,8 +35,8 @@ verdict() {
 }
 
 # compile LOG MAKE-ARG...: collect the warnings of a build in LOG.  An incremental
-# build does not repeat old warnings, so this compiles everything anew, in a
-# directory of its own.
+# build does not repeat old warnings, so this function compiles everything anew, in
+# a directory of its own.
 compile() {
 	local log=$1 tree=${1%.log}.tree
 	shift

@@ -45,7 +45,7 @@ opts_source() {
 	apt=(apt-get -q -o Dir::Etc::sourcelist="$tmp/sources.list" -o Dir::Etc::sourceparts="$tmp/parts"
 		-o Dir::State::lists="$tmp/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
 		-o APT::Sandbox::User=root)
-	# Some archives may have no sources.  It is enough if one has this package.
+	# Some archives may have no sources.  One archive with this package is enough.
 	run_quietly "$tmp/log" 'tail -n 1 "$tmp/log" | cut -c -70' "${apt[@]}" update || true
 	if ! (cd "$tmp" && run_quietly log 'tail -n 1 log | cut -c -70' "${apt[@]}" source posixtestsuite); then
 		rm -rf "$tmp"

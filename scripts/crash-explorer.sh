@@ -1,6 +1,7 @@
 #!/bin/bash
-# Explore the disk states that a power failure could leave: record the disk of a
-# guest, make states from the record, recover each state in a guest and check it.
+# Explore the disk states that a power failure could leave.  The script records the
+# disk of a guest and makes states from the record.  Then it recovers each state in a
+# guest and checks the result.
 # Usage: crash-explorer.sh [-o DIR] [-j GUESTS] [-n STATES] [-s SEED] [-f FILE] [LOAD...]
 #        crash-explorer.sh -b [-o DIR] [-j GUESTS] [-n STATES] [-s SEED] [-f FILE] [RULE...]
 #        crash-explorer.sh -r DIR
@@ -12,8 +13,8 @@
 # -s  random seed, to repeat the choices of an earlier run (default: random)
 # -f  file for the result, which is one line
 # -b  break rules: the module breaks one of its rules at a time. For each rule the
-#     explorer must find a state that shows the violation. It must also find one for
-#     ext4, whose msync is not atomic
+#     explorer must find a state that shows the violation. One more run uses ext4,
+#     whose msync is not atomic, and must find such a state too
 # -r  look again at the bad state that is saved in DIR
 #
 # LOAD selects workloads; "build/tools/tests/explore list" lists them.
@@ -80,7 +81,7 @@ make_guest() {
 		-a "$SCRIPTS/host/guest/$script:run.sh" -a "$out/$name/env:explore.env"
 }
 
-# run_guest NAME VM.SH-ARG...
+# run_guest NAME VM.SH-ARG...: run the guest; its verdict is the exit status
 run_guest() {
 	local name=$1
 	shift

@@ -3,8 +3,8 @@
 # Usage: crash.sh -o DIR -n ROUNDS -r GUEST-SCRIPT -d DISK [-a MAX-ACKS] [-l FILE] [-c FILES]... [-- QEMU-ARG...]
 #
 # The guest script is the /run.sh of every round.  It must do these steps in order:
-#   1. Check the disk that the round before left.  $ROUND is the number of the round;
-#      in round 0 the disk is blank.  $ACKED is the text of the last line "ack TEXT"
+#   1. Check the disk that the round before left.  $ROUND is the number of the round.
+#      In round 0 the disk is blank.  $ACKED is the text of the last line "ack TEXT"
 #      that arrived before the SIGKILL.  The disk must have all data up to this
 #      acknowledgement.  Otherwise print "not ok NAME  reason" and exit with 1.
 #   2. Print "checked TEXT" on $CHANNEL.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# make demo: see msyncfs work on an unmodified stock kernel.
+# make demo: show msyncfs at work on an unmodified stock kernel.
 # Usage: [RUN=NAME] demo.sh
 #
 # With RUN=NAME, the output goes to build/demo-NAME, so that two runs can go on at once.

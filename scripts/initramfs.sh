@@ -36,7 +36,7 @@ if [ -z "$bare" ]; then
 	busybox=$(command -v busybox) || die "busybox-static is missing: run scripts/deps.sh qemu"
 	cp "$busybox" "$root/bin/busybox"
 	for applet in sh mount; do ln -s busybox "$root/bin/$applet"; done
-	ln -s ../bin/busybox "$root/sbin/modprobe"	# request_module()
+	ln -s ../bin/busybox "$root/sbin/modprobe"	# for request_module()
 	install -m 755 "$SCRIPTS/guest-init" "$root/init"
 	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$root/etc/passwd"
 	printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"

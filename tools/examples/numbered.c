@@ -22,7 +22,7 @@
 
 struct record {
 	uint64_t number;
-	uint64_t check;		/* of number and text */
+	uint64_t check;		/* checksum of number and text */
 	char text[PAGE - 16];
 };
 
