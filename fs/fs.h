@@ -18,7 +18,7 @@
 #define MSYNCFS_LAST_INDEX	(msyncfs_map_capacity(MSYNCFS_MAX_DEPTH) - 1)
 
 /* In fs/format.c: pure, shared with tools/ (see format.h) */
-#include "format.h"
+#include "fs/disk/format.h"
 
 /* In fs/op.c */
 struct msyncfs_txn *msyncfs_txn_alloc(u64 tid);

@@ -47,7 +47,7 @@
 #include <linux/xarray.h>
 
 #include "compat.h"
-#include "fs/format.h"
+#include "fs/disk/format.h"
 
 #define EFSCORRUPTED	EUCLEAN
 

@@ -11,7 +11,7 @@
 #include <linux/bitops.h>
 #include <linux/string.h>
 
-#include "fs/format.h"
+#include "fs/disk/format.h"
 
 /* ---- sizes and offsets -------------------------------------------------- */
 

@@ -12,7 +12,7 @@
 #include <linux/pagemap.h>
 
 #include "files.h"
-#include "fs/txn.h"
+#include "fs/log/txn.h"
 #include "iolog.h"
 
 #define BLOCKS		4096

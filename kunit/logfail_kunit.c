@@ -11,8 +11,8 @@
 #include <linux/pagemap.h>
 
 #include "files.h"
-#include "fs/map.h"
-#include "fs/txn.h"
+#include "fs/map/node.h"
+#include "fs/log/txn.h"
 #include "iolog.h"
 
 #define BLOCKS		1024

@@ -15,7 +15,7 @@
 #include <linux/namei.h>
 
 #include "files.h"
-#include "fs/txn.h"
+#include "fs/log/txn.h"
 
 #define BLOCKS		2048
 #define LOG_BLOCKS	512

@@ -7,7 +7,7 @@
 
 #include <kunit/test.h>
 
-#include "fs/format.h"
+#include "fs/disk/format.h"
 
 #define LOG_BLOCKS	256
 #define RECORD_MAX	(LOG_BLOCKS / 4)

@@ -10,7 +10,7 @@
 #include <linux/stat.h>
 #include <linux/string.h>
 
-#include "fs/format.h"
+#include "fs/disk/format.h"
 
 /*
  * Layout of 65000 blocks: bitmaps 4..6, log 7..262, data 263..64998, backup

@@ -19,7 +19,7 @@
 #include <linux/uaccess.h>
 
 #include "msyncfs.h"
-#include "trace.h"
+#include "fs/disk/trace.h"
 
 /* Mappings that need no memory to be remembered. */
 #define MSYNCFS_CALL_FEW	4

@@ -10,7 +10,7 @@
 #include <linux/slab.h>
 
 #include "msyncfs.h"
-#include "trace.h"
+#include "fs/disk/trace.h"
 
 /* Attributes that changed without an operation of their own. */
 static int msyncfs_sync_attrs(struct inode *inode)

@@ -8,7 +8,7 @@
 #include <linux/pagemap.h>
 #include <linux/writeback.h>
 
-#include "break.h"
+#include "fs/disk/break.h"
 #include "msyncfs.h"
 
 /* So many pages that are new on disk are worth fresh blocks and a flush. */

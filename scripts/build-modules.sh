@@ -3,7 +3,7 @@
 # Usage: [KVER=<release>] [KDIR=<kernel tree>] [BREAK=1] build-modules.sh [make argument...]
 #
 # With BREAK=1 the modules go to build/<release>-break/.  They can break a rule of
-# the design on request (include/break.h).  The crash explorer uses them.
+# the design on request (fs/disk/break.h).  The crash explorer uses them.
 #
 # The kernel's build system writes its output next to the sources.  So it gets a
 # farm of symlinks in build/<release>/src instead of the checkout.

@@ -104,7 +104,7 @@ check_checkpatch() {
 	local f plain=() kunit=() trace=()
 	for f in "${sources[@]}"; do
 		case $f in
-		include/trace.h) trace+=("$f") ;;
+		fs/disk/trace.h) trace+=("$f") ;;
 		kunit/*) kunit+=("$f") ;;
 		*) plain+=("$f") ;;
 		esac

@@ -3,7 +3,7 @@
  * mkfs.msyncfs makes an empty msyncfs on a block device or in an image file. It writes
  * the superblock last, so nothing can be mounted after an interrupted run.
  */
-#include "../fs/format.h"
+#include "../fs/disk/format.h"
 #include "device.h"
 
 #include <blkid/blkid.h>

@@ -9,7 +9,7 @@
 #ifndef MSYNCFS_FSCK_H
 #define MSYNCFS_FSCK_H
 
-#include "../../fs/format.h"
+#include "../../fs/disk/format.h"
 #include "device.h"
 
 #include <stdint.h>

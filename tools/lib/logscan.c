@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The tools share the log scan of the module. */
-#include "../../fs/logscan.c"
+#include "../../fs/disk/logscan.c"

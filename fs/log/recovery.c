@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Recovery: what happens to the log between the check of the superblock and
+ * the first read of anything else. It finds the tail slot in force, replays the
+ * log onto the home blocks and starts a new, empty log. Which records are good
+ * is fs/logscan.c's decision; orphans are fs/orphan.c's. The write of a tail
+ * slot is here too, for the checkpointer.
+ */
+
+/**
+ * DOC: steps of recovery, and what a crash in each leaves
+ *
+ * 1. Read both slots and the log. Nothing is written.
+ * 2. Write the newest image of each block home, in block order. The old slot is
+ *    in force and the log untouched: the next mount does the same again, over
+ *    whatever part of it was done. Images are whole blocks, so repeating is
+ *    harmless.
+ * 3. Flush the device. The slot below says that the log is not needed any more,
+ *    so the home blocks must be durable before it can be (R6).
+ * 4. Write the other slot with a new nonce, FUA. Torn: the old slot is in force,
+ *    go to 1. Durable: the log is empty, since no record in it carries the new
+ *    nonce; also records behind a torn tail can never come back.
+ */
+#include "fs/fs.h"
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/random.h>
+#include <linux/timekeeping.h>
+#include <linux/vmalloc.h>
+
+#define REPLAY_BATCH	256	/* images in memory at a time */
+
+/**
+ * struct replay - one recovery
+ * @sb: filesystem, being mounted
+ * @slot: the tail slot in force
+ * @homes: home block -> position in the log of its newest image
+ * @records: good records
+ * @images: distinct home blocks
+ */
+struct replay {
+	struct super_block		*sb;
+	struct msyncfs_disk_slot	slot;
+	struct xarray			homes;
+	u64				records;
+	u64				images;
+};
+
+/* The images that are brought home together. */
+struct batch {
+	unsigned int	nr;
+	struct {
+		u64		home;
+		u64		pos;
+		struct page	*page;
+	} e[REPLAY_BATCH];
+};
+
+static struct page *buf_page(const void *buf)
+{
+	return is_vmalloc_addr(buf) ? vmalloc_to_page(buf) : virt_to_page(buf);
+}
+
+/*
+ * Read @nr blocks into page-aligned memory, around the buffer cache. @what they
+ * are is for the message.
+ */
+static int read_blocks(struct super_block *sb, u64 blkno, u32 nr, void *buf,
+		       const char *what)
+{
+	struct msyncfs_io io;
+	int err;
+	u32 i;
+
+	msyncfs_io_init(&io, sb, false);
+	io.opf = REQ_OP_READ | REQ_META;
+	for (i = 0; i < nr; i++)
+		msyncfs_io_add(&io, blkno + i,
+			       buf_page(buf + i * MSYNCFS_BLOCK_SIZE));
+	err = msyncfs_io_wait(&io, 0);
+	if (is_vmalloc_addr(buf))
+		invalidate_kernel_vmap_range(buf, nr * MSYNCFS_BLOCK_SIZE);
+	if (err)
+		msyncfs_err(sb, "%s: blocks %llu+%u: cannot be read (%d)", what,
+			    io.bad, io.bad_nr, err);
+	return err;
+}
+
+static int read_log(void *ctx, u64 pos, u32 nr, void *buf)
+{
+	struct replay *rp = ctx;
+	struct msyncfs_geo *geo = &MSYNCFS_SB(rp->sb)->geo;
+
+	cond_resched();
+	return read_blocks(rp->sb, geo->log_start + pos, nr, buf, "log");
+}
+
+/* Slot @i as read into @buf: NULL when it is valid, else the reason. */
+static const char *check_slot(struct super_block *sb, unsigned int i,
+			      const void *buf)
+{
+	const struct msyncfs_disk_slot *slot = buf;
+	const char *why;
+
+	why = msyncfs_verify_slot(&MSYNCFS_SB(sb)->geo, slot);
+	if (!why && le64_to_cpu(slot->counter) % MSYNCFS_NR_SLOTS != i)
+		why = "tail slot in the wrong block";
+	return why;
+}
+
+/*
+ * Of the two slots the valid one with the larger counter is in force. One that
+ * is not valid is normal: a crash tore the write of it, and the other one still
+ * describes the log, because log space is reused only after a slot is durable.
+ * One that cannot be read says nothing: it may be the one in force, and to
+ * replay from the other would undo what came after.
+ */
+static int find_slot(struct replay *rp, void *buf)
+{
+	const struct msyncfs_disk_slot *slot = buf;
+	const char *why[MSYNCFS_NR_SLOTS];
+	bool any = false;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < MSYNCFS_NR_SLOTS; i++) {
+		err = read_blocks(rp->sb, MSYNCFS_SLOT_BLKNO + i, 1, buf,
+				  "log tail");
+		if (err)
+			return err;
+		why[i] = check_slot(rp->sb, i, buf);
+		if (why[i])
+			continue;
+		if (!any || le64_to_cpu(slot->counter) >
+			    le64_to_cpu(rp->slot.counter))
+			rp->slot = *slot;
+		any = true;
+	}
+	if (any)
+		return 0;
+	msyncfs_err(rp->sb, "no valid log tail: block %u: %s; block %u: %s",
+		    MSYNCFS_SLOT_BLKNO, why[0], MSYNCFS_SLOT_BLKNO + 1, why[1]);
+	return -EFSCORRUPTED;
+}
+
+/* Remember where the images of a good record are; later records win. */
+static int note_record(void *ctx, const struct msyncfs_disk_record *rec,
+		       u64 pos)
+{
+	struct replay *rp = ctx;
+	u32 nr = le32_to_cpu(rec->nr_images);
+	u64 at = pos + le32_to_cpu(rec->header_blocks);
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		u64 home = le64_to_cpu(rec->home[i]) & MSYNCFS_HOME_BLKNO;
+		void *old = xa_store(&rp->homes, home, xa_mk_value(at + i),
+				     GFP_KERNEL);
+
+		if (xa_is_err(old))
+			return xa_err(old);
+		if (!old)
+			rp->images++;
+	}
+	rp->records++;
+	return 0;
+}
+
+static int scan_log(struct replay *rp, void *block, u64 *end_seq)
+{
+	struct super_block *sb = rp->sb;
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_log_reader r = {
+		.geo = &sbi->geo,
+		.read = read_log,
+		.ctx = rp,
+		.buf = block,
+	};
+	enum msyncfs_reject why;
+	u64 end_pos, bad_seq;
+	int err;
+
+	r.record = kvmalloc(sbi->geo.log_blocks / 4 * MSYNCFS_BLOCK_SIZE,
+			    GFP_KERNEL);
+	if (!r.record)
+		return -ENOMEM;
+	err = msyncfs_log_scan(&r, &rp->slot, note_record, &end_pos, end_seq,
+			       &bad_seq, &why);
+	if (err == -EUCLEAN)
+		msyncfs_err(sb, "log record %llu is damaged (%s) but was durable: block %llu; run fsck.msyncfs",
+			    bad_seq, msyncfs_reject_name(why),
+			    sbi->geo.log_start + end_pos);
+	kvfree(r.record);
+	return err;
+}
+
+static int batch_io(struct replay *rp, const struct batch *b, bool home)
+{
+	u64 log_start = MSYNCFS_SB(rp->sb)->geo.log_start;
+	struct msyncfs_io io;
+	unsigned int i;
+	int err;
+
+	msyncfs_io_init(&io, rp->sb, false);
+	io.opf = (home ? REQ_OP_WRITE | REQ_SYNC : REQ_OP_READ) | REQ_META;
+	for (i = 0; i < b->nr; i++)
+		msyncfs_io_add(&io, home ? b->e[i].home : log_start + b->e[i].pos,
+			       b->e[i].page);
+	err = msyncfs_io_wait(&io, 0);
+	if (err)
+		msyncfs_err(rp->sb, home ?
+			    "replay: home blocks %llu+%u: write failed (%d)" :
+			    "replay: log blocks %llu+%u: cannot be read (%d)",
+			    io.bad, io.bad_nr, err);
+	return err;
+}
+
+/* Bring the images of a batch, ascending by home block, from the log home. */
+static int batch_home(struct replay *rp, struct batch *b)
+{
+	int err;
+
+	if (!b->nr)
+		return 0;
+	err = batch_io(rp, b, false);
+	if (!err)
+		err = batch_io(rp, b, true);
+	b->nr = 0;
+	return err;
+}
+
+static void batch_free(struct batch *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < REPLAY_BATCH; i++)
+		if (b->e[i].page)
+			__free_page(b->e[i].page);
+	kvfree(b);
+}
+
+static struct batch *batch_alloc(void)
+{
+	struct batch *b = kvzalloc(sizeof(*b), GFP_KERNEL);
+	unsigned int i;
+
+	if (!b)
+		return NULL;
+	for (i = 0; i < REPLAY_BATCH; i++) {
+		b->e[i].page = alloc_page(GFP_KERNEL);
+		if (!b->e[i].page) {
+			batch_free(b);
+			return NULL;
+		}
+	}
+	return b;
+}
+
+static int write_homes(struct replay *rp)
+{
+	struct batch *b = batch_alloc();
+	unsigned long home;
+	void *entry;
+	int err = 0;
+
+	if (!b)
+		return -ENOMEM;
+	xa_for_each(&rp->homes, home, entry) {
+		b->e[b->nr].home = home;
+		b->e[b->nr].pos = xa_to_value(entry);
+		if (++b->nr < REPLAY_BATCH)
+			continue;
+		err = batch_home(rp, b);
+		if (err)
+			break;
+		cond_resched();
+	}
+	if (!err)
+		err = batch_home(rp, b);
+	batch_free(b);
+	return err;
+}
+
+/* Steps 2 and 3. */
+static int replay_log(struct replay *rp)
+{
+	struct super_block *sb = rp->sb;
+	int err;
+
+	if (!rp->records)
+		return 0;
+	err = write_homes(rp);
+	if (err)
+		return err;
+	err = blkdev_issue_flush(sb->s_bdev);
+	if (err) {
+		msyncfs_err(sb, "cannot flush the device after the replay: error %d",
+			    err);
+		return err;
+	}
+	msyncfs_info(sb, "replayed the log: %llu records, %llu blocks",
+		     rp->records, rp->images);
+	return 0;
+}
+
+/* The log is empty from here on; sbi says where it goes on. */
+static int start_log(struct replay *rp, u64 end_seq)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(rp->sb);
+
+	sbi->slot_counter = le64_to_cpu(rp->slot.counter);
+	sbi->nonce = le64_to_cpu(rp->slot.nonce);
+	sbi->seq = end_seq;
+	sbi->tail_seq = end_seq;
+	sbi->head_pos = le64_to_cpu(rp->slot.tail_pos);
+	sbi->tail_pos = sbi->head_pos;
+	sbi->log_used = 0;
+	if (bdev_read_only(rp->sb->s_bdev))
+		return 0;
+
+	do {
+		sbi->nonce = get_random_u64();
+	} while (sbi->nonce == le64_to_cpu(rp->slot.nonce));
+	sbi->head_pos = 0;
+	sbi->tail_pos = 0;
+	return msyncfs_write_slot(rp->sb);
+}
+
+static int recover(struct replay *rp, void *block)
+{
+	struct super_block *sb = rp->sb;
+	u64 end_seq;
+	int err;
+
+	err = find_slot(rp, block);
+	if (err)
+		return err;
+	err = scan_log(rp, block, &end_seq);
+	if (err)
+		return err;
+	if (rp->records && bdev_read_only(sb->s_bdev)) {
+		msyncfs_err(sb, "the log must be replayed, but the device is read-only");
+		return -EROFS;
+	}
+	err = replay_log(rp);
+	if (err)
+		return err;
+	return start_log(rp, end_seq);
+}
+
+/**
+ * msyncfs_recover() - replay the log and start a new one
+ * @sb: being mounted; sbi->geo comes from a verified superblock, and nothing
+ *	but the superblock has been read yet
+ *
+ * Sets nonce, seq, head_pos, tail_pos, tail_seq, log_used and slot_counter of
+ * the sb_info. A writable device is replayed for a read-only mount as well. A
+ * read-only device with an empty log is left as it is. A torn tail is dropped.
+ *
+ * Context: process context, may sleep; the caller has @sb to itself.
+ * Return: 0; -EUCLEAN when no tail slot is valid or the log is damaged; -EROFS
+ * when there is something to replay on a read-only device; -ENOMEM; the error
+ * of the device. All but -ENOMEM are in the kernel log.
+ */
+int msyncfs_recover(struct super_block *sb)
+{
+	struct replay rp = { .sb = sb };
+	struct page *page;
+	int err;
+
+	page = alloc_page(GFP_KERNEL);
+	if (!page)
+		return -ENOMEM;
+
+	/* The reads below go around the device's page cache: what programs
+	 * left there must be on disk first. What they read there is stale
+	 * after the replay.
+	 */
+	err = sync_blockdev(sb->s_bdev);
+	if (err) {
+		msyncfs_err(sb, "cannot write back the device's cache: error %d",
+			    err);
+		goto out_page;
+	}
+	xa_init(&rp.homes);
+	err = recover(&rp, page_address(page));
+	xa_destroy(&rp.homes);
+	invalidate_bdev(sb->s_bdev);
+out_page:
+	__free_page(page);
+	return err;
+}
+
+static int write_slot_page(struct super_block *sb, struct page *page,
+			   u64 counter)
+{
+	struct block_device *bdev = sb->s_bdev;
+	u64 blkno = MSYNCFS_SLOT_BLKNO + counter % MSYNCFS_NR_SLOTS;
+	struct bio *bio;
+	int err;
+
+	/*
+	 * Where FUA is not the device's own, the block layer would flush, and
+	 * not say whether it was that or the write that failed.
+	 */
+	bio = bio_alloc(bdev, 1, REQ_OP_WRITE | REQ_SYNC | REQ_META |
+			(bdev_fua(bdev) ? REQ_FUA : 0), GFP_NOFS);
+	bio->bi_iter.bi_sector = (sector_t)blkno << (MSYNCFS_BLOCK_SHIFT -
+						     SECTOR_SHIFT);
+	/* One sector, so that the write of it is atomic. */
+	__bio_add_page(bio, page, bdev_logical_block_size(bdev), 0);
+	err = submit_bio_wait(bio);
+	bio_put(bio);
+	if (err || bdev_fua(bdev))
+		return err;
+	return msyncfs_flush(sb);
+}
+
+/**
+ * msyncfs_write_slot() - make the tail of the log durable
+ * @sb: filesystem; nonce, tail_seq and tail_pos of its sb_info are written
+ *
+ * Writes the slot that is not in force. What the new tail relies on, the home
+ * blocks of every record before it, must be durable already (R6). Counts
+ * slot_counter up on success only: after a failure the content of that slot is
+ * unknown, and the next attempt must go to the same one.
+ *
+ * Context: process context, may sleep; serialised by the caller
+ * (checkpoint_mutex, or recovery, which is alone). Allocates with GFP_NOFS.
+ * Return: 0 when the slot is durable, else a negative errno.
+ */
+int msyncfs_write_slot(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	u64 counter = sbi->slot_counter + 1;
+	struct msyncfs_disk_slot *slot;
+	struct page *page;
+	int err;
+
+	page = alloc_page(GFP_NOFS | __GFP_ZERO);
+	if (!page)
+		return -ENOMEM;
+	slot = page_address(page);
+	slot->counter = cpu_to_le64(counter);
+	slot->nonce = cpu_to_le64(sbi->nonce);
+	slot->tail_seq = cpu_to_le64(sbi->tail_seq);
+	/* A tail at the very end of the log is one at its start. */
+	slot->tail_pos = cpu_to_le64(sbi->tail_pos < sbi->geo.log_blocks ?
+				     sbi->tail_pos : 0);
+	slot->time = cpu_to_le64(ktime_get_real_seconds());
+	msyncfs_seal_slot(&sbi->geo, slot);
+
+	err = write_slot_page(sb, page, counter);
+	if (err)
+		msyncfs_err(sb, "cannot write the log tail to block %llu: error %d",
+			    MSYNCFS_SLOT_BLKNO + counter % MSYNCFS_NR_SLOTS,
+			    err);
+	else
+		sbi->slot_counter = counter;
+	__free_page(page);
+	return err;
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The overlay of an atomic file: how its next commit is going to change its
+ * map. It lives in memory alone, so that nothing of it can get into a record
+ * before that commit (R1). When the map changes, and when pages are spilled,
+ * is fs/atomic.c's business.
+ *
+ * It is a tree from ranges of indexes to values. The value 0 is a hole: what
+ * the map has there is to be freed. Any other says on which blocks pages are, by
+ * the distance from index to block, which is one for all of a run: these blocks
+ * are claimed in the allocator and in no bitmap, the pages are spilled. What is
+ * not in the tree is as the map says.
+ *
+ * A page that is spilled again goes to the same block: nothing committed refers
+ * to it. A block may also be entered before it is written, as long as its page
+ * is dirty: then the page cache has the content, whatever becomes of the write.
+ */
+#include <kunit/visibility.h>
+#include <linux/maple_tree.h>
+#include <linux/xarray.h>
+
+#include "fs/fs.h"
+
+/* Added to the distance from index to block, so that it is positive. */
+#define MSYNCFS_OVERLAY_BIAS	(1ULL << 57)
+
+static void *msyncfs_overlay_entry(u64 index, u64 blkno)
+{
+	return xa_mk_value(MSYNCFS_OVERLAY_BIAS + blkno - index);
+}
+
+static u64 msyncfs_overlay_blkno(void *entry, u64 index)
+{
+	u64 value = xa_to_value(entry);
+
+	return value ? value - MSYNCFS_OVERLAY_BIAS + index : 0;
+}
+
+/**
+ * msyncfs_overlay_next - find the next entry of the overlay
+ * @inode: inode
+ * @index: where to begin
+ * @last: last index to look at, inclusive, at most MSYNCFS_LAST_INDEX
+ * @ext: what is found, cut to the range: a hole, or pages on blocks that follow
+ *	each other; the next may continue it
+ *
+ * Context: any.
+ * Return: false if there is nothing in the range.
+ */
+bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
+			  struct msyncfs_extent *ext)
+{
+	MA_STATE(mas, &MSYNCFS_I(inode)->i_overlay, index, index);
+	void *entry;
+
+	if (index > last || mtree_empty(mas.tree))
+		return false;
+	rcu_read_lock();
+	entry = mas_find(&mas, last);
+	if (!entry) {
+		rcu_read_unlock();
+		return false;
+	}
+	ext->index = max_t(u64, index, mas.index);
+	ext->len = min_t(u64, last, mas.last) - ext->index + 1;
+	ext->blkno = msyncfs_overlay_blkno(entry, ext->index);
+	ext->unwritten = false;
+	rcu_read_unlock();
+	return true;
+}
+
+/**
+ * msyncfs_overlay_pending - would a commit change the map or the size?
+ * @inode: atomic file
+ *
+ * Context: exact under i_commit_lock and the freeze; else a hint.
+ * Return: true if so, also without any dirty page.
+ */
+bool msyncfs_overlay_pending(struct inode *inode)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+
+	return !mtree_empty(&mi->i_overlay) ||
+	       i_size_read(inode) != READ_ONCE(mi->i_disksize);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_overlay_pending);
+
+/**
+ * msyncfs_map_lookup - find the run of blocks that an index begins
+ * @inode: regular file or directory
+ * @index: first index (page of the file)
+ * @max: longest run wanted, in blocks, at least 1
+ * @ext: the run: a hole, or contiguous blocks all written or all unwritten;
+ *	it is as long as the map says or @max, but ends early before a node
+ *	that cannot be read, or after very many nodes
+ *
+ * What a page is read from: of an atomic file that is what the overlay says, and
+ * elsewhere the map. Indexes beyond what the map can hold are a hole without end.
+ *
+ * Two steps that are not one: but who reads a page has its folio locked, and
+ * entries come and go only for pages that are in the cache, under
+ * invalidate_lock, or in a commit, which puts into the map what it takes from
+ * the overlay, in this order.
+ *
+ * Context: takes i_map_sem shared; may sleep and read map nodes.
+ * Return: 0, -EIO, -EUCLEAN (logged).
+ */
+int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
+		       struct msyncfs_extent *ext)
+{
+	struct msyncfs_extent over;
+	u64 last;
+
+	if (likely(mtree_empty(&MSYNCFS_I(inode)->i_overlay)) || !max ||
+	    index > MSYNCFS_LAST_INDEX)
+		return msyncfs_map_committed(inode, index, max, ext);
+	last = index + min(max - 1, MSYNCFS_LAST_INDEX - index);
+	if (!msyncfs_overlay_next(inode, index, last, &over))
+		return msyncfs_map_committed(inode, index, max, ext);
+	if (over.index > index)
+		return msyncfs_map_committed(inode, index, over.index - index,
+					     ext);
+	*ext = over;
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_lookup);
+
+/* What is said of [@first, @last] from now on; NULL: nothing. */
+static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
+				  void *entry)
+{
+	MA_STATE(mas, &MSYNCFS_I(inode)->i_overlay, first, first);
+
+	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);
+
+	/* What continues a run, or a hole, is part of it. */
+	rcu_read_lock();
+	if (entry && first) {
+		mas_set(&mas, first - 1);
+		if (mas_walk(&mas) == entry)
+			first = mas.index;
+	}
+	if (entry && last < MSYNCFS_LAST_INDEX) {
+		mas_set(&mas, last + 1);
+		if (mas_walk(&mas) == entry)
+			last = mas.last;
+	}
+	rcu_read_unlock();
+	WARN_ON_ONCE(mtree_store_range(mas.tree, first, last, entry,
+				       GFP_NOFS | __GFP_NOFAIL));
+}
+
+/* Gives the blocks of spilled pages back; their reservations are others' to end. */
+static void msyncfs_overlay_unclaim(struct inode *inode, u64 first, u64 last)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_extent over;
+
+	while (msyncfs_overlay_next(inode, first, last, &over)) {
+		if (over.blkno) {
+			msyncfs_unclaim(inode->i_sb, over.blkno, over.len);
+			msyncfs_unfirm(inode->i_sb, over.len, true);
+			WRITE_ONCE(mi->i_spilled, mi->i_spilled - over.len);
+		}
+		first = over.index + over.len;
+	}
+}
+
+static void msyncfs_overlay_spill(struct inode *inode, u64 index, u64 blkno,
+				  u64 len)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+
+	msyncfs_overlay_store(inode, index, index + len - 1,
+			      msyncfs_overlay_entry(index, blkno));
+	WRITE_ONCE(mi->i_spilled, mi->i_spilled + len);
+}
+
+/**
+ * msyncfs_overlay_claim - give pages that are to be spilled a block each
+ * @inode: atomic file
+ * @images: ascending; those whose home is 0 get one
+ * @nr: how many these are
+ *
+ * They are entered in the overlay. If it fails, some may have been: their pages
+ * must be made dirty again.
+ *
+ * Context: caller holds i_commit_lock; the pages hold a reservation. Waits for
+ * commits, as msyncfs_firm().
+ * Return: 0, or the error of msyncfs_firm().
+ */
+int msyncfs_overlay_claim(struct inode *inode, struct list_head *images, u64 nr)
+{
+	u64 start = 0, len = 0, goal = inode->i_ino + 1;
+	u64 index = 0, blkno = 0, run = 0;
+	struct super_block *sb = inode->i_sb;
+	struct msyncfs_image *img;
+	int err;
+
+	if (!nr)
+		return 0;
+	err = msyncfs_firm(sb, nr, true);
+	if (err)
+		return err;
+	list_for_each_entry(img, images, list) {
+		if (img->home)
+			continue;
+		if (!len) {
+			err = msyncfs_claim(sb, goal, nr, &start, &len);
+			if (err) {
+				if (run)
+					msyncfs_overlay_spill(inode, index,
+							      blkno, run);
+				msyncfs_unfirm(sb, nr, true);
+				return err;
+			}
+		}
+		/* Pages that follow each other enter together. */
+		if (run && (img->index != index + run ||
+			    start != blkno + run)) {
+			msyncfs_overlay_spill(inode, index, blkno, run);
+			run = 0;
+		}
+		if (!run) {
+			index = img->index;
+			blkno = start;
+		}
+		run++;
+		img->home = start++;
+		goal = start;
+		len--;
+		nr--;
+	}
+	msyncfs_overlay_spill(inode, index, blkno, run);
+	return 0;
+}
+
+/**
+ * msyncfs_overlay_hole - a range of an atomic file is a hole from now on
+ * @inode: atomic file
+ * @first: first page
+ * @last: last page, inclusive, at most MSYNCFS_LAST_INDEX
+ *
+ * Blocks of spilled pages are given back. What the map has there is freed by
+ * the next commit.
+ *
+ * Context: caller holds i_commit_lock, and invalidate_lock exclusively with the
+ * pages dropped, or the range lies beyond the end.
+ */
+void msyncfs_overlay_hole(struct inode *inode, u64 first, u64 last)
+{
+	struct msyncfs_extent ext = {};
+
+	if (first > last)
+		return;
+	msyncfs_overlay_unclaim(inode, first, last);
+	/* A map that cannot be read is for the commit to complain about. */
+	if (msyncfs_map_committed(inode, first, last - first + 1, &ext) ||
+	    ext.blkno || ext.len < last - first + 1) {
+		msyncfs_overlay_store(inode, first, last, xa_mk_value(0));
+		return;
+	}
+	/* A hole it is already. An empty tree costs nobody anything. */
+	if (!msyncfs_overlay_next(inode, first, last, &ext))
+		return;
+	msyncfs_overlay_store(inode, first, last, NULL);
+	if (!msyncfs_overlay_next(inode, 0, MSYNCFS_LAST_INDEX, &ext))
+		mtree_destroy(&MSYNCFS_I(inode)->i_overlay);
+}
+
+/**
+ * msyncfs_overlay_clear - the map says all that the overlay said
+ * @inode: atomic file
+ *
+ * Context: caller holds i_commit_lock.
+ * Return: claimed blocks that were in it.
+ */
+u64 msyncfs_overlay_clear(struct inode *inode)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	u64 nr = mi->i_spilled;
+
+	lockdep_assert_held(&mi->i_commit_lock);
+
+	mtree_destroy(&mi->i_overlay);
+	WRITE_ONCE(mi->i_spilled, 0);
+	clear_bit(MSYNCFS_I_SPILLED, &mi->i_flags);
+	return nr;
+}
+
+/**
+ * msyncfs_overlay_discard - what has not been committed will not be
+ * @inode: inode; its pages have been dropped
+ *
+ * Reservations are the caller's to end.
+ *
+ * Context: caller holds i_commit_lock, or has the inode to itself; may sleep on
+ * alloc_lock.
+ */
+void msyncfs_overlay_discard(struct inode *inode)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+
+	if (mtree_empty(&mi->i_overlay))
+		return;
+	msyncfs_overlay_unclaim(inode, 0, MSYNCFS_LAST_INDEX);
+	mtree_destroy(&mi->i_overlay);
+	clear_bit(MSYNCFS_I_SPILLED, &mi->i_flags);
+}

@@ -1,0 +1,828 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Shadows of file maps. What a large set changes of its map may be more than a
+ * record takes. Then every node that it changes is written anew, with all that
+ * lead to it, to blocks that nothing committed refers to, and the record holds
+ * the new root alone: the inode's block, and bitmap blocks.
+ *
+ * A shadow is built from the map in memory and the changes of one capture, in the
+ * order of indexes, so that no more than one way from the root is in hand. The
+ * blocks that are given up, and those that hold the new nodes, are gathered
+ * meanwhile, for the operation that puts the root in its place.
+ *
+ * Nodes that become empty go. If nothing of the old map stays, the new one begins
+ * without a node, as deep as it needs to be.
+ */
+#include <linux/math64.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#include "plan.h"
+#include "fs/map/node.h"
+
+/* Nodes that are written together. */
+#define MSYNCFS_SHADOW_BATCH	128
+
+/* Runs of blocks that are gathered, a page's worth. */
+struct msyncfs_runs {
+	struct list_head	list;
+	unsigned int		nr;
+	struct {
+		u64		start;
+		u64		len;
+	}			run[];
+};
+
+#define MSYNCFS_RUNS_NR \
+	((PAGE_SIZE - sizeof(struct msyncfs_runs)) / (2 * sizeof(u64)))
+
+/**
+ * struct msyncfs_shadow - the map that a file is to have
+ * @depth: its depth
+ * @anew: nothing of the old one stays
+ * @root: its root
+ * @blocks: blocks that the file gains, or loses
+ * @nodes: its new nodes' blocks, claimed
+ * @used: how many
+ * @resv: blocks held for nodes that reservations have promised
+ * @plain: the same, promised by nobody
+ * @old_data: data blocks that are given up
+ * @old_nodes: nodes that are given up
+ */
+struct msyncfs_shadow {
+	unsigned int		depth;
+	bool			anew;
+	__le64			root[MSYNCFS_INODE_PTRS];
+	s64			blocks;
+	struct list_head	nodes;
+	u64			used;
+	u64			resv;
+	u64			plain;
+	struct list_head	old_data;
+	struct list_head	old_nodes;
+};
+
+/**
+ * struct msyncfs_changes - what a capture changes of its map, in ascending order
+ * @cap: capture whose pages have their blocks
+ * @img: ordinary file: first image after @cur
+ * @cur: what is left of the current run: blocks, or a hole
+ * @more: there is one
+ */
+struct msyncfs_changes {
+	struct msyncfs_capture	*cap;
+	struct msyncfs_image	*img;
+	struct msyncfs_extent	cur;
+	bool			more;
+};
+
+/**
+ * struct msyncfs_builder - a shadow in the making
+ * @inode: whose map
+ * @shadow: shadow
+ * @ch: changes still to be made
+ * @goal: where the next node would best lie
+ * @left: blocks that the file can still give up; a map made by an enemy may seem
+ *	to have any number
+ * @bh: nodes to be written
+ * @nr: how many
+ */
+struct msyncfs_builder {
+	struct inode		*inode;
+	struct msyncfs_shadow	*shadow;
+	struct msyncfs_changes	ch;
+	u64			goal;
+	u64			left;
+	struct buffer_head	*bh[MSYNCFS_SHADOW_BATCH];
+	unsigned int		nr;
+};
+
+/* ---- runs of blocks -------------------------------------------------------- */
+
+static int msyncfs_runs_add(struct list_head *list, u64 start, u64 len)
+{
+	struct msyncfs_runs *r;
+
+	r = list_empty(list) ? NULL :
+			       list_last_entry(list, struct msyncfs_runs, list);
+	if (r && r->run[r->nr - 1].start + r->run[r->nr - 1].len == start) {
+		r->run[r->nr - 1].len += len;
+		return 0;
+	}
+	if (!r || r->nr == MSYNCFS_RUNS_NR) {
+		r = kmalloc(PAGE_SIZE, GFP_NOFS);
+		if (!r)
+			return -ENOMEM;
+		r->nr = 0;
+		list_add_tail(&r->list, list);
+	}
+	r->run[r->nr].start = start;
+	r->run[r->nr++].len = len;
+	return 0;
+}
+
+static void msyncfs_runs_free(struct list_head *list)
+{
+	struct msyncfs_runs *r, *next;
+
+	list_for_each_entry_safe(r, next, list, list)
+		kfree(r);
+	INIT_LIST_HEAD(list);
+}
+
+/* ---- changes --------------------------------------------------------------- */
+
+/* The first change at or after @index. */
+static void msyncfs_changes_find(struct msyncfs_changes *ch, u64 index)
+{
+	struct msyncfs_capture *cap = ch->cap;
+
+	if (cap->whole) {
+		ch->more = msyncfs_overlay_next(cap->inode, index,
+						MSYNCFS_LAST_INDEX, &ch->cur);
+		return;
+	}
+	ch->more = !msyncfs_cap_end(cap, ch->img);
+	if (!ch->more)
+		return;
+	ch->cur.index = ch->img->index;
+	ch->cur.blkno = ch->img->home;
+	ch->cur.len = 0;
+	while (!msyncfs_cap_end(cap, ch->img) &&
+	       ch->img->index == ch->cur.index + ch->cur.len &&
+	       ch->img->home == ch->cur.blkno + ch->cur.len) {
+		ch->cur.len++;
+		ch->img = list_next_entry(ch->img, list);
+	}
+}
+
+static void msyncfs_changes_begin(struct msyncfs_changes *ch,
+				  struct msyncfs_capture *cap)
+{
+	ch->cap = cap;
+	ch->img = list_first_entry(&cap->images, struct msyncfs_image, list);
+	msyncfs_changes_find(ch, 0);
+}
+
+/* @nr indexes of the current run are done. */
+static void msyncfs_changes_eat(struct msyncfs_changes *ch, u64 nr)
+{
+	ch->cur.index += nr;
+	ch->cur.len -= nr;
+	if (ch->cur.blkno)
+		ch->cur.blkno += nr;
+	if (!ch->cur.len)
+		msyncfs_changes_find(ch, ch->cur.index);
+}
+
+/* ---- how large it will be -------------------------------------------------- */
+
+/* Depth that the map is to have, and whether all of it changes. */
+static void msyncfs_shadow_plan(struct msyncfs_capture *cap,
+				struct msyncfs_shadow *s)
+{
+	unsigned int depth = 0;
+	struct msyncfs_changes ch;
+	u64 next = 0;
+
+	s->anew = true;
+	msyncfs_changes_begin(&ch, cap);
+	while (ch.more) {
+		s->anew = s->anew && ch.cur.index == next;
+		next = ch.cur.index + ch.cur.len;
+		if (ch.cur.blkno)
+			depth = msyncfs_depth_for(depth, next - 1);
+		msyncfs_changes_eat(&ch, ch.cur.len);
+	}
+	s->anew = s->anew && next > MSYNCFS_LAST_INDEX;
+	s->depth = s->anew ? depth :
+			     max(depth, MSYNCFS_I(cap->inode)->i_map_depth);
+}
+
+/* Nodes of @level that a run changes, but for @seen, the last one before it. */
+static u64 msyncfs_run_nodes(const struct msyncfs_extent *run,
+			     unsigned int level, u64 *seen)
+{
+	u64 first = div64_u64(run->index, msyncfs_span[level]);
+	u64 last = div64_u64(run->index + run->len - 1, msyncfs_span[level]);
+	u64 nr = last - first + (first != *seen);
+
+	*seen = last;
+	return nr;
+}
+
+/*
+ * Nodes of @level that a hole cuts: those at its ends, unless they go. @cut is the
+ * last one that a hole before it cuts.
+ */
+static u64 msyncfs_hole_nodes(const struct msyncfs_extent *hole,
+			      unsigned int level, u64 *cut)
+{
+	u64 first, last, head, tail, nr = 0;
+
+	first = div64_u64_rem(hole->index, msyncfs_span[level], &head);
+	last = div64_u64_rem(hole->index + hole->len, msyncfs_span[level],
+			     &tail);
+	if (head && first != *cut) {
+		*cut = first;
+		nr++;
+	}
+	if (tail && last != *cut) {
+		*cut = last;
+		nr++;
+	}
+	return nr;
+}
+
+/*
+ * Nodes of a shadow, at most. What is in one leaf is on one way. Where there is no
+ * node a hole needs none. A node that both change counts twice.
+ */
+static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
+				const struct msyncfs_shadow *s)
+{
+	unsigned int old = MSYNCFS_I(cap->inode)->i_map_depth;
+	u64 seen[MSYNCFS_MAX_DEPTH + 1], cut[MSYNCFS_MAX_DEPTH + 1];
+	struct msyncfs_changes ch;
+	u64 nodes = 0, holes = 0;
+	unsigned int level;
+
+	/* Growing makes one node a level, above what was there. */
+	if (!s->anew)
+		nodes = s->depth - old;
+	for (level = 0; level <= MSYNCFS_MAX_DEPTH; level++) {
+		seen[level] = s->anew || level <= old ? U64_MAX : 0;
+		cut[level] = U64_MAX;
+	}
+	for (msyncfs_changes_begin(&ch, cap); ch.more;
+	     msyncfs_changes_eat(&ch, ch.cur.len)) {
+		for (level = 1; level <= s->depth; level++) {
+			if (ch.cur.blkno)
+				nodes += msyncfs_run_nodes(&ch.cur, level,
+							   &seen[level]);
+			else if (!s->anew)
+				holes += msyncfs_hole_nodes(&ch.cur, level,
+							    &cut[level]);
+		}
+	}
+	return nodes + min_t(u64, holes, inode_get_bytes(cap->inode) >>
+					 MSYNCFS_BLOCK_SHIFT);
+}
+
+/**
+ * msyncfs_shadow_alloc - get ready to build the shadow of a file's map
+ * @cap: capture whose pages have their blocks
+ *
+ * Holds the blocks for its nodes: from here on there is space.
+ *
+ * Context: as msyncfs_attach_set().
+ * Return: 0, -ENOSPC, -ENOMEM, -EFBIG, or the error of a commit. On success
+ * msyncfs_shadow_free() must follow.
+ */
+int msyncfs_shadow_alloc(struct msyncfs_capture *cap)
+{
+	struct super_block *sb = cap->inode->i_sb;
+	struct msyncfs_shadow *s;
+	u64 nodes, promised;
+	int err = 0;
+
+	s = kzalloc(sizeof(*s), GFP_NOFS);
+	if (!s)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&s->nodes);
+	INIT_LIST_HEAD(&s->old_data);
+	INIT_LIST_HEAD(&s->old_nodes);
+	msyncfs_shadow_plan(cap, s);
+	nodes = msyncfs_shadow_nodes(cap, s);
+	promised = min(nodes, msyncfs_resv_nodes(&cap->resv));
+	if (promised)
+		err = msyncfs_firm(sb, promised, true);
+	if (err)
+		goto fail;
+	s->resv = promised;
+	nodes -= promised;
+	/* An ordinary file's set can be split instead. */
+	if (nodes && msyncfs_is_atomic(cap->inode))
+		err = msyncfs_firm_spare(sb, nodes);
+	else if (nodes)
+		err = msyncfs_firm(sb, nodes, false);
+	if (err)
+		goto fail;
+	s->plain = nodes;
+	cap->shadow = s;
+	return 0;
+fail:
+	if (s->resv)
+		msyncfs_unfirm(sb, s->resv, true);
+	kfree(s);
+	return err;
+}
+
+/* ---- building -------------------------------------------------------------- */
+
+static int msyncfs_bh_cmp(const void *a, const void *b)
+{
+	const struct buffer_head *x = *(const struct buffer_head **)a;
+	const struct buffer_head *y = *(const struct buffer_head **)b;
+
+	return x->b_blocknr < y->b_blocknr ? -1 : x->b_blocknr > y->b_blocknr;
+}
+
+/* Writes the nodes that are complete. A node is complete after those below it. */
+static int msyncfs_shadow_flush(struct msyncfs_builder *b)
+{
+	struct msyncfs_io io;
+	unsigned int i;
+	int err;
+
+	sort(b->bh, b->nr, sizeof(*b->bh), msyncfs_bh_cmp, NULL);
+	msyncfs_io_init(&io, b->inode->i_sb, false);
+	for (i = 0; i < b->nr; i++)
+		msyncfs_io_add(&io, b->bh[i]->b_blocknr, b->bh[i]->b_page);
+	err = msyncfs_io_wait(&io, 0);
+	if (err)
+		msyncfs_err(io.sb,
+			    "inode %lu: map: blocks %llu+%u: write failed (%d)",
+			    b->inode->i_ino, io.bad, io.bad_nr, err);
+	while (b->nr)
+		brelse(b->bh[--b->nr]);
+	return err;
+}
+
+/*
+ * A node has become empty. So have those below it, and been given back before: its
+ * block is the one that was taken last.
+ */
+static void msyncfs_shadow_empty(struct msyncfs_builder *b,
+				 struct buffer_head *bh)
+{
+	struct super_block *sb = b->inode->i_sb;
+	struct msyncfs_shadow *s = b->shadow;
+	u64 blkno = bh->b_blocknr;
+	struct msyncfs_runs *r;
+
+	brelse(bh);
+	r = list_last_entry(&s->nodes, struct msyncfs_runs, list);
+	if (WARN_ON_ONCE(r->run[r->nr - 1].start + r->run[r->nr - 1].len !=
+			 blkno + 1))
+		return;
+	if (!--r->run[r->nr - 1].len && !--r->nr) {
+		list_del(&r->list);
+		kfree(r);
+	}
+	s->used--;
+	b->goal = blkno;
+	msyncfs_block_forget(sb, blkno, MSYNCFS_MAGIC_MAP, b->inode->i_ino);
+	msyncfs_unclaim(sb, blkno, 1);
+}
+
+/* A node is complete, and *@ptr is to lead to it; takes over the reference. */
+static int msyncfs_shadow_write(struct msyncfs_builder *b,
+				struct buffer_head *bh, __le64 *ptr)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(b->inode->i_sb);
+
+	*ptr = cpu_to_le64(bh->b_blocknr);
+	msyncfs_seal_block(&sbi->geo, bh->b_data, READ_ONCE(sbi->seq));
+	b->bh[b->nr++] = bh;
+	b->shadow->blocks++;
+	return b->nr == MSYNCFS_SHADOW_BATCH ? msyncfs_shadow_flush(b) : 0;
+}
+
+/* A new node, empty. */
+static struct buffer_head *msyncfs_shadow_new(struct msyncfs_builder *b,
+					      unsigned int level)
+{
+	struct super_block *sb = b->inode->i_sb;
+	struct msyncfs_shadow *s = b->shadow;
+	struct buffer_head *bh;
+	u64 blkno, len;
+	int err;
+
+	if (s->used == s->resv + s->plain) {
+		msyncfs_err(sb, "inode %lu: map: more nodes than blocks",
+			    b->inode->i_ino);
+		return ERR_PTR(-EFSCORRUPTED);
+	}
+	err = msyncfs_claim(sb, b->goal, 1, &blkno, &len);
+	if (err)
+		return ERR_PTR(err);
+	bh = msyncfs_block_new(sb, blkno, MSYNCFS_MAGIC_MAP, level,
+			       b->inode->i_ino);
+	if (IS_ERR(bh)) {
+		msyncfs_unclaim(sb, blkno, 1);
+		return bh;
+	}
+	err = msyncfs_runs_add(&s->nodes, blkno, 1);
+	if (err) {
+		brelse(bh);
+		msyncfs_block_forget(sb, blkno, MSYNCFS_MAGIC_MAP,
+				     b->inode->i_ino);
+		msyncfs_unclaim(sb, blkno, 1);
+		return ERR_PTR(err);
+	}
+	s->used++;
+	b->goal = blkno + 1;
+	return bh;
+}
+
+/* Blocks are given up. */
+static int msyncfs_shadow_old(struct msyncfs_builder *b, struct list_head *list,
+			      u64 blkno)
+{
+	if (!b->left--) {
+		msyncfs_err(b->inode->i_sb,
+			    "inode %lu: map: more blocks than there are",
+			    b->inode->i_ino);
+		return -EFSCORRUPTED;
+	}
+	b->shadow->blocks--;
+	return msyncfs_runs_add(list, blkno, 1);
+}
+
+static int msyncfs_shadow_old_data(struct msyncfs_builder *b, u64 ptr)
+{
+	int err = msyncfs_check_ptr(b->inode, ptr);
+
+	return err ?: msyncfs_shadow_old(b, &b->shadow->old_data,
+					 ptr & MSYNCFS_PTR_BLKNO);
+}
+
+/* All that hangs from a pointer is given up. */
+static int msyncfs_shadow_drop(struct msyncfs_builder *b, unsigned int level,
+			       u64 blkno)
+{
+	struct buffer_head *bh = msyncfs_read_node(b->inode, blkno, level);
+	const __le64 *ptr;
+	unsigned int i;
+	int err = 0;
+
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	ptr = ((struct msyncfs_disk_map *)bh->b_data)->ptr;
+	for (i = 0; !err && i < MSYNCFS_NODE_PTRS; i++) {
+		if (!ptr[i])
+			continue;
+		if (level == 1)
+			err = msyncfs_shadow_old_data(b, le64_to_cpu(ptr[i]));
+		else
+			err = msyncfs_shadow_drop(b, level - 1,
+						  le64_to_cpu(ptr[i]));
+	}
+	brelse(bh);
+	cond_resched();
+	return err ?: msyncfs_shadow_old(b, &b->shadow->old_nodes, blkno);
+}
+
+/* Makes the changes that fall to @nr pointers to data, from index @base on. */
+static int msyncfs_shadow_leaf(struct msyncfs_builder *b, __le64 *ptr,
+			       unsigned int nr, u64 base)
+{
+	struct msyncfs_changes *ch = &b->ch;
+	unsigned int slot;
+	u64 blkno;
+	int err;
+
+	while (ch->more && ch->cur.index < base + nr) {
+		slot = ch->cur.index - base;
+		blkno = ch->cur.blkno;
+		if (ptr[slot]) {
+			err = msyncfs_shadow_old_data(b, le64_to_cpu(ptr[slot]));
+			if (err)
+				return err;
+		}
+		ptr[slot] = cpu_to_le64(blkno);
+		b->shadow->blocks += !!blkno;
+		msyncfs_changes_eat(ch, 1);
+	}
+	return 0;
+}
+
+static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
+				unsigned int nr, unsigned int level, u64 base);
+
+/* Makes a new node of @level at @base of the one that *@ptr leads to, if any. */
+static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
+				unsigned int level, u64 base)
+{
+	struct buffer_head *bh, *old;
+	struct msyncfs_disk_map *node;
+	u64 blkno = le64_to_cpu(*ptr);
+	int err = 0;
+
+	bh = msyncfs_shadow_new(b, level);
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	node = (struct msyncfs_disk_map *)bh->b_data;
+	if (blkno) {
+		old = msyncfs_read_node(b->inode, blkno, level);
+		if (IS_ERR(old)) {
+			brelse(bh);
+			return PTR_ERR(old);
+		}
+		memcpy(node->ptr,
+		       ((struct msyncfs_disk_map *)old->b_data)->ptr,
+		       sizeof(node->ptr));
+		brelse(old);
+		err = msyncfs_shadow_old(b, &b->shadow->old_nodes, blkno);
+	}
+	if (!err)
+		err = msyncfs_shadow_slots(b, node->ptr, MSYNCFS_NODE_PTRS,
+					   level, base);
+	if (err) {
+		brelse(bh);
+		return err;
+	}
+	if (msyncfs_all_zero(node->ptr, MSYNCFS_NODE_PTRS)) {
+		msyncfs_shadow_empty(b, bh);
+		*ptr = 0;
+		return 0;
+	}
+	return msyncfs_shadow_write(b, bh, ptr);
+}
+
+/* Makes the changes that fall to @nr pointers of @level, from index @base on. */
+static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
+				unsigned int nr, unsigned int level, u64 base)
+{
+	u64 span = msyncfs_span[level - 1];
+	struct msyncfs_changes *ch = &b->ch;
+	u64 slot, at, end;
+	int err = 0;
+
+	if (level == 1)
+		return msyncfs_shadow_leaf(b, ptr, nr, base);
+	while (!err && ch->more && ch->cur.index < base + nr * span) {
+		slot = div64_u64(ch->cur.index - base, span);
+		at = base + slot * span;
+		end = min(ch->cur.index + ch->cur.len, at + span);
+		if (!ch->cur.blkno && !ptr[slot]) {
+			msyncfs_changes_eat(ch, end - ch->cur.index);
+		} else if (!ch->cur.blkno && ch->cur.index == at &&
+			   end == at + span) {
+			err = msyncfs_shadow_drop(b, level - 1,
+						  le64_to_cpu(ptr[slot]));
+			ptr[slot] = 0;
+			msyncfs_changes_eat(ch, span);
+		} else {
+			err = msyncfs_shadow_child(b, &ptr[slot], level - 1,
+						   at);
+		}
+	}
+	return err;
+}
+
+/*
+ * A map that becomes deeper: the node of @level that covers index 0. The one at
+ * the bottom of these has the pointers that the root had. They stay, be they empty:
+ * pages that have been reserved before count on them (fs/resv.c).
+ */
+static int msyncfs_shadow_grow(struct msyncfs_builder *b, __le64 *ptr,
+			       unsigned int level)
+{
+	struct msyncfs_disk_map *node;
+	struct buffer_head *bh;
+	int err = 0;
+
+	bh = msyncfs_shadow_new(b, level);
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	node = (struct msyncfs_disk_map *)bh->b_data;
+	if (level == MSYNCFS_I(b->inode)->i_map_depth + 1)
+		memcpy(node->ptr, msyncfs_root_ptrs(b->inode),
+		       MSYNCFS_INODE_PTRS * sizeof(*ptr));
+	else
+		err = msyncfs_shadow_grow(b, node->ptr, level - 1);
+	if (!err)
+		err = msyncfs_shadow_slots(b, node->ptr, MSYNCFS_NODE_PTRS,
+					   level, 0);
+	if (err) {
+		brelse(bh);
+		return err;
+	}
+	return msyncfs_shadow_write(b, bh, ptr);
+}
+
+/* All that hangs from the root is given up. */
+static int msyncfs_shadow_drop_all(struct msyncfs_builder *b)
+{
+	unsigned int depth = MSYNCFS_I(b->inode)->i_map_depth;
+	const __le64 *ptr = msyncfs_root_ptrs(b->inode);
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < MSYNCFS_INODE_PTRS; i++) {
+		if (!ptr[i])
+			continue;
+		if (depth)
+			err = msyncfs_shadow_drop(b, depth,
+						  le64_to_cpu(ptr[i]));
+		else
+			err = msyncfs_shadow_old_data(b, le64_to_cpu(ptr[i]));
+	}
+	return err;
+}
+
+static int msyncfs_runs_touch(struct super_block *sb, struct msyncfs_plan *plan,
+			      struct list_head *list)
+{
+	struct msyncfs_runs *r;
+	unsigned int i;
+	int err = 0;
+
+	list_for_each_entry(r, list, list)
+		for (i = 0; !err && i < r->nr; i++)
+			err = msyncfs_plan_touch(sb, plan, r->run[i].start,
+						 r->run[i].len);
+	return err;
+}
+
+/* The blocks that the shadow allocates and frees when it takes its place. */
+static int msyncfs_shadow_touch(struct msyncfs_capture *cap,
+				struct msyncfs_plan *plan)
+{
+	struct super_block *sb = cap->inode->i_sb;
+	struct msyncfs_shadow *s = cap->shadow;
+	struct msyncfs_changes ch;
+	int err = 0;
+
+	for (msyncfs_changes_begin(&ch, cap); !err && ch.more;
+	     msyncfs_changes_eat(&ch, ch.cur.len))
+		if (ch.cur.blkno)
+			err = msyncfs_plan_touch(sb, plan, ch.cur.blkno,
+						 ch.cur.len);
+	return err ?: msyncfs_runs_touch(sb, plan, &s->nodes) ?:
+		      msyncfs_runs_touch(sb, plan, &s->old_data) ?:
+		      msyncfs_runs_touch(sb, plan, &s->old_nodes);
+}
+
+/**
+ * msyncfs_shadow_build - build the shadow of a file's map and write its nodes
+ * @cap: capture, after msyncfs_shadow_alloc()
+ * @plan: the blocks that it allocates and frees are added
+ *
+ * Nothing refers to the nodes yet, and nothing is flushed.
+ *
+ * Context: caller holds i_commit_lock, so nobody else changes the map; waits for
+ * the device.
+ * Return: 0, -EIO, -EUCLEAN, -ENOMEM.
+ */
+int msyncfs_shadow_build(struct msyncfs_capture *cap,
+			 struct msyncfs_plan *plan)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(cap->inode);
+	struct msyncfs_shadow *s = cap->shadow;
+	struct msyncfs_builder *b;
+	int err = 0, err2;
+
+	b = kzalloc(sizeof(*b), GFP_NOFS);
+	if (!b)
+		return -ENOMEM;
+	b->inode = cap->inode;
+	b->shadow = s;
+	b->left = min_t(u64, MSYNCFS_SB(cap->inode->i_sb)->geo.blocks,
+			inode_get_bytes(cap->inode) >> MSYNCFS_BLOCK_SHIFT);
+	b->goal = cap->inode->i_ino + 1;
+	msyncfs_changes_begin(&b->ch, cap);
+
+	if (s->anew)
+		err = msyncfs_shadow_drop_all(b);
+	else if (s->depth == mi->i_map_depth)
+		memcpy(s->root, msyncfs_root_ptrs(cap->inode),
+		       sizeof(s->root));
+	else
+		err = msyncfs_shadow_grow(b, s->root, s->depth);
+	if (!err)
+		err = msyncfs_shadow_slots(b, s->root, MSYNCFS_INODE_PTRS,
+					   s->depth + 1, 0);
+	err2 = msyncfs_shadow_flush(b);
+	kfree(b);
+	return err ?: err2 ?: msyncfs_shadow_touch(cap, plan);
+}
+
+/* ---- in its place ----------------------------------------------------------- */
+
+/*
+ * Frees nodes that follow each other. They were the file's own when the shadow
+ * was built. On a damaged filesystem a node may have got another owner since: that
+ * one is not freed.
+ */
+static void msyncfs_nodes_give_up(struct msyncfs_op *op, u64 ino, u64 start,
+				  u64 len)
+{
+	u64 end = start + len, at;
+
+	for (at = start; at < end; at++) {
+		if (!msyncfs_op_forget(op, at, MSYNCFS_MAGIC_MAP, ino))
+			continue;
+		if (at > start)
+			msyncfs_free(op, start, at - start);
+		start = at + 1;
+	}
+	if (end > start)
+		msyncfs_free(op, start, end - start);
+}
+
+static void msyncfs_runs_give_up(struct msyncfs_op *op, struct list_head *list,
+				 struct inode *inode, bool nodes)
+{
+	struct msyncfs_runs *r;
+	unsigned int i;
+
+	list_for_each_entry(r, list, list) {
+		for (i = 0; i < r->nr; i++) {
+			if (nodes)
+				msyncfs_nodes_give_up(op, inode->i_ino,
+						      r->run[i].start,
+						      r->run[i].len);
+			else
+				msyncfs_free(op, r->run[i].start,
+					     r->run[i].len);
+		}
+	}
+}
+
+/**
+ * msyncfs_shadow_apply - the shadow becomes the map
+ * @op: open handle with a credit for the inode and for each bitmap block
+ * @cap: capture, after msyncfs_shadow_build()
+ *
+ * The blocks of its data are claimed until now, too; their promises are the
+ * caller's to end.
+ *
+ * Context: caller holds i_commit_lock; takes i_map_sem exclusively.
+ */
+void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(cap->inode);
+	struct msyncfs_shadow *s = cap->shadow;
+	struct msyncfs_changes ch;
+	struct msyncfs_runs *r;
+	unsigned int i;
+
+	for (msyncfs_changes_begin(&ch, cap); ch.more;
+	     msyncfs_changes_eat(&ch, ch.cur.len))
+		if (ch.cur.blkno)
+			msyncfs_claim_commit(op, ch.cur.blkno, ch.cur.len);
+	list_for_each_entry(r, &s->nodes, list)
+		for (i = 0; i < r->nr; i++)
+			msyncfs_claim_commit(op, r->run[i].start,
+					     r->run[i].len);
+
+	down_write(&mi->i_map_sem);
+	memcpy(msyncfs_root_ptrs(cap->inode), s->root, sizeof(s->root));
+	mi->i_map_depth = s->depth;
+	msyncfs_map_account(op, cap->inode, s->blocks);
+	msyncfs_runs_give_up(op, &s->old_data, cap->inode, false);
+	msyncfs_runs_give_up(op, &s->old_nodes, cap->inode, true);
+	up_write(&mi->i_map_sem);
+	msyncfs_runs_free(&s->nodes);
+	if (s->used)
+		msyncfs_op_preflush(op);
+	/* Those that reservations have promised end with these. */
+	op->claimed += s->used;
+	if (s->used > s->resv)
+		op->kept += s->used - s->resv;
+}
+
+/**
+ * msyncfs_shadow_free - drop a shadow that is in its place, or that will not be
+ * @cap: capture; nothing is done if it has none
+ *
+ * Of one that will not be, the blocks of the nodes are free again.
+ *
+ * Context: may sleep on alloc_lock.
+ */
+void msyncfs_shadow_free(struct msyncfs_capture *cap)
+{
+	struct super_block *sb = cap->inode->i_sb;
+	struct msyncfs_shadow *s = cap->shadow;
+	struct msyncfs_runs *r;
+	u64 n, resv, plain;
+	unsigned int i;
+
+	if (!s)
+		return;
+	cap->shadow = NULL;
+	list_for_each_entry(r, &s->nodes, list) {
+		for (i = 0; i < r->nr; i++) {
+			for (n = 0; n < r->run[i].len; n++)
+				msyncfs_block_forget(sb, r->run[i].start + n,
+						     MSYNCFS_MAGIC_MAP,
+						     cap->inode->i_ino);
+			msyncfs_unclaim(sb, r->run[i].start, r->run[i].len);
+			s->used -= r->run[i].len;
+		}
+	}
+	/* What is used is held no more. */
+	resv = min(s->used, s->resv);
+	plain = s->used - resv;
+	if (s->resv > resv)
+		msyncfs_unfirm(sb, s->resv - resv, true);
+	if (s->plain > plain)
+		msyncfs_unfirm(sb, s->plain - plain, false);
+	msyncfs_runs_free(&s->nodes);
+	msyncfs_runs_free(&s->old_data);
+	msyncfs_runs_free(&s->old_nodes);
+	kfree(s);
+}

@@ -1,0 +1,822 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Block allocator: the bitmaps, which stay in memory while mounted, and the
+ * counters of free and promised blocks. It hands out runs of blocks and takes
+ * them back; it does not know what they hold, and it never decides when a
+ * transaction is committed except where the caller may wait for space.
+ *
+ * A block whose bit is clear may still be unavailable: it is claimed for data
+ * that is being written before any record names it, or the record that freed
+ * it is not yet durable and home (B3). Such blocks are busy; busy is known in
+ * memory only, so after a crash they are simply free.
+ */
+#include <kunit/visibility.h>
+#include <linux/math64.h>
+#include <linux/slab.h>
+
+#include "fs/fs.h"
+
+/* Groups that a search looks into for a longer run once it has one. */
+#define MSYNCFS_SEARCH_GROUPS	8
+/* How long msyncfs_firm() waits for blocks that others hold: 100 ticks. */
+#define MSYNCFS_FIRM_TRIES	100
+#define MSYNCFS_FIRM_TICK	(HZ / 10)
+#define MSYNCFS_BITMAP_RA	64
+/* Blocks that are kept back: one of so many, and not more than that. */
+#define MSYNCFS_SPARE_SHARE	64
+#define MSYNCFS_SPARE_MAX	256
+
+/**
+ * struct msyncfs_group - a bitmap block and what it does not say
+ * @bh: the bitmap block, pinned
+ * @busy: bits that are clear in the bitmap but not available, NULL: none yet
+ * @free: bits that are clear and not busy
+ */
+struct msyncfs_group {
+	struct buffer_head	*bh;
+	unsigned long		*busy;
+	unsigned int		free;
+};
+
+/* Blocks freed by one transaction, in sbi->pending_list. */
+struct msyncfs_pending {
+	struct list_head	list;
+	u64			tid;
+	u64			start;
+	u64			len;
+};
+
+struct msyncfs_run {
+	struct msyncfs_group	*group;
+	unsigned int		bit;
+	unsigned int		len;
+};
+
+static void *msyncfs_group_bits(const struct msyncfs_group *g)
+{
+	return ((struct msyncfs_disk_bitmap *)g->bh->b_data)->bits;
+}
+
+/* The group of @start, and the part of @len blocks that lies in it. */
+static struct msyncfs_group *msyncfs_group_of(struct msyncfs_sb_info *sbi,
+					      u64 start, u64 len,
+					      struct msyncfs_run *run)
+{
+	run->group = &sbi->groups[div_u64_rem(start, MSYNCFS_GROUP_BLOCKS,
+					      &run->bit)];
+	run->len = min_t(u64, len, MSYNCFS_GROUP_BLOCKS - run->bit);
+	return run->group;
+}
+
+/* First bit of [@bit, @end) that is available, or @end. */
+static unsigned int msyncfs_next_free(const struct msyncfs_group *g,
+				      unsigned int bit, unsigned int end)
+{
+	unsigned int next;
+
+	while (bit < end) {
+		bit = find_next_zero_bit_le(msyncfs_group_bits(g), end, bit);
+		if (bit >= end || !g->busy)
+			break;
+		next = find_next_zero_bit(g->busy, end, bit);
+		if (next == bit)
+			break;
+		bit = next;
+	}
+	return min(bit, end);
+}
+
+/* First bit of [@bit, @end) that is not available, or @end. */
+static unsigned int msyncfs_next_used(const struct msyncfs_group *g,
+				      unsigned int bit, unsigned int end)
+{
+	end = find_next_bit_le(msyncfs_group_bits(g), end, bit);
+	if (g->busy)
+		end = find_next_bit(g->busy, end, bit);
+	return end;
+}
+
+/* Keeps the longest run in @best; true as soon as one has @want blocks. */
+static bool msyncfs_search_group(struct msyncfs_group *g, unsigned int bit,
+				 unsigned int end, unsigned int want,
+				 struct msyncfs_run *best)
+{
+	unsigned int stop;
+
+	for (;;) {
+		bit = msyncfs_next_free(g, bit, end);
+		if (bit >= end)
+			return false;
+		stop = msyncfs_next_used(g, bit, min(end, bit + want));
+		if (stop - bit > best->len) {
+			best->group = g;
+			best->bit = bit;
+			best->len = stop - bit;
+			if (best->len >= want)
+				return true;
+		}
+		bit = stop;
+	}
+}
+
+/*
+ * The run at @goal itself if that block is available, however short, so that
+ * files stay contiguous; else the first of @want blocks after it, else the
+ * longest that a bounded search has seen.
+ */
+static int msyncfs_search(struct msyncfs_sb_info *sbi, u64 goal,
+			  unsigned int want, struct msyncfs_run *best)
+{
+	struct msyncfs_group *g;
+	unsigned int tried = 0;
+	unsigned int bit;
+	u64 nr, i;
+
+	best->len = 0;
+	nr = div_u64_rem(goal, MSYNCFS_GROUP_BLOCKS, &bit);
+	g = &sbi->groups[nr];
+	if (msyncfs_next_free(g, bit, bit + 1) == bit) {
+		best->group = g;
+		best->bit = bit;
+		best->len = msyncfs_next_used(g, bit,
+					      min(bit + want,
+						  MSYNCFS_GROUP_BLOCKS)) - bit;
+		return 0;
+	}
+
+	if (g->free &&
+	    (msyncfs_search_group(g, bit, MSYNCFS_GROUP_BLOCKS, want, best) ||
+	     msyncfs_search_group(g, 0, bit, want, best)))
+		return 0;
+	for (i = 1; i < sbi->nr_groups; i++) {
+		if (best->len && (best->len >= want / 4 ||
+				  tried >= MSYNCFS_SEARCH_GROUPS))
+			break;
+		if (++nr == sbi->nr_groups)
+			nr = 0;
+		g = &sbi->groups[nr];
+		if (!g->free)
+			continue;
+		tried++;
+		if (msyncfs_search_group(g, 0, MSYNCFS_GROUP_BLOCKS, want,
+					 best))
+			break;
+	}
+	return best->len ? 0 : -ENOSPC;
+}
+
+static void msyncfs_take(u64 *counter, u64 nr)
+{
+	if (WARN_ON_ONCE(*counter < nr))
+		nr = *counter;
+	*counter -= nr;
+}
+
+/*
+ * Finds and takes a run that the caller has been promised. Marking it, in the
+ * bitmap or as busy, is the caller's.
+ */
+static int msyncfs_take_run(struct msyncfs_sb_info *sbi, u64 goal, u64 want,
+			    struct msyncfs_run *run, u64 *start)
+{
+	bool rotor = !goal || goal >= sbi->geo.blocks;
+	int err;
+
+	lockdep_assert_held(&sbi->alloc_lock);
+	if (rotor)
+		goal = sbi->alloc_rotor;
+	want = min_t(u64, want, MSYNCFS_GROUP_BLOCKS);
+	err = msyncfs_search(sbi, goal, want, run);
+	if (err)
+		return err;
+
+	run->group->free -= run->len;
+	msyncfs_take(&sbi->free, run->len);
+	msyncfs_take(&sbi->firm, run->len);
+	*start = (run->group - sbi->groups) * (u64)MSYNCFS_GROUP_BLOCKS +
+		 run->bit;
+	if (rotor && *start + run->len < sbi->geo.blocks)
+		sbi->alloc_rotor = *start + run->len;
+	return 0;
+}
+
+/*
+ * Frees are part of operations that cannot go back, so there is no failing for
+ * want of memory here. The bitmap is kept until the filesystem is unmounted.
+ */
+static void msyncfs_set_busy(const struct msyncfs_run *run)
+{
+	struct msyncfs_group *g = run->group;
+
+	if (!g->busy)
+		g->busy = kcalloc(BITS_TO_LONGS(MSYNCFS_GROUP_BLOCKS),
+				  sizeof(long), GFP_NOFS | __GFP_NOFAIL);
+	bitmap_set(g->busy, run->bit, run->len);
+}
+
+/* Were all blocks of @run busy? They are not any more. */
+static bool msyncfs_clear_busy(const struct msyncfs_run *run)
+{
+	struct msyncfs_group *g = run->group;
+	unsigned int end = run->bit + run->len;
+
+	if (WARN_ON_ONCE(!g->busy ||
+			 find_next_zero_bit(g->busy, end, run->bit) < end))
+		return false;
+	bitmap_clear(g->busy, run->bit, run->len);
+	return true;
+}
+
+static void msyncfs_set_bits(const struct msyncfs_run *run)
+{
+	void *bits = msyncfs_group_bits(run->group);
+	unsigned int i;
+
+	for (i = 0; i < run->len; i++)
+		__set_bit_le(run->bit + i, bits);
+}
+
+/**
+ * msyncfs_claim - take free blocks without recording it yet
+ * @sb: filesystem
+ * @goal: block wanted most, 0 for no preference
+ * @want: blocks wanted, at least 1
+ * @start: first block taken
+ * @len: blocks taken, 1..@want, contiguous
+ *
+ * The blocks come out of what the caller holds from msyncfs_firm(). They are
+ * in no bitmap: msyncfs_claim_commit() or msyncfs_unclaim() must follow.
+ *
+ * Context: may sleep, does not wait for a commit.
+ * Return: 0, -ENOSPC when no block is free.
+ */
+int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
+		  u64 *len)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_run run;
+	int err;
+
+	if (WARN_ON_ONCE(!want))
+		return -EINVAL;
+
+	mutex_lock(&sbi->alloc_lock);
+	err = msyncfs_take_run(sbi, goal, want, &run, start);
+	if (!err) {
+		msyncfs_set_busy(&run);
+		sbi->claimed += run.len;
+		*len = run.len;
+	}
+	mutex_unlock(&sbi->alloc_lock);
+	return err;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim);
+
+/**
+ * msyncfs_claim_done - the promises of allocated blocks end
+ * @sb: filesystem
+ * @claimed: blocks that were both taken and promised so far
+ * @kept: blocks whose promise ends: these, and what turns out not to be needed
+ *
+ * In one step, so that a block never counts twice, nor as free.
+ *
+ * Context: may sleep on alloc_lock.
+ */
+void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 kept)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	mutex_lock(&sbi->alloc_lock);
+	msyncfs_take(&sbi->claimed, claimed);
+	msyncfs_take(&sbi->reserved, kept);
+	mutex_unlock(&sbi->alloc_lock);
+	wake_up_all(&sbi->alloc_wait);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_done);
+
+/**
+ * msyncfs_claim_commit - record claimed blocks as allocated
+ * @op: open handle with a credit for each bitmap block involved
+ * @start: first block
+ * @len: blocks, all claimed
+ */
+void msyncfs_claim_commit(struct msyncfs_op *op, u64 start, u64 len)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_run run;
+
+	mutex_lock(&sbi->alloc_lock);
+	for (; len; start += run.len, len -= run.len) {
+		msyncfs_group_of(sbi, start, len, &run);
+		if (!msyncfs_clear_busy(&run))
+			continue;
+		msyncfs_op_dirty(op, run.group->bh);
+		msyncfs_set_bits(&run);
+	}
+	mutex_unlock(&sbi->alloc_lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_commit);
+
+/**
+ * msyncfs_unclaim - give claimed blocks back
+ * @sb: filesystem
+ * @start: first block
+ * @len: blocks, all claimed and not committed
+ *
+ * They count as held by the caller again, as before msyncfs_claim().
+ */
+void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_run run;
+
+	mutex_lock(&sbi->alloc_lock);
+	for (; len; start += run.len, len -= run.len) {
+		msyncfs_group_of(sbi, start, len, &run);
+		if (!msyncfs_clear_busy(&run))
+			continue;
+		run.group->free += run.len;
+		sbi->free += run.len;
+		sbi->firm += run.len;
+		msyncfs_take(&sbi->claimed, run.len);
+	}
+	mutex_unlock(&sbi->alloc_lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_unclaim);
+
+/**
+ * msyncfs_alloc - allocate blocks in an operation
+ * @op: open handle with op->blocks left and a credit for a bitmap block
+ * @goal: block wanted most, 0 for no preference
+ * @want: blocks wanted, at least 1
+ * @start: first block allocated
+ * @len: blocks allocated, 1..@want, contiguous and in one group
+ *
+ * Context: may sleep, does not wait for a commit.
+ * Return: 0, -ENOSPC when the handle's blocks are used up.
+ */
+int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
+		  u64 *len)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_run run;
+	int err;
+
+	want = min(want, op->blocks);
+	if (WARN_ON_ONCE(!want))
+		return -ENOSPC;
+
+	mutex_lock(&sbi->alloc_lock);
+	err = msyncfs_take_run(sbi, goal, want, &run, start);
+	if (!err) {
+		if (op->resv) {
+			sbi->claimed += run.len;
+			op->claimed += run.len;
+		} else {
+			msyncfs_take(&sbi->reserved, run.len);
+		}
+		msyncfs_op_dirty(op, run.group->bh);
+		msyncfs_set_bits(&run);
+		op->blocks -= run.len;
+		*len = run.len;
+	}
+	mutex_unlock(&sbi->alloc_lock);
+	return err;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_alloc);
+
+static void msyncfs_pending_add(struct msyncfs_sb_info *sbi, u64 tid,
+				u64 start, u64 len)
+{
+	struct msyncfs_pending *p;
+	struct list_head *pos = sbi->pending_list.prev;
+
+	sbi->pending += len;
+	if (!list_empty(&sbi->pending_list)) {
+		p = list_last_entry(&sbi->pending_list, struct msyncfs_pending,
+				    list);
+		if (p->tid == tid && p->start + p->len == start) {
+			p->len += len;
+			return;
+		}
+	}
+
+	p = kmalloc(sizeof(*p), GFP_NOFS | __GFP_NOFAIL);
+	p->tid = tid;
+	p->start = start;
+	p->len = len;
+	while (pos != &sbi->pending_list &&
+	       list_entry(pos, struct msyncfs_pending, list)->tid > tid)
+		pos = pos->prev;
+	list_add(&p->list, pos);
+}
+
+/* The data area is one range, so its ends tell. */
+static bool msyncfs_all_data(struct msyncfs_sb_info *sbi, u64 start, u64 len)
+{
+	return len && start + len > start &&
+	       msyncfs_is_data(&sbi->geo, start) &&
+	       msyncfs_is_data(&sbi->geo, start + len - 1);
+}
+
+static bool msyncfs_free_run(struct msyncfs_op *op, u64 start,
+			     const struct msyncfs_run *run)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	unsigned int end = run->bit + run->len;
+	void *bits = msyncfs_group_bits(run->group);
+	unsigned int i;
+
+	if (find_next_zero_bit_le(bits, end, run->bit) < end)
+		return false;
+	msyncfs_op_dirty(op, run->group->bh);
+	for (i = run->bit; i < end; i++)
+		__clear_bit_le(i, bits);
+	msyncfs_set_busy(run);
+	msyncfs_pending_add(sbi, op->tid, start, run->len);
+	return true;
+}
+
+/**
+ * msyncfs_free - free blocks in an operation
+ * @op: open handle with a credit for each bitmap block involved
+ * @start: first block
+ * @len: blocks
+ *
+ * The blocks can be allocated again when msyncfs_alloc_home() has been told
+ * that the operation's transaction is home. A range that cannot be right (it
+ * comes from a damaged map) is reported and left as it is: a block lost is
+ * better than one with two owners.
+ */
+void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_run run;
+
+	if (!msyncfs_all_data(sbi, start, len)) {
+		msyncfs_err(op->sb,
+			    "blocks %llu+%llu: freed, but outside the data area",
+			    start, len);
+		return;
+	}
+
+	mutex_lock(&sbi->alloc_lock);
+	for (; len; start += run.len, len -= run.len) {
+		msyncfs_group_of(sbi, start, len, &run);
+		if (!msyncfs_free_run(op, start, &run))
+			msyncfs_err(op->sb,
+				    "blocks %llu+%u: freed, but not all allocated",
+				    start, run.len);
+	}
+	mutex_unlock(&sbi->alloc_lock);
+	if (msyncfs_breaks(REUSE))
+		msyncfs_alloc_home(op->sb, op->tid);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_free);
+
+static void msyncfs_pending_done(struct msyncfs_sb_info *sbi,
+				 struct msyncfs_pending *p)
+{
+	u64 start = p->start, len = p->len;
+	struct msyncfs_run run;
+
+	msyncfs_take(&sbi->pending, p->len);
+	for (; len; start += run.len, len -= run.len) {
+		msyncfs_group_of(sbi, start, len, &run);
+		if (!msyncfs_clear_busy(&run))
+			continue;
+		run.group->free += run.len;
+		sbi->free += run.len;
+	}
+	list_del(&p->list);
+	kfree(p);
+}
+
+/**
+ * msyncfs_alloc_home - freed blocks become free
+ * @sb: filesystem
+ * @home_tid: every transaction up to this one is durable, home and off the log
+ *
+ * Context: may sleep; takes alloc_lock.
+ */
+void msyncfs_alloc_home(struct super_block *sb, u64 home_tid)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_pending *p, *next;
+
+	mutex_lock(&sbi->alloc_lock);
+	list_for_each_entry_safe(p, next, &sbi->pending_list, list) {
+		if (p->tid > home_tid)
+			break;
+		msyncfs_pending_done(sbi, p);
+	}
+	mutex_unlock(&sbi->alloc_lock);
+	wake_up_all(&sbi->alloc_wait);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_alloc_home);
+
+/* Promises @nr blocks if @spare blocks are left then. */
+static int msyncfs_promise(struct msyncfs_sb_info *sbi, u64 nr, u64 spare)
+{
+	int err = -ENOSPC;
+	u64 room, kept;
+
+	mutex_lock(&sbi->alloc_lock);
+	room = sbi->free + sbi->pending + sbi->claimed;
+	kept = sbi->reserved + spare;
+	if (room >= kept && room - kept >= nr) {
+		sbi->reserved += nr;
+		err = 0;
+	}
+	mutex_unlock(&sbi->alloc_lock);
+	return err;
+}
+
+/**
+ * msyncfs_reserve - promise blocks to somebody who will allocate them later
+ * @sb: filesystem
+ * @nr: blocks
+ *
+ * Freed blocks that are not reusable yet count: whoever allocates may wait for
+ * them, which the caller may not. The spare ones do not.
+ *
+ * Context: may sleep on alloc_lock, never waits for a commit (P4).
+ * Return: 0, -ENOSPC.
+ */
+int msyncfs_reserve(struct super_block *sb, u64 nr)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	return msyncfs_promise(sbi, nr, sbi->spare);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_reserve);
+
+/**
+ * msyncfs_unreserve - take a promise back
+ * @sb: filesystem
+ * @nr: blocks of it
+ *
+ * Context: may sleep on alloc_lock.
+ */
+void msyncfs_unreserve(struct super_block *sb, u64 nr)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	mutex_lock(&sbi->alloc_lock);
+	msyncfs_take(&sbi->reserved, nr);
+	mutex_unlock(&sbi->alloc_lock);
+	wake_up_all(&sbi->alloc_wait);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_unreserve);
+
+/* Takes @nr of the free blocks; on failure, says what waiting could bring. */
+static bool msyncfs_try_firm(struct msyncfs_sb_info *sbi, u64 nr, u64 *pending,
+			     u64 *held)
+{
+	bool done = false;
+
+	mutex_lock(&sbi->alloc_lock);
+	if (sbi->free >= sbi->firm && sbi->free - sbi->firm >= nr) {
+		sbi->firm += nr;
+		done = true;
+	}
+	*pending = sbi->pending;
+	*held = sbi->firm;
+	mutex_unlock(&sbi->alloc_lock);
+	return done;
+}
+
+/* A look without the lock: who waits on it looks again, properly. */
+static bool msyncfs_may_firm(struct msyncfs_sb_info *sbi, u64 nr)
+{
+	return READ_ONCE(sbi->free) >= READ_ONCE(sbi->firm) + nr;
+}
+
+/* B3: before any ENOSPC, commit and checkpoint. */
+static int msyncfs_settle_space(struct super_block *sb)
+{
+	int err = msyncfs_commit_all(sb);
+
+	return err ? err : msyncfs_checkpoint(sb);
+}
+
+static int msyncfs_wait_firm(struct super_block *sb, u64 nr)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	u64 pending, held;
+	int tries, err;
+
+	for (tries = 0; tries < MSYNCFS_FIRM_TRIES; tries++) {
+		if (msyncfs_try_firm(sbi, nr, &pending, &held))
+			return 0;
+		if (!pending && !held)
+			break;
+		if (pending) {
+			err = msyncfs_settle_space(sb);
+			if (err)
+				return err;
+			if (msyncfs_may_firm(sbi, nr))
+				continue;
+		}
+		wait_event_timeout(sbi->alloc_wait, msyncfs_may_firm(sbi, nr),
+				   MSYNCFS_FIRM_TICK);
+	}
+	return -ENOSPC;
+}
+
+static int msyncfs_firm_beyond(struct super_block *sb, u64 nr, u64 spare)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	int err = msyncfs_promise(sbi, nr, spare);
+
+	if (err) {
+		/* Ends the operations that hold more than they need. */
+		err = msyncfs_settle_space(sb) ?:
+		      msyncfs_promise(sbi, nr, spare);
+	}
+	if (err)
+		return err;
+	err = msyncfs_wait_firm(sb, nr);
+	if (err)
+		msyncfs_unreserve(sb, nr);
+	return err;
+}
+
+/**
+ * msyncfs_firm - get hold of blocks that are free now
+ * @sb: filesystem
+ * @nr: blocks
+ * @resv: they have been promised by msyncfs_reserve() already
+ *
+ * Blocks that are freed but not reusable are made so by a commit and a
+ * checkpoint; blocks that other operations hold and may not need are waited
+ * for, some seconds at most. What is held is used up by msyncfs_claim() and
+ * msyncfs_alloc(), the rest goes back with msyncfs_unfirm().
+ *
+ * Context: waits for commits: not inside an operation, nor under anything that
+ * P4 names.
+ * Return: 0, -ENOSPC, or the error of the commit or checkpoint.
+ */
+int msyncfs_firm(struct super_block *sb, u64 nr, bool resv)
+{
+	if (resv)
+		return msyncfs_wait_firm(sb, nr);
+	return msyncfs_firm_beyond(sb, nr, MSYNCFS_SB(sb)->spare);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_firm);
+
+/**
+ * msyncfs_firm_spare - get hold of blocks for what has to succeed when all is full
+ * @sb: filesystem
+ * @nr: blocks, of which as many as can be expected will be free again: map nodes
+ *	that take the place of others
+ *
+ * As msyncfs_firm() of blocks that have not been promised; but those that are
+ * kept back for this are part of it.
+ *
+ * Context: as msyncfs_firm().
+ * Return: as msyncfs_firm().
+ */
+int msyncfs_firm_spare(struct super_block *sb, u64 nr)
+{
+	return msyncfs_firm_beyond(sb, nr, 0);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_firm_spare);
+
+/**
+ * msyncfs_unfirm - give back what is left of msyncfs_firm()
+ * @sb: filesystem
+ * @nr: blocks
+ * @resv: as given to msyncfs_firm()
+ *
+ * Context: may sleep on alloc_lock.
+ */
+void msyncfs_unfirm(struct super_block *sb, u64 nr, bool resv)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	mutex_lock(&sbi->alloc_lock);
+	msyncfs_take(&sbi->firm, nr);
+	if (!resv)
+		msyncfs_take(&sbi->reserved, nr);
+	mutex_unlock(&sbi->alloc_lock);
+	wake_up_all(&sbi->alloc_wait);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_unfirm);
+
+/**
+ * msyncfs_alloc_avail - blocks that a new user could get
+ * @sb: filesystem
+ *
+ * Return: free blocks, those included that become reusable, less promises and
+ * spare ones.
+ */
+u64 msyncfs_alloc_avail(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	u64 room, promised;
+
+	mutex_lock(&sbi->alloc_lock);
+	room = sbi->free + sbi->pending + sbi->claimed;
+	promised = sbi->reserved + sbi->spare;
+	mutex_unlock(&sbi->alloc_lock);
+	return room > promised ? room - promised : 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_alloc_avail);
+
+static unsigned int msyncfs_count_free(const struct msyncfs_group *g)
+{
+	unsigned int used = 0;
+	const u64 *bits = msyncfs_group_bits(g);
+	unsigned int i;
+
+	for (i = 0; i < MSYNCFS_GROUP_BLOCKS / 64; i++)
+		used += hweight64(bits[i]);
+	return MSYNCFS_GROUP_BLOCKS - used;
+}
+
+static int msyncfs_load_group(struct super_block *sb, u64 nr)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_group *g = &sbi->groups[nr];
+	struct buffer_head *bh;
+	u64 i;
+
+	if (nr % MSYNCFS_BITMAP_RA == 0)
+		for (i = nr; i < min(nr + MSYNCFS_BITMAP_RA, sbi->nr_groups);
+		     i++)
+			sb_breadahead(sb, sbi->geo.bitmap_start + i);
+
+	/* Checks as well that nothing but the data area is offered. */
+	bh = msyncfs_bread(sb, sbi->geo.bitmap_start + nr,
+			   MSYNCFS_MAGIC_BITMAP, nr);
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	g->bh = bh;
+	g->free = msyncfs_count_free(g);
+	sbi->free += g->free;
+	return 0;
+}
+
+/**
+ * msyncfs_alloc_init - read the bitmaps
+ * @sb: filesystem; the log has been replayed, nobody allocates yet
+ *
+ * Context: may sleep and do I/O.
+ * Return: 0, -ENOMEM, -EIO, -EUCLEAN; nothing is left behind on error.
+ */
+int msyncfs_alloc_init(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct blk_plug plug;
+	int err = 0;
+	u64 nr;
+
+	mutex_init(&sbi->alloc_lock);
+	init_waitqueue_head(&sbi->alloc_wait);
+	INIT_LIST_HEAD(&sbi->pending_list);
+	sbi->free = 0;
+	sbi->pending = 0;
+	sbi->reserved = 0;
+	sbi->firm = 0;
+	sbi->spare = min_t(u64, sbi->geo.blocks / MSYNCFS_SPARE_SHARE,
+			   MSYNCFS_SPARE_MAX);
+	sbi->alloc_rotor = sbi->geo.root_ino;
+	sbi->nr_groups = sbi->geo.bitmap_blocks;
+	sbi->groups = kvcalloc(sbi->nr_groups, sizeof(*sbi->groups),
+			       GFP_KERNEL);
+	if (!sbi->groups)
+		return -ENOMEM;
+
+	blk_start_plug(&plug);
+	for (nr = 0; nr < sbi->nr_groups && !err; nr++)
+		err = msyncfs_load_group(sb, nr);
+	blk_finish_plug(&plug);
+	if (err)
+		msyncfs_alloc_exit(sb);
+	return err;
+}
+
+/**
+ * msyncfs_alloc_exit - drop the bitmaps
+ * @sb: filesystem that nobody uses any more, or whose mount has failed at any
+ *	point
+ */
+void msyncfs_alloc_exit(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_pending *p, *next;
+	u64 nr;
+
+	if (!sbi->groups)
+		return;
+	list_for_each_entry_safe(p, next, &sbi->pending_list, list)
+		kfree(p);
+	INIT_LIST_HEAD(&sbi->pending_list);
+	for (nr = 0; nr < sbi->nr_groups; nr++) {
+		brelse(sbi->groups[nr].bh);
+		kfree(sbi->groups[nr].busy);
+	}
+	kvfree(sbi->groups);
+	sbi->groups = NULL;
+}

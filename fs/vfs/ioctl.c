@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ioctl(2) on files and directories. What is not known here is -ENOTTY.
+ */
+#include <linux/blkdev.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/uaccess.h>
+#include <linux/msyncfs.h>
+
+#include "fs/fs.h"
+
+/*
+ * With SHUTDOWN_DEFAULT everything is brought home first, and writers are kept
+ * away meanwhile; the others only differ in whether the log is.
+ */
+static int msyncfs_ioc_shutdown(struct super_block *sb, u32 __user *arg)
+{
+	u32 flags;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (get_user(flags, arg))
+		return -EFAULT;
+
+	switch (flags) {
+	case MSYNCFS_SHUTDOWN_DEFAULT:
+		if (msyncfs_is_dead(MSYNCFS_SB(sb)))
+			return 0;
+		err = bdev_freeze(sb->s_bdev);
+		if (err)
+			return err;
+		msyncfs_shutdown(sb);
+		bdev_thaw(sb->s_bdev);
+		return 0;
+	case MSYNCFS_SHUTDOWN_LOGFLUSH:
+		/* Going down is what matters: an error has been logged. */
+		msyncfs_commit_all(sb);
+		fallthrough;
+	case MSYNCFS_SHUTDOWN_NOLOGFLUSH:
+		msyncfs_shutdown(sb);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int msyncfs_ioc_getlabel(struct super_block *sb, char __user *arg)
+{
+	char label[FSLABEL_MAX] = {};
+
+	BUILD_BUG_ON(MSYNCFS_LABEL_LEN >= FSLABEL_MAX);
+	memcpy(label, MSYNCFS_SB(sb)->ds->label, MSYNCFS_LABEL_LEN);
+	return copy_to_user(arg, label, sizeof(label)) ? -EFAULT : 0;
+}
+
+static int msyncfs_ioc_msync(struct msyncfs_msync __user *arg)
+{
+	struct msyncfs_msync msync;
+
+	if (copy_from_user(&msync, arg, sizeof(msync)))
+		return -EFAULT;
+	if (msync.reserved)
+		return -EINVAL;
+	return msyncfs_msync(msync.addr, msync.len, msync.flags);
+}
+
+static int msyncfs_ioc_set_atomic(struct file *file, u32 __user *arg)
+{
+	struct inode *inode = file_inode(file);
+	u32 on;
+	int err;
+
+	if (get_user(on, arg))
+		return -EFAULT;
+	if (on > 1 || !S_ISREG(inode->i_mode))
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (!inode_owner_or_capable(file_mnt_idmap(file), inode))
+		return -EPERM;
+	err = mnt_want_write_file(file);
+	if (err)
+		return err;
+	err = msyncfs_atomic_set(inode, on);
+	mnt_drop_write_file(file);
+	return err;
+}
+
+static int msyncfs_ioc_rollback(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	int err;
+
+	if (!S_ISREG(inode->i_mode))
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	err = mnt_want_write_file(file);
+	if (err)
+		return err;
+	err = msyncfs_atomic_rollback(inode);
+	mnt_drop_write_file(file);
+	return err;
+}
+
+/**
+ * msyncfs_ioctl - file_operations.unlocked_ioctl for files and directories
+ * @file: open file
+ * @cmd: command
+ * @arg: its argument
+ *
+ * Return: 0; -ENOTTY for an unknown command; -EIO after a shutdown; or the
+ * command's error.
+ */
+long msyncfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct inode *inode = file_inode(file);
+	void __user *uarg = (void __user *)arg;
+
+	if (cmd == MSYNCFS_IOC_SHUTDOWN)
+		return msyncfs_ioc_shutdown(inode->i_sb, uarg);
+	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
+		return -EIO;
+
+	switch (cmd) {
+	case MSYNCFS_IOC_MSYNC:
+		return msyncfs_ioc_msync(uarg);
+	case MSYNCFS_IOC_SET_ATOMIC:
+		return msyncfs_ioc_set_atomic(file, uarg);
+	case MSYNCFS_IOC_GET_ATOMIC:
+		return put_user((u32)msyncfs_is_atomic(inode),
+				(u32 __user *)uarg);
+	case MSYNCFS_IOC_ROLLBACK:
+		return msyncfs_ioc_rollback(file);
+	case FS_IOC_GETFSLABEL:
+		return msyncfs_ioc_getlabel(inode->i_sb, uarg);
+	case FS_IOC_GETVERSION:
+	case FS_IOC32_GETVERSION:
+		return put_user(inode->i_generation, (u32 __user *)uarg);
+	default:
+		return -ENOTTY;
+	}
+}

@@ -1,0 +1,551 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The namespace as the VFS calls it: lookup, create, link, unlink, rename and
+ * their like. Each is one operation, so a crash leaves all of it or nothing.
+ * Names and leaves are dir.c's, making and deleting inodes is inode.c's, the
+ * list of inodes without a name is orphan.c's.
+ *
+ * The pattern: room for names is made first, in operations of its own; what can
+ * fail comes before what cannot; the last reference to an inode is dropped only
+ * when the operation has ended, because evicting it begins another one.
+ *
+ * What MSYNCFS_OP_CREDITS must cover. Create: the new inode and its bitmap
+ * block, the directory and a leaf: 4; the first leaf of a directory adds its
+ * bitmap block, and 2 * MSYNCFS_MAX_DEPTH for map nodes if the directory's map
+ * is deep already. Rename: two directories, two leaves, the inode moved, the
+ * inode replaced, the root block: 7, and the first leaf as above: 18. Link of
+ * an unnamed file: its predecessor on the orphan list, besides. What is left
+ * goes to the merging of leaves, which looks how much that is.
+ */
+#include <linux/fs.h>
+
+#include "fs/fs.h"
+
+#define MSYNCFS_LINK_MAX	0x7fffffffU
+
+/*
+ * For a synchronous directory, the end of an operation is its commit. An error
+ * is the caller's to know although the change is there in memory: the log is
+ * dead then, or the next commit makes it durable after all.
+ */
+static int namei_sync(struct inode *dir, u64 tid)
+{
+	return IS_DIRSYNC(dir) ? msyncfs_commit(dir->i_sb, tid) : 0;
+}
+
+/* Takes one link from @inode; a damaged count must not become a huge one. */
+static void namei_unlink_inode(struct msyncfs_op *op, struct inode *inode)
+{
+	if (S_ISDIR(inode->i_mode))
+		clear_nlink(inode);
+	else if (inode->i_nlink)
+		drop_nlink(inode);
+	else
+		msyncfs_err(inode->i_sb, "inode %lu: more names than links",
+			    inode->i_ino);
+	inode_set_ctime_current(inode);
+	if (!inode->i_nlink)
+		msyncfs_orphan_add(op, inode);
+	msyncfs_inode_dirty(op, inode, true);
+}
+
+/* A subdirectory has come to @dir (@delta 1) or left it (-1). */
+static void namei_subdirs(struct msyncfs_op *op, struct inode *dir, int delta)
+{
+	if (delta > 0)
+		inc_nlink(dir);
+	else if (dir->i_nlink > 2)
+		drop_nlink(dir);
+	else
+		msyncfs_err(dir->i_sb, "directory %lu: too few links",
+			    dir->i_ino);
+	msyncfs_inode_dirty(op, dir, true);
+}
+
+static bool namei_links_full(const struct inode *inode)
+{
+	return inode->i_nlink >= MSYNCFS_LINK_MAX;
+}
+
+static struct dentry *msyncfs_lookup(struct inode *dir, struct dentry *dentry,
+				     unsigned int flags)
+{
+	struct inode *inode;
+	u64 ino;
+	int err;
+
+	err = msyncfs_dir_find(dir, &dentry->d_name, &ino);
+	if (err == -ENOENT)
+		return d_splice_alias(NULL, dentry);
+	if (err)
+		return ERR_PTR(err);
+
+	inode = msyncfs_iget(dir->i_sb, ino);
+	if (inode == ERR_PTR(-ESTALE)) {
+		msyncfs_err(dir->i_sb,
+			    "directory %lu: a name leads to inode %llu, which is deleted",
+			    dir->i_ino, ino);
+		return ERR_PTR(-EFSCORRUPTED);
+	}
+	return d_splice_alias(inode, dentry);
+}
+
+static void namei_set_target(struct inode *inode, const char *target)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_disk_inode *di = (void *)mi->i_bh->b_data;
+	size_t len = strlen(target);
+
+	memcpy(di->symlink, target, len);
+	i_size_write(inode, len);
+	mi->i_disksize = len;
+}
+
+/*
+ * The new inode could not be given its name. It is in the transaction, so it
+ * goes the way of an unlinked one.
+ */
+static void namei_abandon(struct msyncfs_op *op, struct inode *inode)
+{
+	clear_nlink(inode);
+	msyncfs_orphan_add(op, inode);
+	msyncfs_inode_dirty(op, inode, true);
+	msyncfs_op_end(op);
+	discard_new_inode(inode);
+}
+
+/* Room for a new name in @dir; then an operation that may add it. */
+static int namei_begin_add(struct inode *dir, const struct qstr *name,
+			   struct msyncfs_op *op, unsigned int blocks)
+{
+	int err;
+
+	if (!dir->i_nlink)	/* removed, but the VFS was told of an error */
+		return -ENOENT;
+	err = msyncfs_dir_prepare(dir, name);
+	if (err)
+		return err;
+	err = msyncfs_dir_blocks(dir);
+	if (err < 0)
+		return err;
+	return msyncfs_op_begin(dir->i_sb, op, MSYNCFS_OP_CREDITS,
+				blocks + err);
+}
+
+/* Makes an inode of any type and gives it a name. @target: of a symlink. */
+static int namei_create(struct mnt_idmap *idmap, struct inode *dir,
+			struct dentry *dentry, umode_t mode, dev_t rdev,
+			const char *target)
+{
+	struct msyncfs_op op;
+	struct inode *inode;
+	u64 tid;
+	int err;
+
+	err = namei_begin_add(dir, &dentry->d_name, &op, 1);
+	if (err)
+		return err;
+	inode = msyncfs_new_inode(&op, dir, idmap, mode, rdev);
+	if (IS_ERR(inode)) {
+		msyncfs_op_end(&op);
+		return PTR_ERR(inode);
+	}
+	if (target)
+		namei_set_target(inode, target);
+	if (S_ISDIR(mode)) {
+		set_nlink(inode, 2);
+		MSYNCFS_I(inode)->i_parent = dir->i_ino;
+	}
+	err = msyncfs_dir_add(dir, &op, &dentry->d_name, inode->i_ino,
+			      inode->i_mode);
+	if (err) {
+		namei_abandon(&op, inode);
+		return err;
+	}
+	if (S_ISDIR(mode))
+		namei_subdirs(&op, dir, 1);
+	msyncfs_inode_dirty(&op, inode, true);
+	tid = op.tid;
+	msyncfs_op_end(&op);
+	d_instantiate_new(dentry, inode);
+	return namei_sync(dir, tid);
+}
+
+static int msyncfs_create(struct mnt_idmap *idmap, struct inode *dir,
+			  struct dentry *dentry, umode_t mode, bool excl)
+{
+	return namei_create(idmap, dir, dentry, mode, 0, NULL);
+}
+
+static int msyncfs_mknod(struct mnt_idmap *idmap, struct inode *dir,
+			 struct dentry *dentry, umode_t mode, dev_t rdev)
+{
+	return namei_create(idmap, dir, dentry, mode, rdev, NULL);
+}
+
+static int msyncfs_mkdir(struct mnt_idmap *idmap, struct inode *dir,
+			 struct dentry *dentry, umode_t mode)
+{
+	if (namei_links_full(dir))
+		return -EMLINK;
+	return namei_create(idmap, dir, dentry, S_IFDIR | mode, 0, NULL);
+}
+
+static int msyncfs_symlink(struct mnt_idmap *idmap, struct inode *dir,
+			   struct dentry *dentry, const char *target)
+{
+	if (strlen(target) > MSYNCFS_SYMLINK_MAX)
+		return -ENAMETOOLONG;
+	return namei_create(idmap, dir, dentry, S_IFLNK | 0777, 0, target);
+}
+
+static int msyncfs_link(struct dentry *old_dentry, struct inode *dir,
+			struct dentry *dentry)
+{
+	struct inode *inode = d_inode(old_dentry);
+	bool unnamed = !inode->i_nlink;		/* made with O_TMPFILE */
+	struct msyncfs_op op;
+	u64 tid;
+	int err;
+
+	if (namei_links_full(inode))
+		return -EMLINK;
+	err = namei_begin_add(dir, &dentry->d_name, &op, 0);
+	if (err)
+		return err;
+	if (unnamed)
+		err = msyncfs_orphan_del(&op, inode);
+	if (err)
+		goto end;
+	err = msyncfs_dir_add(dir, &op, &dentry->d_name, inode->i_ino,
+			      inode->i_mode);
+	if (err) {
+		if (unnamed)
+			msyncfs_orphan_add(&op, inode);
+		goto end;
+	}
+	inc_nlink(inode);
+	inode_set_ctime_current(inode);
+	msyncfs_inode_dirty(&op, inode, true);
+	tid = op.tid;
+	msyncfs_op_end(&op);
+	ihold(inode);
+	d_instantiate(dentry, inode);
+	return namei_sync(dir, tid);
+end:
+	msyncfs_op_end(&op);
+	return err;
+}
+
+/* Removes the name and the link of @dentry; no more checks. */
+static int namei_remove(struct inode *dir, struct dentry *dentry)
+{
+	struct inode *inode = d_inode(dentry);
+	struct msyncfs_op op;
+	u64 tid;
+	int err;
+
+	err = msyncfs_op_begin(dir->i_sb, &op, MSYNCFS_OP_CREDITS, 0);
+	if (err)
+		return err;
+	err = msyncfs_dir_remove(&op, dir, &dentry->d_name);
+	if (err) {
+		msyncfs_op_end(&op);
+		return err;
+	}
+	namei_unlink_inode(&op, inode);
+	if (S_ISDIR(inode->i_mode))
+		namei_subdirs(&op, dir, -1);
+	tid = op.tid;
+	msyncfs_op_end(&op);
+
+	err = namei_sync(dir, tid);
+	if (err)	/* the VFS will think that the name is still there */
+		d_drop(dentry);
+	return err;
+}
+
+static int msyncfs_unlink(struct inode *dir, struct dentry *dentry)
+{
+	return namei_remove(dir, dentry);
+}
+
+/*
+ * May the directory be removed? Its block is read when it is freed (fs/map.c), so
+ * it is read here already: damage is better found while the name is still there.
+ */
+static int namei_check_empty(struct inode *dir)
+{
+	struct msyncfs_extent ext;
+	struct buffer_head *bh;
+	int err;
+
+	if (MSYNCFS_I(dir)->i_entries)
+		return -ENOTEMPTY;
+	err = msyncfs_map_lookup(dir, 0, 1, &ext);
+	if (err || !ext.blkno)
+		return err;
+	bh = msyncfs_bread(dir->i_sb, ext.blkno, MSYNCFS_MAGIC_DIR, dir->i_ino);
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	brelse(bh);
+	return 0;
+}
+
+static int msyncfs_rmdir(struct inode *dir, struct dentry *dentry)
+{
+	return namei_check_empty(d_inode(dentry)) ?: namei_remove(dir, dentry);
+}
+
+static int msyncfs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
+			   struct file *file, umode_t mode)
+{
+	struct msyncfs_op op;
+	struct inode *inode;
+	int err;
+
+	err = msyncfs_op_begin(dir->i_sb, &op, MSYNCFS_OP_CREDITS, 1);
+	if (err)
+		return finish_open_simple(file, err);
+	inode = msyncfs_new_inode(&op, dir, idmap, mode, 0);
+	if (IS_ERR(inode)) {
+		msyncfs_op_end(&op);
+		return finish_open_simple(file, PTR_ERR(inode));
+	}
+	clear_nlink(inode);
+	msyncfs_orphan_add(&op, inode);
+	msyncfs_inode_dirty(&op, inode, true);
+	msyncfs_op_end(&op);
+
+	/* Not d_tmpfile(): it would take a link and dirty the inode again. */
+	d_mark_tmpfile(file, inode);
+	d_instantiate(file->f_path.dentry, inode);
+	unlock_new_inode(inode);
+	return finish_open_simple(file, 0);
+}
+
+/* The moved inode: a directory knows its parent. */
+static void namei_moved(struct msyncfs_op *op, struct inode *inode,
+			struct inode *new_dir)
+{
+	if (S_ISDIR(inode->i_mode))
+		MSYNCFS_I(inode)->i_parent = new_dir->i_ino;
+	inode_set_ctime_current(inode);
+	msyncfs_inode_dirty(op, inode, true);
+}
+
+/*
+ * One half of a rename has been made and the other has failed; @undone is the
+ * result of taking the first half back.
+ */
+static int rename_undo(struct super_block *sb, int err, int undone)
+{
+	if (undone)
+		msyncfs_abort(sb, "rename cannot be taken back", undone);
+	return err;
+}
+
+/* Gives the new name to the inode, then takes the old name away. */
+static int rename_names(struct msyncfs_op *op, struct inode *old_dir,
+			struct dentry *old_dentry, struct inode *new_dir,
+			struct dentry *new_dentry)
+{
+	const struct qstr *new_name = &new_dentry->d_name;
+	struct inode *inode = d_inode(old_dentry);
+	struct inode *target = d_inode(new_dentry);
+	int err, undone;
+
+	if (target)
+		err = msyncfs_dir_replace(op, new_dir, new_name, inode->i_ino,
+					  inode->i_mode);
+	else
+		err = msyncfs_dir_add(new_dir, op, new_name, inode->i_ino,
+				      inode->i_mode);
+	if (err)
+		return err;
+	err = msyncfs_dir_remove(op, old_dir, &old_dentry->d_name);
+	if (!err)
+		return 0;
+
+	if (target)
+		undone = msyncfs_dir_replace(op, new_dir, new_name,
+					     target->i_ino, target->i_mode);
+	else
+		undone = msyncfs_dir_remove(op, new_dir, new_name);
+	return rename_undo(op->sb, err, undone);
+}
+
+static int rename_begin(struct inode *new_dir, struct dentry *new_dentry,
+			struct msyncfs_op *op)
+{
+	if (!d_inode(new_dentry))
+		return namei_begin_add(new_dir, &new_dentry->d_name, op, 0);
+	return msyncfs_op_begin(new_dir->i_sb, op, MSYNCFS_OP_CREDITS, 0);
+}
+
+static int rename_move(struct inode *old_dir, struct dentry *old_dentry,
+		       struct inode *new_dir, struct dentry *new_dentry,
+		       u64 *tid)
+{
+	struct inode *inode = d_inode(old_dentry);
+	struct inode *target = d_inode(new_dentry);
+	bool is_dir = S_ISDIR(inode->i_mode);
+	struct msyncfs_op op;
+	int err;
+
+	if (target && is_dir) {
+		err = namei_check_empty(target);
+		if (err)
+			return err;
+	}
+	if (is_dir && !target && new_dir != old_dir &&
+	    namei_links_full(new_dir))
+		return -EMLINK;
+
+	err = rename_begin(new_dir, new_dentry, &op);
+	if (err)
+		return err;
+	err = rename_names(&op, old_dir, old_dentry, new_dir, new_dentry);
+	if (err)
+		goto end;
+
+	namei_moved(&op, inode, new_dir);
+	if (target)
+		namei_unlink_inode(&op, target);
+	/* A directory that replaces one leaves the new parent's count alone. */
+	if (is_dir && (target || new_dir != old_dir))
+		namei_subdirs(&op, old_dir, -1);
+	if (is_dir && !target && new_dir != old_dir)
+		namei_subdirs(&op, new_dir, 1);
+	*tid = op.tid;
+end:
+	msyncfs_op_end(&op);
+	return err;
+}
+
+static int exchange_names(struct msyncfs_op *op, struct inode *old_dir,
+			  struct dentry *old_dentry, struct inode *new_dir,
+			  struct dentry *new_dentry)
+{
+	struct inode *a = d_inode(old_dentry), *b = d_inode(new_dentry);
+	int err;
+
+	err = msyncfs_dir_replace(op, old_dir, &old_dentry->d_name, b->i_ino,
+				  b->i_mode);
+	if (err)
+		return err;
+	err = msyncfs_dir_replace(op, new_dir, &new_dentry->d_name, a->i_ino,
+				  a->i_mode);
+	if (!err)
+		return 0;
+	return rename_undo(op->sb, err,
+			   msyncfs_dir_replace(op, old_dir, &old_dentry->d_name,
+					       a->i_ino, a->i_mode));
+}
+
+static int rename_exchange(struct inode *old_dir, struct dentry *old_dentry,
+			   struct inode *new_dir, struct dentry *new_dentry,
+			   u64 *tid)
+{
+	struct inode *a = d_inode(old_dentry), *b = d_inode(new_dentry);
+	int delta = (int)S_ISDIR(a->i_mode) - (int)S_ISDIR(b->i_mode);
+	struct msyncfs_op op;
+	int err;
+
+	if (old_dir == new_dir)
+		delta = 0;
+	if ((delta > 0 && namei_links_full(new_dir)) ||
+	    (delta < 0 && namei_links_full(old_dir)))
+		return -EMLINK;
+
+	err = msyncfs_op_begin(old_dir->i_sb, &op, MSYNCFS_OP_CREDITS, 0);
+	if (err)
+		return err;
+	err = exchange_names(&op, old_dir, old_dentry, new_dir, new_dentry);
+	if (err)
+		goto end;
+	namei_moved(&op, a, new_dir);
+	namei_moved(&op, b, old_dir);
+	if (delta) {
+		namei_subdirs(&op, new_dir, delta);
+		namei_subdirs(&op, old_dir, -delta);
+	}
+	*tid = op.tid;
+end:
+	msyncfs_op_end(&op);
+	return err;
+}
+
+static int msyncfs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
+			  struct dentry *old_dentry, struct inode *new_dir,
+			  struct dentry *new_dentry, unsigned int flags)
+{
+	u64 tid = 0;
+	int err;
+
+	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+
+	if (flags & RENAME_EXCHANGE)
+		err = rename_exchange(old_dir, old_dentry, new_dir, new_dentry,
+				      &tid);
+	else
+		err = rename_move(old_dir, old_dentry, new_dir, new_dentry,
+				  &tid);
+	if (err)
+		return err;
+
+	err = namei_sync(IS_DIRSYNC(old_dir) ? old_dir : new_dir, tid);
+	if (err) {	/* the VFS will think that nothing has moved */
+		d_drop(old_dentry);
+		d_drop(new_dentry);
+	}
+	return err;
+}
+
+/*
+ * The target is in the inode's block, which is pinned as long as the inode is
+ * in memory, but no longer: a walk under RCU, which pins nothing, must come
+ * again with a reference.
+ */
+static const char *msyncfs_get_link(struct dentry *dentry, struct inode *inode,
+				    struct delayed_call *done)
+{
+	struct msyncfs_disk_inode *di;
+
+	if (!dentry)
+		return ERR_PTR(-ECHILD);
+	di = (void *)MSYNCFS_I(inode)->i_bh->b_data;
+	if (strnlen(di->symlink, sizeof(di->symlink)) != i_size_read(inode)) {
+		msyncfs_err(inode->i_sb, "inode %lu: damaged symbolic link",
+			    inode->i_ino);
+		return ERR_PTR(-EFSCORRUPTED);
+	}
+	return di->symlink;
+}
+
+const struct inode_operations msyncfs_dir_inode_operations = {
+	.lookup		= msyncfs_lookup,
+	.create		= msyncfs_create,
+	.link		= msyncfs_link,
+	.unlink		= msyncfs_unlink,
+	.symlink	= msyncfs_symlink,
+	.mkdir		= msyncfs_mkdir,
+	.rmdir		= msyncfs_rmdir,
+	.mknod		= msyncfs_mknod,
+	.rename		= msyncfs_rename,
+	.tmpfile	= msyncfs_tmpfile,
+	.getattr	= msyncfs_getattr,
+	.setattr	= msyncfs_setattr,
+};
+
+const struct inode_operations msyncfs_symlink_inode_operations = {
+	.get_link	= msyncfs_get_link,
+	.getattr	= msyncfs_getattr,
+	.setattr	= msyncfs_setattr,
+};
+
+const struct inode_operations msyncfs_special_inode_operations = {
+	.getattr	= msyncfs_getattr,
+	.setattr	= msyncfs_setattr,
+};

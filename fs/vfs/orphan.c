@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The orphan list (B5): inodes that are to be deleted, or cut to their size,
+ * when whoever uses them is done. On disk it is singly linked, from the root
+ * block through the inode blocks, newest first; in memory sbi->orphans holds
+ * the same inodes in the same order. This file keeps the two in step and works
+ * the list off at mount; deleting and truncating is inode.c's.
+ *
+ * An inode whose deletion failed leaves memory and stays on disk for the next
+ * mount. So between two neighbours in memory there may be more on disk, but
+ * never the other way round.
+ */
+#include <linux/fs.h>
+
+#include "fs/fs.h"
+
+static struct msyncfs_disk_inode *orphan_disk(struct buffer_head *bh)
+{
+	return (struct msyncfs_disk_inode *)bh->b_data;
+}
+
+static struct msyncfs_disk_root *orphan_root(struct msyncfs_sb_info *sbi)
+{
+	return (struct msyncfs_disk_root *)sbi->root_bh->b_data;
+}
+
+static __le64 *orphan_link(struct msyncfs_sb_info *sbi, struct buffer_head *bh)
+{
+	if (bh == sbi->root_bh)
+		return &orphan_root(sbi)->orphan_head;
+	return &orphan_disk(bh)->orphan_next;
+}
+
+/*
+ * Takes out what an earlier life of @inode has left on the list on disk: an
+ * entry of its own would make a cycle of it.
+ */
+static void orphan_cut_old(struct msyncfs_op *op, struct msyncfs_sb_info *sbi,
+			   struct inode *inode)
+{
+	struct buffer_head *bh = sbi->root_bh;
+	u64 left = sbi->geo.blocks;
+	u64 next;
+
+	get_bh(bh);
+	while ((next = le64_to_cpu(*orphan_link(sbi, bh))) && left--) {
+		if (next == inode->i_ino) {
+			msyncfs_op_dirty(op, bh);
+			*orphan_link(sbi, bh) =
+				orphan_disk(MSYNCFS_I(inode)->i_bh)->orphan_next;
+			break;
+		}
+		brelse(bh);
+		bh = msyncfs_bread(sbi->sb, next, MSYNCFS_MAGIC_INODE, next);
+		if (IS_ERR(bh)) {
+			msyncfs_abort(sbi->sb, "the orphan list is damaged",
+				      PTR_ERR(bh));
+			return;
+		}
+	}
+	brelse(bh);
+}
+
+/**
+ * msyncfs_orphan_add - put an inode on the orphan list
+ * @op: operation that drops the last link, or begins to truncate
+ * @inode: inode; nothing happens if it is on the list already
+ *
+ * Dirties two blocks: the root block and the inode's; after a failed deletion
+ * or truncation perhaps a third.
+ *
+ * Context: inside @op; takes orphan_lock; may sleep.
+ */
+void msyncfs_orphan_add(struct msyncfs_op *op, struct inode *inode)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_disk_root *root = orphan_root(sbi);
+
+	if (msyncfs_breaks(ORPHAN))
+		return;
+	mutex_lock(&sbi->orphan_lock);
+	if (!test_and_set_bit(MSYNCFS_I_ORPHAN, &mi->i_flags)) {
+		msyncfs_op_dirty(op, mi->i_bh);
+		msyncfs_op_dirty(op, sbi->root_bh);
+		if (sbi->orphans_left)
+			orphan_cut_old(op, sbi, inode);
+		orphan_disk(mi->i_bh)->orphan_next = root->orphan_head;
+		root->orphan_head = cpu_to_le64(inode->i_ino);
+		list_add(&mi->i_orphan, &sbi->orphans);
+	}
+	mutex_unlock(&sbi->orphan_lock);
+}
+
+/* The block that leads to the next newer orphan in memory, or the root block. */
+static struct buffer_head *orphan_newer(struct msyncfs_sb_info *sbi,
+					struct msyncfs_inode_info *mi)
+{
+	if (list_is_first(&mi->i_orphan, &sbi->orphans))
+		return sbi->root_bh;
+	return list_prev_entry(mi, i_orphan)->i_bh;
+}
+
+/*
+ * Finds the block whose link leads to @inode: that of its neighbour in memory
+ * or, behind it, one of an inode that was left on disk. Returns it referenced.
+ */
+static struct buffer_head *orphan_before(struct msyncfs_sb_info *sbi,
+					 struct inode *inode)
+{
+	struct buffer_head *bh = orphan_newer(sbi, MSYNCFS_I(inode));
+	u64 left = sbi->geo.blocks;
+	u64 next;
+
+	get_bh(bh);
+	while ((next = le64_to_cpu(*orphan_link(sbi, bh))) != inode->i_ino) {
+		brelse(bh);
+		if (!next || !left--)
+			return ERR_PTR(-EFSCORRUPTED);
+		bh = msyncfs_bread(sbi->sb, next, MSYNCFS_MAGIC_INODE, next);
+		if (IS_ERR(bh))
+			return bh;
+	}
+	return bh;
+}
+
+/**
+ * msyncfs_orphan_del - take an inode off the orphan list
+ * @op: operation that deletes the inode, names it or has finished to truncate
+ * @inode: inode; nothing happens if it is not on the list
+ *
+ * Whoever has finished to truncate an inode calls this only if it still has
+ * links: one without stays on the list until it is deleted. Dirties two
+ * blocks: the inode's and the one before it on the list.
+ *
+ * Context: inside @op; takes orphan_lock; may sleep.
+ * Return: 0; -EIO, -EUCLEAN: it is still on the list, which is damaged on disk
+ */
+int msyncfs_orphan_del(struct msyncfs_op *op, struct inode *inode)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct buffer_head *bh;
+	int err = 0;
+
+	mutex_lock(&sbi->orphan_lock);
+	if (!test_bit(MSYNCFS_I_ORPHAN, &mi->i_flags))
+		goto unlock;
+	bh = orphan_before(sbi, inode);
+	if (IS_ERR(bh)) {
+		err = PTR_ERR(bh);
+		msyncfs_err(inode->i_sb,
+			    "inode %lu: not found on the orphan list",
+			    inode->i_ino);
+		goto unlock;
+	}
+	msyncfs_op_dirty(op, bh);
+	msyncfs_op_dirty(op, mi->i_bh);
+	*orphan_link(sbi, bh) = orphan_disk(mi->i_bh)->orphan_next;
+	orphan_disk(mi->i_bh)->orphan_next = 0;
+	list_del_init(&mi->i_orphan);
+	clear_bit(MSYNCFS_I_ORPHAN, &mi->i_flags);
+	brelse(bh);
+unlock:
+	mutex_unlock(&sbi->orphan_lock);
+	return err;
+}
+
+/**
+ * msyncfs_orphan_leave - the inode leaves memory and stays on the list on disk
+ * @inode: inode; nothing happens if it is not on the list
+ *
+ * The end of every eviction, for those that could not be deleted: sbi->orphans
+ * must not hold an inode that is gone. The next mount tries again.
+ *
+ * Context: takes orphan_lock; may sleep; no operation needed.
+ */
+void msyncfs_orphan_leave(struct inode *inode)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+
+	/* Nobody else can put an inode on the list that is being evicted. */
+	if (!test_bit(MSYNCFS_I_ORPHAN, &mi->i_flags))
+		return;
+	mutex_lock(&sbi->orphan_lock);
+	list_del_init(&mi->i_orphan);
+	clear_bit(MSYNCFS_I_ORPHAN, &mi->i_flags);
+	sbi->orphans_left = true;
+	mutex_unlock(&sbi->orphan_lock);
+}
+
+/* Loads the inode @ino and puts it at the old end of the list in memory. */
+static int orphan_load(struct super_block *sb, u64 ino, u64 *next)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_inode_info *mi;
+	struct inode *inode;
+
+	inode = msyncfs_iget(sb, ino);
+	if (IS_ERR(inode)) {
+		msyncfs_err(sb, "orphan list: inode %llu cannot be read", ino);
+		return PTR_ERR(inode) == -ESTALE ? -EFSCORRUPTED :
+						   PTR_ERR(inode);
+	}
+	mi = MSYNCFS_I(inode);
+	if (inode->i_nlink && !S_ISREG(inode->i_mode)) {
+		msyncfs_err(sb, "orphan list: inode %llu is in use", ino);
+		iput(inode);
+		return -EFSCORRUPTED;
+	}
+	if (test_and_set_bit(MSYNCFS_I_ORPHAN, &mi->i_flags)) {
+		msyncfs_err(sb, "orphan list: inode %llu is on it twice", ino);
+		iput(inode);	/* not the last reference: the list has one */
+		return -EFSCORRUPTED;
+	}
+	*next = le64_to_cpu(orphan_disk(mi->i_bh)->orphan_next);
+	list_add_tail(&mi->i_orphan, &sbi->orphans);
+	return 0;
+}
+
+/* The mount fails: lets go of the inodes without deleting them. */
+static void orphan_unload(struct msyncfs_sb_info *sbi)
+{
+	struct msyncfs_inode_info *mi, *tmp;
+
+	list_for_each_entry_safe(mi, tmp, &sbi->orphans, i_orphan) {
+		struct inode *inode = &mi->vfs_inode;
+
+		msyncfs_orphan_leave(inode);
+		/* In memory only, so that eviction has no work to do. */
+		if (!inode->i_nlink) {
+			set_nlink(inode, 1);
+			remove_inode_hash(inode);	/* not to be found */
+		}
+		iput(inode);
+	}
+}
+
+/* Frees the blocks beyond the size, which a crash has interrupted. */
+static int orphan_truncate(struct inode *inode)
+{
+	u64 first = DIV_ROUND_UP_ULL(i_size_read(inode), MSYNCFS_BLOCK_SIZE);
+	struct msyncfs_op op;
+	int err;
+
+	err = msyncfs_truncate_blocks(inode, first);
+	if (err)
+		return err;
+	/* It has done this itself if there was anything to free. */
+	err = msyncfs_op_begin(inode->i_sb, &op, 2, 0);
+	if (err)
+		return err;
+	err = msyncfs_orphan_del(&op, inode);
+	msyncfs_op_end(&op);
+	return err;
+}
+
+static int orphan_load_all(struct msyncfs_sb_info *sbi)
+{
+	u64 ino = le64_to_cpu(orphan_root(sbi)->orphan_head);
+	int err = 0;
+
+	while (ino && !err)
+		err = orphan_load(sbi->sb, ino, &ino);
+	if (err)
+		orphan_unload(sbi);
+	return err;
+}
+
+/**
+ * msyncfs_orphan_recover - finish what a crash has interrupted
+ * @sb: filesystem being mounted, log replayed, writable, operations possible,
+ *	MSYNCFS_SB_RECLAIMING set, SB_ACTIVE not yet, so that the last iput()
+ *	evicts
+ *
+ * Deletes inodes without links and truncates the others to their size. One that
+ * cannot be dealt with is reported and stays on the list. All are loaded
+ * before the first is dealt with, because taking one off needs its neighbour.
+ *
+ * Context: mount; may sleep.
+ * Return: 0; -EIO, -EUCLEAN: the list is damaged, which has been reported
+ */
+int msyncfs_orphan_recover(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	unsigned int deleted = 0, truncated = 0;
+	struct msyncfs_inode_info *mi;
+	struct inode *inode;
+	int err;
+
+	err = orphan_load_all(sbi);
+	if (err)
+		return err;
+
+	while (!list_empty(&sbi->orphans)) {
+		mi = list_first_entry(&sbi->orphans, struct msyncfs_inode_info,
+				      i_orphan);
+		inode = &mi->vfs_inode;
+		if (!inode->i_nlink) {
+			deleted++;
+		} else {
+			truncated++;
+			err = orphan_truncate(inode);
+			if (err) {
+				msyncfs_err(sb,
+					    "inode %lu: cannot be truncated: %d",
+					    inode->i_ino, err);
+				msyncfs_orphan_leave(inode);
+			}
+		}
+		iput(inode);	/* deletes it if it has no links */
+	}
+	if (deleted || truncated)
+		msyncfs_info(sb, "orphans: %u deleted, %u truncated", deleted,
+			     truncated);
+	return 0;
+}

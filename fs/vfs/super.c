@@ -1,0 +1,720 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module and the superblock: registration, mount options, mount and
+ * unmount in their order, statfs, freeze, messages, and what happens when the
+ * log can no longer be written. What is on disk is checked by fs/format.c, the
+ * log is replayed by fs/recovery.c.
+ */
+#include <kunit/visibility.h>
+#include <linux/blkdev.h>
+#include <linux/fs_context.h>
+#include <linux/fs_parser.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/ratelimit.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/statfs.h>
+
+#include "fs/fs.h"
+
+/* ---- messages ----------------------------------------------------------- */
+
+/**
+ * msyncfs_err - say that something is wrong with a filesystem
+ * @sb: filesystem
+ * @fmt: printf format, without a newline; names the block or inode
+ *
+ * Context: any, from when the superblock is being read. Too many messages of one
+ * filesystem in a short time are dropped and counted.
+ */
+void msyncfs_err(struct super_block *sb, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.va = &args;
+	if (__ratelimit(&MSYNCFS_SB(sb)->messages))
+		pr_err("msyncfs (%s): %pV\n", sb->s_id, &vaf);
+	va_end(args);
+}
+
+/**
+ * msyncfs_warn - say what the administrator should know
+ * @sb: filesystem
+ * @fmt: printf format, without a newline
+ *
+ * Context: as msyncfs_err().
+ */
+void msyncfs_warn(struct super_block *sb, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.va = &args;
+	if (__ratelimit(&MSYNCFS_SB(sb)->messages))
+		pr_warn("msyncfs (%s): %pV\n", sb->s_id, &vaf);
+	va_end(args);
+}
+
+/**
+ * msyncfs_info - say what has been done
+ * @sb: filesystem
+ * @fmt: printf format, without a newline
+ *
+ * Context: as msyncfs_err().
+ */
+void msyncfs_info(struct super_block *sb, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.va = &args;
+	if (__ratelimit(&MSYNCFS_SB(sb)->messages))
+		pr_info("msyncfs (%s): %pV\n", sb->s_id, &vaf);
+	va_end(args);
+}
+
+/* ---- the end of the log ------------------------------------------------- */
+
+static const char * const msyncfs_errors_text[] = {
+	[MSYNCFS_ERRORS_RO]		= "read-only from now on",
+	[MSYNCFS_ERRORS_SHUTDOWN]	= "shut down",
+	[MSYNCFS_ERRORS_PANIC]		= "panic",
+};
+
+/**
+ * msyncfs_abort - the log can no longer be written
+ * @sb: filesystem
+ * @why: in words
+ * @err: negative errno
+ *
+ * The first call says so, once, and does what errors= asks for. Operations fail
+ * from now on, those that wait for a transaction too. Pages stay dirty, and the
+ * last durable state stays as it is.
+ *
+ * Context: any that may take a spinlock, also inside an operation or a commit.
+ */
+void msyncfs_abort(struct super_block *sb, const char *why, int err)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	if (test_and_set_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+		return;
+	pr_crit("msyncfs (%s): %s (%d): %s\n", sb->s_id, why, err,
+		msyncfs_errors_text[sbi->errors]);
+	if (sbi->errors == MSYNCFS_ERRORS_PANIC)
+		panic("msyncfs (%s): %s (%d)\n", sb->s_id, why, err);
+	if (sbi->errors == MSYNCFS_ERRORS_SHUTDOWN)
+		set_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state);
+	/*
+	 * For the VFS; not under s_umount, so a remount may undo it. What
+	 * counts is the bit in state, and whoever sees the flag must see that.
+	 */
+	smp_wmb();
+	sb->s_flags |= SB_RDONLY;
+	wake_up_all(&sbi->txn_wait);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_abort);
+
+/**
+ * msyncfs_shutdown - nothing may touch the device any more
+ * @sb: filesystem
+ *
+ * By FS_IOC_SHUTDOWN, or because the device is gone. Everything returns -EIO;
+ * unmount works.
+ *
+ * Context: may sleep.
+ */
+void msyncfs_shutdown(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	if (test_and_set_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state))
+		return;
+	set_bit(MSYNCFS_SB_ABORTED, &sbi->state);
+	pr_alert("msyncfs (%s): shut down\n", sb->s_id);
+	wake_up_all(&sbi->txn_wait);
+}
+
+/* ---- super_operations --------------------------------------------------- */
+
+/* Everything durable, and the log empty. */
+static int msyncfs_empty_log(struct super_block *sb)
+{
+	int err = msyncfs_commit_all(sb);
+
+	return err ?: msyncfs_checkpoint(sb);
+}
+
+static int msyncfs_sync_fs(struct super_block *sb, int wait)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	int err;
+
+	if (msyncfs_is_dead(sbi))
+		return -EIO;
+	if (!wait)	/* data first: one record for all of it */
+		return 0;
+	err = msyncfs_commit_all(sb);
+	return err ?: msyncfs_dio_flush_sb(sb, atomic64_read(&sbi->dio_seq));
+}
+
+/* Writers are kept away by now: the image on the device becomes complete. */
+static int msyncfs_freeze_fs(struct super_block *sb)
+{
+	if (msyncfs_is_dead(MSYNCFS_SB(sb)))
+		return -EIO;
+	return sb_rdonly(sb) ? 0 : msyncfs_empty_log(sb);
+}
+
+static int msyncfs_statfs(struct dentry *dentry, struct kstatfs *buf)
+{
+	struct super_block *sb = dentry->d_sb;
+	struct msyncfs_geo *geo = &MSYNCFS_SB(sb)->geo;
+
+	if (msyncfs_is_dead(MSYNCFS_SB(sb)))
+		return -EIO;
+	buf->f_type = MSYNCFS_SUPER_MAGIC;
+	buf->f_bsize = MSYNCFS_BLOCK_SIZE;
+	buf->f_frsize = MSYNCFS_BLOCK_SIZE;
+	/* All but what mkfs laid out, the backup superblock included. */
+	buf->f_blocks = geo->blocks - geo->log_start - geo->log_blocks - 1;
+	buf->f_bfree = msyncfs_alloc_avail(sb);
+	buf->f_bavail = buf->f_bfree;
+	/* Inodes come out of the same blocks and are not counted. */
+	buf->f_files = 0;
+	buf->f_ffree = 0;
+	buf->f_namelen = MSYNCFS_NAME_LEN;
+	buf->f_fsid = uuid_to_fsid(geo->uuid);
+	return 0;
+}
+
+static const struct constant_table msyncfs_errors_table[] = {
+	{ "remount-ro",	MSYNCFS_ERRORS_RO },
+	{ "shutdown",	MSYNCFS_ERRORS_SHUTDOWN },
+	{ "panic",	MSYNCFS_ERRORS_PANIC },
+	{}
+};
+
+static const struct constant_table msyncfs_semantics_table[] = {
+	{ "posix",	MSYNCFS_MSYNC_POSIX },
+	{ "bsd",	MSYNCFS_MSYNC_BSD },
+	{}
+};
+
+static int msyncfs_show_options(struct seq_file *seq, struct dentry *root)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(root->d_sb);
+
+	if (sbi->errors != MSYNCFS_ERRORS_RO)
+		seq_printf(seq, ",errors=%s",
+			   msyncfs_errors_table[sbi->errors].name);
+	if (sbi->semantics != MSYNCFS_MSYNC_POSIX)
+		seq_printf(seq, ",msync=%s",
+			   msyncfs_semantics_table[sbi->semantics].name);
+	if (sbi->atomic)
+		seq_puts(seq, ",atomic");
+	return 0;
+}
+
+/*
+ * Undoes msyncfs_fill_super() from @sbi on; each step knows whether there is
+ * something to undo.
+ */
+static void msyncfs_release(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	msyncfs_log_stop(sb);
+	msyncfs_alloc_exit(sb);
+	msyncfs_checkpoint_exit(sbi);
+	msyncfs_op_exit(sbi);
+	brelse(sbi->root_bh);
+	/* Symbolic links let go of their blocks through RCU. */
+	rcu_barrier();
+	/*
+	 * After an abort, buffers hold what never became durable. Whoever else
+	 * has the device open must not find that, nor the next mount.
+	 */
+	invalidate_bdev(sb->s_bdev);
+	sb->s_fs_info = NULL;
+	kfree(sbi->ds);
+	kfree(sbi);
+}
+
+static void msyncfs_put_log(struct super_block *sb)
+{
+	int err = msyncfs_commit_all(sb);
+
+	if (err) {
+		msyncfs_err(sb, "unmount: what was not durable yet is lost (%d)",
+			    err);
+		return;
+	}
+	err = msyncfs_checkpoint(sb);
+	if (err)
+		msyncfs_err(sb, "unmount: the log could not be emptied (%d), the next mount replays it",
+			    err);
+}
+
+static void msyncfs_put_super(struct super_block *sb)
+{
+	msyncfs_sysfs_del(sb);
+	if (!msyncfs_log_dead(MSYNCFS_SB(sb)) && !sb_rdonly(sb))
+		msyncfs_put_log(sb);
+	msyncfs_release(sb);
+}
+
+const struct super_operations msyncfs_super_ops = {
+	.alloc_inode	= msyncfs_alloc_inode,
+	.free_inode	= msyncfs_free_inode,
+	.dirty_inode	= msyncfs_dirty_inode,
+	.write_inode	= msyncfs_write_inode,
+	.evict_inode	= msyncfs_evict_inode,
+	.put_super	= msyncfs_put_super,
+	.sync_fs	= msyncfs_sync_fs,
+	.freeze_fs	= msyncfs_freeze_fs,
+	.statfs		= msyncfs_statfs,
+	.show_options	= msyncfs_show_options,
+	.shutdown	= msyncfs_shutdown,
+};
+
+/* ---- mount -------------------------------------------------------------- */
+
+/* Reads and checks block 0; repairing it from the backup is fsck's. */
+static int msyncfs_read_super(struct super_block *sb, bool silent)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	u64 blocks = bdev_nr_bytes(sb->s_bdev) >> MSYNCFS_BLOCK_SHIFT;
+	struct buffer_head *bh;
+	const char *why;
+
+	/* What others read or wrote through the device's own cache. */
+	sync_blockdev(sb->s_bdev);
+	invalidate_bdev(sb->s_bdev);
+
+	bh = sb_bread(sb, MSYNCFS_SUPER_BLKNO);
+	if (!bh) {
+		msyncfs_err(sb, "block 0: the superblock cannot be read");
+		return -EIO;
+	}
+	sbi->ds = kmemdup(bh->b_data, sizeof(*sbi->ds), GFP_KERNEL);
+	brelse(bh);
+	if (!sbi->ds)
+		return -ENOMEM;
+
+	if (le64_to_cpu(sbi->ds->magic) != MSYNCFS_MAGIC_SUPER) {
+		if (!silent)
+			msyncfs_err(sb, "block 0: no msyncfs superblock; if there was one, fsck.msyncfs knows of a backup");
+		return -EINVAL;
+	}
+	why = msyncfs_verify_super(sbi->ds, blocks, &sbi->geo);
+	if (why) {
+		msyncfs_err(sb, "block 0: %s; fsck.msyncfs can use the backup superblock",
+			    why);
+		return -EFSCORRUPTED;
+	}
+	return 0;
+}
+
+/* Bits of ro_compat that this version does not know. */
+static u64 msyncfs_unknown_ro(struct msyncfs_sb_info *sbi)
+{
+	return le64_to_cpu(sbi->ds->ro_compat) & ~MSYNCFS_RO_COMPAT_ALL;
+}
+
+static int msyncfs_check_features(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	u64 incompat = le64_to_cpu(sbi->ds->incompat) & ~MSYNCFS_INCOMPAT_ALL;
+
+	if (incompat) {
+		msyncfs_err(sb, "unknown incompatible features %#llx", incompat);
+		return -EINVAL;
+	}
+	if (msyncfs_unknown_ro(sbi) && !sb_rdonly(sb)) {
+		msyncfs_err(sb, "unknown features %#llx: can only be mounted read-only",
+			    msyncfs_unknown_ro(sbi));
+		return -EROFS;
+	}
+	return 0;
+}
+
+static void msyncfs_setup_sb(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	u64 capacity = msyncfs_map_capacity(MSYNCFS_MAX_DEPTH);
+
+	sbi->record_max = sbi->geo.log_blocks / 4;
+	sb->s_maxbytes = MAX_LFS_FILESIZE & ~(loff_t)(MSYNCFS_BLOCK_SIZE - 1);
+	if (capacity < MAX_LFS_FILESIZE >> MSYNCFS_BLOCK_SHIFT)
+		sb->s_maxbytes = capacity << MSYNCFS_BLOCK_SHIFT;
+	sb->s_time_gran = 1;
+	sb->s_time_min = S64_MIN;
+	sb->s_time_max = S64_MAX;
+	sb->s_magic = MSYNCFS_SUPER_MAGIC;
+	sb->s_op = &msyncfs_super_ops;
+	super_set_uuid(sb, sbi->geo.uuid, sizeof(sbi->geo.uuid));
+	super_set_sysfs_name_bdev(sb);
+}
+
+/* Deletes and truncates what a crash has interrupted. */
+static int msyncfs_reclaim(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	int err;
+
+	set_bit(MSYNCFS_SB_RECLAIMING, &sbi->state);
+	err = msyncfs_orphan_recover(sb);
+	clear_bit(MSYNCFS_SB_RECLAIMING, &sbi->state);
+	if (!err)
+		clear_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state);
+	return err;
+}
+
+static int msyncfs_make_root(struct super_block *sb)
+{
+	u64 ino = MSYNCFS_SB(sb)->geo.root_ino;
+	struct inode *inode = msyncfs_iget(sb, ino);
+
+	if (IS_ERR(inode)) {
+		msyncfs_err(sb, "root directory (inode %llu): cannot be read (%ld)",
+			    ino, PTR_ERR(inode));
+		return PTR_ERR(inode) == -ESTALE ? -EFSCORRUPTED :
+						   PTR_ERR(inode);
+	}
+	if (!S_ISDIR(inode->i_mode)) {
+		msyncfs_err(sb, "inode %llu: the root is not a directory", ino);
+		iput(inode);
+		return -EFSCORRUPTED;
+	}
+	sb->s_root = d_make_root(inode);
+	return sb->s_root ? 0 : -ENOMEM;
+}
+
+/* The log and everything that needs it. */
+static int msyncfs_start(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct buffer_head *bh;
+	int err;
+
+	err = msyncfs_recover(sb);
+	if (err)
+		return err;
+	/* Replay has written around the device's cache. */
+	invalidate_bdev(sb->s_bdev);
+	bh = msyncfs_bread(sb, MSYNCFS_ROOT_BLKNO, MSYNCFS_MAGIC_ROOT, 0);
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	sbi->root_bh = bh;
+	err = msyncfs_alloc_init(sb);
+	if (err)
+		return err;
+	err = msyncfs_log_start(sb);
+	if (err)
+		return err;
+	set_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state);
+	return sb_rdonly(sb) ? 0 : msyncfs_reclaim(sb);
+}
+
+/**
+ * struct msyncfs_options - mount options
+ * @errors: errors=
+ * @semantics: msync=
+ * @atomic: atomic
+ */
+struct msyncfs_options {
+	enum msyncfs_errors errors;
+	enum msyncfs_semantics semantics;
+	bool atomic;
+};
+
+static int msyncfs_alloc_sbi(struct super_block *sb,
+			     const struct msyncfs_options *opts)
+{
+	struct msyncfs_sb_info *sbi = kzalloc(sizeof(*sbi), GFP_KERNEL);
+
+	if (!sbi)
+		return -ENOMEM;
+	sbi->sb = sb;
+	sbi->errors = opts->errors;
+	sbi->semantics = opts->semantics;
+	sbi->atomic = opts->atomic;
+	ratelimit_state_init(&sbi->messages, DEFAULT_RATELIMIT_INTERVAL,
+			     2 * DEFAULT_RATELIMIT_BURST);
+	mutex_init(&sbi->set_mutex);
+	mutex_init(&sbi->orphan_lock);
+	INIT_LIST_HEAD(&sbi->orphans);
+	atomic64_set(&sbi->dio_seq, 0);
+	atomic64_set(&sbi->dio_flushed, 0);
+	sb->s_fs_info = sbi;
+	return 0;
+}
+
+/*
+ * Nothing may fail after d_make_root(): with a root, the VFS unmounts what has
+ * been mounted in part; without one, the undoing is done here.
+ */
+static int msyncfs_fill_super(struct super_block *sb, struct fs_context *fc)
+{
+	struct msyncfs_options *opts = fc->fs_private;
+	struct msyncfs_sb_info *sbi;
+	int err;
+
+	if (PAGE_SIZE != MSYNCFS_BLOCK_SIZE) {
+		errorf(fc, "msyncfs: needs pages of %u bytes, this kernel has %lu",
+		       MSYNCFS_BLOCK_SIZE, PAGE_SIZE);
+		return -EINVAL;
+	}
+	if (!sb_set_blocksize(sb, MSYNCFS_BLOCK_SIZE)) {
+		errorf(fc, "msyncfs: the device cannot have blocks of %u bytes",
+		       MSYNCFS_BLOCK_SIZE);
+		return -EINVAL;
+	}
+	err = msyncfs_alloc_sbi(sb, opts);
+	if (err)
+		return err;
+	sbi = MSYNCFS_SB(sb);
+
+	err = msyncfs_read_super(sb, fc->sb_flags & SB_SILENT);
+	if (!err)
+		err = msyncfs_check_features(sb);
+	if (err) {
+		sb->s_fs_info = NULL;
+		kfree(sbi->ds);
+		kfree(sbi);
+		return err;
+	}
+
+	msyncfs_setup_sb(sb);
+	msyncfs_op_init(sbi);
+	msyncfs_checkpoint_init(sbi);
+	err = msyncfs_start(sb);
+	if (err)
+		goto release;
+	err = msyncfs_sysfs_add(sb);
+	if (err)
+		goto release;
+	err = msyncfs_make_root(sb);
+	if (err)
+		goto sysfs_del;
+	return 0;
+
+sysfs_del:
+	msyncfs_sysfs_del(sb);
+release:
+	msyncfs_release(sb);
+	return err;
+}
+
+/* ---- mount options ------------------------------------------------------ */
+
+enum { opt_errors, opt_msync, opt_atomic };
+
+static const struct fs_parameter_spec msyncfs_parameters[] = {
+	fsparam_enum("errors", opt_errors, msyncfs_errors_table),
+	fsparam_enum("msync", opt_msync, msyncfs_semantics_table),
+	fsparam_flag_no("atomic", opt_atomic),
+	{}
+};
+
+static int msyncfs_parse_param(struct fs_context *fc,
+			       struct fs_parameter *param)
+{
+	struct msyncfs_options *opts = fc->fs_private;
+	struct fs_parse_result result;
+	int opt;
+
+	opt = fs_parse(fc, msyncfs_parameters, param, &result);
+	if (opt < 0)
+		return opt;
+	switch (opt) {
+	case opt_errors:
+		opts->errors = result.uint_32;
+		break;
+	case opt_msync:
+		opts->semantics = result.uint_32;
+		break;
+	case opt_atomic:
+		opts->atomic = !result.negated;
+		break;
+	}
+	return 0;
+}
+
+static int msyncfs_get_tree(struct fs_context *fc)
+{
+	return get_tree_bdev(fc, msyncfs_fill_super);
+}
+
+static int msyncfs_make_rw(struct super_block *sb, struct fs_context *fc)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	int err;
+
+	if (msyncfs_log_dead(sbi)) {
+		errorf(fc, "msyncfs: the log has failed, unmount and mount again");
+		return -EROFS;
+	}
+	if (bdev_read_only(sb->s_bdev)) {
+		errorf(fc, "msyncfs: the device is read-only");
+		return -EROFS;
+	}
+	if (msyncfs_unknown_ro(sbi)) {
+		errorf(fc, "msyncfs: unknown features %#llx: read-only",
+		       msyncfs_unknown_ro(sbi));
+		return -EROFS;
+	}
+	if (!test_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state))
+		return 0;
+	/* The VFS keeps writers away until reconfigure is done. */
+	sb->s_flags &= ~SB_RDONLY;
+	err = msyncfs_reclaim(sb);
+	if (err)
+		sb->s_flags |= SB_RDONLY;
+	return err;
+}
+
+static int msyncfs_make_ro(struct super_block *sb, struct fs_context *fc)
+{
+	int err = sync_filesystem(sb);
+	unsigned long ino;
+
+	if (err)
+		return err;
+	/* It could be neither committed nor, in larger amounts, kept. */
+	ino = msyncfs_atomic_uncommitted(sb);
+	if (ino) {
+		errorf(fc, "msyncfs: inode %lu: has changes that are not committed",
+		       ino);
+		return -EBUSY;
+	}
+	return msyncfs_empty_log(sb);
+}
+
+static int msyncfs_reconfigure(struct fs_context *fc)
+{
+	struct super_block *sb = fc->root->d_sb;
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_options *opts = fc->fs_private;
+	bool ro = fc->sb_flags & SB_RDONLY;
+	int err = 0;
+
+	/* Pages that are dirty were made so under the rules of one of them. */
+	if (opts->atomic != sbi->atomic) {
+		errorf(fc, "msyncfs: atomic can only be changed by unmounting and mounting");
+		return -EINVAL;
+	}
+	if (ro && !sb_rdonly(sb))
+		err = msyncfs_make_ro(sb, fc);
+	else if (!ro && sb_rdonly(sb))
+		err = msyncfs_make_rw(sb, fc);
+	else
+		sync_filesystem(sb);
+	if (!err) {
+		sbi->errors = opts->errors;
+		sbi->semantics = opts->semantics;
+	}
+	return err;
+}
+
+static void msyncfs_free_fc(struct fs_context *fc)
+{
+	kfree(fc->fs_private);
+}
+
+static const struct fs_context_operations msyncfs_context_ops = {
+	.parse_param	= msyncfs_parse_param,
+	.get_tree	= msyncfs_get_tree,
+	.reconfigure	= msyncfs_reconfigure,
+	.free		= msyncfs_free_fc,
+};
+
+static int msyncfs_init_fs_context(struct fs_context *fc)
+{
+	struct msyncfs_options *opts = kzalloc(sizeof(*opts), GFP_KERNEL);
+
+	if (!opts)
+		return -ENOMEM;
+	opts->errors = MSYNCFS_ERRORS_RO;
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
+		opts->errors = MSYNCFS_SB(fc->root->d_sb)->errors;
+		opts->semantics = MSYNCFS_SB(fc->root->d_sb)->semantics;
+		opts->atomic = MSYNCFS_SB(fc->root->d_sb)->atomic;
+	}
+	fc->fs_private = opts;
+	fc->ops = &msyncfs_context_ops;
+	return 0;
+}
+
+static void msyncfs_kill_sb(struct super_block *sb)
+{
+	/* What MS_ASYNC has started holds inodes until it is durable. */
+	if (sb->s_root)
+		flush_workqueue(MSYNCFS_SB(sb)->wq);
+	kill_block_super(sb);
+}
+
+static struct file_system_type msyncfs_fs_type = {
+	.owner			= THIS_MODULE,
+	.name			= "msyncfs",
+	.init_fs_context	= msyncfs_init_fs_context,
+	.parameters		= msyncfs_parameters,
+	.kill_sb		= msyncfs_kill_sb,
+	.fs_flags		= FS_REQUIRES_DEV | FS_ALLOW_IDMAP,
+};
+MODULE_ALIAS_FS("msyncfs");
+
+/* ---- module ------------------------------------------------------------- */
+
+static int __init msyncfs_init(void)
+{
+	int err;
+
+	err = msyncfs_inode_init();
+	if (err)
+		return err;
+	err = msyncfs_image_init();
+	if (err)
+		goto inode_exit;
+	err = msyncfs_bios_init();
+	if (err)
+		goto image_exit;
+	err = msyncfs_sysfs_init();
+	if (err)
+		goto bios_exit;
+	err = register_filesystem(&msyncfs_fs_type);
+	if (err)
+		goto sysfs_exit;
+	return 0;
+
+sysfs_exit:
+	msyncfs_sysfs_exit();
+bios_exit:
+	msyncfs_bios_exit();
+image_exit:
+	msyncfs_image_exit();
+inode_exit:
+	msyncfs_inode_exit();
+	return err;
+}
+
+static void __exit msyncfs_exit(void)
+{
+	unregister_filesystem(&msyncfs_fs_type);
+	msyncfs_sysfs_exit();
+	msyncfs_bios_exit();
+	msyncfs_image_exit();
+	msyncfs_inode_exit();
+}
+
+module_init(msyncfs_init);
+module_exit(msyncfs_exit);
+
+MODULE_DESCRIPTION("filesystem whose msync() is one atomic, durable record");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /sys/fs/msyncfs/<device>/: what a mount is doing, and the switch that pauses
+ * its background checkpoint; /sys/fs/msyncfs/features/: what this module can
+ * do. One value per file; msyncfs(5) describes them.
+ */
+#include <linux/fs.h>
+#include <linux/kobject.h>
+#include <linux/kstrtox.h>
+#include <linux/sysfs.h>
+
+#include "fs/fs.h"
+
+struct msyncfs_attr {
+	struct attribute attr;
+	ssize_t (*show)(struct msyncfs_sb_info *sbi, char *buf);
+	ssize_t (*store)(struct msyncfs_sb_info *sbi, const char *buf,
+			 size_t len);
+};
+
+#define MSYNCFS_ATTR_RO(name) \
+	static struct msyncfs_attr msyncfs_attr_##name = __ATTR_RO(name)
+#define MSYNCFS_ATTR_RW(name) \
+	static struct msyncfs_attr msyncfs_attr_##name = __ATTR_RW(name)
+#define MSYNCFS_ATTR_WO(name) \
+	static struct msyncfs_attr msyncfs_attr_##name = __ATTR_WO(name)
+
+/* Counters that are read as they are, without their lock. */
+#define MSYNCFS_ATTR_COUNTER(name, value) \
+static ssize_t name##_show(struct msyncfs_sb_info *sbi, char *buf) \
+{ \
+	return sysfs_emit(buf, "%llu\n", (value)); \
+} \
+MSYNCFS_ATTR_RO(name)
+
+MSYNCFS_ATTR_COUNTER(log_blocks, READ_ONCE(sbi->geo.log_blocks));
+MSYNCFS_ATTR_COUNTER(log_used, READ_ONCE(sbi->log_used));
+MSYNCFS_ATTR_COUNTER(durable_tid, READ_ONCE(sbi->durable_tid));
+MSYNCFS_ATTR_COUNTER(home_tid, READ_ONCE(sbi->home_tid));
+MSYNCFS_ATTR_COUNTER(commits, READ_ONCE(sbi->nr_commits));
+MSYNCFS_ATTR_COUNTER(checkpoints, READ_ONCE(sbi->nr_checkpoints));
+MSYNCFS_ATTR_COUNTER(split_msyncs, READ_ONCE(sbi->nr_split));
+
+static ssize_t free_blocks_show(struct msyncfs_sb_info *sbi, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", msyncfs_alloc_avail(sbi->sb));
+}
+MSYNCFS_ATTR_RO(free_blocks);
+
+static ssize_t checkpoint_pause_show(struct msyncfs_sb_info *sbi, char *buf)
+{
+	return sysfs_emit(buf, "%d\n",
+			  test_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state));
+}
+
+static ssize_t checkpoint_pause_store(struct msyncfs_sb_info *sbi,
+				      const char *buf, size_t len)
+{
+	bool pause;
+	int err = kstrtobool(buf, &pause);
+
+	if (err)
+		return err;
+	if (pause) {
+		set_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state);
+	} else {
+		clear_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state);
+		mod_delayed_work(sbi->wq, &sbi->checkpoint_timer, 0);
+	}
+	return len;
+}
+MSYNCFS_ATTR_RW(checkpoint_pause);
+
+static ssize_t checkpoint_store(struct msyncfs_sb_info *sbi, const char *buf,
+				size_t len)
+{
+	int err = msyncfs_checkpoint(sbi->sb);
+
+	return err ?: len;
+}
+MSYNCFS_ATTR_WO(checkpoint);
+
+static struct attribute *msyncfs_attrs[] = {
+	&msyncfs_attr_checkpoint_pause.attr,
+	&msyncfs_attr_checkpoint.attr,
+	&msyncfs_attr_free_blocks.attr,
+	&msyncfs_attr_log_blocks.attr,
+	&msyncfs_attr_log_used.attr,
+	&msyncfs_attr_durable_tid.attr,
+	&msyncfs_attr_home_tid.attr,
+	&msyncfs_attr_commits.attr,
+	&msyncfs_attr_checkpoints.attr,
+	&msyncfs_attr_split_msyncs.attr,
+	NULL,
+};
+ATTRIBUTE_GROUPS(msyncfs);
+
+static ssize_t msyncfs_attr_show(struct kobject *kobj, struct attribute *attr,
+				 char *buf)
+{
+	struct msyncfs_sb_info *sbi = container_of(kobj, struct msyncfs_sb_info,
+						   kobj);
+	struct msyncfs_attr *a = container_of(attr, struct msyncfs_attr, attr);
+
+	return a->show ? a->show(sbi, buf) : -EIO;
+}
+
+static ssize_t msyncfs_attr_store(struct kobject *kobj, struct attribute *attr,
+				  const char *buf, size_t len)
+{
+	struct msyncfs_sb_info *sbi = container_of(kobj, struct msyncfs_sb_info,
+						   kobj);
+	struct msyncfs_attr *a = container_of(attr, struct msyncfs_attr, attr);
+
+	return a->store ? a->store(sbi, buf, len) : -EIO;
+}
+
+static const struct sysfs_ops msyncfs_sysfs_ops = {
+	.show	= msyncfs_attr_show,
+	.store	= msyncfs_attr_store,
+};
+
+static void msyncfs_kobj_release(struct kobject *kobj)
+{
+	struct msyncfs_sb_info *sbi = container_of(kobj, struct msyncfs_sb_info,
+						   kobj);
+
+	complete(&sbi->kobj_gone);
+}
+
+static const struct kobj_type msyncfs_ktype = {
+	.default_groups	= msyncfs_groups,
+	.sysfs_ops	= &msyncfs_sysfs_ops,
+	.release	= msyncfs_kobj_release,
+};
+
+/* ---- features ----------------------------------------------------------- */
+
+#define MSYNCFS_FEATURE(name) \
+static ssize_t name##_show(struct kobject *kobj, struct kobj_attribute *attr, \
+			   char *buf) \
+{ \
+	return sysfs_emit(buf, "supported\n"); \
+} \
+static struct kobj_attribute msyncfs_feature_##name = __ATTR_RO(name)
+
+/* The pages of one msync(MS_SYNC) or fsync() are durable together. */
+MSYNCFS_FEATURE(one_record_msync);
+/* MSYNCFS_IOC_SET_ATOMIC, MSYNCFS_IOC_ROLLBACK, mount option atomic. */
+MSYNCFS_FEATURE(atomic_files);
+
+static struct attribute *msyncfs_feature_attrs[] = {
+	&msyncfs_feature_one_record_msync.attr,
+	&msyncfs_feature_atomic_files.attr,
+	NULL,
+};
+
+static const struct attribute_group msyncfs_feature_group = {
+	.attrs	= msyncfs_feature_attrs,
+};
+
+static struct kset *msyncfs_kset;
+static struct kobject *msyncfs_features;
+
+/**
+ * msyncfs_sysfs_add - make the directory of a mount
+ * @sb: filesystem, complete but for its root
+ *
+ * Return: 0 or a negative errno, with nothing left behind.
+ */
+int msyncfs_sysfs_add(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	int err;
+
+	init_completion(&sbi->kobj_gone);
+	sbi->kobj.kset = msyncfs_kset;
+	err = kobject_init_and_add(&sbi->kobj, &msyncfs_ktype, NULL, "%s",
+				   sb->s_id);
+	if (err) {
+		kobject_put(&sbi->kobj);
+		wait_for_completion(&sbi->kobj_gone);
+	}
+	return err;
+}
+
+/**
+ * msyncfs_sysfs_del - remove the directory of a mount
+ * @sb: filesystem that msyncfs_sysfs_add() succeeded for
+ *
+ * Context: waits for whoever is reading or writing one of the files.
+ */
+void msyncfs_sysfs_del(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+
+	kobject_del(&sbi->kobj);
+	kobject_put(&sbi->kobj);
+	wait_for_completion(&sbi->kobj_gone);
+}
+
+/**
+ * msyncfs_sysfs_init - make /sys/fs/msyncfs, on module load
+ *
+ * Return: 0 or a negative errno.
+ */
+int msyncfs_sysfs_init(void)
+{
+	int err = -ENOMEM;
+
+	msyncfs_kset = kset_create_and_add("msyncfs", NULL, fs_kobj);
+	if (!msyncfs_kset)
+		return -ENOMEM;
+	msyncfs_features = kobject_create_and_add("features",
+						  &msyncfs_kset->kobj);
+	if (msyncfs_features)
+		err = sysfs_create_group(msyncfs_features,
+					 &msyncfs_feature_group);
+	if (err)
+		msyncfs_sysfs_exit();
+	return err;
+}
+
+/**
+ * msyncfs_sysfs_exit - the reverse, on module exit
+ */
+void msyncfs_sysfs_exit(void)
+{
+	kobject_put(msyncfs_features);
+	kset_unregister(msyncfs_kset);
+}

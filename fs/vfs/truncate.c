@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Files getting shorter, longer and holes: what happens to the page cache, the
+ * map and the size, and in which order. The blocks themselves are fs/map.c's
+ * and fs/alloc.c's; allocating ahead is fs/fallocate.c's.
+ *
+ * A large range is freed in several operations, since one record has to hold
+ * what one operation dirties. A truncation has its final size from the first of
+ * them on, and is on the orphan list until the last, so a crash in between is
+ * finished by the next mount.
+ *
+ * What lies in a block beyond the end of the file is not to be relied upon: a
+ * store through a mapping may have left something there. So it is zeroed when
+ * the end moves up, and when it moves down, in the same record as the new size.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+
+#include "fs/fs.h"
+
+/* Dirtied besides the map: root block and neighbour, or pages; the inode. */
+#define MSYNCFS_EDGE_CREDITS	5
+
+static unsigned int msyncfs_free_credits(struct super_block *sb)
+{
+	return clamp(MSYNCFS_SB(sb)->record_images / 4,
+		     (unsigned int)MSYNCFS_MAP_FREE_CREDITS + MSYNCFS_EDGE_CREDITS,
+		     64U);
+}
+
+/* msyncfs_map_free(), with credits kept back for what comes after it. */
+static int msyncfs_free_some(struct msyncfs_op *op, struct inode *inode,
+			     u64 first, u64 last, u64 *next)
+{
+	int err;
+
+	op->credits -= MSYNCFS_EDGE_CREDITS;
+	err = msyncfs_map_free(op, inode, first, last, next);
+	op->credits += MSYNCFS_EDGE_CREDITS;
+	return err;
+}
+
+/*
+ * Brings the page into the cache if there can be anything in it but zeros.
+ * Return: 1 if it is in the cache, 0 if there is nothing to zero, or an error.
+ */
+static int msyncfs_fetch_page(struct inode *inode, pgoff_t index,
+			      struct msyncfs_extent *ext)
+{
+	struct folio *folio;
+	int err;
+
+	err = msyncfs_map_lookup(inode, index, 1, ext);
+	if (err)
+		return err;
+	if (ext->blkno && !ext->unwritten) {
+		folio = read_mapping_folio(inode->i_mapping, index, NULL);
+		if (IS_ERR(folio))
+			return PTR_ERR(folio);
+	} else {
+		folio = filemap_get_folio(inode->i_mapping, index);
+		if (IS_ERR(folio))
+			return 0;
+	}
+	err = folio_test_uptodate(folio);
+	folio_put(folio);
+	return err;
+}
+
+/* Zeroes part of a folio that is locked under the freeze. */
+static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
+			      const struct msyncfs_extent *ext,
+			      size_t from, size_t to)
+{
+	bool clean;
+	void *addr;
+	int err;
+
+	if (!ext->blkno || ext->unwritten) {
+		/* Nothing on disk shows through: only the cache matters. */
+		addr = kmap_local_folio(folio, from);
+		clean = !memchr_inv(addr, 0, to - from);
+		kunmap_local(addr);
+		if (clean)
+			return 0;
+	}
+	if (!ext->blkno || msyncfs_is_atomic(inode)) {
+		err = msyncfs_resv_page(inode, folio->index);
+		if (err)
+			return err;
+	}
+	folio_zero_segment(folio, from, to);
+	folio_mark_dirty(folio);
+	return 0;
+}
+
+/**
+ * msyncfs_zero_partial - zero part of a page in the page cache
+ * @inode: regular file
+ * @from: first byte, below the end of the file or in its last page
+ * @to: byte after the last one, in the same page or the end of it
+ *
+ * The page becomes dirty, unless it reads as zeros already.
+ *
+ * Context: caller holds i_rwsem, perhaps a handle and invalidate_lock; not
+ * i_freeze or a folio lock. May read the page.
+ * Return: 0 or a negative errno.
+ */
+int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to)
+{
+	pgoff_t index = from >> PAGE_SHIFT;
+	struct msyncfs_extent ext;
+	struct folio *folio;
+	size_t off = offset_in_page(from), end = off + (to - from);
+	int ret;
+
+	if (from >= to)
+		return 0;
+	for (;;) {
+		ret = msyncfs_fetch_page(inode, index, &ext);
+		if (ret <= 0)
+			return ret;
+		folio = msyncfs_folio_begin(inode, index);
+		if (IS_ERR(folio))
+			return PTR_ERR(folio);
+		if (folio_test_uptodate(folio))
+			break;
+		/* Reclaimed in between. */
+		msyncfs_folio_end(inode, folio);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	ret = msyncfs_zero_folio(inode, folio, &ext, off, end);
+	msyncfs_folio_end(inode, folio);
+	return ret;
+}
+
+/*
+ * Takes a page that has just been zeroed in part along in the operation. If it
+ * cannot be captured it stays dirty for a later record.
+ */
+static void msyncfs_take_edge(struct msyncfs_op *op, struct inode *inode,
+			      pgoff_t index)
+{
+	struct msyncfs_capture *cap;
+
+	cap = msyncfs_capture(inode, index, index, 1, 1);
+	if (!IS_ERR_OR_NULL(cap))
+		msyncfs_attach_op(op, inode, cap);
+}
+
+/**
+ * msyncfs_truncate_blocks - free all blocks from an index on
+ * @inode: regular file or directory
+ * @first: first index
+ *
+ * An inode that is on the orphan list for the sake of a truncation is taken off
+ * it in the last operation.
+ *
+ * Context: caller holds i_commit_lock, or has the inode to itself; may wait for
+ * commits.
+ * Return: 0 or a negative errno; the rest is still allocated then.
+ */
+int msyncfs_truncate_blocks(struct inode *inode, u64 first)
+{
+	struct super_block *sb = inode->i_sb;
+	struct msyncfs_op op;
+	u64 next = first;
+	int err;
+
+	do {
+		err = msyncfs_op_begin(sb, &op, msyncfs_free_credits(sb), 0);
+		if (err)
+			return err;
+		err = msyncfs_free_some(&op, inode, next, MSYNCFS_LAST_INDEX,
+					&next);
+		if (!err && next > MSYNCFS_LAST_INDEX && inode->i_nlink)
+			err = msyncfs_orphan_del(&op, inode);
+		msyncfs_inode_dirty(&op, inode, true);
+		msyncfs_op_end(&op);
+		cond_resched();
+	} while (!err && next <= MSYNCFS_LAST_INDEX);
+	return err;
+}
+
+/**
+ * msyncfs_unfinished - may a truncation have ended early
+ * @inode: regular file
+ *
+ * Context: any.
+ * Return: true if there may be blocks beyond the end, of this life of the inode
+ * or one before.
+ */
+bool msyncfs_unfinished(struct inode *inode)
+{
+	return inode->i_nlink &&
+	       (test_bit(MSYNCFS_I_ORPHAN, &MSYNCFS_I(inode)->i_flags) ||
+		READ_ONCE(MSYNCFS_SB(inode->i_sb)->orphans_left));
+}
+
+/*
+ * A truncation that could not be finished has left blocks beyond the end, and
+ * they must not come into sight. (An inode without links is on the list anyway;
+ * of one that has them this is the only reason.)
+ */
+static int msyncfs_finish_truncate(struct inode *inode)
+{
+	if (!msyncfs_unfinished(inode))
+		return 0;
+	return msyncfs_truncate_blocks(inode, DIV_ROUND_UP_ULL(i_size_read(inode),
+							       PAGE_SIZE));
+}
+
+/**
+ * msyncfs_prepare_extend - make ready what lies behind the end of a file
+ * @inode: regular file that a write is about to extend
+ *
+ * Context: caller holds i_rwsem; takes i_commit_lock if there is work to do.
+ * Return: 0 or a negative errno: the file must not grow.
+ */
+int msyncfs_prepare_extend(struct inode *inode)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	loff_t size = i_size_read(inode);
+	int err;
+
+	if (msyncfs_is_atomic(inode)) {
+		mutex_lock(&mi->i_commit_lock);
+		err = msyncfs_atomic_extend(inode, size);
+		mutex_unlock(&mi->i_commit_lock);
+		return err;
+	}
+	if (msyncfs_unfinished(inode)) {
+		mutex_lock(&mi->i_commit_lock);
+		err = msyncfs_finish_truncate(inode);
+		mutex_unlock(&mi->i_commit_lock);
+		if (err)
+			return err;
+	}
+	return msyncfs_zero_partial(inode, size, round_up(size, PAGE_SIZE));
+}
+
+/**
+ * msyncfs_extend - make a file longer by a hole
+ * @inode: regular file
+ * @newsize: size in bytes, more than it has
+ *
+ * Context: caller holds i_rwsem and i_commit_lock.
+ * Return: 0 or a negative errno; nothing has changed then.
+ */
+int msyncfs_extend(struct inode *inode, loff_t newsize)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	loff_t size = i_size_read(inode);
+	struct msyncfs_op op;
+	int err;
+
+	lockdep_assert_held(&mi->i_commit_lock);
+
+	err = msyncfs_finish_truncate(inode);
+	if (err)
+		return err;
+	err = msyncfs_op_begin(inode->i_sb, &op, MSYNCFS_EDGE_CREDITS, 0);
+	if (err)
+		return err;
+	filemap_invalidate_lock(inode->i_mapping);
+	err = msyncfs_zero_partial(inode, size, round_up(size, PAGE_SIZE));
+	if (!err) {
+		i_size_write(inode, newsize);
+		mi->i_disksize = newsize;
+		pagecache_isize_extended(inode, size, newsize);
+		if (offset_in_page(size))
+			msyncfs_take_edge(&op, inode, size >> PAGE_SHIFT);
+	}
+	filemap_invalidate_unlock(inode->i_mapping);
+	if (!err)
+		msyncfs_inode_dirty(&op, inode, true);
+	msyncfs_op_end(&op);
+	return err;
+}
+
+/* The first operation of a truncation; *@next is where the others go on. */
+static int msyncfs_shrink(struct inode *inode, loff_t newsize, u64 *next)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct super_block *sb = inode->i_sb;
+	u64 first = DIV_ROUND_UP_ULL(newsize, PAGE_SIZE);
+	struct msyncfs_op op;
+	int err;
+
+	*next = MSYNCFS_LAST_INDEX + 1;
+	err = msyncfs_op_begin(sb, &op, msyncfs_free_credits(sb), 0);
+	if (err)
+		return err;
+	filemap_invalidate_lock(inode->i_mapping);
+	if (newsize < i_size_read(inode))
+		err = msyncfs_zero_partial(inode, newsize,
+					   round_up(newsize, PAGE_SIZE));
+	if (err) {
+		filemap_invalidate_unlock(inode->i_mapping);
+		msyncfs_op_end(&op);
+		return err;
+	}
+	truncate_setsize(inode, newsize);
+	msyncfs_resv_release(inode, first, ULONG_MAX);
+	mi->i_disksize = newsize;
+	err = msyncfs_free_some(&op, inode, first, MSYNCFS_LAST_INDEX, next);
+	if (*next <= MSYNCFS_LAST_INDEX)
+		msyncfs_orphan_add(&op, inode);
+	if (offset_in_page(newsize))
+		msyncfs_take_edge(&op, inode, newsize >> PAGE_SHIFT);
+	filemap_invalidate_unlock(inode->i_mapping);
+	msyncfs_inode_dirty(&op, inode, true);
+	msyncfs_op_end(&op);
+	return err;
+}
+
+/**
+ * msyncfs_setsize - truncate a file, or extend it by a hole
+ * @inode: regular file
+ * @newsize: size in bytes
+ *
+ * To the size that it has: frees what was allocated beyond it.
+ *
+ * Context: caller holds i_rwsem; waits for O_DIRECT, may wait for commits.
+ * Return: 0 or a negative errno; if the size has changed all the same, the rest
+ * of the work is left to the next attempt or the next mount.
+ */
+int msyncfs_setsize(struct inode *inode, loff_t newsize)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	u64 next;
+	int err;
+
+	inode_dio_wait(inode);
+	mutex_lock(&mi->i_commit_lock);
+	if (msyncfs_is_atomic(inode)) {
+		err = msyncfs_atomic_setsize(inode, newsize);
+	} else if (newsize > i_size_read(inode)) {
+		err = msyncfs_extend(inode, newsize);
+	} else {
+		err = msyncfs_shrink(inode, newsize, &next);
+		if (!err && next <= MSYNCFS_LAST_INDEX)
+			err = msyncfs_truncate_blocks(inode, next);
+	}
+	mutex_unlock(&mi->i_commit_lock);
+	return err;
+}
+
+/**
+ * msyncfs_zero_edges - zero what a range covers of pages that it covers in part
+ * @inode: regular file
+ * @start: first byte
+ * @end: byte after the last one
+ *
+ * Context: as msyncfs_zero_partial().
+ * Return: 0 or a negative errno.
+ */
+int msyncfs_zero_edges(struct inode *inode, loff_t start, loff_t end)
+{
+	loff_t size = i_size_read(inode);
+	loff_t head = min_t(loff_t, end, round_up(start, PAGE_SIZE));
+	loff_t tail = round_down(end, PAGE_SIZE);
+	int err = 0;
+
+	if (start < size)
+		err = msyncfs_zero_partial(inode, start, head);
+	if (!err && tail >= head && tail < size)
+		err = msyncfs_zero_partial(inode, tail, end);
+	return err;
+}
+
+static void msyncfs_take_edges(struct msyncfs_op *op, struct inode *inode,
+			       loff_t start, loff_t end)
+{
+	pgoff_t head = start >> PAGE_SHIFT, tail = end >> PAGE_SHIFT;
+
+	if (offset_in_page(start))
+		msyncfs_take_edge(op, inode, head);
+	if (offset_in_page(end) && (tail != head || !offset_in_page(start)))
+		msyncfs_take_edge(op, inode, tail);
+}
+
+/* One operation of a punch: whole pages in [*next, stop), and the edges. */
+static int msyncfs_punch_some(struct inode *inode, loff_t start, loff_t end,
+			      u64 stop, u64 *next)
+{
+	struct super_block *sb = inode->i_sb;
+	bool edges = *next == DIV_ROUND_UP_ULL(start, PAGE_SIZE);
+	struct msyncfs_op op;
+	int err = 0;
+
+	err = msyncfs_op_begin(sb, &op, msyncfs_free_credits(sb), 0);
+	if (err)
+		return err;
+	filemap_invalidate_lock(inode->i_mapping);
+	if (edges)
+		err = msyncfs_zero_edges(inode, start, end);
+	if (!err && *next < stop) {
+		/*
+		 * All that remains, each time: invalidate_lock cannot be held
+		 * from one operation to the next, and what is read in between
+		 * from blocks not yet freed must not stay in the cache.
+		 */
+		truncate_pagecache_range(inode, *next << PAGE_SHIFT,
+					 (stop << PAGE_SHIFT) - 1);
+		msyncfs_resv_release(inode, *next, stop - 1);
+		err = msyncfs_free_some(&op, inode, *next, stop - 1, next);
+	}
+	if (edges)
+		msyncfs_take_edges(&op, inode, start, end);
+	filemap_invalidate_unlock(inode->i_mapping);
+	msyncfs_inode_dirty(&op, inode, true);
+	msyncfs_op_end(&op);
+	return err;
+}
+
+/**
+ * msyncfs_punch - make a range of a file read as zeros, freeing its blocks
+ * @inode: regular file
+ * @start: first byte
+ * @end: byte after the last one, at most s_maxbytes
+ *
+ * Context: caller holds i_rwsem and i_commit_lock, with no O_DIRECT under way;
+ * may wait for commits.
+ * Return: 0 or a negative errno; part of the range may have been freed then.
+ */
+int msyncfs_punch(struct inode *inode, loff_t start, loff_t end)
+{
+	u64 next = DIV_ROUND_UP_ULL(start, PAGE_SIZE);
+	u64 stop = end >> PAGE_SHIFT;	/* after the last whole page */
+	int err;
+
+	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);
+
+	do {
+		err = msyncfs_punch_some(inode, start, end, stop, &next);
+	} while (!err && next < stop);
+	return err;
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * MS_INVALIDATE: drops cached pages whose content is in storage, so that the
+ * next reference reads it from there. Making it durable first, and bringing it
+ * home, is the caller's.
+ */
+#include <kunit/visibility.h>
+#include <linux/fs.h>
+#include <linux/interval_tree_generic.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+
+#include "msyncfs.h"
+#include "fs/disk/trace.h"
+
+/*
+ * The tree of mappings of a file, mapping->i_mmap. The kernel walks it so, too
+ * (mm/interval_tree.c), but does not export that.
+ */
+static inline unsigned long msyncfs_vma_first(struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff;
+}
+
+static inline unsigned long msyncfs_vma_last(struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff + vma_pages(vma) - 1;
+}
+
+INTERVAL_TREE_DEFINE(struct vm_area_struct, shared.rb, unsigned long,
+		     shared.rb_subtree_last, msyncfs_vma_first,
+		     msyncfs_vma_last, static __maybe_unused, msyncfs_vma)
+
+/*
+ * Where the first stretch of pages at or after *@first that anybody has locked
+ * begins (set in *@first) and ends; false: there is none up to @last. That a page
+ * is locked is a property of the mapping; the flag of the page is only a hint.
+ */
+static bool msyncfs_next_locked(struct address_space *mapping, pgoff_t *first,
+				pgoff_t last, pgoff_t *end)
+{
+	struct vm_area_struct *vma;
+	bool found = false;
+
+	i_mmap_lock_read(mapping);
+	for (vma = msyncfs_vma_iter_first(&mapping->i_mmap, *first, last); vma;
+	     vma = msyncfs_vma_iter_next(vma, *first, last)) {
+		if (!(READ_ONCE(vma->vm_flags) & VM_LOCKED))
+			continue;
+		/* In order of their first page, so nothing comes before it. */
+		*first = max(*first, msyncfs_vma_first(vma));
+		*end = min(last, msyncfs_vma_last(vma));
+		found = true;
+		break;
+	}
+	i_mmap_unlock_read(mapping);
+	return found;
+}
+
+/*
+ * The first page at or after @first that has to stay because it is pinned, for
+ * DMA that may still change it, or @last + 1.
+ */
+static pgoff_t msyncfs_next_pinned(struct address_space *mapping, pgoff_t first,
+				   pgoff_t last)
+{
+	pgoff_t index = first, found = last + 1;
+	struct folio_batch fbatch;
+	unsigned int i;
+
+	folio_batch_init(&fbatch);
+	while (found > last &&
+	       filemap_get_folios(mapping, &index, last, &fbatch)) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++) {
+			struct folio *folio = fbatch.folios[i];
+
+			if (folio_maybe_dma_pinned(folio)) {
+				found = max(folio->index, first);
+				break;
+			}
+		}
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+	return found;
+}
+
+/* Is there a page in the cache? */
+static bool msyncfs_any_cached(struct address_space *mapping, pgoff_t first,
+			       pgoff_t last)
+{
+	return filemap_range_has_page(mapping, (loff_t)first << PAGE_SHIFT,
+				      ((loff_t)(last + 1) << PAGE_SHIFT) - 1);
+}
+
+/*
+ * Drops pages of which none is locked or mapped.
+ * Return: 0, or -EBUSY if a page had to stay because it is pinned.
+ */
+static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
+			pgoff_t last)
+{
+	int err = 0;
+	pgoff_t end;
+
+	for (; first <= last; first = end + 1) {
+		end = msyncfs_next_pinned(mapping, first, last);
+		/*
+		 * Its -EBUSY: a page is dirty. It has been stored to since it
+		 * was made durable: what is cached is newer than the storage.
+		 */
+		if (end > first)
+			invalidate_inode_pages2_range(mapping, first, end - 1);
+		if (end <= last)
+			err = -EBUSY;
+		cond_resched();
+	}
+	return err;
+}
+
+/*
+ * Where what is locked begins at or after @first (or @last + 1) and, in *@end,
+ * ends; what lies before it is unmapped then.
+ *
+ * A mapped page can be pinned behind our back, until it is unmapped; then it has
+ * to be faulted in, and for DMA that writes, by way of page_mkwrite, which waits
+ * for invalidate_lock. And who has locked a page meanwhile is seen, if he has
+ * faulted it in before it was unmapped.
+ */
+static pgoff_t msyncfs_unmap_unlocked(struct address_space *mapping,
+				      pgoff_t first, pgoff_t last, pgoff_t *end)
+{
+	pgoff_t locked = first, since = first, since_end;
+
+	if (!msyncfs_next_locked(mapping, &locked, last, end))
+		locked = last + 1;
+	if (locked == first)
+		return locked;
+	unmap_mapping_pages(mapping, first, locked - first, false);
+	if (msyncfs_next_locked(mapping, &since, locked - 1, &since_end)) {
+		*end = since_end;
+		return since;
+	}
+	return locked;
+}
+
+/**
+ * msyncfs_invalidate - drop the cached pages of a range
+ * @inode: file; the range is durable and home
+ * @first: first page
+ * @last: last page, inclusive; below the largest file's end
+ *
+ * Pages that somebody has locked or pinned stay, valid and resident. Pages that
+ * have been stored to meanwhile stay, too: nothing is lost.
+ *
+ * Context: may sleep; caller holds none of what P4 forbids, and not
+ * i_commit_lock.
+ * Return: 0, or -EBUSY if a page had to stay because it is locked or pinned.
+ */
+int msyncfs_invalidate(struct inode *inode, pgoff_t first, pgoff_t last)
+{
+	struct address_space *mapping = inode->i_mapping;
+	pgoff_t locked, locked_end, index = first;
+	int err = 0;
+
+	/* No capture is under way then, so every clean page can be released. */
+	mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
+	filemap_invalidate_lock(mapping);
+	while (index <= last) {
+		locked = msyncfs_unmap_unlocked(mapping, index, last,
+						&locked_end);
+		if (index < locked && msyncfs_drop(mapping, index, locked - 1))
+			err = -EBUSY;
+		if (locked > last)
+			break;
+		if (msyncfs_any_cached(mapping, locked, locked_end))
+			err = -EBUSY;
+		index = locked_end + 1;
+	}
+	filemap_invalidate_unlock(mapping);
+	mutex_unlock(&MSYNCFS_I(inode)->i_commit_lock);
+	trace_msyncfs_invalidate(inode, first, last, err);
+	return err;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_invalidate);
