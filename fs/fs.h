@@ -6,6 +6,8 @@
 #ifndef MSYNCFS_FS_H
 #define MSYNCFS_FS_H
 
+#include <linux/iomap.h>
+
 #include "msyncfs.h"
 
 /* Metadata blocks that one namespace operation dirties at most. */
@@ -192,5 +194,45 @@ int msyncfs_sysfs_init(void);
 void msyncfs_sysfs_exit(void);
 int msyncfs_sysfs_add(struct super_block *sb);
 void msyncfs_sysfs_del(struct super_block *sb);
+
+/* In fs/log/block.c */
+u64 msyncfs_find_meta(struct super_block *sb, u64 start, u64 len);
+void msyncfs_forget_buffer(struct buffer_head *bh);
+
+/* In fs/log/txn.c */
+void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno);
+
+/* In fs/space/alloc.c */
+void msyncfs_take(u64 *counter, u64 nr);
+
+/* In fs/map/iblock.c */
+struct msyncfs_disk_inode *msyncfs_raw(struct msyncfs_inode_info *mi);
+void msyncfs_decode(struct inode *inode);
+
+/* In fs/map/home.c */
+void msyncfs_dio_written(struct inode *inode);
+
+/* In mm/pages/dirty.c */
+void msyncfs_folio_lock_stable(struct inode *inode, struct folio *folio);
+
+/* In mm/writeback.c */
+int msyncfs_writepages(struct address_space *mapping,
+		       struct writeback_control *wbc);
+bool msyncfs_release_folio(struct folio *folio, gfp_t gfp);
+
+/* In fs/vfs/iomap.c */
+void msyncfs_set_iomap(struct inode *inode, struct iomap *iomap,
+		       const struct msyncfs_extent *ext);
+
+/* In fs/vfs/direct.c */
+int msyncfs_dio_settle(struct inode *inode, loff_t pos, size_t count);
+ssize_t msyncfs_direct(struct kiocb *iocb, struct iov_iter *iter);
+
+/* In fs/vfs/ops.c */
+void msyncfs_set_ops(struct inode *inode, dev_t rdev);
+
+/* In fs/vfs/orphan.c */
+struct msyncfs_disk_inode *orphan_disk(struct buffer_head *bh);
+struct msyncfs_disk_root *orphan_root(struct msyncfs_sb_info *sbi);
 
 #endif /* MSYNCFS_FS_H */

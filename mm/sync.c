@@ -9,8 +9,21 @@
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 
-#include "msyncfs.h"
+#include "fs/fs.h"
 #include "fs/disk/trace.h"
+
+/**
+ * msyncfs_dirty_inode - super_operations.dirty_inode
+ * @inode: inode whose times or attributes have changed
+ * @flags: I_DIRTY_*
+ *
+ * Only remembers it: this is called from page_mkwrite, where no operation may
+ * begin (P4). The next commit of the inode or its writeback takes it along.
+ */
+void msyncfs_dirty_inode(struct inode *inode, int flags)
+{
+	set_bit(MSYNCFS_I_DIRTY, &MSYNCFS_I(inode)->i_flags);
+}
 
 /* Attributes that changed without an operation of their own. */
 static int msyncfs_sync_attrs(struct inode *inode)

@@ -9,7 +9,7 @@
 #include <linux/writeback.h>
 
 #include "fs/disk/break.h"
-#include "msyncfs.h"
+#include "fs/fs.h"
 
 /* So many pages that are new on disk are worth fresh blocks and a flush. */
 #define MSYNCFS_FRESH_MIN	64
@@ -80,7 +80,7 @@ static int msyncfs_write_atomic(struct inode *inode,
 	return err;
 }
 
-static int msyncfs_writepages(struct address_space *mapping,
+int msyncfs_writepages(struct address_space *mapping,
 			      struct writeback_control *wbc)
 {
 	struct inode *inode = mapping->host;
@@ -122,19 +122,7 @@ static int msyncfs_writepages(struct address_space *mapping,
  * May the page leave the cache? Not between its capture and the moment at which
  * its newest content is found in a transaction or on its fresh block (B4).
  */
-static bool msyncfs_release_folio(struct folio *folio, gfp_t gfp)
+bool msyncfs_release_folio(struct folio *folio, gfp_t gfp)
 {
 	return !folio_test_checked(folio);
 }
-
-const struct address_space_operations msyncfs_aops = {
-	.read_folio		= msyncfs_read_folio,
-	.readahead		= msyncfs_readahead,
-	.writepages		= msyncfs_writepages,
-	.dirty_folio		= filemap_dirty_folio,
-	.release_folio		= msyncfs_release_folio,
-	.migrate_folio		= filemap_migrate_folio,
-	.is_partially_uptodate	= iomap_is_partially_uptodate,
-	.error_remove_folio	= generic_error_remove_folio,
-	.direct_IO		= noop_direct_IO,
-};

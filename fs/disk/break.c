@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The switch that breaks a rule, and what breaking one needs besides the line
- * where the rule is kept. Not part of the stock build; see fs/disk/break.h.
+ * The switch that breaks a rule. Not part of the stock build; see break.h.
  */
 #include <linux/module.h>
-#include <linux/pagemap.h>
 #include <linux/string.h>
 
-#include "fs/disk/break.h"
-#include "fs/fs.h"
+#include "break.h"
 
 unsigned int msyncfs_broken;
 
@@ -50,35 +47,3 @@ static const struct kernel_param_ops msyncfs_broken_ops = {
 
 module_param_cb(broken, &msyncfs_broken_ops, NULL, 0644);
 MODULE_PARM_DESC(broken, "rule to break");
-
-/**
- * msyncfs_break_home - write images home before their record, if that is broken
- * @sb: filesystem
- * @images: images, ascending by home block
- * @nr: how many
- */
-void msyncfs_break_home(struct super_block *sb, struct msyncfs_image **images,
-			unsigned int nr)
-{
-	struct msyncfs_io io;
-	unsigned int i;
-
-	if (!msyncfs_breaks(HOME))
-		return;
-	msyncfs_io_init(&io, sb, false);
-	for (i = 0; i < nr; i++)
-		msyncfs_io_add(&io, images[i]->home, images[i]->page);
-	msyncfs_io_wait(&io, 0);
-}
-
-/**
- * msyncfs_break_thaw - let stores to a page go on before the others are captured
- * @img: its image, with the copy; nothing happens unless the freeze is broken
- */
-void msyncfs_break_thaw(struct msyncfs_image *img)
-{
-	if (!msyncfs_breaks(FREEZE))
-		return;
-	img->writeback = false;
-	folio_end_writeback(img->folio);
-}

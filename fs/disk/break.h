@@ -23,31 +23,13 @@ enum msyncfs_broken {
 	MSYNCFS_NR_BROKEN
 };
 
-struct msyncfs_image;
-struct super_block;
-
 #ifdef MSYNCFS_BREAK
 extern unsigned int msyncfs_broken;
-void msyncfs_break_home(struct super_block *sb, struct msyncfs_image **images,
-			unsigned int nr);
-void msyncfs_break_thaw(struct msyncfs_image *img);
 
 #define msyncfs_breaks(rule)	(READ_ONCE(msyncfs_broken) == \
 				 MSYNCFS_BROKEN_##rule)
 #else
 #define msyncfs_breaks(rule)	(MSYNCFS_BROKEN_##rule == MSYNCFS_NR_BROKEN)
-
-#ifdef __KERNEL__
-static inline void msyncfs_break_home(struct super_block *sb,
-				      struct msyncfs_image **images,
-				      unsigned int nr)
-{
-}
-
-static inline void msyncfs_break_thaw(struct msyncfs_image *img)
-{
-}
-#endif
 #endif
 
 #endif /* MSYNCFS_BREAK_H */

@@ -48,115 +48,6 @@ struct msyncfs_record {
 	u64			blocks;
 };
 
-static struct kmem_cache *msyncfs_image_cache;
-
-/**
- * msyncfs_image_alloc - make an image
- * @gfp: how to allocate
- * @page: with a page for the copy
- *
- * Return: the image, with one reference, or NULL.
- */
-struct msyncfs_image *msyncfs_image_alloc(gfp_t gfp, bool page)
-{
-	struct msyncfs_image *img = kmem_cache_zalloc(msyncfs_image_cache, gfp);
-
-	if (!img)
-		return NULL;
-	refcount_set(&img->ref, 1);
-	INIT_LIST_HEAD(&img->list);
-	if (page) {
-		img->page = alloc_page(gfp);
-		if (!img->page) {
-			kmem_cache_free(msyncfs_image_cache, img);
-			return NULL;
-		}
-	}
-	return img;
-}
-
-/**
- * msyncfs_image_put - drop a reference of an image
- * @img: image
- */
-void msyncfs_image_put(struct msyncfs_image *img)
-{
-	if (!refcount_dec_and_test(&img->ref))
-		return;
-	if (img->bh)
-		put_bh(img->bh);
-	if (img->folio)
-		folio_put(img->folio);
-	if (img->page)
-		__free_page(img->page);
-	kmem_cache_free(msyncfs_image_cache, img);
-}
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_image_put);
-
-/* The image of @home in an xarray that holds a reference of it. */
-static struct msyncfs_image *msyncfs_image_find(struct xarray *xa, u64 home)
-{
-	struct msyncfs_image *img;
-
-	xa_lock(xa);
-	img = xa_load(xa, home);
-	if (img)
-		refcount_inc(&img->ref);
-	xa_unlock(xa);
-	return img;
-}
-
-/**
- * msyncfs_image_get - the newest image of a block that is not home
- * @sbi: filesystem
- * @home: home block, of data
- *
- * Images that are not durable yet count: their pages may have left the cache.
- * Looks in the order opposite to the one in which an image moves on, so that
- * none is missed.
- *
- * Return: the image, referenced for the caller, or NULL when the home block
- * itself is what a reader must see (B4).
- */
-struct msyncfs_image *msyncfs_image_get(struct msyncfs_sb_info *sbi, u64 home)
-{
-	struct msyncfs_image *img;
-
-	spin_lock(&sbi->txn_lock);
-	img = msyncfs_image_find(&sbi->running->data, home);
-	if (!img && sbi->cutting)
-		img = msyncfs_image_find(&sbi->cutting->data, home);
-	spin_unlock(&sbi->txn_lock);
-	return img ?: msyncfs_image_find(&sbi->images, home);
-}
-
-static bool msyncfs_any_in(struct xarray *xa, u64 first, u64 last)
-{
-	unsigned long index = first;
-
-	return xa_find(xa, &index, last, XA_PRESENT);
-}
-
-/**
- * msyncfs_image_in - is the newest image of any of these blocks not home?
- * @sbi: filesystem
- * @first: first block
- * @last: last block, inclusive
- *
- * Context: any that may take a spinlock.
- * Return: true if at least one of them has an image that is not yet home.
- */
-bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last)
-{
-	bool in;
-
-	spin_lock(&sbi->txn_lock);
-	in = msyncfs_any_in(&sbi->running->data, first, last) ||
-	     (sbi->cutting && msyncfs_any_in(&sbi->cutting->data, first, last));
-	spin_unlock(&sbi->txn_lock);
-	return in || msyncfs_any_in(&sbi->images, first, last);
-}
-
 /* Background checkpoint: now if the log is half full, else in a while. */
 static void msyncfs_checkpoint_kick(struct msyncfs_sb_info *sbi, u64 used)
 {
@@ -266,22 +157,6 @@ static int msyncfs_write_home(struct msyncfs_sb_info *sbi,
 	return err;
 }
 
-/* Makes the next replay start with record @seq, at @pos. */
-static int msyncfs_move_tail(struct msyncfs_sb_info *sbi, u64 seq, u64 pos)
-{
-	u64 old_seq = sbi->tail_seq, old_pos = sbi->tail_pos;
-	int err;
-
-	sbi->tail_seq = seq;
-	sbi->tail_pos = pos;
-	err = msyncfs_write_slot(sbi->sb);
-	if (err) {
-		sbi->tail_seq = old_seq;
-		sbi->tail_pos = old_pos;
-	}
-	return err;
-}
-
 /* Log space, images and freed blocks up to @tid are free for reuse. */
 static void msyncfs_retire(struct msyncfs_sb_info *sbi, struct xarray *done,
 			   u64 tid)
@@ -385,54 +260,19 @@ int msyncfs_checkpoint(struct super_block *sb)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_checkpoint);
 
-/**
- * msyncfs_home_range - bring the blocks of a file's range home
- * @inode: file
- * @start: first byte
- * @end: last byte, inclusive
- *
- * Only what is durable: callers that want the newest data sync it first.
- *
- * Context: as msyncfs_checkpoint().
- * Return: as msyncfs_checkpoint(), or the error of a lookup in the map.
- */
-int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
-{
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
-	u64 index = start >> MSYNCFS_BLOCK_SHIFT;
-	u64 last = min_t(u64, end, inode->i_sb->s_maxbytes) >>
-		   MSYNCFS_BLOCK_SHIFT;
-	struct msyncfs_extent ext;
-	int err;
-
-	while (index <= last) {
-		err = msyncfs_map_lookup(inode, index, last - index + 1, &ext);
-		if (err)
-			return err;
-		if (ext.blkno && msyncfs_image_in(sbi, ext.blkno,
-						  ext.blkno + ext.len - 1))
-			return msyncfs_checkpoint(inode->i_sb);
-		index += ext.len;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-	}
-	return 0;
-}
-
 static void msyncfs_checkpoint_fn(struct msyncfs_sb_info *sbi)
 {
 	if (!test_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state))
 		msyncfs_checkpoint(sbi->sb);
 }
 
-static void msyncfs_checkpoint_work(struct work_struct *work)
+void msyncfs_checkpoint_work(struct work_struct *work)
 {
 	msyncfs_checkpoint_fn(container_of(work, struct msyncfs_sb_info,
 					   checkpoint_work));
 }
 
-static void msyncfs_checkpoint_timer(struct work_struct *work)
+void msyncfs_checkpoint_timer(struct work_struct *work)
 {
 	msyncfs_checkpoint_fn(container_of(to_delayed_work(work),
 					   struct msyncfs_sb_info,
@@ -475,24 +315,4 @@ void msyncfs_checkpoint_exit(struct msyncfs_sb_info *sbi)
 		list_del(&rec->list);
 		kfree(rec);
 	}
-}
-
-/**
- * msyncfs_image_init - set up what all mounts share
- *
- * Return: 0 or -ENOMEM.
- */
-int msyncfs_image_init(void)
-{
-	msyncfs_image_cache = KMEM_CACHE(msyncfs_image, SLAB_RECLAIM_ACCOUNT |
-							SLAB_NO_MERGE);
-	return msyncfs_image_cache ? 0 : -ENOMEM;
-}
-
-/**
- * msyncfs_image_exit - the reverse, on module exit
- */
-void msyncfs_image_exit(void)
-{
-	kmem_cache_destroy(msyncfs_image_cache);
 }

@@ -54,88 +54,9 @@
 #define MSYNCFS_GATHER_MIN	(50 * NSEC_PER_USEC)
 #define MSYNCFS_GATHER_MAX	(5 * NSEC_PER_MSEC)
 
-/**
- * struct msyncfs_cut - a record between its cut and its end
- * @txn: what it was cut from; no longer the running one
- * @images: all of them, ascending by home block
- * @nr: how many
- * @header: header blocks
- * @nr_header: how many
- * @pos: where in the log it goes
- * @pad: blocks left unused before it, at the end of the log
- * @fua: it is one write that is durable when it completes
- */
-struct msyncfs_cut {
-	struct msyncfs_txn	*txn;
-	struct msyncfs_image	**images;
-	unsigned int		nr;
-	struct page		**header;
-	unsigned int		nr_header;
-	u64			pos;
-	u64			pad;
-	bool			fua;
-};
-
 static unsigned int msyncfs_cut_blocks(const struct msyncfs_cut *cut)
 {
 	return cut->nr_header + cut->nr;
-}
-
-/**
- * msyncfs_txn_settle - tell the captures of a transaction how it ended
- * @txn: transaction
- * @err: 0 if it is durable, else why it is not
- */
-void msyncfs_txn_settle(struct msyncfs_txn *txn, int err)
-{
-	struct msyncfs_capture *cap, *next;
-
-	list_for_each_entry_safe(cap, next, &txn->captures, list) {
-		list_del(&cap->list);
-		if (err)
-			msyncfs_capture_redirty(cap, err);
-		msyncfs_capture_release(cap);
-		WRITE_ONCE(cap->error, err);
-		msyncfs_capture_put(cap);
-	}
-}
-
-/* Closes the running transaction for handles and waits for those open. */
-static struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_sb_info *sbi)
-{
-	struct msyncfs_txn *txn;
-
-	rwsem_acquire(&sbi->op_map, 0, 0, _THIS_IP_);
-	rwsem_release(&sbi->op_map, _THIS_IP_);
-
-	spin_lock(&sbi->txn_lock);
-	txn = sbi->running;
-	txn->locked = true;
-	spin_unlock(&sbi->txn_lock);
-	wait_event(sbi->txn_wait, !READ_ONCE(txn->active));
-	return txn;
-}
-
-/* Opens @next for handles in place of a transaction that has been cut. */
-static void msyncfs_txn_switch(struct msyncfs_sb_info *sbi,
-			       struct msyncfs_txn *next)
-{
-	spin_lock(&sbi->txn_lock);
-	sbi->cutting = sbi->running;
-	sbi->running = next;
-	spin_unlock(&sbi->txn_lock);
-	wake_up_all(&sbi->txn_wait);
-}
-
-/* The record of a cut transaction is done: its images are found elsewhere. */
-static void msyncfs_txn_end(struct msyncfs_sb_info *sbi)
-{
-	struct msyncfs_txn *txn = sbi->cutting;
-
-	spin_lock(&sbi->txn_lock);
-	sbi->cutting = NULL;
-	spin_unlock(&sbi->txn_lock);
-	msyncfs_txn_free(txn);
 }
 
 /*
@@ -164,7 +85,7 @@ static void msyncfs_log_failed(struct msyncfs_sb_info *sbi)
 }
 
 /* The record is durable, or given up. */
-static void msyncfs_cut_end(struct msyncfs_sb_info *sbi,
+void msyncfs_cut_end(struct msyncfs_sb_info *sbi,
 			    struct msyncfs_cut *cut)
 {
 	unsigned int i;
@@ -348,7 +269,7 @@ static bool msyncfs_log_one_fua(struct msyncfs_sb_info *sbi, unsigned int nr)
  * Makes sure that a failed record will not be found by recovery, when no other
  * is going to overwrite it.
  */
-static int msyncfs_log_invalidate(struct msyncfs_sb_info *sbi)
+int msyncfs_log_invalidate(struct msyncfs_sb_info *sbi)
 {
 	struct msyncfs_io io;
 	int err;
@@ -367,6 +288,21 @@ static int msyncfs_log_invalidate(struct msyncfs_sb_info *sbi)
 			      err);
 	}
 	return err;
+}
+
+/* With the rule B1 broken, writes images home before their record. */
+static void msyncfs_break_home(struct super_block *sb,
+			       struct msyncfs_image **images, unsigned int nr)
+{
+	struct msyncfs_io io;
+	unsigned int i;
+
+	if (!msyncfs_breaks(HOME))
+		return;
+	msyncfs_io_init(&io, sb, false);
+	for (i = 0; i < nr; i++)
+		msyncfs_io_add(&io, images[i]->home, images[i]->page);
+	msyncfs_io_wait(&io, 0);
 }
 
 /* Writes the record and makes it durable. */
@@ -688,46 +624,3 @@ int msyncfs_commit_all(struct super_block *sb)
 	return msyncfs_commit(sb, tid);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_commit_all);
-
-/**
- * msyncfs_log_start - make a recovered log ready for commits
- * @sb: filesystem
- *
- * Return: 0 or -ENOMEM.
- */
-int msyncfs_log_start(struct super_block *sb)
-{
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-
-	mutex_init(&sbi->commit_mutex);
-	init_waitqueue_head(&sbi->commit_wait);
-	sbi->wq = alloc_workqueue("msyncfs-%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0,
-				  sb->s_id);
-	return sbi->wq ? 0 : -ENOMEM;
-}
-
-/**
- * msyncfs_log_stop - no background work any more
- * @sb: filesystem; everything that was to be committed is
- *
- * A failed record that nothing has overwritten is invalidated: the error was
- * reported, and its content must not come back with the next mount (R5).
- */
-void msyncfs_log_stop(struct super_block *sb)
-{
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-
-	if (!sbi->wq)
-		return;
-	cancel_delayed_work_sync(&sbi->commit_work);
-	cancel_delayed_work_sync(&sbi->checkpoint_timer);
-	cancel_work_sync(&sbi->checkpoint_work);
-	destroy_workqueue(sbi->wq);
-	sbi->wq = NULL;
-	if (!sbi->retry)
-		return;
-	if (sbi->failed && !msyncfs_log_dead(sbi))
-		msyncfs_log_invalidate(sbi);
-	msyncfs_cut_end(sbi, sbi->retry);
-	sbi->retry = NULL;
-}

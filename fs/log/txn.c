@@ -13,10 +13,6 @@
 
 #include "txn.h"
 
-/* Set once the content of a metadata buffer has been checked, or made here. */
-enum { BH_Msyncfs_Verified = BH_PrivateStart };
-BUFFER_FNS(Msyncfs_Verified, msyncfs_verified)
-
 /**
  * msyncfs_txn_alloc - make an empty transaction
  * @tid: its number
@@ -54,6 +50,63 @@ void msyncfs_txn_free(struct msyncfs_txn *txn)
 	xa_destroy(&txn->data);
 	WARN_ON_ONCE(!list_empty(&txn->captures));
 	kfree(txn);
+}
+
+/**
+ * msyncfs_txn_settle - tell the captures of a transaction how it ended
+ * @txn: transaction
+ * @err: 0 if it is durable, else why it is not
+ */
+void msyncfs_txn_settle(struct msyncfs_txn *txn, int err)
+{
+	struct msyncfs_capture *cap, *next;
+
+	list_for_each_entry_safe(cap, next, &txn->captures, list) {
+		list_del(&cap->list);
+		if (err)
+			msyncfs_capture_redirty(cap, err);
+		msyncfs_capture_release(cap);
+		WRITE_ONCE(cap->error, err);
+		msyncfs_capture_put(cap);
+	}
+}
+
+/* Closes the running transaction for handles and waits for those open. */
+struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_sb_info *sbi)
+{
+	struct msyncfs_txn *txn;
+
+	rwsem_acquire(&sbi->op_map, 0, 0, _THIS_IP_);
+	rwsem_release(&sbi->op_map, _THIS_IP_);
+
+	spin_lock(&sbi->txn_lock);
+	txn = sbi->running;
+	txn->locked = true;
+	spin_unlock(&sbi->txn_lock);
+	wait_event(sbi->txn_wait, !READ_ONCE(txn->active));
+	return txn;
+}
+
+/* Opens @next for handles in place of a transaction that has been cut. */
+void msyncfs_txn_switch(struct msyncfs_sb_info *sbi,
+			       struct msyncfs_txn *next)
+{
+	spin_lock(&sbi->txn_lock);
+	sbi->cutting = sbi->running;
+	sbi->running = next;
+	spin_unlock(&sbi->txn_lock);
+	wake_up_all(&sbi->txn_wait);
+}
+
+/* The record of a cut transaction is done: its images are found elsewhere. */
+void msyncfs_txn_end(struct msyncfs_sb_info *sbi)
+{
+	struct msyncfs_txn *txn = sbi->cutting;
+
+	spin_lock(&sbi->txn_lock);
+	sbi->cutting = NULL;
+	spin_unlock(&sbi->txn_lock);
+	msyncfs_txn_free(txn);
 }
 
 /* May a handle that dirties up to @credits more blocks join @txn? */
@@ -336,136 +389,8 @@ void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
 		msyncfs_op_charge(op, txn);
 }
 
-/* What a block of metadata is, in a message. */
-static const char *msyncfs_magic_name(u32 magic)
-{
-	switch (magic) {
-	case MSYNCFS_MAGIC_ROOT:
-		return "root block";
-	case MSYNCFS_MAGIC_BITMAP:
-		return "bitmap";
-	case MSYNCFS_MAGIC_INODE:
-		return "inode";
-	case MSYNCFS_MAGIC_MAP:
-		return "map of inode";
-	default:
-		return "directory";
-	}
-}
-
-/* Is a buffer whose content has been checked what is expected? Else why not. */
-static const char *msyncfs_check_kind(const struct buffer_head *bh, u32 magic,
-				      u64 owner)
-{
-	const struct msyncfs_disk_header *h = (void *)bh->b_data;
-
-	if (le32_to_cpu(h->magic) != magic)
-		return "not the kind of block expected here";
-	if (le64_to_cpu(h->owner) != owner)
-		return "belongs to another owner";
-	return NULL;
-}
-
-/**
- * msyncfs_block_new - initialise a block that is to become metadata
- * @sb: filesystem
- * @blkno: block, claimed or newly allocated
- * @magic: MSYNCFS_MAGIC_*
- * @level: for the header
- * @owner: inode number
- *
- * Return: the buffer, zeroed but for its header, referenced for the caller;
- * ERR_PTR(-ENOMEM), or ERR_PTR(-EUCLEAN) if the block is in use as metadata,
- * whatever the bitmap says.
- */
-struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
-				      u32 magic, u32 level, u64 owner)
-{
-	struct buffer_head *bh = sb_getblk(sb, blkno);
-
-	if (!bh)
-		return ERR_PTR(-ENOMEM);
-	lock_buffer(bh);
-	if (buffer_msyncfs_verified(bh)) {
-		/* Somebody uses it: not to be changed under them. */
-		unlock_buffer(bh);
-		brelse(bh);
-		msyncfs_err(sb, "block %llu: free in the bitmap, but in use",
-			    blkno);
-		return ERR_PTR(-EFSCORRUPTED);
-	}
-	msyncfs_init_block(bh->b_data, magic, level, blkno, owner);
-	clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
-	set_buffer_uptodate(bh);
-	set_buffer_msyncfs_verified(bh);
-	unlock_buffer(bh);
-	return bh;
-}
-
-static void msyncfs_forget_buffer(struct buffer_head *bh)
-{
-	clear_buffer_msyncfs_verified(bh);
-	clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
-}
-
-/**
- * msyncfs_block_forget - a block is no longer metadata
- * @sb: filesystem
- * @blkno: block
- * @magic: MSYNCFS_MAGIC_*, what it was
- * @owner: whose it was
- *
- * Return: 0; -EUCLEAN (logged) if the block in memory is other metadata; nothing
- * has changed then, because somebody may be using it.
- */
-int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic, u64 owner)
-{
-	struct buffer_head *bh = sb_find_get_block(sb, blkno);
-	const char *why = NULL;
-
-	if (!bh)
-		return 0;
-	if (buffer_msyncfs_verified(bh))
-		why = msyncfs_check_kind(bh, magic, owner);
-	if (!why)
-		msyncfs_forget_buffer(bh);
-	brelse(bh);
-	if (!why)
-		return 0;
-	msyncfs_err(sb, "block %llu: %s %llu: not to be freed: %s", blkno,
-		    msyncfs_magic_name(magic), owner, why);
-	return -EFSCORRUPTED;
-}
-
-/**
- * msyncfs_op_new - initialise a newly allocated metadata block
- * @op: open handle
- * @blkno: block
- * @magic: MSYNCFS_MAGIC_*
- * @level: for the header
- * @owner: inode number
- *
- * If the block turns out to be in use, it stays allocated: the bitmap was wrong,
- * and must not offer it again. After any other error it is free again.
- *
- * Return: as msyncfs_block_new(); the buffer is dirty in @op.
- */
-struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
-				   u32 level, u64 owner)
-{
-	struct buffer_head *bh;
-
-	bh = msyncfs_block_new(op->sb, blkno, magic, level, owner);
-	if (!IS_ERR(bh))
-		msyncfs_op_dirty(op, bh);
-	else if (PTR_ERR(bh) != -EFSCORRUPTED)
-		msyncfs_free(op, blkno, 1);
-	return bh;
-}
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_new);
-
 /* The content of a block that is freed need not be written any more. */
-static void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno)
+void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
 	struct msyncfs_txn *txn = msyncfs_op_txn(op);
@@ -503,24 +428,6 @@ int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_forget);
-
-/**
- * msyncfs_op_free - free a metadata block
- * @op: open handle with a credit for its bitmap block
- * @bh: its buffer, which its owner has from msyncfs_bread() or msyncfs_op_new()
- *
- * It takes the buffer, not a number: a number from a map made by an enemy may be
- * that of a block which somebody else is using. The reference stays the caller's.
- * For the rest see msyncfs_op_forget().
- */
-void msyncfs_op_free(struct msyncfs_op *op, struct buffer_head *bh)
-{
-	u64 blkno = bh->b_blocknr;
-
-	msyncfs_forget_buffer(bh);
-	msyncfs_op_undirty(op, blkno);
-	msyncfs_free(op, blkno, 1);
-}
 
 /**
  * msyncfs_op_attach - make captured pages part of the transaction
@@ -568,186 +475,4 @@ void msyncfs_op_preflush(struct msyncfs_op *op)
 	spin_lock(&sbi->txn_lock);
 	msyncfs_op_txn(op)->preflush = true;
 	spin_unlock(&sbi->txn_lock);
-}
-
-static const char *msyncfs_check_buffer(struct msyncfs_sb_info *sbi,
-					struct buffer_head *bh, u32 magic,
-					u64 owner)
-{
-	const char *why = NULL;
-
-	/*
-	 * Under the buffer lock, so that nobody modifies (and outdates the
-	 * checksum of) what another is still checking. The other one may have
-	 * expected something else: compare even if it has found nothing wrong.
-	 */
-	if (!buffer_msyncfs_verified(bh)) {
-		lock_buffer(bh);
-		if (!buffer_msyncfs_verified(bh)) {
-			why = msyncfs_verify_block(&sbi->geo, bh->b_data,
-						   bh->b_blocknr, magic, owner);
-			if (!why)
-				set_buffer_msyncfs_verified(bh);
-		}
-		unlock_buffer(bh);
-	}
-	return why ?: msyncfs_check_kind(bh, magic, owner);
-}
-
-/**
- * msyncfs_bread - read and check a metadata block
- * @sb: filesystem
- * @blkno: block
- * @magic: kind of block expected
- * @owner: owner expected
- *
- * Context: may sleep and do I/O.
- * Return: the buffer, referenced; ERR_PTR(-EIO) if it cannot be read,
- * ERR_PTR(-EUCLEAN) if it is not what it should be. Both have been logged.
- */
-struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
-				  u64 owner)
-{
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	struct buffer_head *bh;
-	const char *why;
-
-	if (!msyncfs_is_home(&sbi->geo, blkno)) {
-		msyncfs_err(sb, "block %llu: outside the data area", blkno);
-		return ERR_PTR(-EFSCORRUPTED);
-	}
-	bh = sb_bread(sb, blkno);
-	if (!bh) {
-		msyncfs_err(sb, "block %llu: %s %llu: cannot be read", blkno,
-			    msyncfs_magic_name(magic), owner);
-		return ERR_PTR(-EIO);
-	}
-	why = msyncfs_check_buffer(sbi, bh, magic, owner);
-	if (why) {
-		msyncfs_err(sb, "block %llu: %s %llu: %s", blkno,
-			    msyncfs_magic_name(magic), owner, why);
-		brelse(bh);
-		return ERR_PTR(-EFSCORRUPTED);
-	}
-	return bh;
-}
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_bread);
-
-/**
- * msyncfs_op_free_at - free a metadata block that a map leads to
- * @op: open handle with a credit for its bitmap block
- * @blkno: block
- * @magic: MSYNCFS_MAGIC_*, what it must be
- * @owner: whose it must be
- *
- * It is read first: a map made by an enemy may lead to a block that somebody else
- * is using.
- *
- * Context: may sleep and do I/O.
- * Return: 0; -EIO, -EUCLEAN (logged): nothing has been freed.
- */
-int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
-{
-	struct buffer_head *bh = msyncfs_bread(op->sb, blkno, magic, owner);
-
-	if (IS_ERR(bh))
-		return PTR_ERR(bh);
-	msyncfs_op_free(op, bh);
-	brelse(bh);
-	return 0;
-}
-
-/* The first block of a run that memory knows as metadata, or 0. */
-static u64 msyncfs_find_meta(struct super_block *sb, u64 start, u64 len)
-{
-	loff_t from = (loff_t)start << MSYNCFS_BLOCK_SHIFT;
-	loff_t to = (loff_t)(start + len) << MSYNCFS_BLOCK_SHIFT;
-	struct buffer_head *bh;
-	bool meta;
-
-	if (!filemap_range_has_page(sb->s_bdev->bd_mapping, from, to - 1))
-		return 0;
-	for (; len; start++, len--) {
-		bh = sb_find_get_block(sb, start);
-		if (!bh)
-			continue;
-		meta = buffer_msyncfs_verified(bh);
-		brelse(bh);
-		if (meta)
-			return start;
-	}
-	return 0;
-}
-
-/**
- * msyncfs_op_free_data - free blocks of a file that has become shorter
- * @op: open handle with a credit for each bitmap block involved
- * @start: first block
- * @len: blocks, all in the data area
- *
- * Data does not say whose it is. But a block that memory knows as metadata is no
- * data, whatever the map says. If it were freed, it would get a second owner.
- * When none of the blocks is in the device's page cache, the check is one lookup.
- *
- * Context: may sleep, does no I/O.
- * Return: 0; -EUCLEAN (logged): nothing has been freed.
- */
-int msyncfs_op_free_data(struct msyncfs_op *op, u64 start, u64 len)
-{
-	u64 meta = msyncfs_find_meta(op->sb, start, len);
-
-	if (!meta) {
-		msyncfs_free(op, start, len);
-		return 0;
-	}
-	msyncfs_err(op->sb, "block %llu: data of a file, but in use as metadata",
-		    meta);
-	return -EFSCORRUPTED;
-}
-
-static void msyncfs_commit_work(struct work_struct *work)
-{
-	struct msyncfs_sb_info *sbi = container_of(to_delayed_work(work),
-						   struct msyncfs_sb_info,
-						   commit_work);
-
-	/* An error has been logged and waits in the mappings it concerns. */
-	msyncfs_commit_all(sbi->sb);
-}
-
-/**
- * msyncfs_op_init - set up the running transaction of a mount
- * @sbi: with @record_max set
- *
- * Return: 0.
- */
-int msyncfs_op_init(struct msyncfs_sb_info *sbi)
-{
-	static struct lock_class_key key;
-	unsigned int n = sbi->record_max;
-
-	lockdep_init_map(&sbi->op_map, "msyncfs_op", &key, 0);
-	while (n + msyncfs_record_header_blocks(n) > sbi->record_max)
-		n--;
-	sbi->record_images = n;
-	spin_lock_init(&sbi->txn_lock);
-	init_waitqueue_head(&sbi->txn_wait);
-	INIT_DELAYED_WORK(&sbi->commit_work, msyncfs_commit_work);
-	sbi->running = msyncfs_txn_alloc(1);
-	return 0;
-}
-
-/**
- * msyncfs_op_exit - drop the running transaction
- * @sbi: of a filesystem that nobody uses any more
- *
- * What is still in it, after an error, is lost with the mount.
- */
-void msyncfs_op_exit(struct msyncfs_sb_info *sbi)
-{
-	if (!sbi->running)
-		return;
-	msyncfs_txn_settle(sbi->running, -EIO);
-	msyncfs_txn_free(sbi->running);
-	sbi->running = NULL;
 }

@@ -39,4 +39,42 @@ struct msyncfs_txn {
 	struct list_head	captures;
 };
 
+/**
+ * struct msyncfs_cut - a record between its cut and its end
+ * @txn: what it was cut from; no longer the running one
+ * @images: all of them, ascending by home block
+ * @nr: how many
+ * @header: header blocks
+ * @nr_header: how many
+ * @pos: where in the log it goes
+ * @pad: blocks left unused before it, at the end of the log
+ * @fua: it is one write that is durable when it completes
+ */
+struct msyncfs_cut {
+	struct msyncfs_txn	*txn;
+	struct msyncfs_image	**images;
+	unsigned int		nr;
+	struct page		**header;
+	unsigned int		nr_header;
+	u64			pos;
+	u64			pad;
+	bool			fua;
+};
+
+/* In txn.c */
+struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_sb_info *sbi);
+void msyncfs_txn_switch(struct msyncfs_sb_info *sbi, struct msyncfs_txn *next);
+void msyncfs_txn_end(struct msyncfs_sb_info *sbi);
+
+/* In commit.c */
+int msyncfs_log_invalidate(struct msyncfs_sb_info *sbi);
+void msyncfs_cut_end(struct msyncfs_sb_info *sbi, struct msyncfs_cut *cut);
+
+/* In tail.c */
+int msyncfs_move_tail(struct msyncfs_sb_info *sbi, u64 seq, u64 pos);
+
+/* In checkpoint.c */
+void msyncfs_checkpoint_work(struct work_struct *work);
+void msyncfs_checkpoint_timer(struct work_struct *work);
+
 #endif /* MSYNCFS_FS_TXN_H */

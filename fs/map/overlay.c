@@ -85,46 +85,6 @@ bool msyncfs_overlay_pending(struct inode *inode)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_overlay_pending);
 
-/**
- * msyncfs_map_lookup - find the run of blocks that an index begins
- * @inode: regular file or directory
- * @index: first index (page of the file)
- * @max: longest run wanted, in blocks, at least 1
- * @ext: the run: a hole, or contiguous blocks all written or all unwritten;
- *	it is as long as the map says or @max, but ends early before a node
- *	that cannot be read, or after very many nodes
- *
- * What a page is read from: of an atomic file that is what the overlay says, and
- * elsewhere the map. Indexes beyond what the map can hold are a hole without end.
- *
- * Two steps that are not one: but who reads a page has its folio locked, and
- * entries come and go only for pages that are in the cache, under
- * invalidate_lock, or in a commit, which puts into the map what it takes from
- * the overlay, in this order.
- *
- * Context: takes i_map_sem shared; may sleep and read map nodes.
- * Return: 0, -EIO, -EUCLEAN (logged).
- */
-int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
-		       struct msyncfs_extent *ext)
-{
-	struct msyncfs_extent over;
-	u64 last;
-
-	if (likely(mtree_empty(&MSYNCFS_I(inode)->i_overlay)) || !max ||
-	    index > MSYNCFS_LAST_INDEX)
-		return msyncfs_map_committed(inode, index, max, ext);
-	last = index + min(max - 1, MSYNCFS_LAST_INDEX - index);
-	if (!msyncfs_overlay_next(inode, index, last, &over))
-		return msyncfs_map_committed(inode, index, max, ext);
-	if (over.index > index)
-		return msyncfs_map_committed(inode, index, over.index - index,
-					     ext);
-	*ext = over;
-	return 0;
-}
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_lookup);
-
 /* What is said of [@first, @last] from now on; NULL: nothing. */
 static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 				  void *entry)

@@ -37,20 +37,6 @@ struct msyncfs_resv {
 };
 
 /**
- * msyncfs_resv_key - where in i_resv a page's entry is
- * @index: page
- *
- * Context: any.
- * Return: 0 and 1 for the first leaf, then one per leaf: ascending as the pages.
- */
-unsigned long msyncfs_resv_key(u64 index)
-{
-	if (index < MSYNCFS_INODE_PTRS)
-		return 0;
-	return div64_u64(index, MSYNCFS_NODE_PTRS) + 1;
-}
-
-/**
  * msyncfs_resv_test - does a page hold a reservation
  * @inode: regular file
  * @index: page

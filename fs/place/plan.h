@@ -59,6 +59,14 @@ bool msyncfs_overlaid(struct msyncfs_capture *cap);
 void msyncfs_attach_inode(struct msyncfs_op *op, struct msyncfs_capture *cap,
 			  bool attrs);
 
+int msyncfs_plan_copied(struct msyncfs_capture *cap, struct msyncfs_plan *plan);
+int msyncfs_attach_copied(struct list_head *set,
+			  const struct msyncfs_plan *plan, bool attrs);
+void msyncfs_redirty_one(struct msyncfs_capture *cap, int err);
+
+/* In split.c */
+int msyncfs_attach_split_set(struct list_head *set, bool attrs);
+
 /* In fs/fresh.c */
 int msyncfs_fresh_write(struct list_head *set);
 int msyncfs_attach_fresh(struct list_head *set, bool attrs);

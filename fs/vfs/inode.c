@@ -18,17 +18,12 @@
 #include <linux/slab.h>
 #include <linux/writeback.h>
 
-#include "fs/log/txn.h"
+#include "fs/fs.h"
 
 static struct kmem_cache *msyncfs_inode_cache;
 
 /* Metadata blocks that deleting the inode itself dirties. */
 #define MSYNCFS_DELETE_CREDITS	4
-
-static struct msyncfs_disk_inode *msyncfs_raw(struct msyncfs_inode_info *mi)
-{
-	return (struct msyncfs_disk_inode *)mi->i_bh->b_data;
-}
 
 static void msyncfs_inode_once(void *obj)
 {
@@ -88,62 +83,6 @@ struct inode *msyncfs_alloc_inode(struct super_block *sb)
 void msyncfs_free_inode(struct inode *inode)
 {
 	kmem_cache_free(msyncfs_inode_cache, MSYNCFS_I(inode));
-}
-
-/* Operations and mapping, once mode and block are there. */
-static void msyncfs_set_ops(struct inode *inode, dev_t rdev)
-{
-	switch (inode->i_mode & S_IFMT) {
-	case S_IFREG:
-		inode->i_op = &msyncfs_file_inode_operations;
-		inode->i_fop = &msyncfs_file_operations;
-		inode->i_mapping->a_ops = &msyncfs_aops;
-		/* Pages on their way to fresh blocks must not change. */
-		mapping_set_stable_writes(inode->i_mapping);
-		mapping_set_release_always(inode->i_mapping);
-		break;
-	case S_IFDIR:
-		inode->i_op = &msyncfs_dir_inode_operations;
-		inode->i_fop = &msyncfs_dir_operations;
-		break;
-	case S_IFLNK:
-		inode->i_op = &msyncfs_symlink_inode_operations;
-		break;
-	default:
-		inode->i_op = &msyncfs_special_inode_operations;
-		init_special_inode(inode, inode->i_mode, rdev);
-	}
-}
-
-/* The block has been checked by msyncfs_bread(). */
-static void msyncfs_decode(struct inode *inode)
-{
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	const struct msyncfs_disk_inode *di = msyncfs_raw(mi);
-
-	inode->i_mode = le32_to_cpu(di->mode);
-	i_uid_write(inode, le32_to_cpu(di->uid));
-	i_gid_write(inode, le32_to_cpu(di->gid));
-	set_nlink(inode, le32_to_cpu(di->nlink));
-	inode->i_generation = le32_to_cpu(di->generation);
-	inode_set_atime(inode, le64_to_cpu(di->atime),
-			le32_to_cpu(di->atime_ns));
-	inode_set_mtime(inode, le64_to_cpu(di->mtime),
-			le32_to_cpu(di->mtime_ns));
-	inode_set_ctime(inode, le64_to_cpu(di->ctime),
-			le32_to_cpu(di->ctime_ns));
-	mi->i_btime.tv_sec = le64_to_cpu(di->btime);
-	mi->i_btime.tv_nsec = le32_to_cpu(di->btime_ns);
-
-	i_size_write(inode, le64_to_cpu(di->size));
-	mi->i_disksize = le64_to_cpu(di->size);
-	inode_set_bytes(inode, le64_to_cpu(di->blocks) << MSYNCFS_BLOCK_SHIFT);
-	mi->i_map_depth = le32_to_cpu(di->map_depth);
-	mi->i_parent = le64_to_cpu(di->parent);
-	mi->i_entries = le64_to_cpu(di->entries);
-	mi->i_dir_depth = le32_to_cpu(di->dir_depth);
-	if (le32_to_cpu(di->flags) & MSYNCFS_INODE_ATOMIC)
-		set_bit(MSYNCFS_I_ATOMIC, &mi->i_flags);
 }
 
 /*
@@ -297,78 +236,6 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
 	return inode;
 }
 
-/* Caller holds i_lock. */
-static void msyncfs_encode(struct inode *inode)
-{
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	struct msyncfs_disk_inode *di = msyncfs_raw(mi);
-
-	di->mode = cpu_to_le32(inode->i_mode);
-	di->uid = cpu_to_le32(i_uid_read(inode));
-	di->gid = cpu_to_le32(i_gid_read(inode));
-	di->nlink = cpu_to_le32(inode->i_nlink);
-	di->size = cpu_to_le64(S_ISREG(inode->i_mode) ? mi->i_disksize :
-			       i_size_read(inode));
-	di->atime = cpu_to_le64(inode_get_atime_sec(inode));
-	di->atime_ns = cpu_to_le32(inode_get_atime_nsec(inode));
-	di->mtime = cpu_to_le64(inode_get_mtime_sec(inode));
-	di->mtime_ns = cpu_to_le32(inode_get_mtime_nsec(inode));
-	di->ctime = cpu_to_le64(inode_get_ctime_sec(inode));
-	di->ctime_ns = cpu_to_le32(inode_get_ctime_nsec(inode));
-	di->btime = cpu_to_le64(mi->i_btime.tv_sec);
-	di->btime_ns = cpu_to_le32(mi->i_btime.tv_nsec);
-	di->generation = cpu_to_le32(inode->i_generation);
-	di->parent = cpu_to_le64(mi->i_parent);
-	di->entries = cpu_to_le64(mi->i_entries);
-	di->dir_depth = cpu_to_le32(mi->i_dir_depth);
-	di->flags = cpu_to_le32(test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags) ?
-				MSYNCFS_INODE_ATOMIC : 0);
-}
-
-/**
- * msyncfs_inode_dirty - make the state of an inode part of the transaction
- * @op: open handle with a credit for the inode's block
- * @inode: inode
- * @data: something has changed that fdatasync() must not leave out
- *
- * Context: inside @op; takes i_lock, so that of two callers the later one has
- * the last word; does not sleep for long.
- */
-void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data)
-{
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-
-	msyncfs_op_dirty(op, mi->i_bh);
-
-	spin_lock(&inode->i_lock);
-	clear_bit(MSYNCFS_I_DIRTY, &mi->i_flags);
-	/*
-	 * Cleared before anything is read: whoever changes something after it
-	 * was read here sets the bit again (msyncfs_dirty_inode()).
-	 */
-	smp_mb__after_atomic();
-	msyncfs_encode(inode);
-	spin_unlock(&inode->i_lock);
-
-	WRITE_ONCE(mi->i_tid, op->tid);
-	if (data)
-		WRITE_ONCE(mi->i_data_tid, op->tid);
-}
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_inode_dirty);
-
-/**
- * msyncfs_dirty_inode - super_operations.dirty_inode
- * @inode: inode whose times or attributes have changed
- * @flags: I_DIRTY_*
- *
- * Only remembers it: this is called from page_mkwrite, where no operation may
- * begin (P4). The next commit of the inode or its writeback takes it along.
- */
-void msyncfs_dirty_inode(struct inode *inode, int flags)
-{
-	set_bit(MSYNCFS_I_DIRTY, &MSYNCFS_I(inode)->i_flags);
-}
-
 /**
  * msyncfs_write_inode - super_operations.write_inode
  * @inode: inode
@@ -500,85 +367,6 @@ void msyncfs_evict_inode(struct inode *inode)
 	clear_inode(inode);
 	brelse(mi->i_bh);
 	mi->i_bh = NULL;
-}
-
-/**
- * msyncfs_getattr - inode_operations.getattr for every type
- * @idmap: of the mount
- * @path: of the inode
- * @stat: to fill in
- * @mask: STATX_* wanted
- * @flags: AT_*
- *
- * Return: 0.
- */
-int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
-		    struct kstat *stat, u32 mask, unsigned int flags)
-{
-	struct inode *inode = d_inode(path->dentry);
-	unsigned int align;
-
-	generic_fillattr(idmap, mask, inode, stat);
-	/* Spilled pages have blocks that the map does not show yet. */
-	stat->blocks += (u64)READ_ONCE(MSYNCFS_I(inode)->i_spilled) <<
-			(MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
-	if (mask & STATX_BTIME) {
-		stat->btime = MSYNCFS_I(inode)->i_btime;
-		stat->result_mask |= STATX_BTIME;
-	}
-	if ((mask & STATX_DIOALIGN) && S_ISREG(inode->i_mode)) {
-		align = bdev_logical_block_size(inode->i_sb->s_bdev);
-		stat->dio_mem_align = bdev_dma_alignment(inode->i_sb->s_bdev) + 1;
-		stat->dio_offset_align = align;
-		stat->result_mask |= STATX_DIOALIGN;
-	}
-	return 0;
-}
-
-/**
- * msyncfs_setattr - inode_operations.setattr for every type
- * @idmap: of the mount
- * @dentry: of the inode
- * @attr: what to change
- *
- * Context: caller holds i_rwsem; begins operations.
- * Return: 0 or a negative errno.
- */
-int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
-		    struct iattr *attr)
-{
-	struct inode *inode = d_inode(dentry);
-	struct msyncfs_op op;
-	int err;
-
-	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
-		return -EIO;
-	err = setattr_prepare(idmap, dentry, attr);
-	if (err)
-		return err;
-	if ((attr->ia_valid & ATTR_SIZE) && S_ISREG(inode->i_mode)) {
-		loff_t old = i_size_read(inode);
-
-		err = msyncfs_setsize(inode, attr->ia_size);
-		/* truncate(2) asks for no times, and must change them. */
-		if (i_size_read(inode) != old &&
-		    !(attr->ia_valid & (ATTR_MTIME | ATTR_CTIME))) {
-			inode_set_mtime_to_ts(inode,
-					      inode_set_ctime_current(inode));
-			mark_inode_dirty(inode);
-		}
-		if (err)
-			return err;
-	}
-	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
-	if (err)
-		return err;
-	setattr_copy(idmap, inode, attr);
-	msyncfs_inode_dirty(&op, inode, false);
-	msyncfs_op_end(&op);
-	if (attr->ia_valid & ATTR_SIZE)
-		err = msyncfs_atomic_unopened(inode, true);
-	return err;
 }
 
 /**

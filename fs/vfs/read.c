@@ -6,8 +6,9 @@
 #include <linux/highmem.h>
 #include <linux/iomap.h>
 #include <linux/pagemap.h>
+#include <linux/writeback.h>
 
-#include "msyncfs.h"
+#include "fs/fs.h"
 
 /*
  * Fills @folio from the newest image of its block. The image cannot appear
@@ -112,3 +113,15 @@ void msyncfs_readahead(struct readahead_control *rac)
 	while ((folio = readahead_folio(rac)))
 		msyncfs_read_one(rac->mapping->host, folio);
 }
+
+const struct address_space_operations msyncfs_aops = {
+	.read_folio		= msyncfs_read_folio,
+	.readahead		= msyncfs_readahead,
+	.writepages		= msyncfs_writepages,
+	.dirty_folio		= filemap_dirty_folio,
+	.release_folio		= msyncfs_release_folio,
+	.migrate_folio		= filemap_migrate_folio,
+	.is_partially_uptodate	= iomap_is_partially_uptodate,
+	.error_remove_folio	= generic_error_remove_folio,
+	.direct_IO		= noop_direct_IO,
+};

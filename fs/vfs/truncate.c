@@ -43,101 +43,6 @@ static int msyncfs_free_some(struct msyncfs_op *op, struct inode *inode,
 }
 
 /*
- * Brings the page into the cache if there can be anything in it but zeros.
- * Return: 1 if it is in the cache, 0 if there is nothing to zero, or an error.
- */
-static int msyncfs_fetch_page(struct inode *inode, pgoff_t index,
-			      struct msyncfs_extent *ext)
-{
-	struct folio *folio;
-	int err;
-
-	err = msyncfs_map_lookup(inode, index, 1, ext);
-	if (err)
-		return err;
-	if (ext->blkno && !ext->unwritten) {
-		folio = read_mapping_folio(inode->i_mapping, index, NULL);
-		if (IS_ERR(folio))
-			return PTR_ERR(folio);
-	} else {
-		folio = filemap_get_folio(inode->i_mapping, index);
-		if (IS_ERR(folio))
-			return 0;
-	}
-	err = folio_test_uptodate(folio);
-	folio_put(folio);
-	return err;
-}
-
-/* Zeroes part of a folio that is locked under the freeze. */
-static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
-			      const struct msyncfs_extent *ext,
-			      size_t from, size_t to)
-{
-	bool clean;
-	void *addr;
-	int err;
-
-	if (!ext->blkno || ext->unwritten) {
-		/* Nothing on disk shows through: only the cache matters. */
-		addr = kmap_local_folio(folio, from);
-		clean = !memchr_inv(addr, 0, to - from);
-		kunmap_local(addr);
-		if (clean)
-			return 0;
-	}
-	if (!ext->blkno || msyncfs_is_atomic(inode)) {
-		err = msyncfs_resv_page(inode, folio->index);
-		if (err)
-			return err;
-	}
-	folio_zero_segment(folio, from, to);
-	folio_mark_dirty(folio);
-	return 0;
-}
-
-/**
- * msyncfs_zero_partial - zero part of a page in the page cache
- * @inode: regular file
- * @from: first byte, below the end of the file or in its last page
- * @to: byte after the last one, in the same page or the end of it
- *
- * The page becomes dirty, unless it reads as zeros already.
- *
- * Context: caller holds i_rwsem, perhaps a handle and invalidate_lock; not
- * i_freeze or a folio lock. May read the page.
- * Return: 0 or a negative errno.
- */
-int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to)
-{
-	pgoff_t index = from >> PAGE_SHIFT;
-	struct msyncfs_extent ext;
-	struct folio *folio;
-	size_t off = offset_in_page(from), end = off + (to - from);
-	int ret;
-
-	if (from >= to)
-		return 0;
-	for (;;) {
-		ret = msyncfs_fetch_page(inode, index, &ext);
-		if (ret <= 0)
-			return ret;
-		folio = msyncfs_folio_begin(inode, index);
-		if (IS_ERR(folio))
-			return PTR_ERR(folio);
-		if (folio_test_uptodate(folio))
-			break;
-		/* Reclaimed in between. */
-		msyncfs_folio_end(inode, folio);
-		if (fatal_signal_pending(current))
-			return -EINTR;
-	}
-	ret = msyncfs_zero_folio(inode, folio, &ext, off, end);
-	msyncfs_folio_end(inode, folio);
-	return ret;
-}
-
-/*
  * Takes a page that has just been zeroed in part along in the operation. If it
  * cannot be captured it stays dirty for a later record.
  */
@@ -183,21 +88,6 @@ int msyncfs_truncate_blocks(struct inode *inode, u64 first)
 		cond_resched();
 	} while (!err && next <= MSYNCFS_LAST_INDEX);
 	return err;
-}
-
-/**
- * msyncfs_unfinished - may a truncation have ended early
- * @inode: regular file
- *
- * Context: any.
- * Return: true if there may be blocks beyond the end, of this life of the inode
- * or one before.
- */
-bool msyncfs_unfinished(struct inode *inode)
-{
-	return inode->i_nlink &&
-	       (test_bit(MSYNCFS_I_ORPHAN, &MSYNCFS_I(inode)->i_flags) ||
-		READ_ONCE(MSYNCFS_SB(inode->i_sb)->orphans_left));
 }
 
 /*
@@ -346,29 +236,6 @@ int msyncfs_setsize(struct inode *inode, loff_t newsize)
 			err = msyncfs_truncate_blocks(inode, next);
 	}
 	mutex_unlock(&mi->i_commit_lock);
-	return err;
-}
-
-/**
- * msyncfs_zero_edges - zero what a range covers of pages that it covers in part
- * @inode: regular file
- * @start: first byte
- * @end: byte after the last one
- *
- * Context: as msyncfs_zero_partial().
- * Return: 0 or a negative errno.
- */
-int msyncfs_zero_edges(struct inode *inode, loff_t start, loff_t end)
-{
-	loff_t size = i_size_read(inode);
-	loff_t head = min_t(loff_t, end, round_up(start, PAGE_SIZE));
-	loff_t tail = round_down(end, PAGE_SIZE);
-	int err = 0;
-
-	if (start < size)
-		err = msyncfs_zero_partial(inode, start, head);
-	if (!err && tail >= head && tail < size)
-		err = msyncfs_zero_partial(inode, tail, end);
 	return err;
 }
 

@@ -38,7 +38,7 @@
 #include <linux/slab.h>
 #include <linux/writeback.h>
 
-#include "msyncfs.h"
+#include "fs/fs.h"
 #include "fs/disk/trace.h"
 
 /**
@@ -240,6 +240,15 @@ static int msyncfs_prealloc(struct list_head *pool, unsigned long nr,
 		cond_resched();
 	}
 	return 0;
+}
+
+/* With the freeze broken, stores to a page go on before others are captured. */
+static void msyncfs_break_thaw(struct msyncfs_image *img)
+{
+	if (!msyncfs_breaks(FREEZE))
+		return;
+	img->writeback = false;
+	folio_end_writeback(img->folio);
 }
 
 /* Takes one folio, which is locked; false if there is nothing to take. */

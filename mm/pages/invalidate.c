@@ -11,7 +11,7 @@
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
 
-#include "msyncfs.h"
+#include "fs/fs.h"
 #include "fs/disk/trace.h"
 
 /*

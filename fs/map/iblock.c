@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An inode's own block: what is in it, and how it gets into a transaction.
+ *
+ * The map's root in it, the depth of the map and the count of blocks are kept by
+ * change.c, the link of the orphan list by fs/vfs/orphan.c. Everything else is
+ * authoritative in memory and written by msyncfs_inode_dirty().
+ */
+#include <kunit/visibility.h>
+#include <linux/fs.h>
+
+#include "fs/fs.h"
+
+struct msyncfs_disk_inode *msyncfs_raw(struct msyncfs_inode_info *mi)
+{
+	return (struct msyncfs_disk_inode *)mi->i_bh->b_data;
+}
+
+/* The block has been checked by msyncfs_bread(). */
+void msyncfs_decode(struct inode *inode)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	const struct msyncfs_disk_inode *di = msyncfs_raw(mi);
+
+	inode->i_mode = le32_to_cpu(di->mode);
+	i_uid_write(inode, le32_to_cpu(di->uid));
+	i_gid_write(inode, le32_to_cpu(di->gid));
+	set_nlink(inode, le32_to_cpu(di->nlink));
+	inode->i_generation = le32_to_cpu(di->generation);
+	inode_set_atime(inode, le64_to_cpu(di->atime),
+			le32_to_cpu(di->atime_ns));
+	inode_set_mtime(inode, le64_to_cpu(di->mtime),
+			le32_to_cpu(di->mtime_ns));
+	inode_set_ctime(inode, le64_to_cpu(di->ctime),
+			le32_to_cpu(di->ctime_ns));
+	mi->i_btime.tv_sec = le64_to_cpu(di->btime);
+	mi->i_btime.tv_nsec = le32_to_cpu(di->btime_ns);
+
+	i_size_write(inode, le64_to_cpu(di->size));
+	mi->i_disksize = le64_to_cpu(di->size);
+	inode_set_bytes(inode, le64_to_cpu(di->blocks) << MSYNCFS_BLOCK_SHIFT);
+	mi->i_map_depth = le32_to_cpu(di->map_depth);
+	mi->i_parent = le64_to_cpu(di->parent);
+	mi->i_entries = le64_to_cpu(di->entries);
+	mi->i_dir_depth = le32_to_cpu(di->dir_depth);
+	if (le32_to_cpu(di->flags) & MSYNCFS_INODE_ATOMIC)
+		set_bit(MSYNCFS_I_ATOMIC, &mi->i_flags);
+}
+
+/* Caller holds i_lock. */
+static void msyncfs_encode(struct inode *inode)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_disk_inode *di = msyncfs_raw(mi);
+
+	di->mode = cpu_to_le32(inode->i_mode);
+	di->uid = cpu_to_le32(i_uid_read(inode));
+	di->gid = cpu_to_le32(i_gid_read(inode));
+	di->nlink = cpu_to_le32(inode->i_nlink);
+	di->size = cpu_to_le64(S_ISREG(inode->i_mode) ? mi->i_disksize :
+			       i_size_read(inode));
+	di->atime = cpu_to_le64(inode_get_atime_sec(inode));
+	di->atime_ns = cpu_to_le32(inode_get_atime_nsec(inode));
+	di->mtime = cpu_to_le64(inode_get_mtime_sec(inode));
+	di->mtime_ns = cpu_to_le32(inode_get_mtime_nsec(inode));
+	di->ctime = cpu_to_le64(inode_get_ctime_sec(inode));
+	di->ctime_ns = cpu_to_le32(inode_get_ctime_nsec(inode));
+	di->btime = cpu_to_le64(mi->i_btime.tv_sec);
+	di->btime_ns = cpu_to_le32(mi->i_btime.tv_nsec);
+	di->generation = cpu_to_le32(inode->i_generation);
+	di->parent = cpu_to_le64(mi->i_parent);
+	di->entries = cpu_to_le64(mi->i_entries);
+	di->dir_depth = cpu_to_le32(mi->i_dir_depth);
+	di->flags = cpu_to_le32(test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags) ?
+				MSYNCFS_INODE_ATOMIC : 0);
+}
+
+/**
+ * msyncfs_inode_dirty - make the state of an inode part of the transaction
+ * @op: open handle with a credit for the inode's block
+ * @inode: inode
+ * @data: something has changed that fdatasync() must not leave out
+ *
+ * Context: inside @op; takes i_lock, so that of two callers the later one has
+ * the last word; does not sleep for long.
+ */
+void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+
+	msyncfs_op_dirty(op, mi->i_bh);
+
+	spin_lock(&inode->i_lock);
+	clear_bit(MSYNCFS_I_DIRTY, &mi->i_flags);
+	/*
+	 * Cleared before anything is read: whoever changes something after it
+	 * was read here sets the bit again (msyncfs_dirty_inode()).
+	 */
+	smp_mb__after_atomic();
+	msyncfs_encode(inode);
+	spin_unlock(&inode->i_lock);
+
+	WRITE_ONCE(mi->i_tid, op->tid);
+	if (data)
+		WRITE_ONCE(mi->i_data_tid, op->tid);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_inode_dirty);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Blocks for the pages of atomic files, and spilling: dirty pages leave memory for
+ * blocks that no committed state refers to.
+ */
+#include <kunit/visibility.h>
+#include <linux/pagemap.h>
+
+#include "plan.h"
+
+/*
+ * Where a captured page goes: to its block in the overlay; or, in a record, to
+ * the committed one, if that is not to be freed; 0: to a block yet to be found.
+ */
+static int msyncfs_atomic_home(struct inode *inode, struct msyncfs_image *img,
+			       bool copied)
+{
+	struct msyncfs_extent ext;
+	int err;
+
+	img->home = 0;
+	img->convert = false;
+	if (msyncfs_overlay_next(inode, img->index, img->index, &ext)) {
+		img->home = ext.blkno;
+		return 0;
+	}
+	if (!copied)
+		return 0;
+	err = msyncfs_map_committed(inode, img->index, 1, &ext);
+	if (!err && !ext.unwritten)
+		img->home = ext.blkno;
+	return err;
+}
+
+/**
+ * msyncfs_atomic_homes - find blocks for all pages of a capture
+ * @cap: capture of an atomic file
+ *
+ * Those that are new enter the overlay.
+ *
+ * Context: caller holds i_commit_lock; waits for commits, as msyncfs_firm().
+ * Return: 0, -ENOSPC, -ENOMEM, or the error of a map or a commit. Some pages may
+ * have their blocks then.
+ */
+int msyncfs_atomic_homes(struct msyncfs_capture *cap)
+{
+	struct inode *inode = cap->inode;
+	struct msyncfs_resv *hint = NULL;
+	struct msyncfs_image *img;
+	u64 need = 0;
+	int err;
+
+	list_for_each_entry(img, &cap->images, list) {
+		err = msyncfs_atomic_home(inode, img, cap->copied);
+		if (err)
+			return err;
+		if (img->home)
+			continue;
+		need++;
+		if (cap->whole)
+			err = msyncfs_resv_add(inode, &cap->resv, img->index,
+					       &hint);
+		else
+			err = msyncfs_resv_page(inode, img->index);
+		if (err)
+			return err;
+	}
+	return msyncfs_overlay_claim(inode, &cap->images, need);
+}
+
+/**
+ * msyncfs_spill - let dirty pages of an atomic file leave memory
+ * @inode: atomic file
+ * @first: first page
+ * @last: last page, inclusive
+ * @limit: so many pages at most
+ * @nr: set to how many
+ *
+ * They go to blocks that no committed state refers to, and become the file with
+ * its next commit.
+ *
+ * Context: caller holds i_commit_lock and keeps the filesystem from being frozen;
+ * waits for the device.
+ * Return: 0, or why the pages are still dirty.
+ */
+int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
+		  unsigned long limit, unsigned long *nr)
+{
+	struct msyncfs_capture *cap;
+	LIST_HEAD(set);
+	int err;
+
+	*nr = 0;
+	cap = msyncfs_capture(inode, first, last, 0, limit);
+	if (IS_ERR_OR_NULL(cap))
+		return PTR_ERR_OR_ZERO(cap);
+	inode->i_mapping->writeback_index = DIV_ROUND_UP_ULL(cap->end,
+							     PAGE_SIZE);
+	err = msyncfs_atomic_homes(cap);
+	if (!err) {
+		list_add(&cap->set, &set);
+		err = msyncfs_fresh_write(&set);
+		list_del_init(&cap->set);
+	}
+	if (err) {
+		/* Nothing is lost: it is the commit that has to succeed. */
+		msyncfs_capture_redirty(cap, 0);
+	} else {
+		set_bit(MSYNCFS_I_SPILLED, &MSYNCFS_I(inode)->i_flags);
+		msyncfs_capture_publish(cap);
+		*nr = cap->nr;
+	}
+	msyncfs_capture_put(cap);
+	return err;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_spill);
+
+/**
+ * msyncfs_atomic_applied - the map has become that of the captured file
+ * @op: open handle of the operation that changed it
+ * @cap: all of the file; its reservations end
+ *
+ * Context: caller holds i_commit_lock.
+ */
+void msyncfs_atomic_applied(struct msyncfs_op *op, struct msyncfs_capture *cap)
+{
+	if (test_bit(MSYNCFS_I_SPILLED, &MSYNCFS_I(cap->inode)->i_flags))
+		msyncfs_op_preflush(op);
+	op->kept += msyncfs_resv_drop(&cap->resv);
+	op->claimed += msyncfs_overlay_clear(cap->inode);
+}

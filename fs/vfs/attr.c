@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Attributes of an inode as the VFS reads and sets them.
+ */
+#include <linux/blkdev.h>
+#include <linux/fs.h>
+
+#include "fs/fs.h"
+
+/**
+ * msyncfs_getattr - inode_operations.getattr for every type
+ * @idmap: of the mount
+ * @path: of the inode
+ * @stat: to fill in
+ * @mask: STATX_* wanted
+ * @flags: AT_*
+ *
+ * Return: 0.
+ */
+int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
+		    struct kstat *stat, u32 mask, unsigned int flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+	unsigned int align;
+
+	generic_fillattr(idmap, mask, inode, stat);
+	/* Spilled pages have blocks that the map does not show yet. */
+	stat->blocks += (u64)READ_ONCE(MSYNCFS_I(inode)->i_spilled) <<
+			(MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
+	if (mask & STATX_BTIME) {
+		stat->btime = MSYNCFS_I(inode)->i_btime;
+		stat->result_mask |= STATX_BTIME;
+	}
+	if ((mask & STATX_DIOALIGN) && S_ISREG(inode->i_mode)) {
+		align = bdev_logical_block_size(inode->i_sb->s_bdev);
+		stat->dio_mem_align = bdev_dma_alignment(inode->i_sb->s_bdev) + 1;
+		stat->dio_offset_align = align;
+		stat->result_mask |= STATX_DIOALIGN;
+	}
+	return 0;
+}
+
+/**
+ * msyncfs_setattr - inode_operations.setattr for every type
+ * @idmap: of the mount
+ * @dentry: of the inode
+ * @attr: what to change
+ *
+ * Context: caller holds i_rwsem; begins operations.
+ * Return: 0 or a negative errno.
+ */
+int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+		    struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	struct msyncfs_op op;
+	int err;
+
+	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
+		return -EIO;
+	err = setattr_prepare(idmap, dentry, attr);
+	if (err)
+		return err;
+	if ((attr->ia_valid & ATTR_SIZE) && S_ISREG(inode->i_mode)) {
+		loff_t old = i_size_read(inode);
+
+		err = msyncfs_setsize(inode, attr->ia_size);
+		/* truncate(2) asks for no times, and must change them. */
+		if (i_size_read(inode) != old &&
+		    !(attr->ia_valid & (ATTR_MTIME | ATTR_CTIME))) {
+			inode_set_mtime_to_ts(inode,
+					      inode_set_ctime_current(inode));
+			mark_inode_dirty(inode);
+		}
+		if (err)
+			return err;
+	}
+	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
+	if (err)
+		return err;
+	setattr_copy(idmap, inode, attr);
+	msyncfs_inode_dirty(&op, inode, false);
+	msyncfs_op_end(&op);
+	if (attr->ia_valid & ATTR_SIZE)
+		err = msyncfs_atomic_unopened(inode, true);
+	return err;
+}
