@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 
 #include "fake.h"
-#include "fs/fs.h"
+#include "fs/vfs/vfs.h"
 
 #define ALLOC_BLOCKS		40000
 #define ALLOC_LOG_BLOCKS	1024
@@ -32,8 +32,8 @@ static int alloc_init(struct kunit *test)
 	fx->sb = fx->fake->sb;
 	fx->sbi = MSYNCFS_SB(fx->sb);
 	/* Allow all blocks. The spare blocks have a test of their own. */
-	fx->sbi->spare = 0;
-	fx->free = msyncfs_alloc_avail(fx->sb);
+	fx->sbi->space->spare = 0;
+	fx->free = msyncfs_space_avail(fx->sb);
 	test->priv = fx;
 	return 0;
 }
@@ -43,9 +43,9 @@ static void alloc_settled(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
 
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 0);
-	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), fx->free);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->held, 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fx->sb), fx->free);
 }
 
 static void begin(struct kunit *test, struct msyncfs_op *op, u64 blocks)
@@ -85,7 +85,7 @@ static void alloc_last_block(struct kunit *test)
 	seen = kunit_kcalloc(test, BITS_TO_LONGS(ALLOC_BLOCKS), sizeof(long),
 			     GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, seen);
-	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, fx->free, false), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_hold(fx->sb, fx->free, false), 0);
 	while (total < fx->free) {
 		KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, 0, 1000, &start,
 						    &len), 0);
@@ -98,7 +98,7 @@ static void alloc_last_block(struct kunit *test)
 		total += len;
 	}
 	KUNIT_EXPECT_EQ(test, total, fx->free);
-	KUNIT_EXPECT_EQ(test, fx->sbi->free, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->free, 0);
 	KUNIT_EXPECT_EQ(test, highest, ALLOC_BLOCKS - 2);
 	KUNIT_EXPECT_EQ(test, msyncfs_claim(fx->sb, 0, 1, &start, &len),
 			-ENOSPC);
@@ -108,7 +108,7 @@ static void alloc_last_block(struct kunit *test)
 	for (i = 0; i < ALLOC_BLOCKS; i++)
 		if (test_bit(i, seen))
 			msyncfs_unclaim(fx->sb, i, 1);
-	msyncfs_unfirm(fx->sb, fx->free, false);
+	msyncfs_unhold(fx->sb, fx->free, false);
 	alloc_settled(test);
 }
 
@@ -117,7 +117,7 @@ static void alloc_goal(struct kunit *test)
 	struct alloc_fixture *fx = test->priv;
 	u64 goal = 20000, start, len;
 
-	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, 1000, false), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_hold(fx->sb, 1000, false), 0);
 	/* The goal is free. */
 	KUNIT_EXPECT_EQ(test, claim(test, goal, 10), goal);
 	/* The next run continues it. */
@@ -148,7 +148,7 @@ static void alloc_goal(struct kunit *test)
 					    &len), 0);
 	KUNIT_EXPECT_LT(test, start, ALLOC_BLOCKS - 1);
 	msyncfs_unclaim(fx->sb, start, len);
-	msyncfs_unfirm(fx->sb, 1000, false);
+	msyncfs_unhold(fx->sb, 1000, false);
 	alloc_settled(test);
 }
 
@@ -161,7 +161,7 @@ static void alloc_runs(struct kunit *test)
 	struct alloc_fixture *fx = test->priv;
 	u64 base = 10000, start, len;
 
-	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, 300, false), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_hold(fx->sb, 300, false), 0);
 	KUNIT_ASSERT_EQ(test, claim(test, base, 200), base);
 	msyncfs_unclaim(fx->sb, base + 10, 1);
 	msyncfs_unclaim(fx->sb, base + 20, 12);
@@ -178,7 +178,7 @@ static void alloc_runs(struct kunit *test)
 
 	msyncfs_unclaim(fx->sb, base, 53);
 	msyncfs_unclaim(fx->sb, base + 70, 130);
-	msyncfs_unfirm(fx->sb, 300, false);
+	msyncfs_unhold(fx->sb, 300, false);
 	alloc_settled(test);
 }
 
@@ -189,7 +189,7 @@ static void alloc_fragmented(struct kunit *test)
 	u64 start, len, total = 0, hole[] = { 9000, 11000, 35000 };
 	unsigned int size[] = { 5, 3, 7 }, i;
 
-	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, fx->free, false), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_hold(fx->sb, fx->free, false), 0);
 	while (total < fx->free) {
 		KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, 0, GROUP, &start,
 						    &len), 0);
@@ -219,7 +219,7 @@ static void alloc_fragmented(struct kunit *test)
 		if (msyncfs_is_data(&fx->sbi->geo, start) &&
 		    start != fx->sbi->geo.root_ino)
 			msyncfs_unclaim(fx->sb, start, 1);
-	msyncfs_unfirm(fx->sb, fx->free, false);
+	msyncfs_unhold(fx->sb, fx->free, false);
 	alloc_settled(test);
 }
 
@@ -230,14 +230,14 @@ static void alloc_fragmented(struct kunit *test)
 static void alloc_claim_commit(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
-	u64 start, used = fx->sbi->free;
+	u64 start, used = fx->sbi->space->free;
 	struct msyncfs_op op;
 
-	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, 20, false), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_hold(fx->sb, 20, false), 0);
 	start = claim(test, 12000, 20);
-	KUNIT_EXPECT_EQ(test, fx->sbi->free, used - 20);
-	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 20);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->free, used - 20);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->held, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 20);
 
 	begin(test, &op, 0);
 	msyncfs_claim_commit(&op, start, 20);
@@ -245,9 +245,9 @@ static void alloc_claim_commit(struct kunit *test)
 	/* Blocks that are promised and claimed count once. */
 	msyncfs_claim_done(fx->sb, 20, 0);
 	msyncfs_op_end(&op);
-	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), fx->free - 20);
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fx->sb), fx->free - 20);
 	commit_and_checkpoint(test);
-	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), fx->free - 20);
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fx->sb), fx->free - 20);
 
 	begin(test, &op, 0);
 	msyncfs_free(&op, start, 20);
@@ -274,23 +274,23 @@ static void alloc_pending(struct kunit *test)
 	msyncfs_free(&op, start + 5, 3);
 	tid = op.tid;
 	msyncfs_op_end(&op);
-	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 8);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 8);
 	alloc_settled(test);
 
-	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, 8, false), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_hold(fx->sb, 8, false), 0);
 	other = claim(test, start, 8);
 	KUNIT_EXPECT_EQ(test, other, start + 8);
 	msyncfs_unclaim(fx->sb, other, 8);
-	msyncfs_alloc_home(fx->sb, tid - 1);
-	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 8);
+	msyncfs_space_retired(fx->sb, tid - 1);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 8);
 	KUNIT_EXPECT_EQ(test, claim(test, start, 8), start + 8);
 	msyncfs_unclaim(fx->sb, start + 8, 8);
 
 	commit_and_checkpoint(test);
-	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 0);
 	KUNIT_EXPECT_EQ(test, claim(test, start, 8), start);
 	msyncfs_unclaim(fx->sb, start, 8);
-	msyncfs_unfirm(fx->sb, 8, false);
+	msyncfs_unhold(fx->sb, 8, false);
 	alloc_settled(test);
 }
 
@@ -310,10 +310,10 @@ static void alloc_bad_free(struct kunit *test)
 	msyncfs_free(&op, fx->sbi->geo.log_start, 8);
 	msyncfs_free(&op, ALLOC_BLOCKS - 2, 2);		/* its backup */
 	msyncfs_free(&op, U64_MAX - 1, 4);
-	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 0);
 	msyncfs_free(&op, start, 4);
 	msyncfs_free(&op, start, 4);			/* twice */
-	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 4);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 4);
 	msyncfs_op_end(&op);
 	alloc_settled(test);
 }
@@ -332,11 +332,11 @@ static void alloc_across_groups(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, GROUP, 6, &start, &len), 0);
 	KUNIT_ASSERT_EQ(test, len, 6);
 	msyncfs_free(&op, GROUP - 4, 10);
-	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 10);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 10);
 	msyncfs_op_end(&op);
 	commit_and_checkpoint(test);
-	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->free, fx->free);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->free, fx->free);
 	alloc_settled(test);
 }
 
@@ -347,19 +347,19 @@ static void alloc_reserve_exact(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, fx->free + 1), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, U64_MAX), -ENOSPC);
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, fx->free), 0);
-	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fx->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, 1), -ENOSPC);
 	/* The promise can be kept, but no more blocks. */
-	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, 1, false), -ENOSPC);
-	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, fx->free, true), 0);
-	msyncfs_unfirm(fx->sb, fx->free, true);
+	KUNIT_EXPECT_EQ(test, msyncfs_hold(fx->sb, 1, false), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, msyncfs_hold(fx->sb, fx->free, true), 0);
+	msyncfs_unhold(fx->sb, fx->free, true);
 	msyncfs_unreserve(fx->sb, fx->free);
 
-	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, fx->free + 1, false),
+	KUNIT_EXPECT_EQ(test, msyncfs_hold(fx->sb, fx->free + 1, false),
 			-ENOSPC);
-	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, fx->free, false), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_hold(fx->sb, fx->free, false), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, 1), -ENOSPC);
-	msyncfs_unfirm(fx->sb, fx->free, false);
+	msyncfs_unhold(fx->sb, fx->free, false);
 	alloc_settled(test);
 }
 
@@ -369,21 +369,21 @@ static void alloc_spare(struct kunit *test)
 	struct alloc_fixture *fx = test->priv;
 	u64 nr = fx->free - 10;
 
-	fx->sbi->spare = 10;
-	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), nr);
+	fx->sbi->space->spare = 10;
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fx->sb), nr);
 	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, nr + 1), -ENOSPC);
-	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, nr + 1, false), -ENOSPC);
-	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, nr, false), 0);
-	KUNIT_EXPECT_EQ(test, msyncfs_firm(fx->sb, 1, false), -ENOSPC);
-	KUNIT_EXPECT_EQ(test, msyncfs_firm_spare(fx->sb, 11), -ENOSPC);
-	KUNIT_ASSERT_EQ(test, msyncfs_firm_spare(fx->sb, 10), 0);
-	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->sb), 0);
-	KUNIT_EXPECT_EQ(test, msyncfs_firm_spare(fx->sb, 1), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, msyncfs_hold(fx->sb, nr + 1, false), -ENOSPC);
+	KUNIT_ASSERT_EQ(test, msyncfs_hold(fx->sb, nr, false), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_hold(fx->sb, 1, false), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, msyncfs_hold_spare(fx->sb, 11), -ENOSPC);
+	KUNIT_ASSERT_EQ(test, msyncfs_hold_spare(fx->sb, 10), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fx->sb), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_hold_spare(fx->sb, 1), -ENOSPC);
 	/* Blocks that are given back are spare again. */
-	msyncfs_unfirm(fx->sb, 10, false);
+	msyncfs_unhold(fx->sb, 10, false);
 	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, 1), -ENOSPC);
-	msyncfs_unfirm(fx->sb, nr, false);
-	fx->sbi->spare = 0;
+	msyncfs_unhold(fx->sb, nr, false);
+	fx->sbi->space->spare = 0;
 	alloc_settled(test);
 }
 
@@ -395,27 +395,27 @@ static void alloc_op_accounting(struct kunit *test)
 	u64 start, len;
 
 	begin(test, &op, 100);
-	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 100);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 100);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->held, 100);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 100);
 	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 0, 40, &start, &len), 0);
 	KUNIT_ASSERT_EQ(test, len, 40);
 	KUNIT_EXPECT_EQ(test, op.blocks, 60);
-	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 60);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 60);
-	KUNIT_EXPECT_EQ(test, fx->sbi->free, fx->free - 40);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->held, 60);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 60);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->free, fx->free - 40);
 	msyncfs_free(&op, start, 40);
 	msyncfs_op_end(&op);
 	alloc_settled(test);
 
 	/* With a reservation, the promise stays with its owner. */
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, 10), 0);
-	KUNIT_ASSERT_EQ(test, msyncfs_op_begin_resv(fx->sb, &op, 8, 10), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_op_begin_promised(fx->sb, &op, 8, 10), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 0, 4, &start, &len), 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 6);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 10);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->held, 6);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 10);
 	msyncfs_free(&op, start, len);
 	msyncfs_op_end(&op);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 10);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 10);
 	msyncfs_unreserve(fx->sb, 10);
 	alloc_settled(test);
 }
@@ -436,18 +436,18 @@ static void alloc_firm_waits(struct kunit *test)
 	begin(test, &op, 0);
 	msyncfs_free(&op, start, len);
 	msyncfs_op_end(&op);
-	KUNIT_ASSERT_EQ(test, fx->sbi->pending, 50);
+	KUNIT_ASSERT_EQ(test, fx->sbi->space->freed, 50);
 
 	/*
 	 * A fault counts them as available. An allocation must wait for them.
 	 */
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, fx->free), 0);
 	msyncfs_unreserve(fx->sb, fx->free);
-	KUNIT_ASSERT_EQ(test, msyncfs_firm(fx->sb, fx->free, false), 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_hold(fx->sb, fx->free, false), 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 0);
 	KUNIT_EXPECT_EQ(test, claim(test, start, len), start);
 	msyncfs_unclaim(fx->sb, start, len);
-	msyncfs_unfirm(fx->sb, fx->free, false);
+	msyncfs_unhold(fx->sb, fx->free, false);
 	alloc_settled(test);
 }
 
@@ -466,9 +466,9 @@ static void alloc_remount(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
 	fx->sb = fx->fake->sb;
 	fx->sbi = MSYNCFS_SB(fx->sb);
-	fx->sbi->spare = 0;
-	KUNIT_EXPECT_EQ(test, fx->sbi->free, fx->free - 20);
-	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
+	fx->sbi->space->spare = 0;
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->free, fx->free - 20);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 0);
 
 	begin(test, &op, 0);
 	msyncfs_free(&op, start + 10, 20);

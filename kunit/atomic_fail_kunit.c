@@ -136,7 +136,7 @@ static void atomic_nospace(struct kunit *test)
 	int err;
 
 	KUNIT_ASSERT_NOT_NULL(test, buf);
-	nr = msyncfs_alloc_avail(fx->fake->sb) - 30;
+	nr = msyncfs_space_avail(fx->fake->sb) - 30;
 	for (i = 0; i < nr && !write_page(g, i, buf); i++)
 		;
 	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);

@@ -12,7 +12,7 @@
 #include <linux/slab.h>
 
 #include "fake.h"
-#include "fs/fs.h"
+#include "fs/vfs/vfs.h"
 
 #define DIR_BLOCKS	4096
 #define DIR_LOG_BLOCKS	1024
@@ -328,7 +328,7 @@ static void dir_no_space(struct kunit *test)
 	buf = kunit_kmalloc(test, MSYNCFS_NAME_LEN + 1, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, buf);
 	/* Promise most of the blocks to somebody else. */
-	avail = msyncfs_alloc_avail(fx->fake->sb);
+	avail = msyncfs_space_avail(fx->fake->sb);
 	KUNIT_ASSERT_GT(test, avail, 200);
 	avail -= 100;
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, avail), 0);

@@ -15,7 +15,10 @@
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 
-#include "fs/fs.h"
+/* The suites look into structures that belong to one floor each. */
+#include "fs/log/txn.h"
+#include "fs/space/alloc.h"
+#include "fs/vfs/orphan.h"
 
 /* Kinds of I/O, for msyncfs_fake_fail(). A write may be a flush as well. */
 #define MSYNCFS_FAKE_READ	1

@@ -7,7 +7,7 @@
 #include <linux/slab.h>
 
 #include "fake.h"
-#include "fs/fs.h"
+#include "fs/vfs/vfs.h"
 
 #define FAKE_BLOCKS	4096
 #define FAKE_LOG_BLOCKS	1024

@@ -22,9 +22,9 @@ void files_quiet(struct msyncfs_fake *fake)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(fake->sb);
 
 	set_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state);
-	cancel_delayed_work_sync(&sbi->checkpoint_timer);
-	cancel_work_sync(&sbi->checkpoint_work);
-	cancel_delayed_work_sync(&sbi->commit_work);
+	cancel_delayed_work_sync(&sbi->log->checkpoint_timer);
+	cancel_work_sync(&sbi->log->checkpoint_work);
+	cancel_delayed_work_sync(&sbi->log->commit_work);
 }
 
 /**

@@ -199,11 +199,11 @@ static u64 settle(struct kunit *test, struct fixture *fx)
 
 	SAME(test, fx, msyncfs_commit_all(sb), 0);
 	SAME(test, fx, msyncfs_checkpoint(sb), 0);
-	SAME(test, fx, fx->sbi->reserved, 0);
-	SAME(test, fx, fx->sbi->firm, 0);
-	SAME(test, fx, fx->sbi->claimed, 0);
-	SAME(test, fx, fx->sbi->pending, 0);
-	return msyncfs_alloc_avail(sb);
+	SAME(test, fx, fx->sbi->space->reserved, 0);
+	SAME(test, fx, fx->sbi->space->held, 0);
+	SAME(test, fx, fx->sbi->space->claimed, 0);
+	SAME(test, fx, fx->sbi->space->freed, 0);
+	return msyncfs_space_avail(sb);
 }
 
 /*
@@ -479,7 +479,7 @@ static void expect_final(struct kunit *test, struct fixture *fx)
 	KUNIT_EXPECT_TRUE_MSG(test, aborted(fx), "%s", fx->where);
 	KUNIT_EXPECT_TRUE(test, sb_rdonly(fx->fake->sb));
 	SAME(test, fx, test_bit(MSYNCFS_SB_SHUTDOWN, &fx->sbi->state),
-	     fx->sbi->errors == MSYNCFS_ERRORS_SHUTDOWN);
+	     fx->sbi->options.errors == MSYNCFS_ERRORS_SHUTDOWN);
 	KUNIT_EXPECT_LT(test, kernel_write(fx->other, fx->buf, PAGE_SIZE, &pos),
 			0);
 	if (fx->load->durable)

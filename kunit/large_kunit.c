@@ -69,8 +69,8 @@ static struct msyncfs_fake *mount_large(struct kunit *test, u64 groups,
 				   LOG_BLOCKS, MSYNCFS_FAKE_CACHE);
 	*log = iolog_start(fake, MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH);
 	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fake, 0, NULL), 0);
-	KUNIT_ASSERT_GT(test, MSYNCFS_SB(fake->sb)->nr_groups,
-			MSYNCFS_SB(fake->sb)->record_images);
+	KUNIT_ASSERT_GT(test, MSYNCFS_SB(fake->sb)->space->nr_groups,
+			MSYNCFS_SB(fake->sb)->geo.record_images);
 	files_quiet(fake);
 	return fake;
 }
@@ -92,17 +92,17 @@ static void large_one(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, vfs_fsync(file, 0), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fake->sb), 0);
 	node = top_node(file);
-	records = sbi->nr_commits;
+	records = sbi->log->nr_commits;
 
 	files_write(test, file, 0, row->nr, 2);
 	KUNIT_EXPECT_EQ(test, files_sync(file), 0);
-	KUNIT_EXPECT_EQ(test, sbi->nr_commits, records + 1);
-	KUNIT_EXPECT_EQ(test, sbi->nr_split, 0);
+	KUNIT_EXPECT_EQ(test, sbi->log->nr_commits, records + 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->nr_split), 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(file), 0);
 	if (node)
 		KUNIT_EXPECT_EQ(test, top_node(file), node);
-	KUNIT_EXPECT_EQ(test, sbi->reserved, 0);
-	KUNIT_EXPECT_EQ(test, sbi->claimed, 0);
+	KUNIT_EXPECT_EQ(test, sbi->space->reserved, 0);
+	KUNIT_EXPECT_EQ(test, sbi->space->claimed, 0);
 
 	iolog_power_off(log);
 	msyncfs_fake_close(fake, file);
@@ -135,7 +135,7 @@ static void large_set(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fake->sb), 0);
 	node = top_node(f);
-	records = sbi->nr_commits;
+	records = sbi->log->nr_commits;
 
 	files_write(test, f, 0, PAGES, 2);
 	files_write(test, g, 0, PAGES, 2);
@@ -146,8 +146,8 @@ static void large_set(struct kunit *test)
 	if (ranges[0].inode > ranges[1].inode)
 		swap(ranges[0], ranges[1]);
 	KUNIT_EXPECT_EQ(test, msyncfs_sync_ranges(ranges, 2, true), 0);
-	KUNIT_EXPECT_EQ(test, sbi->nr_commits, records + 1);
-	KUNIT_EXPECT_EQ(test, sbi->nr_split, 0);
+	KUNIT_EXPECT_EQ(test, sbi->log->nr_commits, records + 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->nr_split), 0);
 	KUNIT_EXPECT_EQ(test, top_node(f), node);
 
 	iolog_power_off(log);
@@ -166,11 +166,11 @@ static void large_set(struct kunit *test)
 static void leave_one_each(struct kunit *test, struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	u64 nr = msyncfs_alloc_avail(sb), start, len;
+	u64 nr = msyncfs_space_avail(sb), start, len;
 	unsigned int groups = 0, last = UINT_MAX;
 
-	KUNIT_ASSERT_EQ(test, msyncfs_firm_spare(sb, nr + sbi->spare), 0);
-	for (nr += sbi->spare; nr; nr -= len) {
+	KUNIT_ASSERT_EQ(test, msyncfs_hold_spare(sb, nr + sbi->space->spare), 0);
+	for (nr += sbi->space->spare; nr; nr -= len) {
 		KUNIT_ASSERT_EQ(test, msyncfs_claim(sb, 0, nr, &start, &len), 0);
 		if (div_u64(start, MSYNCFS_GROUP_BLOCKS) == last)
 			continue;
@@ -180,8 +180,8 @@ static void leave_one_each(struct kunit *test, struct super_block *sb)
 		len--;
 		nr--;
 	}
-	msyncfs_unfirm(sb, groups, false);
-	KUNIT_ASSERT_GE(test, groups, SCATTERED + sbi->spare);
+	msyncfs_unhold(sb, groups, false);
+	KUNIT_ASSERT_GE(test, groups, SCATTERED + sbi->space->spare);
 }
 
 static void scattered(struct kunit *test, bool atomic, int err)
@@ -205,7 +205,7 @@ static void scattered(struct kunit *test, bool atomic, int err)
 	leave_one_each(test, fake->sb);
 	files_write(test, file, 0, SCATTERED, 2);
 	KUNIT_EXPECT_EQ(test, files_sync(file), err);
-	KUNIT_EXPECT_EQ(test, sbi->nr_split, err ? 0 : 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->nr_split), err ? 0 : 1);
 	KUNIT_EXPECT_EQ(test, files_dirty(file), err ? SCATTERED : 0);
 	files_expect(test, file, 0, SCATTERED, 2);
 
@@ -241,7 +241,7 @@ static void large_scattered_old(struct kunit *test)
 	leave_one_each(test, fake->sb);
 	files_write(test, file, 0, SCATTERED, 1);
 	KUNIT_EXPECT_EQ(test, vfs_fsync(file, 0), 0);
-	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fake->sb)->nr_split, 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(fake->sb)->nr_split), 1);
 	msyncfs_fake_close(fake, file);
 
 	/* What was taken is free again; new blocks lie side by side. */
@@ -250,7 +250,7 @@ static void large_scattered_old(struct kunit *test)
 	file = open_file(fake, "f");
 	files_write(test, file, 0, SCATTERED, 2);
 	KUNIT_EXPECT_EQ(test, files_sync(file), 0);
-	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fake->sb)->nr_split, 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(fake->sb)->nr_split), 1);
 	files_expect(test, file, 0, SCATTERED, 2);
 	msyncfs_fake_close(fake, file);
 }

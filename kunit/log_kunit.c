@@ -126,7 +126,7 @@ static void log_record(struct kunit *test)
 	const struct change_row *row = test->param_value;
 	struct log_fixture *fx = log_default(test);
 	struct msyncfs_disk_record *rec;
-	u64 seq = fx->sbi->seq, pos = fx->sbi->head_pos;
+	u64 seq = fx->sbi->log->seq, pos = fx->sbi->log->head_pos;
 	u64 bitmap;
 	u32 i, meta = 0;
 
@@ -142,7 +142,7 @@ static void log_record(struct kunit *test)
 
 	rec = record_at(test, pos);
 	KUNIT_EXPECT_EQ(test, le32_to_cpu(rec->magic), MSYNCFS_MAGIC_RECORD);
-	KUNIT_EXPECT_EQ(test, le64_to_cpu(rec->nonce), fx->sbi->nonce);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(rec->nonce), fx->sbi->log->nonce);
 	KUNIT_EXPECT_EQ(test, le64_to_cpu(rec->seq), seq);
 	KUNIT_EXPECT_EQ(test, le64_to_cpu(rec->durable_seq), seq - 1);
 	KUNIT_EXPECT_EQ(test, le32_to_cpu(rec->header_blocks), 1);
@@ -158,8 +158,8 @@ static void log_record(struct kunit *test)
 			row->meta > 0);
 	bitmap = fx->fake->geo.bitmap_start;
 	KUNIT_EXPECT_EQ(test, has_home(rec, bitmap, true), row->meta > 1);
-	KUNIT_EXPECT_EQ(test, fx->sbi->seq, seq + 1);
-	KUNIT_EXPECT_EQ(test, fx->sbi->head_pos, pos + 1 + row->images);
+	KUNIT_EXPECT_EQ(test, fx->sbi->log->seq, seq + 1);
+	KUNIT_EXPECT_EQ(test, fx->sbi->log->head_pos, pos + 1 + row->images);
 }
 
 static void log_nothing(struct kunit *test)
@@ -247,14 +247,14 @@ static void log_two_files(struct kunit *test)
 {
 	struct log_fixture *fx = log_default(test);
 	struct msyncfs_disk_record *rec;
-	u64 pos = fx->sbi->head_pos;
+	u64 pos = fx->sbi->log->head_pos;
 	struct file *g;
 
 	g = msyncfs_fake_open(fx->fake, "g", O_CREAT | O_RDWR);
 	files_write(test, g, 0, 1, 3);
 	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
 	iolog_reset(fx->log);
-	pos = fx->sbi->head_pos;
+	pos = fx->sbi->log->head_pos;
 
 	/* Writeback puts pages into the transaction and does not wait. */
 	files_write(test, fx->file, 7, 1, 2);
@@ -293,9 +293,9 @@ static unsigned int running_blocks(struct msyncfs_sb_info *sbi)
 {
 	unsigned int nr;
 
-	spin_lock(&sbi->txn_lock);
-	nr = sbi->running->nr;
-	spin_unlock(&sbi->txn_lock);
+	spin_lock(&sbi->log->txn_lock);
+	nr = sbi->log->running->nr;
+	spin_unlock(&sbi->log->txn_lock);
 	return nr;
 }
 
@@ -314,7 +314,7 @@ static void log_group(struct kunit *test)
 	for (i = 0; i < 2; i++)
 		files_write(test, s[i].file, 0, 1, 5);
 
-	mutex_lock(&fx->sbi->commit_mutex);
+	mutex_lock(&fx->sbi->log->commit_mutex);
 	for (i = 0; i < 2; i++) {
 		init_completion(&s[i].done);
 		if (IS_ERR(kthread_run(sync_thread, &s[i], "sync%u", i)))
@@ -322,8 +322,8 @@ static void log_group(struct kunit *test)
 	}
 	for (tries = 0; tries < 1000 && running_blocks(fx->sbi) < 2; tries++)
 		msleep(20);
-	mutex_unlock(&fx->sbi->commit_mutex);
-	wake_up_all(&fx->sbi->commit_wait);
+	mutex_unlock(&fx->sbi->log->commit_mutex);
+	wake_up_all(&fx->sbi->log->commit_wait);
 	for (i = 0; i < 2; i++) {
 		wait_for_completion(&s[i].done);
 		KUNIT_EXPECT_EQ(test, s[i].err, 0);
@@ -342,7 +342,7 @@ static void log_checkpoint(struct kunit *test)
 {
 	struct log_fixture *fx = log_default(test);
 	u8 *buf = kunit_kzalloc(test, MSYNCFS_BLOCK_SIZE, GFP_KERNEL);
-	u64 last = 0, counter = fx->sbi->slot_counter;
+	u64 last = 0, counter = fx->sbi->log->tail.counter;
 	static const pgoff_t pages[] = { 90, 10, 50, 10 };
 	unsigned int i;
 	char text[128];
@@ -352,7 +352,7 @@ static void log_checkpoint(struct kunit *test)
 		files_write(test, fx->file, pages[i], 1, 20 + i);
 		KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
 	}
-	KUNIT_EXPECT_EQ(test, fx->sbi->log_used, 8);
+	KUNIT_EXPECT_EQ(test, fx->sbi->log->used, 8);
 	for (i = 0; i < ARRAY_SIZE(pages); i++) {
 		msyncfs_fake_read(fx->fake, files_block(test, fx->file,
 							pages[i]), buf);
@@ -372,12 +372,12 @@ static void log_checkpoint(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, buf[0], 23);
 	msyncfs_fake_read(fx->fake, files_block(test, fx->file, 90), buf);
 	KUNIT_EXPECT_EQ(test, buf[0], 20);
-	KUNIT_EXPECT_EQ(test, fx->sbi->log_used, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->tail_seq, fx->sbi->seq);
-	KUNIT_EXPECT_EQ(test, fx->sbi->tail_pos, fx->sbi->head_pos);
-	KUNIT_EXPECT_EQ(test, fx->sbi->slot_counter, counter + 1);
-	KUNIT_EXPECT_TRUE(test, xa_empty(&fx->sbi->images));
-	KUNIT_EXPECT_EQ(test, fx->sbi->home_tid, fx->sbi->durable_tid);
+	KUNIT_EXPECT_EQ(test, fx->sbi->log->used, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->log->tail.seq, fx->sbi->log->seq);
+	KUNIT_EXPECT_EQ(test, fx->sbi->log->tail.pos, fx->sbi->log->head_pos);
+	KUNIT_EXPECT_EQ(test, fx->sbi->log->tail.counter, counter + 1);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&fx->sbi->log->index.images));
+	KUNIT_EXPECT_EQ(test, fx->sbi->log->home_tid, fx->sbi->log->durable_tid);
 }
 
 /*
@@ -387,15 +387,15 @@ static void log_checkpoint(struct kunit *test)
 static void log_full(struct kunit *test)
 {
 	struct log_fixture *fx = log_default(test);
-	u64 before = fx->sbi->nr_checkpoints;
+	u64 before = fx->sbi->log->nr_checkpoints;
 	unsigned int i, nr = 3 * LOG_BLOCKS / 101;
 
 	for (i = 0; i < nr; i++) {
 		files_write(test, fx->file, i, 100, 50 + i);
 		KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
-		KUNIT_EXPECT_LT(test, fx->sbi->log_used, LOG_BLOCKS);
+		KUNIT_EXPECT_LT(test, fx->sbi->log->used, LOG_BLOCKS);
 	}
-	KUNIT_EXPECT_GE(test, fx->sbi->nr_checkpoints, before + 2);
+	KUNIT_EXPECT_GE(test, fx->sbi->log->nr_checkpoints, before + 2);
 
 	msyncfs_fake_close(fx->fake, fx->file);
 	msyncfs_fake_crash(fx->fake, NULL, NULL);

@@ -11,7 +11,7 @@
 #include <linux/pagemap.h>
 
 #include "files.h"
-#include "fs/map/node.h"
+#include "fs/map/map.h"
 #include "fs/log/txn.h"
 #include "iolog.h"
 
@@ -251,7 +251,7 @@ static void fail_lands_truncated(struct kunit *test)
 static void head_to_end(struct kunit *test, struct fail_fixture *fx)
 {
 	for (;;) {
-		u64 left = LOG_BLOCKS - fx->sbi->head_pos;
+		u64 left = LOG_BLOCKS - fx->sbi->log->head_pos;
 
 		if (left >= 2 && left <= 10)
 			break;
@@ -279,7 +279,7 @@ static void fail_lands_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), -EIO);
 	files_write(test, fx->file, 0, 20, 3);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->head_pos, 21);
+	KUNIT_EXPECT_EQ(test, fx->sbi->log->head_pos, 21);
 	fail_crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, version_of(test, fx->file, 20), 3);
 }
@@ -330,7 +330,7 @@ static void fail_checkpoint(struct kunit *test)
 		if (!fx->log->failed)
 			break;
 		KUNIT_EXPECT_EQ_MSG(test, err, -EIO, "I/O %u", at);
-		KUNIT_EXPECT_EQ(test, fx->sbi->log_used, 6);
+		KUNIT_EXPECT_EQ(test, fx->sbi->log->used, 6);
 		flush = fx->log->io[at].ops & MSYNCFS_FAKE_FLUSH;
 		KUNIT_EXPECT_EQ_MSG(test, aborted(fx), flush, "I/O %u", at);
 
@@ -343,7 +343,7 @@ static void fail_checkpoint(struct kunit *test)
 		if (!flush && at) {
 			KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(fx->fake->sb),
 					0);
-			KUNIT_EXPECT_EQ(test, fx->sbi->log_used, 0);
+			KUNIT_EXPECT_EQ(test, fx->sbi->log->used, 0);
 		}
 		fail_crash(test, fx, at % 3 ? at : UINT_MAX);
 		for (i = 0; i < 3; i++)
@@ -494,7 +494,7 @@ static u64 settled_space(struct kunit *test, struct fail_fixture *fx)
 
 	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(sb), 0);
-	return msyncfs_alloc_avail(sb);
+	return msyncfs_space_avail(sb);
 }
 
 /* B5: the inode and its blocks are reclaimed, and nothing else is. */
@@ -596,9 +596,9 @@ static void fail_abort_inside(struct kunit *test)
 	msyncfs_inode_dirty(&op, file_inode(fx->file), true);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(waiter_thread, &w,
 						    "msyncfs-waiter")));
-	for (i = 0; i < 500 && !READ_ONCE(fx->sbi->running)->locked; i++)
+	for (i = 0; i < 500 && !READ_ONCE(fx->sbi->log->running)->locked; i++)
 		msleep(20);
-	KUNIT_EXPECT_TRUE(test, READ_ONCE(fx->sbi->running)->locked);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(fx->sbi->log->running)->locked);
 	msyncfs_abort(w.sb, "half an operation", -EIO);
 	msyncfs_op_end(&op);
 	wait_for_completion(&w.done);

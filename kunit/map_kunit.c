@@ -10,7 +10,7 @@
 #include <linux/slab.h>
 
 #include "fake.h"
-#include "fs/fs.h"
+#include "fs/vfs/vfs.h"
 
 #define MAP_GROUPS	16
 #define MAP_BLOCKS	(MAP_GROUPS * MSYNCFS_GROUP_BLOCKS)
@@ -40,7 +40,7 @@ static int map_init(struct kunit *test)
 	fx->inode = file_inode(file);
 	fx->mi = MSYNCFS_I(fx->inode);
 	fx->di = (struct msyncfs_disk_inode *)fx->mi->i_bh->b_data;
-	fx->free = msyncfs_alloc_avail(fx->sb);
+	fx->free = msyncfs_space_avail(fx->sb);
 	test->priv = fx;
 	return 0;
 }
@@ -55,7 +55,7 @@ static u64 map_blocks(struct map_fixture *fx)
  */
 static u64 map_used(struct map_fixture *fx)
 {
-	return fx->free - msyncfs_alloc_avail(fx->sb);
+	return fx->free - msyncfs_space_avail(fx->sb);
 }
 
 static int map_set(struct map_fixture *fx, u64 index, u64 len, u64 blkno,
@@ -163,8 +163,8 @@ static void expect_empty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, le32_to_cpu(fx->di->map_depth), 0);
 	KUNIT_EXPECT_EQ(test, le64_to_cpu(fx->di->blocks), 0);
 	KUNIT_EXPECT_EQ(test, map_used(fx), 0);
-	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->sb)->reserved, 0);
-	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->sb)->firm, 0);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->sb)->space->reserved, 0);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->sb)->space->held, 0);
 	expect_run(test, 0, MAP_LAST, MAP_LAST, 0, false);
 }
 
@@ -390,7 +390,7 @@ static void map_keeps_reserved(struct kunit *test)
 	map_fill(test, index, 1, 12000);
 	KUNIT_ASSERT_EQ(test, fx->mi->i_map_depth, 2);
 	KUNIT_ASSERT_EQ(test, msyncfs_resv_page(fx->inode, index + 1), 0);
-	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->sb)->reserved, 1);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->sb)->space->reserved, 1);
 	map_free(test, 0, MAP_LAST, MSYNCFS_MAP_FREE_CREDITS);
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 2);
 	KUNIT_EXPECT_EQ(test, fx->mi->i_map_depth, 2);

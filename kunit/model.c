@@ -82,12 +82,12 @@ void model_settled(struct kunit *test, struct atomic_fixture *fx, bool space)
 
 	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(sb), 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->claimed, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->held, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->claimed, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 0);
 	if (space)
-		KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(sb), fx->space);
+		KUNIT_EXPECT_EQ(test, msyncfs_space_avail(sb), fx->space);
 }
 
 /**
@@ -113,12 +113,12 @@ void model_prepare(struct kunit *test, struct atomic_fixture *fx)
 	set_size(test, fx, 0);
 	model_write(test, fx, 0, MODEL_PAGES, 1);
 	KUNIT_ASSERT_EQ(test, vfs_fsync(fx->file, 0), 0);
-	if (!fx->sbi->atomic)
+	if (!fx->sbi->options.atomic)
 		KUNIT_ASSERT_EQ(test, msyncfs_atomic_set(file_inode(fx->file),
 							 true), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
 	fx->old = fx->now;
-	fx->space = msyncfs_alloc_avail(fx->fake->sb);
+	fx->space = msyncfs_space_avail(fx->fake->sb);
 	iolog_reset(fx->log);
 }
 

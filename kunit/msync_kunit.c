@@ -56,7 +56,7 @@ static void msync_one_record(struct kunit *test)
 static void msync_two_large(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
-	u64 records = MSYNCFS_SB(fx->fake->sb)->nr_commits;
+	u64 records = MSYNCFS_SB(fx->fake->sb)->log->nr_commits;
 	struct msyncfs_range ranges[2] = {
 		{ .inode = file_inode(fx->f), .last = ULONG_MAX },
 		{ .inode = file_inode(fx->g), .last = ULONG_MAX },
@@ -68,9 +68,9 @@ static void msync_two_large(struct kunit *test)
 	if (ranges[0].inode > ranges[1].inode)
 		swap(ranges[0], ranges[1]);
 	KUNIT_EXPECT_EQ(test, msyncfs_sync_ranges(ranges, 2, true), 0);
-	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->nr_commits,
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->log->nr_commits,
 			records + 1);
-	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->nr_split, 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(fx->fake->sb)->nr_split), 0);
 	call_crash(test);
 	files_expect(test, fx->f, 0, 80, 7);
 	files_expect(test, fx->f, 80, 5, 1);
@@ -380,7 +380,7 @@ static void cut_both(struct kunit *test, struct msyncfs_range *ranges,
 	for (i = 0; i < 2; i++)
 		mutex_lock_nest_lock(&MSYNCFS_I(ranges[i].inode)->i_commit_lock,
 				     &sbi->set_mutex);
-	KUNIT_EXPECT_EQ(test, msyncfs_capture_set(ranges, 2, ULONG_MAX,
+	KUNIT_EXPECT_EQ(test, msyncfs_capture_ranges(ranges, 2, ULONG_MAX,
 						  ULONG_MAX, &set), 0);
 	for (i = 1; i >= 0; i--)
 		mutex_unlock(&MSYNCFS_I(ranges[i].inode)->i_commit_lock);

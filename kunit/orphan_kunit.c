@@ -11,7 +11,7 @@
 #include <linux/namei.h>
 
 #include "fake.h"
-#include "fs/fs.h"
+#include "fs/vfs/vfs.h"
 
 #define ORPHAN_BLOCKS		2048
 #define ORPHAN_LOG_BLOCKS	512
@@ -32,7 +32,7 @@ static u64 disk_head(struct super_block *sb)
 {
 	struct msyncfs_disk_root *root;
 
-	root = (void *)MSYNCFS_SB(sb)->root_bh->b_data;
+	root = (void *)MSYNCFS_SB(sb)->orphans->root_bh->b_data;
 	return le64_to_cpu(root->orphan_head);
 }
 
@@ -93,7 +93,7 @@ static void orphan_order(struct kunit *test)
 		files[who] = NULL;
 		expect_chain(test, fake->sb, files, ORPHAN_FILES);
 	}
-	KUNIT_EXPECT_TRUE(test, list_empty(&MSYNCFS_SB(fake->sb)->orphans));
+	KUNIT_EXPECT_TRUE(test, list_empty(&MSYNCFS_SB(fake->sb)->orphans->list));
 }
 
 static struct dentry *lookup(struct kunit *test, struct dentry *dir,
@@ -207,19 +207,19 @@ static void orphan_crash(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, unlink(test, fake, "x"), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fake->sb), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fake->sb), 0);
-	avail = msyncfs_alloc_avail(fake->sb);
+	avail = msyncfs_space_avail(fake->sb);
 
 	crash_with_orphans(test, fake, ORPHAN_FILES);
 	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fake, 0, NULL), 0);
 	KUNIT_EXPECT_EQ(test, disk_head(fake->sb), 0);
-	KUNIT_EXPECT_TRUE(test, list_empty(&MSYNCFS_SB(fake->sb)->orphans));
+	KUNIT_EXPECT_TRUE(test, list_empty(&MSYNCFS_SB(fake->sb)->orphans->list));
 	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(fake->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(fake->sb), 0);
-	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fake->sb), avail);
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fake->sb), avail);
 	/* The next mount has nothing to do. */
 	msyncfs_fake_umount(fake);
 	KUNIT_EXPECT_EQ(test, msyncfs_fake_do_mount(fake, 0, NULL), 0);
-	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fake->sb), avail);
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fake->sb), avail);
 }
 
 /* ---- damage ------------------------------------------------------------- */

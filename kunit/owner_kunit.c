@@ -328,7 +328,7 @@ static void owner_forget(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err, -EUCLEAN);
 	KUNIT_EXPECT_PTR_EQ(test, MSYNCFS_I(file_inode(fx->file))->i_bh,
 			    (struct buffer_head *)
-			    xa_load(&MSYNCFS_SB(fx->sb)->running->meta, ino));
+			    xa_load(&MSYNCFS_SB(fx->sb)->log->running->meta, ino));
 	msyncfs_op_end(&op);
 	expect_intact(test);
 }

@@ -226,9 +226,9 @@ static void recovery_replay(struct kunit *test)
 	expect_newest(test);
 	expect_order(test);
 	KUNIT_EXPECT_EQ(test, slot_counter(fx, 1), 11);
-	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->seq, 43);
-	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->head_pos, 0);
-	KUNIT_EXPECT_NE(test, MSYNCFS_SB(fx->fake->sb)->nonce, NONCE);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->log->seq, 43);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->log->head_pos, 0);
+	KUNIT_EXPECT_NE(test, MSYNCFS_SB(fx->fake->sb)->log->nonce, NONCE);
 }
 
 static void recovery_wraps(struct kunit *test)
@@ -370,7 +370,7 @@ static void recovery_torn(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0), 1);
 	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 10), 2);
 	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 30), 0);
-	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->seq, 42);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->log->seq, 42);
 	msyncfs_fake_umount(fx->fake);
 
 	/* Not even if the missing block reappears. */
@@ -430,7 +430,7 @@ static void recovery_slots(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
 		KUNIT_EXPECT_EQ_MSG(test, fill_of(fx, HOME0 + 30),
 				    row->replayed ? 3 : 0, "slot %u", a);
-		KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->seq,
+		KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->log->seq,
 				row->replayed ? 43 : 7);
 		msyncfs_fake_umount(fx->fake);
 		memset(fx->buf, 0, MSYNCFS_BLOCK_SIZE);

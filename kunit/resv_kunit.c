@@ -7,7 +7,7 @@
 #include <linux/slab.h>
 
 #include "fake.h"
-#include "fs/fs.h"
+#include "fs/vfs/vfs.h"
 
 #define RESV_BLOCKS	8192
 #define RESV_LOG_BLOCKS	1024
@@ -51,7 +51,7 @@ static void resv_use(struct kunit *test, u64 index)
 	struct msyncfs_op op;
 
 	KUNIT_ASSERT_GT(test, blocks, 0);
-	KUNIT_ASSERT_EQ(test, msyncfs_op_begin_resv(fx->fake->sb, &op, 40,
+	KUNIT_ASSERT_EQ(test, msyncfs_op_begin_promised(fx->fake->sb, &op, 40,
 						    blocks - 1), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_map_set(&op, fx->inode, index, 1,
 					      SOME_BLOCK, false), 0);
@@ -67,7 +67,7 @@ static void resv_clear(struct kunit *test)
 	u64 last = msyncfs_map_capacity(MSYNCFS_MAX_DEPTH) - 1, next;
 	struct msyncfs_op op;
 
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 0);
 	KUNIT_EXPECT_TRUE(test, xa_empty(&MSYNCFS_I(fx->inode)->i_resv));
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fx->fake->sb, &op, 100, 0), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_map_set(&op, fx->inode, 0, last, 0,
@@ -90,24 +90,24 @@ static void resv_counts(struct kunit *test)
 	/* The pointer is in the inode and needs no node. */
 	resv_page(test, 5);
 	resv_page(test, 5);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 1);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 1);
 	resv_page(test, 7);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 2);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 2);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, 6));
 
 	/* The rest of the first leaf needs the node that takes the pointers. */
 	resv_page(test, 450);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 4);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 4);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_range(fx->inode, 0, 503), 4);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_next(fx->inode, 8, 503), 450);
 	msyncfs_resv_release(fx->inode, 8, 503);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 2);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 2);
 
 	/* Another leaf needs growth and the leaf, once. */
 	resv_page(test, LEAF + 1);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 5);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 5);
 	resv_page(test, LEAF + 400);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 6);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 6);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_blocks(fx->inode, LEAF + 400), 3);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_blocks(fx->inode, LEAF + 2), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_blocks(fx->inode, 5), 1);
@@ -121,11 +121,11 @@ static void resv_counts(struct kunit *test)
 	 * The nodes stay reserved until the last page of the leaf is released.
 	 */
 	msyncfs_resv_release(fx->inode, LEAF, LEAF + 399);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 5);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 5);
 	msyncfs_resv_release(fx->inode, LEAF, LEAF + 399);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 5);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 5);
 	msyncfs_resv_release(fx->inode, 6, LEAF + 400);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 1);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 1);
 	KUNIT_EXPECT_TRUE(test, msyncfs_resv_test(fx->inode, 5));
 	msyncfs_resv_release(fx->inode, 5, ULONG_MAX);
 	resv_clear(test);
@@ -160,13 +160,13 @@ static void resv_next(struct kunit *test)
 static void resv_exact(struct kunit *test)
 {
 	struct resv_fixture *fx = test->priv;
-	u64 avail = msyncfs_alloc_avail(fx->fake->sb);
+	u64 avail = msyncfs_space_avail(fx->fake->sb);
 	struct msyncfs_resv *hint = NULL;
 	LIST_HEAD(taken);
 
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, avail - 3), 0);
 	resv_page(test, LEAF);			/* it, its leaf, the old leaf */
-	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(fx->fake->sb), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fx->fake->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_page(fx->inode, LEAF + 1), -ENOSPC);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, LEAF + 1));
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_page(fx->inode, LEAF), 0);

@@ -125,11 +125,11 @@ static void expect_settled(struct kunit *test, struct wide_fixture *fx)
 
 	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(sb), 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->reserved, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->claimed, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->pending, 0);
-	KUNIT_EXPECT_EQ(test, msyncfs_alloc_avail(sb), fx->space);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->held, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->claimed, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(sb), fx->space);
 }
 
 static void crash(struct kunit *test, struct wide_fixture *fx, unsigned int keep)
@@ -160,12 +160,12 @@ static struct wide_fixture *setup(struct kunit *test,
 							 true), 0);
 	store(test, fx, 1);
 	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->nr_split, 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->fake->sb), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
 	memset(fx->fill, 1, PAGES);
 	fx->size = i_size_read(file_inode(fx->file));
-	fx->space = msyncfs_alloc_avail(fx->fake->sb);
+	fx->space = msyncfs_space_avail(fx->fake->sb);
 	iolog_reset(fx->log);
 	return fx;
 }
@@ -174,7 +174,7 @@ static struct wide_fixture *setup(struct kunit *test,
 static void shadow_commit(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, test->param_value);
-	u64 commits = fx->sbi->nr_commits;
+	u64 commits = fx->sbi->log->nr_commits;
 	blkcnt_t blocks = file_inode(fx->file)->i_blocks;
 	u8 round;
 
@@ -182,8 +182,8 @@ static void shadow_commit(struct kunit *test)
 		store(test, fx, round);
 		KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 		KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
-		KUNIT_EXPECT_EQ(test, fx->sbi->nr_commits, ++commits);
-		KUNIT_EXPECT_EQ(test, fx->sbi->nr_split, 0);
+		KUNIT_EXPECT_EQ(test, fx->sbi->log->nr_commits, ++commits);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
 		KUNIT_EXPECT_EQ(test, differs_all(fx, round), -1);
 		KUNIT_EXPECT_EQ(test, file_inode(fx->file)->i_blocks, blocks);
 		/* Change new blocks in place. */
@@ -281,7 +281,7 @@ static void shadow_read_error(struct kunit *test)
 	msyncfs_fake_fail(fx->fake, MSYNCFS_FAKE_READ, 5, 1);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), -EIO);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), PAGES);
-	KUNIT_EXPECT_EQ(test, fx->sbi->firm, 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->held, 0);
 	msyncfs_fake_fail(fx->fake, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	crash(test, fx, 0);
@@ -353,7 +353,7 @@ static void shadow_holes(struct kunit *test)
 		iolog_cut(fx->log, at);
 		err = files_sync(fx->file);
 		cut = fx->log->cut;
-		KUNIT_EXPECT_EQ(test, fx->sbi->nr_split, 0);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
 		crash(test, fx, at * 7919 + 1);
 		if (differs(fx, want, size) == -1) {
 			files_expect(test, fx->file, HOLES_END, 1, 9);
@@ -398,17 +398,17 @@ static void shadow_cut_when_full(struct kunit *test)
 	struct wide_fixture *fx = setup(test, &wide_rows[4]);
 	struct file *g = msyncfs_fake_open(fx->fake, "g",
 					   O_CREAT | O_RDWR | O_LARGEFILE);
-	u64 left = msyncfs_alloc_avail(fx->fake->sb);
+	u64 left = msyncfs_space_avail(fx->fake->sb);
 
 	files_write(test, g, 0, left - 5, 1);
 	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
-	left = msyncfs_alloc_avail(fx->fake->sb);
+	left = msyncfs_space_avail(fx->fake->sb);
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, left), 0);
 	KUNIT_EXPECT_EQ(test, files_truncate(fx->file, 0), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, file_inode(fx->file)->i_blocks, 0);
 	msyncfs_unreserve(fx->fake->sb, left);
-	KUNIT_EXPECT_GE(test, msyncfs_alloc_avail(fx->fake->sb), 2 * PAGES);
+	KUNIT_EXPECT_GE(test, msyncfs_space_avail(fx->fake->sb), 2 * PAGES);
 	msyncfs_fake_close(fx->fake, g);
 }
 
@@ -429,10 +429,10 @@ static void shadow_punch_when_full(struct kunit *test)
 		files_write(test, fx->file, page_at(fx, i) + 1, 1, 1);
 	files_write(test, fx->file, page_at(fx, 1) + 2, 2 * HOLES, 1);
 	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
-	files_write(test, g, 0, msyncfs_alloc_avail(fx->fake->sb) - 5, 1);
+	files_write(test, g, 0, msyncfs_space_avail(fx->fake->sb) - 5, 1);
 	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
 	for (i = 1; i < PAGES - 1; i++) {
-		left = msyncfs_alloc_avail(fx->fake->sb);
+		left = msyncfs_space_avail(fx->fake->sb);
 		KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, left), 0);
 		held += left;
 		KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->file,
@@ -443,7 +443,7 @@ static void shadow_punch_when_full(struct kunit *test)
 		KUNIT_ASSERT_EQ_MSG(test, files_sync(fx->file), 0, "hole %u", i);
 	}
 	/* Holes in one leaf need no more nodes than a single one. */
-	left = msyncfs_alloc_avail(fx->fake->sb);
+	left = msyncfs_space_avail(fx->fake->sb);
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, left), 0);
 	held += left;
 	for (i = 0; i < HOLES; i++)
@@ -454,7 +454,7 @@ static void shadow_punch_when_full(struct kunit *test)
 						    PAGE_SHIFT, PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	msyncfs_unreserve(fx->fake->sb, held);
-	KUNIT_EXPECT_GE(test, msyncfs_alloc_avail(fx->fake->sb), PAGES - 2);
+	KUNIT_EXPECT_GE(test, msyncfs_space_avail(fx->fake->sb), PAGES - 2);
 	msyncfs_fake_close(fx->fake, g);
 	crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, differs_all(fx, 1), -1);
@@ -489,7 +489,7 @@ static void shadow_set(struct kunit *test)
 		iolog_cut(fx->log, at);
 		err = msyncfs_sync_ranges(ranges, 2, true);
 		cut = fx->log->cut;
-		KUNIT_EXPECT_EQ(test, fx->sbi->nr_split, 0);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
 		msyncfs_fake_close(fx->fake, g);
 		crash(test, fx, at * 7919 + 1);
 		g = msyncfs_fake_open(fx->fake, "g", O_RDWR | O_LARGEFILE);
@@ -522,13 +522,13 @@ static void shadow_no_space(struct kunit *test)
 	struct wide_fixture *fx = setup(test, &wide_rows[0]);
 	struct file *g = msyncfs_fake_open(fx->fake, "g",
 					   O_CREAT | O_RDWR | O_LARGEFILE);
-	unsigned int fill = msyncfs_alloc_avail(fx->fake->sb) - PAGES - 20;
+	unsigned int fill = msyncfs_space_avail(fx->fake->sb) - PAGES - 20;
 
 	files_write(test, g, 0, fill, 1);
 	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
 	store(test, fx, 2);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->nr_split, 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 1);
 	msyncfs_fake_close(fx->fake, g);
 	crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, differs_all(fx, 2), -1);
@@ -543,7 +543,7 @@ static void shadow_no_space_atomic(struct kunit *test)
 	struct wide_fixture *fx = setup(test, &wide_rows[4]);
 	struct file *g = msyncfs_fake_open(fx->fake, "g",
 					   O_CREAT | O_RDWR | O_LARGEFILE);
-	unsigned int fill = msyncfs_alloc_avail(fx->fake->sb) - 2 * PAGES + 3;
+	unsigned int fill = msyncfs_space_avail(fx->fake->sb) - 2 * PAGES + 3;
 	u8 *buf = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
 	unsigned int i;
 	loff_t pos;
@@ -563,7 +563,7 @@ static void shadow_no_space_atomic(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ret, -ENOSPC);
 	KUNIT_EXPECT_GE(test, i, PAGES - 10);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->nr_split, 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
 	msyncfs_fake_close(fx->fake, g);
 	crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, differs(fx, fx->fill, fx->size), -1);

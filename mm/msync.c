@@ -18,8 +18,8 @@
 #include <linux/sort.h>
 #include <linux/uaccess.h>
 
-#include "msyncfs.h"
 #include "fs/disk/trace.h"
+#include "sync.h"
 
 /* Mappings that need no memory to be remembered. */
 #define MSYNCFS_CALL_FEW	4
@@ -53,7 +53,7 @@ static bool msyncfs_vma(const struct vm_area_struct *vma)
 
 static bool msyncfs_bsd(struct inode *inode)
 {
-	return MSYNCFS_SB(inode->i_sb)->semantics == MSYNCFS_MSYNC_BSD;
+	return MSYNCFS_SB(inode->i_sb)->options.semantics == MSYNCFS_MSYNC_BSD;
 }
 
 static int msyncfs_call_grow(struct msyncfs_call *call)
@@ -246,7 +246,7 @@ static int msyncfs_sync_files(struct msyncfs_range *ranges, unsigned int nr)
 	unsigned int i;
 
 	for (i = 0; i < nr && !err; i++)
-		err = msyncfs_dio_flush(ranges[i].inode);
+		err = msyncfs_direct_flush(ranges[i].inode);
 	for (i = 0; i < nr; i++) {
 		err2 = file_check_and_advance_wb_err(ranges[i].file);
 		if (!err)

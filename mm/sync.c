@@ -9,8 +9,8 @@
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 
-#include "fs/fs.h"
 #include "fs/disk/trace.h"
+#include "sync.h"
 
 /**
  * msyncfs_dirty_inode - super_operations.dirty_inode
@@ -78,79 +78,107 @@ static void msyncfs_unlock_files(struct msyncfs_range *ranges, unsigned int nr)
 		mutex_unlock(&sbi->set_mutex);
 }
 
-/* What there is to commit of atomic files. */
-enum msyncfs_atomics { MSYNCFS_NO_ATOMIC, MSYNCFS_ATOMIC_IDLE, MSYNCFS_ATOMIC };
-
-static enum msyncfs_atomics msyncfs_ranges_atomics(struct msyncfs_range *ranges,
-						   unsigned int nr)
+/*
+ * Marks the ranges of atomic files; returns whether there are any. Caller holds
+ * the locks of the files, under which a file becomes atomic or ordinary.
+ */
+static bool msyncfs_mark_whole(struct msyncfs_range *ranges, unsigned int nr)
 {
-	enum msyncfs_atomics found = MSYNCFS_NO_ATOMIC;
+	bool any = false;
 
 	for (; nr--; ranges++) {
-		if (!msyncfs_is_atomic(ranges->inode))
-			continue;
-		found = MSYNCFS_ATOMIC_IDLE;
-		if (msyncfs_overlay_pending(ranges->inode) ||
-		    msyncfs_count_dirty(ranges->inode, 0, ULONG_MAX, 1))
-			return MSYNCFS_ATOMIC;
+		ranges->whole = msyncfs_is_atomic(ranges->inode);
+		any |= ranges->whole;
 	}
-	return found;
+	return any;
+}
+
+/* Has any atomic file something to commit? A hint unless the files are locked. */
+static bool msyncfs_atomic_dirty_in(const struct msyncfs_range *ranges,
+				    unsigned int nr)
+{
+	for (; nr--; ranges++)
+		if (ranges->whole &&
+		    (msyncfs_overlay_uncommitted(ranges->inode) ||
+		     msyncfs_count_dirty(ranges->inode, 0, ULONG_MAX, 1)))
+			return true;
+	return false;
 }
 
 /*
- * Keeps the filesystem from being frozen, *@held, or waits for it to thaw: unlike
- * others, an atomic file may have dirty pages then. Returns false if there is
- * nothing to capture, since nothing gets dirty on a frozen filesystem. But while a
- * freeze still waits for who has captured pages, these are seen only under the
- * lock: then they are part of a transaction, or dirty again.
+ * Keeps the filesystem from being frozen, for the sake of atomic files. If it is
+ * frozen, waits for the thaw, unless there is nothing to commit: nothing gets
+ * dirty on a frozen filesystem, but an atomic file may have been dirty before.
+ * Returns false if nothing is to be done.
  */
-static bool msyncfs_ranges_hold(struct msyncfs_range *ranges, unsigned int nr,
-				bool *held)
+static bool msyncfs_hold_thawed(struct msyncfs_range *ranges, unsigned int nr)
 {
 	struct super_block *sb = ranges->inode->i_sb;
-	enum msyncfs_atomics found = msyncfs_ranges_atomics(ranges, nr);
+	bool dirty;
 
-	*held = found != MSYNCFS_NO_ATOMIC;
-	if (!*held || sb_start_intwrite_trylock(sb))
+	if (sb_start_intwrite_trylock(sb))
 		return true;
-	if (found == MSYNCFS_ATOMIC_IDLE && !ranges->nowait) {
+	if (ranges->nowait)
+		return false;
+	dirty = msyncfs_atomic_dirty_in(ranges, nr);
+	if (!dirty) {
+		/*
+		 * Captured pages are neither dirty nor in the overlay. Check
+		 * again under i_commit_lock, when they are attached or dirty
+		 * again.
+		 */
 		msyncfs_lock_files(ranges, nr);
-		found = msyncfs_ranges_atomics(ranges, nr);
+		dirty = msyncfs_atomic_dirty_in(ranges, nr);
 		msyncfs_unlock_files(ranges, nr);
 	}
-	*held = found == MSYNCFS_ATOMIC && !ranges->nowait;
-	if (*held)
+	if (dirty)
 		sb_start_intwrite(sb);
+	return dirty;
+}
+
+/*
+ * Locks the files for a capture. For atomic files, *@held says that the filesystem
+ * is kept from being frozen. Returns false, with nothing locked, if there is
+ * nothing to capture.
+ */
+static bool msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr,
+				bool *held)
+{
+	*held = false;
+	msyncfs_lock_files(ranges, nr);
+	if (!msyncfs_mark_whole(ranges, nr))
+		return true;
+	/* The freeze protection comes before the locks. */
+	msyncfs_unlock_files(ranges, nr);
+	*held = msyncfs_hold_thawed(ranges, nr);
+	if (*held) {
+		msyncfs_lock_files(ranges, nr);
+		msyncfs_mark_whole(ranges, nr);
+	}
 	return *held;
 }
 
-static void msyncfs_ranges_end(struct msyncfs_range *ranges, unsigned int nr,
-			       bool held)
+static void msyncfs_ranges_unlock(struct msyncfs_range *ranges,
+				  unsigned int nr, bool held)
 {
 	msyncfs_unlock_files(ranges, nr);
 	if (held)
 		sb_end_intwrite(ranges->inode->i_sb);
 }
 
-/* Locks the files; false if there is nothing to capture, and they are not. */
-static bool msyncfs_ranges_start(struct msyncfs_range *ranges, unsigned int nr,
-				 bool *held)
+/**
+ * msyncfs_mark_times - mark the times of a file whose stores are written
+ * @cap: its capture
+ *
+ * POSIX: a write that msync causes marks the times. The first store to a page has
+ * done so, later ones did not fault.
+ *
+ * Context: caller holds i_commit_lock.
+ */
+void msyncfs_mark_times(struct msyncfs_capture *cap)
 {
-	unsigned int i, whole;
-
-	for (;;) {
-		if (!msyncfs_ranges_hold(ranges, nr, held))
-			return false;
-		msyncfs_lock_files(ranges, nr);
-		/* Files become atomic, or are it no longer, under the lock. */
-		for (i = 0, whole = 0; i < nr; i++) {
-			ranges[i].whole = msyncfs_is_atomic(ranges[i].inode);
-			whole += ranges[i].whole;
-		}
-		if (!whole || *held)
-			return true;
-		msyncfs_ranges_end(ranges, nr, false);
-	}
+	if (cap->stored && !IS_NOCMTIME(cap->inode))
+		generic_update_time(cap->inode, S_MTIME | S_CTIME);
 }
 
 /* The transaction after which all that is in the ranges is durable. */
@@ -170,19 +198,23 @@ static u64 msyncfs_ranges_tid(const struct msyncfs_range *ranges,
 
 /* Captures what is dirty and makes it part of the running transaction. */
 static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
-				 struct list_head *set, bool attrs)
+				 struct list_head *set, bool attrs,
+				 struct completion *sent)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(ranges->inode->i_sb);
+	struct msyncfs_capture *cap;
 	bool held;
 	int err;
 
-	if (!msyncfs_ranges_start(ranges, nr, &held))
+	if (!msyncfs_ranges_lock(ranges, nr, &held))
 		return 0;
-	err = msyncfs_capture_set(ranges, nr, sbi->record_images / 2, ULONG_MAX,
-				  set);
+	err = msyncfs_capture_ranges(ranges, nr, sbi->geo.record_images / 2,
+				     ULONG_MAX, set);
+	list_for_each_entry(cap, set, set)
+		msyncfs_mark_times(cap);
 	if (!err && !list_empty(set))
-		err = msyncfs_attach_set(set, attrs);
-	msyncfs_ranges_end(ranges, nr, held);
+		err = msyncfs_attach_set(set, attrs, sent);
+	msyncfs_ranges_unlock(ranges, nr, held);
 	return err;
 }
 
@@ -235,7 +267,7 @@ int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 	LIST_HEAD(set);
 	int err;
 
-	err = msyncfs_attach_ranges(ranges, nr, &set, !datasync);
+	err = msyncfs_attach_ranges(ranges, nr, &set, !datasync, NULL);
 	for (i = 0; i < nr && !err && !datasync; i++)
 		err = msyncfs_sync_attrs(ranges[i].inode);
 	if (!err)
@@ -246,7 +278,7 @@ int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_ranges);
 
 /**
- * struct msyncfs_start - a large set that is written on behalf of MS_ASYNC
+ * struct msyncfs_async - a large set that is written on behalf of MS_ASYNC
  * @work: in sbi->wq
  * @sent: the caller may go
  * @ref: the caller and the work
@@ -254,7 +286,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_ranges);
  * @nr: entries of @ranges
  * @ranges: sorted; with a reference of each inode
  */
-struct msyncfs_start {
+struct msyncfs_async {
 	struct work_struct	work;
 	struct completion	sent;
 	refcount_t		ref;
@@ -263,43 +295,32 @@ struct msyncfs_start {
 	struct msyncfs_range	ranges[] __counted_by(nr);
 };
 
-static void msyncfs_start_put(struct msyncfs_start *start)
+static void msyncfs_async_put(struct msyncfs_async *async)
 {
-	if (refcount_dec_and_test(&start->ref))
-		kvfree(start);
+	if (refcount_dec_and_test(&async->ref))
+		kvfree(async);
 }
 
-static void msyncfs_start_work(struct work_struct *work)
+static void msyncfs_async_work(struct work_struct *work)
 {
-	struct msyncfs_start *start = container_of(work, struct msyncfs_start,
+	struct msyncfs_async *async = container_of(work, struct msyncfs_async,
 						   work);
-	struct super_block *sb = start->ranges->inode->i_sb;
-	struct msyncfs_capture *cap;
+	struct super_block *sb = async->ranges->inode->i_sb;
 	unsigned int i;
 	LIST_HEAD(set);
-	int err = 0;
-	bool held;
+	int err;
 
-	if (!msyncfs_ranges_start(start->ranges, start->nr, &held))
-		goto sent;
-	err = msyncfs_capture_set(start->ranges, start->nr,
-				  MSYNCFS_SB(sb)->record_images / 2, ULONG_MAX,
-				  &set);
-	list_for_each_entry(cap, &set, set)
-		cap->sent = &start->sent;
-	if (!err && !list_empty(&set))
-		err = msyncfs_attach_set(&set, false);
-	msyncfs_ranges_end(start->ranges, start->nr, held);
-sent:
-	start->err = msyncfs_put_set(&set, err);
-	complete_all(&start->sent);
-	/* What goes wrong from here on is known to the mappings. */
+	err = msyncfs_attach_ranges(async->ranges, async->nr, &set, false,
+				    &async->sent);
+	async->err = msyncfs_put_set(&set, err);
+	complete_all(&async->sent);
+	/* The mappings know of errors from here on. */
 	if (!err)
-		msyncfs_commit(sb, msyncfs_ranges_tid(start->ranges, start->nr,
+		msyncfs_commit(sb, msyncfs_ranges_tid(async->ranges, async->nr,
 						      true));
-	for (i = 0; i < start->nr; i++)
-		iput(start->ranges[i].inode);
-	msyncfs_start_put(start);
+	for (i = 0; i < async->nr; i++)
+		iput(async->ranges[i].inode);
+	msyncfs_async_put(async);
 }
 
 /*
@@ -309,29 +330,29 @@ sent:
 static int msyncfs_start_large(struct msyncfs_range *ranges, unsigned int nr)
 {
 	struct super_block *sb = ranges->inode->i_sb;
-	struct msyncfs_start *start;
+	struct msyncfs_async *async;
 	unsigned int i;
 	int err = 0;
 
-	start = kvmalloc(struct_size(start, ranges, nr), GFP_KERNEL);
-	if (!start)
+	async = kvmalloc(struct_size(async, ranges, nr), GFP_KERNEL);
+	if (!async)
 		return -ENOMEM;
-	start->err = 0;
-	INIT_WORK(&start->work, msyncfs_start_work);
-	init_completion(&start->sent);
-	refcount_set(&start->ref, 2);
-	start->nr = nr;
+	async->err = 0;
+	INIT_WORK(&async->work, msyncfs_async_work);
+	init_completion(&async->sent);
+	refcount_set(&async->ref, 2);
+	async->nr = nr;
 	for (i = 0; i < nr; i++) {
-		start->ranges[i] = ranges[i];
-		start->ranges[i].file = NULL;
+		async->ranges[i] = ranges[i];
+		async->ranges[i].file = NULL;
 		ihold(ranges[i].inode);
 	}
-	queue_work(MSYNCFS_SB(sb)->wq, &start->work);
-	if (!wait_for_completion_killable(&start->sent)) {
-		err = READ_ONCE(start->err);
+	queue_work(MSYNCFS_SB(sb)->wq, &async->work);
+	if (!wait_for_completion_killable(&async->sent)) {
+		err = READ_ONCE(async->err);
 		msyncfs_commit_start(sb, msyncfs_ranges_tid(ranges, nr, true));
 	}
-	msyncfs_start_put(start);
+	msyncfs_async_put(async);
 	return err;
 }
 
@@ -351,7 +372,7 @@ static int msyncfs_start_large(struct msyncfs_range *ranges, unsigned int nr)
 int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr)
 {
 	struct super_block *sb = ranges->inode->i_sb;
-	unsigned long max = MSYNCFS_SB(sb)->record_images / 4;
+	unsigned long max = MSYNCFS_SB(sb)->geo.record_images / 4;
 	unsigned long dirty = nr > 1 ? 4 * nr : 0;	/* metadata of each */
 	unsigned int i;
 	LIST_HEAD(set);
@@ -368,7 +389,7 @@ int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr)
 	if (dirty > max)
 		return msyncfs_start_large(ranges, nr);
 
-	err = msyncfs_attach_ranges(ranges, nr, &set, false);
+	err = msyncfs_attach_ranges(ranges, nr, &set, false, NULL);
 	err = msyncfs_put_set(&set, err);
 	if (!err)
 		msyncfs_commit_start(sb, msyncfs_ranges_tid(ranges, nr, true));
@@ -439,7 +460,7 @@ int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	trace_msyncfs_fsync_enter(inode, start, end, datasync);
 	err = msyncfs_sync_inode(inode, start, end, datasync);
 	if (!err)
-		err = msyncfs_dio_flush(inode);
+		err = msyncfs_direct_flush(inode);
 	err2 = file_check_and_advance_wb_err(file);
 	if (!err)
 		err = err2;

@@ -8,8 +8,7 @@
 #include <linux/pagemap.h>
 #include <linux/writeback.h>
 
-#include "fs/disk/break.h"
-#include "fs/fs.h"
+#include "sync.h"
 
 /* So many pages that are new on disk are worth fresh blocks and a flush. */
 #define MSYNCFS_FRESH_MIN	64
@@ -22,7 +21,7 @@
 static unsigned long msyncfs_copy_max(struct inode *inode, pgoff_t first,
 				      unsigned long nr, bool background)
 {
-	unsigned long max = MSYNCFS_SB(inode->i_sb)->record_images / 2;
+	unsigned long max = MSYNCFS_SB(inode->i_sb)->geo.record_images / 2;
 
 	if (background && nr >= MSYNCFS_FRESH_MIN &&
 	    msyncfs_resv_count(inode, first, nr) >= nr / 2)
@@ -40,12 +39,13 @@ static int msyncfs_write_range(struct inode *inode,
 	struct msyncfs_capture *cap;
 	int err;
 
-	cap = msyncfs_capture(inode, first, last, copy_max, limit);
+	cap = msyncfs_capture_range(inode, first, last, copy_max, limit);
 	if (IS_ERR_OR_NULL(cap))
 		return PTR_ERR_OR_ZERO(cap);
 	nr = cap->nr;
 	inode->i_mapping->writeback_index = DIV_ROUND_UP_ULL(cap->end,
 							     PAGE_SIZE);
+	msyncfs_mark_times(cap);
 	err = msyncfs_attach(cap, false);
 	if (err)
 		wbc->pages_skipped += nr;

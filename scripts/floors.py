@@ -110,7 +110,8 @@ def main():
         if len(circle) > CIRCLE_MAX:
             faults.append('a circle of %d files: %s' % (len(circle), ' '.join(sorted(circle))))
 
-    print('\n'.join(sorted(set(faults))), end='\n' if faults else '')
+    if faults:
+        print('\n'.join(sorted(set(faults))), flush=True)
     print('floors: %d files on %d floors, largest circle %d, %d faults' %
           (len(files), len(order), max(map(len, circles), default=0), len(faults)),
           file=sys.stderr)

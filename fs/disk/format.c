@@ -55,6 +55,16 @@ u64 msyncfs_csum(const void *buf, size_t len, size_t csum_offset, u64 seed)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_csum);
 
+/* Images that the largest record holds, beside its header. */
+static u32 record_images(u64 log_blocks)
+{
+	u32 max = log_blocks / MSYNCFS_RECORD_SHARE, nr = max;
+
+	while (nr + msyncfs_record_header_blocks(nr) > max)
+		nr--;
+	return nr;
+}
+
 /**
  * msyncfs_layout() - decide where things lie
  * @blocks: size of the filesystem in blocks, backup superblock included
@@ -88,62 +98,10 @@ int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo)
 	geo->log_start = MSYNCFS_BITMAP_BLKNO + bitmaps;
 	geo->log_blocks = log_blocks;
 	geo->root_ino = data;
+	geo->record_images = record_images(log_blocks);
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_layout);
-
-/**
- * msyncfs_is_data() - does a block lie in the data area
- * @geo: of the filesystem
- * @blkno: any number
- *
- * The data area holds inodes, map nodes, directory blocks and data. It starts
- * behind the log and ends before the backup superblock.
- *
- * Context: any.
- * Return: true if it does.
- */
-bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno)
-{
-	return blkno >= geo->log_start + geo->log_blocks &&
-	       blkno < geo->blocks - 1;
-}
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_is_data);
-
-/**
- * msyncfs_is_home() - may a log record hold an image of this block
- * @geo: of the filesystem
- * @blkno: any number
- *
- * Context: any.
- * Return: true for the data area, the bitmaps and the root block; never for the
- * superblocks, the tail slots and the log itself.
- */
-bool msyncfs_is_home(const struct msyncfs_geo *geo, u64 blkno)
-{
-	return blkno == MSYNCFS_ROOT_BLKNO ||
-	       (blkno >= geo->bitmap_start &&
-		blkno < geo->bitmap_start + geo->bitmap_blocks) ||
-	       msyncfs_is_data(geo, blkno);
-}
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_is_home);
-
-/**
- * msyncfs_map_capacity() - how many indexes a file map can hold
- * @depth: levels of map nodes, 0..MSYNCFS_MAX_DEPTH
- *
- * Context: any.
- * Return: number of indexes, in blocks; index 0 up to it (exclusive) fit.
- */
-u64 msyncfs_map_capacity(unsigned int depth)
-{
-	u64 nr = MSYNCFS_INODE_PTRS;
-
-	while (depth--)
-		nr *= MSYNCFS_NODE_PTRS;
-	return nr;
-}
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_capacity);
 
 static u64 super_csum(const struct msyncfs_disk_super *ds)
 {

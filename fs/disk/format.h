@@ -2,10 +2,10 @@
 /*
  * Pure functions over the on-disk format: encode, seal, verify, and the scan of
  * the log. They do no I/O of their own and allocate nothing, so the module, the
- * tools and the KUnit suites share them. See fs/format.c and fs/logscan.c.
+ * tools and the KUnit suites share them. See format.c and logscan.c.
  */
-#ifndef MSYNCFS_FS_FORMAT_H
-#define MSYNCFS_FS_FORMAT_H
+#ifndef MSYNCFS_DISK_FORMAT_H
+#define MSYNCFS_DISK_FORMAT_H
 
 #include "break.h"
 #include "msyncfs_format.h"
@@ -17,6 +17,9 @@
 #include "userspace.h"		/* tools/lib: u64, le64_to_cpu(), xxh64() ... */
 #endif
 
+/* A record takes at most this part of the log. */
+#define MSYNCFS_RECORD_SHARE	4
+
 /**
  * struct msyncfs_geo - where things lie; from the superblock, checked
  * @seed: seed of all checksums
@@ -27,6 +30,7 @@
  * @bitmap_start: first bitmap block
  * @bitmap_blocks: number of bitmap blocks (groups)
  * @root_ino: inode number of the root directory
+ * @record_images: images that the largest record holds
  */
 struct msyncfs_geo {
 	u64	seed;
@@ -37,6 +41,7 @@ struct msyncfs_geo {
 	u64	bitmap_start;
 	u64	bitmap_blocks;
 	u64	root_ino;
+	u32	record_images;
 };
 
 /* Why a log record was not accepted; the names are the test matrix. */
@@ -53,11 +58,9 @@ enum msyncfs_reject {
 	MSYNCFS_NR_REC
 };
 
-/* In fs/format.c. The verify functions return NULL or the reason in words. */
+/* In format.c. The verify functions return NULL or the reason in words. */
 u64 msyncfs_csum(const void *buf, size_t len, size_t csum_offset, u64 seed);
 int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo);
-bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno);
-bool msyncfs_is_home(const struct msyncfs_geo *geo, u64 blkno);
 const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
 				 u64 dev_blocks, struct msyncfs_geo *geo);
 void msyncfs_seal_super(struct msyncfs_disk_super *ds);
@@ -80,8 +83,55 @@ static inline u32 msyncfs_record_header_blocks(u32 nr_images)
 		MSYNCFS_BLOCK_SIZE - 1) / MSYNCFS_BLOCK_SIZE;
 }
 
-/* Indexes that a map of depth @depth can hold. */
-u64 msyncfs_map_capacity(unsigned int depth);
+/**
+ * msyncfs_is_data() - does a block lie in the data area
+ * @geo: of the filesystem
+ * @blkno: any number
+ *
+ * The data area holds inodes, map nodes, directory blocks and data. It starts
+ * behind the log and ends before the backup superblock.
+ *
+ * Context: any.
+ * Return: true if it does.
+ */
+static inline bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno)
+{
+	return blkno >= geo->log_start + geo->log_blocks &&
+	       blkno < geo->blocks - 1;
+}
+
+/**
+ * msyncfs_is_home() - may a log record hold an image of this block
+ * @geo: of the filesystem
+ * @blkno: any number
+ *
+ * Context: any.
+ * Return: true for the data area, the bitmaps and the root block; never for the
+ * superblocks, the tail slots and the log itself.
+ */
+static inline bool msyncfs_is_home(const struct msyncfs_geo *geo, u64 blkno)
+{
+	return blkno == MSYNCFS_ROOT_BLKNO ||
+	       (blkno >= geo->bitmap_start &&
+		blkno < geo->bitmap_start + geo->bitmap_blocks) ||
+	       msyncfs_is_data(geo, blkno);
+}
+
+/**
+ * msyncfs_map_capacity() - how many indexes a file map can hold
+ * @depth: levels of map nodes, 0..MSYNCFS_MAX_DEPTH
+ *
+ * Context: any.
+ * Return: number of indexes, in blocks; index 0 up to it (exclusive) fit.
+ */
+static inline u64 msyncfs_map_capacity(unsigned int depth)
+{
+	u64 nr = MSYNCFS_INODE_PTRS;
+
+	while (depth--)
+		nr *= MSYNCFS_NODE_PTRS;
+	return nr;
+}
 
 /**
  * struct msyncfs_log_reader - how the scan reads the log
@@ -100,7 +150,7 @@ struct msyncfs_log_reader {
 	void *record;
 };
 
-/* In fs/logscan.c */
+/* In logscan.c */
 const char *msyncfs_reject_name(enum msyncfs_reject why);
 enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
 				     u64 nonce, u64 seq, u64 pos, u64 *found);
@@ -111,4 +161,4 @@ int msyncfs_log_scan(struct msyncfs_log_reader *r,
 		     u64 *end_pos, u64 *end_seq, u64 *bad_seq,
 		     enum msyncfs_reject *why);
 
-#endif /* MSYNCFS_FS_FORMAT_H */
+#endif /* MSYNCFS_DISK_FORMAT_H */

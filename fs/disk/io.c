@@ -8,7 +8,7 @@
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
 
-#include "fs/fs.h"
+#include "disk.h"
 
 /**
  * struct msyncfs_bio - a bio that knows where it was sent
@@ -38,7 +38,7 @@ static struct bio *msyncfs_bio_alloc(struct msyncfs_io *io, u64 blkno,
 
 static void msyncfs_io_put(struct msyncfs_io *io)
 {
-	if (atomic_dec_and_test(&io->pending))
+	if (atomic_dec_and_test(&io->inflight))
 		complete(&io->done);
 }
 
@@ -86,7 +86,7 @@ void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
 	io->bio = NULL;
 	io->next = 0;
 	io->writeback = writeback;
-	atomic_set(&io->pending, 1);
+	atomic_set(&io->inflight, 1);
 	io->error = 0;
 	io->bad = 0;
 	io->bad_nr = 0;
@@ -112,7 +112,7 @@ void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags)
 		mb->nr = io->next - mb->blkno;
 	}
 	bio->bi_opf |= flags;
-	atomic_inc(&io->pending);
+	atomic_inc(&io->inflight);
 	submit_bio(bio);
 }
 

@@ -52,7 +52,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_reject_name);
 
 static u64 record_max(const struct msyncfs_geo *geo)
 {
-	return geo->log_blocks / 4;
+	return geo->log_blocks / MSYNCFS_RECORD_SHARE;
 }
 
 /* Blocks of header and payload. */

@@ -6,7 +6,7 @@
 #include <kunit/visibility.h>
 #include <linux/ratelimit.h>
 
-#include "fs/fs.h"
+#include "disk.h"
 
 /**
  * msyncfs_err - say that something is wrong with a filesystem
@@ -91,10 +91,10 @@ void msyncfs_abort(struct super_block *sb, const char *why, int err)
 	if (test_and_set_bit(MSYNCFS_SB_ABORTED, &sbi->state))
 		return;
 	pr_crit("msyncfs (%s): %s (%d): %s\n", sb->s_id, why, err,
-		msyncfs_errors_text[sbi->errors]);
-	if (sbi->errors == MSYNCFS_ERRORS_PANIC)
+		msyncfs_errors_text[sbi->options.errors]);
+	if (sbi->options.errors == MSYNCFS_ERRORS_PANIC)
 		panic("msyncfs (%s): %s (%d)\n", sb->s_id, why, err);
-	if (sbi->errors == MSYNCFS_ERRORS_SHUTDOWN)
+	if (sbi->options.errors == MSYNCFS_ERRORS_SHUTDOWN)
 		set_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state);
 	/*
 	 * For the VFS; not under s_umount, so a remount may undo it. What
@@ -102,7 +102,7 @@ void msyncfs_abort(struct super_block *sb, const char *why, int err)
 	 */
 	smp_wmb();
 	sb->s_flags |= SB_RDONLY;
-	wake_up_all(&sbi->txn_wait);
+	wake_up_all(&sbi->wait);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_abort);
 
@@ -123,5 +123,5 @@ void msyncfs_shutdown(struct super_block *sb)
 		return;
 	set_bit(MSYNCFS_SB_ABORTED, &sbi->state);
 	pr_alert("msyncfs (%s): shut down\n", sb->s_id);
-	wake_up_all(&sbi->txn_wait);
+	wake_up_all(&sbi->wait);
 }

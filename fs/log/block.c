@@ -44,7 +44,7 @@ static const char *msyncfs_check_kind(const struct buffer_head *bh, u32 magic,
 	return NULL;
 }
 
-static const char *msyncfs_check_buffer(struct msyncfs_sb_info *sbi,
+static const char *msyncfs_check_buffer(const struct msyncfs_geo *geo,
 					struct buffer_head *bh, u32 magic,
 					u64 owner)
 {
@@ -58,8 +58,8 @@ static const char *msyncfs_check_buffer(struct msyncfs_sb_info *sbi,
 	if (!buffer_msyncfs_verified(bh)) {
 		lock_buffer(bh);
 		if (!buffer_msyncfs_verified(bh)) {
-			why = msyncfs_verify_block(&sbi->geo, bh->b_data,
-						   bh->b_blocknr, magic, owner);
+			why = msyncfs_verify_block(geo, bh->b_data, bh->b_blocknr,
+						   magic, owner);
 			if (!why)
 				set_buffer_msyncfs_verified(bh);
 		}
@@ -82,11 +82,11 @@ static const char *msyncfs_check_buffer(struct msyncfs_sb_info *sbi,
 struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 				  u64 owner)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	const struct msyncfs_geo *geo = &MSYNCFS_SB(sb)->geo;
 	struct buffer_head *bh;
 	const char *why;
 
-	if (!msyncfs_is_home(&sbi->geo, blkno)) {
+	if (!msyncfs_is_home(geo, blkno)) {
 		msyncfs_err(sb, "block %llu: outside the data area", blkno);
 		return ERR_PTR(-EFSCORRUPTED);
 	}
@@ -96,7 +96,7 @@ struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 			    msyncfs_magic_name(magic), owner);
 		return ERR_PTR(-EIO);
 	}
-	why = msyncfs_check_buffer(sbi, bh, magic, owner);
+	why = msyncfs_check_buffer(geo, bh, magic, owner);
 	if (why) {
 		msyncfs_err(sb, "block %llu: %s %llu: %s", blkno,
 			    msyncfs_magic_name(magic), owner, why);
@@ -143,7 +143,13 @@ struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
 	return bh;
 }
 
-void msyncfs_forget_buffer(struct buffer_head *bh)
+/**
+ * msyncfs_block_release - a buffer's block is no longer metadata
+ * @bh: its buffer; the reference stays the caller's
+ *
+ * Context: any; the caller knows that nobody else uses the block.
+ */
+void msyncfs_block_release(struct buffer_head *bh)
 {
 	clear_buffer_msyncfs_verified(bh);
 	clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
@@ -169,7 +175,7 @@ int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic, u64 owner
 	if (buffer_msyncfs_verified(bh))
 		why = msyncfs_check_kind(bh, magic, owner);
 	if (!why)
-		msyncfs_forget_buffer(bh);
+		msyncfs_block_release(bh);
 	brelse(bh);
 	if (!why)
 		return 0;
@@ -178,8 +184,18 @@ int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic, u64 owner
 	return -EFSCORRUPTED;
 }
 
-/* The first block of a run that memory knows as metadata, or 0. */
-u64 msyncfs_find_meta(struct super_block *sb, u64 start, u64 len)
+/**
+ * msyncfs_block_find - find metadata in a run of blocks
+ * @sb: filesystem
+ * @start: first block
+ * @len: blocks
+ *
+ * It finds only what is in memory as metadata.
+ *
+ * Context: may sleep, does no I/O.
+ * Return: the first such block, or 0.
+ */
+u64 msyncfs_block_find(struct super_block *sb, u64 start, u64 len)
 {
 	loff_t from = (loff_t)start << MSYNCFS_BLOCK_SHIFT;
 	loff_t to = (loff_t)(start + len) << MSYNCFS_BLOCK_SHIFT;
@@ -199,6 +215,21 @@ u64 msyncfs_find_meta(struct super_block *sb, u64 start, u64 len)
 	}
 	return 0;
 }
+
+/**
+ * msyncfs_block_seal - make a block ready to be written outside the log
+ * @sb: filesystem
+ * @buf: block of metadata
+ *
+ * Context: any.
+ */
+void msyncfs_block_seal(struct super_block *sb, void *buf)
+{
+	msyncfs_seal_block(&MSYNCFS_SB(sb)->geo, buf,
+			   READ_ONCE(MSYNCFS_LOG(sb)->seq));
+}
+
+/* ---- images ------------------------------------------------------------- */
 
 static struct kmem_cache *msyncfs_image_cache;
 
@@ -272,14 +303,15 @@ static struct msyncfs_image *msyncfs_image_find(struct xarray *xa, u64 home)
  */
 struct msyncfs_image *msyncfs_image_get(struct msyncfs_sb_info *sbi, u64 home)
 {
+	struct msyncfs_log *log = sbi->log;
 	struct msyncfs_image *img;
 
-	spin_lock(&sbi->txn_lock);
-	img = msyncfs_image_find(&sbi->running->data, home);
-	if (!img && sbi->cutting)
-		img = msyncfs_image_find(&sbi->cutting->data, home);
-	spin_unlock(&sbi->txn_lock);
-	return img ?: msyncfs_image_find(&sbi->images, home);
+	spin_lock(&log->txn_lock);
+	img = msyncfs_image_find(&log->running->data, home);
+	if (!img && log->cutting)
+		img = msyncfs_image_find(&log->cutting->data, home);
+	spin_unlock(&log->txn_lock);
+	return img ?: msyncfs_image_find(&log->index.images, home);
 }
 
 static bool msyncfs_any_in(struct xarray *xa, u64 first, u64 last)
@@ -300,14 +332,184 @@ static bool msyncfs_any_in(struct xarray *xa, u64 first, u64 last)
  */
 bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last)
 {
+	struct msyncfs_log *log = sbi->log;
 	bool in;
 
-	spin_lock(&sbi->txn_lock);
-	in = msyncfs_any_in(&sbi->running->data, first, last) ||
-	     (sbi->cutting && msyncfs_any_in(&sbi->cutting->data, first, last));
-	spin_unlock(&sbi->txn_lock);
-	return in || msyncfs_any_in(&sbi->images, first, last);
+	spin_lock(&log->txn_lock);
+	in = msyncfs_any_in(&log->running->data, first, last) ||
+	     (log->cutting && msyncfs_any_in(&log->cutting->data, first, last));
+	spin_unlock(&log->txn_lock);
+	return in || msyncfs_any_in(&log->index.images, first, last);
 }
+
+/* ---- the index ---------------------------------------------------------- */
+
+/**
+ * msyncfs_index_init - make an empty index
+ * @index: to set up
+ */
+void msyncfs_index_init(struct msyncfs_index *index)
+{
+	xa_init(&index->images);
+	spin_lock_init(&index->lock);
+	INIT_LIST_HEAD(&index->records);
+}
+
+/**
+ * msyncfs_index_exit - drop all images and records
+ * @index: of a log that nobody uses any more
+ */
+void msyncfs_index_exit(struct msyncfs_index *index)
+{
+	struct msyncfs_record *rec, *next;
+	struct msyncfs_image *img;
+	unsigned long home;
+
+	xa_for_each(&index->images, home, img)
+		msyncfs_image_put(img);
+	xa_destroy(&index->images);
+	list_for_each_entry_safe(rec, next, &index->records, list) {
+		list_del(&rec->list);
+		kfree(rec);
+	}
+}
+
+/**
+ * msyncfs_index_add - a record has become durable
+ * @log: of the mount
+ * @cut: the record; the index takes references of its images
+ *
+ * Context: under commit_mutex; may sleep; does not fail.
+ */
+void msyncfs_index_add(struct msyncfs_log *log, const struct msyncfs_cut *cut)
+{
+	struct msyncfs_index *index = &log->index;
+	gfp_t gfp = GFP_NOFS | __GFP_NOFAIL;
+	struct msyncfs_image *img, *old;
+	struct msyncfs_record *rec;
+	unsigned int i;
+
+	for (i = 0; i < cut->nr; i++) {
+		img = cut->images[i];
+		img->tid = cut->txn->tid;
+		refcount_inc(&img->ref);
+		old = xa_store(&index->images, img->home, img, gfp);
+		if (old)
+			msyncfs_image_put(old);
+	}
+	rec = kmalloc(sizeof(*rec), gfp);
+	rec->tid = cut->txn->tid;
+	rec->seq = log->seq;
+	rec->end = cut->pos + msyncfs_cut_blocks(cut);
+	rec->blocks = msyncfs_cut_blocks(cut) + cut->pad;
+
+	/* Last: from here on a checkpoint may retire the record. */
+	spin_lock(&index->lock);
+	list_add_tail(&rec->list, &index->records);
+	WRITE_ONCE(log->used, log->used + rec->blocks);
+	spin_unlock(&index->lock);
+}
+
+/**
+ * msyncfs_index_collect - take references of images, ascending by home block
+ * @index: index
+ * @from: home block to begin with; set to where to go on
+ * @batch: filled in
+ * @max: room in @batch
+ *
+ * Context: takes a spinlock.
+ * Return: images in @batch; 0 if there are no more.
+ */
+unsigned int msyncfs_index_collect(struct msyncfs_index *index,
+				   unsigned long *from,
+				   struct msyncfs_image **batch,
+				   unsigned int max)
+{
+	struct msyncfs_image *img;
+	unsigned long home;
+	unsigned int nr = 0;
+
+	xa_lock(&index->images);
+	xa_for_each_start(&index->images, home, img, *from) {
+		refcount_inc(&img->ref);
+		batch[nr++] = img;
+		*from = home + 1;
+		if (nr == max)
+			break;
+	}
+	xa_unlock(&index->images);
+	return nr;
+}
+
+/**
+ * msyncfs_index_newest - find the newest record in the index
+ * @index: index
+ * @tid: set to its transaction
+ * @seq: set to the sequence number of the record after it
+ * @end: set to the position after it
+ *
+ * Context: takes a spinlock.
+ * Return: false if there is no record.
+ */
+bool msyncfs_index_newest(struct msyncfs_index *index, u64 *tid, u64 *seq,
+			  u64 *end)
+{
+	struct msyncfs_record *rec;
+	bool found;
+
+	spin_lock(&index->lock);
+	found = !list_empty(&index->records);
+	if (found) {
+		rec = list_last_entry(&index->records, struct msyncfs_record,
+				      list);
+		*tid = rec->tid;
+		*seq = rec->seq + 1;
+		*end = rec->end;
+	}
+	spin_unlock(&index->lock);
+	return found;
+}
+
+/**
+ * msyncfs_index_remove - an image is home
+ * @index: index
+ * @img: image; nothing is done if a newer one has taken its place
+ *
+ * Context: takes a spinlock.
+ */
+void msyncfs_index_remove(struct msyncfs_index *index,
+			  struct msyncfs_image *img)
+{
+	if (xa_cmpxchg(&index->images, img->home, img, NULL, GFP_NOFS) == img)
+		msyncfs_image_put(img);
+}
+
+/**
+ * msyncfs_index_retire - records are off the log; their space is free
+ * @log: of the mount
+ * @tid: transaction of the newest of them
+ *
+ * Context: takes a spinlock.
+ */
+void msyncfs_index_retire(struct msyncfs_log *log, u64 tid)
+{
+	struct msyncfs_index *index = &log->index;
+	struct msyncfs_record *rec, *next;
+	LIST_HEAD(retired);
+
+	spin_lock(&index->lock);
+	list_for_each_entry_safe(rec, next, &index->records, list) {
+		if (rec->tid > tid)
+			break;
+		WRITE_ONCE(log->used, log->used - rec->blocks);
+		list_move_tail(&rec->list, &retired);
+	}
+	spin_unlock(&index->lock);
+	list_for_each_entry_safe(rec, next, &retired, list)
+		kfree(rec);
+}
+
+/* ---- the module --------------------------------------------------------- */
 
 /**
  * msyncfs_image_init - set up what all mounts share

@@ -29,104 +29,11 @@
 #include "fs/disk/trace.h"
 #include "txn.h"
 
-#define MSYNCFS_CHECKPOINT_DELAY	(10 * HZ)
+/* Images that are collected at a time. */
 #define MSYNCFS_CHECKPOINT_BATCH	512
 
-/**
- * struct msyncfs_record - a durable record that the log still needs
- * @list: in sbi->records, oldest first
- * @tid: transaction that it was cut from
- * @seq: sequence number
- * @end: where in the log it ends, exclusive
- * @blocks: what it takes of the log, unused blocks before it included
- */
-struct msyncfs_record {
-	struct list_head	list;
-	u64			tid;
-	u64			seq;
-	u64			end;
-	u64			blocks;
-};
-
-/* Background checkpoint: now if the log is half full, else in a while. */
-static void msyncfs_checkpoint_kick(struct msyncfs_sb_info *sbi, u64 used)
-{
-	if (test_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state))
-		return;
-	if (used > sbi->geo.log_blocks / 2)
-		queue_work(sbi->wq, &sbi->checkpoint_work);
-	else
-		queue_delayed_work(sbi->wq, &sbi->checkpoint_timer,
-				   MSYNCFS_CHECKPOINT_DELAY);
-}
-
-/**
- * msyncfs_checkpoint_add - a record has become durable
- * @sbi: filesystem
- * @images: its images; the index takes references of its own
- * @nr: how many
- * @tid: its transaction
- * @pos: where in the log it starts
- * @blocks: its length
- * @pad: blocks left unused before it
- *
- * Context: under commit_mutex; does not fail.
- */
-void msyncfs_checkpoint_add(struct msyncfs_sb_info *sbi,
-			    struct msyncfs_image **images, unsigned int nr,
-			    u64 tid, u64 pos, u64 blocks, u64 pad)
-{
-	gfp_t gfp = GFP_NOFS | __GFP_NOFAIL;
-	struct msyncfs_record *rec;
-	struct msyncfs_image *old;
-	unsigned int i;
-	u64 used;
-
-	for (i = 0; i < nr; i++) {
-		images[i]->tid = tid;
-		refcount_inc(&images[i]->ref);
-		old = xa_store(&sbi->images, images[i]->home, images[i], gfp);
-		if (old)
-			msyncfs_image_put(old);
-	}
-	rec = kmalloc(sizeof(*rec), gfp);
-	rec->tid = tid;
-	rec->seq = sbi->seq;
-	rec->end = pos + blocks;
-	rec->blocks = blocks + pad;
-
-	/* Last: from here on a checkpoint may retire the record. */
-	spin_lock(&sbi->log_lock);
-	list_add_tail(&rec->list, &sbi->records);
-	sbi->log_used += rec->blocks;
-	used = sbi->log_used;
-	spin_unlock(&sbi->log_lock);
-	msyncfs_checkpoint_kick(sbi, used);
-}
-
-/* Collects images from *@from on, ascending; each with a reference. */
-static unsigned int msyncfs_collect(struct msyncfs_sb_info *sbi,
-				    unsigned long *from,
-				    struct msyncfs_image **batch)
-{
-	struct msyncfs_image *img;
-	unsigned long index;
-	unsigned int nr = 0;
-
-	xa_lock(&sbi->images);
-	xa_for_each_start(&sbi->images, index, img, *from) {
-		refcount_inc(&img->ref);
-		batch[nr++] = img;
-		*from = index + 1;
-		if (nr == MSYNCFS_CHECKPOINT_BATCH)
-			break;
-	}
-	xa_unlock(&sbi->images);
-	return nr;
-}
-
 /* Writes every image in the index home; the ones written are put on @done. */
-static int msyncfs_write_home(struct msyncfs_sb_info *sbi,
+static int msyncfs_write_home(struct msyncfs_log *log,
 			      struct xarray *done)
 {
 	struct msyncfs_image **batch;
@@ -138,9 +45,10 @@ static int msyncfs_write_home(struct msyncfs_sb_info *sbi,
 
 	batch = kvmalloc_array(MSYNCFS_CHECKPOINT_BATCH, sizeof(*batch),
 			       GFP_NOFS | __GFP_NOFAIL);
-	msyncfs_io_init(&io, sbi->sb, false);
+	msyncfs_io_init(&io, log->sbi->sb, false);
 	blk_start_plug(&plug);
-	while ((nr = msyncfs_collect(sbi, &from, batch))) {
+	while ((nr = msyncfs_index_collect(&log->index, &from, batch,
+					   MSYNCFS_CHECKPOINT_BATCH))) {
 		for (i = 0; i < nr; i++) {
 			xa_store(done, batch[i]->home, batch[i],
 				 GFP_NOFS | __GFP_NOFAIL);
@@ -152,84 +60,57 @@ static int msyncfs_write_home(struct msyncfs_sb_info *sbi,
 	kvfree(batch);
 	err = msyncfs_io_wait(&io, 0);
 	if (err)
-		msyncfs_err(sbi->sb, "checkpoint: home blocks %llu+%u: write failed (%d)",
+		msyncfs_err(log->sbi->sb, "checkpoint: home blocks %llu+%u: write failed (%d)",
 			    io.bad, io.bad_nr, err);
 	return err;
 }
 
 /* Log space, images and freed blocks up to @tid are free for reuse. */
-static void msyncfs_retire(struct msyncfs_sb_info *sbi, struct xarray *done,
+static void msyncfs_retire(struct msyncfs_log *log, struct xarray *done,
 			   u64 tid)
 {
-	struct msyncfs_record *rec, *next;
 	struct msyncfs_image *img;
 	unsigned long home;
-	LIST_HEAD(retired);
 
 	xa_for_each(done, home, img) {
 		/*
-		 * Of a record that became durable meanwhile: home already, but
-		 * a crash would replay it. Others must see that (B2).
+		 * An image of a record that became durable meanwhile is home,
+		 * too, but a crash would replay it. It must stay visible (B2).
 		 */
-		if (img->tid > tid)
-			continue;
-		if (xa_cmpxchg(&sbi->images, home, img, NULL, GFP_NOFS) == img)
-			msyncfs_image_put(img);
+		if (img->tid <= tid)
+			msyncfs_index_remove(&log->index, img);
 	}
-	spin_lock(&sbi->log_lock);
-	list_for_each_entry_safe(rec, next, &sbi->records, list) {
-		if (rec->tid > tid)
-			break;
-		sbi->log_used -= rec->blocks;
-		list_move_tail(&rec->list, &retired);
-	}
-	spin_unlock(&sbi->log_lock);
-	list_for_each_entry_safe(rec, next, &retired, list)
-		kfree(rec);
-
-	WRITE_ONCE(sbi->home_tid, tid);
-	msyncfs_alloc_home(sbi->sb, tid);
-	sbi->nr_checkpoints++;
+	msyncfs_index_retire(log, tid);
+	WRITE_ONCE(log->home_tid, tid);
+	log->hooks->retired(log->sbi->sb, tid);
+	log->nr_checkpoints++;
 }
 
-static int msyncfs_checkpoint_locked(struct msyncfs_sb_info *sbi)
+static int msyncfs_checkpoint_locked(struct msyncfs_log *log)
 {
-	struct msyncfs_record *last;
-	u64 tid = 0, seq, pos;
+	struct super_block *sb = log->sbi->sb;
 	struct msyncfs_image *img;
 	struct xarray done;
 	unsigned long home;
+	u64 tid, seq, pos;
 	int err;
 
-	spin_lock(&sbi->log_lock);
-	if (!list_empty(&sbi->records)) {
-		last = list_last_entry(&sbi->records, struct msyncfs_record,
-				       list);
-		tid = last->tid;
-		seq = last->seq + 1;
-		pos = last->end;
-	}
-	spin_unlock(&sbi->log_lock);
-	if (!tid)
+	if (!msyncfs_index_newest(&log->index, &tid, &seq, &pos))
 		return 0;
-	if (msyncfs_is_dead(sbi))
+	if (msyncfs_is_dead(log->sbi))
 		return -EIO;
 
 	xa_init(&done);
-	err = msyncfs_write_home(sbi, &done);
-	if (err)
-		goto out;
-	err = msyncfs_flush(sbi->sb);
-	if (err)
-		goto out;
-	err = msyncfs_move_tail(sbi, seq, pos);
+	err = msyncfs_write_home(log, &done);
 	if (!err)
-		err = msyncfs_flush_failed(sbi->sb, 0);
-	if (err)
-		goto out;
-	msyncfs_retire(sbi, &done, tid);
-out:
-	trace_msyncfs_checkpoint(sbi->sb, tid, pos, err);
+		err = msyncfs_flush(sb);
+	if (!err)
+		err = msyncfs_move_tail(log, seq, pos);
+	if (!err)
+		err = msyncfs_flush_failed(sb, 0);
+	if (!err)
+		msyncfs_retire(log, &done, tid);
+	trace_msyncfs_checkpoint(sb, tid, pos, err);
 	xa_for_each(&done, home, img)
 		msyncfs_image_put(img);
 	xa_destroy(&done);
@@ -248,71 +129,60 @@ out:
  */
 int msyncfs_checkpoint(struct super_block *sb)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(sb);
 	unsigned int nofs = memalloc_nofs_save();
 	int err;
 
-	mutex_lock(&sbi->checkpoint_mutex);
-	err = msyncfs_checkpoint_locked(sbi);
-	mutex_unlock(&sbi->checkpoint_mutex);
+	mutex_lock(&log->checkpoint_mutex);
+	err = msyncfs_checkpoint_locked(log);
+	mutex_unlock(&log->checkpoint_mutex);
 	memalloc_nofs_restore(nofs);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_checkpoint);
 
-static void msyncfs_checkpoint_fn(struct msyncfs_sb_info *sbi)
+static void msyncfs_checkpoint_background(struct msyncfs_log *log)
 {
-	if (!test_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state))
-		msyncfs_checkpoint(sbi->sb);
+	if (!test_bit(MSYNCFS_SB_CKPT_PAUSED, &log->sbi->state))
+		msyncfs_checkpoint(log->sbi->sb);
 }
 
+/**
+ * msyncfs_checkpoint_work - work function of log->checkpoint_work
+ * @work: in the log
+ */
 void msyncfs_checkpoint_work(struct work_struct *work)
 {
-	msyncfs_checkpoint_fn(container_of(work, struct msyncfs_sb_info,
-					   checkpoint_work));
+	msyncfs_checkpoint_background(container_of(work, struct msyncfs_log,
+						   checkpoint_work));
 }
 
+/**
+ * msyncfs_checkpoint_timer - work function of log->checkpoint_timer
+ * @work: in the log
+ */
 void msyncfs_checkpoint_timer(struct work_struct *work)
 {
-	msyncfs_checkpoint_fn(container_of(to_delayed_work(work),
-					   struct msyncfs_sb_info,
-					   checkpoint_timer));
+	msyncfs_checkpoint_background(container_of(to_delayed_work(work),
+						   struct msyncfs_log,
+						   checkpoint_timer));
 }
 
 /**
- * msyncfs_checkpoint_init - set up the index of a mount
+ * msyncfs_checkpoint_pause - stop the checkpoint in the background, or resume it
  * @sbi: filesystem
+ * @pause: stop it
  *
- * Return: 0.
- */
-int msyncfs_checkpoint_init(struct msyncfs_sb_info *sbi)
-{
-	mutex_init(&sbi->checkpoint_mutex);
-	spin_lock_init(&sbi->log_lock);
-	INIT_LIST_HEAD(&sbi->records);
-	xa_init(&sbi->images);
-	INIT_WORK(&sbi->checkpoint_work, msyncfs_checkpoint_work);
-	INIT_DELAYED_WORK(&sbi->checkpoint_timer, msyncfs_checkpoint_timer);
-	return 0;
-}
-
-/**
- * msyncfs_checkpoint_exit - drop the index
- * @sbi: filesystem, with msyncfs_log_stop() done
+ * A commit that finds the log full still makes a checkpoint.
  *
- * Images that are not home stay in the log for the next mount's recovery.
+ * Context: any that may take a spinlock.
  */
-void msyncfs_checkpoint_exit(struct msyncfs_sb_info *sbi)
+void msyncfs_checkpoint_pause(struct msyncfs_sb_info *sbi, bool pause)
 {
-	struct msyncfs_record *rec, *next;
-	struct msyncfs_image *img;
-	unsigned long home;
-
-	xa_for_each(&sbi->images, home, img)
-		msyncfs_image_put(img);
-	xa_destroy(&sbi->images);
-	list_for_each_entry_safe(rec, next, &sbi->records, list) {
-		list_del(&rec->list);
-		kfree(rec);
+	if (pause) {
+		set_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state);
+	} else {
+		clear_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state);
+		mod_delayed_work(sbi->wq, &sbi->log->checkpoint_timer, 0);
 	}
 }

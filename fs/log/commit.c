@@ -48,56 +48,37 @@
 #include "fs/disk/trace.h"
 #include "txn.h"
 
+#define MSYNCFS_CHECKPOINT_DELAY	(10 * HZ)
+
 /* Of the time that the last record took, a commit waits this part for others. */
 #define MSYNCFS_GATHER_PART	4
 /* Not if that is shorter than a sleep is worth, and no longer, in ns. */
 #define MSYNCFS_GATHER_MIN	(50 * NSEC_PER_USEC)
 #define MSYNCFS_GATHER_MAX	(5 * NSEC_PER_MSEC)
 
-static unsigned int msyncfs_cut_blocks(const struct msyncfs_cut *cut)
-{
-	return cut->nr_header + cut->nr;
-}
-
 /*
  * The commit is going to wait for the device, or has done so; who waits for no
  * more than that may go (msyncfs_commit_start()).
  */
-static void msyncfs_log_set_busy(struct msyncfs_sb_info *sbi, bool busy)
+static void msyncfs_log_set_busy(struct msyncfs_log *log, bool busy)
 {
-	WRITE_ONCE(sbi->log_busy, busy);
+	WRITE_ONCE(log->busy, busy);
 	if (busy)
-		wake_up_all(&sbi->txn_wait);
+		wake_up_all(&log->sbi->wait);
 }
 
 /* The record of @tid is on its way, or there is none. */
-static void msyncfs_log_started(struct msyncfs_sb_info *sbi, u64 tid)
+static void msyncfs_log_started(struct msyncfs_log *log, u64 tid)
 {
-	WRITE_ONCE(sbi->started_tid, max(sbi->started_tid, tid));
-	wake_up_all(&sbi->txn_wait);
+	WRITE_ONCE(log->started_tid, max(log->started_tid, tid));
+	wake_up_all(&log->sbi->wait);
 }
 
 /* A commit has failed, perhaps before anything was sent. */
-static void msyncfs_log_failed(struct msyncfs_sb_info *sbi)
+static void msyncfs_log_failed(struct msyncfs_log *log)
 {
-	WRITE_ONCE(sbi->commit_fails, sbi->commit_fails + 1);
-	wake_up_all(&sbi->txn_wait);
-}
-
-/* The record is durable, or given up. */
-void msyncfs_cut_end(struct msyncfs_sb_info *sbi,
-			    struct msyncfs_cut *cut)
-{
-	unsigned int i;
-
-	msyncfs_txn_end(sbi);
-	for (i = 0; i < cut->nr; i++)
-		msyncfs_image_put(cut->images[i]);
-	for (i = 0; i < cut->nr_header; i++)
-		__free_page(cut->header[i]);
-	kvfree(cut->images);
-	kvfree(cut->header);
-	kfree(cut);
+	WRITE_ONCE(log->fails, log->fails + 1);
+	wake_up_all(&log->sbi->wait);
 }
 
 /*
@@ -165,7 +146,7 @@ static void msyncfs_cut_copy(struct msyncfs_cut *cut)
  * A block that is both metadata and a file's data, as only a damaged filesystem
  * has it, would make a record that recovery refuses, and all others' data with it.
  */
-static int msyncfs_cut_check(struct msyncfs_sb_info *sbi,
+static int msyncfs_cut_check(struct msyncfs_log *log,
 			     const struct msyncfs_cut *cut)
 {
 	unsigned int i;
@@ -173,9 +154,9 @@ static int msyncfs_cut_check(struct msyncfs_sb_info *sbi,
 	for (i = 1; i < cut->nr; i++) {
 		if (cut->images[i]->home != cut->images[i - 1]->home)
 			continue;
-		msyncfs_err(sbi->sb, "block %llu: both data and metadata",
+		msyncfs_err(log->sbi->sb, "block %llu: both data and metadata",
 			    cut->images[i]->home);
-		msyncfs_abort(sbi->sb, "a log record cannot be made",
+		msyncfs_abort(log->sbi->sb, "a log record cannot be made",
 			      -EFSCORRUPTED);
 		return -EFSCORRUPTED;
 	}
@@ -183,7 +164,7 @@ static int msyncfs_cut_check(struct msyncfs_sb_info *sbi,
 }
 
 /* Fills in the header and the checksums. */
-static void msyncfs_cut_seal(struct msyncfs_sb_info *sbi,
+static void msyncfs_cut_seal(struct msyncfs_log *log,
 			     struct msyncfs_cut *cut)
 {
 	struct msyncfs_disk_record *rec = page_address(cut->header[0]);
@@ -193,10 +174,10 @@ static void msyncfs_cut_seal(struct msyncfs_sb_info *sbi,
 
 	rec->magic = cpu_to_le32(MSYNCFS_MAGIC_RECORD);
 	rec->header_blocks = cpu_to_le32(cut->nr_header);
-	memcpy(rec->uuid, sbi->geo.uuid, sizeof(rec->uuid));
-	rec->nonce = cpu_to_le64(sbi->nonce);
-	rec->seq = cpu_to_le64(sbi->seq);
-	rec->durable_seq = cpu_to_le64(sbi->seq - 1);
+	memcpy(rec->uuid, log->sbi->geo.uuid, sizeof(rec->uuid));
+	rec->nonce = cpu_to_le64(log->nonce);
+	rec->seq = cpu_to_le64(log->seq);
+	rec->durable_seq = cpu_to_le64(log->seq - 1);
 	rec->nr_images = cpu_to_le32(cut->nr);
 	rec->time = cpu_to_le64(ktime_get_real_seconds());
 
@@ -209,12 +190,12 @@ static void msyncfs_cut_seal(struct msyncfs_sb_info *sbi,
 		*home = cpu_to_le64(img->home |
 				    (img->bh ? MSYNCFS_HOME_META : 0));
 		if (img->bh)
-			msyncfs_seal_block(&sbi->geo, page_address(img->page),
-					   sbi->seq);
+			msyncfs_seal_block(&log->sbi->geo, page_address(img->page),
+					   log->seq);
 	}
 
 	rec->csum = 0;
-	xxh64_reset(&hash, sbi->geo.seed);
+	xxh64_reset(&hash, log->sbi->geo.seed);
 	for (i = 0; i < cut->nr_header; i++)
 		xxh64_update(&hash, page_address(cut->header[i]),
 			     MSYNCFS_BLOCK_SIZE);
@@ -228,38 +209,35 @@ static void msyncfs_cut_seal(struct msyncfs_sb_info *sbi,
  * Finds the place of the record, and makes room if there is none. The log is
  * never filled to the last block, so that head == tail always means empty.
  */
-static int msyncfs_log_place(struct msyncfs_sb_info *sbi,
+static int msyncfs_log_place(struct msyncfs_log *log,
 			     struct msyncfs_cut *cut)
 {
 	u64 need = msyncfs_cut_blocks(cut), used, left;
 	int err;
 
 	for (;;) {
-		spin_lock(&sbi->log_lock);
-		used = sbi->log_used;
-		spin_unlock(&sbi->log_lock);
-
-		left = sbi->geo.log_blocks - sbi->head_pos;
+		used = READ_ONCE(log->used);
+		left = log->sbi->geo.log_blocks - log->head_pos;
 		cut->pad = left < need ? left : 0;
-		cut->pos = left < need ? 0 : sbi->head_pos;
-		if (used + cut->pad + need < sbi->geo.log_blocks)
+		cut->pos = left < need ? 0 : log->head_pos;
+		if (used + cut->pad + need < log->sbi->geo.log_blocks)
 			return 0;
 		if (WARN_ON_ONCE(!used))
 			return -EFBIG;
-		msyncfs_log_set_busy(sbi, true);
-		err = msyncfs_checkpoint(sbi->sb);
-		msyncfs_log_set_busy(sbi, false);
+		msyncfs_log_set_busy(log, true);
+		err = msyncfs_checkpoint(log->sbi->sb);
+		msyncfs_log_set_busy(log, false);
 		if (err)
 			return err;
 	}
 }
 
 /* May a record of @nr blocks be one FUA write? */
-static bool msyncfs_log_one_fua(struct msyncfs_sb_info *sbi, unsigned int nr)
+static bool msyncfs_log_one_fua(struct msyncfs_log *log, unsigned int nr)
 {
-	struct request_queue *q = bdev_get_queue(sbi->sb->s_bdev);
+	struct request_queue *q = bdev_get_queue(log->sbi->sb->s_bdev);
 
-	return bdev_fua(sbi->sb->s_bdev) && nr <= BIO_MAX_VECS &&
+	return bdev_fua(log->sbi->sb->s_bdev) && nr <= BIO_MAX_VECS &&
 	       nr <= queue_max_segments(q) &&
 	       nr <= queue_max_sectors(q) >>
 			(MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
@@ -269,22 +247,22 @@ static bool msyncfs_log_one_fua(struct msyncfs_sb_info *sbi, unsigned int nr)
  * Makes sure that a failed record will not be found by recovery, when no other
  * is going to overwrite it.
  */
-int msyncfs_log_invalidate(struct msyncfs_sb_info *sbi)
+int msyncfs_log_invalidate(struct msyncfs_log *log)
 {
 	struct msyncfs_io io;
 	int err;
 
-	msyncfs_io_init(&io, sbi->sb, false);
-	msyncfs_io_add(&io, sbi->geo.log_start + sbi->retry->pos, ZERO_PAGE(0));
+	msyncfs_io_init(&io, log->sbi->sb, false);
+	msyncfs_io_add(&io, log->sbi->geo.log_start + log->retry->pos, ZERO_PAGE(0));
 	err = msyncfs_io_wait(&io, 0);
 	if (!err)
-		err = msyncfs_flush(sbi->sb);
+		err = msyncfs_flush(log->sbi->sb);
 	if (err) {
-		msyncfs_err(sbi->sb,
+		msyncfs_err(log->sbi->sb,
 			    "log record %llu at block %llu: cannot be invalidated (%d)",
-			    sbi->seq, sbi->geo.log_start + sbi->retry->pos,
+			    log->seq, log->sbi->geo.log_start + log->retry->pos,
 			    err);
-		msyncfs_abort(sbi->sb, "a failed log record cannot be invalidated",
+		msyncfs_abort(log->sbi->sb, "a failed log record cannot be invalidated",
 			      err);
 	}
 	return err;
@@ -306,10 +284,10 @@ static void msyncfs_break_home(struct super_block *sb,
 }
 
 /* Writes the record and makes it durable. */
-static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
+static int msyncfs_log_write(struct msyncfs_log *log,
 			     struct msyncfs_cut *cut)
 {
-	u64 blkno = sbi->geo.log_start + cut->pos;
+	u64 blkno = log->sbi->geo.log_start + cut->pos;
 	struct msyncfs_io io;
 	struct blk_plug plug;
 	blk_opf_t flags = 0;
@@ -318,204 +296,229 @@ static int msyncfs_log_write(struct msyncfs_sb_info *sbi,
 
 	/* A flush of its own: one that fails must keep the record away. */
 	if (cut->txn->preflush && !msyncfs_breaks(FUA)) {
-		msyncfs_log_set_busy(sbi, true);
-		err = msyncfs_flush(sbi->sb);
-		msyncfs_log_set_busy(sbi, false);
+		msyncfs_log_set_busy(log, true);
+		err = msyncfs_flush(log->sbi->sb);
+		msyncfs_log_set_busy(log, false);
 		if (err)
 			return err;
 	}
-	msyncfs_break_home(sbi->sb, cut->images, cut->nr);
-	cut->fua = msyncfs_log_one_fua(sbi, msyncfs_cut_blocks(cut));
+	msyncfs_break_home(log->sbi->sb, cut->images, cut->nr);
+	cut->fua = msyncfs_log_one_fua(log, msyncfs_cut_blocks(cut));
 	if (cut->fua)
 		flags = REQ_FUA;
 
 	blk_start_plug(&plug);
-	msyncfs_io_init(&io, sbi->sb, false);
+	msyncfs_io_init(&io, log->sbi->sb, false);
 	for (i = 0; i < cut->nr_header; i++)
 		msyncfs_io_add(&io, blkno++, cut->header[i]);
 	for (i = 0; i < cut->nr; i++)
 		msyncfs_io_add(&io, blkno++, cut->images[i]->page);
 	msyncfs_io_submit(&io, flags);
 	blk_finish_plug(&plug);
-	msyncfs_log_set_busy(sbi, true);
-	msyncfs_log_started(sbi, cut->txn->tid);
+	msyncfs_log_set_busy(log, true);
+	msyncfs_log_started(log, cut->txn->tid);
 	err = msyncfs_io_wait(&io, 0);
 	if (err) {
-		msyncfs_err(sbi->sb,
+		msyncfs_err(log->sbi->sb,
 			    "log record %llu at block %llu: write failed (%d)",
-			    sbi->seq, sbi->geo.log_start + cut->pos, err);
-		if (++sbi->failed > 1)
-			msyncfs_abort(sbi->sb, "the log cannot be written", err);
+			    log->seq, log->sbi->geo.log_start + cut->pos, err);
+		if (++log->failed > 1)
+			msyncfs_abort(log->sbi->sb, "the log cannot be written", err);
 		return err;
 	}
-	return cut->fua ? msyncfs_flush_failed(sbi->sb, 0) :
-			  msyncfs_flush(sbi->sb);
+	return cut->fua ? msyncfs_flush_failed(log->sbi->sb, 0) :
+			  msyncfs_flush(log->sbi->sb);
+}
+
+/* Background checkpoint: now if the log is half full, else in a while. */
+static void msyncfs_log_kick(struct msyncfs_log *log)
+{
+	if (test_bit(MSYNCFS_SB_CKPT_PAUSED, &log->sbi->state))
+		return;
+	if (log->used > log->sbi->geo.log_blocks / 2)
+		queue_work(log->sbi->wq, &log->checkpoint_work);
+	else
+		queue_delayed_work(log->sbi->wq, &log->checkpoint_timer,
+				   MSYNCFS_CHECKPOINT_DELAY);
 }
 
 /* The record is durable: says so, and hands its images to the checkpoint. */
-static void msyncfs_log_done(struct msyncfs_sb_info *sbi,
+static void msyncfs_log_done(struct msyncfs_log *log,
 			     struct msyncfs_cut *cut)
 {
-	sbi->failed = 0;
-	sbi->nr_commits++;
-	msyncfs_checkpoint_add(sbi, cut->images, cut->nr, cut->txn->tid,
-			       cut->pos, msyncfs_cut_blocks(cut), cut->pad);
-	sbi->seq++;
-	sbi->head_pos = cut->pos + msyncfs_cut_blocks(cut);
+	log->failed = 0;
+	log->nr_commits++;
+	msyncfs_index_add(log, cut);
+	msyncfs_log_kick(log);
+	log->seq++;
+	log->head_pos = cut->pos + msyncfs_cut_blocks(cut);
 	/* Who sees this also sees the images in the index. */
-	smp_store_release(&sbi->durable_tid, cut->txn->tid);
+	smp_store_release(&log->durable_tid, cut->txn->tid);
 	msyncfs_txn_settle(cut->txn, 0);
 }
 
 /* Who will probably wait for the next record, and how long is that worth? */
-static void msyncfs_gather_expect(struct msyncfs_sb_info *sbi,
+static void msyncfs_gather_expect(struct msyncfs_log *log,
 				  struct msyncfs_txn *txn, u64 began)
 {
-	spin_lock(&sbi->txn_lock);
-	sbi->commit_expected = txn->callers + sbi->running->callers;
-	spin_unlock(&sbi->txn_lock);
-	sbi->commit_ended = ktime_get_ns();
-	sbi->commit_took = sbi->commit_ended - began;
+	spin_lock(&log->txn_lock);
+	log->expected = txn->callers + log->running->callers;
+	spin_unlock(&log->txn_lock);
+	log->ended = ktime_get_ns();
+	log->took = log->ended - began;
 }
 
 /*
  * Waits for callers that the last record was for to join the running transaction.
  * If the last commit is long ago, or nobody else was there, this does nothing.
  */
-static void msyncfs_gather(struct msyncfs_sb_info *sbi)
+static void msyncfs_gather(struct msyncfs_log *log)
 {
-	u64 most = min_t(u64, sbi->commit_took / MSYNCFS_GATHER_PART,
+	u64 most = min_t(u64, log->took / MSYNCFS_GATHER_PART,
 			 MSYNCFS_GATHER_MAX);
-	u64 gone = ktime_get_ns() - sbi->commit_ended;
+	u64 gone = ktime_get_ns() - log->ended;
 
-	lockdep_assert_held(&sbi->commit_mutex);
+	lockdep_assert_held(&log->commit_mutex);
 
 	if (most < MSYNCFS_GATHER_MIN || gone >= most)
 		return;
-	wait_event_hrtimeout(sbi->txn_wait,
-			     READ_ONCE(sbi->running->callers) >=
-				     sbi->commit_expected ||
-			     msyncfs_log_dead(sbi),
+	wait_event_hrtimeout(log->sbi->wait,
+			     READ_ONCE(log->running->callers) >=
+				     log->expected ||
+			     msyncfs_log_dead(log->sbi),
 			     ns_to_ktime(most - gone));
 }
 
 /* Counts a caller that is going to wait for @tid. */
-static void msyncfs_gather_join(struct msyncfs_sb_info *sbi, u64 tid)
+static void msyncfs_gather_join(struct msyncfs_log *log, u64 tid)
 {
 	bool last = false;
 
-	spin_lock(&sbi->txn_lock);
-	if (sbi->running->tid == tid)
-		last = ++sbi->running->callers == sbi->commit_expected;
-	spin_unlock(&sbi->txn_lock);
+	spin_lock(&log->txn_lock);
+	if (log->running->tid == tid)
+		last = ++log->running->callers == log->expected;
+	spin_unlock(&log->txn_lock);
 	if (last)
-		wake_up_all(&sbi->txn_wait);
+		wake_up_all(&log->sbi->wait);
 }
 
 /* Writes a cut record, for the first time or again. */
-static int msyncfs_cut_commit(struct msyncfs_sb_info *sbi,
+static int msyncfs_cut_commit(struct msyncfs_log *log,
 			      struct msyncfs_cut *cut)
 {
 	u64 began;
 	int err;
 
-	err = msyncfs_cut_check(sbi, cut) ?: msyncfs_log_place(sbi, cut);
+	err = msyncfs_cut_check(log, cut) ?: msyncfs_log_place(log, cut);
 	began = ktime_get_ns();
 	if (!err) {
-		msyncfs_cut_seal(sbi, cut);
-		err = msyncfs_log_write(sbi, cut);
+		msyncfs_cut_seal(log, cut);
+		err = msyncfs_log_write(log, cut);
 	}
-	trace_msyncfs_commit(sbi->sb, cut->txn->tid, sbi->seq, cut->pos,
+	trace_msyncfs_commit(log->sbi->sb, cut->txn->tid, log->seq, cut->pos,
 			     msyncfs_cut_blocks(cut), cut->txn->preflush,
 			     cut->fua, err);
-	msyncfs_log_set_busy(sbi, false);
+	msyncfs_log_set_busy(log, false);
 	if (err) {
 		msyncfs_txn_settle(cut->txn, err);
-		msyncfs_log_failed(sbi);
-		sbi->retry = cut;
+		msyncfs_log_failed(log);
+		log->retry = cut;
 		if (msyncfs_breaks(FAILED))
-			sbi->head_pos = cut->pos + msyncfs_cut_blocks(cut);
+			log->head_pos = cut->pos + msyncfs_cut_blocks(cut);
 		/* Data comes back through dirty pages, metadata only so. */
-		queue_delayed_work(sbi->wq, &sbi->commit_work,
+		queue_delayed_work(log->sbi->wq, &log->commit_work,
 				   MSYNCFS_COMMIT_DELAY);
 		return err;
 	}
-	msyncfs_gather_expect(sbi, cut->txn, began);
-	msyncfs_log_done(sbi, cut);
-	sbi->retry = NULL;
-	msyncfs_cut_end(sbi, cut);
+	msyncfs_gather_expect(log, cut->txn, began);
+	msyncfs_log_done(log, cut);
+	log->retry = NULL;
+	msyncfs_cut_end(log, cut);
 	return 0;
 }
 
 /* Opens a transaction again that could not be cut; who waits for it is told. */
-static void msyncfs_txn_reopen(struct msyncfs_sb_info *sbi,
+static void msyncfs_txn_reopen(struct msyncfs_log *log,
 			       struct msyncfs_txn *txn, int err)
 {
 	msyncfs_txn_settle(txn, err);
-	spin_lock(&sbi->txn_lock);
+	spin_lock(&log->txn_lock);
 	txn->locked = false;
-	spin_unlock(&sbi->txn_lock);
-	msyncfs_log_failed(sbi);
+	spin_unlock(&log->txn_lock);
+	msyncfs_log_failed(log);
 }
 
 /*
  * Cuts the running transaction; NULL if there is nothing in it, -EIO if an
  * operation in it has been given up half way: that must not become durable.
  */
-static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_sb_info *sbi)
+static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_log *log)
 {
 	struct msyncfs_txn *txn, *next;
 	struct msyncfs_cut *cut;
 
-	next = msyncfs_txn_alloc(sbi->running->tid + 1);
-	txn = msyncfs_txn_lock(sbi);
-	if (msyncfs_log_dead(sbi)) {
+	next = msyncfs_txn_alloc(log->running->tid + 1);
+	txn = msyncfs_txn_lock(log);
+	if (msyncfs_log_dead(log->sbi)) {
 		msyncfs_txn_free(next);
-		msyncfs_txn_reopen(sbi, txn, -EIO);
+		msyncfs_txn_reopen(log, txn, -EIO);
 		return ERR_PTR(-EIO);
 	}
 	if (!txn->nr) {
-		WARN_ON_ONCE(!list_empty(&txn->captures));
-		msyncfs_txn_switch(sbi, next);
-		WRITE_ONCE(sbi->durable_tid, txn->tid);
-		msyncfs_log_started(sbi, txn->tid);
-		msyncfs_txn_end(sbi);
+		WARN_ON_ONCE(!list_empty(&txn->members));
+		msyncfs_txn_switch(log, next);
+		WRITE_ONCE(log->durable_tid, txn->tid);
+		msyncfs_log_started(log, txn->tid);
+		msyncfs_txn_end(log);
 		return NULL;
 	}
 	cut = msyncfs_cut_alloc(txn);
 	msyncfs_cut_copy(cut);
-	msyncfs_txn_switch(sbi, next);
+	msyncfs_txn_switch(log, next);
 	return cut;
 }
 
 /* Commits the running transaction, and first one that has failed before. */
-static int msyncfs_commit_running(struct msyncfs_sb_info *sbi, u64 tid)
+static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 {
 	struct msyncfs_cut *cut;
 	int err;
 
-	lockdep_assert_held(&sbi->commit_mutex);
+	lockdep_assert_held(&log->commit_mutex);
 
-	if (msyncfs_log_dead(sbi))
+	if (msyncfs_log_dead(log->sbi))
 		return -EIO;
-	if (sbi->retry) {
-		err = msyncfs_cut_commit(sbi, sbi->retry);
+	if (log->retry) {
+		err = msyncfs_cut_commit(log, log->retry);
 		/* Who waits for the running one waits in vain, for now. */
 		if (err)
-			msyncfs_txn_reopen(sbi, msyncfs_txn_lock(sbi), err);
-		if (err || sbi->durable_tid >= tid)
+			msyncfs_txn_reopen(log, msyncfs_txn_lock(log), err);
+		if (err || log->durable_tid >= tid)
 			return err;
 	}
-	cut = msyncfs_cut_running(sbi);
+	cut = msyncfs_cut_running(log);
 	if (IS_ERR_OR_NULL(cut))
 		return PTR_ERR_OR_ZERO(cut);
-	return msyncfs_cut_commit(sbi, cut);
+	return msyncfs_cut_commit(log, cut);
 }
 
-static bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid)
+static bool msyncfs_log_durable(struct msyncfs_log *log, u64 tid)
 {
 	/* Pairs with the release in msyncfs_log_done(). */
-	return smp_load_acquire(&sbi->durable_tid) >= tid;
+	return smp_load_acquire(&log->durable_tid) >= tid;
+}
+
+/**
+ * msyncfs_durable - is a transaction durable?
+ * @sbi: filesystem
+ * @tid: transaction
+ *
+ * Context: any.
+ * Return: true if it is, and its images are in the index then.
+ */
+bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid)
+{
+	return msyncfs_log_durable(sbi->log, tid);
 }
 
 /*
@@ -523,20 +526,20 @@ static bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid)
  * turn to commit. Not in line for commit_mutex: who is done would wait behind who
  * commits the next record, and would not be there to share the one after it.
  */
-static bool msyncfs_commit_lock(struct msyncfs_sb_info *sbi, u64 tid)
+static bool msyncfs_commit_lock(struct msyncfs_log *log, u64 tid)
 {
 	bool mine = false;
 
-	might_lock(&sbi->commit_mutex);
-	wait_event(sbi->commit_wait, msyncfs_durable(sbi, tid) ||
-		   (mine = mutex_trylock(&sbi->commit_mutex)));
+	might_lock(&log->commit_mutex);
+	wait_event(log->commit_wait, msyncfs_log_durable(log, tid) ||
+		   (mine = mutex_trylock(&log->commit_mutex)));
 	return mine;
 }
 
-static void msyncfs_commit_unlock(struct msyncfs_sb_info *sbi)
+static void msyncfs_commit_unlock(struct msyncfs_log *log)
 {
-	mutex_unlock(&sbi->commit_mutex);
-	wake_up_all(&sbi->commit_wait);
+	mutex_unlock(&log->commit_mutex);
+	wake_up_all(&log->commit_wait);
 }
 
 /**
@@ -550,11 +553,11 @@ static void msyncfs_commit_unlock(struct msyncfs_sb_info *sbi)
  */
 int msyncfs_commit(struct super_block *sb, u64 tid)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(sb);
 	unsigned int nofs;
 	int err = 0;
 
-	if (msyncfs_durable(sbi, tid))
+	if (msyncfs_log_durable(log, tid))
 		return 0;
 	if (msyncfs_breaks(ACK) && !(current->flags & PF_WQ_WORKER)) {
 		msyncfs_commit_start(sb, tid);
@@ -562,25 +565,25 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	}
 	/* Nobody waits for what is committed in the background. */
 	if (!(current->flags & PF_WQ_WORKER))
-		msyncfs_gather_join(sbi, tid);
+		msyncfs_gather_join(log, tid);
 	nofs = memalloc_nofs_save();
-	if (msyncfs_commit_lock(sbi, tid)) {
-		if (sbi->durable_tid < tid) {
-			msyncfs_gather(sbi);
-			err = msyncfs_commit_running(sbi, tid);
+	if (msyncfs_commit_lock(log, tid)) {
+		if (log->durable_tid < tid) {
+			msyncfs_gather(log);
+			err = msyncfs_commit_running(log, tid);
 		}
-		msyncfs_commit_unlock(sbi);
+		msyncfs_commit_unlock(log);
 	}
 	memalloc_nofs_restore(nofs);
 	return err;
 }
 
 /* May who waits for no more than the start of a commit go? */
-static bool msyncfs_commit_started(struct msyncfs_sb_info *sbi, u64 tid,
+static bool msyncfs_commit_started(struct msyncfs_log *log, u64 tid,
 				   unsigned int fails)
 {
-	return READ_ONCE(sbi->started_tid) >= tid || READ_ONCE(sbi->log_busy) ||
-	       READ_ONCE(sbi->commit_fails) != fails || msyncfs_log_dead(sbi);
+	return READ_ONCE(log->started_tid) >= tid || READ_ONCE(log->busy) ||
+	       READ_ONCE(log->fails) != fails || msyncfs_log_dead(log->sbi);
 }
 
 /**
@@ -597,13 +600,13 @@ static bool msyncfs_commit_started(struct msyncfs_sb_info *sbi, u64 tid,
  */
 void msyncfs_commit_start(struct super_block *sb, u64 tid)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	unsigned int fails = READ_ONCE(sbi->commit_fails);
+	struct msyncfs_log *log = MSYNCFS_LOG(sb);
+	unsigned int fails = READ_ONCE(log->fails);
 
-	if (msyncfs_durable(sbi, tid))
+	if (msyncfs_log_durable(log, tid))
 		return;
-	mod_delayed_work(sbi->wq, &sbi->commit_work, 0);
-	wait_event(sbi->txn_wait, msyncfs_commit_started(sbi, tid, fails));
+	mod_delayed_work(log->sbi->wq, &log->commit_work, 0);
+	wait_event(log->sbi->wait, msyncfs_commit_started(log, tid, fails));
 }
 
 /**
@@ -615,12 +618,12 @@ void msyncfs_commit_start(struct super_block *sb, u64 tid)
  */
 int msyncfs_commit_all(struct super_block *sb)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(sb);
 	u64 tid;
 
-	spin_lock(&sbi->txn_lock);
-	tid = sbi->running->tid;
-	spin_unlock(&sbi->txn_lock);
+	spin_lock(&log->txn_lock);
+	tid = log->running->tid;
+	spin_unlock(&log->txn_lock);
 	return msyncfs_commit(sb, tid);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_commit_all);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The log of a mount, from its making to its end.
+ * The log of a mount, from its making to its end, and its counters.
  */
 #include <linux/slab.h>
 
@@ -8,90 +8,129 @@
 
 static void msyncfs_commit_work(struct work_struct *work)
 {
-	struct msyncfs_sb_info *sbi = container_of(to_delayed_work(work),
-						   struct msyncfs_sb_info,
-						   commit_work);
+	struct msyncfs_log *log = container_of(to_delayed_work(work),
+					       struct msyncfs_log, commit_work);
 
 	/* An error has been logged and waits in the mappings it concerns. */
-	msyncfs_commit_all(sbi->sb);
+	msyncfs_commit_all(log->sbi->sb);
 }
 
 /**
- * msyncfs_op_init - set up the running transaction of a mount
- * @sbi: with @record_max set
+ * msyncfs_log_init - make the log of a mount in memory
+ * @sb: filesystem; its superblock has been read
+ * @hooks: what the log asks of the floor above
  *
- * Return: 0.
+ * msyncfs_recover() fills in where the log goes on.
+ *
+ * Context: mount; may sleep.
+ * Return: 0 or -ENOMEM.
  */
-int msyncfs_op_init(struct msyncfs_sb_info *sbi)
+int msyncfs_log_init(struct super_block *sb,
+		     const struct msyncfs_log_hooks *hooks)
 {
 	static struct lock_class_key key;
-	unsigned int n = sbi->record_max;
+	struct msyncfs_log *log = kzalloc(sizeof(*log), GFP_KERNEL);
 
-	lockdep_init_map(&sbi->op_map, "msyncfs_op", &key, 0);
-	while (n + msyncfs_record_header_blocks(n) > sbi->record_max)
-		n--;
-	sbi->record_images = n;
-	spin_lock_init(&sbi->txn_lock);
-	init_waitqueue_head(&sbi->txn_wait);
-	INIT_DELAYED_WORK(&sbi->commit_work, msyncfs_commit_work);
-	sbi->running = msyncfs_txn_alloc(1);
+	if (!log)
+		return -ENOMEM;
+	log->sbi = MSYNCFS_SB(sb);
+	log->hooks = hooks;
+	spin_lock_init(&log->txn_lock);
+	lockdep_init_map(&log->op_map, "msyncfs_op", &key, 0);
+	log->running = msyncfs_txn_alloc(1);
+	mutex_init(&log->commit_mutex);
+	init_waitqueue_head(&log->commit_wait);
+	mutex_init(&log->checkpoint_mutex);
+	msyncfs_index_init(&log->index);
+	INIT_DELAYED_WORK(&log->commit_work, msyncfs_commit_work);
+	INIT_WORK(&log->checkpoint_work, msyncfs_checkpoint_work);
+	INIT_DELAYED_WORK(&log->checkpoint_timer, msyncfs_checkpoint_timer);
+	log->sbi->log = log;
 	return 0;
-}
-
-/**
- * msyncfs_op_exit - drop the running transaction
- * @sbi: of a filesystem that nobody uses any more
- *
- * What is still in it, after an error, is lost with the mount.
- */
-void msyncfs_op_exit(struct msyncfs_sb_info *sbi)
-{
-	if (!sbi->running)
-		return;
-	msyncfs_txn_settle(sbi->running, -EIO);
-	msyncfs_txn_free(sbi->running);
-	sbi->running = NULL;
 }
 
 /**
  * msyncfs_log_start - make a recovered log ready for commits
  * @sb: filesystem
  *
+ * Context: mount; may sleep.
  * Return: 0 or -ENOMEM.
  */
 int msyncfs_log_start(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 
-	mutex_init(&sbi->commit_mutex);
-	init_waitqueue_head(&sbi->commit_wait);
 	sbi->wq = alloc_workqueue("msyncfs-%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0,
 				  sb->s_id);
 	return sbi->wq ? 0 : -ENOMEM;
 }
 
 /**
- * msyncfs_log_stop - no background work any more
- * @sb: filesystem; everything that was to be committed is
+ * msyncfs_log_stop - end all work in the background
+ * @sb: filesystem; all that was to be committed is committed
  *
- * A failed record that nothing has overwritten is invalidated: the error was
- * reported, and its content must not come back with the next mount (R5).
+ * A failed record that nothing has overwritten is invalidated. Its error was
+ * reported, so its content must not come back with the next mount (R5).
+ *
+ * Context: unmount, or a mount that has failed at any point; may sleep.
  */
 void msyncfs_log_stop(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_log *log = sbi->log;
 
 	if (!sbi->wq)
 		return;
-	cancel_delayed_work_sync(&sbi->commit_work);
-	cancel_delayed_work_sync(&sbi->checkpoint_timer);
-	cancel_work_sync(&sbi->checkpoint_work);
+	cancel_delayed_work_sync(&log->commit_work);
+	cancel_delayed_work_sync(&log->checkpoint_timer);
+	cancel_work_sync(&log->checkpoint_work);
 	destroy_workqueue(sbi->wq);
 	sbi->wq = NULL;
-	if (!sbi->retry)
+	if (!log->retry)
 		return;
-	if (sbi->failed && !msyncfs_log_dead(sbi))
-		msyncfs_log_invalidate(sbi);
-	msyncfs_cut_end(sbi, sbi->retry);
-	sbi->retry = NULL;
+	if (log->failed && !msyncfs_log_dead(sbi))
+		msyncfs_log_invalidate(log);
+	msyncfs_cut_end(log, log->retry);
+	log->retry = NULL;
+}
+
+/**
+ * msyncfs_log_exit - drop the log of a mount
+ * @sb: filesystem that nobody uses any more, after msyncfs_log_stop()
+ *
+ * An error may have left changes in the running transaction. They are lost with
+ * the mount. Images that are not home stay in the log for the next recovery.
+ *
+ * Context: may sleep.
+ */
+void msyncfs_log_exit(struct super_block *sb)
+{
+	struct msyncfs_log *log = MSYNCFS_LOG(sb);
+
+	if (!log)
+		return;
+	msyncfs_txn_settle(log->running, -EIO);
+	msyncfs_txn_free(log->running);
+	msyncfs_index_exit(&log->index);
+	MSYNCFS_SB(sb)->log = NULL;
+	kfree(log);
+}
+
+/**
+ * msyncfs_log_stat - read the counters of the log
+ * @sbi: filesystem
+ * @stat: filled in; each counter as it is, without a lock
+ *
+ * Context: any.
+ */
+void msyncfs_log_stat(struct msyncfs_sb_info *sbi,
+		      struct msyncfs_log_stat *stat)
+{
+	struct msyncfs_log *log = sbi->log;
+
+	stat->used = READ_ONCE(log->used);
+	stat->durable_tid = READ_ONCE(log->durable_tid);
+	stat->home_tid = READ_ONCE(log->home_tid);
+	stat->commits = READ_ONCE(log->nr_commits);
+	stat->checkpoints = READ_ONCE(log->nr_checkpoints);
 }

@@ -21,13 +21,13 @@
  *    go to 1. Durable: the log is empty, since no record in it carries the new
  *    nonce; also records behind a torn tail can never come back.
  */
-#include "fs/fs.h"
-
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/random.h>
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
+
+#include "txn.h"
 
 #define REPLAY_BATCH	256	/* images in memory at a time */
 
@@ -170,9 +170,9 @@ static int note_record(void *ctx, const struct msyncfs_disk_record *rec,
 static int scan_log(struct replay *rp, void *block, u64 *end_seq)
 {
 	struct super_block *sb = rp->sb;
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(sb);
 	struct msyncfs_log_reader r = {
-		.geo = &sbi->geo,
+		.geo = &log->sbi->geo,
 		.read = read_log,
 		.ctx = rp,
 		.buf = block,
@@ -181,7 +181,7 @@ static int scan_log(struct replay *rp, void *block, u64 *end_seq)
 	u64 end_pos, bad_seq;
 	int err;
 
-	r.record = kvmalloc(sbi->geo.log_blocks / 4 * MSYNCFS_BLOCK_SIZE,
+	r.record = kvmalloc(log->sbi->geo.log_blocks / MSYNCFS_RECORD_SHARE * MSYNCFS_BLOCK_SIZE,
 			    GFP_KERNEL);
 	if (!r.record)
 		return -ENOMEM;
@@ -190,7 +190,7 @@ static int scan_log(struct replay *rp, void *block, u64 *end_seq)
 	if (err == -EUCLEAN)
 		msyncfs_err(sb, "log record %llu is damaged (%s) but was durable: block %llu; run fsck.msyncfs",
 			    bad_seq, msyncfs_reject_name(why),
-			    sbi->geo.log_start + end_pos);
+			    log->sbi->geo.log_start + end_pos);
 	kvfree(r.record);
 	return err;
 }
@@ -304,27 +304,27 @@ static int replay_log(struct replay *rp)
 	return 0;
 }
 
-/* The log is empty from here on; sbi says where it goes on. */
+/* The log is empty from here on; the log says where it goes on. */
 static int start_log(struct replay *rp, u64 end_seq)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(rp->sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(rp->sb);
 
-	sbi->slot_counter = le64_to_cpu(rp->slot.counter);
-	sbi->nonce = le64_to_cpu(rp->slot.nonce);
-	sbi->seq = end_seq;
-	sbi->tail_seq = end_seq;
-	sbi->head_pos = le64_to_cpu(rp->slot.tail_pos);
-	sbi->tail_pos = sbi->head_pos;
-	sbi->log_used = 0;
+	log->tail.counter = le64_to_cpu(rp->slot.counter);
+	log->nonce = le64_to_cpu(rp->slot.nonce);
+	log->seq = end_seq;
+	log->tail.seq = end_seq;
+	log->head_pos = le64_to_cpu(rp->slot.tail_pos);
+	log->tail.pos = log->head_pos;
+	log->used = 0;
 	if (bdev_read_only(rp->sb->s_bdev))
 		return 0;
 
 	do {
-		sbi->nonce = get_random_u64();
-	} while (sbi->nonce == le64_to_cpu(rp->slot.nonce));
-	sbi->head_pos = 0;
-	sbi->tail_pos = 0;
-	return msyncfs_write_slot(rp->sb);
+		log->nonce = get_random_u64();
+	} while (log->nonce == le64_to_cpu(rp->slot.nonce));
+	log->head_pos = 0;
+	log->tail.pos = 0;
+	return msyncfs_write_slot(log);
 }
 
 static int recover(struct replay *rp, void *block)
@@ -351,7 +351,7 @@ static int recover(struct replay *rp, void *block)
 
 /**
  * msyncfs_recover() - replay the log and start a new one
- * @sb: being mounted; sbi->geo comes from a verified superblock, and nothing
+ * @sb: being mounted; log->sbi->geo comes from a verified superblock, and nothing
  *	but the superblock has been read yet
  *
  * Sets nonce, seq, head_pos, tail_pos, tail_seq, log_used and slot_counter of

@@ -35,21 +35,21 @@ static int write_slot_page(struct super_block *sb, struct page *page,
 
 /**
  * msyncfs_write_slot() - make the tail of the log durable
- * @sb: filesystem; nonce, tail_seq and tail_pos of its sb_info are written
+ * @log: its nonce and tail are written
  *
  * Writes the slot that is not in force. What the new tail relies on, the home
  * blocks of every record before it, must be durable already (R6). Counts
- * slot_counter up on success only: after a failure the content of that slot is
+ * tail.counter up on success only: after a failure the content of that slot is
  * unknown, and the next attempt must go to the same one.
  *
  * Context: process context, may sleep; serialised by the caller
  * (checkpoint_mutex, or recovery, which is alone). Allocates with GFP_NOFS.
  * Return: 0 when the slot is durable, else a negative errno.
  */
-int msyncfs_write_slot(struct super_block *sb)
+int msyncfs_write_slot(struct msyncfs_log *log)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	u64 counter = sbi->slot_counter + 1;
+	struct super_block *sb = log->sbi->sb;
+	u64 counter = log->tail.counter + 1;
 	struct msyncfs_disk_slot *slot;
 	struct page *page;
 	int err;
@@ -59,13 +59,13 @@ int msyncfs_write_slot(struct super_block *sb)
 		return -ENOMEM;
 	slot = page_address(page);
 	slot->counter = cpu_to_le64(counter);
-	slot->nonce = cpu_to_le64(sbi->nonce);
-	slot->tail_seq = cpu_to_le64(sbi->tail_seq);
+	slot->nonce = cpu_to_le64(log->nonce);
+	slot->tail_seq = cpu_to_le64(log->tail.seq);
 	/* A tail at the very end of the log is one at its start. */
-	slot->tail_pos = cpu_to_le64(sbi->tail_pos < sbi->geo.log_blocks ?
-				     sbi->tail_pos : 0);
+	slot->tail_pos = cpu_to_le64(log->tail.pos < log->sbi->geo.log_blocks ?
+				     log->tail.pos : 0);
 	slot->time = cpu_to_le64(ktime_get_real_seconds());
-	msyncfs_seal_slot(&sbi->geo, slot);
+	msyncfs_seal_slot(&log->sbi->geo, slot);
 
 	err = write_slot_page(sb, page, counter);
 	if (err)
@@ -73,23 +73,31 @@ int msyncfs_write_slot(struct super_block *sb)
 			    MSYNCFS_SLOT_BLKNO + counter % MSYNCFS_NR_SLOTS,
 			    err);
 	else
-		sbi->slot_counter = counter;
+		log->tail.counter = counter;
 	__free_page(page);
 	return err;
 }
 
-/* Makes the next replay start with record @seq, at @pos. */
-int msyncfs_move_tail(struct msyncfs_sb_info *sbi, u64 seq, u64 pos)
+/**
+ * msyncfs_move_tail - make the next recovery start later in the log
+ * @log: of the mount
+ * @seq: sequence number of the first record to replay
+ * @pos: its position
+ *
+ * Context: as msyncfs_write_slot().
+ * Return: as msyncfs_write_slot(); after an error the tail is where it was.
+ */
+int msyncfs_move_tail(struct msyncfs_log *log, u64 seq, u64 pos)
 {
-	u64 old_seq = sbi->tail_seq, old_pos = sbi->tail_pos;
+	u64 old_seq = log->tail.seq, old_pos = log->tail.pos;
 	int err;
 
-	sbi->tail_seq = seq;
-	sbi->tail_pos = pos;
-	err = msyncfs_write_slot(sbi->sb);
+	log->tail.seq = seq;
+	log->tail.pos = pos;
+	err = msyncfs_write_slot(log);
 	if (err) {
-		sbi->tail_seq = old_seq;
-		sbi->tail_pos = old_pos;
+		log->tail.seq = old_seq;
+		log->tail.pos = old_pos;
 	}
 	return err;
 }

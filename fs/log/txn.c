@@ -28,13 +28,13 @@ struct msyncfs_txn *msyncfs_txn_alloc(u64 tid)
 	txn->tid = tid;
 	xa_init(&txn->meta);
 	xa_init(&txn->data);
-	INIT_LIST_HEAD(&txn->captures);
+	INIT_LIST_HEAD(&txn->members);
 	return txn;
 }
 
 /**
  * msyncfs_txn_free - free a transaction and drop what it still holds
- * @txn: without captures
+ * @txn: without members
  */
 void msyncfs_txn_free(struct msyncfs_txn *txn)
 {
@@ -48,96 +48,116 @@ void msyncfs_txn_free(struct msyncfs_txn *txn)
 		msyncfs_image_put(img);
 	xa_destroy(&txn->meta);
 	xa_destroy(&txn->data);
-	WARN_ON_ONCE(!list_empty(&txn->captures));
+	WARN_ON_ONCE(!list_empty(&txn->members));
 	kfree(txn);
 }
 
 /**
- * msyncfs_txn_settle - tell the captures of a transaction how it ended
+ * msyncfs_txn_settle - tell the members of a transaction how it ended
  * @txn: transaction
- * @err: 0 if it is durable, else why it is not
+ * @err: 0 if it is durable, else the reason why it is not
+ *
+ * Context: under commit_mutex, or nobody uses the filesystem any more.
  */
 void msyncfs_txn_settle(struct msyncfs_txn *txn, int err)
 {
-	struct msyncfs_capture *cap, *next;
+	struct msyncfs_member *member, *next;
 
-	list_for_each_entry_safe(cap, next, &txn->captures, list) {
-		list_del(&cap->list);
-		if (err)
-			msyncfs_capture_redirty(cap, err);
-		msyncfs_capture_release(cap);
-		WRITE_ONCE(cap->error, err);
-		msyncfs_capture_put(cap);
+	list_for_each_entry_safe(member, next, &txn->members, list) {
+		list_del(&member->list);
+		member->settled(member, err);
 	}
 }
 
 /* Closes the running transaction for handles and waits for those open. */
-struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_sb_info *sbi)
+struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_log *log)
 {
 	struct msyncfs_txn *txn;
 
-	rwsem_acquire(&sbi->op_map, 0, 0, _THIS_IP_);
-	rwsem_release(&sbi->op_map, _THIS_IP_);
+	rwsem_acquire(&log->op_map, 0, 0, _THIS_IP_);
+	rwsem_release(&log->op_map, _THIS_IP_);
 
-	spin_lock(&sbi->txn_lock);
-	txn = sbi->running;
+	spin_lock(&log->txn_lock);
+	txn = log->running;
 	txn->locked = true;
-	spin_unlock(&sbi->txn_lock);
-	wait_event(sbi->txn_wait, !READ_ONCE(txn->active));
+	spin_unlock(&log->txn_lock);
+	wait_event(log->sbi->wait, !READ_ONCE(txn->active));
 	return txn;
 }
 
 /* Opens @next for handles in place of a transaction that has been cut. */
-void msyncfs_txn_switch(struct msyncfs_sb_info *sbi,
+void msyncfs_txn_switch(struct msyncfs_log *log,
 			       struct msyncfs_txn *next)
 {
-	spin_lock(&sbi->txn_lock);
-	sbi->cutting = sbi->running;
-	sbi->running = next;
-	spin_unlock(&sbi->txn_lock);
-	wake_up_all(&sbi->txn_wait);
+	spin_lock(&log->txn_lock);
+	log->cutting = log->running;
+	log->running = next;
+	spin_unlock(&log->txn_lock);
+	wake_up_all(&log->sbi->wait);
 }
 
 /* The record of a cut transaction is done: its images are found elsewhere. */
-void msyncfs_txn_end(struct msyncfs_sb_info *sbi)
+void msyncfs_txn_end(struct msyncfs_log *log)
 {
-	struct msyncfs_txn *txn = sbi->cutting;
+	struct msyncfs_txn *txn = log->cutting;
 
-	spin_lock(&sbi->txn_lock);
-	sbi->cutting = NULL;
-	spin_unlock(&sbi->txn_lock);
+	spin_lock(&log->txn_lock);
+	log->cutting = NULL;
+	spin_unlock(&log->txn_lock);
 	msyncfs_txn_free(txn);
 }
 
+/**
+ * msyncfs_cut_end - free a record that is durable or has been given up
+ * @log: of the mount
+ * @cut: record
+ *
+ * Context: under commit_mutex, or nobody uses the filesystem any more.
+ */
+void msyncfs_cut_end(struct msyncfs_log *log,
+			    struct msyncfs_cut *cut)
+{
+	unsigned int i;
+
+	msyncfs_txn_end(log);
+	for (i = 0; i < cut->nr; i++)
+		msyncfs_image_put(cut->images[i]);
+	for (i = 0; i < cut->nr_header; i++)
+		__free_page(cut->header[i]);
+	kvfree(cut->images);
+	kvfree(cut->header);
+	kfree(cut);
+}
+
 /* May a handle that dirties up to @credits more blocks join @txn? */
-static bool msyncfs_txn_room(struct msyncfs_sb_info *sbi,
+static bool msyncfs_txn_room(struct msyncfs_log *log,
 			     struct msyncfs_txn *txn, unsigned int credits)
 {
-	return txn->nr + txn->promised + credits <= sbi->record_images;
+	return txn->nr + txn->credits + credits <= log->sbi->geo.record_images;
 }
 
 /* Is it @op's turn to look for room? Caller holds txn_lock. */
-static bool msyncfs_op_turn(struct msyncfs_sb_info *sbi, struct msyncfs_op *op)
+static bool msyncfs_op_turn(struct msyncfs_log *log, struct msyncfs_op *op)
 {
-	return !sbi->running->locked && (!sbi->next_op || sbi->next_op == op);
+	return !log->running->locked && (!log->next_op || log->next_op == op);
 }
 
-static bool msyncfs_op_may_try(struct msyncfs_sb_info *sbi,
+static bool msyncfs_op_may_try(struct msyncfs_log *log,
 			       struct msyncfs_op *op)
 {
 	bool may;
 
-	spin_lock(&sbi->txn_lock);
-	may = msyncfs_op_turn(sbi, op);
-	spin_unlock(&sbi->txn_lock);
+	spin_lock(&log->txn_lock);
+	may = msyncfs_op_turn(log, op);
+	spin_unlock(&log->txn_lock);
 	return may;
 }
 
-static int msyncfs_dead_error(struct msyncfs_sb_info *sbi)
+static int msyncfs_dead_error(struct msyncfs_log *log)
 {
-	if (test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state))
+	if (test_bit(MSYNCFS_SB_SHUTDOWN, &log->sbi->state))
 		return -EIO;
-	if (test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+	if (test_bit(MSYNCFS_SB_ABORTED, &log->sbi->state))
 		return -EROFS;
 	return 0;
 }
@@ -149,38 +169,38 @@ static int msyncfs_dead_error(struct msyncfs_sb_info *sbi)
  */
 static bool msyncfs_op_try_join(struct msyncfs_op *op, bool first, u64 *full)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 	struct msyncfs_txn *txn;
 	bool joined = false;
 
 	*full = 0;
-	spin_lock(&sbi->txn_lock);
-	txn = sbi->running;
-	if (!msyncfs_op_turn(sbi, op)) {
+	spin_lock(&log->txn_lock);
+	txn = log->running;
+	if (!msyncfs_op_turn(log, op)) {
 		;	/* wait */
-	} else if (msyncfs_txn_room(sbi, txn, op->credits)) {
+	} else if (msyncfs_txn_room(log, txn, op->credits)) {
 		txn->active++;
-		txn->promised += op->credits;
+		txn->credits += op->credits;
 		op->tid = txn->tid;
 		joined = true;
 	} else {
 		*full = txn->tid;
 		if (first)
-			sbi->next_op = op;
+			log->next_op = op;
 	}
-	spin_unlock(&sbi->txn_lock);
+	spin_unlock(&log->txn_lock);
 	return joined;
 }
 
 static int msyncfs_op_wait_join(struct msyncfs_op *op)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 	unsigned int tries = 0;
 	u64 full;
 	int err;
 
 	for (;;) {
-		err = msyncfs_dead_error(sbi);
+		err = msyncfs_dead_error(log);
 		if (err || msyncfs_op_try_join(op, tries > 0, &full))
 			return err;
 		if (full) {
@@ -189,7 +209,7 @@ static int msyncfs_op_wait_join(struct msyncfs_op *op)
 			if (err)
 				return err;
 		} else {
-			wait_event(sbi->txn_wait, msyncfs_op_may_try(sbi, op));
+			wait_event(log->sbi->wait, msyncfs_op_may_try(log, op));
 		}
 	}
 }
@@ -197,47 +217,49 @@ static int msyncfs_op_wait_join(struct msyncfs_op *op)
 /* Joins the running transaction; waits for room in it. */
 static int msyncfs_op_join(struct msyncfs_op *op)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 	bool was_next;
 	int err;
 
-	if (WARN_ON_ONCE(op->credits > sbi->record_images))
+	if (WARN_ON_ONCE(op->credits > log->sbi->geo.record_images))
 		return -EFBIG;
 
 	err = msyncfs_op_wait_join(op);
 
-	spin_lock(&sbi->txn_lock);
-	was_next = sbi->next_op == op;
+	spin_lock(&log->txn_lock);
+	was_next = log->next_op == op;
 	if (was_next)
-		sbi->next_op = NULL;
-	spin_unlock(&sbi->txn_lock);
+		log->next_op = NULL;
+	spin_unlock(&log->txn_lock);
 	if (was_next)
-		wake_up_all(&sbi->txn_wait);
+		wake_up_all(&log->sbi->wait);
 	return err;
 }
 
 static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
-			    unsigned int credits, u64 blocks, bool resv)
+			    unsigned int credits, u64 blocks, bool promised)
 {
+	struct msyncfs_log *log = MSYNCFS_LOG(sb);
 	int err;
 
 	/*
-	 * For lockdep a handle is a shared lock that a commit waits for: it
-	 * sees who begins one under a lock that a holder of one may want (P4).
-	 * It is not held yet while the below waits for commits itself.
+	 * For lockdep a handle is a shared lock that a commit waits for. So it
+	 * sees a handle that begins under a lock which a holder of another one
+	 * may want (P4). It is not held yet while the code below waits for
+	 * commits itself.
 	 */
 	might_sleep();
-	rwsem_acquire_read(&MSYNCFS_SB(sb)->op_map, 0, 0, _THIS_IP_);
-	rwsem_release(&MSYNCFS_SB(sb)->op_map, _THIS_IP_);
+	rwsem_acquire_read(&log->op_map, 0, 0, _THIS_IP_);
+	rwsem_release(&log->op_map, _THIS_IP_);
 	op->sb = sb;
 	op->credits = credits;
 	op->blocks = blocks;
 	op->claimed = 0;
 	op->kept = 0;
-	op->resv = resv;
+	op->promised = promised;
 
 	if (blocks) {
-		err = msyncfs_firm(sb, blocks, resv);
+		err = log->hooks->hold(op);
 		if (err)
 			return err;
 	}
@@ -246,10 +268,10 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 	if (err) {
 		memalloc_nofs_restore(op->nofs);
 		if (blocks)
-			msyncfs_unfirm(sb, blocks, resv);
+			log->hooks->release(op);
 		return err;
 	}
-	rwsem_acquire_read(&MSYNCFS_SB(sb)->op_map, 0, 1, _THIS_IP_);
+	rwsem_acquire_read(&log->op_map, 0, 1, _THIS_IP_);
 	return 0;
 }
 
@@ -276,7 +298,7 @@ int msyncfs_op_begin(struct super_block *sb, struct msyncfs_op *op,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin);
 
 /**
- * msyncfs_op_begin_resv - the same for blocks that dirty pages have reserved
+ * msyncfs_op_begin_promised - the same for blocks that dirty pages have reserved
  * @sb: filesystem
  * @op: handle to fill in
  * @credits: blocks that go into the record at most
@@ -285,12 +307,12 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin);
  * Context: as msyncfs_op_begin().
  * Return: as msyncfs_op_begin().
  */
-int msyncfs_op_begin_resv(struct super_block *sb, struct msyncfs_op *op,
+int msyncfs_op_begin_promised(struct super_block *sb, struct msyncfs_op *op,
 			  unsigned int credits, u64 blocks)
 {
 	return msyncfs_op_start(sb, op, credits, blocks, true);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin_resv);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin_promised);
 
 /**
  * msyncfs_op_end - end an atomic change
@@ -301,28 +323,26 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin_resv);
  */
 void msyncfs_op_end(struct msyncfs_op *op)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 	struct msyncfs_txn *txn;
 	bool drained, work;
 
-	spin_lock(&sbi->txn_lock);
-	txn = sbi->running;
-	txn->promised -= op->credits;
+	spin_lock(&log->txn_lock);
+	txn = log->running;
+	txn->credits -= op->credits;
 	drained = !--txn->active && txn->locked;
 	work = txn->nr > 0;
-	spin_unlock(&sbi->txn_lock);
+	spin_unlock(&log->txn_lock);
 
 	if (drained)
-		wake_up_all(&sbi->txn_wait);
-	if (op->blocks)
-		msyncfs_unfirm(op->sb, op->blocks, op->resv);
-	if (op->claimed || op->kept)
-		msyncfs_claim_done(op->sb, op->claimed, op->kept);
+		wake_up_all(&log->sbi->wait);
+	if (op->blocks || op->claimed || op->kept)
+		log->hooks->release(op);
 	if (work)
-		queue_delayed_work(sbi->wq, &sbi->commit_work,
+		queue_delayed_work(log->sbi->wq, &log->commit_work,
 				   MSYNCFS_COMMIT_DELAY);
 	memalloc_nofs_restore(op->nofs);
-	rwsem_release(&sbi->op_map, _THIS_IP_);
+	rwsem_release(&log->op_map, _THIS_IP_);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_end);
 
@@ -335,19 +355,20 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_end);
  */
 bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid)
 {
+	struct msyncfs_log *log = sbi->log;
 	bool durable;
 
-	spin_lock(&sbi->txn_lock);
-	*tid = sbi->running->tid;
-	durable = !sbi->running->nr && !sbi->running->active && !sbi->cutting;
-	spin_unlock(&sbi->txn_lock);
+	spin_lock(&log->txn_lock);
+	*tid = log->running->tid;
+	durable = !log->running->nr && !log->running->active && !log->cutting;
+	spin_unlock(&log->txn_lock);
 	return durable;
 }
 
 /* The handle is open, so the running transaction is the handle's. */
 static struct msyncfs_txn *msyncfs_op_txn(struct msyncfs_op *op)
 {
-	struct msyncfs_txn *txn = MSYNCFS_SB(op->sb)->running;
+	struct msyncfs_txn *txn = MSYNCFS_LOG(op->sb)->running;
 
 	WARN_ON_ONCE(txn->tid != op->tid || !txn->active);
 	return txn;
@@ -355,15 +376,15 @@ static struct msyncfs_txn *msyncfs_op_txn(struct msyncfs_op *op)
 
 static void msyncfs_op_charge(struct msyncfs_op *op, struct msyncfs_txn *txn)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 
-	spin_lock(&sbi->txn_lock);
+	spin_lock(&log->txn_lock);
 	txn->nr++;
 	if (!WARN_ON_ONCE(!op->credits)) {
 		op->credits--;
-		txn->promised--;
+		txn->credits--;
 	}
-	spin_unlock(&sbi->txn_lock);
+	spin_unlock(&log->txn_lock);
 }
 
 /**
@@ -392,7 +413,7 @@ void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
 /* The content of a block that is freed need not be written any more. */
 void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 	struct msyncfs_txn *txn = msyncfs_op_txn(op);
 	struct buffer_head *bh;
 
@@ -400,9 +421,9 @@ void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno)
 	if (!bh)
 		return;
 	put_bh(bh);
-	spin_lock(&sbi->txn_lock);
+	spin_lock(&log->txn_lock);
 	txn->nr--;
-	spin_unlock(&sbi->txn_lock);
+	spin_unlock(&log->txn_lock);
 }
 
 /**
@@ -430,22 +451,25 @@ int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_forget);
 
 /**
- * msyncfs_op_attach - make captured pages part of the transaction
- * @op: open handle with a credit for each copied page
- * @cap: capture whose images have their home blocks, or whose pages are on
- *	their fresh blocks already
+ * msyncfs_op_attach - make images of data part of the transaction
+ * @op: open handle with a credit for each image
+ * @images: list of images that have their home blocks, or NULL
+ * @member: told how the transaction ends
  *
- * The transaction takes a reference of the capture, and of each image if the
- * pages were copied. A newer image of the same block replaces an older one.
+ * The transaction takes a reference of each image. A newer image of a block
+ * replaces an older one.
+ *
+ * Context: inside @op; may sleep.
  */
-void msyncfs_op_attach(struct msyncfs_op *op, struct msyncfs_capture *cap)
+void msyncfs_op_attach(struct msyncfs_op *op, struct list_head *images,
+		       struct msyncfs_member *member)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 	struct msyncfs_txn *txn = msyncfs_op_txn(op);
 	struct msyncfs_image *img, *old;
 
-	if (cap->copied) {
-		list_for_each_entry(img, &cap->images, list) {
+	if (images) {
+		list_for_each_entry(img, images, list) {
 			refcount_inc(&img->ref);
 			old = xa_store(&txn->data, img->home, img,
 				       GFP_NOFS | __GFP_NOFAIL);
@@ -455,10 +479,9 @@ void msyncfs_op_attach(struct msyncfs_op *op, struct msyncfs_capture *cap)
 				msyncfs_op_charge(op, txn);
 		}
 	}
-	refcount_inc(&cap->ref);
-	spin_lock(&sbi->txn_lock);
-	list_add_tail(&cap->list, &txn->captures);
-	spin_unlock(&sbi->txn_lock);
+	spin_lock(&log->txn_lock);
+	list_add_tail(&member->list, &txn->members);
+	spin_unlock(&log->txn_lock);
 }
 
 /**
@@ -470,9 +493,9 @@ void msyncfs_op_attach(struct msyncfs_op *op, struct msyncfs_capture *cap)
  */
 void msyncfs_op_preflush(struct msyncfs_op *op)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 
-	spin_lock(&sbi->txn_lock);
+	spin_lock(&log->txn_lock);
 	msyncfs_op_txn(op)->preflush = true;
-	spin_unlock(&sbi->txn_lock);
+	spin_unlock(&log->txn_lock);
 }

@@ -10,7 +10,7 @@
 
 static bool msyncfs_root_empty(struct inode *inode)
 {
-	return msyncfs_all_zero(msyncfs_root_ptrs(inode), MSYNCFS_INODE_PTRS);
+	return msyncfs_no_ptrs(msyncfs_root_ptrs(inode), MSYNCFS_INODE_PTRS);
 }
 
 /* Is a page reserved in [@first, @last]? Its nodes must stay, see resv.c. */
@@ -280,7 +280,7 @@ static bool msyncfs_node_unused(struct msyncfs_path *path, unsigned int level,
 	u64 end;
 
 	if (level == path->top ||
-	    !msyncfs_all_zero(msyncfs_ptrs(path, level), MSYNCFS_NODE_PTRS))
+	    !msyncfs_no_ptrs(msyncfs_ptrs(path, level), MSYNCFS_NODE_PTRS))
 		return false;
 	end = msyncfs_path_end(path, level + 1, index);
 	return !msyncfs_range_reserved(path->inode, end - msyncfs_span[level],

@@ -5,8 +5,9 @@
  */
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 
-#include "fs/fs.h"
+#include "map.h"
 
 /**
  * msyncfs_home_range - bring the blocks of a file's range home
@@ -43,57 +44,108 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 	return 0;
 }
 
-/* An O_DIRECT write may be in the device's cache; fsync() has to flush it. */
-void msyncfs_dio_written(struct inode *inode)
-{
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+/* ---- O_DIRECT ----------------------------------------------------------- */
 
-	WRITE_ONCE(MSYNCFS_I(inode)->i_dio_seq,
-		   atomic64_inc_return(&sbi->dio_seq));
+/**
+ * struct msyncfs_direct - O_DIRECT writes that the device's cache may hold
+ * @seq: number of the last one of the mount
+ * @flushed: number up to which they are durable
+ */
+struct msyncfs_direct {
+	atomic64_t	seq;
+	atomic64_t	flushed;
+};
+
+/**
+ * msyncfs_direct_init - begin to count the O_DIRECT writes of a mount
+ * @sb: filesystem
+ *
+ * Context: mount; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int msyncfs_direct_init(struct super_block *sb)
+{
+	MSYNCFS_SB(sb)->direct = kzalloc(sizeof(struct msyncfs_direct),
+					 GFP_KERNEL);
+	return MSYNCFS_SB(sb)->direct ? 0 : -ENOMEM;
 }
 
 /**
- * msyncfs_dio_flush_sb - make completed O_DIRECT writes durable
- * @sb: filesystem
- * @seq: value of sbi->dio_seq that has to be durable
+ * msyncfs_direct_exit - drop the counters
+ * @sb: filesystem that nobody uses any more
+ */
+void msyncfs_direct_exit(struct super_block *sb)
+{
+	kfree(MSYNCFS_SB(sb)->direct);
+	MSYNCFS_SB(sb)->direct = NULL;
+}
+
+/**
+ * msyncfs_direct_written - an O_DIRECT write to a file is complete
+ * @inode: file
  *
- * A flush that fails is final, as for the log: what the cache held may be gone,
- * and the next flush would not tell.
+ * It may be in the device's cache. fsync() has to flush it.
+ *
+ * Context: any.
+ */
+void msyncfs_direct_written(struct inode *inode)
+{
+	WRITE_ONCE(MSYNCFS_I(inode)->i_dio_seq,
+		   atomic64_inc_return(&MSYNCFS_SB(inode->i_sb)->direct->seq));
+}
+
+/**
+ * msyncfs_direct_inherit - take over the writes of an inode's earlier life
+ * @inode: inode that is being read
+ *
+ * It is not known which of the writes so far were to this inode.
+ *
+ * Context: any.
+ */
+void msyncfs_direct_inherit(struct inode *inode)
+{
+	MSYNCFS_I(inode)->i_dio_seq =
+		atomic64_read(&MSYNCFS_SB(inode->i_sb)->direct->seq);
+}
+
+/**
+ * msyncfs_direct_flush_to - make completed O_DIRECT writes durable
+ * @sb: filesystem
+ * @seq: number of the last one that has to be durable
+ *
+ * A flush that fails is final, as it is for the log. The data that the cache held
+ * may be gone, and the next flush would not tell.
  *
  * Context: may sleep.
  * Return: 0, at once if @seq is durable already; or the device's error.
  */
-int msyncfs_dio_flush_sb(struct super_block *sb, s64 seq)
+int msyncfs_direct_flush_to(struct super_block *sb, u64 seq)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	s64 old = atomic64_read(&sbi->dio_flushed);
-	s64 now = atomic64_read(&sbi->dio_seq);
+	struct msyncfs_direct *direct = MSYNCFS_SB(sb)->direct;
+	s64 old = atomic64_read(&direct->flushed);
+	s64 now = atomic64_read(&direct->seq);
 	int err;
 
-	if (old >= seq)
+	if (old >= (s64)seq)
 		return 0;
 	err = msyncfs_flush(sb);
 	if (err)
 		return err;
 	while (old < now &&
-	       !atomic64_try_cmpxchg(&sbi->dio_flushed, &old, now))
+	       !atomic64_try_cmpxchg(&direct->flushed, &old, now))
 		;
 	return 0;
 }
 
 /**
- * msyncfs_dio_flush - make completed O_DIRECT writes to a file durable
- * @inode: file
- *
- * No record holds their data, so no commit does this; fsync() does, after its
- * commit.
+ * msyncfs_direct_flush_all - make all completed O_DIRECT writes durable
+ * @sb: filesystem
  *
  * Context: may sleep.
- * Return: 0, at once if there was no such write since the last flush; or the
- * device's error.
+ * Return: as msyncfs_direct_flush_to().
  */
-int msyncfs_dio_flush(struct inode *inode)
+int msyncfs_direct_flush_all(struct super_block *sb)
 {
-	return msyncfs_dio_flush_sb(inode->i_sb,
-				    READ_ONCE(MSYNCFS_I(inode)->i_dio_seq));
+	return msyncfs_direct_flush_to(sb,
+				atomic64_read(&MSYNCFS_SB(sb)->direct->seq));
 }

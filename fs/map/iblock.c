@@ -9,18 +9,18 @@
 #include <kunit/visibility.h>
 #include <linux/fs.h>
 
-#include "fs/fs.h"
+#include "map.h"
 
-struct msyncfs_disk_inode *msyncfs_raw(struct msyncfs_inode_info *mi)
-{
-	return (struct msyncfs_disk_inode *)mi->i_bh->b_data;
-}
-
-/* The block has been checked by msyncfs_bread(). */
-void msyncfs_decode(struct inode *inode)
+/**
+ * msyncfs_iblock_decode - fill in an inode from its block
+ * @inode: inode; msyncfs_bread() has checked its block
+ *
+ * Context: the caller has the inode to itself.
+ */
+void msyncfs_iblock_decode(struct inode *inode)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	const struct msyncfs_disk_inode *di = msyncfs_raw(mi);
+	const struct msyncfs_disk_inode *di = msyncfs_iblock(inode);
 
 	inode->i_mode = le32_to_cpu(di->mode);
 	i_uid_write(inode, le32_to_cpu(di->uid));
@@ -48,10 +48,10 @@ void msyncfs_decode(struct inode *inode)
 }
 
 /* Caller holds i_lock. */
-static void msyncfs_encode(struct inode *inode)
+static void msyncfs_iblock_encode(struct inode *inode)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	struct msyncfs_disk_inode *di = msyncfs_raw(mi);
+	struct msyncfs_disk_inode *di = msyncfs_iblock(inode);
 
 	di->mode = cpu_to_le32(inode->i_mode);
 	di->uid = cpu_to_le32(i_uid_read(inode));
@@ -97,7 +97,7 @@ void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data)
 	 * was read here sets the bit again (msyncfs_dirty_inode()).
 	 */
 	smp_mb__after_atomic();
-	msyncfs_encode(inode);
+	msyncfs_iblock_encode(inode);
 	spin_unlock(&inode->i_lock);
 
 	WRITE_ONCE(mi->i_tid, op->tid);

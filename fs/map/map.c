@@ -442,7 +442,7 @@ unsigned int msyncfs_map_credits(struct inode *inode, u64 index, u64 len)
 	for (level = 1; level <= to; level++)
 		nodes += div64_u64(last, msyncfs_span[level]) -
 			 div64_u64(index, msyncfs_span[level]) + 1;
-	bitmaps = min(nodes, MSYNCFS_SB(inode->i_sb)->nr_groups);
+	bitmaps = min(nodes, MSYNCFS_SB(inode->i_sb)->geo.bitmap_blocks);
 	return min_t(u64, 1 + nodes + bitmaps, UINT_MAX);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_credits);

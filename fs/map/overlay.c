@@ -19,7 +19,7 @@
 #include <linux/maple_tree.h>
 #include <linux/xarray.h>
 
-#include "fs/fs.h"
+#include "map.h"
 
 /* Added to the distance from index to block, so that it is positive. */
 #define MSYNCFS_OVERLAY_BIAS	(1ULL << 57)
@@ -70,20 +70,20 @@ bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
 }
 
 /**
- * msyncfs_overlay_pending - would a commit change the map or the size?
+ * msyncfs_overlay_uncommitted - would a commit change the map or the size?
  * @inode: atomic file
  *
  * Context: exact under i_commit_lock and the freeze; else a hint.
  * Return: true if so, also without any dirty page.
  */
-bool msyncfs_overlay_pending(struct inode *inode)
+bool msyncfs_overlay_uncommitted(struct inode *inode)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 
 	return !mtree_empty(&mi->i_overlay) ||
 	       i_size_read(inode) != READ_ONCE(mi->i_disksize);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_overlay_pending);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_overlay_uncommitted);
 
 /* What is said of [@first, @last] from now on; NULL: nothing. */
 static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
@@ -119,80 +119,31 @@ static void msyncfs_overlay_unclaim(struct inode *inode, u64 first, u64 last)
 	while (msyncfs_overlay_next(inode, first, last, &over)) {
 		if (over.blkno) {
 			msyncfs_unclaim(inode->i_sb, over.blkno, over.len);
-			msyncfs_unfirm(inode->i_sb, over.len, true);
+			msyncfs_unhold(inode->i_sb, over.len, true);
 			WRITE_ONCE(mi->i_spilled, mi->i_spilled - over.len);
 		}
 		first = over.index + over.len;
 	}
 }
 
-static void msyncfs_overlay_spill(struct inode *inode, u64 index, u64 blkno,
-				  u64 len)
+/**
+ * msyncfs_overlay_enter - pages that are to be spilled have got their blocks
+ * @inode: atomic file
+ * @index: first page
+ * @blkno: its block, claimed; those of the next pages follow it
+ * @len: pages
+ *
+ * The caller makes the pages dirty again if they cannot be written.
+ *
+ * Context: caller holds i_commit_lock.
+ */
+void msyncfs_overlay_enter(struct inode *inode, u64 index, u64 blkno, u64 len)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 
 	msyncfs_overlay_store(inode, index, index + len - 1,
 			      msyncfs_overlay_entry(index, blkno));
 	WRITE_ONCE(mi->i_spilled, mi->i_spilled + len);
-}
-
-/**
- * msyncfs_overlay_claim - give pages that are to be spilled a block each
- * @inode: atomic file
- * @images: ascending; those whose home is 0 get one
- * @nr: how many these are
- *
- * They are entered in the overlay. If it fails, some may have been: their pages
- * must be made dirty again.
- *
- * Context: caller holds i_commit_lock; the pages hold a reservation. Waits for
- * commits, as msyncfs_firm().
- * Return: 0, or the error of msyncfs_firm().
- */
-int msyncfs_overlay_claim(struct inode *inode, struct list_head *images, u64 nr)
-{
-	u64 start = 0, len = 0, goal = inode->i_ino + 1;
-	u64 index = 0, blkno = 0, run = 0;
-	struct super_block *sb = inode->i_sb;
-	struct msyncfs_image *img;
-	int err;
-
-	if (!nr)
-		return 0;
-	err = msyncfs_firm(sb, nr, true);
-	if (err)
-		return err;
-	list_for_each_entry(img, images, list) {
-		if (img->home)
-			continue;
-		if (!len) {
-			err = msyncfs_claim(sb, goal, nr, &start, &len);
-			if (err) {
-				if (run)
-					msyncfs_overlay_spill(inode, index,
-							      blkno, run);
-				msyncfs_unfirm(sb, nr, true);
-				return err;
-			}
-		}
-		/* Pages that follow each other enter together. */
-		if (run && (img->index != index + run ||
-			    start != blkno + run)) {
-			msyncfs_overlay_spill(inode, index, blkno, run);
-			run = 0;
-		}
-		if (!run) {
-			index = img->index;
-			blkno = start;
-		}
-		run++;
-		img->home = start++;
-		goal = start;
-		len--;
-		nr--;
-	}
-	msyncfs_overlay_spill(inode, index, blkno, run);
-	return 0;
 }
 
 /**

@@ -18,7 +18,7 @@
 #include <linux/math64.h>
 #include <linux/slab.h>
 
-#include "fs/fs.h"
+#include "map.h"
 
 /**
  * struct msyncfs_resv - the reserved pages of a map leaf

@@ -1,153 +1,217 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where captured pages meet blocks: gives each page of a set of captures its
- * home, allocating and converting as needed, and makes the set part of a
- * transaction, in one operation. Two ways: copied pages travel in the record;
- * the pages of a set that is too large for that are written to fresh blocks
- * first, and the record holds only what makes them visible.
+ * Attaching: a set of captures becomes part of a transaction, in one operation.
+ *
+ * The plain way comes first: copies of the pages travel in the record. A set that
+ * is too large for a record takes the second way: its pages are written to fresh
+ * blocks (fresh.c), and the record holds only the metadata that makes them
+ * visible. If there are no fresh blocks, an ordinary file is split (split.c).
  */
 #include <kunit/visibility.h>
-#include <linux/blkdev.h>
 #include <linux/pagemap.h>
+#include <linux/slab.h>
 
 #include "plan.h"
 
-/* A run of consecutive pages of a capture, [first, first + len). */
-struct msyncfs_run {
-	struct msyncfs_image	*img;	/* the first one */
-	u64			index;
-	u64			len;
-};
+/* ---- ordinary files --------------------------------------------------------- */
 
-/*
- * The next run of consecutive indexes from @img on, at most @max long.
- * Returns the image after it; the list's head ends it.
- */
-static struct msyncfs_image *msyncfs_next_run(struct msyncfs_capture *cap,
-					      struct msyncfs_image *img,
-					      u64 max, struct msyncfs_run *run)
+/* Looks up the pages of one run; they may lie in several extents. */
+static int msyncfs_find_run(struct msyncfs_capture *cap,
+				  const struct msyncfs_run *run,
+				  struct msyncfs_plan *plan)
 {
-	run->img = img;
-	run->index = img->index;
-	run->len = 0;
-	while (!msyncfs_cap_end(cap, img) && run->len < max &&
-	       img->index == run->index + run->len) {
-		run->len++;
-		img = list_next_entry(img, list);
-	}
-	return img;
-}
+	u64 index = run->index, end = index + run->len, i;
+	struct msyncfs_image *img = run->img;
+	struct msyncfs_extent ext;
+	bool convert;
+	int err;
 
-/**
- * msyncfs_plan_run - count what changing the pointers of a run needs
- * @inode: regular file
- * @index: first page
- * @len: pages
- * @plan: to add to; runs come in ascending order
- *
- * Each leaf's path once, as msyncfs_resv_page() has promised it (the sum over
- * leaves is an upper bound).
- *
- * Context: caller holds i_commit_lock; may sleep and read map nodes.
- * Return: 0 or the error of reading a node.
- */
-int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
-		     struct msyncfs_plan *plan)
-{
-	u64 end = index + len, key;
-	unsigned int missing;
-	int err = 0;
-
-	while (index < end) {
-		key = msyncfs_resv_key(index);
-		if (key != plan->leaf) {
-			plan->leaf = key;
-			missing = msyncfs_map_missing(inode, index, &err);
+	for (; index < end; index += ext.len) {
+		err = msyncfs_map_lookup(cap->inode, index, end - index, &ext);
+		if (err)
+			return err;
+		convert = !ext.blkno || ext.unwritten;
+		if (convert) {
+			cap->placing->changes = true;
+			err = msyncfs_plan_run(cap->inode, index, ext.len, plan);
 			if (err)
 				return err;
-			/* The nodes that are new, and the one they hang from. */
-			plan->credits += missing + 1;
-			plan->blocks += missing;
 		}
-		while (index < end && msyncfs_resv_key(index) == key)
-			index++;
+		if (!ext.blkno)
+			plan->blocks += ext.len;
+		for (i = 0; i < ext.len; i++) {
+			img->home = ext.blkno ? ext.blkno + i : 0;
+			img->convert = convert;
+			img = list_next_entry(img, list);
+		}
 	}
 	return 0;
 }
 
 /*
- * Looks up every page, and adds to @plan. Nobody else changes the map: the
- * caller holds i_commit_lock.
+ * Finds the home block of each captured page; a page without a block gets the home
+ * 0. Caller holds i_commit_lock, so the map does not change.
  */
-int msyncfs_plan_copied(struct msyncfs_capture *cap,
-			       struct msyncfs_plan *plan)
+static int msyncfs_find_homes(struct msyncfs_capture *cap, struct msyncfs_plan *plan)
 {
-	struct inode *inode = cap->inode;
-	struct msyncfs_image *img, *next;
-	struct msyncfs_extent ext;
 	struct msyncfs_run run;
 	int err;
-	u64 i;
 
-	cap->changes = false;
+	cap->placing->changes = false;
 	plan->leaf = U64_MAX;
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	while (!msyncfs_cap_end(cap, img)) {
-		next = msyncfs_next_run(cap, img, U64_MAX, &run);
-		err = msyncfs_map_lookup(inode, run.index, run.len, &ext);
+	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_PAGES) {
+		err = msyncfs_find_run(cap, &run, plan);
 		if (err)
 			return err;
-		if (ext.len < run.len)
-			next = msyncfs_next_run(cap, img, ext.len, &run);
-		if (!ext.blkno || ext.unwritten) {
-			cap->changes = true;
-			err = msyncfs_plan_run(inode, run.index, run.len, plan);
-			if (err)
-				return err;
-		}
-		if (!ext.blkno)
-			plan->blocks += run.len;
-		for (i = 0; i < run.len; i++) {
-			img->home = ext.blkno ? ext.blkno + i : 0;
-			img->convert = !ext.blkno || ext.unwritten;
-			img = list_next_entry(img, list);
-		}
-		img = next;
 	}
 	plan->credits += 1 + cap->nr;	/* the inode; the pages */
 	return 0;
 }
 
-/**
- * msyncfs_overlaid - does the map change by more than the captured pages?
- * @cap: capture
- *
- * Context: caller holds i_commit_lock.
- * Return: true if so.
+/*
+ * The reservations of captured pages end. So do those of pages that had a block
+ * before: a reservation made while the block appeared is one too many.
  */
-bool msyncfs_overlaid(struct msyncfs_capture *cap)
+static void msyncfs_ordinary_applied(struct msyncfs_op *op,
+				     struct msyncfs_capture *cap)
 {
-	return cap->whole && !mtree_empty(&MSYNCFS_I(cap->inode)->i_overlay);
+	struct msyncfs_run run;
+
+	if (!cap->copied)
+		op->claimed += cap->nr;
+	if (xa_empty(&MSYNCFS_I(cap->inode)->i_resv))
+		return;
+	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_PAGES)
+		op->kept += msyncfs_resv_end(cap->inode, run.index,
+					     run.index + run.len - 1);
+}
+
+/* The size grows to the captured pages; a truncation is an operation of its own. */
+static loff_t msyncfs_ordinary_size(struct msyncfs_capture *cap)
+{
+	return max(cap->end, MSYNCFS_I(cap->inode)->i_disksize);
+}
+
+/* The reservations stay with the inode: nothing to undo. */
+static void msyncfs_ordinary_undo(struct msyncfs_capture *cap)
+{
+}
+
+static const struct msyncfs_place_ops msyncfs_ordinary_place = {
+	.count_fresh	= msyncfs_ordinary_count,
+	.claim_fresh	= msyncfs_ordinary_claim,
+	.unclaim_fresh	= msyncfs_ordinary_unclaim,
+	.plan_fresh	= msyncfs_ordinary_plan,
+	.switch_fresh	= msyncfs_ordinary_switch,
+	.applied	= msyncfs_ordinary_applied,
+	.size		= msyncfs_ordinary_size,
+	.change		= msyncfs_ordinary_change,
+	.undo		= msyncfs_ordinary_undo,
+};
+
+static const struct msyncfs_place_ops *
+msyncfs_place_ops(const struct msyncfs_capture *cap)
+{
+	return cap->whole ? &msyncfs_atomic_place : &msyncfs_ordinary_place;
+}
+
+/* ---- one operation ---------------------------------------------------------- */
+
+/* The inode goes into the record if its size, its map or its times changed. */
+static void msyncfs_attach_inode(struct msyncfs_op *op,
+				 struct msyncfs_capture *cap, bool attrs)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(cap->inode);
+	loff_t size = cap->placing->ops->size(cap);
+	bool changes = cap->placing->changes;
+
+	if (size != mi->i_disksize) {
+		WRITE_ONCE(mi->i_disksize, size);
+		changes = true;
+	}
+	if (changes || (attrs && test_bit(MSYNCFS_I_DIRTY, &mi->i_flags)))
+		msyncfs_inode_dirty(op, cap->inode, changes);
+	WRITE_ONCE(mi->i_tid, op->tid);
+	WRITE_ONCE(mi->i_data_tid, op->tid);
+}
+
+/* The capture joins the transaction; its pages can be read from there. */
+static void msyncfs_attach_capture(struct msyncfs_op *op,
+				   struct msyncfs_capture *cap)
+{
+	refcount_inc(&cap->ref);
+	msyncfs_op_attach(op, cap->copied ? &cap->images : NULL, &cap->member);
+	msyncfs_capture_publish(cap);
+}
+
+/* Points the map of a file to the blocks of its pages. */
+static int msyncfs_attach_map(struct msyncfs_op *op,
+			      struct msyncfs_capture *cap)
+{
+	int err = 0;
+
+	if (cap->placing->shadow)
+		msyncfs_shadow_apply(op, cap);
+	else if (!cap->copied)
+		err = cap->placing->ops->switch_fresh(op, cap);
+	else if (cap->placing->changes)
+		err = msyncfs_homes_alloc(op, cap) ?: msyncfs_homes_map(op, cap);
+	/* All is planned and held: only a bad map gets here. */
+	if (err)
+		msyncfs_abort(op->sb, "a block map changed under a commit", err);
+	return err;
 }
 
 /*
- * Plans the operation that attaches copied pages. Maps that an overlay changes are
- * shadowed; should it come to nothing, msyncfs_shadow_free() is the caller's.
+ * The operation that attaches a set. @extra blocks that were held for it are in
+ * use then and no longer promised.
  */
-static int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan,
-			    unsigned int max)
+static int msyncfs_attach_op(struct list_head *set,
+			     const struct msyncfs_plan *plan, u64 extra,
+			     bool attrs)
+{
+	struct msyncfs_capture *cap = msyncfs_first_capture(set);
+	struct super_block *sb = cap->inode->i_sb;
+	bool copied = cap->copied;
+	struct msyncfs_op op;
+	int err;
+
+	/* Map nodes: only holes lack any, and their pages hold a promise. */
+	err = msyncfs_op_begin_promised(sb, &op, msyncfs_plan_credits(sb, plan),
+					plan->blocks);
+	if (err)
+		return err;
+	op.kept += extra;
+	list_for_each_entry(cap, set, set) {
+		err = msyncfs_attach_map(&op, cap);
+		if (err)
+			break;
+		cap->placing->ops->applied(&op, cap);
+		msyncfs_attach_inode(&op, cap, attrs);
+		msyncfs_attach_capture(&op, cap);
+	}
+	if (!copied)
+		msyncfs_op_preflush(&op);
+	msyncfs_op_end(&op);
+	return err;
+}
+
+/* ---- the ways --------------------------------------------------------------- */
+
+/*
+ * Plans the operation that attaches copied pages. A map that an overlay changes is
+ * shadowed; the caller frees the shadow.
+ */
+static int msyncfs_plan_record(struct list_head *set, struct msyncfs_plan *plan,
+			       unsigned int max)
 {
 	struct msyncfs_capture *cap;
 	int err = 0;
 
 	list_for_each_entry(cap, set, set) {
-		if (msyncfs_overlaid(cap)) {
-			cap->changes = true;
-			plan->credits += 1 + cap->nr;
-			err = msyncfs_atomic_homes(cap);
-		} else {
-			err = msyncfs_plan_copied(cap, plan);
-		}
+		err = msyncfs_overlaid(cap) ?
+		      cap->placing->ops->plan_overlaid(cap, plan) :
+		      msyncfs_find_homes(cap, plan);
 		if (err)
 			return err;
 	}
@@ -164,218 +228,167 @@ static int msyncfs_plan_set(struct list_head *set, struct msyncfs_plan *plan,
 	return 0;
 }
 
-/**
- * msyncfs_goal - where the block of a page would best lie
- * @inode: regular file
- * @index: page
- *
- * Context: may read map nodes.
- * Return: a block.
- */
-u64 msyncfs_goal(struct inode *inode, u64 index)
+static void msyncfs_free_shadows(struct list_head *set)
 {
-	struct msyncfs_extent ext;
+	struct msyncfs_capture *cap;
 
-	if (index && !msyncfs_map_lookup(inode, index - 1, 1, &ext) && ext.blkno)
-		return ext.blkno + 1;
-	return inode->i_ino + 1;
+	list_for_each_entry(cap, set, set)
+		if (cap->placing->shadow)
+			msyncfs_shadow_free(cap);
 }
 
-/* Gives blocks to the pages of the capture that have none. */
-static int msyncfs_alloc_homes(struct msyncfs_op *op,
-			       struct msyncfs_capture *cap)
+/**
+ * msyncfs_attach_record - attach copied pages, if one record takes them
+ * @set: captures, copied
+ * @attrs: take along changed times and attributes too
+ * @fits: set to whether the record takes them
+ *
+ * Context: as msyncfs_attach_set().
+ * Return: 0 or a negative errno; nothing has changed after an error, or if the
+ * set does not fit.
+ */
+int msyncfs_attach_record(struct list_head *set, bool attrs, bool *fits)
 {
-	struct inode *inode = cap->inode;
-	struct msyncfs_image *img, *first = NULL;
-	u64 start = 0, len = 0, want, used = 0;
+	struct msyncfs_sb_info *sbi = msyncfs_set_sbi(set);
+	unsigned int max = sbi->geo.record_images;
+	struct msyncfs_plan plan = {};
 	int err;
 
-	list_for_each_entry(img, &cap->images, list) {
-		if (img->home)
-			continue;
-		if (used == len) {
-			want = 1;
-			first = img;
-			list_for_each_entry_continue(first, &cap->images, list) {
-				if (first->home ||
-				    first->index != img->index + want)
-					break;
-				want++;
-			}
-			err = msyncfs_alloc(op, msyncfs_goal(inode, img->index),
-					    want, &start, &len);
-			if (err)
-				return err;
-			used = 0;
-		}
-		img->home = start + used++;
-	}
-	return 0;
+	err = msyncfs_plan_record(set, &plan, max);
+	*fits = msyncfs_plan_credits(sbi->sb, &plan) <= max;
+	if (!err && *fits)
+		err = msyncfs_attach_op(set, &plan, 0, attrs);
+	msyncfs_plan_free(&plan);
+	msyncfs_free_shadows(set);
+	return err;
 }
 
-/* Points the map to the homes of pages whose pointer has to change. */
-static int msyncfs_map_homes(struct msyncfs_op *op, struct msyncfs_capture *cap)
+/* Keeps O_DIRECT reads away from the files of a set. */
+static void msyncfs_lock_direct(struct list_head *set)
 {
-	struct msyncfs_image *img, *next;
-	u64 len;
+	bool several = !list_is_singular(set);
+	struct msyncfs_capture *cap;
+
+	list_for_each_entry(cap, set, set)
+		msyncfs_down_write_of(several, MSYNCFS_SB(cap->inode->i_sb),
+				      &MSYNCFS_I(cap->inode)->i_dio_sem);
+}
+
+static void msyncfs_unlock_direct(struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+
+	list_for_each_entry_reverse(cap, set, set)
+		up_write(&MSYNCFS_I(cap->inode)->i_dio_sem);
+}
+
+/**
+ * msyncfs_attach_fresh - attach a set by way of fresh blocks
+ * @set: captures, not marked as copied
+ * @attrs: take along changed times and attributes too
+ * @sent: completed as soon as the writes to fresh blocks are sent, or NULL
+ *
+ * Context: as msyncfs_attach_set(); waits for the device.
+ * Return: 0; -ENOSPC and -EFBIG say that this way is not open: there are no blocks,
+ * or the bitmap blocks are more than one record takes. Pages still under writeback
+ * have not been written then. Or another negative errno.
+ */
+int msyncfs_attach_fresh(struct list_head *set, bool attrs,
+			 struct completion *sent)
+{
+	struct msyncfs_sb_info *sbi = msyncfs_set_sbi(set);
+	struct msyncfs_plan plan = {};
+	struct msyncfs_fresh fresh;
 	int err;
 
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	while (!msyncfs_cap_end(cap, img)) {
-		if (!img->convert) {
-			img = list_next_entry(img, list);
-			continue;
-		}
-		len = 1;
-		next = list_next_entry(img, list);
-		while (!msyncfs_cap_end(cap, next) && next->convert &&
-		       next->index == img->index + len &&
-		       next->home == img->home + len) {
-			len++;
-			next = list_next_entry(next, list);
-		}
-		err = msyncfs_map_set(op, cap->inode, img->index, len,
-				      img->home, false);
-		if (err)
-			return err;
-		img = next;
+	err = msyncfs_fresh_claim(set, &fresh);
+	if (err)
+		return err;
+	err = msyncfs_fresh_prepare(set, sent, &plan);
+	if (!err) {
+		/* Frees blocks that O_DIRECT may be reading. */
+		msyncfs_lock_direct(set);
+		err = msyncfs_attach_op(set, &plan, fresh.extra, attrs);
+		msyncfs_unlock_direct(set);
 	}
-	return 0;
+	msyncfs_plan_free(&plan);
+	msyncfs_free_shadows(set);
+	if (err && !test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
+		msyncfs_fresh_unclaim(set, &fresh);
+	return err;
 }
 
 /**
- * msyncfs_release_resv - the reservations of captured pages end
- * @cap: capture, whose pages all have their blocks
- *
- * Also of those that had them before: a reservation made while the block appeared
- * is one too many.
- *
- * Context: takes a spinlock.
- * Return: blocks whose promise ends, for op->kept.
- */
-u64 msyncfs_release_resv(struct msyncfs_capture *cap)
-{
-	struct inode *inode = cap->inode;
-	struct msyncfs_image *img, *next;
-	struct msyncfs_run run;
-	u64 blocks = 0;
-
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	while (!msyncfs_cap_end(cap, img) &&
-	       !xa_empty(&MSYNCFS_I(inode)->i_resv)) {
-		next = msyncfs_next_run(cap, img, U64_MAX, &run);
-		blocks += msyncfs_resv_end(inode, run.index,
-					   run.index + run.len - 1);
-		img = next;
-	}
-	return blocks;
-}
-
-/**
- * msyncfs_attach_inode - what of the inode itself goes into the record
- * @op: open handle with a credit for the inode's block
- * @cap: capture that it goes with
- * @attrs: changed times and attributes too
- *
- * The size too: an atomic file gets the one that it had when it was captured.
+ * msyncfs_attach_undo - a capture could not be attached
+ * @cap: capture; its pages are dirty again
+ * @err: the reason
  *
  * Context: caller holds i_commit_lock.
  */
-void msyncfs_attach_inode(struct msyncfs_op *op, struct msyncfs_capture *cap,
-			  bool attrs)
+void msyncfs_attach_undo(struct msyncfs_capture *cap, int err)
 {
-	struct inode *inode = cap->inode;
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	loff_t size = cap->whole ? cap->size : max(cap->end, mi->i_disksize);
-	bool changes = cap->changes;
-
-	if (size != mi->i_disksize) {
-		WRITE_ONCE(mi->i_disksize, size);
-		changes = true;
-	}
-	if (changes || (attrs && test_bit(MSYNCFS_I_DIRTY, &mi->i_flags)))
-		msyncfs_inode_dirty(op, inode, changes);
-	WRITE_ONCE(mi->i_tid, op->tid);
-	WRITE_ONCE(mi->i_data_tid, op->tid);
-}
-
-/* Blocks for one file's copied pages; the operation is paid for. */
-static int msyncfs_attach_homes(struct msyncfs_op *op,
-				struct msyncfs_capture *cap)
-{
-	int err = 0;
-
-	if (cap->shadow) {
-		msyncfs_shadow_apply(op, cap);
-	} else if (cap->changes) {
-		err = msyncfs_alloc_homes(op, cap);
-		if (!err)
-			err = msyncfs_map_homes(op, cap);
-	}
-	/* Planned and paid for: only a bad map gets here. */
-	if (err)
-		msyncfs_abort(op->sb, "a block map changed under a commit", err);
-	return err;
-}
-
-/* The log: copies of all pages and the metadata they need, in one record. */
-int msyncfs_attach_copied(struct list_head *set,
-				 const struct msyncfs_plan *plan, bool attrs)
-{
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct super_block *sb = cap->inode->i_sb;
-	struct msyncfs_op op;
-	int err;
-
-	err = msyncfs_op_begin_resv(sb, &op, msyncfs_plan_credits(sb, plan),
-				    plan->blocks);
-	if (err)
-		return err;
-	list_for_each_entry(cap, set, set) {
-		err = msyncfs_attach_homes(&op, cap);
-		if (err)
-			break;
-		if (cap->whole)
-			msyncfs_atomic_applied(&op, cap);
-		else
-			op.kept += msyncfs_release_resv(cap);
-		msyncfs_attach_inode(&op, cap, attrs);
-		msyncfs_op_attach(&op, cap);
-		msyncfs_capture_publish(cap);
-	}
-	msyncfs_op_end(&op);
-	return err;
-}
-
-void msyncfs_redirty_one(struct msyncfs_capture *cap, int err)
-{
-	if (cap->whole)
-		msyncfs_resv_return(cap->inode, &cap->resv);
+	msyncfs_place_ops(cap)->undo(cap);
 	msyncfs_capture_redirty(cap, err);
 }
 
 /*
- * Can it be split? There must still be a cut, which pages once written are not,
- * being open for stores; and an atomic file alone never is.
+ * Can the set be split? There must still be a cut. Once the write of a page that
+ * was not copied has ended, a store may have changed it. An atomic file alone is
+ * never split.
  */
-static bool msyncfs_set_splittable(struct list_head *set)
+static bool msyncfs_may_split(struct list_head *set)
 {
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct msyncfs_image *first = msyncfs_set_first(set);
+	struct msyncfs_image *img = msyncfs_first_image(set);
 
-	if (list_is_singular(set) && cap->whole)
+	if (list_is_singular(set) && msyncfs_first_capture(set)->whole)
 		return false;
-	return first && (first->writeback || first->page);
+	return img && (img->writeback || img->page);
+}
+
+/* One way after the other; pages that cannot be attached are dirty again. */
+static int msyncfs_attach_ways(struct list_head *set, bool attrs,
+			       struct completion *sent)
+{
+	struct msyncfs_capture *cap = msyncfs_first_capture(set);
+	bool fits = false;
+	int err = 0;
+
+	if (cap->copied)
+		err = msyncfs_attach_record(set, attrs, &fits);
+	if (!err && !fits) {
+		list_for_each_entry(cap, set, set)
+			cap->copied = false;
+		err = msyncfs_attach_fresh(set, attrs, sent);
+		if ((err == -ENOSPC || err == -EFBIG) && msyncfs_may_split(set))
+			return msyncfs_attach_split(set, attrs, sent);
+	}
+	if (err)
+		list_for_each_entry(cap, set, set)
+			msyncfs_attach_undo(cap, err);
+	return err;
+}
+
+/* Reasons not even to try. */
+static int msyncfs_attach_check(struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+
+	/* No operation begins any more. For data that is an I/O error. */
+	if (msyncfs_log_dead(msyncfs_set_sbi(set)))
+		return -EIO;
+	/* An atomic file: all of it or nothing. */
+	list_for_each_entry(cap, set, set)
+		if (cap->whole && cap->incomplete)
+			return -ENOMEM;
+	return 0;
 }
 
 /**
  * msyncfs_attach_set - make captures part of the running transaction, together
- * @set: from msyncfs_capture_set(), not empty; they stay the caller's
+ * @set: from msyncfs_capture_ranges(), not empty; they stay the caller's
  * @attrs: take along changed times and attributes too
+ * @sent: completed as soon as writes to fresh blocks are sent, if there are any;
+ *	or NULL
  *
  * On success the pages are durable after msyncfs_commit() up to the i_data_tid of
  * each file. On failure the pages are dirty again and nothing has changed, unless
@@ -387,57 +400,43 @@ static bool msyncfs_set_splittable(struct list_head *set)
  * and for the device if the set is large.
  * Return: 0 or a negative errno.
  */
-int msyncfs_attach_set(struct list_head *set, bool attrs)
+int msyncfs_attach_set(struct list_head *set, bool attrs,
+		       struct completion *sent)
 {
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
-	struct msyncfs_plan plan = {};
-	int err = 0;
-	bool fits;
+	struct msyncfs_placing one = {}, *placings = &one, *p;
+	struct msyncfs_capture *cap = msyncfs_first_capture(set);
+	int err;
 
 	lockdep_assert_held(&MSYNCFS_I(cap->inode)->i_commit_lock);
 
-	list_for_each_entry(cap, set, set) {
-		/* All of it or nothing. */
-		if (cap->whole && cap->incomplete)
+	err = msyncfs_attach_check(set);
+	if (!err && !list_is_singular(set)) {
+		placings = kcalloc(list_count_nodes(set), sizeof(*placings),
+				   GFP_NOFS);
+		if (!placings)
 			err = -ENOMEM;
 	}
-	/* No operation begins any more: to who waits for data, an I/O error. */
-	if (msyncfs_log_dead(sbi))
-		err = -EIO;
-	if (err)
-		goto out;
-	cap = list_first_entry(set, struct msyncfs_capture, set);
-	if (cap->copied) {
-		err = msyncfs_plan_set(set, &plan, sbi->record_images);
-		fits = msyncfs_plan_credits(sbi->sb, &plan) <=
-		       sbi->record_images;
-		if (!err && fits)
-			err = msyncfs_attach_copied(set, &plan, attrs);
-		msyncfs_plan_free(&plan);
-		list_for_each_entry(cap, set, set)
-			msyncfs_shadow_free(cap);
-		if (err || fits)
-			goto out;
-		list_for_each_entry(cap, set, set)
-			cap->copied = false;
-	}
-	err = msyncfs_attach_fresh(set, attrs);
-	if ((err == -ENOSPC || err == -EFBIG) && msyncfs_set_splittable(set))
-		return msyncfs_attach_split_set(set, attrs);
-out:
 	if (err) {
 		list_for_each_entry(cap, set, set)
-			msyncfs_redirty_one(cap, err);
+			msyncfs_attach_undo(cap, err);
+		return err;
 	}
+	p = placings;
+	list_for_each_entry(cap, set, set) {
+		p->ops = msyncfs_place_ops(cap);
+		cap->placing = p++;
+	}
+	err = msyncfs_attach_ways(set, attrs, sent);
+	list_for_each_entry(cap, set, set)
+		cap->placing = NULL;
+	if (placings != &one)
+		kfree(placings);
 	return err;
 }
 
 /**
  * msyncfs_attach - the same for one capture
- * @cap: from msyncfs_capture(), not empty; stays the caller's
+ * @cap: from msyncfs_capture_range(), not empty; stays the caller's
  * @attrs: take along changed times and attributes too
  *
  * Context: as msyncfs_attach_set().
@@ -449,37 +448,37 @@ int msyncfs_attach(struct msyncfs_capture *cap, bool attrs)
 	int err;
 
 	list_add(&cap->set, &set);
-	err = msyncfs_attach_set(&set, attrs);
+	err = msyncfs_attach_set(&set, attrs, NULL);
 	list_del_init(&cap->set);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach);
 
 /**
- * msyncfs_attach_op - take captured pages along in an operation under way
+ * msyncfs_attach_edge - take a captured page along in an operation under way
  * @op: open handle with a credit for each page
- * @inode: whose pages
- * @cap: from msyncfs_capture(), copied; consumed
+ * @inode: file
+ * @cap: from msyncfs_capture_range(), copied; consumed
  *
- * For the pages at the edges of a truncation or a hole, whose zeroed part must
+ * A truncation or a hole zeroes part of the pages at its edges. The zeros must
  * become durable with it. A page whose block is not written yet has nothing on
- * disk to show through: it is left dirty for its own commit.
+ * disk that could show through. It is left dirty for its own commit.
  *
  * Context: caller holds i_commit_lock.
  */
-void msyncfs_attach_op(struct msyncfs_op *op, struct inode *inode,
-		       struct msyncfs_capture *cap)
+void msyncfs_attach_edge(struct msyncfs_op *op, struct inode *inode,
+			 struct msyncfs_capture *cap)
 {
+	struct msyncfs_placing placing = {};
 	struct msyncfs_plan plan = {};
 
-	if (!cap)
-		return;
-	if (msyncfs_plan_copied(cap, &plan) || cap->changes) {
+	cap->placing = &placing;
+	if (msyncfs_find_homes(cap, &plan) || placing.changes) {
 		msyncfs_capture_redirty(cap, 0);
 	} else {
 		WRITE_ONCE(MSYNCFS_I(inode)->i_data_tid, op->tid);
-		msyncfs_op_attach(op, cap);
-		msyncfs_capture_publish(cap);
+		msyncfs_attach_capture(op, cap);
 	}
+	cap->placing = NULL;
 	msyncfs_capture_put(cap);
 }

@@ -1,133 +1,90 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Fresh blocks: the pages of a set that is too large for a record are written to
- * blocks that nothing committed refers to, and one operation makes these visible.
- * When a set goes this way is fs/attach.c's to say.
+ * blocks that nothing committed refers to. attach.c decides when a set goes this
+ * way, and makes the blocks visible in one operation.
+ *
+ * Space comes first: the blocks are held and claimed, and the operation is
+ * planned, before the first page is written (B6).
  */
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
 
 #include "plan.h"
 
-/**
- * struct msyncfs_fresh - blocks promised to a set that goes to fresh ones
- * @resv: by the reservations of its pages
- * @plain: besides; pages that have a block need a second one for a while
- */
-struct msyncfs_fresh {
-	u64	resv;
-	u64	plain;
-};
-
-static void msyncfs_fresh_unfirm(struct super_block *sb,
+static void msyncfs_fresh_unhold(struct super_block *sb,
 				 const struct msyncfs_fresh *fresh)
 {
-	if (fresh->resv)
-		msyncfs_unfirm(sb, fresh->resv, true);
-	if (fresh->plain)
-		msyncfs_unfirm(sb, fresh->plain, false);
+	if (fresh->promised)
+		msyncfs_unhold(sb, fresh->promised, true);
+	if (fresh->extra)
+		msyncfs_unhold(sb, fresh->extra, false);
 }
 
-/* Undoes what it did if it fails. */
-static int msyncfs_fresh_firm(struct list_head *set,
+/* Holds a block for each page that needs one; undoes it all on failure. */
+static int msyncfs_fresh_hold(struct list_head *set,
 			      struct msyncfs_fresh *fresh)
 {
+	struct super_block *sb = msyncfs_set_sbi(set)->sb;
 	struct msyncfs_fresh want = {};
-	struct super_block *sb = NULL;
 	struct msyncfs_capture *cap;
-	struct msyncfs_image *img;
 	int err = 0;
 
 	memset(fresh, 0, sizeof(*fresh));
-	list_for_each_entry(cap, set, set) {
-		sb = cap->inode->i_sb;
-		if (cap->whole)
-			continue;
-		list_for_each_entry(img, &cap->images, list) {
-			img->home = 0;
-			if (msyncfs_resv_test(cap->inode, img->index))
-				want.resv++;
-			else
-				want.plain++;
-		}
-	}
-	if (want.resv)
-		err = msyncfs_firm(sb, want.resv, true);
+	list_for_each_entry(cap, set, set)
+		cap->placing->ops->count_fresh(cap, &want);
+	if (want.promised)
+		err = msyncfs_hold(sb, want.promised, true);
 	if (err)
 		return err;
-	fresh->resv = want.resv;
-	if (want.plain)
-		err = msyncfs_firm(sb, want.plain, false);
+	fresh->promised = want.promised;
+	if (want.extra)
+		err = msyncfs_hold(sb, want.extra, false);
 	if (err) {
-		msyncfs_fresh_unfirm(sb, fresh);
+		msyncfs_fresh_unhold(sb, fresh);
 		return err;
 	}
-	fresh->plain = want.plain;
+	fresh->extra = want.extra;
 	return 0;
 }
 
-/*
- * Gives back the fresh blocks of a set that could not be committed. An atomic file
- * keeps its, as those of spilled pages.
+/**
+ * msyncfs_fresh_unclaim - give back the fresh blocks of a set
+ * @set: captures that could not be committed
+ * @fresh: from msyncfs_fresh_claim()
+ *
+ * An atomic file keeps its blocks, as those of spilled pages.
+ *
+ * Context: may sleep.
  */
-static void msyncfs_fresh_unclaim(struct list_head *set,
-				  const struct msyncfs_fresh *fresh)
+void msyncfs_fresh_unclaim(struct list_head *set,
+			   const struct msyncfs_fresh *fresh)
 {
-	struct super_block *sb = NULL;
 	struct msyncfs_capture *cap;
-	struct msyncfs_image *img;
 
-	list_for_each_entry(cap, set, set) {
-		sb = cap->inode->i_sb;
-		if (cap->whole)
-			continue;
-		list_for_each_entry(img, &cap->images, list) {
-			if (img->home)
-				msyncfs_unclaim(sb, img->home, 1);
-			img->home = 0;
-		}
-	}
-	msyncfs_fresh_unfirm(sb, fresh);
+	list_for_each_entry(cap, set, set)
+		cap->placing->ops->unclaim_fresh(cap);
+	msyncfs_fresh_unhold(msyncfs_set_sbi(set)->sb, fresh);
 }
 
-/* Fresh blocks for one file's pages, of those that are held. */
-static int msyncfs_fresh_claim_file(struct msyncfs_capture *cap)
-{
-	u64 start = 0, len = 0, left = cap->nr, goal;
-	struct inode *inode = cap->inode;
-	struct msyncfs_image *img;
-	int err;
-
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	goal = msyncfs_goal(inode, img->index);
-	list_for_each_entry(img, &cap->images, list) {
-		if (!len) {
-			err = msyncfs_claim(inode->i_sb, goal, left, &start,
-					    &len);
-			if (err)
-				return err;
-			goal = start + len;
-		}
-		img->home = start++;
-		len--;
-		left--;
-	}
-	return 0;
-}
-
-/* Claims a fresh block for every page; undoes it all on failure. */
-static int msyncfs_fresh_claim(struct list_head *set,
-			       struct msyncfs_fresh *fresh)
+/**
+ * msyncfs_fresh_claim - claim a fresh block for every page of a set
+ * @set: captures, not empty
+ * @fresh: set to the blocks that are held for them
+ *
+ * Context: as msyncfs_attach_set(); waits for commits, as msyncfs_hold().
+ * Return: 0, or a negative errno; nothing is held or claimed then.
+ */
+int msyncfs_fresh_claim(struct list_head *set, struct msyncfs_fresh *fresh)
 {
 	struct msyncfs_capture *cap;
 	int err;
 
-	err = msyncfs_fresh_firm(set, fresh);
+	err = msyncfs_fresh_hold(set, fresh);
 	if (err)
 		return err;
 	list_for_each_entry(cap, set, set) {
-		err = cap->whole ? msyncfs_atomic_homes(cap) :
-				   msyncfs_fresh_claim_file(cap);
+		err = cap->placing->ops->claim_fresh(cap);
 		if (err) {
 			msyncfs_fresh_unclaim(set, fresh);
 			break;
@@ -136,7 +93,7 @@ static int msyncfs_fresh_claim(struct list_head *set,
 	return err;
 }
 
-/* Whose blocks could not be written. */
+/* Says which file and page the blocks belong to that could not be written. */
 static void msyncfs_fresh_failed(struct list_head *set,
 				 const struct msyncfs_io *io)
 {
@@ -159,20 +116,19 @@ static void msyncfs_fresh_failed(struct list_head *set,
 /**
  * msyncfs_fresh_write - write captured pages to the blocks that they were given
  * @set: captures, not empty
+ * @sent: completed when all writes are sent, or NULL
  *
- * Writes the copies, if there are; else the pages themselves, and a store to one
- * waits for that one's write. There may be no page at all.
+ * It writes the copies if there are copies. Otherwise it writes the pages
+ * themselves, and a store to a page waits for the write of that page. There may be
+ * no page at all.
  *
  * Context: waits for the device.
  * Return: 0 or the first error.
  */
-int msyncfs_fresh_write(struct list_head *set)
+int msyncfs_fresh_write(struct list_head *set, struct completion *sent)
 {
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct completion *sent = cap->sent;
-	struct msyncfs_image *img = msyncfs_set_first(set);
+	struct msyncfs_capture *cap = msyncfs_first_capture(set);
+	struct msyncfs_image *img = msyncfs_first_image(set);
 	struct blk_plug plug;
 	struct msyncfs_io io;
 	int err;
@@ -181,7 +137,7 @@ int msyncfs_fresh_write(struct list_head *set)
 	blk_start_plug(&plug);
 	list_for_each_entry(cap, set, set) {
 		list_for_each_entry(img, &cap->images, list) {
-			/* The end of its write ends it. */
+			/* The end of its write ends the writeback. */
 			img->writeback = false;
 			msyncfs_io_add(&io, img->home, img->page ?:
 						folio_page(img->folio, 0));
@@ -197,94 +153,10 @@ int msyncfs_fresh_write(struct list_head *set)
 	return err;
 }
 
-/* Replaces the blocks of a run of pages; the old ones are freed. */
-static int msyncfs_fresh_switch(struct msyncfs_op *op, struct inode *inode,
-				u64 index, u64 len, u64 home)
-{
-	struct msyncfs_extent ext;
-	u64 at = index;
-	int err;
-
-	/* Reads every node first; then nothing below can fail on the device. */
-	while (at < index + len) {
-		err = msyncfs_map_committed(inode, at, index + len - at, &ext);
-		if (err)
-			return err;
-		at += ext.len;
-	}
-	msyncfs_claim_commit(op, home, len);
-	for (at = index; at < index + len; at += ext.len) {
-		err = msyncfs_map_committed(inode, at, index + len - at, &ext);
-		if (err)
-			return err;
-		if (ext.blkno)
-			msyncfs_free(op, ext.blkno, ext.len);
-	}
-	return msyncfs_map_set(op, inode, index, len, home, false);
-}
-
-/* Longest run from @img on whose homes follow each other. */
-static u64 msyncfs_fresh_run(struct msyncfs_capture *cap,
-			     struct msyncfs_image *img, u64 max)
-{
-	struct msyncfs_image *next = img;
-	u64 len = 1;
-
-	list_for_each_entry_continue(next, &cap->images, list) {
-		if (len == max || next->index != img->index + len ||
-		    next->home != img->home + len)
-			break;
-		len++;
-	}
-	return len;
-}
-
-/* The blocks of a run of pages that are freed when fresh ones take their place. */
-static int msyncfs_plan_old(struct inode *inode, u64 index, u64 len,
-			    struct msyncfs_plan *plan)
-{
-	struct msyncfs_extent ext;
-	int err;
-
-	for (; len; index += ext.len, len -= ext.len) {
-		err = msyncfs_map_committed(inode, index, len, &ext);
-		if (!err && ext.blkno)
-			err = msyncfs_plan_touch(inode->i_sb, plan, ext.blkno,
-						 ext.len);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 /*
- * The map nodes that switching a file's pages dirties, and allocates; the blocks
- * that it allocates and frees.
+ * Shadows for the atomic files of a set (@whole), or for its ordinary ones. They
+ * are built here if @build says so, else after the pages have been written.
  */
-static int msyncfs_plan_fresh(struct msyncfs_capture *cap,
-			      struct msyncfs_plan *plan)
-{
-	struct inode *inode = cap->inode;
-	struct msyncfs_image *img;
-	int err;
-	u64 len;
-
-	plan->leaf = U64_MAX;
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	while (!msyncfs_cap_end(cap, img)) {
-		len = msyncfs_fresh_run(cap, img, U64_MAX);
-		err = msyncfs_plan_run(inode, img->index, len, plan) ?:
-		      msyncfs_plan_touch(inode->i_sb, plan, img->home, len) ?:
-		      msyncfs_plan_old(inode, img->index, len, plan);
-		if (err)
-			return err;
-		while (len--)
-			img = list_next_entry(img, list);
-	}
-	return 0;
-}
-
-/* Shadows for the atomic files of a set (@whole), or for its ordinary ones. */
 static int msyncfs_plan_shadows(struct list_head *set, bool whole, bool build,
 				struct msyncfs_plan *plan)
 {
@@ -314,25 +186,25 @@ static int msyncfs_plan_shadows(struct list_head *set, bool whole, bool build,
  * stores wait for the pages; but before that if the device has so many bitmap
  * blocks that the shadows have to be there to be counted.
  */
-static int msyncfs_plan_switch(struct list_head *set, struct msyncfs_sb_info *sbi,
+static int msyncfs_plan_switch(struct list_head *set,
 			       struct msyncfs_plan *plan)
 {
-	unsigned int files = list_count_nodes(set), max = sbi->record_images;
+	struct msyncfs_sb_info *sbi = msyncfs_set_sbi(set);
+	unsigned int files = list_count_nodes(set);
+	unsigned int max = sbi->geo.record_images;
 	bool build, ordinary = false;
 	struct msyncfs_capture *cap;
 	int err;
 
 	list_for_each_entry(cap, set, set) {
-		cap->changes = true;
-		if (cap->whole)
-			continue;
-		ordinary = true;
-		err = msyncfs_plan_fresh(cap, plan);
+		cap->placing->changes = true;
+		ordinary |= !cap->whole;
+		err = cap->placing->ops->plan_fresh(cap, plan);
 		if (err)
 			return err;
 	}
 	plan->credits += files;	/* the inodes */
-	build = ordinary && files + sbi->nr_groups > max;
+	build = ordinary && files + sbi->geo.bitmap_blocks > max;
 	err = msyncfs_plan_shadows(set, true, build, plan);
 	if (!err && ordinary && msyncfs_plan_credits(sbi->sb, plan) > max) {
 		plan->credits = files;
@@ -344,97 +216,22 @@ static int msyncfs_plan_switch(struct list_head *set, struct msyncfs_sb_info *sb
 	return err;
 }
 
-/* The fresh blocks of one file's pages get into its map. */
-static int msyncfs_fresh_switch_file(struct msyncfs_op *op,
-				     struct msyncfs_capture *cap)
-{
-	struct msyncfs_image *img;
-	int err;
-	u64 len;
-
-	img = list_first_entry(&cap->images, struct msyncfs_image, list);
-	while (!msyncfs_cap_end(cap, img)) {
-		len = msyncfs_fresh_run(cap, img, U64_MAX);
-		err = msyncfs_fresh_switch(op, cap->inode, img->index, len,
-					   img->home);
-		if (err)
-			return err;
-		while (len--)
-			img = list_next_entry(img, list);
-	}
-	return 0;
-}
-
-/* Makes the fresh blocks of one file visible. */
-static int msyncfs_fresh_publish_file(struct msyncfs_op *op,
-				      struct msyncfs_capture *cap, bool attrs)
-{
-	int err = 0;
-
-	if (cap->shadow)
-		msyncfs_shadow_apply(op, cap);
-	else if (!cap->whole)
-		err = msyncfs_fresh_switch_file(op, cap);
-	if (err) {
-		msyncfs_abort(op->sb, "a block map changed under a commit", err);
-		return err;
-	}
-	if (cap->whole) {
-		msyncfs_atomic_applied(op, cap);
-	} else {
-		op->kept += msyncfs_release_resv(cap);
-		op->claimed += cap->nr;
-	}
-	msyncfs_attach_inode(op, cap, attrs);
-	msyncfs_op_attach(op, cap);
-	msyncfs_capture_publish(cap);
-	return 0;
-}
-
-/* One operation that makes all fresh blocks of the set visible. */
-static int msyncfs_fresh_publish(struct list_head *set,
-				 const struct msyncfs_fresh *fresh,
-				 const struct msyncfs_plan *plan, bool attrs)
-{
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct super_block *sb = cap->inode->i_sb;
-	struct msyncfs_op op;
-	int err;
-
-	/* Map nodes: only holes lack any, and their pages hold a promise. */
-	err = msyncfs_op_begin_resv(sb, &op, msyncfs_plan_credits(sb, plan),
-				    plan->blocks);
-	if (err)
-		return err;
-	/* The blocks are used now, no longer promised. */
-	op.kept += fresh->plain;
-	list_for_each_entry(cap, set, set) {
-		err = msyncfs_fresh_publish_file(&op, cap, attrs);
-		if (err)
-			break;
-	}
-	msyncfs_op_preflush(&op);
-	msyncfs_op_end(&op);
-	return err;
-}
-
 /* Writes the pages, then the shadows that are not built yet. */
 static int msyncfs_fresh_write_all(struct list_head *set,
+				   struct completion *sent,
 				   struct msyncfs_plan *plan)
 {
 	struct msyncfs_capture *cap;
 	int err;
 
-	err = msyncfs_fresh_write(set);
+	err = msyncfs_fresh_write(set, sent);
 	if (err)
 		return err;
 	list_for_each_entry(cap, set, set) {
 		if (cap->whole && cap->nr)
 			set_bit(MSYNCFS_I_SPILLED,
 				&MSYNCFS_I(cap->inode)->i_flags);
-		if (cap->shadow && plan->unbuilt)
+		if (cap->placing->shadow && plan->unbuilt)
 			err = msyncfs_shadow_build(cap, plan);
 		if (err)
 			return err;
@@ -443,63 +240,26 @@ static int msyncfs_fresh_write_all(struct list_head *set,
 	return 0;
 }
 
-/* Keeps O_DIRECT reads away from the files of a set, or lets them in again. */
-static void msyncfs_set_lock_dio(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-
-	list_for_each_entry(cap, set, set)
-		msyncfs_set_down_write(set, MSYNCFS_SB(cap->inode->i_sb),
-				       &MSYNCFS_I(cap->inode)->i_dio_sem);
-}
-
-static void msyncfs_set_unlock_dio(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-
-	list_for_each_entry_reverse(cap, set, set)
-		up_write(&MSYNCFS_I(cap->inode)->i_dio_sem);
-}
-
 /**
- * msyncfs_attach_fresh - make captures part of the transaction by way of fresh
- *	blocks
- * @set: captures, not empty
- * @attrs: take along changed times and attributes too
+ * msyncfs_fresh_prepare - plan the switch to fresh blocks and write the pages
+ * @set: captures, after msyncfs_fresh_claim()
+ * @sent: completed when the writes of pages are sent, or NULL
+ * @plan: all zeros; the plan of the operation that makes the blocks visible
  *
- * Context: as msyncfs_attach_set().
- * Return: 0; -ENOSPC and -EFBIG say that this way is not open: no blocks, or more
- * bitmap blocks than one record takes. Pages still under writeback have not been
- * written then. Or another negative errno.
+ * Context: as msyncfs_attach_set(); waits for the device.
+ * Return: 0; -EFBIG: the operation does not fit one record; or another negative
+ * errno.
  */
-int msyncfs_attach_fresh(struct list_head *set, bool attrs)
+int msyncfs_fresh_prepare(struct list_head *set, struct completion *sent,
+			  struct msyncfs_plan *plan)
 {
-	struct msyncfs_capture *cap = list_first_entry(set,
-						       struct msyncfs_capture,
-						       set);
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
-	struct msyncfs_fresh fresh;
-	struct msyncfs_plan plan = {};
+	struct msyncfs_sb_info *sbi = msyncfs_set_sbi(set);
 	int err;
 
-	err = msyncfs_fresh_claim(set, &fresh);
-	if (err)
-		return err;
-	err = msyncfs_plan_switch(set, sbi, &plan);
+	err = msyncfs_plan_switch(set, plan);
 	if (!err)
-		err = msyncfs_fresh_write_all(set, &plan);
-	if (!err && msyncfs_plan_credits(sbi->sb, &plan) > sbi->record_images)
+		err = msyncfs_fresh_write_all(set, sent, plan);
+	if (!err && msyncfs_plan_credits(sbi->sb, plan) > sbi->geo.record_images)
 		err = -EFBIG;
-	if (!err) {
-		/* Frees blocks that O_DIRECT may be reading. */
-		msyncfs_set_lock_dio(set);
-		err = msyncfs_fresh_publish(set, &fresh, &plan, attrs);
-		msyncfs_set_unlock_dio(set);
-	}
-	msyncfs_plan_free(&plan);
-	list_for_each_entry(cap, set, set)
-		msyncfs_shadow_free(cap);
-	if (err && !test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
-		msyncfs_fresh_unclaim(set, &fresh);
 	return err;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How many blocks an operation of fs/attach.c or fs/fresh.c puts into the record.
+ * How many blocks an operation of attach.c puts into the record.
  * Bitmap blocks are counted from the blocks that the operation is known to
  * allocate and to free (B7). Only the blocks that it takes from the allocator
  * itself count one bitmap block each, since nobody knows yet where they will lie.
@@ -13,6 +13,43 @@
 #include <linux/slab.h>
 
 #include "plan.h"
+
+/**
+ * msyncfs_plan_run - count what changing the pointers of a run needs
+ * @inode: regular file
+ * @index: first page
+ * @len: pages
+ * @plan: to add to; runs come in ascending order
+ *
+ * Each leaf's path once, as msyncfs_resv_page() has promised it (the sum over
+ * leaves is an upper bound).
+ *
+ * Context: caller holds i_commit_lock; may sleep and read map nodes.
+ * Return: 0 or the error of reading a node.
+ */
+int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
+		     struct msyncfs_plan *plan)
+{
+	u64 end = index + len, key;
+	unsigned int missing;
+	int err = 0;
+
+	while (index < end) {
+		key = msyncfs_resv_key(index);
+		if (key != plan->leaf) {
+			plan->leaf = key;
+			missing = msyncfs_map_missing(inode, index, &err);
+			if (err)
+				return err;
+			/* The nodes that are new, and the one they hang from. */
+			plan->credits += missing + 1;
+			plan->blocks += missing;
+		}
+		while (index < end && msyncfs_resv_key(index) == key)
+			index++;
+	}
+	return 0;
+}
 
 /**
  * msyncfs_plan_touch - an operation is going to allocate or free known blocks
@@ -34,43 +71,10 @@ int msyncfs_plan_touch(struct super_block *sb, struct msyncfs_plan *plan,
 	u64 last = div64_u64(start + len - 1, MSYNCFS_GROUP_BLOCKS);
 
 	if (!plan->groups)
-		plan->groups = kvcalloc(BITS_TO_LONGS(sbi->nr_groups),
+		plan->groups = kvcalloc(BITS_TO_LONGS(sbi->geo.bitmap_blocks),
 					sizeof(long), GFP_NOFS);
 	if (!plan->groups)
 		return -ENOMEM;
 	bitmap_set(plan->groups, first, last - first + 1);
 	return 0;
-}
-
-/**
- * msyncfs_plan_credits - how many blocks go into the record
- * @sb: filesystem
- * @plan: plan
- *
- * Context: any.
- * Return: blocks at most, bitmap blocks included.
- */
-unsigned int msyncfs_plan_credits(struct super_block *sb,
-				  const struct msyncfs_plan *plan)
-{
-	u64 groups = MSYNCFS_SB(sb)->nr_groups;
-	u64 bitmaps = plan->blocks;
-
-	if (plan->unbuilt)
-		return plan->credits + groups;
-	if (plan->groups)
-		bitmaps += bitmap_weight(plan->groups, groups);
-	return plan->credits + min(bitmaps, groups);
-}
-
-/**
- * msyncfs_plan_free - drop what a plan holds
- * @plan: plan, all zeros or used
- *
- * Context: may sleep.
- */
-void msyncfs_plan_free(struct msyncfs_plan *plan)
-{
-	kvfree(plan->groups);
-	plan->groups = NULL;
 }

@@ -18,7 +18,6 @@
 #include <linux/sort.h>
 
 #include "plan.h"
-#include "fs/map/node.h"
 
 /* Nodes that are written together. */
 #define MSYNCFS_SHADOW_BATCH	128
@@ -44,8 +43,8 @@ struct msyncfs_runs {
  * @blocks: blocks that the file gains, or loses
  * @nodes: its new nodes' blocks, claimed
  * @used: how many
- * @resv: blocks held for nodes that reservations have promised
- * @plain: the same, promised by nobody
+ * @promised: blocks held for nodes that reservations have promised
+ * @extra: the same, promised by nobody
  * @old_data: data blocks that are given up
  * @old_nodes: nodes that are given up
  */
@@ -56,8 +55,8 @@ struct msyncfs_shadow {
 	s64			blocks;
 	struct list_head	nodes;
 	u64			used;
-	u64			resv;
-	u64			plain;
+	u64			promised;
+	u64			extra;
 	struct list_head	old_data;
 	struct list_head	old_nodes;
 };
@@ -65,13 +64,13 @@ struct msyncfs_shadow {
 /**
  * struct msyncfs_changes - what a capture changes of its map, in ascending order
  * @cap: capture whose pages have their blocks
- * @img: ordinary file: first image after @cur
+ * @run: ordinary file: run of images that @cur has come from
  * @cur: what is left of the current run: blocks, or a hole
  * @more: there is one
  */
 struct msyncfs_changes {
 	struct msyncfs_capture	*cap;
-	struct msyncfs_image	*img;
+	struct msyncfs_run	run;
 	struct msyncfs_extent	cur;
 	bool			more;
 };
@@ -135,32 +134,15 @@ static void msyncfs_runs_free(struct list_head *list)
 /* The first change at or after @index. */
 static void msyncfs_changes_find(struct msyncfs_changes *ch, u64 index)
 {
-	struct msyncfs_capture *cap = ch->cap;
-
-	if (cap->whole) {
-		ch->more = msyncfs_overlay_next(cap->inode, index,
-						MSYNCFS_LAST_INDEX, &ch->cur);
-		return;
-	}
-	ch->more = !msyncfs_cap_end(cap, ch->img);
-	if (!ch->more)
-		return;
-	ch->cur.index = ch->img->index;
-	ch->cur.blkno = ch->img->home;
-	ch->cur.len = 0;
-	while (!msyncfs_cap_end(cap, ch->img) &&
-	       ch->img->index == ch->cur.index + ch->cur.len &&
-	       ch->img->home == ch->cur.blkno + ch->cur.len) {
-		ch->cur.len++;
-		ch->img = list_next_entry(ch->img, list);
-	}
+	ch->more = ch->cap->placing->ops->change(ch->cap, &ch->run, index,
+						      &ch->cur);
 }
 
 static void msyncfs_changes_begin(struct msyncfs_changes *ch,
 				  struct msyncfs_capture *cap)
 {
 	ch->cap = cap;
-	ch->img = list_first_entry(&cap->images, struct msyncfs_image, list);
+	ch->run = (struct msyncfs_run){};
 	msyncfs_changes_find(ch, 0);
 }
 
@@ -294,26 +276,26 @@ int msyncfs_shadow_alloc(struct msyncfs_capture *cap)
 	INIT_LIST_HEAD(&s->old_nodes);
 	msyncfs_shadow_plan(cap, s);
 	nodes = msyncfs_shadow_nodes(cap, s);
-	promised = min(nodes, msyncfs_resv_nodes(&cap->resv));
+	promised = min(nodes, msyncfs_resv_nodes(&cap->resvs));
 	if (promised)
-		err = msyncfs_firm(sb, promised, true);
+		err = msyncfs_hold(sb, promised, true);
 	if (err)
 		goto fail;
-	s->resv = promised;
+	s->promised = promised;
 	nodes -= promised;
 	/* An ordinary file's set can be split instead. */
 	if (nodes && msyncfs_is_atomic(cap->inode))
-		err = msyncfs_firm_spare(sb, nodes);
+		err = msyncfs_hold_spare(sb, nodes);
 	else if (nodes)
-		err = msyncfs_firm(sb, nodes, false);
+		err = msyncfs_hold(sb, nodes, false);
 	if (err)
 		goto fail;
-	s->plain = nodes;
-	cap->shadow = s;
+	s->extra = nodes;
+	cap->placing->shadow = s;
 	return 0;
 fail:
-	if (s->resv)
-		msyncfs_unfirm(sb, s->resv, true);
+	if (s->promised)
+		msyncfs_unhold(sb, s->promised, true);
 	kfree(s);
 	return err;
 }
@@ -380,10 +362,8 @@ static void msyncfs_shadow_empty(struct msyncfs_builder *b,
 static int msyncfs_shadow_write(struct msyncfs_builder *b,
 				struct buffer_head *bh, __le64 *ptr)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(b->inode->i_sb);
-
 	*ptr = cpu_to_le64(bh->b_blocknr);
-	msyncfs_seal_block(&sbi->geo, bh->b_data, READ_ONCE(sbi->seq));
+	msyncfs_block_seal(b->inode->i_sb, bh->b_data);
 	b->bh[b->nr++] = bh;
 	b->shadow->blocks++;
 	return b->nr == MSYNCFS_SHADOW_BATCH ? msyncfs_shadow_flush(b) : 0;
@@ -399,7 +379,7 @@ static struct buffer_head *msyncfs_shadow_new(struct msyncfs_builder *b,
 	u64 blkno, len;
 	int err;
 
-	if (s->used == s->resv + s->plain) {
+	if (s->used == s->promised + s->extra) {
 		msyncfs_err(sb, "inode %lu: map: more nodes than blocks",
 			    b->inode->i_ino);
 		return ERR_PTR(-EFSCORRUPTED);
@@ -533,7 +513,7 @@ static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
 		brelse(bh);
 		return err;
 	}
-	if (msyncfs_all_zero(node->ptr, MSYNCFS_NODE_PTRS)) {
+	if (msyncfs_no_ptrs(node->ptr, MSYNCFS_NODE_PTRS)) {
 		msyncfs_shadow_empty(b, bh);
 		*ptr = 0;
 		return 0;
@@ -642,7 +622,7 @@ static int msyncfs_shadow_touch(struct msyncfs_capture *cap,
 				struct msyncfs_plan *plan)
 {
 	struct super_block *sb = cap->inode->i_sb;
-	struct msyncfs_shadow *s = cap->shadow;
+	struct msyncfs_shadow *s = cap->placing->shadow;
 	struct msyncfs_changes ch;
 	int err = 0;
 
@@ -671,7 +651,7 @@ int msyncfs_shadow_build(struct msyncfs_capture *cap,
 			 struct msyncfs_plan *plan)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(cap->inode);
-	struct msyncfs_shadow *s = cap->shadow;
+	struct msyncfs_shadow *s = cap->placing->shadow;
 	struct msyncfs_builder *b;
 	int err = 0, err2;
 
@@ -755,7 +735,7 @@ static void msyncfs_runs_give_up(struct msyncfs_op *op, struct list_head *list,
 void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(cap->inode);
-	struct msyncfs_shadow *s = cap->shadow;
+	struct msyncfs_shadow *s = cap->placing->shadow;
 	struct msyncfs_changes ch;
 	struct msyncfs_runs *r;
 	unsigned int i;
@@ -781,8 +761,8 @@ void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
 		msyncfs_op_preflush(op);
 	/* Those that reservations have promised end with these. */
 	op->claimed += s->used;
-	if (s->used > s->resv)
-		op->kept += s->used - s->resv;
+	if (s->used > s->promised)
+		op->kept += s->used - s->promised;
 }
 
 /**
@@ -796,14 +776,14 @@ void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
 void msyncfs_shadow_free(struct msyncfs_capture *cap)
 {
 	struct super_block *sb = cap->inode->i_sb;
-	struct msyncfs_shadow *s = cap->shadow;
+	struct msyncfs_shadow *s = cap->placing->shadow;
 	struct msyncfs_runs *r;
-	u64 n, resv, plain;
+	u64 n, promised, extra;
 	unsigned int i;
 
 	if (!s)
 		return;
-	cap->shadow = NULL;
+	cap->placing->shadow = NULL;
 	list_for_each_entry(r, &s->nodes, list) {
 		for (i = 0; i < r->nr; i++) {
 			for (n = 0; n < r->run[i].len; n++)
@@ -815,12 +795,12 @@ void msyncfs_shadow_free(struct msyncfs_capture *cap)
 		}
 	}
 	/* What is used is held no more. */
-	resv = min(s->used, s->resv);
-	plain = s->used - resv;
-	if (s->resv > resv)
-		msyncfs_unfirm(sb, s->resv - resv, true);
-	if (s->plain > plain)
-		msyncfs_unfirm(sb, s->plain - plain, false);
+	promised = min(s->used, s->promised);
+	extra = s->used - promised;
+	if (s->promised > promised)
+		msyncfs_unhold(sb, s->promised - promised, true);
+	if (s->extra > extra)
+		msyncfs_unhold(sb, s->extra - extra, false);
 	msyncfs_runs_free(&s->nodes);
 	msyncfs_runs_free(&s->old_data);
 	msyncfs_runs_free(&s->old_nodes);

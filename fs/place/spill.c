@@ -32,17 +32,29 @@ static int msyncfs_atomic_home(struct inode *inode, struct msyncfs_image *img,
 	return err;
 }
 
-/**
- * msyncfs_atomic_homes - find blocks for all pages of a capture
- * @cap: capture of an atomic file
- *
- * Those that are new enter the overlay.
- *
- * Context: caller holds i_commit_lock; waits for commits, as msyncfs_firm().
- * Return: 0, -ENOSPC, -ENOMEM, or the error of a map or a commit. Some pages may
- * have their blocks then.
+/* Claims blocks for @nr pages, which are held, and enters them in the overlay. */
+static int msyncfs_atomic_claim(struct msyncfs_capture *cap, u64 nr)
+{
+	struct inode *inode = cap->inode;
+	int err;
+
+	if (!nr)
+		return 0;
+	err = msyncfs_hold(inode->i_sb, nr, true);
+	if (err)
+		return err;
+	err = msyncfs_homes_claim(cap, inode->i_ino + 1, &nr,
+				  msyncfs_overlay_enter);
+	if (err)
+		msyncfs_unhold(inode->i_sb, nr, true);
+	return err;
+}
+
+/*
+ * Finds blocks for all pages of a capture of an atomic file. New ones enter the
+ * overlay. After an error some pages may have their blocks.
  */
-int msyncfs_atomic_homes(struct msyncfs_capture *cap)
+static int msyncfs_atomic_homes(struct msyncfs_capture *cap)
 {
 	struct inode *inode = cap->inode;
 	struct msyncfs_resv *hint = NULL;
@@ -58,14 +70,14 @@ int msyncfs_atomic_homes(struct msyncfs_capture *cap)
 			continue;
 		need++;
 		if (cap->whole)
-			err = msyncfs_resv_add(inode, &cap->resv, img->index,
+			err = msyncfs_resv_add(inode, &cap->resvs, img->index,
 					       &hint);
 		else
 			err = msyncfs_resv_page(inode, img->index);
 		if (err)
 			return err;
 	}
-	return msyncfs_overlay_claim(inode, &cap->images, need);
+	return msyncfs_atomic_claim(cap, need);
 }
 
 /**
@@ -91,7 +103,7 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 	int err;
 
 	*nr = 0;
-	cap = msyncfs_capture(inode, first, last, 0, limit);
+	cap = msyncfs_capture_range(inode, first, last, 0, limit);
 	if (IS_ERR_OR_NULL(cap))
 		return PTR_ERR_OR_ZERO(cap);
 	inode->i_mapping->writeback_index = DIV_ROUND_UP_ULL(cap->end,
@@ -99,7 +111,7 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 	err = msyncfs_atomic_homes(cap);
 	if (!err) {
 		list_add(&cap->set, &set);
-		err = msyncfs_fresh_write(&set);
+		err = msyncfs_fresh_write(&set, NULL);
 		list_del_init(&cap->set);
 	}
 	if (err) {
@@ -115,17 +127,78 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_spill);
 
-/**
- * msyncfs_atomic_applied - the map has become that of the captured file
- * @op: open handle of the operation that changed it
- * @cap: all of the file; its reservations end
- *
- * Context: caller holds i_commit_lock.
- */
-void msyncfs_atomic_applied(struct msyncfs_op *op, struct msyncfs_capture *cap)
+/* ---- the table -------------------------------------------------------------- */
+
+/* The map is shadowed and the pages go to blocks of the overlay. */
+static int msyncfs_atomic_plan_overlaid(struct msyncfs_capture *cap,
+					struct msyncfs_plan *plan)
+{
+	cap->placing->changes = true;
+	plan->credits += 1 + cap->nr;
+	return msyncfs_atomic_homes(cap);
+}
+
+/* msyncfs_atomic_homes() holds the blocks itself. */
+static void msyncfs_atomic_count(struct msyncfs_capture *cap,
+				 struct msyncfs_fresh *fresh)
+{
+}
+
+/* The blocks stay in the overlay, as those of spilled pages. */
+static void msyncfs_atomic_unclaim(struct msyncfs_capture *cap)
+{
+}
+
+/* The shadow of the map is planned on its own. */
+static int msyncfs_atomic_plan_fresh(struct msyncfs_capture *cap,
+				     struct msyncfs_plan *plan)
+{
+	return 0;
+}
+
+/* Without a shadow, the map stays as it is. */
+static int msyncfs_atomic_switch(struct msyncfs_op *op,
+				 struct msyncfs_capture *cap)
+{
+	return 0;
+}
+
+/* The map has become that of the captured file; its reservations end. */
+static void msyncfs_atomic_applied(struct msyncfs_op *op,
+				   struct msyncfs_capture *cap)
 {
 	if (test_bit(MSYNCFS_I_SPILLED, &MSYNCFS_I(cap->inode)->i_flags))
 		msyncfs_op_preflush(op);
-	op->kept += msyncfs_resv_drop(&cap->resv);
+	op->kept += msyncfs_resv_drop(&cap->resvs);
 	op->claimed += msyncfs_overlay_clear(cap->inode);
 }
+
+static loff_t msyncfs_atomic_size(struct msyncfs_capture *cap)
+{
+	return cap->size;
+}
+
+static bool msyncfs_atomic_change(struct msyncfs_capture *cap,
+				  struct msyncfs_run *run, u64 index,
+				  struct msyncfs_extent *ext)
+{
+	return msyncfs_overlay_next(cap->inode, index, MSYNCFS_LAST_INDEX, ext);
+}
+
+static void msyncfs_atomic_undo(struct msyncfs_capture *cap)
+{
+	msyncfs_resv_return(cap->inode, &cap->resvs);
+}
+
+const struct msyncfs_place_ops msyncfs_atomic_place = {
+	.plan_overlaid	= msyncfs_atomic_plan_overlaid,
+	.count_fresh	= msyncfs_atomic_count,
+	.claim_fresh	= msyncfs_atomic_homes,
+	.unclaim_fresh	= msyncfs_atomic_unclaim,
+	.plan_fresh	= msyncfs_atomic_plan_fresh,
+	.switch_fresh	= msyncfs_atomic_switch,
+	.applied	= msyncfs_atomic_applied,
+	.size		= msyncfs_atomic_size,
+	.change		= msyncfs_atomic_change,
+	.undo		= msyncfs_atomic_undo,
+};

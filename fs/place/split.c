@@ -33,60 +33,60 @@ static struct msyncfs_capture *msyncfs_split(struct msyncfs_capture *cap,
 static void msyncfs_count_split(struct inode *inode, unsigned int nr)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
-	bool first;
 
-	spin_lock(&sbi->txn_lock);
-	first = !sbi->nr_split++;
-	spin_unlock(&sbi->txn_lock);
-	if (first)
+	if (atomic64_inc_return(&sbi->nr_split) == 1)
 		msyncfs_info(sbi->sb, "inode %lu: %u pages fit neither one log record nor fresh blocks: committed in several",
 			     inode->i_ino, nr);
 }
 
-/* As many pages as one record takes with their metadata, and its plan. */
-static struct msyncfs_capture *msyncfs_split_max(struct msyncfs_capture *cap,
-						 struct msyncfs_plan *plan,
-						 int *err)
+/*
+ * Attaches the first pages of a capture in a record of their own, as many as the
+ * record takes. Returns them, attached or dirty again.
+ */
+static struct msyncfs_capture *msyncfs_attach_part(struct msyncfs_capture *cap,
+						   bool attrs, int *err)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(cap->inode->i_sb);
-	unsigned int max = sbi->record_images - 2;
+	unsigned int max = MSYNCFS_SB(cap->inode->i_sb)->geo.record_images - 2;
+	struct msyncfs_placing placing = { .ops = cap->placing->ops };
 	struct msyncfs_capture *part;
+	LIST_HEAD(set);
+	bool fits;
 
-	for (;;) {
-		memset(plan, 0, sizeof(*plan));
+	for (;; max /= 2) {
 		part = msyncfs_split(cap, max);
-		*err = msyncfs_plan_copied(part, plan);
-		if (*err || max == 1 ||
-		    msyncfs_plan_credits(sbi->sb, plan) <= sbi->record_images)
-			return part;
+		part->placing = &placing;
+		list_add(&part->set, &set);
+		*err = msyncfs_capture_copy(part);
+		if (!*err)
+			*err = msyncfs_attach_record(&set, attrs, &fits);
+		list_del_init(&part->set);
+		part->placing = NULL;
+		if (*err || fits)
+			break;
+		if (max == 1) {
+			*err = -EFBIG;
+			break;
+		}
 		list_splice_init(&part->images, &cap->images);
 		cap->nr += part->nr;
 		msyncfs_capture_put(part);
-		max /= 2;
 	}
+	if (*err)
+		msyncfs_capture_redirty(part, *err);
+	return part;
 }
 
 /* In page order, each record atomic in itself. */
-static int msyncfs_attach_split(struct msyncfs_capture *cap, bool attrs)
+static int msyncfs_split_file(struct msyncfs_capture *cap, bool attrs)
 {
 	unsigned int nr = cap->nr, parts = 0;
 	struct inode *inode = cap->inode;
 	struct msyncfs_capture *part;
-	struct msyncfs_plan plan;
-	LIST_HEAD(set);
 	int err = 0;
 
 	while (!err && cap->nr) {
-		part = msyncfs_split_max(cap, &plan, &err);
-		list_add(&part->set, &set);
-		if (!err)
-			err = msyncfs_capture_copy(part);
-		if (!err)
-			err = msyncfs_attach_copied(&set, &plan, attrs);
-		list_del_init(&part->set);
-		if (err)
-			msyncfs_capture_redirty(part, err);
-		else if (cap->nr)
+		part = msyncfs_attach_part(cap, attrs, &err);
+		if (!err && cap->nr)
 			err = msyncfs_commit(inode->i_sb,
 					     MSYNCFS_I(inode)->i_data_tid);
 		msyncfs_capture_put(part);
@@ -96,30 +96,38 @@ static int msyncfs_attach_split(struct msyncfs_capture *cap, bool attrs)
 	return err;
 }
 
-/*
- * The one exception to G2: more than one record takes, and no fresh blocks to
- * write it to. Of several files each is on its own, an atomic one whole. Makes the
- * pages dirty again that could not be attached.
+/**
+ * msyncfs_attach_split - attach a set in several records
+ * @set: captures that fit neither one record nor fresh blocks
+ * @attrs: take along changed times and attributes too
+ * @sent: as for msyncfs_attach_fresh()
+ *
+ * The one exception to G2. Each of several files is on its own; an atomic file
+ * stays whole.
+ *
+ * Context: as msyncfs_attach_set().
+ * Return: 0 or a negative errno; the pages that could not be attached are dirty
+ * again then.
  */
-int msyncfs_attach_split_set(struct list_head *set, bool attrs)
+int msyncfs_attach_split(struct list_head *set, bool attrs,
+			 struct completion *sent)
 {
-	struct msyncfs_capture *cap, *next;
+	struct msyncfs_capture *cap = msyncfs_first_capture(set), *next;
 	LIST_HEAD(done);
 	LIST_HEAD(one);
 	int err = 0;
 
-	cap = list_first_entry(set, struct msyncfs_capture, set);
 	/* Several files are several records, for all that is known. */
 	if (!list_is_singular(set))
 		msyncfs_count_split(cap->inode, cap->nr);
 	list_for_each_entry_safe(cap, next, set, set) {
 		list_move(&cap->set, &one);
 		if (!err && cap->whole)
-			err = msyncfs_attach_fresh(&one, attrs);
+			err = msyncfs_attach_fresh(&one, attrs, sent);
 		else if (!err)
-			err = msyncfs_attach_split(cap, attrs);
+			err = msyncfs_split_file(cap, attrs);
 		if (err)
-			msyncfs_redirty_one(cap, err);
+			msyncfs_attach_undo(cap, err);
 		list_move_tail(&cap->set, &done);
 	}
 	list_splice(&done, set);

@@ -14,7 +14,7 @@
 #include <linux/math64.h>
 #include <linux/slab.h>
 
-#include "fs/fs.h"
+#include "alloc.h"
 
 /* Groups that a search looks into for a longer run once it has one. */
 #define MSYNCFS_SEARCH_GROUPS	8
@@ -35,15 +35,15 @@ struct msyncfs_group {
 	unsigned int		free;
 };
 
-/* Blocks freed by one transaction, in sbi->pending_list. */
-struct msyncfs_pending {
+/* Blocks freed by one transaction, in space->freed_list. */
+struct msyncfs_freed_extent {
 	struct list_head	list;
 	u64			tid;
 	u64			start;
 	u64			len;
 };
 
-struct msyncfs_run {
+struct msyncfs_group_run {
 	struct msyncfs_group	*group;
 	unsigned int		bit;
 	unsigned int		len;
@@ -55,11 +55,11 @@ static void *msyncfs_group_bits(const struct msyncfs_group *g)
 }
 
 /* The group of @start, and the part of @len blocks that lies in it. */
-static struct msyncfs_group *msyncfs_group_of(struct msyncfs_sb_info *sbi,
+static struct msyncfs_group *msyncfs_group_of(struct msyncfs_space *space,
 					      u64 start, u64 len,
-					      struct msyncfs_run *run)
+					      struct msyncfs_group_run *run)
 {
-	run->group = &sbi->groups[div_u64_rem(start, MSYNCFS_GROUP_BLOCKS,
+	run->group = &space->groups[div_u64_rem(start, MSYNCFS_GROUP_BLOCKS,
 					      &run->bit)];
 	run->len = min_t(u64, len, MSYNCFS_GROUP_BLOCKS - run->bit);
 	return run->group;
@@ -96,7 +96,7 @@ static unsigned int msyncfs_next_used(const struct msyncfs_group *g,
 /* Keeps the longest run in @best; true as soon as one has @want blocks. */
 static bool msyncfs_search_group(struct msyncfs_group *g, unsigned int bit,
 				 unsigned int end, unsigned int want,
-				 struct msyncfs_run *best)
+				 struct msyncfs_group_run *best)
 {
 	unsigned int stop;
 
@@ -121,8 +121,8 @@ static bool msyncfs_search_group(struct msyncfs_group *g, unsigned int bit,
  * files stay contiguous; else the first of @want blocks after it, else the
  * longest that a bounded search has seen.
  */
-static int msyncfs_search(struct msyncfs_sb_info *sbi, u64 goal,
-			  unsigned int want, struct msyncfs_run *best)
+static int msyncfs_search(struct msyncfs_space *space, u64 goal,
+			  unsigned int want, struct msyncfs_group_run *best)
 {
 	struct msyncfs_group *g;
 	unsigned int tried = 0;
@@ -131,7 +131,7 @@ static int msyncfs_search(struct msyncfs_sb_info *sbi, u64 goal,
 
 	best->len = 0;
 	nr = div_u64_rem(goal, MSYNCFS_GROUP_BLOCKS, &bit);
-	g = &sbi->groups[nr];
+	g = &space->groups[nr];
 	if (msyncfs_next_free(g, bit, bit + 1) == bit) {
 		best->group = g;
 		best->bit = bit;
@@ -145,13 +145,13 @@ static int msyncfs_search(struct msyncfs_sb_info *sbi, u64 goal,
 	    (msyncfs_search_group(g, bit, MSYNCFS_GROUP_BLOCKS, want, best) ||
 	     msyncfs_search_group(g, 0, bit, want, best)))
 		return 0;
-	for (i = 1; i < sbi->nr_groups; i++) {
+	for (i = 1; i < space->nr_groups; i++) {
 		if (best->len && (best->len >= want / 4 ||
 				  tried >= MSYNCFS_SEARCH_GROUPS))
 			break;
-		if (++nr == sbi->nr_groups)
+		if (++nr == space->nr_groups)
 			nr = 0;
-		g = &sbi->groups[nr];
+		g = &space->groups[nr];
 		if (!g->free)
 			continue;
 		tried++;
@@ -173,27 +173,27 @@ void msyncfs_take(u64 *counter, u64 nr)
  * Finds and takes a run that the caller has been promised. Marking it, in the
  * bitmap or as busy, is the caller's.
  */
-static int msyncfs_take_run(struct msyncfs_sb_info *sbi, u64 goal, u64 want,
-			    struct msyncfs_run *run, u64 *start)
+static int msyncfs_take_run(struct msyncfs_space *space, u64 goal, u64 want,
+			    struct msyncfs_group_run *run, u64 *start)
 {
-	bool rotor = !goal || goal >= sbi->geo.blocks;
+	bool rotor = !goal || goal >= space->geo->blocks;
 	int err;
 
-	lockdep_assert_held(&sbi->alloc_lock);
+	lockdep_assert_held(&space->lock);
 	if (rotor)
-		goal = sbi->alloc_rotor;
+		goal = space->rotor;
 	want = min_t(u64, want, MSYNCFS_GROUP_BLOCKS);
-	err = msyncfs_search(sbi, goal, want, run);
+	err = msyncfs_search(space, goal, want, run);
 	if (err)
 		return err;
 
 	run->group->free -= run->len;
-	msyncfs_take(&sbi->free, run->len);
-	msyncfs_take(&sbi->firm, run->len);
-	*start = (run->group - sbi->groups) * (u64)MSYNCFS_GROUP_BLOCKS +
+	msyncfs_take(&space->free, run->len);
+	msyncfs_take(&space->held, run->len);
+	*start = (run->group - space->groups) * (u64)MSYNCFS_GROUP_BLOCKS +
 		 run->bit;
-	if (rotor && *start + run->len < sbi->geo.blocks)
-		sbi->alloc_rotor = *start + run->len;
+	if (rotor && *start + run->len < space->geo->blocks)
+		space->rotor = *start + run->len;
 	return 0;
 }
 
@@ -201,7 +201,7 @@ static int msyncfs_take_run(struct msyncfs_sb_info *sbi, u64 goal, u64 want,
  * Frees are part of operations that cannot go back, so there is no failing for
  * want of memory here. The bitmap is kept until the filesystem is unmounted.
  */
-static void msyncfs_set_busy(const struct msyncfs_run *run)
+static void msyncfs_set_busy(const struct msyncfs_group_run *run)
 {
 	struct msyncfs_group *g = run->group;
 
@@ -212,7 +212,7 @@ static void msyncfs_set_busy(const struct msyncfs_run *run)
 }
 
 /* Were all blocks of @run busy? They are not any more. */
-static bool msyncfs_clear_busy(const struct msyncfs_run *run)
+static bool msyncfs_clear_busy(const struct msyncfs_group_run *run)
 {
 	struct msyncfs_group *g = run->group;
 	unsigned int end = run->bit + run->len;
@@ -224,7 +224,7 @@ static bool msyncfs_clear_busy(const struct msyncfs_run *run)
 	return true;
 }
 
-static void msyncfs_set_bits(const struct msyncfs_run *run)
+static void msyncfs_set_bits(const struct msyncfs_group_run *run)
 {
 	void *bits = msyncfs_group_bits(run->group);
 	unsigned int i;
@@ -241,7 +241,7 @@ static void msyncfs_set_bits(const struct msyncfs_run *run)
  * @start: first block taken
  * @len: blocks taken, 1..@want, contiguous
  *
- * The blocks come out of what the caller holds from msyncfs_firm(). They are
+ * The blocks come out of what the caller holds from msyncfs_hold(). They are
  * in no bitmap: msyncfs_claim_commit() or msyncfs_unclaim() must follow.
  *
  * Context: may sleep, does not wait for a commit.
@@ -250,21 +250,21 @@ static void msyncfs_set_bits(const struct msyncfs_run *run)
 int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 		  u64 *len)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	struct msyncfs_run run;
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+	struct msyncfs_group_run run;
 	int err;
 
 	if (WARN_ON_ONCE(!want))
 		return -EINVAL;
 
-	mutex_lock(&sbi->alloc_lock);
-	err = msyncfs_take_run(sbi, goal, want, &run, start);
+	mutex_lock(&space->lock);
+	err = msyncfs_take_run(space, goal, want, &run, start);
 	if (!err) {
 		msyncfs_set_busy(&run);
-		sbi->claimed += run.len;
+		space->claimed += run.len;
 		*len = run.len;
 	}
-	mutex_unlock(&sbi->alloc_lock);
+	mutex_unlock(&space->lock);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim);
@@ -277,18 +277,18 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim);
  */
 void msyncfs_claim_commit(struct msyncfs_op *op, u64 start, u64 len)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
-	struct msyncfs_run run;
+	struct msyncfs_space *space = MSYNCFS_SPACE(op->sb);
+	struct msyncfs_group_run run;
 
-	mutex_lock(&sbi->alloc_lock);
+	mutex_lock(&space->lock);
 	for (; len; start += run.len, len -= run.len) {
-		msyncfs_group_of(sbi, start, len, &run);
+		msyncfs_group_of(space, start, len, &run);
 		if (!msyncfs_clear_busy(&run))
 			continue;
 		msyncfs_op_dirty(op, run.group->bh);
 		msyncfs_set_bits(&run);
 	}
-	mutex_unlock(&sbi->alloc_lock);
+	mutex_unlock(&space->lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_commit);
 
@@ -302,20 +302,20 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_commit);
  */
 void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	struct msyncfs_run run;
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+	struct msyncfs_group_run run;
 
-	mutex_lock(&sbi->alloc_lock);
+	mutex_lock(&space->lock);
 	for (; len; start += run.len, len -= run.len) {
-		msyncfs_group_of(sbi, start, len, &run);
+		msyncfs_group_of(space, start, len, &run);
 		if (!msyncfs_clear_busy(&run))
 			continue;
 		run.group->free += run.len;
-		sbi->free += run.len;
-		sbi->firm += run.len;
-		msyncfs_take(&sbi->claimed, run.len);
+		space->free += run.len;
+		space->held += run.len;
+		msyncfs_take(&space->claimed, run.len);
 	}
-	mutex_unlock(&sbi->alloc_lock);
+	mutex_unlock(&space->lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_unclaim);
 
@@ -333,42 +333,42 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_unclaim);
 int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 		  u64 *len)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
-	struct msyncfs_run run;
+	struct msyncfs_space *space = MSYNCFS_SPACE(op->sb);
+	struct msyncfs_group_run run;
 	int err;
 
 	want = min(want, op->blocks);
 	if (WARN_ON_ONCE(!want))
 		return -ENOSPC;
 
-	mutex_lock(&sbi->alloc_lock);
-	err = msyncfs_take_run(sbi, goal, want, &run, start);
+	mutex_lock(&space->lock);
+	err = msyncfs_take_run(space, goal, want, &run, start);
 	if (!err) {
-		if (op->resv) {
-			sbi->claimed += run.len;
+		if (op->promised) {
+			space->claimed += run.len;
 			op->claimed += run.len;
 		} else {
-			msyncfs_take(&sbi->reserved, run.len);
+			msyncfs_take(&space->reserved, run.len);
 		}
 		msyncfs_op_dirty(op, run.group->bh);
 		msyncfs_set_bits(&run);
 		op->blocks -= run.len;
 		*len = run.len;
 	}
-	mutex_unlock(&sbi->alloc_lock);
+	mutex_unlock(&space->lock);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_alloc);
 
-static void msyncfs_pending_add(struct msyncfs_sb_info *sbi, u64 tid,
+static void msyncfs_freed_add(struct msyncfs_space *space, u64 tid,
 				u64 start, u64 len)
 {
-	struct msyncfs_pending *p;
-	struct list_head *pos = sbi->pending_list.prev;
+	struct msyncfs_freed_extent *p;
+	struct list_head *pos = space->freed_list.prev;
 
-	sbi->pending += len;
-	if (!list_empty(&sbi->pending_list)) {
-		p = list_last_entry(&sbi->pending_list, struct msyncfs_pending,
+	space->freed += len;
+	if (!list_empty(&space->freed_list)) {
+		p = list_last_entry(&space->freed_list, struct msyncfs_freed_extent,
 				    list);
 		if (p->tid == tid && p->start + p->len == start) {
 			p->len += len;
@@ -380,24 +380,24 @@ static void msyncfs_pending_add(struct msyncfs_sb_info *sbi, u64 tid,
 	p->tid = tid;
 	p->start = start;
 	p->len = len;
-	while (pos != &sbi->pending_list &&
-	       list_entry(pos, struct msyncfs_pending, list)->tid > tid)
+	while (pos != &space->freed_list &&
+	       list_entry(pos, struct msyncfs_freed_extent, list)->tid > tid)
 		pos = pos->prev;
 	list_add(&p->list, pos);
 }
 
 /* The data area is one range, so its ends tell. */
-static bool msyncfs_all_data(struct msyncfs_sb_info *sbi, u64 start, u64 len)
+static bool msyncfs_all_data(struct msyncfs_space *space, u64 start, u64 len)
 {
 	return len && start + len > start &&
-	       msyncfs_is_data(&sbi->geo, start) &&
-	       msyncfs_is_data(&sbi->geo, start + len - 1);
+	       msyncfs_is_data(space->geo, start) &&
+	       msyncfs_is_data(space->geo, start + len - 1);
 }
 
 static bool msyncfs_free_run(struct msyncfs_op *op, u64 start,
-			     const struct msyncfs_run *run)
+			     const struct msyncfs_group_run *run)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
+	struct msyncfs_space *space = MSYNCFS_SPACE(op->sb);
 	unsigned int end = run->bit + run->len;
 	void *bits = msyncfs_group_bits(run->group);
 	unsigned int i;
@@ -408,7 +408,7 @@ static bool msyncfs_free_run(struct msyncfs_op *op, u64 start,
 	for (i = run->bit; i < end; i++)
 		__clear_bit_le(i, bits);
 	msyncfs_set_busy(run);
-	msyncfs_pending_add(sbi, op->tid, start, run->len);
+	msyncfs_freed_add(space, op->tid, start, run->len);
 	return true;
 }
 
@@ -418,77 +418,77 @@ static bool msyncfs_free_run(struct msyncfs_op *op, u64 start,
  * @start: first block
  * @len: blocks
  *
- * The blocks can be allocated again when msyncfs_alloc_home() has been told
+ * The blocks can be allocated again when msyncfs_space_retired() has been told
  * that the operation's transaction is home. A range that cannot be right (it
  * comes from a damaged map) is reported and left as it is: a block lost is
  * better than one with two owners.
  */
 void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(op->sb);
-	struct msyncfs_run run;
+	struct msyncfs_space *space = MSYNCFS_SPACE(op->sb);
+	struct msyncfs_group_run run;
 
-	if (!msyncfs_all_data(sbi, start, len)) {
+	if (!msyncfs_all_data(space, start, len)) {
 		msyncfs_err(op->sb,
 			    "blocks %llu+%llu: freed, but outside the data area",
 			    start, len);
 		return;
 	}
 
-	mutex_lock(&sbi->alloc_lock);
+	mutex_lock(&space->lock);
 	for (; len; start += run.len, len -= run.len) {
-		msyncfs_group_of(sbi, start, len, &run);
+		msyncfs_group_of(space, start, len, &run);
 		if (!msyncfs_free_run(op, start, &run))
 			msyncfs_err(op->sb,
 				    "blocks %llu+%u: freed, but not all allocated",
 				    start, run.len);
 	}
-	mutex_unlock(&sbi->alloc_lock);
+	mutex_unlock(&space->lock);
 	if (msyncfs_breaks(REUSE))
-		msyncfs_alloc_home(op->sb, op->tid);
+		msyncfs_space_retired(op->sb, op->tid);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_free);
 
-static void msyncfs_pending_done(struct msyncfs_sb_info *sbi,
-				 struct msyncfs_pending *p)
+static void msyncfs_freed_done(struct msyncfs_space *space,
+				 struct msyncfs_freed_extent *p)
 {
 	u64 start = p->start, len = p->len;
-	struct msyncfs_run run;
+	struct msyncfs_group_run run;
 
-	msyncfs_take(&sbi->pending, p->len);
+	msyncfs_take(&space->freed, p->len);
 	for (; len; start += run.len, len -= run.len) {
-		msyncfs_group_of(sbi, start, len, &run);
+		msyncfs_group_of(space, start, len, &run);
 		if (!msyncfs_clear_busy(&run))
 			continue;
 		run.group->free += run.len;
-		sbi->free += run.len;
+		space->free += run.len;
 	}
 	list_del(&p->list);
 	kfree(p);
 }
 
 /**
- * msyncfs_alloc_home - freed blocks become free
+ * msyncfs_space_retired - freed blocks become free
  * @sb: filesystem
- * @home_tid: every transaction up to this one is durable, home and off the log
+ * @tid: every transaction up to this one is durable, home and off the log
  *
- * Context: may sleep; takes alloc_lock.
+ * Context: may sleep; takes space->lock.
  */
-void msyncfs_alloc_home(struct super_block *sb, u64 home_tid)
+void msyncfs_space_retired(struct super_block *sb, u64 tid)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	struct msyncfs_pending *p, *next;
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+	struct msyncfs_freed_extent *p, *next;
 
-	mutex_lock(&sbi->alloc_lock);
-	list_for_each_entry_safe(p, next, &sbi->pending_list, list) {
-		if (p->tid > home_tid)
+	mutex_lock(&space->lock);
+	list_for_each_entry_safe(p, next, &space->freed_list, list) {
+		if (p->tid > tid)
 			break;
-		msyncfs_pending_done(sbi, p);
+		msyncfs_freed_done(space, p);
 	}
-	mutex_unlock(&sbi->alloc_lock);
-	wake_up_all(&sbi->alloc_wait);
+	mutex_unlock(&space->lock);
+	wake_up_all(&space->wait);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_alloc_home);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_space_retired);
 
 static unsigned int msyncfs_count_free(const struct msyncfs_group *g)
 {
@@ -503,86 +503,86 @@ static unsigned int msyncfs_count_free(const struct msyncfs_group *g)
 
 static int msyncfs_load_group(struct super_block *sb, u64 nr)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	struct msyncfs_group *g = &sbi->groups[nr];
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+	struct msyncfs_group *g = &space->groups[nr];
 	struct buffer_head *bh;
 	u64 i;
 
 	if (nr % MSYNCFS_BITMAP_RA == 0)
-		for (i = nr; i < min(nr + MSYNCFS_BITMAP_RA, sbi->nr_groups);
+		for (i = nr; i < min(nr + MSYNCFS_BITMAP_RA, space->nr_groups);
 		     i++)
-			sb_breadahead(sb, sbi->geo.bitmap_start + i);
+			sb_breadahead(sb, space->geo->bitmap_start + i);
 
 	/* Checks as well that nothing but the data area is offered. */
-	bh = msyncfs_bread(sb, sbi->geo.bitmap_start + nr,
+	bh = msyncfs_bread(sb, space->geo->bitmap_start + nr,
 			   MSYNCFS_MAGIC_BITMAP, nr);
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
 	g->bh = bh;
 	g->free = msyncfs_count_free(g);
-	sbi->free += g->free;
+	space->free += g->free;
 	return 0;
 }
 
 /**
- * msyncfs_alloc_init - read the bitmaps
+ * msyncfs_space_init - read the bitmaps
  * @sb: filesystem; the log has been replayed, nobody allocates yet
  *
  * Context: may sleep and do I/O.
- * Return: 0, -ENOMEM, -EIO, -EUCLEAN; nothing is left behind on error.
+ * Return: 0, -ENOMEM, -EIO, -EUCLEAN; msyncfs_space_exit() must follow in each
+ * case.
  */
-int msyncfs_alloc_init(struct super_block *sb)
+int msyncfs_space_init(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_space *space = kzalloc(sizeof(*space), GFP_KERNEL);
 	struct blk_plug plug;
 	int err = 0;
 	u64 nr;
 
-	mutex_init(&sbi->alloc_lock);
-	init_waitqueue_head(&sbi->alloc_wait);
-	INIT_LIST_HEAD(&sbi->pending_list);
-	sbi->free = 0;
-	sbi->pending = 0;
-	sbi->reserved = 0;
-	sbi->firm = 0;
-	sbi->spare = min_t(u64, sbi->geo.blocks / MSYNCFS_SPARE_SHARE,
-			   MSYNCFS_SPARE_MAX);
-	sbi->alloc_rotor = sbi->geo.root_ino;
-	sbi->nr_groups = sbi->geo.bitmap_blocks;
-	sbi->groups = kvcalloc(sbi->nr_groups, sizeof(*sbi->groups),
-			       GFP_KERNEL);
-	if (!sbi->groups)
+	if (!space)
 		return -ENOMEM;
+	sbi->space = space;
+	space->geo = &sbi->geo;
+	mutex_init(&space->lock);
+	init_waitqueue_head(&space->wait);
+	INIT_LIST_HEAD(&space->freed_list);
+	space->spare = min_t(u64, space->geo->blocks / MSYNCFS_SPARE_SHARE,
+			     MSYNCFS_SPARE_MAX);
+	space->rotor = space->geo->root_ino;
+	space->groups = kvcalloc(space->geo->bitmap_blocks,
+				 sizeof(*space->groups), GFP_KERNEL);
+	if (!space->groups)
+		return -ENOMEM;
+	space->nr_groups = space->geo->bitmap_blocks;
 
 	blk_start_plug(&plug);
-	for (nr = 0; nr < sbi->nr_groups && !err; nr++)
+	for (nr = 0; nr < space->nr_groups && !err; nr++)
 		err = msyncfs_load_group(sb, nr);
 	blk_finish_plug(&plug);
-	if (err)
-		msyncfs_alloc_exit(sb);
 	return err;
 }
 
 /**
- * msyncfs_alloc_exit - drop the bitmaps
+ * msyncfs_space_exit - drop the bitmaps
  * @sb: filesystem that nobody uses any more, or whose mount has failed at any
  *	point
  */
-void msyncfs_alloc_exit(struct super_block *sb)
+void msyncfs_space_exit(struct super_block *sb)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	struct msyncfs_pending *p, *next;
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+	struct msyncfs_freed_extent *p, *next;
 	u64 nr;
 
-	if (!sbi->groups)
+	if (!space)
 		return;
-	list_for_each_entry_safe(p, next, &sbi->pending_list, list)
+	list_for_each_entry_safe(p, next, &space->freed_list, list)
 		kfree(p);
-	INIT_LIST_HEAD(&sbi->pending_list);
-	for (nr = 0; nr < sbi->nr_groups; nr++) {
-		brelse(sbi->groups[nr].bh);
-		kfree(sbi->groups[nr].busy);
+	for (nr = 0; nr < space->nr_groups; nr++) {
+		brelse(space->groups[nr].bh);
+		kfree(space->groups[nr].busy);
 	}
-	kvfree(sbi->groups);
-	sbi->groups = NULL;
+	kvfree(space->groups);
+	MSYNCFS_SB(sb)->space = NULL;
+	kfree(space);
 }

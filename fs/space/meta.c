@@ -4,7 +4,7 @@
  */
 #include <kunit/visibility.h>
 
-#include "fs/fs.h"
+#include "space.h"
 
 /**
  * msyncfs_op_new - initialise a newly allocated metadata block
@@ -46,7 +46,7 @@ void msyncfs_op_free(struct msyncfs_op *op, struct buffer_head *bh)
 {
 	u64 blkno = bh->b_blocknr;
 
-	msyncfs_forget_buffer(bh);
+	msyncfs_block_release(bh);
 	msyncfs_op_undirty(op, blkno);
 	msyncfs_free(op, blkno, 1);
 }
@@ -90,7 +90,7 @@ int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
  */
 int msyncfs_op_free_data(struct msyncfs_op *op, u64 start, u64 len)
 {
-	u64 meta = msyncfs_find_meta(op->sb, start, len);
+	u64 meta = msyncfs_block_find(op->sb, start, len);
 
 	if (!meta) {
 		msyncfs_free(op, start, len);

@@ -5,11 +5,11 @@
  */
 #include <kunit/visibility.h>
 
-#include "fs/fs.h"
+#include "alloc.h"
 
-/* How long msyncfs_firm() waits for blocks that others hold: 100 ticks. */
-#define MSYNCFS_FIRM_TRIES	100
-#define MSYNCFS_FIRM_TICK	(HZ / 10)
+/* How long msyncfs_hold() waits for blocks that others hold: 100 ticks. */
+#define MSYNCFS_HOLD_TRIES	100
+#define MSYNCFS_HOLD_TICK	(HZ / 10)
 
 /**
  * msyncfs_claim_done - the promises of allocated blocks end
@@ -19,34 +19,34 @@
  *
  * In one step, so that a block never counts twice, nor as free.
  *
- * Context: may sleep on alloc_lock.
+ * Context: may sleep on space->lock.
  */
 void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 kept)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 
-	mutex_lock(&sbi->alloc_lock);
-	msyncfs_take(&sbi->claimed, claimed);
-	msyncfs_take(&sbi->reserved, kept);
-	mutex_unlock(&sbi->alloc_lock);
-	wake_up_all(&sbi->alloc_wait);
+	mutex_lock(&space->lock);
+	msyncfs_take(&space->claimed, claimed);
+	msyncfs_take(&space->reserved, kept);
+	mutex_unlock(&space->lock);
+	wake_up_all(&space->wait);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_done);
 
 /* Promises @nr blocks if @spare blocks are left then. */
-static int msyncfs_promise(struct msyncfs_sb_info *sbi, u64 nr, u64 spare)
+static int msyncfs_promise(struct msyncfs_space *space, u64 nr, u64 spare)
 {
 	int err = -ENOSPC;
 	u64 room, kept;
 
-	mutex_lock(&sbi->alloc_lock);
-	room = sbi->free + sbi->pending + sbi->claimed;
-	kept = sbi->reserved + spare;
+	mutex_lock(&space->lock);
+	room = msyncfs_space_room(space);
+	kept = space->reserved + spare;
 	if (room >= kept && room - kept >= nr) {
-		sbi->reserved += nr;
+		space->reserved += nr;
 		err = 0;
 	}
-	mutex_unlock(&sbi->alloc_lock);
+	mutex_unlock(&space->lock);
 	return err;
 }
 
@@ -58,14 +58,14 @@ static int msyncfs_promise(struct msyncfs_sb_info *sbi, u64 nr, u64 spare)
  * Freed blocks that are not reusable yet count: whoever allocates may wait for
  * them, which the caller may not. The spare ones do not.
  *
- * Context: may sleep on alloc_lock, never waits for a commit (P4).
+ * Context: may sleep on space->lock, never waits for a commit (P4).
  * Return: 0, -ENOSPC.
  */
 int msyncfs_reserve(struct super_block *sb, u64 nr)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 
-	return msyncfs_promise(sbi, nr, sbi->spare);
+	return msyncfs_promise(space, nr, space->spare);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_reserve);
 
@@ -74,40 +74,40 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_reserve);
  * @sb: filesystem
  * @nr: blocks of it
  *
- * Context: may sleep on alloc_lock.
+ * Context: may sleep on space->lock.
  */
 void msyncfs_unreserve(struct super_block *sb, u64 nr)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 
-	mutex_lock(&sbi->alloc_lock);
-	msyncfs_take(&sbi->reserved, nr);
-	mutex_unlock(&sbi->alloc_lock);
-	wake_up_all(&sbi->alloc_wait);
+	mutex_lock(&space->lock);
+	msyncfs_take(&space->reserved, nr);
+	mutex_unlock(&space->lock);
+	wake_up_all(&space->wait);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_unreserve);
 
 /* Takes @nr of the free blocks; on failure, says what waiting could bring. */
-static bool msyncfs_try_firm(struct msyncfs_sb_info *sbi, u64 nr, u64 *pending,
+static bool msyncfs_try_hold(struct msyncfs_space *space, u64 nr, u64 *freed,
 			     u64 *held)
 {
 	bool done = false;
 
-	mutex_lock(&sbi->alloc_lock);
-	if (sbi->free >= sbi->firm && sbi->free - sbi->firm >= nr) {
-		sbi->firm += nr;
+	mutex_lock(&space->lock);
+	if (space->free >= space->held && space->free - space->held >= nr) {
+		space->held += nr;
 		done = true;
 	}
-	*pending = sbi->pending;
-	*held = sbi->firm;
-	mutex_unlock(&sbi->alloc_lock);
+	*freed = space->freed;
+	*held = space->held;
+	mutex_unlock(&space->lock);
 	return done;
 }
 
 /* A look without the lock: who waits on it looks again, properly. */
-static bool msyncfs_may_firm(struct msyncfs_sb_info *sbi, u64 nr)
+static bool msyncfs_may_hold(struct msyncfs_space *space, u64 nr)
 {
-	return READ_ONCE(sbi->free) >= READ_ONCE(sbi->firm) + nr;
+	return READ_ONCE(space->free) >= READ_ONCE(space->held) + nr;
 }
 
 /* B3: before any ENOSPC, commit and checkpoint. */
@@ -118,126 +118,145 @@ static int msyncfs_settle_space(struct super_block *sb)
 	return err ? err : msyncfs_checkpoint(sb);
 }
 
-static int msyncfs_wait_firm(struct super_block *sb, u64 nr)
+static int msyncfs_wait_hold(struct super_block *sb, u64 nr)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	u64 pending, held;
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+	u64 freed, held;
 	int tries, err;
 
-	for (tries = 0; tries < MSYNCFS_FIRM_TRIES; tries++) {
-		if (msyncfs_try_firm(sbi, nr, &pending, &held))
+	for (tries = 0; tries < MSYNCFS_HOLD_TRIES; tries++) {
+		if (msyncfs_try_hold(space, nr, &freed, &held))
 			return 0;
-		if (!pending && !held)
+		if (!freed && !held)
 			break;
-		if (pending) {
+		if (freed) {
 			err = msyncfs_settle_space(sb);
 			if (err)
 				return err;
-			if (msyncfs_may_firm(sbi, nr))
+			if (msyncfs_may_hold(space, nr))
 				continue;
 		}
-		wait_event_timeout(sbi->alloc_wait, msyncfs_may_firm(sbi, nr),
-				   MSYNCFS_FIRM_TICK);
+		wait_event_timeout(space->wait, msyncfs_may_hold(space, nr),
+				   MSYNCFS_HOLD_TICK);
 	}
 	return -ENOSPC;
 }
 
-static int msyncfs_firm_beyond(struct super_block *sb, u64 nr, u64 spare)
+static int msyncfs_hold_beyond(struct super_block *sb, u64 nr, u64 spare)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	int err = msyncfs_promise(sbi, nr, spare);
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+	int err = msyncfs_promise(space, nr, spare);
 
 	if (err) {
 		/* Ends the operations that hold more than they need. */
 		err = msyncfs_settle_space(sb) ?:
-		      msyncfs_promise(sbi, nr, spare);
+		      msyncfs_promise(space, nr, spare);
 	}
 	if (err)
 		return err;
-	err = msyncfs_wait_firm(sb, nr);
+	err = msyncfs_wait_hold(sb, nr);
 	if (err)
 		msyncfs_unreserve(sb, nr);
 	return err;
 }
 
 /**
- * msyncfs_firm - get hold of blocks that are free now
+ * msyncfs_hold - get hold of blocks that are free now
  * @sb: filesystem
  * @nr: blocks
- * @resv: they have been promised by msyncfs_reserve() already
+ * @promised: they have been promised by msyncfs_reserve() already
  *
  * Blocks that are freed but not reusable are made so by a commit and a
  * checkpoint; blocks that other operations hold and may not need are waited
  * for, some seconds at most. What is held is used up by msyncfs_claim() and
- * msyncfs_alloc(), the rest goes back with msyncfs_unfirm().
+ * msyncfs_alloc(), the rest goes back with msyncfs_unhold().
  *
  * Context: waits for commits: not inside an operation, nor under anything that
  * P4 names.
  * Return: 0, -ENOSPC, or the error of the commit or checkpoint.
  */
-int msyncfs_firm(struct super_block *sb, u64 nr, bool resv)
+int msyncfs_hold(struct super_block *sb, u64 nr, bool promised)
 {
-	if (resv)
-		return msyncfs_wait_firm(sb, nr);
-	return msyncfs_firm_beyond(sb, nr, MSYNCFS_SB(sb)->spare);
+	if (promised)
+		return msyncfs_wait_hold(sb, nr);
+	return msyncfs_hold_beyond(sb, nr, MSYNCFS_SPACE(sb)->spare);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_firm);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_hold);
 
 /**
- * msyncfs_firm_spare - get hold of blocks for what has to succeed when all is full
+ * msyncfs_hold_spare - get hold of blocks for what has to succeed when all is full
  * @sb: filesystem
  * @nr: blocks, of which as many as can be expected will be free again: map nodes
  *	that take the place of others
  *
- * As msyncfs_firm() of blocks that have not been promised; but those that are
+ * As msyncfs_hold() of blocks that have not been promised; but those that are
  * kept back for this are part of it.
  *
- * Context: as msyncfs_firm().
- * Return: as msyncfs_firm().
+ * Context: as msyncfs_hold().
+ * Return: as msyncfs_hold().
  */
-int msyncfs_firm_spare(struct super_block *sb, u64 nr)
+int msyncfs_hold_spare(struct super_block *sb, u64 nr)
 {
-	return msyncfs_firm_beyond(sb, nr, 0);
+	return msyncfs_hold_beyond(sb, nr, 0);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_firm_spare);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_hold_spare);
 
 /**
- * msyncfs_unfirm - give back what is left of msyncfs_firm()
+ * msyncfs_unhold - give back what is left of msyncfs_hold()
  * @sb: filesystem
  * @nr: blocks
- * @resv: as given to msyncfs_firm()
+ * @promised: as given to msyncfs_hold()
  *
- * Context: may sleep on alloc_lock.
+ * Context: may sleep on space->lock.
  */
-void msyncfs_unfirm(struct super_block *sb, u64 nr, bool resv)
+void msyncfs_unhold(struct super_block *sb, u64 nr, bool promised)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 
-	mutex_lock(&sbi->alloc_lock);
-	msyncfs_take(&sbi->firm, nr);
-	if (!resv)
-		msyncfs_take(&sbi->reserved, nr);
-	mutex_unlock(&sbi->alloc_lock);
-	wake_up_all(&sbi->alloc_wait);
+	mutex_lock(&space->lock);
+	msyncfs_take(&space->held, nr);
+	if (!promised)
+		msyncfs_take(&space->reserved, nr);
+	mutex_unlock(&space->lock);
+	wake_up_all(&space->wait);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_unfirm);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_unhold);
 
 /**
- * msyncfs_alloc_avail - blocks that a new user could get
+ * msyncfs_space_avail - blocks that a new user could get
  * @sb: filesystem
  *
  * Return: free blocks, those included that become reusable, less promises and
  * spare ones.
  */
-u64 msyncfs_alloc_avail(struct super_block *sb)
+u64 msyncfs_space_avail(struct super_block *sb)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 	u64 room, promised;
 
-	mutex_lock(&sbi->alloc_lock);
-	room = sbi->free + sbi->pending + sbi->claimed;
-	promised = sbi->reserved + sbi->spare;
-	mutex_unlock(&sbi->alloc_lock);
+	mutex_lock(&space->lock);
+	room = msyncfs_space_room(space);
+	promised = space->reserved + space->spare;
+	mutex_unlock(&space->lock);
 	return room > promised ? room - promised : 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_alloc_avail);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_space_avail);
+
+static int msyncfs_op_hold(struct msyncfs_op *op)
+{
+	return msyncfs_hold(op->sb, op->blocks, op->promised);
+}
+
+static void msyncfs_op_release(struct msyncfs_op *op)
+{
+	if (op->blocks)
+		msyncfs_unhold(op->sb, op->blocks, op->promised);
+	if (op->claimed || op->kept)
+		msyncfs_claim_done(op->sb, op->claimed, op->kept);
+}
+
+const struct msyncfs_log_hooks msyncfs_space_hooks = {
+	.hold		= msyncfs_op_hold,
+	.release	= msyncfs_op_release,
+	.retired	= msyncfs_space_retired,
+};

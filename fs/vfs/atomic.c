@@ -11,11 +11,11 @@
 #include <linux/pagevec.h>
 #include <linux/sched/signal.h>
 
-#include "fs/place/plan.h"
+#include "vfs.h"
 
 static bool msyncfs_atomic_dirty(struct inode *inode)
 {
-	return msyncfs_overlay_pending(inode) ||
+	return msyncfs_overlay_uncommitted(inode) ||
 	       msyncfs_count_dirty(inode, 0, ULONG_MAX, 1);
 }
 
@@ -314,7 +314,7 @@ unsigned long msyncfs_atomic_uncommitted(struct super_block *sb)
 		spin_lock(&inode->i_lock);
 		if (!(inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW)) &&
 		    msyncfs_is_atomic(inode) &&
-		    (msyncfs_overlay_pending(inode) ||
+		    (msyncfs_overlay_uncommitted(inode) ||
 		     mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY) ||
 		     mapping_tagged(inode->i_mapping,
 				    PAGECACHE_TAG_WRITEBACK)))
@@ -402,7 +402,7 @@ int msyncfs_atomic_set(struct inode *inode, bool on)
 		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, false);
 		/* What O_DIRECT has written may be in the device's cache. */
 		if (!err)
-			err = msyncfs_dio_flush(inode);
+			err = msyncfs_direct_flush(inode);
 		if (err)
 			break;
 		mutex_lock(&mi->i_commit_lock);

@@ -5,7 +5,7 @@
 #include <linux/blkdev.h>
 #include <linux/fs.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
 /**
  * msyncfs_getattr - inode_operations.getattr for every type

@@ -11,7 +11,7 @@
 #include <linux/iversion.h>
 #include <linux/sched/signal.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
 /* Position after the last entry: hashes have 62 bits, 0 and 1 are the dots. */
 #define DIR_POS_FIRST	2

@@ -18,7 +18,7 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
 /**
  * struct msyncfs_dio - an O_DIRECT transfer under way
@@ -49,7 +49,7 @@ static bool msyncfs_dio_safe(struct inode *inode, loff_t pos, loff_t end,
 
 	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);
 
-	return READ_ONCE(sbi->durable_tid) >= MSYNCFS_I(inode)->i_data_tid &&
+	return msyncfs_durable(sbi, MSYNCFS_I(inode)->i_data_tid) &&
 	       !filemap_range_needs_writeback(inode->i_mapping, pos, end - 1) &&
 	       (!ext->blkno ||
 		!msyncfs_image_in(sbi, ext->blkno, ext->blkno + ext->len - 1));
@@ -152,7 +152,7 @@ static const struct iomap_ops msyncfs_dio_iomap_ops = {
 };
 
 /* Brings what the page cache and the log have for the range home (B2). */
-int msyncfs_dio_settle(struct inode *inode, loff_t pos, size_t count)
+int msyncfs_direct_settle(struct inode *inode, loff_t pos, size_t count)
 {
 	loff_t end = pos + count - 1;
 	int err;
@@ -175,7 +175,7 @@ static void msyncfs_dio_unlock(struct inode *inode, bool write,
 		up_read(&mi->i_dio_sem);
 		return;
 	}
-	msyncfs_dio_written(inode);
+	msyncfs_direct_written(inode);
 	mutex_unlock(&mi->i_commit_lock);
 }
 
@@ -340,7 +340,7 @@ static bool msyncfs_dio_aligned(struct inode *inode, struct iov_iter *iter)
 }
 
 /* Past the page cache, as far as that goes; 0 if not at all. */
-ssize_t msyncfs_direct(struct kiocb *iocb, struct iov_iter *iter)
+ssize_t msyncfs_direct_transfer(struct kiocb *iocb, struct iov_iter *iter)
 {
 	ssize_t ret, done = 0;
 

@@ -8,7 +8,7 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
 #define MSYNCFS_FALLOC_MODES \
 	(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
@@ -40,7 +40,7 @@ static s64 msyncfs_count_holes(struct inode *inode, u64 index, u64 end)
 static u64 msyncfs_run_for(struct inode *inode, u64 index, u64 len,
 			   unsigned int *credits)
 {
-	unsigned int max = MSYNCFS_SB(inode->i_sb)->record_images / 2;
+	unsigned int max = MSYNCFS_SB(inode->i_sb)->geo.record_images / 2;
 
 	len = min_t(u64, len, MSYNCFS_FALLOC_RUN);
 	for (;;) {
@@ -105,7 +105,7 @@ static int msyncfs_allocate(struct inode *inode, loff_t start, loff_t end)
 	holes = msyncfs_count_holes(inode, index, stop);
 	if (holes < 0)
 		return holes;
-	if (holes > msyncfs_alloc_avail(inode->i_sb) +
+	if (holes > msyncfs_space_avail(inode->i_sb) +
 		    msyncfs_resv_range(inode, index, stop - 1))
 		return -ENOSPC;
 

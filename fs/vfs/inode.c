@@ -18,9 +18,12 @@
 #include <linux/slab.h>
 #include <linux/writeback.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
 static struct kmem_cache *msyncfs_inode_cache;
+
+/* Sets the operations of an inode, whose mode and block are there. */
+static void (*msyncfs_inode_set_ops)(struct inode *inode, dev_t rdev);
 
 /* Metadata blocks that deleting the inode itself dirties. */
 #define MSYNCFS_DELETE_CREDITS	4
@@ -94,7 +97,7 @@ static void msyncfs_inherit_tid(struct inode *inode)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 
-	mi->i_dio_seq = atomic64_read(&sbi->dio_seq);
+	msyncfs_direct_inherit(inode);
 	if (msyncfs_all_durable(sbi, &mi->i_tid))
 		mi->i_tid = 0;
 	mi->i_data_tid = mi->i_tid;
@@ -111,18 +114,18 @@ static int msyncfs_read_inode(struct inode *inode)
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
 	mi->i_bh = bh;
-	if (!msyncfs_raw(mi)->nlink &&
+	if (!msyncfs_iblock(inode)->nlink &&
 	    !test_bit(MSYNCFS_SB_RECLAIMING, &sbi->state))
 		return -ESTALE;
-	if (S_ISREG(le32_to_cpu(msyncfs_raw(mi)->mode)) &&
-	    le64_to_cpu(msyncfs_raw(mi)->size) > sb->s_maxbytes) {
+	if (S_ISREG(le32_to_cpu(msyncfs_iblock(inode)->mode)) &&
+	    le64_to_cpu(msyncfs_iblock(inode)->size) > sb->s_maxbytes) {
 		msyncfs_err(sb, "inode %lu: too large for this kernel",
 			    inode->i_ino);
 		return -EFBIG;
 	}
-	msyncfs_decode(inode);
+	msyncfs_iblock_decode(inode);
 	msyncfs_inherit_tid(inode);
-	msyncfs_set_ops(inode, new_decode_dev(le64_to_cpu(msyncfs_raw(mi)->rdev)));
+	msyncfs_inode_set_ops(inode, new_decode_dev(le64_to_cpu(msyncfs_iblock(inode)->rdev)));
 	return 0;
 }
 
@@ -230,8 +233,8 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
 	}
 	if (S_ISDIR(mode))
 		mi->i_parent = dir->i_ino;
-	msyncfs_set_ops(inode, rdev);
-	msyncfs_raw(mi)->rdev = cpu_to_le64(new_encode_dev(inode->i_rdev));
+	msyncfs_inode_set_ops(inode, rdev);
+	msyncfs_iblock(inode)->rdev = cpu_to_le64(new_encode_dev(inode->i_rdev));
 	msyncfs_inode_dirty(op, inode, true);
 	return inode;
 }
@@ -371,11 +374,13 @@ void msyncfs_evict_inode(struct inode *inode)
 
 /**
  * msyncfs_inode_init - make the inode cache, on module load
+ * @set_ops: sets the operations of an inode, whose mode and block are there
  *
  * Return: 0 or -ENOMEM.
  */
-int msyncfs_inode_init(void)
+int msyncfs_inode_init(void (*set_ops)(struct inode *inode, dev_t rdev))
 {
+	msyncfs_inode_set_ops = set_ops;
 	msyncfs_inode_cache =
 		kmem_cache_create("msyncfs_inode",
 				  sizeof(struct msyncfs_inode_info), 0,

@@ -9,7 +9,7 @@
 #include <linux/uaccess.h>
 #include <linux/msyncfs.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
 /*
  * With SHUTDOWN_DEFAULT everything is brought home first, and writers are kept

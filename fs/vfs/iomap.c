@@ -6,7 +6,7 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
 /**
  * msyncfs_set_iomap - tell iomap of a run of the file map

@@ -19,7 +19,7 @@
  */
 #include <linux/fs.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
 #define MSYNCFS_LINK_MAX	0x7fffffffU
 

@@ -5,9 +5,15 @@
 #include <linux/fs.h>
 #include <linux/pagemap.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
-/* Operations and mapping, once mode and block are there. */
+/**
+ * msyncfs_set_ops - set the operations of an inode, and its mapping
+ * @inode: inode; its mode and its block are there
+ * @rdev: device number, for a device node
+ *
+ * Context: the caller has the inode to itself.
+ */
 void msyncfs_set_ops(struct inode *inode, dev_t rdev)
 {
 	switch (inode->i_mode & S_IFMT) {

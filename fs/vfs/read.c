@@ -8,7 +8,7 @@
 #include <linux/pagemap.h>
 #include <linux/writeback.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
 /*
  * Fills @folio from the newest image of its block. The image cannot appear
@@ -68,7 +68,7 @@ static void msyncfs_read_failed(struct inode *inode, struct folio *folio)
  *
  * Return: 0 or a negative errno.
  */
-int msyncfs_read_folio(struct file *file, struct folio *folio)
+static int msyncfs_read_folio(struct file *file, struct folio *folio)
 {
 	struct inode *inode = folio->mapping->host;
 	int err = msyncfs_read_one(inode, folio);
@@ -102,7 +102,7 @@ static bool msyncfs_readahead_images(struct readahead_control *rac)
  * msyncfs_readahead - address_space_operations: fill some pages, maybe
  * @rac: which
  */
-void msyncfs_readahead(struct readahead_control *rac)
+static void msyncfs_readahead(struct readahead_control *rac)
 {
 	struct folio *folio;
 

@@ -4,7 +4,7 @@
  */
 #include <linux/fs.h>
 
-#include "fs/fs.h"
+#include "orphan.h"
 
 /* Loads the inode @ino and puts it at the old end of the list in memory. */
 static int orphan_load(struct super_block *sb, u64 ino, u64 *next)
@@ -30,8 +30,8 @@ static int orphan_load(struct super_block *sb, u64 ino, u64 *next)
 		iput(inode);	/* not the last reference: the list has one */
 		return -EFSCORRUPTED;
 	}
-	*next = le64_to_cpu(orphan_disk(mi->i_bh)->orphan_next);
-	list_add_tail(&mi->i_orphan, &sbi->orphans);
+	*next = le64_to_cpu(msyncfs_iblock(inode)->orphan_next);
+	list_add_tail(&mi->i_orphan, &sbi->orphans->list);
 	return 0;
 }
 
@@ -40,7 +40,7 @@ static void orphan_unload(struct msyncfs_sb_info *sbi)
 {
 	struct msyncfs_inode_info *mi, *tmp;
 
-	list_for_each_entry_safe(mi, tmp, &sbi->orphans, i_orphan) {
+	list_for_each_entry_safe(mi, tmp, &sbi->orphans->list, i_orphan) {
 		struct inode *inode = &mi->vfs_inode;
 
 		msyncfs_orphan_leave(inode);
@@ -74,7 +74,7 @@ static int orphan_truncate(struct inode *inode)
 
 static int orphan_load_all(struct msyncfs_sb_info *sbi)
 {
-	u64 ino = le64_to_cpu(orphan_root(sbi)->orphan_head);
+	u64 ino = le64_to_cpu(msyncfs_orphan_root(sbi->orphans)->orphan_head);
 	int err = 0;
 
 	while (ino && !err)
@@ -84,20 +84,12 @@ static int orphan_load_all(struct msyncfs_sb_info *sbi)
 	return err;
 }
 
-/**
- * msyncfs_orphan_recover - finish what a crash has interrupted
- * @sb: filesystem being mounted, log replayed, writable, operations possible,
- *	MSYNCFS_SB_RECLAIMING set, SB_ACTIVE not yet, so that the last iput()
- *	evicts
- *
- * Deletes inodes without links and truncates the others to their size. One that
- * cannot be dealt with is reported and stays on the list. All are loaded
- * before the first is dealt with, because taking one off needs its neighbour.
- *
- * Context: mount; may sleep.
- * Return: 0; -EIO, -EUCLEAN: the list is damaged, which has been reported
+/*
+ * All are loaded before the first is dealt with, because taking one off the list
+ * needs its neighbour. An inode that cannot be dealt with is reported and stays on
+ * the list.
  */
-int msyncfs_orphan_recover(struct super_block *sb)
+static int orphan_recover(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	unsigned int deleted = 0, truncated = 0;
@@ -109,8 +101,8 @@ int msyncfs_orphan_recover(struct super_block *sb)
 	if (err)
 		return err;
 
-	while (!list_empty(&sbi->orphans)) {
-		mi = list_first_entry(&sbi->orphans, struct msyncfs_inode_info,
+	while (!list_empty(&sbi->orphans->list)) {
+		mi = list_first_entry(&sbi->orphans->list, struct msyncfs_inode_info,
 				      i_orphan);
 		inode = &mi->vfs_inode;
 		if (!inode->i_nlink) {
@@ -131,4 +123,28 @@ int msyncfs_orphan_recover(struct super_block *sb)
 		msyncfs_info(sb, "orphans: %u deleted, %u truncated", deleted,
 			     truncated);
 	return 0;
+}
+
+/**
+ * msyncfs_reclaim - delete and truncate what a crash has interrupted
+ * @sb: filesystem being mounted or made writable, log replayed, operations
+ *	possible; while it is being mounted SB_ACTIVE is not set, so that the
+ *	last iput() evicts
+ *
+ * Deletes inodes without links and truncates the others to their size.
+ *
+ * Context: may sleep.
+ * Return: 0; -EIO, -EUCLEAN: the list is damaged, which has been reported.
+ */
+int msyncfs_reclaim(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	int err;
+
+	set_bit(MSYNCFS_SB_RECLAIMING, &sbi->state);
+	err = orphan_recover(sb);
+	clear_bit(MSYNCFS_SB_RECLAIMING, &sbi->state);
+	if (!err)
+		clear_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state);
+	return err;
 }

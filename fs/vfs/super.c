@@ -16,7 +16,7 @@
 #include <linux/slab.h>
 #include <linux/statfs.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
 /* ---- super_operations --------------------------------------------------- */
 
@@ -38,7 +38,7 @@ static int msyncfs_sync_fs(struct super_block *sb, int wait)
 	if (!wait)	/* data first: one record for all of it */
 		return 0;
 	err = msyncfs_commit_all(sb);
-	return err ?: msyncfs_dio_flush_sb(sb, atomic64_read(&sbi->dio_seq));
+	return err ?: msyncfs_direct_flush_all(sb);
 }
 
 /* Writers are kept away by now: the image on the device becomes complete. */
@@ -61,7 +61,7 @@ static int msyncfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	buf->f_frsize = MSYNCFS_BLOCK_SIZE;
 	/* All but what mkfs laid out, the backup superblock included. */
 	buf->f_blocks = geo->blocks - geo->log_start - geo->log_blocks - 1;
-	buf->f_bfree = msyncfs_alloc_avail(sb);
+	buf->f_bfree = msyncfs_space_avail(sb);
 	buf->f_bavail = buf->f_bfree;
 	/* Inodes come out of the same blocks and are not counted. */
 	buf->f_files = 0;
@@ -88,13 +88,13 @@ static int msyncfs_show_options(struct seq_file *seq, struct dentry *root)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(root->d_sb);
 
-	if (sbi->errors != MSYNCFS_ERRORS_RO)
+	if (sbi->options.errors != MSYNCFS_ERRORS_RO)
 		seq_printf(seq, ",errors=%s",
-			   msyncfs_errors_table[sbi->errors].name);
-	if (sbi->semantics != MSYNCFS_MSYNC_POSIX)
+			   msyncfs_errors_table[sbi->options.errors].name);
+	if (sbi->options.semantics != MSYNCFS_MSYNC_POSIX)
 		seq_printf(seq, ",msync=%s",
-			   msyncfs_semantics_table[sbi->semantics].name);
-	if (sbi->atomic)
+			   msyncfs_semantics_table[sbi->options.semantics].name);
+	if (sbi->options.atomic)
 		seq_puts(seq, ",atomic");
 	return 0;
 }
@@ -108,10 +108,11 @@ static void msyncfs_release(struct super_block *sb)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 
 	msyncfs_log_stop(sb);
-	msyncfs_alloc_exit(sb);
-	msyncfs_checkpoint_exit(sbi);
-	msyncfs_op_exit(sbi);
-	brelse(sbi->root_bh);
+	/* Settles captures, which may still have promises. */
+	msyncfs_log_exit(sb);
+	msyncfs_space_exit(sb);
+	msyncfs_orphans_exit(sb);
+	msyncfs_direct_exit(sb);
 	/* Symbolic links let go of their blocks through RCU. */
 	rcu_barrier();
 	/*
@@ -227,7 +228,6 @@ static void msyncfs_setup_sb(struct super_block *sb)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	u64 capacity = msyncfs_map_capacity(MSYNCFS_MAX_DEPTH);
 
-	sbi->record_max = sbi->geo.log_blocks / 4;
 	sb->s_maxbytes = MAX_LFS_FILESIZE & ~(loff_t)(MSYNCFS_BLOCK_SIZE - 1);
 	if (capacity < MAX_LFS_FILESIZE >> MSYNCFS_BLOCK_SHIFT)
 		sb->s_maxbytes = capacity << MSYNCFS_BLOCK_SHIFT;
@@ -238,20 +238,6 @@ static void msyncfs_setup_sb(struct super_block *sb)
 	sb->s_op = &msyncfs_super_ops;
 	super_set_uuid(sb, sbi->geo.uuid, sizeof(sbi->geo.uuid));
 	super_set_sysfs_name_bdev(sb);
-}
-
-/* Deletes and truncates what a crash has interrupted. */
-static int msyncfs_reclaim(struct super_block *sb)
-{
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	int err;
-
-	set_bit(MSYNCFS_SB_RECLAIMING, &sbi->state);
-	err = msyncfs_orphan_recover(sb);
-	clear_bit(MSYNCFS_SB_RECLAIMING, &sbi->state);
-	if (!err)
-		clear_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state);
-	return err;
 }
 
 static int msyncfs_make_root(struct super_block *sb)
@@ -275,42 +261,29 @@ static int msyncfs_make_root(struct super_block *sb)
 }
 
 /* The log and everything that needs it. */
-static int msyncfs_start(struct super_block *sb)
+static int msyncfs_mount_log(struct super_block *sb)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	struct buffer_head *bh;
 	int err;
 
-	err = msyncfs_recover(sb);
+	err = msyncfs_log_init(sb, &msyncfs_space_hooks);
+	if (!err)
+		err = msyncfs_recover(sb);
 	if (err)
 		return err;
 	/* Replay has written around the device's cache. */
 	invalidate_bdev(sb->s_bdev);
-	bh = msyncfs_bread(sb, MSYNCFS_ROOT_BLKNO, MSYNCFS_MAGIC_ROOT, 0);
-	if (IS_ERR(bh))
-		return PTR_ERR(bh);
-	sbi->root_bh = bh;
-	err = msyncfs_alloc_init(sb);
+	err = msyncfs_direct_init(sb);
+	if (!err)
+		err = msyncfs_orphans_init(sb);
+	if (!err)
+		err = msyncfs_space_init(sb);
+	if (!err)
+		err = msyncfs_log_start(sb);
 	if (err)
 		return err;
-	err = msyncfs_log_start(sb);
-	if (err)
-		return err;
-	set_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state);
+	set_bit(MSYNCFS_SB_ORPHANS_TODO, &MSYNCFS_SB(sb)->state);
 	return sb_rdonly(sb) ? 0 : msyncfs_reclaim(sb);
 }
-
-/**
- * struct msyncfs_options - mount options
- * @errors: errors=
- * @semantics: msync=
- * @atomic: atomic
- */
-struct msyncfs_options {
-	enum msyncfs_errors errors;
-	enum msyncfs_semantics semantics;
-	bool atomic;
-};
 
 static int msyncfs_alloc_sbi(struct super_block *sb,
 			     const struct msyncfs_options *opts)
@@ -320,16 +293,11 @@ static int msyncfs_alloc_sbi(struct super_block *sb,
 	if (!sbi)
 		return -ENOMEM;
 	sbi->sb = sb;
-	sbi->errors = opts->errors;
-	sbi->semantics = opts->semantics;
-	sbi->atomic = opts->atomic;
+	sbi->options = *opts;
 	ratelimit_state_init(&sbi->messages, DEFAULT_RATELIMIT_INTERVAL,
 			     2 * DEFAULT_RATELIMIT_BURST);
 	mutex_init(&sbi->set_mutex);
-	mutex_init(&sbi->orphan_lock);
-	INIT_LIST_HEAD(&sbi->orphans);
-	atomic64_set(&sbi->dio_seq, 0);
-	atomic64_set(&sbi->dio_flushed, 0);
+	init_waitqueue_head(&sbi->wait);
 	sb->s_fs_info = sbi;
 	return 0;
 }
@@ -370,9 +338,7 @@ static int msyncfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	}
 
 	msyncfs_setup_sb(sb);
-	msyncfs_op_init(sbi);
-	msyncfs_checkpoint_init(sbi);
-	err = msyncfs_start(sb);
+	err = msyncfs_mount_log(sb);
 	if (err)
 		goto release;
 	err = msyncfs_sysfs_add(sb);
@@ -484,7 +450,7 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 	int err = 0;
 
 	/* Pages that are dirty were made so under the rules of one of them. */
-	if (opts->atomic != sbi->atomic) {
+	if (opts->atomic != sbi->options.atomic) {
 		errorf(fc, "msyncfs: atomic can only be changed by unmounting and mounting");
 		return -EINVAL;
 	}
@@ -495,8 +461,7 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 	else
 		sync_filesystem(sb);
 	if (!err) {
-		sbi->errors = opts->errors;
-		sbi->semantics = opts->semantics;
+		sbi->options = *opts;
 	}
 	return err;
 }
@@ -521,9 +486,7 @@ static int msyncfs_init_fs_context(struct fs_context *fc)
 		return -ENOMEM;
 	opts->errors = MSYNCFS_ERRORS_RO;
 	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
-		opts->errors = MSYNCFS_SB(fc->root->d_sb)->errors;
-		opts->semantics = MSYNCFS_SB(fc->root->d_sb)->semantics;
-		opts->atomic = MSYNCFS_SB(fc->root->d_sb)->atomic;
+		*opts = MSYNCFS_SB(fc->root->d_sb)->options;
 	}
 	fc->fs_private = opts;
 	fc->ops = &msyncfs_context_ops;
@@ -554,7 +517,7 @@ static int __init msyncfs_init(void)
 {
 	int err;
 
-	err = msyncfs_inode_init();
+	err = msyncfs_inode_init(msyncfs_set_ops);
 	if (err)
 		return err;
 	err = msyncfs_image_init();

@@ -7,9 +7,27 @@
 #include <linux/fs.h>
 #include <linux/kobject.h>
 #include <linux/kstrtox.h>
+#include <linux/slab.h>
 #include <linux/sysfs.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
+
+/**
+ * struct msyncfs_sysfs - the directory of a mount
+ * @kobj: the directory
+ * @sbi: the mount
+ * @gone: completed when the last reference to @kobj has been dropped
+ */
+struct msyncfs_sysfs {
+	struct kobject		kobj;
+	struct msyncfs_sb_info	*sbi;
+	struct completion	gone;
+};
+
+static struct msyncfs_sb_info *msyncfs_kobj_sbi(struct kobject *kobj)
+{
+	return container_of(kobj, struct msyncfs_sysfs, kobj)->sbi;
+}
 
 struct msyncfs_attr {
 	struct attribute attr;
@@ -25,25 +43,27 @@ struct msyncfs_attr {
 #define MSYNCFS_ATTR_WO(name) \
 	static struct msyncfs_attr msyncfs_attr_##name = __ATTR_WO(name)
 
-/* Counters that are read as they are, without their lock. */
 #define MSYNCFS_ATTR_COUNTER(name, value) \
 static ssize_t name##_show(struct msyncfs_sb_info *sbi, char *buf) \
 { \
-	return sysfs_emit(buf, "%llu\n", (value)); \
+	struct msyncfs_log_stat stat; \
+\
+	msyncfs_log_stat(sbi, &stat); \
+	return sysfs_emit(buf, "%llu\n", (u64)(value)); \
 } \
 MSYNCFS_ATTR_RO(name)
 
-MSYNCFS_ATTR_COUNTER(log_blocks, READ_ONCE(sbi->geo.log_blocks));
-MSYNCFS_ATTR_COUNTER(log_used, READ_ONCE(sbi->log_used));
-MSYNCFS_ATTR_COUNTER(durable_tid, READ_ONCE(sbi->durable_tid));
-MSYNCFS_ATTR_COUNTER(home_tid, READ_ONCE(sbi->home_tid));
-MSYNCFS_ATTR_COUNTER(commits, READ_ONCE(sbi->nr_commits));
-MSYNCFS_ATTR_COUNTER(checkpoints, READ_ONCE(sbi->nr_checkpoints));
-MSYNCFS_ATTR_COUNTER(split_msyncs, READ_ONCE(sbi->nr_split));
+MSYNCFS_ATTR_COUNTER(log_blocks, sbi->geo.log_blocks);
+MSYNCFS_ATTR_COUNTER(log_used, stat.used);
+MSYNCFS_ATTR_COUNTER(durable_tid, stat.durable_tid);
+MSYNCFS_ATTR_COUNTER(home_tid, stat.home_tid);
+MSYNCFS_ATTR_COUNTER(commits, stat.commits);
+MSYNCFS_ATTR_COUNTER(checkpoints, stat.checkpoints);
+MSYNCFS_ATTR_COUNTER(split_msyncs, atomic64_read(&sbi->nr_split));
 
 static ssize_t free_blocks_show(struct msyncfs_sb_info *sbi, char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", msyncfs_alloc_avail(sbi->sb));
+	return sysfs_emit(buf, "%llu\n", msyncfs_space_avail(sbi->sb));
 }
 MSYNCFS_ATTR_RO(free_blocks);
 
@@ -61,12 +81,7 @@ static ssize_t checkpoint_pause_store(struct msyncfs_sb_info *sbi,
 
 	if (err)
 		return err;
-	if (pause) {
-		set_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state);
-	} else {
-		clear_bit(MSYNCFS_SB_CKPT_PAUSED, &sbi->state);
-		mod_delayed_work(sbi->wq, &sbi->checkpoint_timer, 0);
-	}
+	msyncfs_checkpoint_pause(sbi, pause);
 	return len;
 }
 MSYNCFS_ATTR_RW(checkpoint_pause);
@@ -98,8 +113,7 @@ ATTRIBUTE_GROUPS(msyncfs);
 static ssize_t msyncfs_attr_show(struct kobject *kobj, struct attribute *attr,
 				 char *buf)
 {
-	struct msyncfs_sb_info *sbi = container_of(kobj, struct msyncfs_sb_info,
-						   kobj);
+	struct msyncfs_sb_info *sbi = msyncfs_kobj_sbi(kobj);
 	struct msyncfs_attr *a = container_of(attr, struct msyncfs_attr, attr);
 
 	return a->show ? a->show(sbi, buf) : -EIO;
@@ -108,8 +122,7 @@ static ssize_t msyncfs_attr_show(struct kobject *kobj, struct attribute *attr,
 static ssize_t msyncfs_attr_store(struct kobject *kobj, struct attribute *attr,
 				  const char *buf, size_t len)
 {
-	struct msyncfs_sb_info *sbi = container_of(kobj, struct msyncfs_sb_info,
-						   kobj);
+	struct msyncfs_sb_info *sbi = msyncfs_kobj_sbi(kobj);
 	struct msyncfs_attr *a = container_of(attr, struct msyncfs_attr, attr);
 
 	return a->store ? a->store(sbi, buf, len) : -EIO;
@@ -122,10 +135,7 @@ static const struct sysfs_ops msyncfs_sysfs_ops = {
 
 static void msyncfs_kobj_release(struct kobject *kobj)
 {
-	struct msyncfs_sb_info *sbi = container_of(kobj, struct msyncfs_sb_info,
-						   kobj);
-
-	complete(&sbi->kobj_gone);
+	complete(&container_of(kobj, struct msyncfs_sysfs, kobj)->gone);
 }
 
 static const struct kobj_type msyncfs_ktype = {
@@ -162,6 +172,15 @@ static const struct attribute_group msyncfs_feature_group = {
 static struct kset *msyncfs_kset;
 static struct kobject *msyncfs_features;
 
+/* Drops the reference of the mount and waits until all others are gone. */
+static void msyncfs_sysfs_put(struct msyncfs_sysfs *sysfs)
+{
+	kobject_put(&sysfs->kobj);
+	wait_for_completion(&sysfs->gone);
+	sysfs->sbi->sysfs = NULL;
+	kfree(sysfs);
+}
+
 /**
  * msyncfs_sysfs_add - make the directory of a mount
  * @sb: filesystem, complete but for its root
@@ -170,17 +189,19 @@ static struct kobject *msyncfs_features;
  */
 int msyncfs_sysfs_add(struct super_block *sb)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_sysfs *sysfs = kzalloc(sizeof(*sysfs), GFP_KERNEL);
 	int err;
 
-	init_completion(&sbi->kobj_gone);
-	sbi->kobj.kset = msyncfs_kset;
-	err = kobject_init_and_add(&sbi->kobj, &msyncfs_ktype, NULL, "%s",
+	if (!sysfs)
+		return -ENOMEM;
+	sysfs->sbi = MSYNCFS_SB(sb);
+	sysfs->sbi->sysfs = sysfs;
+	init_completion(&sysfs->gone);
+	sysfs->kobj.kset = msyncfs_kset;
+	err = kobject_init_and_add(&sysfs->kobj, &msyncfs_ktype, NULL, "%s",
 				   sb->s_id);
-	if (err) {
-		kobject_put(&sbi->kobj);
-		wait_for_completion(&sbi->kobj_gone);
-	}
+	if (err)
+		msyncfs_sysfs_put(sysfs);
 	return err;
 }
 
@@ -192,11 +213,10 @@ int msyncfs_sysfs_add(struct super_block *sb)
  */
 void msyncfs_sysfs_del(struct super_block *sb)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_sysfs *sysfs = MSYNCFS_SB(sb)->sysfs;
 
-	kobject_del(&sbi->kobj);
-	kobject_put(&sbi->kobj);
-	wait_for_completion(&sbi->kobj_gone);
+	kobject_del(&sysfs->kobj);
+	msyncfs_sysfs_put(sysfs);
 }
 
 /**

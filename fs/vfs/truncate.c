@@ -18,14 +18,14 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
-#include "fs/fs.h"
+#include "vfs.h"
 
 /* Dirtied besides the map: root block and neighbour, or pages; the inode. */
 #define MSYNCFS_EDGE_CREDITS	5
 
 static unsigned int msyncfs_free_credits(struct super_block *sb)
 {
-	return clamp(MSYNCFS_SB(sb)->record_images / 4,
+	return clamp(MSYNCFS_SB(sb)->geo.record_images / 4,
 		     (unsigned int)MSYNCFS_MAP_FREE_CREDITS + MSYNCFS_EDGE_CREDITS,
 		     64U);
 }
@@ -51,9 +51,9 @@ static void msyncfs_take_edge(struct msyncfs_op *op, struct inode *inode,
 {
 	struct msyncfs_capture *cap;
 
-	cap = msyncfs_capture(inode, index, index, 1, 1);
+	cap = msyncfs_capture_range(inode, index, index, 1, 1);
 	if (!IS_ERR_OR_NULL(cap))
-		msyncfs_attach_op(op, inode, cap);
+		msyncfs_attach_edge(op, inode, cap);
 }
 
 /**

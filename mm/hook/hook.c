@@ -10,7 +10,7 @@
 #include <linux/module.h>
 #include <linux/ptrace.h>
 
-#include "msyncfs.h"
+#include "mm/sync.h"
 
 /*
  * Not by a tail call: that a task is in here is what keeps the module, and

@@ -38,8 +38,53 @@
 #include <linux/slab.h>
 #include <linux/writeback.h>
 
-#include "fs/fs.h"
 #include "fs/disk/trace.h"
+#include "pages.h"
+
+/**
+ * struct msyncfs_file_pass - what a pass needs to capture one file
+ * @cap: the capture that it fills
+ * @ranges: where to look for dirty pages, ascending
+ * @nr_ranges: ranges
+ * @pool: images to be used
+ * @room: images in @pool at first
+ * @uncommitted: of an atomic file: its size or its map differs from the committed
+ *	one
+ */
+struct msyncfs_file_pass {
+	struct msyncfs_capture		*cap;
+	const struct msyncfs_range	*ranges;
+	unsigned int			nr_ranges;
+	struct list_head		pool;
+	unsigned long			room;
+	bool				uncommitted;
+};
+
+/**
+ * struct msyncfs_pass - one pass under the freeze, over one file or several
+ * @files: the files
+ * @nr: files
+ * @copy_max: more pages than that are not copied
+ * @limit: pages to take of a file at most
+ * @bitmap: room for the stretch that is write-protected, or NULL
+ * @sbi: the mount
+ */
+struct msyncfs_pass {
+	struct msyncfs_file_pass	*files;
+	unsigned int			nr;
+	unsigned long			copy_max;
+	unsigned long			limit;
+	unsigned long			*bitmap;
+	struct msyncfs_sb_info		*sbi;
+};
+
+/* Of an atomic file, all pages are captured, whatever the range. */
+static const struct msyncfs_range msyncfs_all_pages = { .last = ULONG_MAX };
+
+#define msyncfs_for_each_file(f, pass) \
+	for ((f) = (pass)->files; (f) < (pass)->files + (pass)->nr; (f)++)
+
+/* ---- captures --------------------------------------------------------------- */
 
 /**
  * msyncfs_count_dirty - count the dirty pages of a range
@@ -74,11 +119,39 @@ unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_count_dirty);
 
+/* Gives the folios back to reclaim. The copies live on as long as needed. */
+static void msyncfs_capture_release(struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+
+	list_for_each_entry(img, &cap->images, list) {
+		if (!img->folio)
+			continue;
+		folio_put(img->folio);
+		img->folio = NULL;
+	}
+}
+
+/* The record is durable, or has failed and the pages are dirty again. */
+static void msyncfs_capture_settled(struct msyncfs_member *member, int err)
+{
+	struct msyncfs_capture *cap = container_of(member,
+						   struct msyncfs_capture,
+						   member);
+
+	if (err)
+		msyncfs_capture_redirty(cap, err);
+	msyncfs_capture_release(cap);
+	WRITE_ONCE(cap->error, err);
+	msyncfs_capture_put(cap);
+}
+
 /**
  * msyncfs_capture_alloc - make an empty capture
  * @inode: file
  * @gfp: how to allocate
  *
+ * Context: as @gfp says.
  * Return: the capture, with one reference, or NULL.
  */
 struct msyncfs_capture *msyncfs_capture_alloc(struct inode *inode, gfp_t gfp)
@@ -89,10 +162,9 @@ struct msyncfs_capture *msyncfs_capture_alloc(struct inode *inode, gfp_t gfp)
 		return NULL;
 	cap->inode = inode;
 	INIT_LIST_HEAD(&cap->set);
-	INIT_LIST_HEAD(&cap->pool);
 	INIT_LIST_HEAD(&cap->images);
-	INIT_LIST_HEAD(&cap->list);
-	INIT_LIST_HEAD(&cap->resv);
+	INIT_LIST_HEAD(&cap->resvs);
+	cap->member.settled = msyncfs_capture_settled;
 	refcount_set(&cap->ref, 1);
 	return cap;
 }
@@ -110,61 +182,30 @@ static void msyncfs_drop_images(struct list_head *images)
 /**
  * msyncfs_capture_put - drop a reference of a capture
  * @cap: capture
+ *
+ * Context: may sleep.
  */
 void msyncfs_capture_put(struct msyncfs_capture *cap)
 {
 	if (!refcount_dec_and_test(&cap->ref))
 		return;
 	msyncfs_drop_images(&cap->images);
-	/* Of a capture that nothing was in. */
-	if (!list_empty(&cap->resv))
+	/* A capture that was never attached still has its reservations. */
+	if (!list_empty(&cap->resvs))
 		msyncfs_unreserve(cap->inode->i_sb,
-				  msyncfs_resv_drop(&cap->resv));
+				  msyncfs_resv_drop(&cap->resvs));
 	kfree(cap);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);
 
 /**
- * msyncfs_capture_release - the pages are durable, or dirty again
- * @cap: capture
- *
- * Gives the folios back to reclaim; the copies live on as long as needed.
- */
-void msyncfs_capture_release(struct msyncfs_capture *cap)
-{
-	struct msyncfs_image *img;
-
-	list_for_each_entry(img, &cap->images, list) {
-		if (!img->folio)
-			continue;
-		folio_put(img->folio);
-		img->folio = NULL;
-	}
-}
-
-/**
- * msyncfs_capture_publish - the pages can be read elsewhere
- * @cap: capture: its images are in the transaction, or its fresh blocks in the map
- *
- * Until then msyncfs_release_folio() keeps the pages in the cache (B4).
- */
-void msyncfs_capture_publish(struct msyncfs_capture *cap)
-{
-	struct msyncfs_image *img;
-
-	list_for_each_entry(img, &cap->images, list)
-		folio_clear_checked(img->folio);
-}
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_publish);
-
-/**
  * msyncfs_capture_redirty - the pages did not become durable
  * @cap: capture
- * @err: why; 0 if nobody needs to know
+ * @err: the reason; 0 if nobody needs to know
  *
- * They are dirty again, but for those truncated meanwhile, and the mapping
- * remembers the error for every open file description. Pages of an atomic file
- * get a reservation again if there is space.
+ * The pages are dirty again, except those that have been truncated meanwhile. The
+ * mapping remembers the error for every open file description. Pages of an atomic
+ * file get a reservation again if there is space.
  *
  * Context: takes folio locks.
  */
@@ -178,8 +219,8 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 		if (!folio)
 			continue;
 		/*
-		 * Before the lock: who holds that may be waiting for this. The
-		 * page does not leave the cache (PG_checked).
+		 * Before the lock, because its holder may be waiting for the
+		 * end of the writeback. PG_checked keeps the page in the cache.
 		 */
 		if (img->writeback) {
 			img->writeback = false;
@@ -226,21 +267,7 @@ int msyncfs_capture_copy(struct msyncfs_capture *cap)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_copy);
 
-/* Images for @nr pages, with pages for the copies if @copied. */
-static int msyncfs_prealloc(struct list_head *pool, unsigned long nr,
-			    bool copied)
-{
-	struct msyncfs_image *img;
-
-	while (nr--) {
-		img = msyncfs_image_alloc(GFP_NOFS, copied);
-		if (!img)
-			return -ENOMEM;
-		list_add_tail(&img->list, pool);
-		cond_resched();
-	}
-	return 0;
-}
+/* ---- taking pages ----------------------------------------------------------- */
 
 /* With the freeze broken, stores to a page go on before others are captured. */
 static void msyncfs_break_thaw(struct msyncfs_image *img)
@@ -251,26 +278,24 @@ static void msyncfs_break_thaw(struct msyncfs_image *img)
 	folio_end_writeback(img->folio);
 }
 
-/* Takes one folio, which is locked; false if there is nothing to take. */
-static bool msyncfs_capture_folio(struct msyncfs_capture *cap,
-				  struct folio *folio,
-				  struct address_space *mapping,
-				  struct msyncfs_image *img)
+/* Takes one folio, which is locked, if it is still dirty. */
+static void msyncfs_take_folio(struct msyncfs_capture *cap,
+			       struct folio *folio, struct msyncfs_image *img)
 {
-	if (folio->mapping != mapping)
-		return false;
+	if (folio->mapping != cap->inode->i_mapping)
+		return;
 	/* Walks the mappings twice, but only until one store is known of. */
 	if (!cap->stored && folio_mapped(folio) && folio_mkclean(folio)) {
 		cap->stored = true;
 		folio_mark_dirty(folio);
 	}
 	if (!folio_clear_dirty_for_io(folio))
-		return false;
+		return;
 	folio_start_writeback(folio);
 	if (folio_pos(folio) >= cap->size) {
 		/* A store that raced with a truncation: beyond the end. */
 		folio_end_writeback(folio);
-		return false;
+		return;
 	}
 	folio_get(folio);
 	img->folio = folio;
@@ -288,7 +313,6 @@ static bool msyncfs_capture_folio(struct msyncfs_capture *cap,
 		memcpy_page(img->page, 0, folio_page(folio, 0), 0, PAGE_SIZE);
 		msyncfs_break_thaw(img);
 	}
-	return true;
 }
 
 /*
@@ -323,82 +347,249 @@ static pgoff_t msyncfs_stretch(struct address_space *mapping, pgoff_t *first,
 }
 
 /*
- * Write-protects and cleans the PTEs of a stretch. Nobody can make one writable
- * again meanwhile: page_mkwrite waits for the thaw. All pages of the stretch
- * with a dirty PTE are dirty already, so what the bitmap records is known.
+ * Write-protects and cleans the PTEs of a stretch. No PTE can become writable
+ * again meanwhile, because page_mkwrite waits for the thaw. All pages of the
+ * stretch with a dirty PTE are dirty already, so the bitmap says nothing new.
  */
-static void msyncfs_protect(struct msyncfs_capture *cap,
-			    struct address_space *mapping, pgoff_t first,
-			    pgoff_t last, unsigned long *bitmap)
+static void msyncfs_protect(struct msyncfs_pass *pass,
+			    struct msyncfs_capture *cap, pgoff_t first,
+			    pgoff_t last)
 {
 #ifdef CONFIG_MAPPING_DIRTY_HELPERS
+	struct address_space *mapping = cap->inode->i_mapping;
 	pgoff_t nr = last - first + 1, start = 0, end = 0;
 
-	if (!mapping_mapped(mapping))
+	if (!pass->bitmap || !mapping_mapped(mapping))
 		return;
 	wp_shared_mapping_range(mapping, first, nr);
 	if (clean_record_shared_mapping_range(mapping, first, nr, first,
-					      bitmap, &start, &end))
+					      pass->bitmap, &start, &end))
 		cap->stored = true;
 #endif
 }
 
 /*
- * Pages that nobody stored to can get dirty under the freeze all the same: those
- * of an earlier record that fails just now. What is more than was counted is
- * taken if there is memory at hand; else the capture is known to lack something.
+ * Pages can get dirty under the freeze without a store: those of an earlier record
+ * that fails just now. Pages beyond the ones that were counted are taken if there
+ * is memory at hand. Otherwise the capture is marked incomplete.
  */
-static bool msyncfs_pool_refill(struct msyncfs_capture *cap,
+static bool msyncfs_pool_refill(struct msyncfs_file_pass *f,
 				unsigned long limit)
 {
 	struct msyncfs_image *img;
 
-	if (!list_empty(&cap->pool))
+	if (!list_empty(&f->pool))
 		return true;
-	if (cap->nr >= limit)
+	if (f->cap->nr >= limit)
 		return false;
-	img = msyncfs_image_alloc(GFP_NOWAIT | __GFP_NOWARN, cap->copied);
+	img = msyncfs_image_alloc(GFP_NOWAIT | __GFP_NOWARN, f->cap->copied);
 	if (!img) {
-		cap->incomplete = true;
+		f->cap->incomplete = true;
 		return false;
 	}
-	list_add(&img->list, &cap->pool);
+	list_add(&img->list, &f->pool);
 	return true;
 }
 
-/* Takes the dirty pages of a stretch; false when there is no going on. */
-static bool msyncfs_capture_stretch(struct msyncfs_capture *cap,
-				    struct address_space *mapping,
-				    pgoff_t first, pgoff_t last,
-				    unsigned long limit)
+/* Takes the dirty pages of a stretch; false if the pass over the file must end. */
+static bool msyncfs_take_stretch(struct msyncfs_file_pass *f, pgoff_t first,
+				 pgoff_t last, unsigned long limit)
 {
+	struct address_space *mapping = f->cap->inode->i_mapping;
 	struct msyncfs_image *img;
 	struct folio_batch fbatch;
 	unsigned int i;
+	bool more = true;
 
 	folio_batch_init(&fbatch);
-	while (filemap_get_folios_tag(mapping, &first, last,
-				      PAGECACHE_TAG_DIRTY, &fbatch)) {
+	while (more && filemap_get_folios_tag(mapping, &first, last,
+					      PAGECACHE_TAG_DIRTY, &fbatch)) {
 		for (i = 0; i < folio_batch_count(&fbatch); i++) {
 			struct folio *folio = fbatch.folios[i];
 
-			if (!msyncfs_pool_refill(cap, limit))
+			more = msyncfs_pool_refill(f, limit);
+			if (!more)
 				break;
-			img = list_first_entry(&cap->pool,
-					       struct msyncfs_image, list);
+			img = list_first_entry(&f->pool, struct msyncfs_image,
+					       list);
 			folio_lock(folio);
-			msyncfs_capture_folio(cap, folio, mapping, img);
+			msyncfs_take_folio(f->cap, folio, img);
 			folio_unlock(folio);
 		}
 		folio_batch_release(&fbatch);
-		if (!msyncfs_pool_refill(cap, limit))
-			return false;
 	}
+	return more;
+}
+
+/* Takes the dirty pages of one range; false if the pass over the file must end. */
+static bool msyncfs_take_range(struct msyncfs_pass *pass,
+			       struct msyncfs_file_pass *f, pgoff_t first,
+			       pgoff_t last)
+{
+	unsigned int nr;
+	pgoff_t end;
+
+	do {
+		end = msyncfs_stretch(f->cap->inode->i_mapping, &first, last,
+				      &nr);
+		if (!nr)
+			return true;
+		if (nr >= MSYNCFS_STRETCH_MIN)
+			msyncfs_protect(pass, f->cap, first, end);
+		if (!msyncfs_take_stretch(f, first, end, pass->limit))
+			return false;
+		first = end + 1;
+	} while (end < last);
 	return true;
 }
 
+/* Takes the dirty pages of one file; of an atomic file its reservations, too. */
+static void msyncfs_take_file(struct msyncfs_pass *pass,
+			      struct msyncfs_file_pass *f)
+{
+	struct msyncfs_capture *cap = f->cap;
+	unsigned int i;
+
+	cap->size = i_size_read(cap->inode);
+	for (i = 0; i < f->nr_ranges; i++) {
+		const struct msyncfs_range *r = &f->ranges[i];
+
+		if (r->first <= r->last &&
+		    !msyncfs_take_range(pass, f, r->first, r->last))
+			break;
+	}
+	if (cap->whole) {
+		f->uncommitted = msyncfs_overlay_uncommitted(cap->inode);
+		msyncfs_resv_take(cap->inode, &cap->resvs);
+	}
+}
+
+/* ---- the pass --------------------------------------------------------------- */
+
+static void msyncfs_freeze_files(struct msyncfs_pass *pass)
+{
+	struct msyncfs_file_pass *f;
+
+	if (msyncfs_breaks(FREEZE))
+		return;
+	msyncfs_for_each_file(f, pass)
+		msyncfs_down_write_of(pass->nr > 1, pass->sbi,
+				      &MSYNCFS_I(f->cap->inode)->i_freeze);
+}
+
+static void msyncfs_thaw_files(struct msyncfs_pass *pass)
+{
+	struct msyncfs_file_pass *f = pass->files + pass->nr;
+
+	if (msyncfs_breaks(FREEZE))
+		return;
+	while (f-- > pass->files)
+		up_write(&MSYNCFS_I(f->cap->inode)->i_freeze);
+}
+
+/* One empty capture for each file; the ranges are sorted by file. */
+static int msyncfs_pass_start(struct msyncfs_pass *pass,
+			      const struct msyncfs_range *ranges,
+			      unsigned int nr)
+{
+	const struct msyncfs_range *end = ranges + nr;
+	struct msyncfs_file_pass *f = NULL;
+
+	for (; ranges < end; ranges++) {
+		lockdep_assert_held(&MSYNCFS_I(ranges->inode)->i_commit_lock);
+		if (!f || f->cap->inode != ranges->inode) {
+			f = &pass->files[pass->nr];
+			f->cap = msyncfs_capture_alloc(ranges->inode, GFP_NOFS);
+			if (!f->cap)
+				return -ENOMEM;
+			f->cap->whole = ranges->whole;
+			f->ranges = ranges->whole ? &msyncfs_all_pages : ranges;
+			INIT_LIST_HEAD(&f->pool);
+			pass->nr++;
+		}
+		if (!f->cap->whole || !f->nr_ranges)
+			f->nr_ranges++;
+	}
+	return 0;
+}
+
+/* Dirty pages in the ranges of a file, at most @limit. */
+static unsigned long msyncfs_pass_count(const struct msyncfs_file_pass *f,
+					unsigned long limit)
+{
+	unsigned long nr = 0;
+	unsigned int i;
+
+	for (i = 0; i < f->nr_ranges && nr < limit; i++)
+		nr += msyncfs_count_dirty(f->cap->inode, f->ranges[i].first,
+					  f->ranges[i].last, limit - nr);
+	return nr;
+}
+
+/* Images for the pages of a file, with pages for the copies. */
+static int msyncfs_pool_fill(struct msyncfs_file_pass *f)
+{
+	struct msyncfs_image *img;
+	unsigned long nr;
+
+	msyncfs_drop_images(&f->pool);
+	for (nr = f->room; nr; nr--) {
+		img = msyncfs_image_alloc(GFP_NOFS, f->cap->copied);
+		if (!img)
+			return -ENOMEM;
+		list_add_tail(&img->list, &f->pool);
+		cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * Memory for as many pages as are dirty now. If more got dirty before the freeze,
+ * the next attempt (@again) has some to spare.
+ */
+static int msyncfs_pass_prepare(struct msyncfs_pass *pass, bool again)
+{
+	struct msyncfs_file_pass *f;
+	unsigned long total = 0;
+	int err;
+
+	msyncfs_for_each_file(f, pass) {
+		f->room = msyncfs_pass_count(f, pass->limit);
+		total += f->room;
+	}
+	if (total >= MSYNCFS_STRETCH_MIN && !pass->bitmap) {
+		pass->bitmap = bitmap_zalloc(MSYNCFS_STRETCH_MAX, GFP_NOFS);
+		if (!pass->bitmap)
+			return -ENOMEM;
+	}
+	msyncfs_for_each_file(f, pass) {
+		f->cap->copied = total <= pass->copy_max;
+		if (f->room && again)
+			f->room = min(f->room + f->room / 8 + 4, pass->limit);
+		err = msyncfs_pool_fill(f);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Under the freeze: is the memory still enough, and copying still right? */
+static bool msyncfs_pass_enough(struct msyncfs_pass *pass)
+{
+	struct msyncfs_file_pass *f;
+	unsigned long nr, total = 0;
+
+	msyncfs_for_each_file(f, pass) {
+		nr = msyncfs_pass_count(f, pass->limit);
+		if (nr > f->room)
+			return false;
+		total += nr;
+	}
+	return !pass->files->cap->copied || total <= pass->copy_max;
+}
+
 /* Copied pages have nothing to wait for; after the thaw, to keep that short. */
-static void msyncfs_capture_end_copied(struct msyncfs_capture *cap)
+static void msyncfs_end_copied(struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img;
 
@@ -410,193 +601,60 @@ static void msyncfs_capture_end_copied(struct msyncfs_capture *cap)
 	}
 }
 
-/* The pass under the freeze, over one range; false: no going on. */
-static bool msyncfs_capture_range(struct msyncfs_capture *cap, pgoff_t first,
-				  pgoff_t last, unsigned long limit,
-				  unsigned long *bitmap)
+/* Takes the pages of all files, which are frozen, and thaws them. */
+static void msyncfs_pass_take(struct msyncfs_pass *pass, u64 start)
 {
-	struct address_space *mapping = cap->inode->i_mapping;
-	unsigned int nr;
-	pgoff_t end;
+	struct msyncfs_file_pass *f;
 
-	do {
-		end = msyncfs_stretch(mapping, &first, last, &nr);
-		if (!nr)
-			return true;
-		if (nr >= MSYNCFS_STRETCH_MIN)
-			msyncfs_protect(cap, mapping, first, end, bitmap);
-		if (!msyncfs_capture_stretch(cap, mapping, first, end, limit))
-			return false;
-		first = end + 1;
-	} while (end < last);
-	return true;
-}
-
-/* The pass over one file. */
-static void msyncfs_capture_file(struct msyncfs_capture *cap,
-				 unsigned long limit, unsigned long *bitmap)
-{
-	unsigned int i;
-
-	cap->size = i_size_read(cap->inode);
-	if (cap->whole) {
-		cap->pending = msyncfs_overlay_pending(cap->inode);
-		msyncfs_capture_range(cap, 0, ULONG_MAX, limit, bitmap);
-		msyncfs_resv_take(cap->inode, &cap->resv);
-		return;
-	}
-	for (i = 0; i < cap->nr_ranges; i++) {
-		const struct msyncfs_range *r = &cap->ranges[i];
-
-		if (r->first <= r->last &&
-		    !msyncfs_capture_range(cap, r->first, r->last, limit,
-					   bitmap))
-			return;
+	msyncfs_for_each_file(f, pass)
+		msyncfs_take_file(pass, f);
+	msyncfs_thaw_files(pass);
+	start = ktime_get_ns() - start;
+	msyncfs_for_each_file(f, pass) {
+		trace_msyncfs_capture(f->cap->inode, f->ranges[0].first,
+				      f->ranges[f->nr_ranges - 1].last,
+				      f->cap->nr, f->cap->copied, start);
+		if (f->cap->copied)
+			msyncfs_end_copied(f->cap);
 	}
 }
 
-/* Dirty pages in the ranges of a file, at most @limit. */
-static unsigned long msyncfs_capture_count(const struct msyncfs_capture *cap,
-					   unsigned long limit)
+/* Captures, as soon as there is memory for all that is dirty. */
+static int msyncfs_pass_run(struct msyncfs_pass *pass)
 {
-	unsigned long nr = 0;
-	unsigned int i;
-
-	if (cap->whole)
-		return msyncfs_count_dirty(cap->inode, 0, ULONG_MAX, limit);
-	for (i = 0; i < cap->nr_ranges && nr < limit; i++)
-		nr += msyncfs_count_dirty(cap->inode, cap->ranges[i].first,
-					  cap->ranges[i].last, limit - nr);
-	return nr;
-}
-
-static void msyncfs_set_freeze(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-
-	if (msyncfs_breaks(FREEZE))
-		return;
-	list_for_each_entry(cap, set, set)
-		msyncfs_set_down_write(set, MSYNCFS_SB(cap->inode->i_sb),
-				       &MSYNCFS_I(cap->inode)->i_freeze);
-}
-
-static void msyncfs_set_thaw(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-
-	if (msyncfs_breaks(FREEZE))
-		return;
-	list_for_each_entry_reverse(cap, set, set)
-		up_write(&MSYNCFS_I(cap->inode)->i_freeze);
-}
-
-/* One capture, still empty, for each file; the ranges are sorted by file. */
-static int msyncfs_set_alloc(const struct msyncfs_range *ranges,
-			     unsigned int nr, struct list_head *set)
-{
-	const struct msyncfs_range *end = ranges + nr;
-	struct msyncfs_capture *cap = NULL;
-
-	for (; ranges < end; ranges++) {
-		lockdep_assert_held(&MSYNCFS_I(ranges->inode)->i_commit_lock);
-		if (!cap || cap->inode != ranges->inode) {
-			cap = msyncfs_capture_alloc(ranges->inode, GFP_NOFS);
-			if (!cap)
-				return -ENOMEM;
-			cap->ranges = ranges;
-			cap->whole = ranges->whole;
-			list_add_tail(&cap->set, set);
-		}
-		cap->nr_ranges++;
-	}
-	return 0;
-}
-
-/* Memory for as many pages as are dirty now, and for some more of those files. */
-static int msyncfs_set_prepare(struct list_head *set, unsigned long copy_max,
-			       unsigned long limit)
-{
-	struct msyncfs_capture *cap;
-	unsigned long total = 0;
+	bool again = false;
+	u64 start;
 	int err;
 
-	list_for_each_entry(cap, set, set) {
-		cap->room = msyncfs_capture_count(cap, limit);
-		total += cap->room;
-	}
-	list_for_each_entry(cap, set, set) {
-		cap->copied = total <= copy_max;
-		if (cap->room)
-			cap->room = min(cap->room + cap->room / 8 + 4, limit);
-		msyncfs_drop_images(&cap->pool);
-		err = msyncfs_prealloc(&cap->pool, cap->room, cap->copied);
+	for (;;) {
+		err = msyncfs_pass_prepare(pass, again);
 		if (err)
 			return err;
+		msyncfs_freeze_files(pass);
+		start = ktime_get_ns();
+		if (msyncfs_pass_enough(pass))
+			break;
+		msyncfs_thaw_files(pass);
+		again = true;
 	}
+	msyncfs_pass_take(pass, start);
 	return 0;
 }
 
-/* Under the freeze: is what has been prepared still enough? */
-static bool msyncfs_set_enough(struct list_head *set, unsigned long copy_max,
-			       unsigned long limit)
+/* Hands over the captures that have something to commit; all others go. */
+static void msyncfs_pass_end(struct msyncfs_pass *pass, int err,
+			     struct list_head *set)
 {
-	struct msyncfs_capture *cap;
-	unsigned long nr, total = 0;
-	bool copied = true;
+	struct msyncfs_file_pass *f;
 
-	list_for_each_entry(cap, set, set) {
-		nr = msyncfs_capture_count(cap, limit);
-		if (nr > cap->room)
-			return false;
-		copied = cap->copied;
-		total += nr;
+	msyncfs_for_each_file(f, pass) {
+		msyncfs_drop_images(&f->pool);
+		if (!err && (f->cap->nr || f->uncommitted))
+			list_add_tail(&f->cap->set, set);
+		else
+			msyncfs_capture_put(f->cap);
 	}
-	return !copied || total <= copy_max;
-}
-
-/* What capturing needed, and files of which nothing was taken. */
-static void msyncfs_set_trim(struct list_head *set, bool all)
-{
-	struct msyncfs_capture *cap, *next;
-
-	list_for_each_entry_safe(cap, next, set, set) {
-		msyncfs_drop_images(&cap->pool);
-		cap->ranges = NULL;
-		if (all || !(cap->nr || cap->pending)) {
-			list_del_init(&cap->set);
-			msyncfs_capture_put(cap);
-		}
-	}
-}
-
-/*
- * POSIX: a write that msync causes marks the times. The first store to a page
- * has done so, later ones did not fault.
- */
-static void msyncfs_capture_times(struct msyncfs_capture *cap)
-{
-	if (cap->stored && !IS_NOCMTIME(cap->inode))
-		generic_update_time(cap->inode, S_MTIME | S_CTIME);
-}
-
-static void msyncfs_set_capture(struct list_head *set, unsigned long limit,
-				unsigned long *bitmap, u64 start)
-{
-	struct msyncfs_capture *cap;
-
-	list_for_each_entry(cap, set, set)
-		msyncfs_capture_file(cap, limit, bitmap);
-	msyncfs_set_thaw(set);
-	start = ktime_get_ns() - start;
-	list_for_each_entry(cap, set, set) {
-		trace_msyncfs_capture(cap->inode, cap->ranges[0].first,
-				      cap->ranges[cap->nr_ranges - 1].last,
-				      cap->nr, cap->copied, start);
-		if (cap->copied)
-			msyncfs_capture_end_copied(cap);
-		msyncfs_capture_times(cap);
-	}
+	bitmap_free(pass->bitmap);
 }
 
 /* Is any page dirty, or is there anything else to commit of an atomic file? */
@@ -605,7 +663,7 @@ static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
 {
 	for (; nr--; ranges++) {
 		if (ranges->whole &&
-		    (msyncfs_overlay_pending(ranges->inode) ||
+		    (msyncfs_overlay_uncommitted(ranges->inode) ||
 		     msyncfs_count_dirty(ranges->inode, 0, ULONG_MAX, 1)))
 			return true;
 		if (msyncfs_count_dirty(ranges->inode, ranges->first,
@@ -616,68 +674,69 @@ static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
 }
 
 /**
- * msyncfs_capture_set - clean and copy the dirty pages of ranges, as of one
+ * msyncfs_capture_ranges - clean and copy the dirty pages of ranges, as of one
  *	moment
- * @ranges: sorted by inode, then by first page; of one file, they do not overlap
- * @nr: how many
+ * @ranges: sorted by inode, then by first page; those of one file do not overlap
+ * @nr: ranges
  * @copy_max: more pages than that are not copied but put under writeback, for
  *	their own blocks to be written
- * @limit: take no more pages of a file than that, from its first range on
+ * @limit: pages to take of a file at most, from its first range on
  * @set: empty; gets a capture, linked by its member set, for each file of which
- *	pages were taken, or that is to be captured as a whole and has something
- *	else to commit
+ *	pages were taken, and for each atomic file that has anything else to
+ *	commit
  *
- * The captures are the caller's to attach or redirty, and put.
+ * The caller attaches or redirties the captures, and puts them.
  *
  * Context: caller holds i_commit_lock of every inode, and set_mutex if there are
  * several; and none of what P4 forbids.
  * Return: 0 or -ENOMEM; @set is empty then.
  */
-int msyncfs_capture_set(const struct msyncfs_range *ranges, unsigned int nr,
-			unsigned long copy_max, unsigned long limit,
-			struct list_head *set)
+int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
+			   unsigned long copy_max, unsigned long limit,
+			   struct list_head *set)
 {
-	unsigned long *bitmap = NULL;
-	u64 start;
+	struct msyncfs_file_pass one = {};
+	struct msyncfs_pass pass = {
+		.files = &one,
+		.copy_max = copy_max,
+		.limit = limit,
+		.sbi = MSYNCFS_SB(ranges->inode->i_sb),
+	};
 	int err;
 
 	if (!msyncfs_any_dirty(ranges, nr))
 		return 0;
-	bitmap = bitmap_zalloc(MSYNCFS_STRETCH_MAX, GFP_NOFS);
-	err = bitmap ? msyncfs_set_alloc(ranges, nr, set) : -ENOMEM;
-	while (!err) {
-		err = msyncfs_set_prepare(set, copy_max, limit);
-		if (err)
-			break;
-		msyncfs_set_freeze(set);
-		start = ktime_get_ns();
-		if (msyncfs_set_enough(set, copy_max, limit)) {
-			msyncfs_set_capture(set, limit, bitmap, start);
-			break;
-		}
-		msyncfs_set_thaw(set);
+	if (ranges[nr - 1].inode != ranges->inode) {
+		pass.files = kvcalloc(nr, sizeof(*pass.files), GFP_NOFS);
+		if (!pass.files)
+			return -ENOMEM;
 	}
-	msyncfs_set_trim(set, err);
-	bitmap_free(bitmap);
+	err = msyncfs_pass_start(&pass, ranges, nr);
+	if (!err)
+		err = msyncfs_pass_run(&pass);
+	msyncfs_pass_end(&pass, err, set);
+	if (pass.files != &one)
+		kvfree(pass.files);
 	return err;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_set);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_ranges);
 
 /**
- * msyncfs_capture - the same for one range of one file
+ * msyncfs_capture_range - the same for one range of one file
  * @inode: file
  * @first: first page
  * @last: last page, inclusive
- * @copy_max: as there
- * @limit: as there
+ * @copy_max: as for msyncfs_capture_ranges()
+ * @limit: as for msyncfs_capture_ranges()
  *
  * Context: caller holds i_commit_lock, and none of what P4 forbids.
- * Return: the capture, for the caller to attach or redirty, and put; NULL if
+ * Return: the capture, which the caller attaches or redirties, and puts; NULL if
  * nothing is dirty; ERR_PTR(-ENOMEM).
  */
-struct msyncfs_capture *msyncfs_capture(struct inode *inode, pgoff_t first,
-					pgoff_t last, unsigned long copy_max,
-					unsigned long limit)
+struct msyncfs_capture *msyncfs_capture_range(struct inode *inode,
+					      pgoff_t first, pgoff_t last,
+					      unsigned long copy_max,
+					      unsigned long limit)
 {
 	struct msyncfs_range range = {
 		.inode = inode, .first = first, .last = last,
@@ -686,7 +745,7 @@ struct msyncfs_capture *msyncfs_capture(struct inode *inode, pgoff_t first,
 	LIST_HEAD(set);
 	int err;
 
-	err = msyncfs_capture_set(&range, 1, copy_max, limit, &set);
+	err = msyncfs_capture_ranges(&range, 1, copy_max, limit, &set);
 	if (err)
 		return ERR_PTR(err);
 	cap = list_first_entry_or_null(&set, struct msyncfs_capture, set);
@@ -694,4 +753,4 @@ struct msyncfs_capture *msyncfs_capture(struct inode *inode, pgoff_t first,
 		list_del_init(&cap->set);
 	return cap;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_range);

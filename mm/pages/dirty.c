@@ -5,8 +5,8 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 
-#include "fs/fs.h"
 #include "fs/disk/trace.h"
+#include "pages.h"
 
 /* Joins the freeze; who has to wait shows up in the trace. */
 static void msyncfs_freeze_shared(struct inode *inode)

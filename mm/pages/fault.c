@@ -7,8 +7,8 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 
-#include "fs/fs.h"
 #include "fs/disk/trace.h"
+#include "pages.h"
 
 /* Dirties the faulting page; the caller holds invalidate_lock shared. */
 static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)

@@ -11,8 +11,8 @@
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
 
-#include "fs/fs.h"
 #include "fs/disk/trace.h"
+#include "pages.h"
 
 /*
  * The tree of mappings of a file, mapping->i_mmap. The kernel walks it so, too

@@ -7,7 +7,7 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
-#include "fs/fs.h"
+#include "pages.h"
 
 /*
  * Brings the page into the cache if there can be anything in it but zeros.

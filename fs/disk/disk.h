@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The ground floor: the mount's own structure, its messages and its end, and
+ * block I/O. Everything above includes this. The format on disk is in format.h.
+ */
+#ifndef MSYNCFS_DISK_H
+#define MSYNCFS_DISK_H
+
+#include <linux/blkdev.h>
+#include <linux/buffer_head.h>
+#include <linux/completion.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/ratelimit_types.h>
+#include <linux/rwsem.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+#include "fs/disk/format.h"
+
+#define EFSCORRUPTED	EUCLEAN
+
+enum msyncfs_errors {		/* mount option errors= */
+	MSYNCFS_ERRORS_RO,
+	MSYNCFS_ERRORS_SHUTDOWN,
+	MSYNCFS_ERRORS_PANIC,
+};
+
+enum msyncfs_semantics {	/* mount option msync= */
+	MSYNCFS_MSYNC_POSIX,
+	MSYNCFS_MSYNC_BSD,
+};
+
+/**
+ * struct msyncfs_options - mount options
+ * @errors: errors=
+ * @semantics: msync=
+ * @atomic: atomic: every regular file is an atomic file
+ */
+struct msyncfs_options {
+	enum msyncfs_errors	errors;
+	enum msyncfs_semantics	semantics;
+	bool			atomic;
+};
+
+/* Bits of sbi->state. */
+enum {
+	MSYNCFS_SB_ABORTED,	/* the log can no longer be written: read-only */
+	MSYNCFS_SB_SHUTDOWN,	/* nothing may touch the device any more */
+	MSYNCFS_SB_FLUSH_FAILED, /* a flush failed: what is durable is unknown */
+	MSYNCFS_SB_CKPT_PAUSED,	/* sysfs: background checkpoint is paused */
+	MSYNCFS_SB_ORPHANS_TODO, /* mounted read-only: orphans not looked at */
+	MSYNCFS_SB_RECLAIMING,	/* inodes without links may be read */
+};
+
+struct msyncfs_direct;
+struct msyncfs_log;
+struct msyncfs_orphans;
+struct msyncfs_space;
+struct msyncfs_sysfs;
+
+/**
+ * struct msyncfs_sb_info - a mounted filesystem
+ * @sb: back pointer
+ * @ds: superblock as read from disk, checked
+ * @geo: where things lie
+ * @options: mount options
+ * @state: MSYNCFS_SB_* bits
+ * @messages: limits the number of messages in a short time
+ * @wait: woken when the running transaction, the commit or @state changes
+ * @wq: background work: commit, checkpoint, MS_ASYNC
+ * @set_mutex: taken by a task that locks or freezes several files (P6)
+ * @nr_split: msyncs that took several records
+ * @log: of fs/log
+ * @space: of fs/space
+ * @direct: of fs/map/home.c
+ * @orphans: of fs/vfs/orphan.c
+ * @sysfs: of fs/vfs/sysfs.c
+ */
+struct msyncfs_sb_info {
+	struct super_block		*sb;
+	struct msyncfs_disk_super	*ds;
+	struct msyncfs_geo		geo;
+	struct msyncfs_options		options;
+	unsigned long			state;
+	struct ratelimit_state		messages;
+	wait_queue_head_t		wait;
+	struct workqueue_struct		*wq;
+	struct mutex			set_mutex;	/* locks of several files */
+	atomic64_t			nr_split;
+	struct msyncfs_log		*log;
+	struct msyncfs_space		*space;
+	struct msyncfs_direct		*direct;
+	struct msyncfs_orphans		*orphans;
+	struct msyncfs_sysfs		*sysfs;
+};
+
+static inline struct msyncfs_sb_info *MSYNCFS_SB(struct super_block *sb)
+{
+	return sb->s_fs_info;
+}
+
+static inline bool msyncfs_is_dead(struct msyncfs_sb_info *sbi)
+{
+	return test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state);
+}
+
+/* Nothing can become durable any more. */
+static inline bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
+{
+	return msyncfs_is_dead(sbi) ||
+	       test_bit(MSYNCFS_SB_ABORTED, &sbi->state);
+}
+
+/**
+ * struct msyncfs_io - a batch of block I/O under way
+ * @sb: filesystem
+ * @opf: operation and flags of its bios; writes, unless the caller says otherwise
+ * @bio: the one being filled
+ * @next: block that would extend it
+ * @writeback: end the writeback of each folio as its write completes
+ * @inflight: bios under way, and one for the submitter
+ * @error: first error, 0
+ * @bad: first block of the bio that had it
+ * @bad_nr: blocks of that bio; 0: it was a flush
+ * @done: completed when nothing is under way any more
+ */
+struct msyncfs_io {
+	struct super_block	*sb;
+	blk_opf_t		opf;
+	struct bio		*bio;
+	u64			next;
+	bool			writeback;
+	atomic_t		inflight;
+	int			error;
+	u64			bad;
+	unsigned int		bad_nr;
+	struct completion	done;
+};
+
+/* In state.c */
+__printf(2, 3) void msyncfs_err(struct super_block *sb, const char *fmt, ...);
+__printf(2, 3) void msyncfs_warn(struct super_block *sb, const char *fmt, ...);
+__printf(2, 3) void msyncfs_info(struct super_block *sb, const char *fmt, ...);
+void msyncfs_abort(struct super_block *sb, const char *why, int err);
+void msyncfs_shutdown(struct super_block *sb);
+
+/* In io.c */
+void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
+		     bool writeback);
+void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page);
+void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags);
+int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags);
+int msyncfs_flush(struct super_block *sb);
+int msyncfs_flush_failed(struct super_block *sb, int err);
+int msyncfs_bios_init(void);
+void msyncfs_bios_exit(void);
+
+#endif /* MSYNCFS_DISK_H */

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The log: transactions that operations fill, records that hold them, and the
+ * way of a record's images from the log to their home blocks. It knows blocks,
+ * not files; what a captured page is to others it is told in two callbacks.
+ */
+#ifndef MSYNCFS_LOG_H
+#define MSYNCFS_LOG_H
+
+#include "fs/disk/disk.h"
+
+/**
+ * struct msyncfs_image - the copy of one block that a record holds
+ * @home: home block
+ * @page: the copy; immutable once the record is cut
+ * @bh: metadata: the buffer, referenced until the image is home; NULL for data
+ * @ref: references: the record, the index of images, and readers
+ * @tid: transaction it was cut in
+ * @folio: data: the captured folio, referenced until durable or failed; else NULL
+ * @index: data: page index in the file
+ * @convert: data: the map pointer changes with this commit
+ * @writeback: data: @folio is under writeback, and the owner of the capture must
+ *	end it
+ * @list: in the capture
+ */
+struct msyncfs_image {
+	u64			home;
+	struct page		*page;
+	struct buffer_head	*bh;
+	refcount_t		ref;
+	u64			tid;
+	struct folio		*folio;
+	pgoff_t			index;
+	bool			convert;
+	bool			writeback;
+	struct list_head	list;
+};
+
+/**
+ * struct msyncfs_member - somebody who wants to know how a transaction ends
+ * @list: in the transaction
+ * @settled: called once, when the record is durable (err 0) or has failed; may
+ *	sleep, but not for this filesystem's commits
+ */
+struct msyncfs_member {
+	struct list_head	list;
+	void			(*settled)(struct msyncfs_member *member, int err);
+};
+
+/**
+ * struct msyncfs_op - a handle: one atomic change of metadata under way
+ * @sb: filesystem
+ * @tid: transaction that it is part of
+ * @credits: metadata blocks it may still dirty for the first time
+ * @blocks: blocks it may still allocate; the hook hold() holds them
+ * @claimed: blocks taken, and still promised until the handle ends
+ * @kept: blocks whose promise ends with it; those of pages are more at times
+ * @promised: the blocks were promised to dirty pages before it began
+ * @nofs: to restore the allocation context
+ */
+struct msyncfs_op {
+	struct super_block	*sb;
+	u64			tid;
+	unsigned int		credits;
+	u64			blocks;
+	u64			claimed;
+	u64			kept;
+	bool			promised;
+	unsigned int		nofs;
+};
+
+/**
+ * struct msyncfs_log_hooks - what the log asks of the floor above it
+ * @hold: get hold of op->blocks free blocks; may wait for commits
+ * @release: end what @hold and the operation hold and have promised
+ * @retired: records up to @tid are home and off the log
+ */
+struct msyncfs_log_hooks {
+	int	(*hold)(struct msyncfs_op *op);
+	void	(*release)(struct msyncfs_op *op);
+	void	(*retired)(struct super_block *sb, u64 tid);
+};
+
+/**
+ * struct msyncfs_log_stat - counters of the log, for people
+ * @used: blocks of the log in use
+ * @durable_tid: every transaction up to this one is durable
+ * @home_tid: every transaction up to this one is home and off the log
+ * @commits: records written since the mount
+ * @checkpoints: checkpoints since the mount
+ */
+struct msyncfs_log_stat {
+	u64	used;
+	u64	durable_tid;
+	u64	home_tid;
+	u64	commits;
+	u64	checkpoints;
+};
+
+/* Bits of bh->b_state that others may use begin here; see txn.c for the first. */
+enum {
+	MSYNCFS_BH_LEAF = BH_PrivateStart + 1,	/* a directory's leaf, checked */
+};
+
+/* In txn.c: operations */
+int msyncfs_op_begin(struct super_block *sb, struct msyncfs_op *op,
+		     unsigned int credits, u64 blocks);
+int msyncfs_op_begin_promised(struct super_block *sb, struct msyncfs_op *op,
+			      unsigned int credits, u64 blocks);
+void msyncfs_op_end(struct msyncfs_op *op);
+void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh);
+void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno);
+int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner);
+void msyncfs_op_attach(struct msyncfs_op *op, struct list_head *images,
+		       struct msyncfs_member *member);
+void msyncfs_op_preflush(struct msyncfs_op *op);
+
+/* In block.c: metadata buffers */
+struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
+				  u64 owner);
+struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
+				      u32 magic, u32 level, u64 owner);
+int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic,
+			 u64 owner);
+void msyncfs_block_release(struct buffer_head *bh);
+u64 msyncfs_block_find(struct super_block *sb, u64 start, u64 len);
+void msyncfs_block_seal(struct super_block *sb, void *buf);
+
+/* In block.c: images */
+struct msyncfs_image *msyncfs_image_alloc(gfp_t gfp, bool page);
+struct msyncfs_image *msyncfs_image_get(struct msyncfs_sb_info *sbi, u64 home);
+void msyncfs_image_put(struct msyncfs_image *img);
+bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last);
+int msyncfs_image_init(void);
+void msyncfs_image_exit(void);
+
+/* In commit.c */
+int msyncfs_commit(struct super_block *sb, u64 tid);
+int msyncfs_commit_all(struct super_block *sb);
+void msyncfs_commit_start(struct super_block *sb, u64 tid);
+bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid);
+bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid);
+
+/* In checkpoint.c */
+int msyncfs_checkpoint(struct super_block *sb);
+void msyncfs_checkpoint_pause(struct msyncfs_sb_info *sbi, bool pause);
+
+/* In recovery.c */
+int msyncfs_recover(struct super_block *sb);
+
+/* In log.c */
+int msyncfs_log_init(struct super_block *sb,
+		     const struct msyncfs_log_hooks *hooks);
+int msyncfs_log_start(struct super_block *sb);
+void msyncfs_log_stop(struct super_block *sb);
+void msyncfs_log_exit(struct super_block *sb);
+void msyncfs_log_stat(struct msyncfs_sb_info *sbi,
+		      struct msyncfs_log_stat *stat);
+
+#endif /* MSYNCFS_LOG_H */

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Home blocks for captured pages that have none, and the map that leads to them.
+ */
+#include <linux/pagemap.h>
+
+#include "plan.h"
+
+/**
+ * msyncfs_goal - where the block of a page would best lie
+ * @inode: regular file
+ * @index: page
+ *
+ * Context: may read map nodes.
+ * Return: a block.
+ */
+u64 msyncfs_goal(struct inode *inode, u64 index)
+{
+	struct msyncfs_extent ext;
+
+	if (index && !msyncfs_map_lookup(inode, index - 1, 1, &ext) && ext.blkno)
+		return ext.blkno + 1;
+	return inode->i_ino + 1;
+}
+
+/* Gives @nr images from *@img on the blocks from @start on; moves *@img. */
+static void msyncfs_homes_set(struct msyncfs_image **img, u64 start, u64 nr)
+{
+	for (; nr; nr--) {
+		(*img)->home = start++;
+		*img = list_next_entry(*img, list);
+	}
+}
+
+/**
+ * msyncfs_homes_alloc - allocate blocks for the pages that have none
+ * @op: open handle with blocks and credits as planned
+ * @cap: capture, after msyncfs_homes_find()
+ *
+ * Context: inside @op; caller holds i_commit_lock.
+ * Return: 0 or the error of msyncfs_alloc().
+ */
+int msyncfs_homes_alloc(struct msyncfs_op *op, struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+	struct msyncfs_run run;
+	u64 at, start, len;
+	int err;
+
+	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_HOMELESS) {
+		img = run.img;
+		for (at = 0; at < run.len; at += len) {
+			err = msyncfs_alloc(op, msyncfs_goal(cap->inode,
+							     img->index),
+					    run.len - at, &start, &len);
+			if (err)
+				return err;
+			msyncfs_homes_set(&img, start, len);
+		}
+	}
+	return 0;
+}
+
+/**
+ * msyncfs_homes_map - point the map to the blocks of pages where it has to change
+ * @op: open handle with credits as planned
+ * @cap: capture whose pages all have their blocks
+ *
+ * Context: inside @op; caller holds i_commit_lock.
+ * Return: 0 or the error of msyncfs_map_set().
+ */
+int msyncfs_homes_map(struct msyncfs_op *op, struct msyncfs_capture *cap)
+{
+	struct msyncfs_run run;
+	int err;
+
+	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_CONVERT) {
+		err = msyncfs_map_set(op, cap->inode, run.index, run.len,
+				      run.home, false);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * msyncfs_homes_claim - claim blocks for the pages that have none
+ * @cap: capture
+ * @goal: block wanted most
+ * @nr: number of these pages, as many blocks are held; set to what is left
+ * @enter: called for each run of pages that got blocks, or NULL
+ *
+ * Context: caller holds i_commit_lock; may sleep.
+ * Return: 0 or the error of msyncfs_claim(); some pages may have blocks then.
+ */
+int msyncfs_homes_claim(struct msyncfs_capture *cap, u64 goal, u64 *nr,
+			void (*enter)(struct inode *inode, u64 index,
+				      u64 blkno, u64 len))
+{
+	u64 start = 0, len = 0, at, part;
+	struct msyncfs_image *img;
+	struct msyncfs_run run;
+	int err;
+
+	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_HOMELESS) {
+		img = run.img;
+		for (at = 0; at < run.len; at += part) {
+			if (!len) {
+				err = msyncfs_claim(cap->inode->i_sb, goal, *nr,
+						    &start, &len);
+				if (err)
+					return err;
+				*nr -= len;
+			}
+			part = min(len, run.len - at);
+			if (enter)
+				enter(cap->inode, run.index + at, start, part);
+			msyncfs_homes_set(&img, start, part);
+			start += part;
+			len -= part;
+			goal = start;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Placing: captured pages get their blocks and become part of a transaction.
+ */
+#ifndef MSYNCFS_PLACE_H
+#define MSYNCFS_PLACE_H
+
+#include "mm/pages/pages.h"
+
+/* In attach.c */
+int msyncfs_attach_set(struct list_head *set, bool attrs,
+		       struct completion *sent);
+int msyncfs_attach(struct msyncfs_capture *cap, bool attrs);
+void msyncfs_attach_edge(struct msyncfs_op *op, struct inode *inode,
+			 struct msyncfs_capture *cap);
+
+/* In spill.c */
+int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
+		  unsigned long limit, unsigned long *nr);
+
+#endif /* MSYNCFS_PLACE_H */

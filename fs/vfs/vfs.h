@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The top floor: what the VFS calls, and what its files share.
+ */
+#ifndef MSYNCFS_VFS_H
+#define MSYNCFS_VFS_H
+
+#include <linux/iomap.h>
+
+#include "mm/sync.h"
+
+/* Metadata blocks that one namespace operation dirties at most. */
+#define MSYNCFS_OP_CREDITS	24
+
+/* In super.c */
+extern const struct super_operations msyncfs_super_ops;
+
+/* In sysfs.c */
+int msyncfs_sysfs_init(void);
+void msyncfs_sysfs_exit(void);
+int msyncfs_sysfs_add(struct super_block *sb);
+void msyncfs_sysfs_del(struct super_block *sb);
+
+/* In ioctl.c */
+long msyncfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* In ops.c */
+void msyncfs_set_ops(struct inode *inode, dev_t rdev);
+
+/* In inode.c */
+struct inode *msyncfs_alloc_inode(struct super_block *sb);
+void msyncfs_free_inode(struct inode *inode);
+int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc);
+void msyncfs_evict_inode(struct inode *inode);
+struct inode *msyncfs_iget(struct super_block *sb, u64 ino);
+struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
+				struct mnt_idmap *idmap, umode_t mode,
+				dev_t rdev);
+int msyncfs_inode_init(void (*set_ops)(struct inode *inode, dev_t rdev));
+void msyncfs_inode_exit(void);
+
+/* In attr.c */
+int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
+		    struct kstat *stat, u32 mask, unsigned int flags);
+int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+		    struct iattr *attr);
+
+/* In truncate.c */
+int msyncfs_truncate_blocks(struct inode *inode, u64 first);
+int msyncfs_prepare_extend(struct inode *inode);
+int msyncfs_extend(struct inode *inode, loff_t newsize);
+int msyncfs_setsize(struct inode *inode, loff_t newsize);
+int msyncfs_punch(struct inode *inode, loff_t start, loff_t end);
+
+/* In fallocate.c */
+long msyncfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
+
+/* In orphan.c */
+int msyncfs_orphans_init(struct super_block *sb);
+void msyncfs_orphans_exit(struct super_block *sb);
+void msyncfs_orphan_add(struct msyncfs_op *op, struct inode *inode);
+int msyncfs_orphan_del(struct msyncfs_op *op, struct inode *inode);
+void msyncfs_orphan_leave(struct inode *inode);
+bool msyncfs_unfinished(struct inode *inode);
+
+/* In reclaim.c */
+int msyncfs_reclaim(struct super_block *sb);
+
+/* In atomic.c */
+int msyncfs_atomic_setsize(struct inode *inode, loff_t newsize);
+int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end);
+int msyncfs_atomic_extend(struct inode *inode, loff_t newsize);
+int msyncfs_atomic_unopened(struct inode *inode, bool wait);
+void msyncfs_atomic_lost(struct inode *inode);
+unsigned long msyncfs_atomic_uncommitted(struct super_block *sb);
+int msyncfs_atomic_set(struct inode *inode, bool on);
+int msyncfs_atomic_rollback(struct inode *inode);
+void msyncfs_atomic_open(struct inode *inode);
+int msyncfs_atomic_release(struct inode *inode, struct file *file);
+
+/* In dir.c: names and leaves; callers hold i_rwsem of @dir */
+int msyncfs_dir_find(struct inode *dir, const struct qstr *name, u64 *ino);
+int msyncfs_dir_add(struct inode *dir, struct msyncfs_op *op,
+		    const struct qstr *name, u64 ino, umode_t mode);
+int msyncfs_dir_remove(struct msyncfs_op *op, struct inode *dir,
+		       const struct qstr *name);
+int msyncfs_dir_replace(struct msyncfs_op *op, struct inode *dir,
+			const struct qstr *name, u64 ino, umode_t mode);
+int msyncfs_dir_prepare(struct inode *dir, const struct qstr *name);
+int msyncfs_dir_blocks(struct inode *dir);
+extern const struct file_operations msyncfs_dir_operations;
+
+/* In namei.c */
+extern const struct inode_operations msyncfs_dir_inode_operations;
+extern const struct inode_operations msyncfs_symlink_inode_operations;
+extern const struct inode_operations msyncfs_special_inode_operations;
+
+/* In file.c */
+extern const struct file_operations msyncfs_file_operations;
+extern const struct inode_operations msyncfs_file_inode_operations;
+
+/* In read.c */
+extern const struct address_space_operations msyncfs_aops;
+
+/* In iomap.c */
+extern const struct iomap_ops msyncfs_iomap_ops;
+void msyncfs_set_iomap(struct inode *inode, struct iomap *iomap,
+		       const struct msyncfs_extent *ext);
+
+/* In direct.c */
+int msyncfs_direct_settle(struct inode *inode, loff_t pos, size_t count);
+ssize_t msyncfs_direct_transfer(struct kiocb *iocb, struct iov_iter *iter);
+
+#endif /* MSYNCFS_VFS_H */

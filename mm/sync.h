@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The msync path: from a range of addresses or of a file to a durable record.
+ */
+#ifndef MSYNCFS_SYNC_H
+#define MSYNCFS_SYNC_H
+
+#include "fs/place/place.h"
+
+struct writeback_control;
+
+/* In msync.c */
+int msyncfs_msync(unsigned long start, size_t len, int flags);
+
+/* In sync.c */
+int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
+			bool datasync);
+int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr);
+int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
+		       bool datasync);
+int msyncfs_try_sync_inode(struct inode *inode);
+int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+void msyncfs_mark_times(struct msyncfs_capture *cap);
+void msyncfs_dirty_inode(struct inode *inode, int flags);
+
+/* In writeback.c */
+int msyncfs_writepages(struct address_space *mapping,
+		       struct writeback_control *wbc);
+bool msyncfs_release_folio(struct folio *folio, gfp_t gfp);
+
+#endif /* MSYNCFS_SYNC_H */
