@@ -13,11 +13,9 @@
 
 /* ---- buffers that are mappings ------------------------------------------ */
 
-/* The buffer is a mapping of the file itself. */
-static void test_self(void)
+/* Write from a mapping of the file itself. */
+static void write_self(int fd, int dfd, char *map)
 {
-	int fd = stamped_file("f", 1, 64), dfd = open_direct("f", 0);
-	char *map = map_pages(fd, 64), *buf = map_pages(-1, 64);
 	unsigned long i;
 
 	/*
@@ -55,8 +53,13 @@ static void test_self(void)
 	drop(fd);
 	check_pages(map, 1, 4, 16, 4);
 	check_pages(map + 16 * PAGE, 1, 16, 48, 4);
+}
 
-	/* Read into other pages of the file, then into the same pages. */
+/* Read into a mapping of the file: other pages, then the same pages. */
+static void read_self(int fd, int dfd, char *map)
+{
+	char *buf = map_pages(-1, 64);
+
 	stamp_pages(map, 1, 0, 64, 5);
 	drop(fd);
 	take_home();
@@ -69,8 +72,18 @@ static void test_self(void)
 	check_pages(buf, 1, 0, 32, 5);
 	check_pages(buf + 32 * PAGE, 1, 0, 16, 5);
 	check_pages(buf + 48 * PAGE, 1, 48, 16, 5);
-	unmap_pages(map, 64);
 	unmap_pages(buf, 64);
+}
+
+/* The buffer is a mapping of the file itself. */
+static void test_self(void)
+{
+	int fd = stamped_file("f", 1, 64), dfd = open_direct("f", 0);
+	char *map = map_pages(fd, 64);
+
+	write_self(fd, dfd, map);
+	read_self(fd, dfd, map);
+	unmap_pages(map, 64);
 	CHECK(!close(dfd) && !close(fd));
 }
 
