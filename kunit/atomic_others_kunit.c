@@ -198,7 +198,7 @@ static struct msyncfs_capture *captured(struct kunit *test,
 	struct msyncfs_capture *cap;
 
 	mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
-	cap = msyncfs_capture_range(inode, 0, ULONG_MAX, ULONG_MAX, ULONG_MAX);
+	cap = msyncfs_capture_pages(inode, 0, ULONG_MAX, ULONG_MAX, ULONG_MAX);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
 	return cap;

@@ -448,7 +448,7 @@ static void capture_truncation_waits(struct kunit *test)
 
 	files_write(test, fx->file, 0, 4, 1);
 	mutex_lock(&fx->mi->i_commit_lock);
-	cap = msyncfs_capture_range(fx->inode, 0, ALL, ALL, ALL);
+	cap = msyncfs_capture_pages(fx->inode, 0, ALL, ALL, ALL);
 	start_other(test, &cut);
 	KUNIT_EXPECT_FALSE(test, wait_for_completion_timeout(&cut.done, SOON));
 	KUNIT_EXPECT_EQ(test, i_size_read(fx->inode), 4 * PAGE_SIZE);

@@ -40,7 +40,7 @@ int cap_init(struct kunit *test)
  * @copy_max: copy the pages if they are no more than this
  * @limit: take no more pages than this
  *
- * Return: the result of msyncfs_capture_range().
+ * Return: the result of msyncfs_capture_pages().
  */
 struct msyncfs_capture *cap_take(struct cap_fixture *fx, pgoff_t first,
 				 pgoff_t last, unsigned long copy_max,
@@ -49,7 +49,7 @@ struct msyncfs_capture *cap_take(struct cap_fixture *fx, pgoff_t first,
 	struct msyncfs_capture *cap;
 
 	mutex_lock(&fx->mi->i_commit_lock);
-	cap = msyncfs_capture_range(fx->inode, first, last, copy_max, limit);
+	cap = msyncfs_capture_pages(fx->inode, first, last, copy_max, limit);
 	mutex_unlock(&fx->mi->i_commit_lock);
 	return cap;
 }

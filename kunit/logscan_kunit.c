@@ -125,10 +125,9 @@ static void scan_reject_tail(struct kunit *test)
 	put_rejected(fx, 10, row);
 	err = scan_log(fx, 5, 4);
 	KUNIT_EXPECT_EQ(test, err, row->why == MSYNCFS_REC_IO ? -EIO : 0);
-	KUNIT_EXPECT_EQ(test, fx->why, row->why ?: MSYNCFS_REC_MAGIC);
-	KUNIT_EXPECT_EQ(test, fx->end_seq, row->why ? 5 : 6);
-	KUNIT_EXPECT_EQ(test, fx->end_pos, row->why ? 10 : 20);
-	KUNIT_EXPECT_EQ(test, fx->bad_seq, fx->end_seq);
+	KUNIT_EXPECT_EQ(test, fx->end.why, row->why ?: MSYNCFS_REC_MAGIC);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, row->why ? 5 : 6);
+	KUNIT_EXPECT_EQ(test, fx->end.pos, row->why ? 10 : 20);
 	KUNIT_EXPECT_EQ(test, fx->applied, row->why ? 1 : 2);
 }
 
@@ -150,9 +149,9 @@ static void scan_reject_proven(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, err,
 			row->why == MSYNCFS_REC_IO ? -EIO : -EUCLEAN);
-	KUNIT_EXPECT_EQ(test, fx->bad_seq, 5);
-	KUNIT_EXPECT_EQ(test, fx->why, row->why);
-	KUNIT_EXPECT_EQ(test, fx->end_pos, 10);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 5);
+	KUNIT_EXPECT_EQ(test, fx->end.why, row->why);
+	KUNIT_EXPECT_EQ(test, fx->end.pos, 10);
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
 }
 
@@ -254,8 +253,8 @@ static void scan_every_offset(struct kunit *test)
 		KUNIT_ASSERT_EQ_MSG(test, err, 0, "from %llu", start);
 		KUNIT_ASSERT_EQ_MSG(test, fx->applied, 3, "from %llu", start);
 		KUNIT_EXPECT_MEMEQ(test, fx->pos, want, sizeof(want));
-		KUNIT_EXPECT_EQ(test, fx->end_pos, pos % LOG_BLOCKS);
-		KUNIT_EXPECT_EQ(test, fx->end_seq, 12);
+		KUNIT_EXPECT_EQ(test, fx->end.pos, pos % LOG_BLOCKS);
+		KUNIT_EXPECT_EQ(test, fx->end.seq, 12);
 		cond_resched();
 	}
 }
@@ -269,13 +268,13 @@ static void scan_exact_end(struct kunit *test)
 	scan_put(fx, 241, 2, 14);
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 200, 1), 0);
 	KUNIT_EXPECT_EQ(test, fx->applied, 2);
-	KUNIT_EXPECT_EQ(test, fx->end_pos, 0);
-	KUNIT_EXPECT_EQ(test, fx->end_seq, 3);
+	KUNIT_EXPECT_EQ(test, fx->end.pos, 0);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 3);
 
 	scan_put(fx, 0, 3, 1);
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 200, 1), 0);
 	KUNIT_EXPECT_EQ(test, fx->applied, 3);
-	KUNIT_EXPECT_EQ(test, fx->end_pos, 2);
+	KUNIT_EXPECT_EQ(test, fx->end.pos, 2);
 }
 
 /* All of the log is records. Then the last record would overwrite the tail. */
@@ -288,7 +287,7 @@ static void scan_full(struct kunit *test)
 		scan_put(fx, i * 64, 1 + i, 63);
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 1), 0);
 	KUNIT_EXPECT_EQ(test, fx->applied, 4);
-	KUNIT_EXPECT_EQ(test, fx->end_pos, 0);
+	KUNIT_EXPECT_EQ(test, fx->end.pos, 0);
 
 	memset(fx->log, 0, LOG_BLOCKS * MSYNCFS_BLOCK_SIZE);
 	for (i = 0; i < 4; i++)
@@ -296,8 +295,8 @@ static void scan_full(struct kunit *test)
 	scan_put(fx, 240, 5, 13);
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 250, 1), 0);
 	KUNIT_EXPECT_EQ(test, fx->applied, 4);
-	KUNIT_EXPECT_EQ(test, fx->why, MSYNCFS_REC_SHAPE);
-	KUNIT_EXPECT_EQ(test, fx->end_pos, 240);
+	KUNIT_EXPECT_EQ(test, fx->end.why, MSYNCFS_REC_SHAPE);
+	KUNIT_EXPECT_EQ(test, fx->end.pos, 240);
 }
 
 /* ---- limits ------------------------------------------------------------- */
@@ -319,7 +318,7 @@ static void scan_liars(struct kunit *test)
 	fx->reads = 0;
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), -EUCLEAN);
 	KUNIT_EXPECT_EQ(test, fx->applied, 0);
-	KUNIT_EXPECT_EQ(test, fx->bad_seq, 5);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 5);
 	KUNIT_EXPECT_LE(test, fx->reads, 6 * LOG_BLOCKS);
 }
 
@@ -343,7 +342,7 @@ static void scan_bad_slot(struct kunit *test)
 	scan_put(fx, 0, 1, 9);
 	KUNIT_EXPECT_EQ(test, scan_log(fx, row->pos, row->seq), -EUCLEAN);
 	KUNIT_EXPECT_EQ(test, fx->applied, 0);
-	KUNIT_EXPECT_EQ(test, fx->bad_seq, row->seq);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, row->seq);
 	KUNIT_EXPECT_EQ(test, fx->reads, 0);
 }
 
@@ -365,9 +364,9 @@ static void scan_empty(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 17, 5), 0);
 	KUNIT_EXPECT_EQ(test, fx->applied, 0);
-	KUNIT_EXPECT_EQ(test, fx->end_pos, 17);
-	KUNIT_EXPECT_EQ(test, fx->end_seq, 5);
-	KUNIT_EXPECT_EQ(test, fx->why, MSYNCFS_REC_MAGIC);
+	KUNIT_EXPECT_EQ(test, fx->end.pos, 17);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 5);
+	KUNIT_EXPECT_EQ(test, fx->end.why, MSYNCFS_REC_MAGIC);
 	KUNIT_EXPECT_LE(test, fx->reads, LOG_BLOCKS + 2);
 
 	fx->fail_nr = 1;
@@ -406,8 +405,8 @@ static void scan_fuzz(struct kunit *test)
 		KUNIT_EXPECT_TRUE_MSG(test, !err || err == -EUCLEAN,
 				      "round %u: %d", i, err);
 		KUNIT_EXPECT_LE(test, fx->applied, 3);
-		KUNIT_EXPECT_LT(test, fx->end_pos, LOG_BLOCKS);
-		KUNIT_EXPECT_EQ(test, fx->end_seq, 5 + fx->applied);
+		KUNIT_EXPECT_LT(test, fx->end.pos, LOG_BLOCKS);
+		KUNIT_EXPECT_EQ(test, fx->end.seq, 5 + fx->applied);
 	}
 }
 

@@ -52,9 +52,9 @@ static void expect_torn(struct scan_fixture *fx, bool header,
 
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 20, 5), 0);
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
-	KUNIT_EXPECT_EQ(test, fx->end_seq, 6);
-	KUNIT_EXPECT_EQ(test, fx->end_pos, 30);
-	KUNIT_EXPECT_EQ(test, fx->why, header ? MSYNCFS_REC_CSUM : why);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 6);
+	KUNIT_EXPECT_EQ(test, fx->end.pos, 30);
+	KUNIT_EXPECT_EQ(test, fx->end.why, header ? MSYNCFS_REC_CSUM : why);
 }
 
 /*
@@ -165,10 +165,10 @@ static void scan_later(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 100, 5), row->err);
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
-	KUNIT_EXPECT_EQ(test, fx->bad_seq, 6);
-	KUNIT_EXPECT_EQ(test, fx->end_seq, 6);
-	KUNIT_EXPECT_EQ(test, fx->end_pos, 110);
-	KUNIT_EXPECT_EQ(test, fx->why, MSYNCFS_REC_CSUM);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 6);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 6);
+	KUNIT_EXPECT_EQ(test, fx->end.pos, 110);
+	KUNIT_EXPECT_EQ(test, fx->end.why, MSYNCFS_REC_CSUM);
 
 	/* If record 6 is good, the record behind it does not matter. */
 	scan_seal(fx, 110);
@@ -194,13 +194,13 @@ static void scan_later_skip(struct kunit *test)
 	scan_record(fx, 10)->magic = 0;
 	scan_record(fx, 20)->csum = 0;
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), -EUCLEAN);
-	KUNIT_EXPECT_EQ(test, fx->bad_seq, 6);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 6);
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
 
 	/* This is the very first record of the log. */
 	scan_record(fx, 0)->csum = 0;
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), -EUCLEAN);
-	KUNIT_EXPECT_EQ(test, fx->bad_seq, 5);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 5);
 	KUNIT_EXPECT_EQ(test, fx->applied, 0);
 }
 
@@ -219,7 +219,7 @@ static void scan_record_in_image(struct kunit *test)
 	 */
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), 0);
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
-	KUNIT_EXPECT_EQ(test, fx->end_seq, 6);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 6);
 }
 
 static struct kunit_case torn_cases[] = {

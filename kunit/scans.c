@@ -133,12 +133,10 @@ int scan_log(struct scan_fixture *fx, u64 tail_pos, u64 tail_seq)
 	};
 
 	fx->applied = 0;
-	fx->end_pos = U64_MAX;
-	fx->end_seq = U64_MAX;
-	fx->bad_seq = U64_MAX;
-	fx->why = MSYNCFS_NR_REC;
-	return msyncfs_log_scan(&fx->r, &slot, scan_apply, &fx->end_pos,
-				&fx->end_seq, &fx->bad_seq, &fx->why);
+	fx->end.pos = U64_MAX;
+	fx->end.seq = U64_MAX;
+	fx->end.why = MSYNCFS_NR_REC;
+	return msyncfs_log_scan(&fx->r, &slot, scan_apply, &fx->end);
 }
 
 static void scan_vfree(void *p)

@@ -31,10 +31,7 @@
  * @first_seq: number of the first of them
  * @pos: their positions
  * @stop_at: apply fails for the record with this number in @applied
- * @end_pos: result
- * @end_seq: result
- * @bad_seq: result
- * @why: result
+ * @end: result
  */
 struct scan_fixture {
 	struct kunit			*test;
@@ -48,10 +45,7 @@ struct scan_fixture {
 	u64				first_seq;
 	u64				pos[SCAN_APPLIED];
 	int				stop_at;
-	u64				end_pos;
-	u64				end_seq;
-	u64				bad_seq;
-	enum msyncfs_reject		why;
+	struct msyncfs_log_end		end;
 };
 
 void *scan_block(struct scan_fixture *fx, u64 pos);

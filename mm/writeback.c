@@ -39,7 +39,7 @@ static int msyncfs_write_range(struct inode *inode,
 	struct msyncfs_capture *cap;
 	int err;
 
-	cap = msyncfs_capture_range(inode, first, last, copy_max, limit);
+	cap = msyncfs_capture_pages(inode, first, last, copy_max, limit);
 	if (IS_ERR_OR_NULL(cap))
 		return PTR_ERR_OR_ZERO(cap);
 	nr = cap->nr;

@@ -150,6 +150,18 @@ struct msyncfs_log_reader {
 	void *record;
 };
 
+/**
+ * struct msyncfs_log_end - where the good records of a log end
+ * @pos: position after the last good record, below log_blocks
+ * @seq: sequence number after the last good record
+ * @why: why the next record is not good
+ */
+struct msyncfs_log_end {
+	u64			pos;
+	u64			seq;
+	enum msyncfs_reject	why;
+};
+
 /* In logscan.c */
 const char *msyncfs_reject_name(enum msyncfs_reject why);
 enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
@@ -158,7 +170,6 @@ int msyncfs_log_scan(struct msyncfs_log_reader *r,
 		     const struct msyncfs_disk_slot *slot,
 		     int (*apply)(void *ctx, const struct msyncfs_disk_record *rec,
 				  u64 pos),
-		     u64 *end_pos, u64 *end_seq, u64 *bad_seq,
-		     enum msyncfs_reject *why);
+		     struct msyncfs_log_end *end);
 
 #endif /* MSYNCFS_DISK_FORMAT_H */

@@ -278,6 +278,13 @@ static int search_rest(struct later *l, u64 tail, u64 used)
 	return err;
 }
 
+/* The position @len blocks after @pos, around the end of the log. */
+static u64 next_pos(const struct msyncfs_geo *geo, u64 pos, u64 len)
+{
+	pos += len;
+	return pos < geo->log_blocks ? pos : pos - geo->log_blocks;
+}
+
 /**
  * msyncfs_log_scan() - walk the records of the log from its tail on
  * @r: how to read
@@ -285,67 +292,58 @@ static int search_rest(struct later *l, u64 tail, u64 used)
  * @apply: called with every good record in order, the whole of it in memory
  *	(@rec, the payload behind the header), and its position in the log; a
  *	negative return ends the scan
- * @end_pos: position after the last good record, below log_blocks
- * @end_seq: sequence number after the last good record
- * @bad_seq: the record that was not acceptable, always @end_seq
- * @why: why it was not
+ * @end: set to where the good records end, and why
  *
  * Reads the records and, to tell a torn tail from damage, the rest of the log
- * once. The outputs are valid on success and on -EUCLEAN.
+ * once. @end is valid on success and on -EUCLEAN.
  *
  * Context: as @r->read and @apply want it.
  * Return: 0 when the log ends as a crash or a clean unmount leaves it; -EUCLEAN
- * when record @bad_seq was durable once and is damaged, or the slot makes no
- * sense; -EIO when the log cannot be read; what @apply returned.
+ * when record @end->seq was durable once and is damaged, or the slot makes no
+ * sense; -EIO when the log cannot be read; the error of @apply.
  */
 int msyncfs_log_scan(struct msyncfs_log_reader *r,
 		     const struct msyncfs_disk_slot *slot,
 		     int (*apply)(void *ctx, const struct msyncfs_disk_record *rec,
 				  u64 pos),
-		     u64 *end_pos, u64 *end_seq, u64 *bad_seq,
-		     enum msyncfs_reject *why)
+		     struct msyncfs_log_end *end)
 {
-	u64 log_blocks = r->geo->log_blocks;
+	u64 log_blocks = r->geo->log_blocks, used = 0, len, found;
 	u64 tail = le64_to_cpu(slot->tail_pos);
-	u64 seq = le64_to_cpu(slot->tail_seq);
-	u64 pos = tail, used = 0, found;
-	struct later later = { .r = r, .budget = 4 * log_blocks };
+	struct later later = {
+		.r = r,
+		.nonce = le64_to_cpu(slot->nonce),
+		.budget = 4 * log_blocks,
+	};
+	int err;
 
-	*why = MSYNCFS_REC_SHAPE;
-	if (tail >= log_blocks || !seq) {
-		*end_pos = 0;
-		*end_seq = seq;
-		*bad_seq = seq;
+	end->why = MSYNCFS_REC_SHAPE;
+	end->seq = le64_to_cpu(slot->tail_seq);
+	end->pos = 0;
+	if (tail >= log_blocks || !end->seq)
 		return -EUCLEAN;
-	}
 
-	later.nonce = le64_to_cpu(slot->nonce);
-	while (!(*why = msyncfs_log_next(r, later.nonce, seq, pos, &found))) {
-		u64 len = record_len(r->record);
-		int err;
-
-		if (found != pos)
-			len += log_blocks - pos;	/* the unused end */
+	for (end->pos = tail;; end->pos = next_pos(r->geo, tail, used)) {
+		end->why = msyncfs_log_next(r, later.nonce, end->seq, end->pos,
+					    &found);
+		if (end->why)
+			break;
+		len = record_len(r->record);
+		if (found != end->pos)
+			len += log_blocks - end->pos;	/* the unused end */
 		if (used + len > log_blocks) {
-			*why = MSYNCFS_REC_SHAPE;	/* bites its own tail */
+			end->why = MSYNCFS_REC_SHAPE;	/* bites its own tail */
 			break;
 		}
 		err = apply(r->ctx, r->record, found);
 		if (err)
 			return err;
 		used += len;
-		pos = tail + used;
-		if (pos >= log_blocks)
-			pos -= log_blocks;
-		seq++;
+		end->seq++;
 	}
-
-	*end_pos = pos;
-	*end_seq = seq;
-	*bad_seq = seq;
-	if (*why == MSYNCFS_REC_IO)
+	if (end->why == MSYNCFS_REC_IO)
 		return -EIO;
-	later.seq = seq;
+	later.seq = end->seq;
 	return search_rest(&later, tail, used);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_scan);

@@ -54,7 +54,7 @@ struct msyncfs_member {
  * @credits: metadata blocks it may still dirty for the first time
  * @blocks: blocks it may still allocate; the hook hold() holds them
  * @claimed: blocks taken, and still promised until the handle ends
- * @kept: blocks whose promise ends with it; those of pages are more at times
+ * @fulfilled: blocks whose promise ends with it; those of pages are more at times
  * @promised: the blocks were promised to dirty pages before it began
  * @nofs: to restore the allocation context
  */
@@ -64,7 +64,7 @@ struct msyncfs_op {
 	unsigned int		credits;
 	u64			blocks;
 	u64			claimed;
-	u64			kept;
+	u64			fulfilled;
 	bool			promised;
 	unsigned int		nofs;
 };
@@ -111,7 +111,7 @@ void msyncfs_op_end(struct msyncfs_op *op);
 void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh);
 void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno);
 int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner);
-void msyncfs_op_attach(struct msyncfs_op *op, struct list_head *images,
+void msyncfs_op_add(struct msyncfs_op *op, struct list_head *images,
 		       struct msyncfs_member *member);
 void msyncfs_op_preflush(struct msyncfs_op *op);
 

@@ -177,20 +177,19 @@ static int scan_log(struct replay *rp, void *block, u64 *end_seq)
 		.ctx = rp,
 		.buf = block,
 	};
-	enum msyncfs_reject why;
-	u64 end_pos, bad_seq;
+	struct msyncfs_log_end end;
 	int err;
 
 	r.record = kvmalloc(log->sbi->geo.log_blocks / MSYNCFS_RECORD_SHARE * MSYNCFS_BLOCK_SIZE,
 			    GFP_KERNEL);
 	if (!r.record)
 		return -ENOMEM;
-	err = msyncfs_log_scan(&r, &rp->slot, note_record, &end_pos, end_seq,
-			       &bad_seq, &why);
+	err = msyncfs_log_scan(&r, &rp->slot, note_record, &end);
+	*end_seq = end.seq;
 	if (err == -EUCLEAN)
 		msyncfs_err(sb, "log record %llu is damaged (%s) but was durable: block %llu; run fsck.msyncfs",
-			    bad_seq, msyncfs_reject_name(why),
-			    log->sbi->geo.log_start + end_pos);
+			    end.seq, msyncfs_reject_name(end.why),
+			    log->sbi->geo.log_start + end.pos);
 	kvfree(r.record);
 	return err;
 }

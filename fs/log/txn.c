@@ -255,7 +255,7 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 	op->credits = credits;
 	op->blocks = blocks;
 	op->claimed = 0;
-	op->kept = 0;
+	op->fulfilled = 0;
 	op->promised = promised;
 
 	if (blocks) {
@@ -336,7 +336,7 @@ void msyncfs_op_end(struct msyncfs_op *op)
 
 	if (drained)
 		wake_up_all(&log->sbi->wait);
-	if (op->blocks || op->claimed || op->kept)
+	if (op->blocks || op->claimed || op->fulfilled)
 		log->hooks->release(op);
 	if (work)
 		queue_delayed_work(log->sbi->wq, &log->commit_work,
@@ -451,7 +451,7 @@ int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_forget);
 
 /**
- * msyncfs_op_attach - make images of data part of the transaction
+ * msyncfs_op_add - make images of data part of the transaction
  * @op: open handle with a credit for each image
  * @images: list of images that have their home blocks, or NULL
  * @member: told how the transaction ends
@@ -461,7 +461,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_forget);
  *
  * Context: inside @op; may sleep.
  */
-void msyncfs_op_attach(struct msyncfs_op *op, struct list_head *images,
+void msyncfs_op_add(struct msyncfs_op *op, struct list_head *images,
 		       struct msyncfs_member *member)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);

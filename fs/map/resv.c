@@ -61,13 +61,38 @@ bool msyncfs_resv_test(struct inode *inode, pgoff_t index)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_test);
 
 /*
- * Enters @index, for which 1 + @meta blocks have been promised. *@new is the
- * leaf's entry if it has none yet, and NULL once it is used.
- * Return: blocks used, -EAGAIN if @meta was not counted and the leaf's entry
- * has gone, -ENOMEM.
+ * Enters a page whose leaf has an entry: one block is enough.
+ * Return: 0, -ENOSPC, or -EAGAIN if the entry has gone meanwhile.
  */
-static int msyncfs_resv_enter(struct msyncfs_inode_info *mi, pgoff_t index,
-			      int meta, struct msyncfs_resv **new)
+static int msyncfs_resv_join(struct inode *inode, pgoff_t index)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_resv *r;
+	bool used = false;
+	int err;
+
+	err = msyncfs_reserve(inode->i_sb, 1);
+	if (err)
+		return err;
+	spin_lock(&mi->i_resv_lock);
+	r = xa_load(&mi->i_resv, msyncfs_resv_key(index));
+	if (r && !__test_and_set_bit(index % MSYNCFS_NODE_PTRS, r->pages)) {
+		r->nr++;
+		used = true;
+	}
+	spin_unlock(&mi->i_resv_lock);
+	if (!used)
+		msyncfs_unreserve(inode->i_sb, 1);
+	return r ? 0 : -EAGAIN;
+}
+
+/*
+ * Stores the entry *@new, which promises @meta map nodes, unless the leaf has got
+ * one meanwhile; enters the page in it. *@new is NULL once it is used.
+ * Return: blocks used, or -ENOMEM.
+ */
+static int msyncfs_resv_store(struct msyncfs_inode_info *mi, pgoff_t index,
+			      unsigned int meta, struct msyncfs_resv **new)
 {
 	XA_STATE(xas, &mi->i_resv, msyncfs_resv_key(index));
 	struct msyncfs_resv *r;
@@ -78,9 +103,7 @@ static int msyncfs_resv_enter(struct msyncfs_inode_info *mi, pgoff_t index,
 		spin_lock(&mi->i_resv_lock);
 		xas_lock(&xas);
 		r = xas_load(&xas);
-		if (!r && meta < 0) {
-			used = -EAGAIN;
-		} else if (!r) {
+		if (!r) {
 			xas_store(&xas, *new);
 			if (!xas_error(&xas)) {
 				r = *new;
@@ -101,29 +124,27 @@ static int msyncfs_resv_enter(struct msyncfs_inode_info *mi, pgoff_t index,
 	return xas_error(&xas) ?: used;
 }
 
-/* Counts, promises and enters; i_map_sem keeps the count true meanwhile. */
-static int msyncfs_resv_try(struct inode *inode, pgoff_t index,
-			    struct msyncfs_resv **new)
+/*
+ * Enters the first page of a leaf, with all the map nodes that it needs. The count
+ * of nodes is true until the entry is stored, because i_map_sem is held.
+ */
+static int msyncfs_resv_open(struct inode *inode, pgoff_t index,
+			     struct msyncfs_resv **new)
 {
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	int meta = -1;
-	u64 nr = 1;
+	unsigned int meta;
 	int err, used;
 
-	if (!xa_load(&mi->i_resv, msyncfs_resv_key(index))) {
-		meta = msyncfs_is_atomic(inode) ?
-		       msyncfs_map_path(inode, index, &err) :
-		       msyncfs_map_missing_locked(inode, index, &err);
-		if (err)
-			return err;
-		nr += meta;
-	}
-	err = msyncfs_reserve(inode->i_sb, nr);
+	meta = msyncfs_is_atomic(inode) ?
+	       msyncfs_map_path(inode, index, &err) :
+	       msyncfs_map_missing_locked(inode, index, &err);
 	if (err)
 		return err;
-	used = msyncfs_resv_enter(mi, index, meta, new);
-	if (used < (int)nr)
-		msyncfs_unreserve(inode->i_sb, nr - max(used, 0));
+	err = msyncfs_reserve(inode->i_sb, 1 + meta);
+	if (err)
+		return err;
+	used = msyncfs_resv_store(MSYNCFS_I(inode), index, meta, new);
+	if (used < 1 + (int)meta)
+		msyncfs_unreserve(inode->i_sb, 1 + meta - max(used, 0));
 	return min(used, 0);
 }
 
@@ -151,7 +172,10 @@ int msyncfs_resv_page(struct inode *inode, pgoff_t index)
 		return -ENOMEM;
 	down_read(&mi->i_map_sem);
 	do {
-		err = msyncfs_resv_try(inode, index, &new);
+		if (xa_load(&mi->i_resv, msyncfs_resv_key(index)))
+			err = msyncfs_resv_join(inode, index);
+		else
+			err = msyncfs_resv_open(inode, index, &new);
 	} while (err == -EAGAIN);
 	up_read(&mi->i_map_sem);
 	kfree(new);
@@ -514,6 +538,25 @@ u64 msyncfs_resv_drop(struct list_head *taken)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_drop);
 
+/*
+ * The last entry up to @key of an ascending list; @hint: an entry up to @key, or
+ * NULL. Returns NULL if there is none.
+ */
+static struct msyncfs_resv *msyncfs_resv_find(struct list_head *taken,
+					      unsigned long key,
+					      struct msyncfs_resv *hint)
+{
+	struct msyncfs_resv *r = hint ?:
+		list_entry(taken, struct msyncfs_resv, list);
+
+	list_for_each_entry_continue(r, taken, list) {
+		if (r->key > key)
+			break;
+		hint = r;
+	}
+	return hint;
+}
+
 /**
  * msyncfs_resv_add - make sure that a captured page has a reservation
  * @inode: atomic file
@@ -531,15 +574,9 @@ int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
 		     pgoff_t index, struct msyncfs_resv **hint)
 {
 	unsigned long key = msyncfs_resv_key(index);
-	struct msyncfs_resv *r, *prev = *hint;
+	struct msyncfs_resv *r = msyncfs_resv_find(taken, key, *hint), *prev;
 	int err;
 
-	r = prev ?: list_first_entry_or_null(taken, struct msyncfs_resv, list);
-	while (r && r->key < key) {
-		prev = r;
-		r = list_is_last(&r->list, taken) ? NULL :
-						     list_next_entry(r, list);
-	}
 	if (r && r->key == key && test_bit(index % MSYNCFS_NODE_PTRS, r->pages)) {
 		*hint = r;
 		return 0;
@@ -547,8 +584,9 @@ int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
 	err = msyncfs_reserve(inode->i_sb, 1);
 	if (err)
 		return err;
-	/* Not before: an entry without a page would stand for its leaf's nodes. */
+	/* Not before: an entry without a page would promise its leaf's nodes. */
 	if (!r || r->key != key) {
+		prev = r;
 		r = kzalloc(sizeof(*r), GFP_NOFS);
 		if (!r) {
 			msyncfs_unreserve(inode->i_sb, 1);

@@ -82,7 +82,7 @@ static void msyncfs_ordinary_applied(struct msyncfs_op *op,
 	if (xa_empty(&MSYNCFS_I(cap->inode)->i_resv))
 		return;
 	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_PAGES)
-		op->kept += msyncfs_resv_end(cap->inode, run.index,
+		op->fulfilled += msyncfs_resv_end(cap->inode, run.index,
 					     run.index + run.len - 1);
 }
 
@@ -140,7 +140,7 @@ static void msyncfs_attach_capture(struct msyncfs_op *op,
 				   struct msyncfs_capture *cap)
 {
 	refcount_inc(&cap->ref);
-	msyncfs_op_attach(op, cap->copied ? &cap->images : NULL, &cap->member);
+	msyncfs_op_add(op, cap->copied ? &cap->images : NULL, &cap->member);
 	msyncfs_capture_publish(cap);
 }
 
@@ -166,7 +166,7 @@ static int msyncfs_attach_map(struct msyncfs_op *op,
  * The operation that attaches a set. @extra blocks that were held for it are in
  * use then and no longer promised.
  */
-static int msyncfs_attach_op(struct list_head *set,
+static int msyncfs_attach_in_op(struct list_head *set,
 			     const struct msyncfs_plan *plan, u64 extra,
 			     bool attrs)
 {
@@ -181,7 +181,7 @@ static int msyncfs_attach_op(struct list_head *set,
 					plan->blocks);
 	if (err)
 		return err;
-	op.kept += extra;
+	op.fulfilled += extra;
 	list_for_each_entry(cap, set, set) {
 		err = msyncfs_attach_map(&op, cap);
 		if (err)
@@ -249,7 +249,7 @@ static void msyncfs_free_shadows(struct list_head *set)
  */
 int msyncfs_attach_record(struct list_head *set, bool attrs, bool *fits)
 {
-	struct msyncfs_sb_info *sbi = msyncfs_set_sbi(set);
+	struct msyncfs_sb_info *sbi = msyncfs_sbi_of(set);
 	unsigned int max = sbi->geo.record_images;
 	struct msyncfs_plan plan = {};
 	int err;
@@ -257,7 +257,7 @@ int msyncfs_attach_record(struct list_head *set, bool attrs, bool *fits)
 	err = msyncfs_plan_record(set, &plan, max);
 	*fits = msyncfs_plan_credits(sbi->sb, &plan) <= max;
 	if (!err && *fits)
-		err = msyncfs_attach_op(set, &plan, 0, attrs);
+		err = msyncfs_attach_in_op(set, &plan, 0, attrs);
 	msyncfs_plan_free(&plan);
 	msyncfs_free_shadows(set);
 	return err;
@@ -296,7 +296,7 @@ static void msyncfs_unlock_direct(struct list_head *set)
 int msyncfs_attach_fresh(struct list_head *set, bool attrs,
 			 struct completion *sent)
 {
-	struct msyncfs_sb_info *sbi = msyncfs_set_sbi(set);
+	struct msyncfs_sb_info *sbi = msyncfs_sbi_of(set);
 	struct msyncfs_plan plan = {};
 	struct msyncfs_fresh fresh;
 	int err;
@@ -308,7 +308,7 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs,
 	if (!err) {
 		/* Frees blocks that O_DIRECT may be reading. */
 		msyncfs_lock_direct(set);
-		err = msyncfs_attach_op(set, &plan, fresh.extra, attrs);
+		err = msyncfs_attach_in_op(set, &plan, fresh.extra, attrs);
 		msyncfs_unlock_direct(set);
 	}
 	msyncfs_plan_free(&plan);
@@ -374,7 +374,7 @@ static int msyncfs_attach_check(struct list_head *set)
 	struct msyncfs_capture *cap;
 
 	/* No operation begins any more. For data that is an I/O error. */
-	if (msyncfs_log_dead(msyncfs_set_sbi(set)))
+	if (msyncfs_log_dead(msyncfs_sbi_of(set)))
 		return -EIO;
 	/* An atomic file: all of it or nothing. */
 	list_for_each_entry(cap, set, set)
@@ -436,7 +436,7 @@ int msyncfs_attach_set(struct list_head *set, bool attrs,
 
 /**
  * msyncfs_attach - the same for one capture
- * @cap: from msyncfs_capture_range(), not empty; stays the caller's
+ * @cap: from msyncfs_capture_pages(), not empty; stays the caller's
  * @attrs: take along changed times and attributes too
  *
  * Context: as msyncfs_attach_set().
@@ -458,7 +458,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach);
  * msyncfs_attach_edge - take a captured page along in an operation under way
  * @op: open handle with a credit for each page
  * @inode: file
- * @cap: from msyncfs_capture_range(), copied; consumed
+ * @cap: from msyncfs_capture_pages(), copied; consumed
  *
  * A truncation or a hole zeroes part of the pages at its edges. The zeros must
  * become durable with it. A page whose block is not written yet has nothing on

@@ -25,7 +25,7 @@ static void msyncfs_fresh_unhold(struct super_block *sb,
 static int msyncfs_fresh_hold(struct list_head *set,
 			      struct msyncfs_fresh *fresh)
 {
-	struct super_block *sb = msyncfs_set_sbi(set)->sb;
+	struct super_block *sb = msyncfs_sbi_of(set)->sb;
 	struct msyncfs_fresh want = {};
 	struct msyncfs_capture *cap;
 	int err = 0;
@@ -64,7 +64,7 @@ void msyncfs_fresh_unclaim(struct list_head *set,
 
 	list_for_each_entry(cap, set, set)
 		cap->placing->ops->unclaim_fresh(cap);
-	msyncfs_fresh_unhold(msyncfs_set_sbi(set)->sb, fresh);
+	msyncfs_fresh_unhold(msyncfs_sbi_of(set)->sb, fresh);
 }
 
 /**
@@ -177,19 +177,18 @@ static int msyncfs_plan_shadows(struct list_head *set, bool whole, bool build,
 }
 
 /*
- * Plans the operation that makes a whole set visible, whose pages have their fresh
- * blocks. If the record cannot hold it with the nodes of the maps, these are
- * shadowed; those of atomic files always are.
+ * Plans the operation that makes the fresh blocks of a set visible. The maps of
+ * atomic files are shadowed. The maps of ordinary files are shadowed if the record
+ * cannot hold the nodes that would change in place.
  *
- * A set can be split only before its pages are written, so until then it must be
- * certain that it fits. Shadows are built after the pages are written, since
- * stores wait for the pages; but before that if the device has so many bitmap
- * blocks that the shadows have to be there to be counted.
+ * Shadows are built after the pages have been written, because stores wait for the
+ * pages. But a set can be split only before that. So if the device has more bitmap
+ * blocks than a record takes, the shadows are built here and counted exactly.
  */
 static int msyncfs_plan_switch(struct list_head *set,
 			       struct msyncfs_plan *plan)
 {
-	struct msyncfs_sb_info *sbi = msyncfs_set_sbi(set);
+	struct msyncfs_sb_info *sbi = msyncfs_sbi_of(set);
 	unsigned int files = list_count_nodes(set);
 	unsigned int max = sbi->geo.record_images;
 	bool build, ordinary = false;
@@ -253,7 +252,7 @@ static int msyncfs_fresh_write_all(struct list_head *set,
 int msyncfs_fresh_prepare(struct list_head *set, struct completion *sent,
 			  struct msyncfs_plan *plan)
 {
-	struct msyncfs_sb_info *sbi = msyncfs_set_sbi(set);
+	struct msyncfs_sb_info *sbi = msyncfs_sbi_of(set);
 	int err;
 
 	err = msyncfs_plan_switch(set, plan);

@@ -195,7 +195,7 @@ static inline struct msyncfs_capture *msyncfs_first_capture(struct list_head *se
 	return list_first_entry(set, struct msyncfs_capture, set);
 }
 
-static inline struct msyncfs_sb_info *msyncfs_set_sbi(struct list_head *set)
+static inline struct msyncfs_sb_info *msyncfs_sbi_of(struct list_head *set)
 {
 	return MSYNCFS_SB(msyncfs_first_capture(set)->inode->i_sb);
 }

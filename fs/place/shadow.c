@@ -181,74 +181,83 @@ static void msyncfs_shadow_plan(struct msyncfs_capture *cap,
 			     max(depth, MSYNCFS_I(cap->inode)->i_map_depth);
 }
 
-/* Nodes of @level that a run changes, but for @seen, the last one before it. */
-static u64 msyncfs_run_nodes(const struct msyncfs_extent *run,
-			     unsigned int level, u64 *seen)
+/**
+ * struct msyncfs_node_count - nodes that the changes of a map touch
+ * @seen: by level: the last node that a run has changed
+ * @cut: by level: the last node that a hole has cut
+ * @runs: nodes that runs change
+ * @holes: nodes that holes cut
+ */
+struct msyncfs_node_count {
+	u64	seen[MSYNCFS_MAX_DEPTH + 1];
+	u64	cut[MSYNCFS_MAX_DEPTH + 1];
+	u64	runs;
+	u64	holes;
+};
+
+/* A run of blocks changes each node that covers a part of it. */
+static void msyncfs_count_run(struct msyncfs_node_count *count,
+			      const struct msyncfs_extent *run,
+			      unsigned int level)
 {
 	u64 first = div64_u64(run->index, msyncfs_span[level]);
 	u64 last = div64_u64(run->index + run->len - 1, msyncfs_span[level]);
-	u64 nr = last - first + (first != *seen);
 
-	*seen = last;
-	return nr;
+	count->runs += last - first + (first != count->seen[level]);
+	count->seen[level] = last;
 }
 
-/*
- * Nodes of @level that a hole cuts: those at its ends, unless they go. @cut is the
- * last one that a hole before it cuts.
- */
-static u64 msyncfs_hole_nodes(const struct msyncfs_extent *hole,
-			      unsigned int level, u64 *cut)
+/* A hole cuts the nodes at its ends, unless they go as a whole. */
+static void msyncfs_count_hole(struct msyncfs_node_count *count,
+			       const struct msyncfs_extent *hole,
+			       unsigned int level)
 {
-	u64 first, last, head, tail, nr = 0;
+	u64 first, last, head, tail;
 
 	first = div64_u64_rem(hole->index, msyncfs_span[level], &head);
 	last = div64_u64_rem(hole->index + hole->len, msyncfs_span[level],
 			     &tail);
-	if (head && first != *cut) {
-		*cut = first;
-		nr++;
+	if (head && first != count->cut[level]) {
+		count->cut[level] = first;
+		count->holes++;
 	}
-	if (tail && last != *cut) {
-		*cut = last;
-		nr++;
+	if (tail && last != count->cut[level]) {
+		count->cut[level] = last;
+		count->holes++;
 	}
-	return nr;
 }
 
 /*
- * Nodes of a shadow, at most. What is in one leaf is on one way. Where there is no
- * node a hole needs none. A node that both change counts twice.
+ * Nodes of a shadow, at most. A node that both a run and a hole change counts
+ * twice. A hole needs no node where there is none, so the file's own blocks bound
+ * the nodes that holes cut.
  */
 static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 				const struct msyncfs_shadow *s)
 {
+	u64 blocks = inode_get_bytes(cap->inode) >> MSYNCFS_BLOCK_SHIFT;
 	unsigned int old = MSYNCFS_I(cap->inode)->i_map_depth;
-	u64 seen[MSYNCFS_MAX_DEPTH + 1], cut[MSYNCFS_MAX_DEPTH + 1];
+	struct msyncfs_node_count count = {};
 	struct msyncfs_changes ch;
-	u64 nodes = 0, holes = 0;
 	unsigned int level;
 
-	/* Growing makes one node a level, above what was there. */
+	/* Growing makes one node for each new level, above the old ones. */
 	if (!s->anew)
-		nodes = s->depth - old;
+		count.runs = s->depth - old;
 	for (level = 0; level <= MSYNCFS_MAX_DEPTH; level++) {
-		seen[level] = s->anew || level <= old ? U64_MAX : 0;
-		cut[level] = U64_MAX;
+		count.seen[level] = s->anew || level <= old ? U64_MAX : 0;
+		count.cut[level] = U64_MAX;
 	}
 	for (msyncfs_changes_begin(&ch, cap); ch.more;
 	     msyncfs_changes_eat(&ch, ch.cur.len)) {
 		for (level = 1; level <= s->depth; level++) {
 			if (ch.cur.blkno)
-				nodes += msyncfs_run_nodes(&ch.cur, level,
-							   &seen[level]);
+				msyncfs_count_run(&count, &ch.cur, level);
 			else if (!s->anew)
-				holes += msyncfs_hole_nodes(&ch.cur, level,
-							    &cut[level]);
+				msyncfs_count_hole(&count, &ch.cur, level);
 		}
 	}
-	return nodes + min_t(u64, holes, inode_get_bytes(cap->inode) >>
-					 MSYNCFS_BLOCK_SHIFT);
+	return count.runs + min(count.holes, blocks);
 }
 
 /**
@@ -762,7 +771,7 @@ void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
 	/* Those that reservations have promised end with these. */
 	op->claimed += s->used;
 	if (s->used > s->promised)
-		op->kept += s->used - s->promised;
+		op->fulfilled += s->used - s->promised;
 }
 
 /**

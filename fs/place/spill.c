@@ -103,7 +103,7 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 	int err;
 
 	*nr = 0;
-	cap = msyncfs_capture_range(inode, first, last, 0, limit);
+	cap = msyncfs_capture_pages(inode, first, last, 0, limit);
 	if (IS_ERR_OR_NULL(cap))
 		return PTR_ERR_OR_ZERO(cap);
 	inode->i_mapping->writeback_index = DIV_ROUND_UP_ULL(cap->end,
@@ -169,7 +169,7 @@ static void msyncfs_atomic_applied(struct msyncfs_op *op,
 {
 	if (test_bit(MSYNCFS_I_SPILLED, &MSYNCFS_I(cap->inode)->i_flags))
 		msyncfs_op_preflush(op);
-	op->kept += msyncfs_resv_drop(&cap->resvs);
+	op->fulfilled += msyncfs_resv_drop(&cap->resvs);
 	op->claimed += msyncfs_overlay_clear(cap->inode);
 }
 

@@ -162,7 +162,7 @@ static int msyncfs_search(struct msyncfs_space *space, u64 goal,
 	return best->len ? 0 : -ENOSPC;
 }
 
-void msyncfs_take(u64 *counter, u64 nr)
+void msyncfs_subtract(u64 *counter, u64 nr)
 {
 	if (WARN_ON_ONCE(*counter < nr))
 		nr = *counter;
@@ -188,8 +188,8 @@ static int msyncfs_take_run(struct msyncfs_space *space, u64 goal, u64 want,
 		return err;
 
 	run->group->free -= run->len;
-	msyncfs_take(&space->free, run->len);
-	msyncfs_take(&space->held, run->len);
+	msyncfs_subtract(&space->free, run->len);
+	msyncfs_subtract(&space->held, run->len);
 	*start = (run->group - space->groups) * (u64)MSYNCFS_GROUP_BLOCKS +
 		 run->bit;
 	if (rotor && *start + run->len < space->geo->blocks)
@@ -313,7 +313,7 @@ void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len)
 		run.group->free += run.len;
 		space->free += run.len;
 		space->held += run.len;
-		msyncfs_take(&space->claimed, run.len);
+		msyncfs_subtract(&space->claimed, run.len);
 	}
 	mutex_unlock(&space->lock);
 }
@@ -348,7 +348,7 @@ int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 			space->claimed += run.len;
 			op->claimed += run.len;
 		} else {
-			msyncfs_take(&space->reserved, run.len);
+			msyncfs_subtract(&space->reserved, run.len);
 		}
 		msyncfs_op_dirty(op, run.group->bh);
 		msyncfs_set_bits(&run);
@@ -455,7 +455,7 @@ static void msyncfs_freed_done(struct msyncfs_space *space,
 	u64 start = p->start, len = p->len;
 	struct msyncfs_group_run run;
 
-	msyncfs_take(&space->freed, p->len);
+	msyncfs_subtract(&space->freed, p->len);
 	for (; len; start += run.len, len -= run.len) {
 		msyncfs_group_of(space, start, len, &run);
 		if (!msyncfs_clear_busy(&run))

@@ -53,7 +53,7 @@ static inline u64 msyncfs_space_room(const struct msyncfs_space *space)
 }
 
 /* In alloc.c */
-void msyncfs_take(u64 *counter, u64 nr);
+void msyncfs_subtract(u64 *counter, u64 nr);
 void msyncfs_space_retired(struct super_block *sb, u64 tid);
 
 #endif /* MSYNCFS_ALLOC_H */

@@ -15,19 +15,19 @@
  * msyncfs_claim_done - the promises of allocated blocks end
  * @sb: filesystem
  * @claimed: blocks that were both taken and promised so far
- * @kept: blocks whose promise ends: these, and what turns out not to be needed
+ * @fulfilled: blocks whose promise ends: these, and what turns out not to be needed
  *
  * In one step, so that a block never counts twice, nor as free.
  *
  * Context: may sleep on space->lock.
  */
-void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 kept)
+void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 fulfilled)
 {
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 
 	mutex_lock(&space->lock);
-	msyncfs_take(&space->claimed, claimed);
-	msyncfs_take(&space->reserved, kept);
+	msyncfs_subtract(&space->claimed, claimed);
+	msyncfs_subtract(&space->reserved, fulfilled);
 	mutex_unlock(&space->lock);
 	wake_up_all(&space->wait);
 }
@@ -37,12 +37,12 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_done);
 static int msyncfs_promise(struct msyncfs_space *space, u64 nr, u64 spare)
 {
 	int err = -ENOSPC;
-	u64 room, kept;
+	u64 room, promised;
 
 	mutex_lock(&space->lock);
 	room = msyncfs_space_room(space);
-	kept = space->reserved + spare;
-	if (room >= kept && room - kept >= nr) {
+	promised = space->reserved + spare;
+	if (room >= promised && room - promised >= nr) {
 		space->reserved += nr;
 		err = 0;
 	}
@@ -81,7 +81,7 @@ void msyncfs_unreserve(struct super_block *sb, u64 nr)
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 
 	mutex_lock(&space->lock);
-	msyncfs_take(&space->reserved, nr);
+	msyncfs_subtract(&space->reserved, nr);
 	mutex_unlock(&space->lock);
 	wake_up_all(&space->wait);
 }
@@ -111,7 +111,7 @@ static bool msyncfs_may_hold(struct msyncfs_space *space, u64 nr)
 }
 
 /* B3: before any ENOSPC, commit and checkpoint. */
-static int msyncfs_settle_space(struct super_block *sb)
+static int msyncfs_recycle(struct super_block *sb)
 {
 	int err = msyncfs_commit_all(sb);
 
@@ -130,7 +130,7 @@ static int msyncfs_wait_hold(struct super_block *sb, u64 nr)
 		if (!freed && !held)
 			break;
 		if (freed) {
-			err = msyncfs_settle_space(sb);
+			err = msyncfs_recycle(sb);
 			if (err)
 				return err;
 			if (msyncfs_may_hold(space, nr))
@@ -149,7 +149,7 @@ static int msyncfs_hold_beyond(struct super_block *sb, u64 nr, u64 spare)
 
 	if (err) {
 		/* Ends the operations that hold more than they need. */
-		err = msyncfs_settle_space(sb) ?:
+		err = msyncfs_recycle(sb) ?:
 		      msyncfs_promise(space, nr, spare);
 	}
 	if (err)
@@ -214,9 +214,9 @@ void msyncfs_unhold(struct super_block *sb, u64 nr, bool promised)
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 
 	mutex_lock(&space->lock);
-	msyncfs_take(&space->held, nr);
+	msyncfs_subtract(&space->held, nr);
 	if (!promised)
-		msyncfs_take(&space->reserved, nr);
+		msyncfs_subtract(&space->reserved, nr);
 	mutex_unlock(&space->lock);
 	wake_up_all(&space->wait);
 }
@@ -251,8 +251,8 @@ static void msyncfs_op_release(struct msyncfs_op *op)
 {
 	if (op->blocks)
 		msyncfs_unhold(op->sb, op->blocks, op->promised);
-	if (op->claimed || op->kept)
-		msyncfs_claim_done(op->sb, op->claimed, op->kept);
+	if (op->claimed || op->fulfilled)
+		msyncfs_claim_done(op->sb, op->claimed, op->fulfilled);
 }
 
 const struct msyncfs_log_hooks msyncfs_space_hooks = {

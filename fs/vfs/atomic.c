@@ -224,25 +224,30 @@ static int msyncfs_atomic_last(struct inode *inode)
 int msyncfs_atomic_release(struct inode *inode, struct file *file)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	bool failed = false;
+	int err = 0;
 
 	mutex_lock(&mi->i_open_lock);
 	mi->i_opens--;
-	do {
-		if (!mi->i_opens && msyncfs_is_atomic(inode) &&
-		    msyncfs_atomic_last(inode))
-			failed = true;
+	for (;;) {
+		if (!mi->i_opens && msyncfs_is_atomic(inode))
+			err = msyncfs_atomic_last(inode);
 		mutex_unlock(&mi->i_open_lock);
-		/* For writeback to try again; now that it can have the lock. */
-		if (failed)
+		if (err) {
+			/* Writeback tries again; it can have the lock now. */
 			mark_inode_dirty(inode);
-		/* A truncation by name may have come to nothing for the lock. */
+			return 0;
+		}
+		/*
+		 * A truncation by name may have found the lock taken, and left
+		 * its commit to this close. Pairs with the barrier in
+		 * msyncfs_atomic_unopened().
+		 */
 		smp_mb();
-		if (failed || READ_ONCE(mi->i_opens) ||
-		    !msyncfs_is_atomic(inode) || !msyncfs_atomic_dirty(inode))
+		if (READ_ONCE(mi->i_opens) || !msyncfs_is_atomic(inode) ||
+		    !msyncfs_atomic_dirty(inode))
 			return 0;
 		mutex_lock(&mi->i_open_lock);
-	} while (true);
+	}
 }
 
 /**
@@ -351,7 +356,7 @@ static int msyncfs_reserve_dirty(struct inode *inode)
 }
 
 /* Caller holds i_rwsem and i_commit_lock. */
-static int msyncfs_atomic_change(struct inode *inode, bool on, u64 *tid)
+static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct msyncfs_op op;
@@ -410,7 +415,7 @@ int msyncfs_atomic_set(struct inode *inode, bool on)
 		if (on || mtree_empty(&mi->i_overlay)) {
 			tid = mi->i_tid;
 			if (test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags) != on)
-				err = msyncfs_atomic_change(inode, on, &tid);
+				err = msyncfs_atomic_set_flag(inode, on, &tid);
 			mutex_unlock(&mi->i_commit_lock);
 			break;
 		}

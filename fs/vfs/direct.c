@@ -152,7 +152,7 @@ static const struct iomap_ops msyncfs_dio_iomap_ops = {
 };
 
 /* Brings what the page cache and the log have for the range home (B2). */
-int msyncfs_direct_settle(struct inode *inode, loff_t pos, size_t count)
+int msyncfs_dio_home(struct inode *inode, loff_t pos, size_t count)
 {
 	loff_t end = pos + count - 1;
 	int err;
@@ -340,7 +340,7 @@ static bool msyncfs_dio_aligned(struct inode *inode, struct iov_iter *iter)
 }
 
 /* Past the page cache, as far as that goes; 0 if not at all. */
-ssize_t msyncfs_direct_transfer(struct kiocb *iocb, struct iov_iter *iter)
+ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter)
 {
 	ssize_t ret, done = 0;
 

@@ -175,9 +175,9 @@ static ssize_t msyncfs_direct_write(struct kiocb *iocb, struct iov_iter *from)
 
 	if (test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
 		return -EROFS;
-	direct = msyncfs_direct_settle(inode, iocb->ki_pos, iov_iter_count(from));
+	direct = msyncfs_dio_home(inode, iocb->ki_pos, iov_iter_count(from));
 	if (!direct)
-		direct = msyncfs_direct_transfer(iocb, from);
+		direct = msyncfs_dio_transfer(iocb, from);
 	if (direct < 0 || !iov_iter_count(from))
 		return direct;
 	buffered = msyncfs_buffered_write(iocb, from);
@@ -191,7 +191,7 @@ static ssize_t msyncfs_direct_read(struct kiocb *iocb, struct iov_iter *to)
 
 	if (iocb->ki_pos >= i_size_read(file_inode(iocb->ki_filp)))
 		return 0;
-	ret = msyncfs_direct_transfer(iocb, to);
+	ret = msyncfs_dio_transfer(iocb, to);
 	file_accessed(iocb->ki_filp);
 	return ret;
 }

@@ -325,7 +325,7 @@ static void msyncfs_delete_inode(struct inode *inode)
  * stays in the transaction, also when a record fails, and is read from there;
  * so there is nothing to wait for, and memory reclaim may come here.
  */
-static void msyncfs_settle_inode(struct inode *inode)
+static void msyncfs_save_times(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
 	struct msyncfs_op op;
@@ -358,7 +358,7 @@ void msyncfs_evict_inode(struct inode *inode)
 	bool good = mi->i_bh && !is_bad_inode(inode);
 
 	if (good && inode->i_nlink) {
-		msyncfs_settle_inode(inode);
+		msyncfs_save_times(inode);
 		msyncfs_atomic_lost(inode);
 	}
 	truncate_inode_pages_final(&inode->i_data);

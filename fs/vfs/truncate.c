@@ -51,7 +51,7 @@ static void msyncfs_take_edge(struct msyncfs_op *op, struct inode *inode,
 {
 	struct msyncfs_capture *cap;
 
-	cap = msyncfs_capture_range(inode, index, index, 1, 1);
+	cap = msyncfs_capture_pages(inode, index, index, 1, 1);
 	if (!IS_ERR_OR_NULL(cap))
 		msyncfs_attach_edge(op, inode, cap);
 }

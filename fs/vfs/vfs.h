@@ -108,7 +108,7 @@ void msyncfs_set_iomap(struct inode *inode, struct iomap *iomap,
 		       const struct msyncfs_extent *ext);
 
 /* In direct.c */
-int msyncfs_direct_settle(struct inode *inode, loff_t pos, size_t count);
-ssize_t msyncfs_direct_transfer(struct kiocb *iocb, struct iov_iter *iter);
+int msyncfs_dio_home(struct inode *inode, loff_t pos, size_t count);
+ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter);
 
 #endif /* MSYNCFS_VFS_H */

@@ -722,7 +722,7 @@ int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_ranges);
 
 /**
- * msyncfs_capture_range - the same for one range of one file
+ * msyncfs_capture_pages - the same for one range of one file
  * @inode: file
  * @first: first page
  * @last: last page, inclusive
@@ -733,7 +733,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_ranges);
  * Return: the capture, which the caller attaches or redirties, and puts; NULL if
  * nothing is dirty; ERR_PTR(-ENOMEM).
  */
-struct msyncfs_capture *msyncfs_capture_range(struct inode *inode,
+struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
 					      pgoff_t first, pgoff_t last,
 					      unsigned long copy_max,
 					      unsigned long limit)
@@ -753,4 +753,4 @@ struct msyncfs_capture *msyncfs_capture_range(struct inode *inode,
 		list_del_init(&cap->set);
 	return cap;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_range);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_pages);

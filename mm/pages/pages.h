@@ -108,7 +108,7 @@ static inline void msyncfs_capture_publish(struct msyncfs_capture *cap)
 /* In capture.c */
 unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
 				  pgoff_t last, unsigned long limit);
-struct msyncfs_capture *msyncfs_capture_range(struct inode *inode,
+struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
 					      pgoff_t first, pgoff_t last,
 					      unsigned long copy_max,
 					      unsigned long limit);

@@ -188,8 +188,8 @@ void fsck_log(struct fsck *fs)
 		.geo = &fs->geo, .read = read_log, .ctx = fs,
 	};
 	struct msyncfs_disk_slot slot = {};
-	u64 end_pos, end_seq, bad_seq, records;
-	enum msyncfs_reject why;
+	struct msyncfs_log_end end;
+	u64 records;
 	bool discard = false, go_on = true;
 	int err;
 
@@ -205,16 +205,15 @@ void fsck_log(struct fsck *fs)
 
 	r.buf = fsck_alloc(BLK);
 	r.record = fsck_alloc(fs->geo.log_blocks / 4 * BLK);
-	err = msyncfs_log_scan(&r, &slot, note_record, &end_pos, &end_seq,
-			       &bad_seq, &why);
+	err = msyncfs_log_scan(&r, &slot, note_record, &end);
 	free(r.buf);
 	free(r.record);
 
 	if (err == -EUCLEAN)
 		go_on = problem(fs, false, "discard it and all that follow it",
 				"Log: record %llu in block %llu is damaged (%s), but it was durable",
-				bad_seq, fs->geo.log_start + end_pos,
-				msyncfs_reject_name(why));
+				end.seq, fs->geo.log_start + end.pos,
+				msyncfs_reject_name(end.why));
 	else if (err)
 		go_on = problem(fs, false, "discard what cannot be read",
 				"Log: cannot be read (%s)", strerror(-err));
@@ -222,7 +221,7 @@ void fsck_log(struct fsck *fs)
 		fsck_die(fs, "cannot go on without the log");
 	discard |= !!err;
 
-	records = end_seq - le64_to_cpu(slot.tail_seq);
+	records = end.seq - le64_to_cpu(slot.tail_seq);
 	if (records)
 		printf("Log: %llu records, %zu blocks%s\n", records,
 		       fs->replay.nr, fs->mode == FSCK_NO ?
@@ -230,5 +229,5 @@ void fsck_log(struct fsck *fs)
 	if ((!records && !discard) || fs->mode == FSCK_NO)
 		return;
 	write_homes(fs);
-	write_slot(fs, le64_to_cpu(slot.counter) + 1, end_seq);
+	write_slot(fs, le64_to_cpu(slot.counter) + 1, end.seq);
 }
