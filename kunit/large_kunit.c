@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/plan.c: devices that have more bitmap blocks than a record
+ * KUnit suite for fs/place/plan.c: devices that have more bitmap blocks than a record
  * takes. A set whose blocks lie side by side is one record there too, and its map
  * is changed in place; only one whose blocks really are in too many places is not.
  */
@@ -12,7 +12,7 @@
 
 #define LOG_BLOCKS	256	/* a record takes 63 images */
 #define LARGE		80	/* bitmap blocks */
-#define LARGER		400	/* more than blocks are kept back (fs/alloc.c) */
+#define LARGER		400	/* more than blocks are kept back (fs/space/alloc.c) */
 #define PAGES		600	/* in two leaves of a map */
 #define SCATTERED	100
 

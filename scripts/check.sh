@@ -2,7 +2,7 @@
 # make check: run the static checks and print one line for each tool.
 # Usage: [V=1] check.sh [TOOL...]
 #
-# Tools: build sparse checkpatch kernel-doc coccinelle shellcheck codespell rst
+# Tools: build sparse floors checkpatch kernel-doc coccinelle shellcheck codespell rst
 # clang-format.  As many tools as there are CPUs run side by side.  V=1 prints
 # their whole output instead of the first lines.
 
@@ -75,6 +75,12 @@ check_build() {
 
 check_sparse() {
 	both_kernels "$1" C=2 CHECK=sparse
+}
+
+# floors.py reads the objects of a whole build.
+check_floors() {
+	KVER=$(kver) KDIR='' MAKEFLAGS='' "$SCRIPTS/build-modules.sh" >"$1.build" 2>&1 || cat "$1.build" >>"$1"
+	"$SCRIPTS/floors.py" "$BUILD/$(kver)/src" >>"$1" 2>"$1.full" || cat "$1.full" >>"$1"
 }
 
 # Some checks do not apply here.  Some make sense only inside the kernel's own tree.
@@ -165,7 +171,7 @@ run() {
 kdir=/usr/src/linux-headers-$(kver)
 # The slowest tools start first.
 [ $# -gt 0 ] ||
-	set -- coccinelle build sparse checkpatch kernel-doc shellcheck codespell rst clang-format
+	set -- coccinelle build sparse floors checkpatch kernel-doc shellcheck codespell rst clang-format
 for t; do
 	declare -F "check_${t//-/_}" >/dev/null || die "no such tool: $t"
 done

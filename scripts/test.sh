@@ -67,6 +67,13 @@ report() {
 }
 
 suffix=${RUN:+-$RUN}
+floors=$BUILD/floors$suffix
+if "$SCRIPTS/floors.py" "$BUILD/$STOCK_RELEASE/src" >"$floors.faults"; then
+	echo "ok floors" >"$floors"
+else
+	sed 's/^/not ok floors  /' "$floors.faults" >"$floors"
+fi
+report floors "$floors"
 rm -f "$BUILD/kunit$suffix/results" "$BUILD/e2e$suffix/results" "$BUILD/fsck$suffix/results"
 if [ -n "$fsck" ]; then
 	say "fsck on damaged images"
