@@ -309,6 +309,24 @@ static void msync_times(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, same_time(mtime(fx->f), first));
 }
 
+/* A spill updates them too: msync finds a page clean that it has written. */
+static void msync_times_spilled(struct kunit *test)
+{
+	struct call_fixture *fx = test->priv;
+	struct timespec64 first, second;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_atomic_set(file_inode(fx->f), true), 0);
+	call_map(test, fx->f, 0, F_AT, 8, MAP_SHARED);
+	call_store(test, F_AT, 2);
+	first = mtime(fx->f);
+	msleep(30);
+	call_store(test, F_AT, 3);
+	KUNIT_EXPECT_EQ(test, filemap_flush(fx->f->f_mapping), 0);
+	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 8, MS_SYNC), 0);
+	second = mtime(fx->f);
+	KUNIT_EXPECT_GT(test, timespec64_compare(&second, &first), 0);
+}
+
 /* ---- G3 across files ---------------------------------------------------- */
 
 /**
@@ -451,6 +469,7 @@ static struct kunit_case call_cases[] = {
 	KUNIT_CASE(msync_async_error),
 	KUNIT_CASE(msync_error),
 	KUNIT_CASE_PARAM(msync_times, way_gen_params),
+	KUNIT_CASE(msync_times_spilled),
 	KUNIT_CASE(msync_cut_files),
 	{}
 };

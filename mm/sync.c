@@ -79,8 +79,8 @@ static void msyncfs_unlock_files(struct msyncfs_range *ranges, unsigned int nr)
 }
 
 /*
- * Marks the ranges of atomic files; returns whether there are any. Caller holds
- * the locks of the files, under which a file becomes atomic or ordinary.
+ * Marks the ranges of atomic files; returns whether there are any. A file becomes
+ * atomic or ordinary under i_commit_lock. Without this lock the marks are hints.
  */
 static bool msyncfs_mark_whole(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -125,9 +125,10 @@ static bool msyncfs_hold_thawed(struct msyncfs_range *ranges, unsigned int nr)
 		/*
 		 * Captured pages are neither dirty nor in the overlay. Check
 		 * again under i_commit_lock, when they are attached or dirty
-		 * again.
+		 * again. A file may have become atomic meanwhile.
 		 */
 		msyncfs_lock_files(ranges, nr);
+		msyncfs_mark_whole(ranges, nr);
 		dirty = msyncfs_atomic_dirty_in(ranges, nr);
 		msyncfs_unlock_files(ranges, nr);
 	}
@@ -144,18 +145,17 @@ static bool msyncfs_hold_thawed(struct msyncfs_range *ranges, unsigned int nr)
 static bool msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr,
 				bool *held)
 {
-	*held = false;
-	msyncfs_lock_files(ranges, nr);
-	if (!msyncfs_mark_whole(ranges, nr))
-		return true;
-	/* The freeze protection comes before the locks. */
-	msyncfs_unlock_files(ranges, nr);
-	*held = msyncfs_hold_thawed(ranges, nr);
-	if (*held) {
+	for (;;) {
+		/* The freeze protection comes before the locks. */
+		*held = msyncfs_mark_whole(ranges, nr);
+		if (*held && !msyncfs_hold_thawed(ranges, nr))
+			return false;
 		msyncfs_lock_files(ranges, nr);
-		msyncfs_mark_whole(ranges, nr);
+		if (!msyncfs_mark_whole(ranges, nr) || *held)
+			return true;
+		/* A file has become atomic before it was locked. */
+		msyncfs_unlock_files(ranges, nr);
 	}
-	return *held;
 }
 
 static void msyncfs_ranges_unlock(struct msyncfs_range *ranges,
@@ -164,21 +164,6 @@ static void msyncfs_ranges_unlock(struct msyncfs_range *ranges,
 	msyncfs_unlock_files(ranges, nr);
 	if (held)
 		sb_end_intwrite(ranges->inode->i_sb);
-}
-
-/**
- * msyncfs_mark_times - mark the times of a file whose stores are written
- * @cap: its capture
- *
- * POSIX: a write that msync causes marks the times. The first store to a page has
- * done so, later ones did not fault.
- *
- * Context: caller holds i_commit_lock.
- */
-void msyncfs_mark_times(struct msyncfs_capture *cap)
-{
-	if (cap->stored && !IS_NOCMTIME(cap->inode))
-		generic_update_time(cap->inode, S_MTIME | S_CTIME);
 }
 
 /* The transaction after which all that is in the ranges is durable. */
@@ -202,7 +187,6 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 				 struct completion *sent)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(ranges->inode->i_sb);
-	struct msyncfs_capture *cap;
 	bool held;
 	int err;
 
@@ -210,8 +194,6 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 		return 0;
 	err = msyncfs_capture_ranges(ranges, nr, sbi->geo.record_images / 2,
 				     ULONG_MAX, set);
-	list_for_each_entry(cap, set, set)
-		msyncfs_mark_times(cap);
 	if (!err && !list_empty(set))
 		err = msyncfs_attach_set(set, attrs, sent);
 	msyncfs_ranges_unlock(ranges, nr, held);

@@ -20,7 +20,6 @@ int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 		       bool datasync);
 int msyncfs_try_sync_inode(struct inode *inode);
 int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
-void msyncfs_mark_times(struct msyncfs_capture *cap);
 void msyncfs_dirty_inode(struct inode *inode, int flags);
 
 /* In writeback.c */

@@ -45,7 +45,6 @@ static int msyncfs_write_range(struct inode *inode,
 	nr = cap->nr;
 	inode->i_mapping->writeback_index = DIV_ROUND_UP_ULL(cap->end,
 							     PAGE_SIZE);
-	msyncfs_mark_times(cap);
 	err = msyncfs_attach(cap, false);
 	if (err)
 		wbc->pages_skipped += nr;

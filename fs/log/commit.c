@@ -335,7 +335,7 @@ static void msyncfs_log_kick(struct msyncfs_log *log)
 {
 	if (test_bit(MSYNCFS_SB_CKPT_PAUSED, &log->sbi->state))
 		return;
-	if (log->used > log->sbi->geo.log_blocks / 2)
+	if (READ_ONCE(log->used) > log->sbi->geo.log_blocks / 2)
 		queue_work(log->sbi->wq, &log->checkpoint_work);
 	else
 		queue_delayed_work(log->sbi->wq, &log->checkpoint_timer,

@@ -601,6 +601,17 @@ static void msyncfs_end_copied(struct msyncfs_capture *cap)
 	}
 }
 
+/*
+ * POSIX: a write that msync causes marks the times. The first store to a page has
+ * done so, later ones did not fault. A spill marks them too, because msync finds
+ * the spilled page clean.
+ */
+static void msyncfs_mark_times(struct msyncfs_capture *cap)
+{
+	if (cap->stored && !IS_NOCMTIME(cap->inode))
+		generic_update_time(cap->inode, S_MTIME | S_CTIME);
+}
+
 /* Takes the pages of all files, which are frozen, and thaws them. */
 static void msyncfs_pass_take(struct msyncfs_pass *pass, u64 start)
 {
@@ -616,6 +627,7 @@ static void msyncfs_pass_take(struct msyncfs_pass *pass, u64 start)
 				      f->cap->nr, f->cap->copied, start);
 		if (f->cap->copied)
 			msyncfs_end_copied(f->cap);
+		msyncfs_mark_times(f->cap);
 	}
 }
 
