@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Blocks in memory: metadata buffers, which are checked before they are used;
- * images, the copies that records hold; and the index of the newest image of
- * each block that is durable but not yet home.
+ * Blocks in memory: metadata buffers, which are checked before use; images,
+ * which are the copies that records hold; and the index. The index holds the
+ * newest image of each block that is durable but not home. checkpoint.c writes
+ * these images home.
  */
 #include <kunit/visibility.h>
 #include <linux/pagemap.h>
@@ -10,11 +11,13 @@
 
 #include "txn.h"
 
-/* Set once the content of a metadata buffer has been checked, or made here. */
+/* ---- metadata buffers ---------------------------------------------------- */
+
+/* Set when the content of a metadata buffer has been checked, or made here. */
 enum { BH_Msyncfs_Verified = BH_PrivateStart };
 BUFFER_FNS(Msyncfs_Verified, msyncfs_verified)
 
-/* What a block of metadata is, in a message. */
+/* Name a kind of metadata block in a message. */
 static const char *msyncfs_magic_name(u32 magic)
 {
 	switch (magic) {
@@ -31,7 +34,7 @@ static const char *msyncfs_magic_name(u32 magic)
 	}
 }
 
-/* Is a buffer whose content has been checked what is expected? Else why not. */
+/* Compare a checked buffer with what is expected; return NULL or the reason. */
 static const char *msyncfs_check_kind(const struct buffer_head *bh, u32 magic,
 				      u64 owner)
 {
@@ -51,9 +54,11 @@ static const char *msyncfs_check_buffer(const struct msyncfs_geo *geo,
 	const char *why = NULL;
 
 	/*
-	 * Under the buffer lock, so that nobody modifies (and outdates the
-	 * checksum of) what another is still checking. The other one may have
-	 * expected something else: compare even if it has found nothing wrong.
+	 * Verify under the buffer lock. Otherwise one task could finish the
+	 * check and modify the block while another task still checks it. The
+	 * checksum would be outdated, and the second check would fail. The task
+	 * that set the bit may have expected another kind of block, so compare
+	 * the kind in any case.
 	 */
 	if (!buffer_msyncfs_verified(bh)) {
 		lock_buffer(bh);
@@ -72,12 +77,13 @@ static const char *msyncfs_check_buffer(const struct msyncfs_geo *geo,
  * msyncfs_bread - read and check a metadata block
  * @sb: filesystem
  * @blkno: block
- * @magic: kind of block expected
- * @owner: owner expected
+ * @magic: kind of block expected, MSYNCFS_MAGIC_*
+ * @owner: owner expected, as in struct msyncfs_disk_header
  *
  * Context: may sleep and do I/O.
- * Return: the buffer, referenced; ERR_PTR(-EIO) if it cannot be read,
- * ERR_PTR(-EUCLEAN) if it is not what it should be. Both have been logged.
+ * Return: the buffer, referenced; ERR_PTR(-EIO) if it cannot be read;
+ * ERR_PTR(-EUCLEAN) if it is not what the caller expects. Both errors have been
+ * logged.
  */
 struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 				  u64 owner)
@@ -108,16 +114,17 @@ struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_bread);
 
 /**
- * msyncfs_block_new - initialise a block that is to become metadata
+ * msyncfs_block_new - initialise a block that becomes metadata
  * @sb: filesystem
  * @blkno: block, claimed or newly allocated
- * @magic: MSYNCFS_MAGIC_*
- * @level: for the header
- * @owner: inode number
+ * @magic: kind of block, MSYNCFS_MAGIC_*
+ * @level: level for the header
+ * @owner: inode number of the owner
  *
- * Return: the buffer, zeroed but for its header, referenced for the caller;
- * ERR_PTR(-ENOMEM), or ERR_PTR(-EUCLEAN) if the block is in use as metadata,
- * whatever the bitmap says.
+ * Context: may sleep.
+ * Return: the buffer, zeroed except for its header, with a reference for the
+ * caller; ERR_PTR(-ENOMEM); ERR_PTR(-EUCLEAN) (logged) if the block is already
+ * in use as metadata, although the bitmap has it free.
  */
 struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
 				      u32 magic, u32 level, u64 owner)
@@ -128,7 +135,7 @@ struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
 		return ERR_PTR(-ENOMEM);
 	lock_buffer(bh);
 	if (buffer_msyncfs_verified(bh)) {
-		/* Somebody uses it: not to be changed under them. */
+		/* It has a user, so its content must not change. */
 		unlock_buffer(bh);
 		brelse(bh);
 		msyncfs_err(sb, "block %llu: free in the bitmap, but in use",
@@ -144,8 +151,8 @@ struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
 }
 
 /**
- * msyncfs_block_release - a buffer's block is no longer metadata
- * @bh: its buffer; the reference stays the caller's
+ * msyncfs_block_release - note that the block of a buffer is no longer metadata
+ * @bh: the buffer; the caller keeps its reference
  *
  * Context: any; the caller knows that nobody else uses the block.
  */
@@ -156,14 +163,15 @@ void msyncfs_block_release(struct buffer_head *bh)
 }
 
 /**
- * msyncfs_block_forget - a block is no longer metadata
+ * msyncfs_block_forget - note that a block is no longer metadata
  * @sb: filesystem
  * @blkno: block
- * @magic: MSYNCFS_MAGIC_*, what it was
- * @owner: whose it was
+ * @magic: kind of block that it was, MSYNCFS_MAGIC_*
+ * @owner: owner that it had
  *
- * Return: 0; -EUCLEAN (logged) if the block in memory is other metadata; nothing
- * has changed then, because somebody may be using it.
+ * Context: may sleep, does no I/O.
+ * Return: 0; -EUCLEAN (logged) if the block in memory is other metadata.
+ * Nothing has changed then, because the block may have a user.
  */
 int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic, u64 owner)
 {
@@ -188,12 +196,12 @@ int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic, u64 owner
  * msyncfs_block_find - find metadata in a run of blocks
  * @sb: filesystem
  * @start: first block
- * @len: blocks
+ * @len: number of blocks
  *
- * It finds only what is in memory as metadata.
+ * It finds only blocks that are in memory as metadata.
  *
  * Context: may sleep, does no I/O.
- * Return: the first such block, or 0.
+ * Return: the first block that is metadata, or 0.
  */
 u64 msyncfs_block_find(struct super_block *sb, u64 start, u64 len)
 {
@@ -217,9 +225,9 @@ u64 msyncfs_block_find(struct super_block *sb, u64 start, u64 len)
 }
 
 /**
- * msyncfs_block_seal - make a block ready to be written outside the log
+ * msyncfs_block_seal - seal a metadata block that is written outside the log
  * @sb: filesystem
- * @buf: block of metadata
+ * @buf: the block, MSYNCFS_BLOCK_SIZE bytes
  *
  * Context: any.
  */
@@ -229,16 +237,17 @@ void msyncfs_block_seal(struct super_block *sb, void *buf)
 			   READ_ONCE(MSYNCFS_LOG(sb)->seq));
 }
 
-/* ---- images ------------------------------------------------------------- */
+/* ---- images -------------------------------------------------------------- */
 
 static struct kmem_cache *msyncfs_image_cache;
 
 /**
  * msyncfs_image_alloc - make an image
  * @gfp: how to allocate
- * @page: with a page for the copy
+ * @page: allocate a page for the copy too
  *
- * Return: the image, with one reference, or NULL.
+ * Context: as @gfp says.
+ * Return: the image with one reference, or NULL.
  */
 struct msyncfs_image *msyncfs_image_alloc(gfp_t gfp, bool page)
 {
@@ -259,8 +268,10 @@ struct msyncfs_image *msyncfs_image_alloc(gfp_t gfp, bool page)
 }
 
 /**
- * msyncfs_image_put - drop a reference of an image
+ * msyncfs_image_put - drop a reference to an image
  * @img: image
+ *
+ * Context: any that may take a spinlock.
  */
 void msyncfs_image_put(struct msyncfs_image *img)
 {
@@ -276,7 +287,7 @@ void msyncfs_image_put(struct msyncfs_image *img)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_image_put);
 
-/* The image of @home in an xarray that holds a reference of it. */
+/* Find the image of @home in an xarray that holds a reference to each image. */
 static struct msyncfs_image *msyncfs_image_find(struct xarray *xa, u64 home)
 {
 	struct msyncfs_image *img;
@@ -290,16 +301,17 @@ static struct msyncfs_image *msyncfs_image_find(struct xarray *xa, u64 home)
 }
 
 /**
- * msyncfs_image_get - the newest image of a block that is not home
+ * msyncfs_image_get - find the newest image of a data block that is not home
  * @sbi: filesystem
  * @home: home block, of data
  *
- * Images that are not durable yet count: their pages may have left the cache.
- * Looks in the order opposite to the one in which an image moves on, so that
- * none is missed.
+ * Images that are not durable yet count too, because their pages may have left
+ * the page cache. An image enters the index before it leaves the transaction.
+ * This function looks in the transactions first, so it misses no image.
  *
- * Return: the image, referenced for the caller, or NULL when the home block
- * itself is what a reader must see (B4).
+ * Context: any that may take a spinlock.
+ * Return: the image with a reference for the caller, or NULL if a reader must
+ * read the home block itself (B4).
  */
 struct msyncfs_image *msyncfs_image_get(struct msyncfs_sb_info *sbi, u64 home)
 {
@@ -322,13 +334,14 @@ static bool msyncfs_any_in(struct xarray *xa, u64 first, u64 last)
 }
 
 /**
- * msyncfs_image_in - is the newest image of any of these blocks not home?
+ * msyncfs_image_in - tell whether any block of a run has an image that is not
+ * home
  * @sbi: filesystem
  * @first: first block
  * @last: last block, inclusive
  *
  * Context: any that may take a spinlock.
- * Return: true if at least one of them has an image that is not yet home.
+ * Return: true if at least one of the blocks has an image that is not home.
  */
 bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last)
 {
@@ -342,11 +355,13 @@ bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last)
 	return in || msyncfs_any_in(&log->index.images, first, last);
 }
 
-/* ---- the index ---------------------------------------------------------- */
+/* ---- the index ----------------------------------------------------------- */
 
 /**
  * msyncfs_index_init - make an empty index
- * @index: to set up
+ * @index: index to set up
+ *
+ * Context: any.
  */
 void msyncfs_index_init(struct msyncfs_index *index)
 {
@@ -357,7 +372,9 @@ void msyncfs_index_init(struct msyncfs_index *index)
 
 /**
  * msyncfs_index_exit - drop all images and records
- * @index: of a log that nobody uses any more
+ * @index: index of a log that nobody uses any more
+ *
+ * Context: any.
  */
 void msyncfs_index_exit(struct msyncfs_index *index)
 {
@@ -375,11 +392,11 @@ void msyncfs_index_exit(struct msyncfs_index *index)
 }
 
 /**
- * msyncfs_index_add - a record has become durable
+ * msyncfs_index_add - add a record that has become durable
  * @log: of the mount
- * @cut: the record; the index takes references of its images
+ * @cut: the record; the index takes a reference to each of its images
  *
- * Context: under commit_mutex; may sleep; does not fail.
+ * Context: under commit_mutex; may sleep; cannot fail.
  */
 void msyncfs_index_add(struct msyncfs_log *log, const struct msyncfs_cut *cut)
 {
@@ -403,7 +420,7 @@ void msyncfs_index_add(struct msyncfs_log *log, const struct msyncfs_cut *cut)
 	rec->end = cut->pos + msyncfs_cut_blocks(cut);
 	rec->blocks = msyncfs_cut_blocks(cut) + cut->pad;
 
-	/* Last: from here on a checkpoint may retire the record. */
+	/* Add the record last: from here on a checkpoint may retire it. */
 	spin_lock(&index->lock);
 	list_add_tail(&rec->list, &index->records);
 	WRITE_ONCE(log->used, log->used + rec->blocks);
@@ -411,14 +428,14 @@ void msyncfs_index_add(struct msyncfs_log *log, const struct msyncfs_cut *cut)
 }
 
 /**
- * msyncfs_index_collect - take references of images, ascending by home block
+ * msyncfs_index_collect - take references to images, ascending by home block
  * @index: index
- * @from: home block to begin with; set to where to go on
+ * @from: home block with which to begin; set to where the next call begins
  * @batch: filled in
- * @max: room in @batch
+ * @max: number of images for which @batch has room
  *
- * Context: takes a spinlock.
- * Return: images in @batch; 0 if there are no more.
+ * Context: any that may take a spinlock.
+ * Return: the number of images in @batch; 0 if there are no more.
  */
 unsigned int msyncfs_index_collect(struct msyncfs_index *index,
 				   unsigned long *from,
@@ -444,11 +461,11 @@ unsigned int msyncfs_index_collect(struct msyncfs_index *index,
 /**
  * msyncfs_index_newest - find the newest record in the index
  * @index: index
- * @tid: set to its transaction
- * @seq: set to the sequence number of the record after it
- * @end: set to the position after it
+ * @tid: set to the transaction of the record
+ * @seq: set to the sequence number after that of the record
+ * @end: set to the position in the log after the record
  *
- * Context: takes a spinlock.
+ * Context: any that may take a spinlock.
  * Return: false if there is no record.
  */
 bool msyncfs_index_newest(struct msyncfs_index *index, u64 *tid, u64 *seq,
@@ -471,11 +488,13 @@ bool msyncfs_index_newest(struct msyncfs_index *index, u64 *tid, u64 *seq,
 }
 
 /**
- * msyncfs_index_remove - an image is home
+ * msyncfs_index_remove - remove an image that is home
  * @index: index
- * @img: image; nothing is done if a newer one has taken its place
+ * @img: image; stays in memory for other holders of references
  *
- * Context: takes a spinlock.
+ * If a newer image has taken its place, nothing happens.
+ *
+ * Context: any that may take a spinlock.
  */
 void msyncfs_index_remove(struct msyncfs_index *index,
 			  struct msyncfs_image *img)
@@ -485,11 +504,13 @@ void msyncfs_index_remove(struct msyncfs_index *index,
 }
 
 /**
- * msyncfs_index_retire - records are off the log; their space is free
+ * msyncfs_index_retire - forget records that are off the log
  * @log: of the mount
- * @tid: transaction of the newest of them
+ * @tid: transaction of the newest of these records
  *
- * Context: takes a spinlock.
+ * The log space of the records becomes free.
+ *
+ * Context: under checkpoint_mutex; takes a spinlock.
  */
 void msyncfs_index_retire(struct msyncfs_log *log, u64 tid)
 {
@@ -509,11 +530,12 @@ void msyncfs_index_retire(struct msyncfs_log *log, u64 tid)
 		kfree(rec);
 }
 
-/* ---- the module --------------------------------------------------------- */
+/* ---- the module ---------------------------------------------------------- */
 
 /**
- * msyncfs_image_init - set up what all mounts share
+ * msyncfs_image_init - set up the cache of images that all mounts share
  *
+ * Context: module init; may sleep.
  * Return: 0 or -ENOMEM.
  */
 int msyncfs_image_init(void)
@@ -524,7 +546,9 @@ int msyncfs_image_init(void)
 }
 
 /**
- * msyncfs_image_exit - the reverse, on module exit
+ * msyncfs_image_exit - free the cache of images
+ *
+ * Context: module exit; may sleep.
  */
 void msyncfs_image_exit(void)
 {

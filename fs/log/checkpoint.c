@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From the log to the home blocks: keeps the index of images that are durable
- * but not yet home, writes them home in the background and moves the tail of
- * the log. It never decides what a record holds.
+ * The checkpoint: it writes the durable images of the index (block.c) to their
+ * home blocks and then moves the tail of the log (tail.c). commit.c decides what
+ * a record holds.
  */
 
 /**
@@ -10,29 +10,30 @@
  *
  * SNAPSHOT	the newest durable record is the target
  * HOME		the newest image of every block in the index is written home, in
- *		block order (B1: from the copies, after their record is durable)
- * FLUSH	they are durable at home
+ *		block order. The writes come from the copies, after their
+ *		records are durable (B1)
+ * FLUSH	the images are durable at home
  * TAIL		one tail slot says that replay starts after the target (R6)
- * RETIRED	only now are log space, freed blocks and the images given back
+ * RETIRE	only now are log space, freed blocks and images given back
  *
- * A crash before TAIL replays records whose images are home already, in part or
- * all: replay writes the same blocks again. After TAIL it does not need them.
- * An error at HOME or TAIL leaves everything as it was and is tried again with
- * the next checkpoint; an error at FLUSH is final (R5).
+ * If a crash comes before TAIL, recovery replays records of which some or all
+ * images are home already. It writes the same blocks again, which is harmless.
+ * After TAIL, recovery does not need these records.
+ *
+ * If a write fails at HOME or TAIL, the log stays as it is and the next
+ * checkpoint tries again. If a flush fails, the filesystem is aborted (R5).
  */
 #include <kunit/visibility.h>
-#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "fs/disk/trace.h"
 #include "txn.h"
 
-/* Images that are collected at a time. */
+/* Number of images that are collected at a time. */
 #define MSYNCFS_CHECKPOINT_BATCH	512
 
-/* Writes every image in the index home; the ones written are put on @done. */
+/* Write every image in the index home, and put it into @done, referenced. */
 static int msyncfs_write_home(struct msyncfs_log *log,
 			      struct xarray *done)
 {
@@ -65,7 +66,7 @@ static int msyncfs_write_home(struct msyncfs_log *log,
 	return err;
 }
 
-/* Log space, images and freed blocks up to @tid are free for reuse. */
+/* Give back the log space, images and freed blocks up to @tid. */
 static void msyncfs_retire(struct msyncfs_log *log, struct xarray *done,
 			   u64 tid)
 {
@@ -74,8 +75,9 @@ static void msyncfs_retire(struct msyncfs_log *log, struct xarray *done,
 
 	xa_for_each(done, home, img) {
 		/*
-		 * An image of a record that became durable meanwhile is home,
-		 * too, but a crash would replay it. It must stay visible (B2).
+		 * Records that became durable after the target may have images
+		 * in @done too. These are home, but recovery would still replay
+		 * their record, so they must stay in the index (B2).
 		 */
 		if (img->tid <= tid)
 			msyncfs_index_remove(&log->index, img);
@@ -121,11 +123,11 @@ static int msyncfs_checkpoint_locked(struct msyncfs_log *log)
  * msyncfs_checkpoint - bring every durable image home and empty the log
  * @sb: filesystem
  *
- * Records that become durable meanwhile stay in the log.
+ * Records that become durable during the checkpoint stay in the log.
  *
- * Context: sleeps for the device; may be called under commit_mutex, with no
- * handle open and no folio lock or mmap_lock held.
- * Return: 0, or the error of the device; nothing is lost then.
+ * Context: sleeps for the device; may be called under commit_mutex. The caller
+ * holds no handle, folio lock or mmap_lock.
+ * Return: 0, or the error of the device; no image is lost then.
  */
 int msyncfs_checkpoint(struct super_block *sb)
 {
@@ -150,6 +152,8 @@ static void msyncfs_checkpoint_background(struct msyncfs_log *log)
 /**
  * msyncfs_checkpoint_work - work function of log->checkpoint_work
  * @work: in the log
+ *
+ * Context: workqueue; may sleep.
  */
 void msyncfs_checkpoint_work(struct work_struct *work)
 {
@@ -160,6 +164,8 @@ void msyncfs_checkpoint_work(struct work_struct *work)
 /**
  * msyncfs_checkpoint_timer - work function of log->checkpoint_timer
  * @work: in the log
+ *
+ * Context: workqueue; may sleep.
  */
 void msyncfs_checkpoint_timer(struct work_struct *work)
 {
@@ -169,9 +175,9 @@ void msyncfs_checkpoint_timer(struct work_struct *work)
 }
 
 /**
- * msyncfs_checkpoint_pause - stop the checkpoint in the background, or resume it
+ * msyncfs_checkpoint_pause - stop or resume the checkpoint in the background
  * @sbi: filesystem
- * @pause: stop it
+ * @pause: true to stop it, false to resume it
  *
  * A commit that finds the log full still makes a checkpoint.
  *

@@ -1,46 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The commit: cuts the running transaction into one record, writes it to the
- * log and says when it is durable. What happens to the images afterwards is
- * fs/checkpoint.c's; what a record looks like to a mount is fs/logscan.c's.
+ * The commit: it cuts the running transaction into one record, writes the
+ * record to the log and reports when it is durable. checkpoint.c brings the
+ * images home afterwards. fs/disk/logscan.c decides which records a mount
+ * accepts.
  */
 
 /**
  * DOC: one commit
  *
- * All under commit_mutex, so that one record is on its way at a time; callers
- * that arrive meanwhile join the next one and share its flush. Where several did,
- * the next commit waits a moment for those that have just been served: they are
- * likely to come again.
+ * All steps run under commit_mutex, so only one record is on its way at a time.
+ * Callers that arrive meanwhile join the next record and share its flush. If
+ * several callers shared a record, they are likely to come again soon. So the
+ * next commit waits a moment for them.
  *
- * GATHER	waits for them: no longer than a quarter of what a record takes
+ * GATHER	the commit waits for these callers, for at most a quarter of the
+ *		time that the last record took
  * LOCKED	no new handle opens; the open ones end (R1)
- * CUT		metadata blocks are copied; the next transaction opens, and
- *		everybody but the waiters for this one goes on
- * SEALED	log space found (a checkpoint makes it), checksum computed
- * WRITTEN	one FUA write; or write, then FLUSH; or just the write, as the
- *		device needs. A record that makes blocks outside the log visible
- *		goes out after a flush of its own (R3)
- * DURABLE	waiters return; images are in the index, the checkpoint may take
- *		them home
+ * CUT		metadata blocks are copied and the next transaction opens; from
+ *		here on only callers that need this record wait
+ * SEALED	the record has space in the log (a checkpoint may make it) and a
+ *		checksum
+ * WRITTEN	the record is written by one FUA write, or by a write and a
+ *		flush, or by a write alone, as the device needs. If it makes
+ *		blocks outside the log visible, a separate flush precedes it
+ *		(R3)
+ * DURABLE	callers return; the images are in the index, so the checkpoint
+ *		may write them home
  *
- * Who only wants the writes to be started (MS_ASYNC) waits until the record has
- * been sent, or until the commit is found waiting for the device: then its record
- * is the next one.
+ * A caller of msyncfs_commit_start() (MS_ASYNC) waits only until its record has
+ * been sent. It also returns if a commit already waits for the device: then its
+ * record is the next one.
  *
- * A crash before WRITTEN is complete leaves a torn record, which recovery does
- * not accept: the state of the record before. After it: the state of this one.
+ * If a crash comes before WRITTEN is complete, the record is torn and recovery
+ * does not accept it. The state is that of the record before. After WRITTEN,
+ * the state is that of this record.
  *
- * FAILED: pages are dirty again and mappings know the error. The record is kept
- * whole, since metadata must never become durable without the data that it makes
- * visible, and the next commit writes it once more, over its slot, before its
- * own (R5). A second failure in a row, or a failed flush, is final.
+ * FAILED: the pages are dirty again and the mappings know the error. The record
+ * is kept unchanged, because metadata must never become durable without the data
+ * that it makes visible. The next commit writes it once more at the same
+ * position, before its own record (R5). A second failure in a row is final, and
+ * so is a failed flush.
  */
 #include <kunit/visibility.h>
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
 #include <linux/ktime.h>
-#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -50,15 +55,15 @@
 
 #define MSYNCFS_CHECKPOINT_DELAY	(10 * HZ)
 
-/* Of the time that the last record took, a commit waits this part for others. */
+/* A commit gathers for at most 1/4 of the time that the last record took. */
 #define MSYNCFS_GATHER_PART	4
-/* Not if that is shorter than a sleep is worth, and no longer, in ns. */
+/* Limits of this wait, in ns: a wait below the minimum is not worth a sleep. */
 #define MSYNCFS_GATHER_MIN	(50 * NSEC_PER_USEC)
 #define MSYNCFS_GATHER_MAX	(5 * NSEC_PER_MSEC)
 
 /*
- * The commit is going to wait for the device, or has done so; who waits for no
- * more than that may go (msyncfs_commit_start()).
+ * Note whether the commit waits for the device. While it does, callers of
+ * msyncfs_commit_start() may return.
  */
 static void msyncfs_log_set_busy(struct msyncfs_log *log, bool busy)
 {
@@ -67,14 +72,14 @@ static void msyncfs_log_set_busy(struct msyncfs_log *log, bool busy)
 		wake_up_all(&log->sbi->wait);
 }
 
-/* The record of @tid is on its way, or there is none. */
+/* Note that the record of @tid has been sent, or that @tid has no record. */
 static void msyncfs_log_started(struct msyncfs_log *log, u64 tid)
 {
 	WRITE_ONCE(log->started_tid, max(log->started_tid, tid));
 	wake_up_all(&log->sbi->wait);
 }
 
-/* A commit has failed, perhaps before anything was sent. */
+/* Note that a commit has failed, perhaps before anything was sent. */
 static void msyncfs_log_failed(struct msyncfs_log *log)
 {
 	WRITE_ONCE(log->fails, log->fails + 1);
@@ -82,10 +87,11 @@ static void msyncfs_log_failed(struct msyncfs_log *log)
 }
 
 /*
- * Room for a record of @txn. Nobody can dirty more: it is locked.
+ * Allocate a record for @txn. The transaction is locked, so its size is final.
  *
- * Memory comes without failure: the caller's pages are clean by now, and
- * reclaim never waits for this filesystem's commit (GFP_NOFS).
+ * The allocation must not fail, because the captured pages are clean by now. It
+ * may wait for reclaim, because GFP_NOFS keeps reclaim from waiting for a commit
+ * of this filesystem.
  */
 static struct msyncfs_cut *msyncfs_cut_alloc(struct msyncfs_txn *txn)
 {
@@ -111,8 +117,9 @@ static int msyncfs_image_cmp(const void *a, const void *b)
 }
 
 /*
- * Moves the content of the transaction into images: metadata is copied now,
- * the buffer's reference goes with it; data was copied when it was captured.
+ * Move the content of the transaction into images. Metadata is copied now, and
+ * the image takes over the reference to the buffer. Data was copied when it was
+ * captured.
  */
 static void msyncfs_cut_copy(struct msyncfs_cut *cut)
 {
@@ -121,7 +128,10 @@ static void msyncfs_cut_copy(struct msyncfs_cut *cut)
 	struct buffer_head *bh;
 	unsigned long blkno;
 
-	/* Readers find them in @data until they are in the index (B4). */
+	/*
+	 * Readers find data images in txn->data until they are in the index
+	 * (B4).
+	 */
 	xa_for_each(&txn->data, blkno, img) {
 		refcount_inc(&img->ref);
 		cut->images[cut->nr++] = img;
@@ -143,8 +153,9 @@ static void msyncfs_cut_copy(struct msyncfs_cut *cut)
 }
 
 /*
- * A block that is both metadata and a file's data, as only a damaged filesystem
- * has it, would make a record that recovery refuses, and all others' data with it.
+ * On a damaged filesystem, a block can be both metadata and data of a file.
+ * Recovery would refuse a record with two images of one block, and with it the
+ * data of all callers. So do not write such a record.
  */
 static int msyncfs_cut_check(struct msyncfs_log *log,
 			     const struct msyncfs_cut *cut)
@@ -163,7 +174,7 @@ static int msyncfs_cut_check(struct msyncfs_log *log,
 	return 0;
 }
 
-/* Fills in the header and the checksums. */
+/* Fill in the header and the checksums. */
 static void msyncfs_cut_seal(struct msyncfs_log *log,
 			     struct msyncfs_cut *cut)
 {
@@ -206,8 +217,8 @@ static void msyncfs_cut_seal(struct msyncfs_log *log,
 }
 
 /*
- * Finds the place of the record, and makes room if there is none. The log is
- * never filled to the last block, so that head == tail always means empty.
+ * Find the position of the record, and make room if there is none. The log is
+ * never filled to the last block, so head == tail always means empty.
  */
 static int msyncfs_log_place(struct msyncfs_log *log,
 			     struct msyncfs_cut *cut)
@@ -232,7 +243,7 @@ static int msyncfs_log_place(struct msyncfs_log *log,
 	}
 }
 
-/* May a record of @nr blocks be one FUA write? */
+/* Return true if a record of @nr blocks can be one FUA write. */
 static bool msyncfs_log_one_fua(struct msyncfs_log *log, unsigned int nr)
 {
 	struct request_queue *q = bdev_get_queue(log->sbi->sb->s_bdev);
@@ -243,9 +254,16 @@ static bool msyncfs_log_one_fua(struct msyncfs_log *log, unsigned int nr)
 			(MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
 }
 
-/*
- * Makes sure that a failed record will not be found by recovery, when no other
- * is going to overwrite it.
+/**
+ * msyncfs_log_invalidate - keep recovery from finding a failed record
+ * @log: of the mount; log->retry is the failed record
+ *
+ * It overwrites the start of the record. It is for a failed record that no
+ * other record will overwrite.
+ *
+ * Context: unmount, when nothing runs in the background; sleeps for the device.
+ * Return: 0, or the error of the device (logged); the filesystem is aborted
+ * then.
  */
 int msyncfs_log_invalidate(struct msyncfs_log *log)
 {
@@ -253,7 +271,8 @@ int msyncfs_log_invalidate(struct msyncfs_log *log)
 	int err;
 
 	msyncfs_io_init(&io, log->sbi->sb, false);
-	msyncfs_io_add(&io, log->sbi->geo.log_start + log->retry->pos, ZERO_PAGE(0));
+	msyncfs_io_add(&io, log->sbi->geo.log_start + log->retry->pos,
+		       ZERO_PAGE(0));
 	err = msyncfs_io_wait(&io, 0);
 	if (!err)
 		err = msyncfs_flush(log->sbi->sb);
@@ -268,7 +287,7 @@ int msyncfs_log_invalidate(struct msyncfs_log *log)
 	return err;
 }
 
-/* With the rule B1 broken, writes images home before their record. */
+/* If rule B1 is to be broken, write the images home before their record. */
 static void msyncfs_break_home(struct super_block *sb,
 			       struct msyncfs_image **images, unsigned int nr)
 {
@@ -283,7 +302,7 @@ static void msyncfs_break_home(struct super_block *sb,
 	msyncfs_io_wait(&io, 0);
 }
 
-/* Writes the record and makes it durable. */
+/* Write the record and make it durable. */
 static int msyncfs_log_write(struct msyncfs_log *log,
 			     struct msyncfs_cut *cut)
 {
@@ -294,7 +313,10 @@ static int msyncfs_log_write(struct msyncfs_log *log,
 	unsigned int i;
 	int err;
 
-	/* A flush of its own: one that fails must keep the record away. */
+	/*
+	 * Send the flush as its own command: if it fails, the record must not
+	 * be written.
+	 */
 	if (cut->txn->preflush && !msyncfs_breaks(FUA)) {
 		msyncfs_log_set_busy(log, true);
 		err = msyncfs_flush(log->sbi->sb);
@@ -330,7 +352,7 @@ static int msyncfs_log_write(struct msyncfs_log *log,
 			  msyncfs_flush(log->sbi->sb);
 }
 
-/* Background checkpoint: now if the log is half full, else in a while. */
+/* Start a background checkpoint: now if the log is half full, else later. */
 static void msyncfs_log_kick(struct msyncfs_log *log)
 {
 	if (test_bit(MSYNCFS_SB_CKPT_PAUSED, &log->sbi->state))
@@ -342,7 +364,7 @@ static void msyncfs_log_kick(struct msyncfs_log *log)
 				   MSYNCFS_CHECKPOINT_DELAY);
 }
 
-/* The record is durable: says so, and hands its images to the checkpoint. */
+/* The record is durable: announce it, and give its images to the checkpoint. */
 static void msyncfs_log_done(struct msyncfs_log *log,
 			     struct msyncfs_cut *cut)
 {
@@ -352,12 +374,15 @@ static void msyncfs_log_done(struct msyncfs_log *log,
 	msyncfs_log_kick(log);
 	log->seq++;
 	log->head_pos = cut->pos + msyncfs_cut_blocks(cut);
-	/* Who sees this also sees the images in the index. */
+	/* A task that sees this value also sees the images in the index. */
 	smp_store_release(&log->durable_tid, cut->txn->tid);
 	msyncfs_txn_settle(cut->txn, 0);
 }
 
-/* Who will probably wait for the next record, and how long is that worth? */
+/*
+ * Note how many callers to expect for the next record, and how long this one
+ * took.
+ */
 static void msyncfs_gather_expect(struct msyncfs_log *log,
 				  struct msyncfs_txn *txn, u64 began)
 {
@@ -369,8 +394,8 @@ static void msyncfs_gather_expect(struct msyncfs_log *log,
 }
 
 /*
- * Waits for callers that the last record was for to join the running transaction.
- * If the last commit is long ago, or nobody else was there, this does nothing.
+ * Wait until the expected callers have joined the running transaction. Return
+ * at once if the last commit is long ago or if no other caller is expected.
  */
 static void msyncfs_gather(struct msyncfs_log *log)
 {
@@ -389,7 +414,7 @@ static void msyncfs_gather(struct msyncfs_log *log)
 			     ns_to_ktime(most - gone));
 }
 
-/* Counts a caller that is going to wait for @tid. */
+/* Count a caller that is going to wait for @tid. */
 static void msyncfs_gather_join(struct msyncfs_log *log, u64 tid)
 {
 	bool last = false;
@@ -402,7 +427,7 @@ static void msyncfs_gather_join(struct msyncfs_log *log, u64 tid)
 		wake_up_all(&log->sbi->wait);
 }
 
-/* Writes a cut record, for the first time or again. */
+/* Write a cut record, for the first time or again. */
 static int msyncfs_cut_commit(struct msyncfs_log *log,
 			      struct msyncfs_cut *cut)
 {
@@ -425,7 +450,10 @@ static int msyncfs_cut_commit(struct msyncfs_log *log,
 		log->retry = cut;
 		if (msyncfs_breaks(FAILED))
 			log->head_pos = cut->pos + msyncfs_cut_blocks(cut);
-		/* Data comes back through dirty pages, metadata only so. */
+		/*
+		 * Failed data is in dirty pages again. Failed metadata is only
+		 * in this record, so make sure that a commit tries again.
+		 */
 		queue_delayed_work(log->sbi->wq, &log->commit_work,
 				   MSYNCFS_COMMIT_DELAY);
 		return err;
@@ -437,7 +465,9 @@ static int msyncfs_cut_commit(struct msyncfs_log *log,
 	return 0;
 }
 
-/* Opens a transaction again that could not be cut; who waits for it is told. */
+/*
+ * Reopen a transaction that could not be cut, and tell its members and callers.
+ */
 static void msyncfs_txn_reopen(struct msyncfs_log *log,
 			       struct msyncfs_txn *txn, int err)
 {
@@ -449,8 +479,9 @@ static void msyncfs_txn_reopen(struct msyncfs_log *log,
 }
 
 /*
- * Cuts the running transaction; NULL if there is nothing in it, -EIO if an
- * operation in it has been given up half way: that must not become durable.
+ * Cut the running transaction. Return NULL if it is empty, or -EIO if the log
+ * is dead: an operation may have stopped half way, and its changes must not
+ * become durable.
  */
 static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_log *log)
 {
@@ -478,7 +509,10 @@ static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_log *log)
 	return cut;
 }
 
-/* Commits the running transaction, and first one that has failed before. */
+/*
+ * Write the failed record again, if there is one; then commit the running
+ * transaction.
+ */
 static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 {
 	struct msyncfs_cut *cut;
@@ -490,7 +524,7 @@ static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 		return -EIO;
 	if (log->retry) {
 		err = msyncfs_cut_commit(log, log->retry);
-		/* Who waits for the running one waits in vain, for now. */
+		/* The running transaction cannot be committed now either. */
 		if (err)
 			msyncfs_txn_reopen(log, msyncfs_txn_lock(log), err);
 		if (err || log->durable_tid >= tid)
@@ -509,12 +543,13 @@ static bool msyncfs_log_durable(struct msyncfs_log *log, u64 tid)
 }
 
 /**
- * msyncfs_durable - is a transaction durable?
+ * msyncfs_durable - tell whether a transaction is durable
  * @sbi: filesystem
  * @tid: transaction
  *
  * Context: any.
- * Return: true if it is, and its images are in the index then.
+ * Return: true if it is durable. The caller then also sees its images in the
+ * index.
  */
 bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid)
 {
@@ -522,9 +557,10 @@ bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid)
 }
 
 /*
- * Waits until @tid is durable, and returns false then, or until it is the caller's
- * turn to commit. Not in line for commit_mutex: who is done would wait behind who
- * commits the next record, and would not be there to share the one after it.
+ * Return false when @tid is durable, or true with commit_mutex held when the
+ * caller has to commit. Tasks do not queue for commit_mutex. Otherwise a task
+ * whose record is durable would wait behind the next commit, and could not
+ * share the record after that.
  */
 static bool msyncfs_commit_lock(struct msyncfs_log *log, u64 tid)
 {
@@ -545,11 +581,11 @@ static void msyncfs_commit_unlock(struct msyncfs_log *log)
 /**
  * msyncfs_commit - make a transaction durable
  * @sb: filesystem
- * @tid: transaction; nothing to do if it is durable already
+ * @tid: transaction; if it is durable already, nothing happens
  *
  * Context: sleeps for the device; the caller holds no handle, folio lock,
  * i_freeze or mmap_lock (P4).
- * Return: 0, or why it is not durable. The next commit tries it once more.
+ * Return: 0, or the reason why it is not durable. The next commit tries again.
  */
 int msyncfs_commit(struct super_block *sb, u64 tid)
 {
@@ -563,7 +599,7 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 		msyncfs_commit_start(sb, tid);
 		return 0;
 	}
-	/* Nobody waits for what is committed in the background. */
+	/* Do not count the background commit: nobody waits for it. */
 	if (!(current->flags & PF_WQ_WORKER))
 		msyncfs_gather_join(log, tid);
 	nofs = memalloc_nofs_save();
@@ -578,7 +614,7 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	return err;
 }
 
-/* May who waits for no more than the start of a commit go? */
+/* Return true if msyncfs_commit_start() need not wait any longer. */
 static bool msyncfs_commit_started(struct msyncfs_log *log, u64 tid,
 				   unsigned int fails)
 {
@@ -587,16 +623,17 @@ static bool msyncfs_commit_started(struct msyncfs_log *log, u64 tid,
 }
 
 /**
- * msyncfs_commit_start - have a transaction made durable, without waiting for it
+ * msyncfs_commit_start - start to make a transaction durable, without waiting
  * @sb: filesystem
  * @tid: transaction
  *
- * When this returns, its record has been sent to the device; or the commit waits
- * for the device because of an earlier one, or to make room in the log, and this
- * record comes next. An error is known to the mappings it concerns.
+ * When this returns, there are three cases. The record has been sent to the
+ * device. Or a commit waits for the device because of an earlier record or to
+ * make room in the log, and this record comes next. Or the commit has failed,
+ * and the mappings know the error.
  *
- * Context: may sleep, but not for the device, unless a handle that is open does;
- * the caller holds none of what P4 forbids.
+ * Context: may sleep. It waits for the device only if the task of an open
+ * handle does. The caller holds nothing that P4 forbids.
  */
 void msyncfs_commit_start(struct super_block *sb, u64 tid)
 {
@@ -610,7 +647,7 @@ void msyncfs_commit_start(struct super_block *sb, u64 tid)
 }
 
 /**
- * msyncfs_commit_all - make everything durable that has been changed so far
+ * msyncfs_commit_all - make all changes so far durable
  * @sb: filesystem
  *
  * Context: as msyncfs_commit().

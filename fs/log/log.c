@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The log of a mount, from its making to its end, and its counters.
+ * The log of a mount: setup, start, stop, end and counters. commit.c writes
+ * records, checkpoint.c brings their images home, and recovery.c fills in where
+ * the log goes on after a mount.
  */
 #include <linux/slab.h>
 
@@ -11,16 +13,16 @@ static void msyncfs_commit_work(struct work_struct *work)
 	struct msyncfs_log *log = container_of(to_delayed_work(work),
 					       struct msyncfs_log, commit_work);
 
-	/* An error has been logged and waits in the mappings it concerns. */
+	/* Ignore the error: it has been logged, and the mappings report it. */
 	msyncfs_commit_all(log->sbi->sb);
 }
 
 /**
  * msyncfs_log_init - make the log of a mount in memory
- * @sb: filesystem; its superblock has been read
- * @hooks: what the log asks of the floor above
+ * @sb: filesystem whose superblock has been read
+ * @hooks: what the log calls in the floor above
  *
- * msyncfs_recover() fills in where the log goes on.
+ * msyncfs_recover() then fills in where the log goes on.
  *
  * Context: mount; may sleep.
  * Return: 0 or -ENOMEM.
@@ -67,10 +69,11 @@ int msyncfs_log_start(struct super_block *sb)
 
 /**
  * msyncfs_log_stop - end all work in the background
- * @sb: filesystem; all that was to be committed is committed
+ * @sb: filesystem without changes that should still be committed
  *
- * A failed record that nothing has overwritten is invalidated. Its error was
- * reported, so its content must not come back with the next mount (R5).
+ * If a record failed and no other record has overwritten it, it is invalidated.
+ * Its error was reported, so its content must not come back with the next mount
+ * (R5).
  *
  * Context: unmount, or a mount that has failed at any point; may sleep.
  */
@@ -95,7 +98,7 @@ void msyncfs_log_stop(struct super_block *sb)
 }
 
 /**
- * msyncfs_log_exit - drop the log of a mount
+ * msyncfs_log_exit - free the log of a mount
  * @sb: filesystem that nobody uses any more, after msyncfs_log_stop()
  *
  * An error may have left changes in the running transaction. They are lost with
@@ -119,7 +122,7 @@ void msyncfs_log_exit(struct super_block *sb)
 /**
  * msyncfs_log_stat - read the counters of the log
  * @sbi: filesystem
- * @stat: filled in; each counter as it is, without a lock
+ * @stat: filled in; the counters are read without a lock, one after another
  *
  * Context: any.
  */

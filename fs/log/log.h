@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The log: transactions that operations fill, records that hold them, and the
- * way of a record's images from the log to their home blocks. It knows blocks,
- * not files; what a captured page is to others it is told in two callbacks.
+ * The log: transactions that operations fill, records that contain them, and
+ * the way of images to their home blocks. The log knows blocks and no files. It
+ * calls the floors above through struct msyncfs_member and struct
+ * msyncfs_log_hooks.
  */
 #ifndef MSYNCFS_LOG_H
 #define MSYNCFS_LOG_H
+
+#include <linux/buffer_head.h>
+#include <linux/list.h>
 
 #include "fs/disk/disk.h"
 
@@ -13,15 +17,17 @@
  * struct msyncfs_image - the copy of one block that a record holds
  * @home: home block
  * @page: the copy; immutable once the record is cut
- * @bh: metadata: the buffer, referenced until the image is home; NULL for data
- * @ref: references: the record, the index of images, and readers
- * @tid: transaction it was cut in
- * @folio: data: the captured folio, referenced until durable or failed; else NULL
+ * @bh: metadata: the buffer, referenced until the image is home; data: NULL
+ * @ref: number of references; captures, transactions, records, the index and
+ *	readers hold them
+ * @tid: transaction of its record; set when the record is durable
+ * @folio: data: the captured folio, referenced until the record is durable or
+ *	has failed; metadata: NULL
  * @index: data: page index in the file
  * @convert: data: the map pointer changes with this commit
- * @writeback: data: @folio is under writeback, and the owner of the capture must
- *	end it
- * @list: in the capture
+ * @writeback: data: @folio is under writeback, and the owner of the capture
+ *	must end it
+ * @list: entry in the capture
  */
 struct msyncfs_image {
 	u64			home;
@@ -37,10 +43,10 @@ struct msyncfs_image {
 };
 
 /**
- * struct msyncfs_member - somebody who wants to know how a transaction ends
- * @list: in the transaction
- * @settled: called once, when the record is durable (err 0) or has failed; may
- *	sleep, but not for this filesystem's commits
+ * struct msyncfs_member - an object that is told how a transaction ends
+ * @list: entry in the transaction
+ * @settled: called once, when the record is durable (@err is 0) or has failed;
+ *	may sleep, but must not wait for commits of this filesystem
  */
 struct msyncfs_member {
 	struct list_head	list;
@@ -50,13 +56,15 @@ struct msyncfs_member {
 /**
  * struct msyncfs_op - a handle: one atomic change of metadata under way
  * @sb: filesystem
- * @tid: transaction that it is part of
- * @credits: metadata blocks it may still dirty for the first time
- * @blocks: blocks it may still allocate; the hook hold() holds them
- * @claimed: blocks taken, and still promised until the handle ends
- * @fulfilled: blocks whose promise ends with it; those of pages are more at times
- * @promised: the blocks were promised to dirty pages before it began
- * @nofs: to restore the allocation context
+ * @tid: transaction to which it belongs
+ * @credits: number of blocks that it may still add to the transaction
+ * @blocks: number of blocks that it may still allocate; the hook hold() holds
+ *	them
+ * @claimed: number of blocks taken that stay promised until the handle ends
+ * @fulfilled: number of blocks whose promise ends with the handle. It exceeds
+ *	@claimed if promised map nodes were not needed
+ * @promised: the blocks were promised before the handle began
+ * @nofs: saved allocation context, which the end of the handle restores
  */
 struct msyncfs_op {
 	struct super_block	*sb;
@@ -70,10 +78,11 @@ struct msyncfs_op {
 };
 
 /**
- * struct msyncfs_log_hooks - what the log asks of the floor above it
- * @hold: get hold of op->blocks free blocks; may wait for commits
- * @release: end what @hold and the operation hold and have promised
- * @retired: records up to @tid are home and off the log
+ * struct msyncfs_log_hooks - what the log calls in the floor above
+ * @hold: holds op->blocks free blocks; may wait for commits; returns 0 or a
+ *	negative errno
+ * @release: gives back what the handle still holds and ends its promises
+ * @retired: called when all records up to @tid are home and off the log
  */
 struct msyncfs_log_hooks {
 	int	(*hold)(struct msyncfs_op *op);
@@ -82,12 +91,12 @@ struct msyncfs_log_hooks {
 };
 
 /**
- * struct msyncfs_log_stat - counters of the log, for people
- * @used: blocks of the log in use
+ * struct msyncfs_log_stat - counters of the log, for users
+ * @used: number of log blocks in use
  * @durable_tid: every transaction up to this one is durable
  * @home_tid: every transaction up to this one is home and off the log
- * @commits: records written since the mount
- * @checkpoints: checkpoints since the mount
+ * @commits: number of records written since the mount
+ * @checkpoints: number of checkpoints since the mount
  */
 struct msyncfs_log_stat {
 	u64	used;
@@ -97,9 +106,12 @@ struct msyncfs_log_stat {
 	u64	checkpoints;
 };
 
-/* Bits of bh->b_state that others may use begin here; see txn.c for the first. */
+/*
+ * Bits of bh->b_state for the floors above. block.c uses BH_PrivateStart
+ * itself.
+ */
 enum {
-	MSYNCFS_BH_LEAF = BH_PrivateStart + 1,	/* a directory's leaf, checked */
+	MSYNCFS_BH_LEAF = BH_PrivateStart + 1,	/* a checked directory leaf */
 };
 
 /* In txn.c: operations */
@@ -112,7 +124,7 @@ void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh);
 void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno);
 int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner);
 void msyncfs_op_add(struct msyncfs_op *op, struct list_head *images,
-		       struct msyncfs_member *member);
+		    struct msyncfs_member *member);
 void msyncfs_op_preflush(struct msyncfs_op *op);
 
 /* In block.c: metadata buffers */

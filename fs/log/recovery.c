@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Recovery: what happens to the log between the check of the superblock and
- * the first read of anything else. It finds the tail slot in force, replays the
- * log onto the home blocks and starts a new, empty log. Which records are good
- * is fs/logscan.c's decision; orphans are fs/orphan.c's. The write of a tail
- * slot is here too, for the checkpointer.
+ * Recovery: all work on the log between the check of the superblock and the
+ * first read of any other block. It finds the tail slot in force, replays the
+ * log onto the home blocks and starts a new, empty log. fs/disk/logscan.c
+ * decides which records are good. tail.c writes the new tail slot.
+ * fs/vfs/reclaim.c deletes orphans later.
  */
 
 /**
  * DOC: steps of recovery, and what a crash in each leaves
  *
  * 1. Read both slots and the log. Nothing is written.
- * 2. Write the newest image of each block home, in block order. The old slot is
- *    in force and the log untouched: the next mount does the same again, over
- *    whatever part of it was done. Images are whole blocks, so repeating is
- *    harmless.
- * 3. Flush the device. The slot below says that the log is not needed any more,
- *    so the home blocks must be durable before it can be (R6).
- * 4. Write the other slot with a new nonce, FUA. Torn: the old slot is in force,
- *    go to 1. Durable: the log is empty, since no record in it carries the new
- *    nonce; also records behind a torn tail can never come back.
+ * 2. Write the newest image of each block home, in block order. After a crash
+ *    the old slot is in force and the log is unchanged, so the next mount does
+ *    the same again. Images are whole blocks, so repeating is harmless.
+ * 3. Flush the device. The slot of step 4 says that the log is not needed any
+ *    more, so the home blocks must be durable before that slot (R6).
+ * 4. Write the other slot with a new nonce, durably. If a crash tears it, the
+ *    old slot is in force and the next mount begins with step 1. If it is
+ *    durable, the log is empty, because no record in it carries the new nonce.
+ *    So records behind a torn tail can never come back.
  */
-#include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/highmem.h>
 #include <linux/random.h>
-#include <linux/timekeeping.h>
+#include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "txn.h"
@@ -33,11 +33,11 @@
 
 /**
  * struct replay - one recovery
- * @sb: filesystem, being mounted
+ * @sb: filesystem that is being mounted
  * @slot: the tail slot in force
- * @homes: home block -> position in the log of its newest image
- * @records: good records
- * @images: distinct home blocks
+ * @homes: position in the log of the newest image, by home block
+ * @records: number of good records
+ * @images: number of distinct home blocks
  */
 struct replay {
 	struct super_block		*sb;
@@ -63,8 +63,8 @@ static struct page *buf_page(const void *buf)
 }
 
 /*
- * Read @nr blocks into page-aligned memory, around the buffer cache. @what they
- * are is for the message.
+ * Read @nr blocks into page-aligned memory, not through the buffer cache. @what
+ * names them in the message.
  */
 static int read_blocks(struct super_block *sb, u64 blkno, u32 nr, void *buf,
 		       const char *what)
@@ -96,7 +96,9 @@ static int read_log(void *ctx, u64 pos, u32 nr, void *buf)
 	return read_blocks(rp->sb, geo->log_start + pos, nr, buf, "log");
 }
 
-/* Slot @i as read into @buf: NULL when it is valid, else the reason. */
+/*
+ * Check slot @i, as read into @buf; return NULL if it is valid, or the reason.
+ */
 static const char *check_slot(struct super_block *sb, unsigned int i,
 			      const void *buf)
 {
@@ -110,11 +112,11 @@ static const char *check_slot(struct super_block *sb, unsigned int i,
 }
 
 /*
- * Of the two slots the valid one with the larger counter is in force. One that
- * is not valid is normal: a crash tore the write of it, and the other one still
+ * Of the two slots, the valid one with the larger counter is in force. An
+ * invalid slot is normal: a crash tore its write. The other slot still
  * describes the log, because log space is reused only after a slot is durable.
- * One that cannot be read says nothing: it may be the one in force, and to
- * replay from the other would undo what came after.
+ * A slot that cannot be read is an error. It may be the slot in force, and a
+ * replay from the other slot would undo later changes.
  */
 static int find_slot(struct replay *rp, void *buf)
 {
@@ -144,7 +146,7 @@ static int find_slot(struct replay *rp, void *buf)
 	return -EFSCORRUPTED;
 }
 
-/* Remember where the images of a good record are; later records win. */
+/* Remember where the images of a good record are; a later record overrides. */
 static int note_record(void *ctx, const struct msyncfs_disk_record *rec,
 		       u64 pos)
 {
@@ -180,8 +182,8 @@ static int scan_log(struct replay *rp, void *block, u64 *end_seq)
 	struct msyncfs_log_end end;
 	int err;
 
-	r.record = kvmalloc(log->sbi->geo.log_blocks / MSYNCFS_RECORD_SHARE * MSYNCFS_BLOCK_SIZE,
-			    GFP_KERNEL);
+	r.record = kvmalloc(log->sbi->geo.log_blocks / MSYNCFS_RECORD_SHARE *
+			    MSYNCFS_BLOCK_SIZE, GFP_KERNEL);
 	if (!r.record)
 		return -ENOMEM;
 	err = msyncfs_log_scan(&r, &rp->slot, note_record, &end);
@@ -281,7 +283,7 @@ static int write_homes(struct replay *rp)
 	return err;
 }
 
-/* Steps 2 and 3. */
+/* Do steps 2 and 3. */
 static int replay_log(struct replay *rp)
 {
 	struct super_block *sb = rp->sb;
@@ -303,7 +305,7 @@ static int replay_log(struct replay *rp)
 	return 0;
 }
 
-/* The log is empty from here on; the log says where it goes on. */
+/* Set where the log goes on and do step 4: the log is empty from now on. */
 static int start_log(struct replay *rp, u64 end_seq)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(rp->sb);
@@ -350,17 +352,17 @@ static int recover(struct replay *rp, void *block)
 
 /**
  * msyncfs_recover() - replay the log and start a new one
- * @sb: being mounted; log->sbi->geo comes from a verified superblock, and nothing
- *	but the superblock has been read yet
+ * @sb: filesystem that is being mounted; its superblock is verified, and no
+ *	other block has been read yet
  *
- * Sets nonce, seq, head_pos, tail_pos, tail_seq, log_used and slot_counter of
- * the sb_info. A writable device is replayed for a read-only mount as well. A
- * read-only device with an empty log is left as it is. A torn tail is dropped.
+ * It sets nonce, seq, head_pos, used and tail of struct msyncfs_log. A
+ * read-only mount of a writable device replays as well. A read-only device with
+ * an empty log stays as it is. A torn tail is dropped.
  *
- * Context: process context, may sleep; the caller has @sb to itself.
- * Return: 0; -EUCLEAN when no tail slot is valid or the log is damaged; -EROFS
- * when there is something to replay on a read-only device; -ENOMEM; the error
- * of the device. All but -ENOMEM are in the kernel log.
+ * Context: process context; may sleep; no other task uses @sb.
+ * Return: 0; -EUCLEAN if no tail slot is valid or the log is damaged; -EROFS if
+ * a read-only device needs a replay; -ENOMEM; or the error of the device. All
+ * errors except -ENOMEM are logged.
  */
 int msyncfs_recover(struct super_block *sb)
 {
@@ -372,9 +374,10 @@ int msyncfs_recover(struct super_block *sb)
 	if (!page)
 		return -ENOMEM;
 
-	/* The reads below go around the device's page cache: what programs
-	 * left there must be on disk first. What they read there is stale
-	 * after the replay.
+	/*
+	 * The reads below bypass the page cache of the device. So first write
+	 * back what programs have left there. The replay then makes that cache
+	 * stale, so invalidate it below.
 	 */
 	err = sync_blockdev(sb->s_bdev);
 	if (err) {

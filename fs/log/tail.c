@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The tail slots: where the next recovery begins (R6).
+ * The tail slots on disk, which say where the next recovery begins (R6).
+ * checkpoint.c and recovery.c decide when the tail moves.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -17,14 +18,14 @@ static int write_slot_page(struct super_block *sb, struct page *page,
 	int err;
 
 	/*
-	 * Where FUA is not the device's own, the block layer would flush, and
-	 * not say whether it was that or the write that failed.
+	 * Use FUA only if the device has it. Otherwise the block layer would
+	 * add a flush and would not say whether the write or the flush failed.
 	 */
 	bio = bio_alloc(bdev, 1, REQ_OP_WRITE | REQ_SYNC | REQ_META |
 			(bdev_fua(bdev) ? REQ_FUA : 0), GFP_NOFS);
 	bio->bi_iter.bi_sector = (sector_t)blkno << (MSYNCFS_BLOCK_SHIFT -
 						     SECTOR_SHIFT);
-	/* One sector, so that the write of it is atomic. */
+	/* Write one sector only: the write of a sector is atomic. */
 	__bio_add_page(bio, page, bdev_logical_block_size(bdev), 0);
 	err = submit_bio_wait(bio);
 	bio_put(bio);
@@ -35,16 +36,16 @@ static int write_slot_page(struct super_block *sb, struct page *page,
 
 /**
  * msyncfs_write_slot() - make the tail of the log durable
- * @log: its nonce and tail are written
+ * @log: log whose nonce and tail are written
  *
- * Writes the slot that is not in force. What the new tail relies on, the home
- * blocks of every record before it, must be durable already (R6). Counts
- * tail.counter up on success only: after a failure the content of that slot is
- * unknown, and the next attempt must go to the same one.
+ * It writes the slot that is not in force. The home blocks of every record
+ * before the new tail must be durable already (R6). tail.counter grows on
+ * success only. After a failure the content of that slot is unknown, so the
+ * next attempt must go to the same slot.
  *
- * Context: process context, may sleep; serialised by the caller
- * (checkpoint_mutex, or recovery, which is alone). Allocates with GFP_NOFS.
- * Return: 0 when the slot is durable, else a negative errno.
+ * Context: process context; may sleep. The caller serialises the calls, with
+ * checkpoint_mutex or during the mount. Memory is allocated with GFP_NOFS.
+ * Return: 0 if the slot is durable, else a negative errno.
  */
 int msyncfs_write_slot(struct msyncfs_log *log)
 {
@@ -61,7 +62,7 @@ int msyncfs_write_slot(struct msyncfs_log *log)
 	slot->counter = cpu_to_le64(counter);
 	slot->nonce = cpu_to_le64(log->nonce);
 	slot->tail_seq = cpu_to_le64(log->tail.seq);
-	/* A tail at the very end of the log is one at its start. */
+	/* The position at the very end of the log is the same as position 0. */
 	slot->tail_pos = cpu_to_le64(log->tail.pos < log->sbi->geo.log_blocks ?
 				     log->tail.pos : 0);
 	slot->time = cpu_to_le64(ktime_get_real_seconds());
@@ -82,10 +83,11 @@ int msyncfs_write_slot(struct msyncfs_log *log)
  * msyncfs_move_tail - make the next recovery start later in the log
  * @log: of the mount
  * @seq: sequence number of the first record to replay
- * @pos: its position
+ * @pos: position of that record, in blocks from log_start; may be log_blocks
  *
  * Context: as msyncfs_write_slot().
- * Return: as msyncfs_write_slot(); after an error the tail is where it was.
+ * Return: as msyncfs_write_slot(); after an error the tail in memory is
+ * unchanged.
  */
 int msyncfs_move_tail(struct msyncfs_log *log, u64 seq, u64 pos)
 {

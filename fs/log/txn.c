@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Operations: the handles under which metadata changes, and the running
- * transaction that they fill. The transaction is cut and written by fs/log.c,
- * only while no handle is open (R1). Metadata blocks are read here too, so that
- * no block is used before it has been checked.
+ * transaction that they fill. commit.c cuts the transaction only while no
+ * handle is open (R1), and writes the record. block.c reads and checks metadata
+ * blocks.
  */
 #include <kunit/visibility.h>
-#include <linux/blkdev.h>
-#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -18,7 +16,8 @@
  * @tid: its number
  *
  * Context: may sleep.
- * Return: the transaction; never NULL, a commit under way has no way back.
+ * Return: the transaction. The allocation cannot fail, because a commit under
+ * way cannot be undone.
  */
 struct msyncfs_txn *msyncfs_txn_alloc(u64 tid)
 {
@@ -34,7 +33,9 @@ struct msyncfs_txn *msyncfs_txn_alloc(u64 tid)
 
 /**
  * msyncfs_txn_free - free a transaction and drop what it still holds
- * @txn: without members
+ * @txn: transaction without members
+ *
+ * Context: any; nobody else uses @txn.
  */
 void msyncfs_txn_free(struct msyncfs_txn *txn)
 {
@@ -57,7 +58,8 @@ void msyncfs_txn_free(struct msyncfs_txn *txn)
  * @txn: transaction
  * @err: 0 if it is durable, else the reason why it is not
  *
- * Context: under commit_mutex, or nobody uses the filesystem any more.
+ * Context: under commit_mutex, or when nobody uses the filesystem any more; may
+ * sleep.
  */
 void msyncfs_txn_settle(struct msyncfs_txn *txn, int err)
 {
@@ -69,7 +71,16 @@ void msyncfs_txn_settle(struct msyncfs_txn *txn, int err)
 	}
 }
 
-/* Closes the running transaction for handles and waits for those open. */
+/**
+ * msyncfs_txn_lock - close the running transaction for new handles
+ * @log: of the mount
+ *
+ * It waits until all open handles have ended, so the transaction can be cut
+ * (R1).
+ *
+ * Context: under commit_mutex, without an open handle; may sleep.
+ * Return: the running transaction, locked.
+ */
 struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_log *log)
 {
 	struct msyncfs_txn *txn;
@@ -85,9 +96,16 @@ struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_log *log)
 	return txn;
 }
 
-/* Opens @next for handles in place of a transaction that has been cut. */
-void msyncfs_txn_switch(struct msyncfs_log *log,
-			       struct msyncfs_txn *next)
+/**
+ * msyncfs_txn_switch - make another transaction the running one
+ * @log: of the mount
+ * @next: empty transaction, which handles join from now on
+ *
+ * The running transaction before it becomes log->cutting.
+ *
+ * Context: under commit_mutex, with the running transaction locked.
+ */
+void msyncfs_txn_switch(struct msyncfs_log *log, struct msyncfs_txn *next)
 {
 	spin_lock(&log->txn_lock);
 	log->cutting = log->running;
@@ -96,7 +114,15 @@ void msyncfs_txn_switch(struct msyncfs_log *log,
 	wake_up_all(&log->sbi->wait);
 }
 
-/* The record of a cut transaction is done: its images are found elsewhere. */
+/**
+ * msyncfs_txn_end - free the transaction that has been cut
+ * @log: of the mount
+ *
+ * Its images, if any, must be in the index or given up by now, because readers
+ * no longer find them in log->cutting.
+ *
+ * Context: under commit_mutex, or when nobody uses the filesystem any more.
+ */
 void msyncfs_txn_end(struct msyncfs_log *log)
 {
 	struct msyncfs_txn *txn = log->cutting;
@@ -110,12 +136,12 @@ void msyncfs_txn_end(struct msyncfs_log *log)
 /**
  * msyncfs_cut_end - free a record that is durable or has been given up
  * @log: of the mount
- * @cut: record
+ * @cut: the record; its transaction is freed too
  *
- * Context: under commit_mutex, or nobody uses the filesystem any more.
+ * Context: under commit_mutex, or when nobody uses the filesystem any more; may
+ * sleep.
  */
-void msyncfs_cut_end(struct msyncfs_log *log,
-			    struct msyncfs_cut *cut)
+void msyncfs_cut_end(struct msyncfs_log *log, struct msyncfs_cut *cut)
 {
 	unsigned int i;
 
@@ -129,14 +155,17 @@ void msyncfs_cut_end(struct msyncfs_log *log,
 	kfree(cut);
 }
 
-/* May a handle that dirties up to @credits more blocks join @txn? */
+/*
+ * Return true if a handle with @credits has room in @txn. Caller holds
+ * txn_lock.
+ */
 static bool msyncfs_txn_room(struct msyncfs_log *log,
 			     struct msyncfs_txn *txn, unsigned int credits)
 {
 	return txn->nr + txn->credits + credits <= log->sbi->geo.record_images;
 }
 
-/* Is it @op's turn to look for room? Caller holds txn_lock. */
+/* Return true if @op may look for room now. Caller holds txn_lock. */
 static bool msyncfs_op_turn(struct msyncfs_log *log, struct msyncfs_op *op)
 {
 	return !log->running->locked && (!log->next_op || log->next_op == op);
@@ -163,9 +192,10 @@ static int msyncfs_dead_error(struct msyncfs_log *log)
 }
 
 /*
- * Joins the running transaction if there is room in it, else sets *@full to its
- * tid. Small operations would fill a new transaction before a large one gets a
- * chance, so who found no room twice (@first) is let in before all others.
+ * Join the running transaction if it has room, else set *@full to its tid.
+ * If @first is true and there is still no room, @op joins before all others.
+ * Otherwise small operations would fill every new transaction before a large
+ * one gets a chance.
  */
 static bool msyncfs_op_try_join(struct msyncfs_op *op, bool first, u64 *full)
 {
@@ -177,7 +207,7 @@ static bool msyncfs_op_try_join(struct msyncfs_op *op, bool first, u64 *full)
 	spin_lock(&log->txn_lock);
 	txn = log->running;
 	if (!msyncfs_op_turn(log, op)) {
-		;	/* wait */
+		;	/* Let the caller wait. */
 	} else if (msyncfs_txn_room(log, txn, op->credits)) {
 		txn->active++;
 		txn->credits += op->credits;
@@ -214,7 +244,7 @@ static int msyncfs_op_wait_join(struct msyncfs_op *op)
 	}
 }
 
-/* Joins the running transaction; waits for room in it. */
+/* Join the running transaction, and wait for room in it. */
 static int msyncfs_op_join(struct msyncfs_op *op)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
@@ -243,10 +273,10 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 	int err;
 
 	/*
-	 * For lockdep a handle is a shared lock that a commit waits for. So it
-	 * sees a handle that begins under a lock which a holder of another one
-	 * may want (P4). It is not held yet while the code below waits for
-	 * commits itself.
+	 * For lockdep, a handle is a shared lock that a commit waits for. So
+	 * lockdep reports a handle that begins under a lock which the holder of
+	 * another handle may want (P4). The lock is released here again,
+	 * because the code below waits for commits itself.
 	 */
 	might_sleep();
 	rwsem_acquire_read(&log->op_map, 0, 0, _THIS_IP_);
@@ -279,16 +309,17 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
  * msyncfs_op_begin - begin an atomic change of metadata
  * @sb: filesystem
  * @op: handle to fill in
- * @credits: metadata blocks that the change dirties at most
- * @blocks: blocks that it allocates at most
+ * @credits: number of blocks that the change adds to its transaction at most
+ * @blocks: number of blocks that it allocates at most
  *
- * All that happens up to msyncfs_op_end() is in one record. Handles do not
- * nest. Memory is allocated without filesystem reclaim until the end.
+ * All changes up to msyncfs_op_end() are in one record. Handles do not nest.
+ * Until the end, memory is allocated without reclaim by filesystems.
  *
  * Context: may wait for a commit and a checkpoint; the caller holds no handle,
  * folio lock, i_freeze, mmap_lock or invalidate_lock (P4).
- * Return: 0, -ENOSPC, -EROFS or -EIO when the log is dead, or the error of the
- * commit that had to make room.
+ * Return: 0; -ENOSPC; -EROFS after an abort; -EIO after a shutdown; -EFBIG if
+ * no record has room for @credits; or the error of the commit that should make
+ * room.
  */
 int msyncfs_op_begin(struct super_block *sb, struct msyncfs_op *op,
 		     unsigned int credits, u64 blocks)
@@ -298,28 +329,33 @@ int msyncfs_op_begin(struct super_block *sb, struct msyncfs_op *op,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin);
 
 /**
- * msyncfs_op_begin_promised - the same for blocks that dirty pages have reserved
+ * msyncfs_op_begin_promised - begin an operation whose blocks are promised
  * @sb: filesystem
  * @op: handle to fill in
- * @credits: blocks that go into the record at most
- * @blocks: blocks to allocate, already counted by msyncfs_resv_page()
+ * @credits: number of blocks that the change adds to its transaction at most
+ * @blocks: number of blocks that it allocates at most, all of them promised
+ *
+ * It is msyncfs_op_begin(), except that the blocks are already promised, for
+ * example by msyncfs_resv_page() to dirty pages.
  *
  * Context: as msyncfs_op_begin().
  * Return: as msyncfs_op_begin().
  */
 int msyncfs_op_begin_promised(struct super_block *sb, struct msyncfs_op *op,
-			  unsigned int credits, u64 blocks)
+			      unsigned int credits, u64 blocks)
 {
 	return msyncfs_op_start(sb, op, credits, blocks, true);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin_promised);
 
 /**
- * msyncfs_op_end - end an atomic change
- * @op: from msyncfs_op_begin()
+ * msyncfs_op_end - end an atomic change of metadata
+ * @op: handle from msyncfs_op_begin()
  *
- * The change is durable after msyncfs_commit(sb, op->tid); without one, after
- * some seconds.
+ * The change is durable after msyncfs_commit(sb, op->tid). Without that call,
+ * the background commit makes it durable after some seconds.
+ *
+ * Context: may sleep, does not wait for a commit.
  */
 void msyncfs_op_end(struct msyncfs_op *op)
 {
@@ -347,11 +383,13 @@ void msyncfs_op_end(struct msyncfs_op *op)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_end);
 
 /**
- * msyncfs_all_durable - is there nothing that a commit would write?
+ * msyncfs_all_durable - tell whether a commit would have nothing to write
  * @sbi: filesystem
- * @tid: transaction after which there will not be, as of now
+ * @tid: set to the running transaction; when it is durable, so is every change
+ *	made before this call
  *
- * Return: true if so.
+ * Context: any that may take a spinlock.
+ * Return: true if a commit would have nothing to write.
  */
 bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid)
 {
@@ -365,7 +403,7 @@ bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid)
 	return durable;
 }
 
-/* The handle is open, so the running transaction is the handle's. */
+/* While a handle is open, its transaction is the running one. */
 static struct msyncfs_txn *msyncfs_op_txn(struct msyncfs_op *op)
 {
 	struct msyncfs_txn *txn = MSYNCFS_LOG(op->sb)->running;
@@ -390,11 +428,13 @@ static void msyncfs_op_charge(struct msyncfs_op *op, struct msyncfs_txn *txn)
 /**
  * msyncfs_op_dirty - make a metadata block part of the transaction
  * @op: open handle
- * @bh: from msyncfs_bread() or msyncfs_op_new()
+ * @bh: buffer from msyncfs_bread() or msyncfs_block_new()
  *
- * To be called in the same operation as the modification, before or after it.
- * Takes a reference of its own; uses a credit if the block is new to the
- * transaction.
+ * The caller modifies the block in the same operation, before or after this
+ * call. The transaction takes its own reference. The call uses a credit if the
+ * block is new to the transaction.
+ *
+ * Context: inside @op; may sleep.
  */
 void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
 {
@@ -410,7 +450,16 @@ void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
 		msyncfs_op_charge(op, txn);
 }
 
-/* The content of a block that is freed need not be written any more. */
+/**
+ * msyncfs_op_undirty - take a metadata block out of the transaction
+ * @op: open handle, which frees the block
+ * @blkno: block
+ *
+ * The content of a freed block need not be written any more. The credit that
+ * the block used does not come back.
+ *
+ * Context: inside @op; may sleep.
+ */
 void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
@@ -427,18 +476,19 @@ void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno)
 }
 
 /**
- * msyncfs_op_forget - a metadata block is being freed
- * @op: open handle, the one that frees it
+ * msyncfs_op_forget - note that a metadata block is being freed
+ * @op: open handle, which frees the block
  * @blkno: block
- * @magic: MSYNCFS_MAGIC_*, what it was when it was last read
- * @owner: whose it was
+ * @magic: what the block was when it was last read, MSYNCFS_MAGIC_*
+ * @owner: who owned it then
  *
- * It may become a new block of metadata, and its content need not be written
- * any more. An image in an earlier record may still go home: nobody reuses the
- * block before (B3).
+ * Afterwards the block is no metadata, and its content is not written any more.
+ * An earlier record may still write an image of it home. That is safe, because
+ * the block is not reused before that record is home (B3).
  *
- * Return: 0; -EUCLEAN (logged) if it is other metadata by now and must not be
- * freed; nothing has changed then.
+ * Context: inside @op; may sleep.
+ * Return: 0; -EUCLEAN (logged) if the block is other metadata by now and must
+ * not be freed; nothing has changed then.
  */
 int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
 {
@@ -453,16 +503,16 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_forget);
 /**
  * msyncfs_op_add - make images of data part of the transaction
  * @op: open handle with a credit for each image
- * @images: list of images that have their home blocks, or NULL
- * @member: told how the transaction ends
+ * @images: list of images whose home blocks are set, or NULL
+ * @member: object that is told how the transaction ends
  *
- * The transaction takes a reference of each image. A newer image of a block
+ * The transaction takes a reference to each image. A newer image of a block
  * replaces an older one.
  *
  * Context: inside @op; may sleep.
  */
 void msyncfs_op_add(struct msyncfs_op *op, struct list_head *images,
-		       struct msyncfs_member *member)
+		    struct msyncfs_member *member)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 	struct msyncfs_txn *txn = msyncfs_op_txn(op);
@@ -485,11 +535,13 @@ void msyncfs_op_add(struct msyncfs_op *op, struct list_head *images,
 }
 
 /**
- * msyncfs_op_preflush - the record makes blocks visible that lie outside the log
- * @op: open handle
+ * msyncfs_op_preflush - request a flush before the record
+ * @op: open handle that makes blocks visible which lie outside the log
  *
- * Those blocks have been written (completed, not flushed) before this call; the
- * record goes out after a flush (R3).
+ * The writes of those blocks have completed before this call, but they have not
+ * been flushed. So the record is written after a flush (R3).
+ *
+ * Context: inside @op.
  */
 void msyncfs_op_preflush(struct msyncfs_op *op)
 {

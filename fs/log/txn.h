@@ -1,36 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Private to fs/log: the transaction, the record that is made of it, and the
- * structure that holds the log of a mount together.
+ * Private to fs/log: the transaction, the record that is made from it, and the
+ * structure that contains the log of a mount.
  */
 #ifndef MSYNCFS_TXN_H
 #define MSYNCFS_TXN_H
 
-#include <linux/ktime.h>
 #include <linux/lockdep.h>
 #include <linux/xarray.h>
 
 #include "log.h"
 
-/* A change becomes durable after this time even if nobody asks for a commit. */
+/*
+ * A change becomes durable after this time even if nobody calls for a commit.
+ */
 #define MSYNCFS_COMMIT_DELAY	(5 * HZ)
 
 /**
- * struct msyncfs_txn - blocks that go into the next record
- * @tid: number in memory; an empty transaction leaves no record
- * @active: handles open
+ * struct msyncfs_txn - the blocks that go into the next record
+ * @tid: its number, in memory only; an empty transaction leaves no record
+ * @active: number of open handles
  * @credits: credits of open handles that are not used yet
- * @nr: blocks in @meta and @data
- * @callers: tasks that wait for it to be durable
- * @locked: being cut; no handle may open
+ * @nr: number of blocks in @meta and @data
+ * @callers: number of tasks that have called for its commit
+ * @locked: it is being cut, so no handle may open
  * @preflush: it makes blocks visible that were written outside the log (R3)
- * @meta: home block -> buffer, referenced
- * @data: home block -> struct msyncfs_image, referenced
- * @members: struct msyncfs_member, to be told when the record is done
+ * @meta: metadata buffers by home block, each referenced
+ * @data: struct msyncfs_image by home block, each referenced
+ * @members: list of struct msyncfs_member, told how it ends
  *
- * log->txn_lock guards all but the contents of the xarrays. @meta and @data
- * change only under an open handle, or when the transaction is locked and no
- * handle is open.
+ * log->txn_lock guards all fields except the contents of the two xarrays.
+ * @meta and @data change only under an open handle, or when the transaction is
+ * locked and no handle is open.
  */
 struct msyncfs_txn {
 	u64			tid;
@@ -46,15 +47,15 @@ struct msyncfs_txn {
 };
 
 /**
- * struct msyncfs_cut - a record between its cut and its end
+ * struct msyncfs_cut - a record from its cut until it is durable or given up
  * @txn: transaction that it was cut from; no longer the running one
- * @images: all of them, ascending by home block
- * @nr: images
- * @header: header blocks
- * @nr_header: header blocks
- * @pos: position in the log, blocks from its start
- * @pad: blocks left unused before it, at the end of the log
- * @fua: it is one write that is durable when it completes
+ * @images: its images, ascending by home block
+ * @nr: number of images
+ * @header: pages of the header
+ * @nr_header: number of header blocks
+ * @pos: position in the log, in blocks from its start
+ * @pad: number of blocks left unused before it, at the end of the log
+ * @fua: it is one write, which is durable when it completes
  */
 struct msyncfs_cut {
 	struct msyncfs_txn	*txn;
@@ -69,11 +70,12 @@ struct msyncfs_cut {
 
 /**
  * struct msyncfs_record - a durable record that the log still needs
- * @list: in the index, oldest first
+ * @list: entry in the index, oldest first
  * @tid: transaction that it was cut from
  * @seq: sequence number
- * @end: position after it
- * @blocks: blocks of the log that it takes, unused blocks before it included
+ * @end: position in the log after it
+ * @blocks: number of log blocks that it takes, including unused blocks before
+ *	it
  */
 struct msyncfs_record {
 	struct list_head	list;
@@ -84,10 +86,10 @@ struct msyncfs_record {
 };
 
 /**
- * struct msyncfs_index - durable images that are not home: block.c
- * @images: home block -> newest durable image
+ * struct msyncfs_index - the durable images that are not home (block.c)
+ * @images: newest durable image by home block
  * @lock: guards @records and log->used
- * @records: records that hold them, oldest first
+ * @records: the records that contain the images, oldest first
  */
 struct msyncfs_index {
 	struct xarray		images;
@@ -96,10 +98,10 @@ struct msyncfs_index {
 };
 
 /**
- * struct msyncfs_tail - where the next recovery begins: tail.c
+ * struct msyncfs_tail - where the next recovery begins (tail.c)
  * @seq: sequence number of the first record to replay
- * @pos: its position in the log
- * @counter: writes of the tail slots so far, as on disk
+ * @pos: position of that record in the log
+ * @counter: number of slot writes so far, as on disk
  *
  * log->checkpoint_mutex guards it.
  */
@@ -112,40 +114,41 @@ struct msyncfs_tail {
 /**
  * struct msyncfs_log - the log of a mount
  * @sbi: the mount
- * @hooks: what the log asks of the floor above
- * @txn_lock: guards @running, its counters, @cutting and @next_op
+ * @hooks: what the log calls in the floor above
+ * @txn_lock: guards @running, its counters, @cutting, @next_op and @expected
  * @running: transaction that operations join
- * @cutting: the one before it until its record is durable, else NULL
- * @next_op: a large operation that found no room twice; it is let in next
- * @op_map: lockdep's picture of an open handle: operations hold it, a commit
- *	waits for it
+ * @cutting: the transaction before it until its record is durable or given up,
+ *	else NULL
+ * @next_op: a large operation that has found no room twice; it joins next
+ * @op_map: lockdep map of open handles: operations hold it, and a commit waits
+ *	for it
  * @commit_mutex: serialises the cutting and writing of records; guards @seq,
  *	@head_pos, @failed and @retry
  * @commit_wait: tasks that wait for @commit_mutex or for a durable transaction
  * @durable_tid: every transaction up to this one is durable
- * @started_tid: the record of every transaction up to this one has been sent to
- *	the device, or there is none
+ * @started_tid: every transaction up to this one is empty, or its record has
+ *	been sent to the device
  * @busy: a commit waits for the device
- * @fails: attempts to commit that have failed
- * @expected: callers that will probably wait for the running transaction: the
- *	waiters of the last record, and those that waited when it finished
- * @ended: when the last record was done, ns
- * @took: how long its write and flush took, ns
- * @nonce: random number of this mount, in each of its records
+ * @fails: number of attempts to commit that have failed
+ * @expected: number of tasks that will probably call for the next commit: the
+ *	callers of the last record and the tasks that waited when it ended
+ * @ended: time at which the last record became durable, in ns
+ * @took: time that its write and flush took, in ns
+ * @nonce: random number of this mount, which each of its records carries
  * @seq: sequence number of the next record
  * @head_pos: position of the next record if it fits before the end of the log
- * @used: blocks of the log from the tail to the head, unused ends included
- * @failed: writes that failed in a row
- * @retry: a record that could not be written and will be tried once more
- * @nr_commits: records written since the mount
- * @checkpoint_mutex: serialises checkpoints; guards @tail, @nr_checkpoints
+ * @used: number of log blocks from the tail to the head, including unused ends
+ * @failed: number of record writes that have failed in a row
+ * @retry: a record that failed, which the next commit writes again, else NULL
+ * @nr_commits: number of records written since the mount
+ * @checkpoint_mutex: serialises checkpoints; guards @tail and @nr_checkpoints
  * @home_tid: every transaction up to this one is home and off the log
- * @nr_checkpoints: checkpoints since the mount
+ * @nr_checkpoints: number of checkpoints since the mount
  * @index: images that are not home
  * @tail: where the next recovery begins
- * @commit_work: commits after a delay what nobody has asked for
- * @checkpoint_work: a checkpoint in the background, now
- * @checkpoint_timer: a checkpoint in the background, in a while
+ * @commit_work: commits changes after a delay if nobody else does
+ * @checkpoint_work: runs a checkpoint in the background at once
+ * @checkpoint_timer: runs a checkpoint in the background after a delay
  */
 struct msyncfs_log {
 	struct msyncfs_sb_info	*sbi;
@@ -189,6 +192,13 @@ struct msyncfs_log {
 	struct delayed_work	checkpoint_timer;
 };
 
+/**
+ * MSYNCFS_LOG() - get the log of a superblock
+ * @sb: VFS superblock of this filesystem
+ *
+ * Context: any.
+ * Return: the log.
+ */
 static inline struct msyncfs_log *MSYNCFS_LOG(struct super_block *sb)
 {
 	return MSYNCFS_SB(sb)->log;
@@ -228,6 +238,14 @@ int msyncfs_move_tail(struct msyncfs_log *log, u64 seq, u64 pos);
 void msyncfs_checkpoint_work(struct work_struct *work);
 void msyncfs_checkpoint_timer(struct work_struct *work);
 
+/**
+ * msyncfs_cut_blocks() - compute the length of a record
+ * @cut: the record
+ *
+ * Context: any.
+ * Return: the length in blocks, header and images, without unused blocks before
+ * it.
+ */
 static inline unsigned int msyncfs_cut_blocks(const struct msyncfs_cut *cut)
 {
 	return cut->nr_header + cut->nr;
