@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The switch that breaks a rule. Not part of the stock build; see break.h.
+ * This file holds the module parameter that breaks a rule. The stock build
+ * leaves this file out; see break.h.
  */
 #include <linux/module.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 
 #include "break.h"
 

@@ -1,31 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Breaking the rules of Documentation/design.rst one at a time, to see that the
- * crash explorer notices. Only in modules built with MSYNCFS_BREAK; elsewhere
- * this is nothing, and fs/break.c is not built. The module parameter "broken"
- * says which rule, by name.
+ * The module parameter "broken" names one rule of Documentation/design.rst, and
+ * the modules break that rule. A test uses it to check that the crash explorer
+ * notices. Only modules built with MSYNCFS_BREAK have it. In other modules
+ * msyncfs_breaks() is always false, and fs/disk/break.c is not built.
  */
 #ifndef MSYNCFS_BREAK_H
 #define MSYNCFS_BREAK_H
 
+/**
+ * enum msyncfs_broken - the rule that is broken
+ * @MSYNCFS_BROKEN_NONE: every rule is kept
+ * @MSYNCFS_BROKEN_FLUSH: no flush is sent (G1)
+ * @MSYNCFS_BROKEN_CHECKSUM: recovery accepts a wrong checksum (R4)
+ * @MSYNCFS_BROKEN_REUSE: freed blocks are reusable at once (B3)
+ * @MSYNCFS_BROKEN_HOME: images are written home before their record (B1)
+ * @MSYNCFS_BROKEN_ACK: msync returns before its record is durable (R2)
+ * @MSYNCFS_BROKEN_FUA: no flush precedes a record of fresh blocks (R3)
+ * @MSYNCFS_BROKEN_FREEZE: stores continue during a capture (G3)
+ * @MSYNCFS_BROKEN_FAILED: a failed record is not overwritten (R5)
+ * @MSYNCFS_BROKEN_ORPHAN: no inode enters the orphan list (B5)
+ * @MSYNCFS_BROKEN_SPILL: writeback commits an atomic file (R1)
+ * @MSYNCFS_NR_BROKEN: number of the values above
+ */
 enum msyncfs_broken {
 	MSYNCFS_BROKEN_NONE,
-	MSYNCFS_BROKEN_FLUSH,		/* no flush is sent (G1) */
-	MSYNCFS_BROKEN_CHECKSUM,	/* records need none to be replayed (R4) */
-	MSYNCFS_BROKEN_REUSE,		/* freed blocks are free at once (B3) */
-	MSYNCFS_BROKEN_HOME,		/* images go home before the record (B1) */
-	MSYNCFS_BROKEN_ACK,		/* a commit is done before it begins (R2) */
-	MSYNCFS_BROKEN_FUA,		/* FUA does for a flush before it (R3) */
-	MSYNCFS_BROKEN_FREEZE,		/* stores go on during a capture (G3) */
-	MSYNCFS_BROKEN_FAILED,		/* a failed record stays in place (R5) */
-	MSYNCFS_BROKEN_ORPHAN,		/* no inode gets on the orphan list (B5) */
-	MSYNCFS_BROKEN_SPILL,		/* a spill is a commit (R1) */
+	MSYNCFS_BROKEN_FLUSH,
+	MSYNCFS_BROKEN_CHECKSUM,
+	MSYNCFS_BROKEN_REUSE,
+	MSYNCFS_BROKEN_HOME,
+	MSYNCFS_BROKEN_ACK,
+	MSYNCFS_BROKEN_FUA,
+	MSYNCFS_BROKEN_FREEZE,
+	MSYNCFS_BROKEN_FAILED,
+	MSYNCFS_BROKEN_ORPHAN,
+	MSYNCFS_BROKEN_SPILL,
 	MSYNCFS_NR_BROKEN
 };
 
 #ifdef MSYNCFS_BREAK
 extern unsigned int msyncfs_broken;
 
+/**
+ * msyncfs_breaks() - tell whether a rule is to be broken
+ * @rule: name after MSYNCFS_BROKEN_
+ *
+ * Context: any.
+ * Return: true if the parameter "broken" names @rule.
+ */
 #define msyncfs_breaks(rule)	(READ_ONCE(msyncfs_broken) == \
 				 MSYNCFS_BROKEN_##rule)
 #else

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The ground floor: the mount's own structure, its messages and its end, and
- * block I/O. Everything above includes this. The format on disk is in format.h.
+ * The lowest floor: the structure of a mount, its messages, abort and shutdown,
+ * and block I/O. Every floor above includes this header. The on-disk format is
+ * in format.h. The trace events are in trace.h.
  */
 #ifndef MSYNCFS_DISK_H
 #define MSYNCFS_DISK_H
 
 #include <linux/blkdev.h>
-#include <linux/buffer_head.h>
 #include <linux/completion.h>
 #include <linux/fs.h>
-#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit_types.h>
-#include <linux/rwsem.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -35,9 +33,9 @@ enum msyncfs_semantics {	/* mount option msync= */
 
 /**
  * struct msyncfs_options - mount options
- * @errors: errors=
- * @semantics: msync=
- * @atomic: atomic: every regular file is an atomic file
+ * @errors: what an abort does (errors=)
+ * @semantics: what the flags of msync(2) mean (msync=)
+ * @atomic: every regular file is an atomic file (atomic)
  */
 struct msyncfs_options {
 	enum msyncfs_errors	errors;
@@ -47,11 +45,11 @@ struct msyncfs_options {
 
 /* Bits of sbi->state. */
 enum {
-	MSYNCFS_SB_ABORTED,	/* the log can no longer be written: read-only */
+	MSYNCFS_SB_ABORTED,	/* the log cannot be written any more */
 	MSYNCFS_SB_SHUTDOWN,	/* nothing may touch the device any more */
-	MSYNCFS_SB_FLUSH_FAILED, /* a flush failed: what is durable is unknown */
-	MSYNCFS_SB_CKPT_PAUSED,	/* sysfs: background checkpoint is paused */
-	MSYNCFS_SB_ORPHANS_TODO, /* mounted read-only: orphans not looked at */
+	MSYNCFS_SB_FLUSH_FAILED, /* a flush failed; blocks may be lost */
+	MSYNCFS_SB_CKPT_PAUSED,	/* sysfs has paused the background checkpoint */
+	MSYNCFS_SB_ORPHANS_TODO, /* orphans are not reclaimed yet */
 	MSYNCFS_SB_RECLAIMING,	/* inodes without links may be read */
 };
 
@@ -63,21 +61,21 @@ struct msyncfs_sysfs;
 
 /**
  * struct msyncfs_sb_info - a mounted filesystem
- * @sb: back pointer
- * @ds: superblock as read from disk, checked
- * @geo: where things lie
+ * @sb: the VFS superblock
+ * @ds: the superblock as read from disk, verified
+ * @geo: where the parts of the filesystem lie
  * @options: mount options
  * @state: MSYNCFS_SB_* bits
  * @messages: limits the number of messages in a short time
  * @wait: woken when the running transaction, the commit or @state changes
- * @wq: background work: commit, checkpoint, MS_ASYNC
- * @set_mutex: taken by a task that locks or freezes several files (P6)
- * @nr_split: msyncs that took several records
- * @log: of fs/log
- * @space: of fs/space
- * @direct: of fs/map/home.c
- * @orphans: of fs/vfs/orphan.c
- * @sysfs: of fs/vfs/sysfs.c
+ * @wq: runs commits, checkpoints and MS_ASYNC in the background
+ * @set_mutex: held by a task that locks or freezes several files (P6)
+ * @nr_split: number of msyncs that needed several records
+ * @log: state of fs/log
+ * @space: state of fs/space
+ * @direct: state of fs/map/home.c
+ * @orphans: state of fs/vfs/orphan.c
+ * @sysfs: state of fs/vfs/sysfs.c
  */
 struct msyncfs_sb_info {
 	struct super_block		*sb;
@@ -88,7 +86,7 @@ struct msyncfs_sb_info {
 	struct ratelimit_state		messages;
 	wait_queue_head_t		wait;
 	struct workqueue_struct		*wq;
-	struct mutex			set_mutex;	/* locks of several files */
+	struct mutex			set_mutex; /* locks of several files */
 	atomic64_t			nr_split;
 	struct msyncfs_log		*log;
 	struct msyncfs_space		*space;
@@ -97,17 +95,37 @@ struct msyncfs_sb_info {
 	struct msyncfs_sysfs		*sysfs;
 };
 
+/**
+ * MSYNCFS_SB() - get the mount of a superblock
+ * @sb: VFS superblock of this filesystem
+ *
+ * Context: any.
+ * Return: the mount.
+ */
 static inline struct msyncfs_sb_info *MSYNCFS_SB(struct super_block *sb)
 {
 	return sb->s_fs_info;
 }
 
+/**
+ * msyncfs_is_dead() - tell whether the filesystem has been shut down
+ * @sbi: filesystem
+ *
+ * Context: any.
+ * Return: true if nothing may touch the device any more.
+ */
 static inline bool msyncfs_is_dead(struct msyncfs_sb_info *sbi)
 {
 	return test_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state);
 }
 
-/* Nothing can become durable any more. */
+/**
+ * msyncfs_log_dead() - tell whether the log has been aborted or shut down
+ * @sbi: filesystem
+ *
+ * Context: any.
+ * Return: true if nothing can become durable any more.
+ */
 static inline bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
 {
 	return msyncfs_is_dead(sbi) ||
@@ -117,15 +135,15 @@ static inline bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
 /**
  * struct msyncfs_io - a batch of block I/O under way
  * @sb: filesystem
- * @opf: operation and flags of its bios; writes, unless the caller says otherwise
- * @bio: the one being filled
- * @next: block that would extend it
- * @writeback: end the writeback of each folio as its write completes
- * @inflight: bios under way, and one for the submitter
- * @error: first error, 0
- * @bad: first block of the bio that had it
- * @bad_nr: blocks of that bio; 0: it was a flush
- * @done: completed when nothing is under way any more
+ * @opf: operation and flags of the bios: a write, unless the caller changes it
+ * @bio: bio that is being filled, or NULL
+ * @next: number of the block that would extend @bio
+ * @writeback: end the writeback of each folio when its write completes
+ * @inflight: number of bios under way, plus one for the submitter
+ * @error: first error, or 0
+ * @bad: first block of the bio that had the error
+ * @bad_nr: number of blocks of that bio; 0 if it was a flush
+ * @done: completed when no bio is under way any more
  */
 struct msyncfs_io {
 	struct super_block	*sb;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The on-disk format as pure functions: where things lie, checksums, and the
- * verification of everything that is read. No I/O, no allocation, no locks;
- * the module, the tools and the KUnit suites share this file.
+ * verification of everything that is read. They do no I/O, allocate nothing and
+ * take no locks. The module, the tools and the KUnit suites share this file.
  *
- * A verify function judges one block by itself. What takes two blocks to judge
- * (is it marked in the bitmap, does the entry's inode exist) is up to fsck.
+ * A verify function checks one block by itself. Only fsck checks relations
+ * between blocks, for example that a block is marked in the bitmap, or that the
+ * inode of a directory entry exists.
  */
 #include "format.h"
 
@@ -19,9 +20,9 @@
 #include <linux/string.h>
 #endif
 
-#define MSYNCFS_DATA_MIN_BLOCKS	32	/* less is not worth a filesystem */
+#define MSYNCFS_DATA_MIN_BLOCKS	32	/* a smaller data area is useless */
 #define MSYNCFS_BLOCKS_MAX	0x0008000000000000ULL /* bytes fit loff_t */
-#define MSYNCFS_SEQ_MAX		0x7fffffffffffffffULL /* room to go on */
+#define MSYNCFS_SEQ_MAX		0x7fffffffffffffffULL /* room to count up */
 #define MSYNCFS_NSEC_PER_SEC	1000000000U
 #define MSYNCFS_LINKS_MAX	0x7fffffffU
 
@@ -31,14 +32,14 @@ static bool all_zero(const void *buf, size_t len)
 }
 
 /**
- * msyncfs_csum() - checksum of a structure that contains its own checksum
+ * msyncfs_csum() - compute the checksum of a structure that contains it
  * @buf: the structure
  * @len: its length in bytes
- * @csum_offset: where its 8 bytes of checksum are; they count as zero
+ * @csum_offset: byte offset of its 8-byte checksum, which counts as zero
  * @seed: geo->seed, or 0 for the superblock
  *
  * Context: any.
- * Return: the xxh64, in the CPU's byte order.
+ * Return: the xxh64, in the byte order of the CPU.
  */
 u64 msyncfs_csum(const void *buf, size_t len, size_t csum_offset, u64 seed)
 {
@@ -55,7 +56,7 @@ u64 msyncfs_csum(const void *buf, size_t len, size_t csum_offset, u64 seed)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_csum);
 
-/* Images that the largest record holds, beside its header. */
+/* Return how many images the largest record holds besides its header. */
 static u32 record_images(u64 log_blocks)
 {
 	u32 max = log_blocks / MSYNCFS_RECORD_SHARE, nr = max;
@@ -69,14 +70,15 @@ static u32 record_images(u64 log_blocks)
  * msyncfs_layout() - decide where things lie
  * @blocks: size of the filesystem in blocks, backup superblock included
  * @log_blocks: length of the log in blocks
- * @geo: filled in, but for @seed and @uuid, which stay as they are
+ * @geo: filled in, except @seed and @uuid, which stay as they are
  *
- * The one rule for mkfs and for the check of a superblock: no other layout is
- * valid. The root directory's inode is the first block of the data area.
+ * mkfs and the check of a superblock both use this function, and no other
+ * layout is valid. The inode of the root directory is the first block of the
+ * data area.
  *
  * Context: any.
- * Return: 0; -EINVAL when a size is out of bounds; -ENOSPC when less than 32
- * blocks would be left for data. @geo is changed only on success.
+ * Return: 0; -EINVAL if a size is out of bounds; -ENOSPC if fewer than 32
+ * blocks would be left for data. @geo changes only on success.
  */
 int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo)
 {
@@ -110,16 +112,16 @@ static u64 super_csum(const struct msyncfs_disk_super *ds)
 }
 
 /**
- * msyncfs_verify_super() - check a superblock, all but its feature words
+ * msyncfs_verify_super() - check a superblock except its feature words
  * @ds: the 512 bytes as read
  * @dev_blocks: size of the device in whole blocks
- * @geo: filled in on success, seed and uuid included
+ * @geo: filled in on success, seed and UUID included
  *
- * The caller looks at the feature words, because it alone knows whether it
- * wants to write, and can name the unknown bits.
+ * The caller checks the feature words. Only the caller knows whether it wants
+ * to write, and it can name the unknown bits.
  *
  * Context: any.
- * Return: NULL, or what is wrong in words.
+ * Return: NULL, or a text that says what is wrong.
  */
 const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
 				 u64 dev_blocks, struct msyncfs_geo *geo)
@@ -156,7 +158,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_verify_super);
 
 /**
  * msyncfs_seal_super() - set the checksum of a superblock
- * @ds: complete but for its checksum
+ * @ds: superblock, complete except for its checksum
  *
  * Context: any.
  */
@@ -175,15 +177,15 @@ static u64 slot_csum(const struct msyncfs_geo *geo,
 }
 
 /**
- * msyncfs_verify_slot() - check a log tail slot
+ * msyncfs_verify_slot() - check a tail slot
  * @geo: of the filesystem
  * @slot: the 512 bytes as read
  *
- * That the counter fits the block which the slot came from is for the caller
- * to check.
+ * The caller checks that the counter fits the block from which it read the
+ * slot.
  *
  * Context: any.
- * Return: NULL, or what is wrong in words.
+ * Return: NULL, or a text that says what is wrong.
  */
 const char *msyncfs_verify_slot(const struct msyncfs_geo *geo,
 				const struct msyncfs_disk_slot *slot)
@@ -207,7 +209,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_verify_slot);
 /**
  * msyncfs_seal_slot() - set magic and checksum of a tail slot
  * @geo: of the filesystem
- * @slot: complete but for these
+ * @slot: tail slot, complete except for its magic and checksum
  *
  * Context: any.
  */
@@ -221,10 +223,10 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_seal_slot);
 
 /**
  * msyncfs_init_block() - start a new metadata block
- * @buf: 4096 bytes, 8-byte aligned; zeroed but for the header
- * @magic: MSYNCFS_MAGIC_*
+ * @buf: 4096 bytes, 8-byte aligned; zeroed except for the header
+ * @magic: kind of block, MSYNCFS_MAGIC_*
  * @level: see struct msyncfs_disk_header
- * @blkno: the block's own number
+ * @blkno: number of the block
  * @owner: see struct msyncfs_disk_header
  *
  * Context: any.
@@ -251,8 +253,8 @@ static u64 block_csum(const struct msyncfs_geo *geo, const void *buf)
 /**
  * msyncfs_seal_block() - set sequence number and checksum of a metadata block
  * @geo: of the filesystem
- * @buf: the block, complete but for these
- * @seq: record that it is written in, 0 for none
+ * @buf: the block, complete except for its sequence number and checksum
+ * @seq: sequence number of the record that contains it, or 0 for none
  *
  * Context: any.
  */
@@ -266,13 +268,13 @@ void msyncfs_seal_block(const struct msyncfs_geo *geo, void *buf, u64 seq)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_seal_block);
 
 /**
- * msyncfs_name_hash() - where a name belongs in its directory
+ * msyncfs_name_hash() - compute where a name belongs in its directory
  * @geo: of the filesystem
- * @name: not NUL-terminated
- * @len: bytes
+ * @name: the name, not NUL-terminated
+ * @len: its length in bytes
  *
  * Context: any.
- * Return: hash of 62 bits.
+ * Return: a hash of 62 bits.
  */
 u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 		      unsigned int len)
@@ -282,9 +284,10 @@ u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_name_hash);
 
 /*
- * Pointers of a file map. @nodes: they lead to map nodes, not to data. @self is
- * the block they stand in: a cycle of length one is caught here, longer ones
- * by the levels, which count down.
+ * Verify @nr pointers of a file map. @nodes is true if they lead to map nodes
+ * and false if they lead to data. @self is the block that contains the
+ * pointers, so a pointer to @self is a cycle. Longer cycles fail when the map
+ * is read, because the level must decrease from node to node.
  */
 static const char *verify_ptrs(const struct msyncfs_geo *geo,
 			       const __le64 *ptr, unsigned int nr, bool nodes,
@@ -373,7 +376,7 @@ static const char *verify_dir_inode(const struct msyncfs_geo *geo,
 	return NULL;
 }
 
-/* Fields that only directories and device nodes may use. */
+/* Verify the fields that only directories and device nodes may use. */
 static const char *verify_unused(const struct msyncfs_disk_inode *di,
 				 u32 mode)
 {
@@ -388,7 +391,7 @@ static const char *verify_unused(const struct msyncfs_disk_inode *di,
 	return NULL;
 }
 
-/* The map, or what a symbolic link or a special file has in its place. */
+/* Verify the map, or the content that symbolic links and special files have. */
 static const char *verify_content(const struct msyncfs_geo *geo,
 				  const struct msyncfs_disk_inode *di,
 				  u32 mode, u64 ino)
@@ -463,7 +466,9 @@ static bool name_legal(const char *name, unsigned int len)
 	return name[0] != '.' || len > 2 || (len == 2 && name[1] != '.');
 }
 
-/* One entry at byte @pos of a leaf; on success *@len is its padded length. */
+/*
+ * Verify the entry at byte @pos of a leaf and set *@len to its padded length.
+ */
 static const char *verify_dirent(const struct msyncfs_geo *geo,
 				 const struct msyncfs_disk_dir *dir, u32 pos,
 				 u32 used, u32 *len)
@@ -531,7 +536,7 @@ static const char *verify_dir(const struct msyncfs_geo *geo, const void *buf)
 	return NULL;
 }
 
-/* Are bits @from to @to (exclusive) all set? */
+/* Return true if bits @from to @to (exclusive) are all set. */
 static bool bits_set(const u8 *bits, u64 from, u64 to)
 {
 	while (from < to && from % 8) {
@@ -548,8 +553,8 @@ static bool bits_set(const u8 *bits, u64 from, u64 to)
 }
 
 /*
- * The allocator takes any clear bit, so bits outside the data area must be
- * set: they stand for the superblocks, the log and what is past the end.
+ * The allocator takes any clear bit. So the bits outside the data area must be
+ * set. They stand for the superblocks, the log and the blocks past the end.
  */
 static const char *verify_bitmap(const struct msyncfs_geo *geo,
 				 const void *buf, u64 blkno)
@@ -610,16 +615,16 @@ static const char *verify_header(const struct msyncfs_geo *geo,
  * msyncfs_verify_block() - check a metadata block
  * @geo: of the filesystem
  * @buf: the 4096 bytes as read, 8-byte aligned
- * @blkno: where they were read from
- * @magic: what it must be, MSYNCFS_MAGIC_*
- * @owner: whose it must be, as in struct msyncfs_disk_header; (u64)-1 when any
- *	owner will do
+ * @blkno: number of the block from which they were read
+ * @magic: kind of block expected, MSYNCFS_MAGIC_*
+ * @owner: owner expected, as in struct msyncfs_disk_header; (u64)-1 accepts any
+ *	owner
  *
- * A block that passes can be used without further checks of its own fields:
- * every block number in it lies in the data area, every length within bounds.
+ * If a block passes, its own fields need no further check: every block number
+ * in it lies in the data area, and every length is within bounds.
  *
- * Context: any. Reads the block about twice.
- * Return: NULL, or what is wrong in words.
+ * Context: any. It reads the block about twice.
+ * Return: NULL, or a text that says what is wrong.
  */
 const char *msyncfs_verify_block(const struct msyncfs_geo *geo,
 				 const void *buf, u64 blkno, u32 magic,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Pure functions over the on-disk format: encode, seal, verify, and the scan of
- * the log. They do no I/O of their own and allocate nothing, so the module, the
- * tools and the KUnit suites share them. See format.c and logscan.c.
+ * the log. They allocate nothing, and they do I/O only through a callback. So
+ * the module, the tools and the KUnit suites share them. See format.c and
+ * logscan.c.
  */
 #ifndef MSYNCFS_DISK_FORMAT_H
 #define MSYNCFS_DISK_FORMAT_H
@@ -17,20 +18,20 @@
 #include "userspace.h"		/* tools/lib: u64, le64_to_cpu(), xxh64() ... */
 #endif
 
-/* A record takes at most this part of the log. */
+/* A record takes at most 1/4 of the log. */
 #define MSYNCFS_RECORD_SHARE	4
 
 /**
- * struct msyncfs_geo - where things lie; from the superblock, checked
- * @seed: seed of all checksums
- * @uuid: of the filesystem
- * @blocks: size in blocks
+ * struct msyncfs_geo - where things lie, from a verified superblock
+ * @seed: seed of all checksums except that of the superblock
+ * @uuid: UUID of the filesystem
+ * @blocks: size of the filesystem in blocks
  * @log_start: first block of the log
- * @log_blocks: blocks of the log
+ * @log_blocks: length of the log in blocks
  * @bitmap_start: first bitmap block
- * @bitmap_blocks: number of bitmap blocks (groups)
+ * @bitmap_blocks: number of bitmap blocks, one for each group
  * @root_ino: inode number of the root directory
- * @record_images: images that the largest record holds
+ * @record_images: number of images that the largest record holds
  */
 struct msyncfs_geo {
 	u64	seed;
@@ -44,21 +45,23 @@ struct msyncfs_geo {
 	u32	record_images;
 };
 
-/* Why a log record was not accepted; the names are the test matrix. */
+/*
+ * Why a log record was not accepted. The tests cover each reason by its name.
+ */
 enum msyncfs_reject {
 	MSYNCFS_REC_OK,
-	MSYNCFS_REC_MAGIC,	/* no record here */
-	MSYNCFS_REC_UUID,	/* of another filesystem */
-	MSYNCFS_REC_NONCE,	/* of another mount */
-	MSYNCFS_REC_SEQ,	/* not the record that comes next */
-	MSYNCFS_REC_SHAPE,	/* counts or lengths that cannot be */
-	MSYNCFS_REC_HOME,	/* a home block outside the data area */
-	MSYNCFS_REC_CSUM,	/* header or payload damaged or torn */
-	MSYNCFS_REC_IO,		/* could not be read */
+	MSYNCFS_REC_MAGIC,	/* there is no record at this place */
+	MSYNCFS_REC_UUID,	/* it belongs to another filesystem */
+	MSYNCFS_REC_NONCE,	/* it belongs to another mount */
+	MSYNCFS_REC_SEQ,	/* it is not the record that comes next */
+	MSYNCFS_REC_SHAPE,	/* a count or a length is impossible */
+	MSYNCFS_REC_HOME,	/* a home block is impossible or out of order */
+	MSYNCFS_REC_CSUM,	/* its header or payload is damaged or torn */
+	MSYNCFS_REC_IO,		/* it could not be read */
 	MSYNCFS_NR_REC
 };
 
-/* In format.c. The verify functions return NULL or the reason in words. */
+/* In format.c. The verify functions return NULL or a text with the reason. */
 u64 msyncfs_csum(const void *buf, size_t len, size_t csum_offset, u64 seed);
 int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo);
 const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
@@ -76,7 +79,13 @@ const char *msyncfs_verify_block(const struct msyncfs_geo *geo,
 u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 		      unsigned int len);
 
-/* Blocks of header for @nr_images images. */
+/**
+ * msyncfs_record_header_blocks() - compute the length of a record header
+ * @nr_images: number of images in the record
+ *
+ * Context: any.
+ * Return: the number of header blocks.
+ */
 static inline u32 msyncfs_record_header_blocks(u32 nr_images)
 {
 	return (MSYNCFS_RECORD_HEADER + 8ULL * nr_images +
@@ -84,15 +93,15 @@ static inline u32 msyncfs_record_header_blocks(u32 nr_images)
 }
 
 /**
- * msyncfs_is_data() - does a block lie in the data area
+ * msyncfs_is_data() - tell whether a block lies in the data area
  * @geo: of the filesystem
  * @blkno: any number
  *
  * The data area holds inodes, map nodes, directory blocks and data. It starts
- * behind the log and ends before the backup superblock.
+ * after the log and ends before the backup superblock.
  *
  * Context: any.
- * Return: true if it does.
+ * Return: true if the block lies in the data area.
  */
 static inline bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno)
 {
@@ -101,13 +110,13 @@ static inline bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno)
 }
 
 /**
- * msyncfs_is_home() - may a log record hold an image of this block
+ * msyncfs_is_home() - tell whether a record may hold an image of a block
  * @geo: of the filesystem
  * @blkno: any number
  *
  * Context: any.
- * Return: true for the data area, the bitmaps and the root block; never for the
- * superblocks, the tail slots and the log itself.
+ * Return: true for the data area, the bitmaps and the root block; false for the
+ * superblocks, the tail slots, the log and numbers past the end.
  */
 static inline bool msyncfs_is_home(const struct msyncfs_geo *geo, u64 blkno)
 {
@@ -118,11 +127,12 @@ static inline bool msyncfs_is_home(const struct msyncfs_geo *geo, u64 blkno)
 }
 
 /**
- * msyncfs_map_capacity() - how many indexes a file map can hold
+ * msyncfs_map_capacity() - compute how many pages a file map can cover
  * @depth: levels of map nodes, 0..MSYNCFS_MAX_DEPTH
  *
  * Context: any.
- * Return: number of indexes, in blocks; index 0 up to it (exclusive) fit.
+ * Return: the number of pages; the map covers index 0 up to this number
+ * (exclusive).
  */
 static inline u64 msyncfs_map_capacity(unsigned int depth)
 {
@@ -136,9 +146,10 @@ static inline u64 msyncfs_map_capacity(unsigned int depth)
 /**
  * struct msyncfs_log_reader - how the scan reads the log
  * @geo: of the filesystem
- * @read: reads @nr blocks of the log from position @pos (blocks from log_start,
- *	never across the end) into @buf; 0 or a negative errno
- * @ctx: for @read
+ * @read: reads @nr blocks of the log from position @pos into @buf; @pos counts
+ *	blocks from log_start, and the blocks never extend past the end of the
+ *	log; returns 0 or a negative errno
+ * @ctx: first argument of @read
  * @buf: room for one block
  * @record: room for the largest record, log_blocks / 4 blocks
  */
@@ -152,8 +163,8 @@ struct msyncfs_log_reader {
 
 /**
  * struct msyncfs_log_end - where the good records of a log end
- * @pos: position after the last good record, below log_blocks
- * @seq: sequence number after the last good record
+ * @pos: position after the last good record, less than log_blocks
+ * @seq: sequence number after that of the last good record
  * @why: why the next record is not good
  */
 struct msyncfs_log_end {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Batches of block I/O: the one way in which log, checkpoint and fresh blocks
- * reach the device, and recovery reads. Neighbouring blocks share a bio. Nothing
- * here knows what the blocks mean or in which order batches must become durable.
+ * Batches of block I/O. Records, home blocks, fresh blocks and the reads of
+ * recovery reach the device through this file. Neighbouring blocks share a bio.
+ * fs/log/tail.c writes the tail slots itself.
+ *
+ * This file does not know what the blocks mean or in which order batches must
+ * become durable.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -11,10 +14,10 @@
 #include "disk.h"
 
 /**
- * struct msyncfs_bio - a bio that knows where it was sent
+ * struct msyncfs_bio - a bio that remembers where it was sent
  * @blkno: first block
- * @nr: blocks, 0 for a flush
- * @bio: the bio, whose own position does not survive the way down
+ * @nr: number of blocks, 0 for a flush
+ * @bio: the bio; the block layer changes its position, so @blkno keeps it
  */
 struct msyncfs_bio {
 	u64		blkno;
@@ -54,8 +57,9 @@ static void msyncfs_io_end(struct bio *bio)
 			io->bad_nr = mb->nr;
 		}
 		/*
-		 * Here, before any later flush can complete: that one may well
-		 * succeed, with what this one lost gone.
+		 * Set the bit now, before a later flush can complete. The later
+		 * flush may succeed although the blocks that this flush lost
+		 * are gone.
 		 */
 		if (bio->bi_opf & REQ_PREFLUSH)
 			set_bit(MSYNCFS_SB_FLUSH_FAILED,
@@ -72,11 +76,15 @@ static void msyncfs_io_end(struct bio *bio)
 }
 
 /**
- * msyncfs_io_init - start a batch, of writes unless @io->opf is set after it
- * @io: to set up, usually on the stack
+ * msyncfs_io_init - start a batch of writes
+ * @io: batch to set up, usually on the stack
  * @sb: filesystem
- * @writeback: the pages belong to folios under writeback, which ends for each
- *	as soon as its own write is done
+ * @writeback: the pages belong to folios under writeback, and the writeback of
+ *	each folio ends when its own write is done
+ *
+ * To read instead, the caller sets @io->opf after this call.
+ *
+ * Context: any.
  */
 void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
 		     bool writeback)
@@ -94,9 +102,11 @@ void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
 }
 
 /**
- * msyncfs_io_submit - send what has been gathered, without waiting
+ * msyncfs_io_submit - send the blocks added so far, without waiting for them
  * @io: batch
  * @flags: REQ_FUA and REQ_PREFLUSH, only for a batch that is one bio
+ *
+ * Context: may sleep.
  */
 void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags)
 {
@@ -119,11 +129,14 @@ void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags)
 /**
  * msyncfs_io_add - write one block, or read it
  * @io: batch
- * @blkno: where to
- * @page: what; must stay unchanged until msyncfs_io_wait() returns
+ * @blkno: block to write or read
+ * @page: page to write from or to read into; must stay unchanged until
+ *	msyncfs_io_wait() returns
  *
- * Blocks added in ascending order share bios. May sleep, cannot fail: bios come
- * from a reserve, which a filled bio on its way refills.
+ * Blocks that are added in ascending order share bios.
+ *
+ * Context: may sleep. It cannot fail: bios come from a reserve, and each bio
+ * goes back to the reserve when its I/O ends.
  */
 void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page)
 {
@@ -144,12 +157,13 @@ void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page)
 }
 
 /**
- * msyncfs_io_wait - send what is left of a batch and wait for all of it
- * @io: batch; may be given to msyncfs_io_init() again afterwards
+ * msyncfs_io_wait - send the rest of a batch and wait for all of it
+ * @io: batch; the caller may pass it to msyncfs_io_init() again afterwards
  * @flags: REQ_FUA and REQ_PREFLUSH, only for a batch that is one bio
  *
- * Return: 0, or the first error of any of its bios; @io->bad and @io->bad_nr say
- * which blocks it concerns.
+ * Context: sleeps for the device.
+ * Return: 0, or the first error of any of its bios; @io->bad and @io->bad_nr
+ * then say which blocks it concerns.
  */
 int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags)
 {
@@ -160,15 +174,16 @@ int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags)
 }
 
 /**
- * msyncfs_flush - empty the device's volatile cache
+ * msyncfs_flush - empty the volatile cache of the device
  * @sb: filesystem
  *
- * A flush that failed, this or another one under way, is final: nothing is known
- * of what the cache held, and the filesystem is aborted (R5).
+ * A failed flush is final, whether it is this flush or another one. It is
+ * unknown which blocks of the cache are lost, so the filesystem is aborted
+ * (R5).
  *
- * Context: may sleep. Costs nothing on a device without a volatile cache.
- * Return: 0, or the error; all that was written before and not known durable
- * may be lost then.
+ * Context: may sleep. A device without a volatile cache gets no command.
+ * Return: 0, or the error. After an error, blocks that were written before and
+ * not known to be durable may be lost.
  */
 int msyncfs_flush(struct super_block *sb)
 {
@@ -186,13 +201,15 @@ int msyncfs_flush(struct super_block *sb)
 }
 
 /**
- * msyncfs_flush_failed - has any flush failed?
+ * msyncfs_flush_failed - tell whether any flush has failed
  * @sb: filesystem
  * @err: error known already, or 0
  *
- * To be asked at every point of no return.
+ * The caller asks this before each step that it cannot undo.
  *
- * Return: @err, or -EIO; the filesystem is aborted then.
+ * Context: any that may take a spinlock.
+ * Return: 0 if no flush has failed and @err is 0; else @err, or -EIO if @err is
+ * 0. On an error, the filesystem is aborted.
  */
 int msyncfs_flush_failed(struct super_block *sb, int err)
 {
@@ -204,8 +221,9 @@ int msyncfs_flush_failed(struct super_block *sb, int err)
 }
 
 /**
- * msyncfs_bios_init - set up what all mounts share
+ * msyncfs_bios_init - set up the reserve of bios that all mounts share
  *
+ * Context: module init; may sleep.
  * Return: 0 or -ENOMEM.
  */
 int msyncfs_bios_init(void)
@@ -216,7 +234,9 @@ int msyncfs_bios_init(void)
 }
 
 /**
- * msyncfs_bios_exit - the reverse, on module exit
+ * msyncfs_bios_exit - free the reserve of bios
+ *
+ * Context: module exit; may sleep.
  */
 void msyncfs_bios_exit(void)
 {

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The scan of the log: which records stand in it, and whether what ends them is
- * the torn tail of a crash or damage. It reads through a callback and allocates
- * nothing; the module's recovery, fsck.msyncfs and the KUnit suites share it.
- * What to do with the records is up to them.
+ * The scan of the log: it finds the good records and tells a torn tail, as a
+ * crash leaves it, from damage. It reads through a callback and allocates
+ * nothing. The recovery of the module, fsck.msyncfs and the KUnit suites share
+ * it, and they decide what to do with the records.
  *
- * A record is acceptable only if magic, uuid, nonce, sequence, shape, homes and
- * checksum all fit (R4). The first that is not ends the log. A commit writes
- * its record in one go and acknowledges it when it is durable, so a crash
- * leaves at most records at the end that nobody was told of. A header carries
- * "durable up to sequence N": a valid record further on that says so of the bad
- * one proves that it was acknowledged and has been damaged since.
+ * A record is good only if its magic, UUID, nonce, sequence number, shape, home
+ * blocks and checksum all fit (R4). The first record that is not good ends the
+ * log.
+ *
+ * A commit writes its record in one go and acknowledges it when it is durable.
+ * So a crash leaves bad records only at the end, and nobody was told that they
+ * are durable. Each header states up to which sequence number records were
+ * durable when it was written. If a good record further on states this of the
+ * bad record, the bad record was acknowledged and has been damaged since.
  */
 #include "format.h"
 
@@ -21,10 +24,10 @@
 #include <linux/string.h>
 #endif
 
-#define MSYNCFS_SCAN_BLOCKS	256	/* read at once in search of headers */
+#define MSYNCFS_SCAN_BLOCKS	256	/* read at once to find headers */
 
 /**
- * msyncfs_reject_name() - why a record was not accepted, in words
+ * msyncfs_reject_name() - say in words why a record was not accepted
  * @why: the reason
  *
  * Context: any.
@@ -55,7 +58,7 @@ static u64 record_max(const struct msyncfs_geo *geo)
 	return geo->log_blocks / MSYNCFS_RECORD_SHARE;
 }
 
-/* Blocks of header and payload. */
+/* Return the length of a record in blocks, header and payload. */
 static u64 record_len(const struct msyncfs_disk_record *rec)
 {
 	u32 nr = le32_to_cpu(rec->nr_images);
@@ -76,7 +79,7 @@ static enum msyncfs_reject check_identity(const struct msyncfs_geo *geo,
 	return MSYNCFS_REC_OK;
 }
 
-/* Nothing may be read by the lengths of a header that has not passed this. */
+/* Check the counts and lengths of a header before any read relies on them. */
 static enum msyncfs_reject check_shape(const struct msyncfs_geo *geo,
 				       const struct msyncfs_disk_record *rec,
 				       u64 pos)
@@ -106,7 +109,10 @@ static enum msyncfs_reject check_homes(const struct msyncfs_geo *geo,
 	for (i = 0; i < nr; i++) {
 		u64 home = le64_to_cpu(rec->home[i]) & ~MSYNCFS_HOME_META;
 
-		/* A bit between the two masks makes the number too large. */
+		/*
+		 * Bits 56 to 62 are not masked, so one of them makes the number
+		 * too large.
+		 */
 		if (home <= last || !msyncfs_is_home(geo, home))
 			return MSYNCFS_REC_HOME;
 		last = home;
@@ -125,7 +131,7 @@ static enum msyncfs_reject check_body(struct msyncfs_log_reader *r, u64 pos,
 
 	if (r->read(r->ctx, pos, len, r->record))
 		return MSYNCFS_REC_IO;
-	/* What the header said a moment ago has been read anew. */
+	/* The header has been read a second time, so check it again. */
 	if (check_shape(geo, rec, pos) || record_len(rec) != len)
 		return MSYNCFS_REC_SHAPE;
 	if (check_homes(geo, rec))
@@ -165,16 +171,16 @@ static enum msyncfs_reject check_at(struct msyncfs_log_reader *r, u64 nonce,
 
 /**
  * msyncfs_log_next() - find the record that comes next
- * @r: how to read
- * @nonce: that the record must carry
- * @seq: that it must carry
- * @pos: where it starts, in blocks from log_start, unless it did not fit there;
- *	may be log_blocks
- * @found: where it was found, @pos or 0; set on success only
+ * @r: how to read the log
+ * @nonce: nonce that the record must carry
+ * @seq: sequence number that the record must carry
+ * @pos: where the record starts, in blocks from log_start; may be log_blocks.
+ *	If the record did not fit there, it starts at 0
+ * @found: set on success to where the record was found, @pos or 0
  *
- * Context: as @r->read wants it.
- * Return: MSYNCFS_REC_OK with the whole record in @r->record, or the most
- * telling reason why there is none: of the two places, the one where the
+ * Context: as @r->read requires.
+ * Return: MSYNCFS_REC_OK with the whole record in @r->record, or the reason why
+ * there is none. Of the two places, it is the reason of the place where the
  * checks got further.
  */
 enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
@@ -196,19 +202,19 @@ enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
 	other = check_at(r, nonce, seq, 0);
 	if (!other)
 		*found = 0;
-	/* The names are in the order of the checks. */
+	/* A later check has a larger reason; MSYNCFS_REC_IO is the largest. */
 	return !other || other > why ? other : why;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_next);
 
 /**
  * struct later - search for a record that proves an earlier one durable
- * @r: how to read
- * @nonce: that the record must carry
- * @seq: the earlier record
- * @budget: blocks that may still be read to check what looks like a record.
- *	An honest log needs one check; without a limit, a log full of headers
- *	that lie about their length would take the square of its size
+ * @r: how to read the log
+ * @nonce: nonce that the record must carry
+ * @seq: sequence number of the earlier record
+ * @budget: number of blocks that may still be read to check possible records. A
+ *	valid log needs one check. In a crafted log full of headers with false
+ *	lengths, unlimited checks would read the square of its size
  */
 struct later {
 	struct msyncfs_log_reader	*r;
@@ -217,8 +223,9 @@ struct later {
 	u64				budget;
 };
 
-/* Does the header at @pos claim, and is the claim worth checking, that the bad
- * record was durable?
+/*
+ * Return true if the header at @pos claims that the bad record was durable, and
+ * if its shape makes the claim worth checking.
  */
 static bool is_claim(const struct later *l,
 		     const struct msyncfs_disk_record *rec, u64 pos)
@@ -229,8 +236,9 @@ static bool is_claim(const struct later *l,
 }
 
 /*
- * Search blocks @from to @to (exclusive) of the log. Returns 0 when nothing is
- * there, -EUCLEAN when the bad record is known to have been durable, or -EIO.
+ * Search blocks @from to @to (exclusive) of the log. Return 0 if nothing is
+ * found there, or -EIO if the log cannot be read. Return -EUCLEAN if a record
+ * proves that the bad record was durable, or if a claim exceeds the budget.
  */
 static int find_later(struct later *l, u64 from, u64 to)
 {
@@ -264,7 +272,7 @@ static int find_later(struct later *l, u64 from, u64 to)
 	return 0;
 }
 
-/* All of the log but the @used blocks from @tail on. */
+/* Search the whole log except the @used blocks from @tail on. */
 static int search_rest(struct later *l, u64 tail, u64 used)
 {
 	u64 log_blocks = l->r->geo->log_blocks;
@@ -278,7 +286,7 @@ static int search_rest(struct later *l, u64 tail, u64 used)
 	return err;
 }
 
-/* The position @len blocks after @pos, around the end of the log. */
+/* Return the position @len blocks after @pos, wrapped at the end of the log. */
 static u64 next_pos(const struct msyncfs_geo *geo, u64 pos, u64 len)
 {
 	pos += len;
@@ -287,20 +295,20 @@ static u64 next_pos(const struct msyncfs_geo *geo, u64 pos, u64 len)
 
 /**
  * msyncfs_log_scan() - walk the records of the log from its tail on
- * @r: how to read
+ * @r: how to read the log
  * @slot: the tail slot in force, verified
- * @apply: called with every good record in order, the whole of it in memory
- *	(@rec, the payload behind the header), and its position in the log; a
- *	negative return ends the scan
+ * @apply: called with @r->ctx for every good record, in order. @rec is the
+ *	whole record in memory, the payload after the header, and @pos is its
+ *	position in the log. A negative return ends the scan
  * @end: set to where the good records end, and why
  *
- * Reads the records and, to tell a torn tail from damage, the rest of the log
- * once. @end is valid on success and on -EUCLEAN.
+ * The scan reads the records. To tell a torn tail from damage, it then reads
+ * the rest of the log once. @end is valid on success and on -EUCLEAN.
  *
- * Context: as @r->read and @apply want it.
- * Return: 0 when the log ends as a crash or a clean unmount leaves it; -EUCLEAN
- * when record @end->seq was durable once and is damaged, or the slot makes no
- * sense; -EIO when the log cannot be read; the error of @apply.
+ * Context: as @r->read and @apply require.
+ * Return: 0 if the log ends as a crash or a clean unmount leaves it; -EUCLEAN
+ * if record @end->seq was durable once and is damaged, or if the slot is
+ * inconsistent; -EIO if the log cannot be read; the error of @apply.
  */
 int msyncfs_log_scan(struct msyncfs_log_reader *r,
 		     const struct msyncfs_disk_slot *slot,
@@ -332,7 +340,7 @@ int msyncfs_log_scan(struct msyncfs_log_reader *r,
 		if (found != end->pos)
 			len += log_blocks - end->pos;	/* the unused end */
 		if (used + len > log_blocks) {
-			end->why = MSYNCFS_REC_SHAPE;	/* bites its own tail */
+			end->why = MSYNCFS_REC_SHAPE;	/* overlaps the tail */
 			break;
 		}
 		err = apply(r->ctx, r->record, found);

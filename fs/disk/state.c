@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The messages of a mount, and what happens when its log can no longer be
- * written.
+ * The state of a mount: its messages, its abort when the log cannot be written
+ * any more, and its shutdown. fs/vfs/super.c mounts and unmounts.
  */
 #include <kunit/visibility.h>
 #include <linux/ratelimit.h>
@@ -9,12 +9,14 @@
 #include "disk.h"
 
 /**
- * msyncfs_err - say that something is wrong with a filesystem
+ * msyncfs_err - report that something is wrong with a filesystem
  * @sb: filesystem
- * @fmt: printf format, without a newline; names the block or inode
+ * @fmt: printf format without a newline; names the block or inode
  *
- * Context: any, from when the superblock is being read. Too many messages of one
- * filesystem in a short time are dropped and counted.
+ * If one filesystem sends too many messages in a short time, the rest are
+ * dropped and counted.
+ *
+ * Context: any, once sbi->messages is initialised.
  */
 void msyncfs_err(struct super_block *sb, const char *fmt, ...)
 {
@@ -29,9 +31,9 @@ void msyncfs_err(struct super_block *sb, const char *fmt, ...)
 }
 
 /**
- * msyncfs_warn - say what the administrator should know
+ * msyncfs_warn - report what the administrator should know
  * @sb: filesystem
- * @fmt: printf format, without a newline
+ * @fmt: printf format without a newline
  *
  * Context: as msyncfs_err().
  */
@@ -48,9 +50,9 @@ void msyncfs_warn(struct super_block *sb, const char *fmt, ...)
 }
 
 /**
- * msyncfs_info - say what has been done
+ * msyncfs_info - report what has been done
  * @sb: filesystem
- * @fmt: printf format, without a newline
+ * @fmt: printf format without a newline
  *
  * Context: as msyncfs_err().
  */
@@ -73,14 +75,14 @@ static const char * const msyncfs_errors_text[] = {
 };
 
 /**
- * msyncfs_abort - the log can no longer be written
+ * msyncfs_abort - stop the log because it cannot be written any more
  * @sb: filesystem
- * @why: in words
+ * @why: the reason in words
  * @err: negative errno
  *
- * The first call says so, once, and does what errors= asks for. Operations fail
- * from now on, those that wait for a transaction too. Pages stay dirty, and the
- * last durable state stays as it is.
+ * The first call logs the reason and does what errors= asks for; later calls do
+ * nothing. From now on operations fail, also operations that already wait for a
+ * transaction. Pages stay dirty, and the last durable state stays as it is.
  *
  * Context: any that may take a spinlock, also inside an operation or a commit.
  */
@@ -97,8 +99,9 @@ void msyncfs_abort(struct super_block *sb, const char *why, int err)
 	if (sbi->options.errors == MSYNCFS_ERRORS_SHUTDOWN)
 		set_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state);
 	/*
-	 * For the VFS; not under s_umount, so a remount may undo it. What
-	 * counts is the bit in state, and whoever sees the flag must see that.
+	 * SB_RDONLY is only for the VFS. It is set without s_umount, so a
+	 * remount may clear it. This filesystem tests the bit in sbi->state.
+	 * The barrier makes the bit visible before the flag.
 	 */
 	smp_wmb();
 	sb->s_flags |= SB_RDONLY;
@@ -107,11 +110,11 @@ void msyncfs_abort(struct super_block *sb, const char *why, int err)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_abort);
 
 /**
- * msyncfs_shutdown - nothing may touch the device any more
+ * msyncfs_shutdown - forbid all further access to the device
  * @sb: filesystem
  *
- * By FS_IOC_SHUTDOWN, or because the device is gone. Everything returns -EIO;
- * unmount works.
+ * FS_IOC_SHUTDOWN calls it, and so does the VFS when the device is gone.
+ * Afterwards every operation returns -EIO; unmount works.
  *
  * Context: may sleep.
  */

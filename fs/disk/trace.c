@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The one file in which the trace events of fs/disk/trace.h become code.
- */
+/* This file alone turns the trace events of fs/disk/trace.h into code. */
 #include <linux/fs.h>
 
 #define CREATE_TRACE_POINTS

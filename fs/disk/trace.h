@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Trace events: one pass of an msync, its freeze and its record, and what it
- * drops.
+ * The trace events: msync, fsync, invalidate, capture, freeze wait, commit and
+ * checkpoint. trace.c turns them into code.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM msyncfs
@@ -20,7 +20,7 @@
 		      { MS_INVALIDATE, "INVALIDATE" }, \
 		      { MS_SYNC, "SYNC" })
 
-/* The system call, by msyncfs_hook or MSYNCFS_IOC_MSYNC. */
+/* One call of msync(2) through msyncfs_hook, or of MSYNCFS_IOC_MSYNC. */
 TRACE_EVENT(msyncfs_msync_enter,
 	TP_PROTO(unsigned long start, size_t len, int flags),
 	TP_ARGS(start, len, flags),
@@ -58,7 +58,7 @@ TRACE_EVENT(msyncfs_msync_exit,
 		  __entry->err)
 );
 
-/* One file of it, or fsync(2). */
+/* One file of an msync(2), or an fsync(2). */
 DECLARE_EVENT_CLASS(msyncfs_fsync,
 	TP_PROTO(struct inode *inode, loff_t start, loff_t end, int what),
 	TP_ARGS(inode, start, end, what),
