@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Differences between kernel versions, and nothing else. This project supports
- * 6.12; another version is refused here rather than found out at run time.
+ * This header holds the differences between kernel versions, and nothing else.
+ * The project supports 6.12. Any other version fails here, at compile time,
+ * instead of at run time.
  */
 #ifndef MSYNCFS_COMPAT_H
 #define MSYNCFS_COMPAT_H

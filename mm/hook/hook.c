@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * msyncfs_hook.ko: routes the system call msync(2) to mm/msync.c, by a live
- * patch of its 64-bit and its 32-bit entry. Nothing else happens here.
+ * msyncfs_hook.ko: a live patch of the 64-bit and the 32-bit entry of the
+ * system call msync(2). It routes the call to msyncfs_msync() in mm/msync.c and
+ * does nothing else.
  *
- * It is taken away by writing 0 to /sys/kernel/livepatch/msyncfs_hook/enabled;
- * when that directory is gone, the module can be removed.
+ * Write 0 to /sys/kernel/livepatch/msyncfs_hook/enabled to disable the patch.
+ * When that directory is gone, the module can be removed.
  */
 #include <linux/livepatch.h>
 #include <linux/module.h>
@@ -13,8 +14,10 @@
 #include "mm/sync.h"
 
 /*
- * Not by a tail call: that a task is in here is what keeps the module, and
- * through it msyncfs.ko, from being removed; it has to show on its stack.
+ * This must not become a tail call, so barrier() follows the call. While a task
+ * is in msyncfs_msync(), this function must show on its stack. Otherwise
+ * livepatch would let this module, and then msyncfs.ko, be removed under the
+ * task.
  */
 static __always_inline long msyncfs_hook_call(unsigned long start, size_t len,
 					      int flags)
@@ -66,7 +69,10 @@ static int __init msyncfs_hook_init(void)
 	return klp_enable_patch(&msyncfs_hook_patch);
 }
 
-/* There must be one; the patch has been disabled before it is called. */
+/*
+ * Without an exit function the module could not be removed. This one has
+ * nothing to do: removal is possible only after the patch has been disabled.
+ */
 static void __exit msyncfs_hook_exit(void)
 {
 }
