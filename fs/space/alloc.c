@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Block allocator: the bitmaps, which stay in memory while mounted, and the
- * counters of free and promised blocks. It hands out runs of blocks and takes
- * them back; it does not know what they hold, and it never decides when a
- * transaction is committed except where the caller may wait for space.
+ * Block allocator: the bitmaps, which stay in memory while the filesystem is
+ * mounted, and the counters of free and promised blocks. The allocator finds,
+ * takes and frees runs of blocks. It does not know what the blocks hold, and it
+ * never waits for a commit. promise.c does that for callers that may wait.
  *
- * A block whose bit is clear may still be unavailable: it is claimed for data
- * that is being written before any record names it, or the record that freed
- * it is not yet durable and home (B3). Such blocks are busy; busy is known in
- * memory only, so after a crash they are simply free.
+ * A block may be unavailable although its bit is clear. Either it is claimed
+ * for data that is written before any record names the block. Or a record has
+ * freed it, and that record is not yet durable and home (B3). Such blocks are
+ * busy. Memory alone knows which blocks are busy, so there is nothing to undo
+ * after a crash.
  */
 #include <kunit/visibility.h>
 #include <linux/math64.h>
@@ -16,18 +17,20 @@
 
 #include "alloc.h"
 
-/* Groups that a search looks into for a longer run once it has one. */
+/* A search that has found a run stops after this many groups. */
 #define MSYNCFS_SEARCH_GROUPS	8
+/* Bitmap blocks that a mount reads ahead together. */
 #define MSYNCFS_BITMAP_RA	64
-/* Blocks that are kept back: one of so many, and not more than that. */
+/* Spare blocks: 1/64 of the filesystem, at most 256 blocks. */
 #define MSYNCFS_SPARE_SHARE	64
 #define MSYNCFS_SPARE_MAX	256
 
 /**
- * struct msyncfs_group - a bitmap block and what it does not say
- * @bh: the bitmap block, pinned
- * @busy: bits that are clear in the bitmap but not available, NULL: none yet
- * @free: bits that are clear and not busy
+ * struct msyncfs_group - a group of blocks in memory
+ * @bh: the bitmap block of the group, pinned
+ * @busy: one bit for each block that is busy: clear in the bitmap, but not
+ *	available; NULL until the group has its first busy block
+ * @free: number of available blocks: clear in the bitmap and not busy
  */
 struct msyncfs_group {
 	struct buffer_head	*bh;
@@ -35,7 +38,7 @@ struct msyncfs_group {
 	unsigned int		free;
 };
 
-/* Blocks freed by one transaction, in space->freed_list. */
+/* A run of blocks that one transaction has freed, in space->freed_list. */
 struct msyncfs_freed_extent {
 	struct list_head	list;
 	u64			tid;
@@ -43,6 +46,7 @@ struct msyncfs_freed_extent {
 	u64			len;
 };
 
+/* A run of blocks inside one group. */
 struct msyncfs_group_run {
 	struct msyncfs_group	*group;
 	unsigned int		bit;
@@ -54,18 +58,18 @@ static void *msyncfs_group_bits(const struct msyncfs_group *g)
 	return ((struct msyncfs_disk_bitmap *)g->bh->b_data)->bits;
 }
 
-/* The group of @start, and the part of @len blocks that lies in it. */
+/* Sets @run to the part of @len blocks from @start that its group contains. */
 static struct msyncfs_group *msyncfs_group_of(struct msyncfs_space *space,
 					      u64 start, u64 len,
 					      struct msyncfs_group_run *run)
 {
 	run->group = &space->groups[div_u64_rem(start, MSYNCFS_GROUP_BLOCKS,
-					      &run->bit)];
+						&run->bit)];
 	run->len = min_t(u64, len, MSYNCFS_GROUP_BLOCKS - run->bit);
 	return run->group;
 }
 
-/* First bit of [@bit, @end) that is available, or @end. */
+/* Returns the first bit of [@bit, @end) that is available, or @end. */
 static unsigned int msyncfs_next_free(const struct msyncfs_group *g,
 				      unsigned int bit, unsigned int end)
 {
@@ -83,7 +87,7 @@ static unsigned int msyncfs_next_free(const struct msyncfs_group *g,
 	return min(bit, end);
 }
 
-/* First bit of [@bit, @end) that is not available, or @end. */
+/* Returns the first bit of [@bit, @end) that is not available, or @end. */
 static unsigned int msyncfs_next_used(const struct msyncfs_group *g,
 				      unsigned int bit, unsigned int end)
 {
@@ -93,7 +97,10 @@ static unsigned int msyncfs_next_used(const struct msyncfs_group *g,
 	return end;
 }
 
-/* Keeps the longest run in @best; true as soon as one has @want blocks. */
+/*
+ * Searches [@bit, @end) of a group and keeps the longest run in @best. Returns
+ * true as soon as a run has @want blocks.
+ */
 static bool msyncfs_search_group(struct msyncfs_group *g, unsigned int bit,
 				 unsigned int end, unsigned int want,
 				 struct msyncfs_group_run *best)
@@ -117,9 +124,10 @@ static bool msyncfs_search_group(struct msyncfs_group *g, unsigned int bit,
 }
 
 /*
- * The run at @goal itself if that block is available, however short, so that
- * files stay contiguous; else the first of @want blocks after it, else the
- * longest that a bounded search has seen.
+ * Chooses a run. If the block @goal is available, the run begins there, however
+ * short it is, so that files stay contiguous. Otherwise the search goes on from
+ * @goal until it finds @want blocks. It looks into a limited number of groups,
+ *	so it may have to take the longest run that it has seen.
  */
 static int msyncfs_search(struct msyncfs_space *space, u64 goal,
 			  unsigned int want, struct msyncfs_group_run *best)
@@ -162,6 +170,16 @@ static int msyncfs_search(struct msyncfs_space *space, u64 goal,
 	return best->len ? 0 : -ENOSPC;
 }
 
+/**
+ * msyncfs_subtract - subtract from a counter of blocks
+ * @counter: counter
+ * @nr: number of blocks
+ *
+ * A counter that is less than @nr is a bug. It becomes 0 then. If it wrapped
+ * around, it would promise blocks that do not exist.
+ *
+ * Context: caller holds space->lock.
+ */
 void msyncfs_subtract(u64 *counter, u64 nr)
 {
 	if (WARN_ON_ONCE(*counter < nr))
@@ -170,8 +188,8 @@ void msyncfs_subtract(u64 *counter, u64 nr)
 }
 
 /*
- * Finds and takes a run that the caller has been promised. Marking it, in the
- * bitmap or as busy, is the caller's.
+ * Finds a run and takes it out of the blocks that the caller holds. The caller
+ * then marks the run, either in the bitmap or as busy.
  */
 static int msyncfs_take_run(struct msyncfs_space *space, u64 goal, u64 want,
 			    struct msyncfs_group_run *run, u64 *start)
@@ -198,8 +216,8 @@ static int msyncfs_take_run(struct msyncfs_space *space, u64 goal, u64 want,
 }
 
 /*
- * Frees are part of operations that cannot go back, so there is no failing for
- * want of memory here. The bitmap is kept until the filesystem is unmounted.
+ * An operation that frees blocks cannot be undone, so this function must not
+ * fail for lack of memory. The array of busy bits stays until the unmount.
  */
 static void msyncfs_set_busy(const struct msyncfs_group_run *run)
 {
@@ -211,7 +229,7 @@ static void msyncfs_set_busy(const struct msyncfs_group_run *run)
 	bitmap_set(g->busy, run->bit, run->len);
 }
 
-/* Were all blocks of @run busy? They are not any more. */
+/* Ends the busy state of @run. Returns false if a block of it was not busy. */
 static bool msyncfs_clear_busy(const struct msyncfs_group_run *run)
 {
 	struct msyncfs_group *g = run->group;
@@ -234,18 +252,19 @@ static void msyncfs_set_bits(const struct msyncfs_group_run *run)
 }
 
 /**
- * msyncfs_claim - take free blocks without recording it yet
+ * msyncfs_claim - claim free blocks
  * @sb: filesystem
- * @goal: block wanted most, 0 for no preference
- * @want: blocks wanted, at least 1
- * @start: first block taken
- * @len: blocks taken, 1..@want, contiguous
+ * @goal: preferred first block, 0 for no preference
+ * @want: number of blocks wanted, at least 1
+ * @start: set to the first block claimed
+ * @len: set to the number of blocks claimed, 1..@want; they are contiguous
  *
- * The blocks come out of what the caller holds from msyncfs_hold(). They are
- * in no bitmap: msyncfs_claim_commit() or msyncfs_unclaim() must follow.
+ * The caller holds blocks from msyncfs_hold(), and the claimed blocks are taken
+ * from them. No bitmap names claimed blocks, so msyncfs_claim_commit() or
+ * msyncfs_unclaim() must follow.
  *
- * Context: may sleep, does not wait for a commit.
- * Return: 0, -ENOSPC when no block is free.
+ * Context: takes space->lock; may sleep, does not wait for a commit.
+ * Return: 0; -ENOSPC if no block is free; -EINVAL if @want is 0.
  */
 int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 		  u64 *len)
@@ -270,10 +289,15 @@ int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim);
 
 /**
- * msyncfs_claim_commit - record claimed blocks as allocated
+ * msyncfs_claim_commit - make claimed blocks allocated
  * @op: open handle with a credit for each bitmap block involved
  * @start: first block
- * @len: blocks, all claimed
+ * @len: number of blocks, all claimed
+ *
+ * The bitmaps change in @op. The blocks still count as promised until
+ * msyncfs_claim_done().
+ *
+ * Context: inside @op; takes space->lock; may sleep.
  */
 void msyncfs_claim_commit(struct msyncfs_op *op, u64 start, u64 len)
 {
@@ -296,9 +320,11 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_commit);
  * msyncfs_unclaim - give claimed blocks back
  * @sb: filesystem
  * @start: first block
- * @len: blocks, all claimed and not committed
+ * @len: number of blocks, all claimed and none allocated
  *
- * They count as held by the caller again, as before msyncfs_claim().
+ * Afterwards the caller holds the blocks again, as before msyncfs_claim().
+ *
+ * Context: takes space->lock; may sleep.
  */
 void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len)
 {
@@ -322,13 +348,15 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_unclaim);
 /**
  * msyncfs_alloc - allocate blocks in an operation
  * @op: open handle with op->blocks left and a credit for a bitmap block
- * @goal: block wanted most, 0 for no preference
- * @want: blocks wanted, at least 1
- * @start: first block allocated
- * @len: blocks allocated, 1..@want, contiguous and in one group
+ * @goal: preferred first block, 0 for no preference
+ * @want: number of blocks wanted, at least 1
+ * @start: set to the first block allocated
+ * @len: set to the number of blocks allocated, 1..@want; they are contiguous
+ *	and in one group
  *
- * Context: may sleep, does not wait for a commit.
- * Return: 0, -ENOSPC when the handle's blocks are used up.
+ * Context: inside @op; takes space->lock; may sleep, does not wait for a
+ * commit.
+ * Return: 0; -ENOSPC if @op has no blocks left.
  */
 int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 		  u64 *len)
@@ -361,15 +389,15 @@ int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_alloc);
 
 static void msyncfs_freed_add(struct msyncfs_space *space, u64 tid,
-				u64 start, u64 len)
+			      u64 start, u64 len)
 {
 	struct msyncfs_freed_extent *p;
 	struct list_head *pos = space->freed_list.prev;
 
 	space->freed += len;
 	if (!list_empty(&space->freed_list)) {
-		p = list_last_entry(&space->freed_list, struct msyncfs_freed_extent,
-				    list);
+		p = list_last_entry(&space->freed_list,
+				    struct msyncfs_freed_extent, list);
 		if (p->tid == tid && p->start + p->len == start) {
 			p->len += len;
 			return;
@@ -386,7 +414,7 @@ static void msyncfs_freed_add(struct msyncfs_space *space, u64 tid,
 	list_add(&p->list, pos);
 }
 
-/* The data area is one range, so its ends tell. */
+/* The data area is contiguous, so it is enough to check both ends of a run. */
 static bool msyncfs_all_data(struct msyncfs_space *space, u64 start, u64 len)
 {
 	return len && start + len > start &&
@@ -416,12 +444,14 @@ static bool msyncfs_free_run(struct msyncfs_op *op, u64 start,
  * msyncfs_free - free blocks in an operation
  * @op: open handle with a credit for each bitmap block involved
  * @start: first block
- * @len: blocks
+ * @len: number of blocks
  *
- * The blocks can be allocated again when msyncfs_space_retired() has been told
- * that the operation's transaction is home. A range that cannot be right (it
- * comes from a damaged map) is reported and left as it is: a block lost is
- * better than one with two owners.
+ * The blocks become available when msyncfs_space_retired() learns that the
+ * transaction of @op is home. A damaged map may lead to a range that is wrong.
+ * Such a range is logged and stays allocated. A lost block does less harm than
+ * a block with two owners.
+ *
+ * Context: inside @op; takes space->lock; may sleep.
  */
 void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len)
 {
@@ -450,7 +480,7 @@ void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_free);
 
 static void msyncfs_freed_done(struct msyncfs_space *space,
-				 struct msyncfs_freed_extent *p)
+			       struct msyncfs_freed_extent *p)
 {
 	u64 start = p->start, len = p->len;
 	struct msyncfs_group_run run;
@@ -468,11 +498,11 @@ static void msyncfs_freed_done(struct msyncfs_space *space,
 }
 
 /**
- * msyncfs_space_retired - freed blocks become free
+ * msyncfs_space_retired - make freed blocks available
  * @sb: filesystem
  * @tid: every transaction up to this one is durable, home and off the log
  *
- * Context: may sleep; takes space->lock.
+ * Context: takes space->lock; may sleep.
  */
 void msyncfs_space_retired(struct super_block *sb, u64 tid)
 {
@@ -513,7 +543,7 @@ static int msyncfs_load_group(struct super_block *sb, u64 nr)
 		     i++)
 			sb_breadahead(sb, space->geo->bitmap_start + i);
 
-	/* Checks as well that nothing but the data area is offered. */
+	/* The check of the block makes sure that only the data area is free. */
 	bh = msyncfs_bread(sb, space->geo->bitmap_start + nr,
 			   MSYNCFS_MAGIC_BITMAP, nr);
 	if (IS_ERR(bh))
@@ -526,11 +556,11 @@ static int msyncfs_load_group(struct super_block *sb, u64 nr)
 
 /**
  * msyncfs_space_init - read the bitmaps
- * @sb: filesystem; the log has been replayed, nobody allocates yet
+ * @sb: filesystem whose log has been replayed; nobody allocates yet
  *
- * Context: may sleep and do I/O.
- * Return: 0, -ENOMEM, -EIO, -EUCLEAN; msyncfs_space_exit() must follow in each
- * case.
+ * Context: mount; may sleep and do I/O.
+ * Return: 0, -ENOMEM, -EIO, -EUCLEAN. The caller calls msyncfs_space_exit() in
+ * each case.
  */
 int msyncfs_space_init(struct super_block *sb)
 {
@@ -564,9 +594,10 @@ int msyncfs_space_init(struct super_block *sb)
 }
 
 /**
- * msyncfs_space_exit - drop the bitmaps
- * @sb: filesystem that nobody uses any more, or whose mount has failed at any
- *	point
+ * msyncfs_space_exit - release the bitmaps and the counters
+ * @sb: filesystem that nobody uses any more, or whose mount has failed
+ *
+ * Context: unmount or failed mount; may sleep.
  */
 void msyncfs_space_exit(struct super_block *sb)
 {

@@ -11,23 +11,23 @@ struct msyncfs_group;
 
 /**
  * struct msyncfs_space - free blocks and promises of a mount
- * @geo: where the data area and the bitmaps lie
- * @lock: guards the bitmaps and all that follows
+ * @geo: says where the data area and the bitmaps lie
+ * @lock: guards the bitmaps and all members below it
  * @wait: tasks that wait for blocks which other operations hold
- * @groups: state of each bitmap block
- * @nr_groups: entries of @groups
- * @free: blocks that can be allocated now
- * @freed: blocks freed, but not reusable yet (B3)
- * @reserved: blocks promised to dirty pages and operations
- * @held: the part of @free that running operations hold
- * @claimed: blocks taken from @free that are still counted in @reserved
+ * @groups: state of each group
+ * @nr_groups: number of entries of @groups
+ * @free: blocks that are available now
+ * @freed: blocks that are freed and not reusable yet (B3)
+ * @reserved: blocks that are promised to dirty pages and operations
+ * @held: blocks of @free that are held
+ * @claimed: blocks taken from @free whose promise still counts in @reserved
  * @spare: blocks of @free that are kept back for map nodes of atomic files
- * @freed_list: extents that make up @freed, oldest transaction first
- * @rotor: block at which a search without a goal starts
+ * @freed_list: runs that make up @freed, oldest transaction first
+ * @rotor: block at which a search without a goal begins
  */
 struct msyncfs_space {
 	const struct msyncfs_geo *geo;
-	struct mutex		lock;		/* all that follows */
+	struct mutex		lock;		/* all members below */
 	wait_queue_head_t	wait;
 	struct msyncfs_group	*groups;
 	u64			nr_groups;
@@ -41,12 +41,29 @@ struct msyncfs_space {
 	u64			rotor;
 };
 
+/**
+ * MSYNCFS_SPACE - get the bitmaps and the counters of a mount
+ * @sb: filesystem
+ *
+ * Context: any.
+ * Return: the structure; NULL before msyncfs_space_init() and after
+ * msyncfs_space_exit().
+ */
 static inline struct msyncfs_space *MSYNCFS_SPACE(struct super_block *sb)
 {
 	return MSYNCFS_SB(sb)->space;
 }
 
-/* Blocks that could be promised: free, or free once freed blocks are reusable. */
+/**
+ * msyncfs_space_room - count the blocks that may be promised in total
+ * @space: of the mount
+ *
+ * Freed blocks count because a commit and a checkpoint make them reusable.
+ * Claimed blocks count because @reserved still contains their promises.
+ *
+ * Context: caller holds space->lock.
+ * Return: number of blocks, including the promised ones.
+ */
 static inline u64 msyncfs_space_room(const struct msyncfs_space *space)
 {
 	return space->free + space->freed + space->claimed;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Metadata blocks that operations make and free.
+ * Making and freeing metadata blocks in an operation. The bitmap, the buffer
+ * and the transaction change together here. alloc.c chooses the blocks, and
+ * fs/log/block.c reads and checks the buffers.
  */
 #include <kunit/visibility.h>
 
@@ -8,16 +10,19 @@
 
 /**
  * msyncfs_op_new - initialise a newly allocated metadata block
- * @op: open handle
- * @blkno: block
- * @magic: MSYNCFS_MAGIC_*
- * @level: for the header
- * @owner: inode number
+ * @op: open handle with a credit for the block
+ * @blkno: block, allocated in @op
+ * @magic: kind of block, MSYNCFS_MAGIC_*
+ * @level: level in the header of the block
+ * @owner: inode number of the owner
  *
- * If the block turns out to be in use, it stays allocated: the bitmap was wrong,
- * and must not offer it again. After any other error it is free again.
+ * If the block is in use as metadata, the bitmap was wrong. The block then
+ * stays allocated, so that the allocator does not offer it again. After any
+ * other error the block is freed.
  *
- * Return: as msyncfs_block_new(); the buffer is dirty in @op.
+ * Context: inside @op; may sleep.
+ * Return: the buffer, referenced and dirty in @op; or the error of
+ * msyncfs_block_new().
  */
 struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
 				   u32 level, u64 owner)
@@ -35,12 +40,16 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_new);
 
 /**
  * msyncfs_op_free - free a metadata block
- * @op: open handle with a credit for its bitmap block
- * @bh: its buffer, which its owner has from msyncfs_bread() or msyncfs_op_new()
+ * @op: open handle with a credit for the bitmap block of the block
+ * @bh: buffer of the block, from msyncfs_bread() or msyncfs_op_new() with the
+ *	right owner; the caller keeps its reference
  *
- * It takes the buffer, not a number: a number from a map made by an enemy may be
- * that of a block which somebody else is using. The reference stays the caller's.
- * For the rest see msyncfs_op_forget().
+ * The function takes a buffer and not a block number. A number from a crafted
+ * map may lead to a block that somebody else is using. The content of the block
+ * is not written any more. An earlier record may still bring an image of it
+ * home, because nobody reuses the block before that (B3).
+ *
+ * Context: inside @op; takes space->lock; may sleep.
  */
 void msyncfs_op_free(struct msyncfs_op *op, struct buffer_head *bh)
 {
@@ -52,16 +61,16 @@ void msyncfs_op_free(struct msyncfs_op *op, struct buffer_head *bh)
 }
 
 /**
- * msyncfs_op_free_at - free a metadata block that a map leads to
- * @op: open handle with a credit for its bitmap block
- * @blkno: block
- * @magic: MSYNCFS_MAGIC_*, what it must be
- * @owner: whose it must be
+ * msyncfs_op_free_at - read, check and free a metadata block
+ * @op: open handle with a credit for the bitmap block of the block
+ * @blkno: block that a map leads to
+ * @magic: kind that the block must have, MSYNCFS_MAGIC_*
+ * @owner: inode number of the owner that the block must have
  *
- * It is read first: a map made by an enemy may lead to a block that somebody else
- * is using.
+ * The check comes first, because a crafted map may lead to a block that
+ * somebody else is using.
  *
- * Context: may sleep and do I/O.
+ * Context: inside @op; may sleep and do I/O.
  * Return: 0; -EIO, -EUCLEAN (logged): nothing has been freed.
  */
 int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
@@ -76,16 +85,17 @@ int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
 }
 
 /**
- * msyncfs_op_free_data - free blocks of a file that has become shorter
+ * msyncfs_op_free_data - free data blocks of a file
  * @op: open handle with a credit for each bitmap block involved
  * @start: first block
- * @len: blocks, all in the data area
+ * @len: number of blocks, all in the data area
  *
- * Data does not say whose it is. But a block that memory knows as metadata is no
- * data, whatever the map says. If it were freed, it would get a second owner.
- * When none of the blocks is in the device's page cache, the check is one lookup.
+ * A data block does not name its owner, so a damaged map may lead to metadata.
+ * A metadata block that is freed here would get a second owner. So the function
+ * refuses blocks that memory knows as metadata. The check is one lookup if the
+ * page cache of the device has none of the blocks.
  *
- * Context: may sleep, does no I/O.
+ * Context: inside @op; may sleep, does no I/O.
  * Return: 0; -EUCLEAN (logged): nothing has been freed.
  */
 int msyncfs_op_free_data(struct msyncfs_op *op, u64 start, u64 len)

@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Promises: blocks that are reserved for later, and blocks that are held for an
- * operation under way.
+ * Promises and holds. A promise counts blocks for somebody who will allocate
+ * them later. A hold sets free blocks aside for an operation under way. This
+ * file decides who gets space and waits for it. alloc.c chooses the blocks.
  */
 #include <kunit/visibility.h>
 
 #include "alloc.h"
 
-/* How long msyncfs_hold() waits for blocks that others hold: 100 ticks. */
+/* msyncfs_hold() waits at most 100 times 100 ms for blocks that others hold. */
 #define MSYNCFS_HOLD_TRIES	100
 #define MSYNCFS_HOLD_TICK	(HZ / 10)
 
 /**
- * msyncfs_claim_done - the promises of allocated blocks end
+ * msyncfs_claim_done - end the promises of allocated blocks
  * @sb: filesystem
- * @claimed: blocks that were both taken and promised so far
- * @fulfilled: blocks whose promise ends: these, and what turns out not to be needed
+ * @claimed: number of blocks that were taken while their promise still counted
+ * @fulfilled: number of blocks whose promise ends; may include promised blocks
+ *	that turned out not to be needed
  *
- * In one step, so that a block never counts twice, nor as free.
+ * Both counters change in one step. Otherwise a block would count twice for a
+ * moment, or it would count as free.
  *
- * Context: may sleep on space->lock.
+ * Context: takes space->lock; may sleep.
  */
 void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 fulfilled)
 {
@@ -33,7 +36,7 @@ void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 fulfilled)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_done);
 
-/* Promises @nr blocks if @spare blocks are left then. */
+/* Promises @nr blocks if at least @spare blocks are left afterwards. */
 static int msyncfs_promise(struct msyncfs_space *space, u64 nr, u64 spare)
 {
 	int err = -ENOSPC;
@@ -53,13 +56,13 @@ static int msyncfs_promise(struct msyncfs_space *space, u64 nr, u64 spare)
 /**
  * msyncfs_reserve - promise blocks to somebody who will allocate them later
  * @sb: filesystem
- * @nr: blocks
+ * @nr: number of blocks
  *
- * Freed blocks that are not reusable yet count: whoever allocates may wait for
- * them, which the caller may not. The spare ones do not.
+ * Freed blocks that are not reusable yet count as free. The caller must not
+ * wait for them, but the later allocation may. Spare blocks do not count.
  *
- * Context: may sleep on space->lock, never waits for a commit (P4).
- * Return: 0, -ENOSPC.
+ * Context: takes space->lock; may sleep, never waits for a commit (P4).
+ * Return: 0 or -ENOSPC.
  */
 int msyncfs_reserve(struct super_block *sb, u64 nr)
 {
@@ -72,9 +75,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_reserve);
 /**
  * msyncfs_unreserve - take a promise back
  * @sb: filesystem
- * @nr: blocks of it
+ * @nr: number of promised blocks
  *
- * Context: may sleep on space->lock.
+ * Context: takes space->lock; may sleep.
  */
 void msyncfs_unreserve(struct super_block *sb, u64 nr)
 {
@@ -87,7 +90,10 @@ void msyncfs_unreserve(struct super_block *sb, u64 nr)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_unreserve);
 
-/* Takes @nr of the free blocks; on failure, says what waiting could bring. */
+/*
+ * Holds @nr blocks if they are free. Sets *@freed and *@held to the numbers of
+ * blocks that may become free later.
+ */
 static bool msyncfs_try_hold(struct msyncfs_space *space, u64 nr, u64 *freed,
 			     u64 *held)
 {
@@ -104,13 +110,13 @@ static bool msyncfs_try_hold(struct msyncfs_space *space, u64 nr, u64 *freed,
 	return done;
 }
 
-/* A look without the lock: who waits on it looks again, properly. */
+/* The result is a hint, because no lock is held. msyncfs_try_hold() decides. */
 static bool msyncfs_may_hold(struct msyncfs_space *space, u64 nr)
 {
 	return READ_ONCE(space->free) >= READ_ONCE(space->held) + nr;
 }
 
-/* B3: before any ENOSPC, commit and checkpoint. */
+/* Makes freed blocks reusable. This comes before any -ENOSPC (B3). */
 static int msyncfs_recycle(struct super_block *sb)
 {
 	int err = msyncfs_commit_all(sb);
@@ -142,13 +148,14 @@ static int msyncfs_wait_hold(struct super_block *sb, u64 nr)
 	return -ENOSPC;
 }
 
+/* Promises and holds @nr blocks if @spare blocks are left afterwards. */
 static int msyncfs_hold_beyond(struct super_block *sb, u64 nr, u64 spare)
 {
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 	int err = msyncfs_promise(space, nr, spare);
 
 	if (err) {
-		/* Ends the operations that hold more than they need. */
+		/* A commit ends operations that hold too many blocks. */
 		err = msyncfs_recycle(sb) ?:
 		      msyncfs_promise(space, nr, spare);
 	}
@@ -161,18 +168,19 @@ static int msyncfs_hold_beyond(struct super_block *sb, u64 nr, u64 spare)
 }
 
 /**
- * msyncfs_hold - get hold of blocks that are free now
+ * msyncfs_hold - hold blocks that are free now
  * @sb: filesystem
- * @nr: blocks
- * @promised: they have been promised by msyncfs_reserve() already
+ * @nr: number of blocks
+ * @promised: msyncfs_reserve() has promised the blocks; if false, they are
+ *	promised here too
  *
- * Blocks that are freed but not reusable are made so by a commit and a
- * checkpoint; blocks that other operations hold and may not need are waited
- * for, some seconds at most. What is held is used up by msyncfs_claim() and
- * msyncfs_alloc(), the rest goes back with msyncfs_unhold().
+ * If too few blocks are free, a commit and a checkpoint make freed blocks
+ * reusable. The function also waits some seconds for blocks that other
+ * operations hold and perhaps do not need. msyncfs_claim() and msyncfs_alloc()
+ * take blocks from the hold, and msyncfs_unhold() gives the rest back.
  *
- * Context: waits for commits: not inside an operation, nor under anything that
- * P4 names.
+ * Context: waits for commits. The caller has no open handle and holds none of
+ * the locks that P4 names.
  * Return: 0, -ENOSPC, or the error of the commit or checkpoint.
  */
 int msyncfs_hold(struct super_block *sb, u64 nr, bool promised)
@@ -184,13 +192,14 @@ int msyncfs_hold(struct super_block *sb, u64 nr, bool promised)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_hold);
 
 /**
- * msyncfs_hold_spare - get hold of blocks for what has to succeed when all is full
+ * msyncfs_hold_spare - hold blocks for map nodes of an atomic file
  * @sb: filesystem
- * @nr: blocks, of which as many as can be expected will be free again: map nodes
- *	that take the place of others
+ * @nr: number of blocks; most of the nodes should replace old nodes, whose
+ *	blocks become free again
  *
- * As msyncfs_hold() of blocks that have not been promised; but those that are
- * kept back for this are part of it.
+ * This is msyncfs_hold() of blocks that are not promised, except that it may
+ * use the spare blocks too. So an atomic file can be committed on a full
+ * filesystem.
  *
  * Context: as msyncfs_hold().
  * Return: as msyncfs_hold().
@@ -202,12 +211,12 @@ int msyncfs_hold_spare(struct super_block *sb, u64 nr)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_hold_spare);
 
 /**
- * msyncfs_unhold - give back what is left of msyncfs_hold()
+ * msyncfs_unhold - give back held blocks that were not used
  * @sb: filesystem
- * @nr: blocks
- * @promised: as given to msyncfs_hold()
+ * @nr: number of blocks
+ * @promised: as for msyncfs_hold(); false after msyncfs_hold_spare()
  *
- * Context: may sleep on space->lock.
+ * Context: takes space->lock; may sleep.
  */
 void msyncfs_unhold(struct super_block *sb, u64 nr, bool promised)
 {
@@ -223,11 +232,12 @@ void msyncfs_unhold(struct super_block *sb, u64 nr, bool promised)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_unhold);
 
 /**
- * msyncfs_space_avail - blocks that a new user could get
+ * msyncfs_space_avail - count the blocks that a new user could get
  * @sb: filesystem
  *
- * Return: free blocks, those included that become reusable, less promises and
- * spare ones.
+ * Context: takes space->lock; may sleep.
+ * Return: number of blocks that are free or become reusable, without promised
+ * and spare blocks.
  */
 u64 msyncfs_space_avail(struct super_block *sb)
 {
@@ -255,6 +265,7 @@ static void msyncfs_op_release(struct msyncfs_op *op)
 		msyncfs_claim_done(op->sb, op->claimed, op->fulfilled);
 }
 
+/* The functions of this floor that the log calls. */
 const struct msyncfs_log_hooks msyncfs_space_hooks = {
 	.hold		= msyncfs_op_hold,
 	.release	= msyncfs_op_release,

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Space: which blocks are free, who has been promised how many, and what an
- * operation does to allocate and free them. It does not know what blocks hold.
+ * Space: which blocks are free, how many blocks are promised, and what an
+ * operation does to allocate and free blocks. This floor does not know what the
+ * blocks hold.
  */
 #ifndef MSYNCFS_SPACE_H
 #define MSYNCFS_SPACE_H
 
 #include "fs/log/log.h"
 
-/* In alloc.c */
+/* In alloc.c: the bitmaps */
 int msyncfs_space_init(struct super_block *sb);
 void msyncfs_space_exit(struct super_block *sb);
 int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
@@ -19,7 +20,7 @@ int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 		  u64 *len);
 void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len);
 
-/* In promise.c */
+/* In promise.c: promised and held blocks */
 extern const struct msyncfs_log_hooks msyncfs_space_hooks;
 int msyncfs_reserve(struct super_block *sb, u64 nr);
 void msyncfs_unreserve(struct super_block *sb, u64 nr);
@@ -29,7 +30,7 @@ void msyncfs_unhold(struct super_block *sb, u64 nr, bool promised);
 void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 fulfilled);
 u64 msyncfs_space_avail(struct super_block *sb);
 
-/* In meta.c */
+/* In meta.c: metadata blocks in an operation */
 struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
 				   u32 level, u64 owner);
 void msyncfs_op_free(struct msyncfs_op *op, struct buffer_head *bh);
