@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Changing a file map: setting pointers, freeing what they lead to, and making
- * and removing the nodes that this takes. How a map is read is in map.c.
+ * Changing a file map: setting pointers, freeing the blocks of a range, and
+ * adding and removing the nodes that this takes. map.c reads maps.
+ * fs/place/shadow.c builds a new map for a large change.
  */
 #include <kunit/visibility.h>
 #include <linux/math64.h>
@@ -13,7 +14,10 @@ static bool msyncfs_root_empty(struct inode *inode)
 	return msyncfs_no_ptrs(msyncfs_root_ptrs(inode), MSYNCFS_INODE_PTRS);
 }
 
-/* Is a page reserved in [@first, @last]? Its nodes must stay, see resv.c. */
+/*
+ * Does any leaf of the pages [@first, @last] have reservations? The nodes on
+ * the path of such a leaf must stay, see resv.c.
+ */
 static bool msyncfs_range_reserved(struct inode *inode, u64 first, u64 last)
 {
 	unsigned long key = msyncfs_resv_key(first);
@@ -23,13 +27,16 @@ static bool msyncfs_range_reserved(struct inode *inode, u64 first, u64 last)
 }
 
 /**
- * msyncfs_map_account - bring the inode's block up to date with its map
- * @op: open handle with a credit for it
+ * msyncfs_map_account - write depth and block count into the inode's own block
+ * @op: open handle with a credit for the block
  * @inode: inode
- * @blocks: blocks that it has gained, or lost
+ * @blocks: number of blocks that the inode has gained; negative if it has lost
+ *	blocks
  *
- * The block has the depth and the block count beside the pointers; they are kept
- * in step here, so that no record can hold one without the other.
+ * The block also holds the root pointers. Depth and block count change together
+ * with the pointers, so that no record holds one without the other.
+ *
+ * Context: inside @op; caller holds i_map_sem exclusively; may sleep.
  */
 void msyncfs_map_account(struct msyncfs_op *op, struct inode *inode, s64 blocks)
 {
@@ -61,7 +68,7 @@ static struct buffer_head *msyncfs_new_node(struct msyncfs_op *op,
 			      inode->i_ino);
 }
 
-/* One level more: a new node takes the inode's pointers. */
+/* Adds a level: a new node takes over the inode's pointers. */
 static int msyncfs_grow_once(struct msyncfs_op *op, struct inode *inode)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
@@ -83,9 +90,11 @@ static int msyncfs_grow_once(struct msyncfs_op *op, struct inode *inode)
 }
 
 /*
- * An empty map can be as deep as wanted at no cost. That makes the paths of
- * small indexes longer, so not while one is reserved that did not count on it;
- * those of the leaf of @index pay for the nodes that they share with it.
+ * May the depth of the map simply be set to a larger value? If the map is
+ * empty, that costs no block. But it makes the paths of small indexes longer. A
+ * page that is reserved in another leaf has no promise for the additional
+ * nodes, so there must be none. Pages of the leaf of @index share its new
+ * nodes.
  */
 static bool msyncfs_may_deepen(struct inode *inode, u64 index)
 {
@@ -116,7 +125,10 @@ static int msyncfs_grow(struct msyncfs_op *op, struct inode *inode, u64 index,
 	return err;
 }
 
-/* Adds the nodes that a path lacks; each is linked as soon as it exists. */
+/*
+ * Adds the nodes that a path lacks. Each node is linked as soon as it exists,
+ * so the map is consistent after an error too.
+ */
 static int msyncfs_path_fill(struct msyncfs_op *op, struct msyncfs_path *path,
 			     u64 index)
 {
@@ -144,8 +156,10 @@ static int msyncfs_path_fill(struct msyncfs_op *op, struct msyncfs_path *path,
 }
 
 /*
- * Prepares one leaf: the part of the map that can fail. Being dirty keeps it
- * in memory, so that msyncfs_set_leaf() finds it.
+ * Prepares one leaf for msyncfs_set_leaf(). All steps that can fail are done
+ * here. The leaf becomes dirty, which keeps it in memory until
+ * msyncfs_set_leaf() needs it. *@end is the first index after the leaf or the
+ * missing subtree.
  */
 static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
 				u64 index, bool create, u64 *end)
@@ -168,7 +182,11 @@ static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
 	return err;
 }
 
-/* Writes up to @len pointers, @ptr and up, into the leaf of @index. */
+/*
+ * Writes up to @len pointers into the leaf of @index. The first pointer is @ptr
+ * and the others follow it; 0 makes a hole. *@end is the first index after
+ * them.
+ */
 static int msyncfs_set_leaf(struct msyncfs_op *op, struct inode *inode,
 			    u64 index, u64 len, u64 ptr, u64 *end)
 {
@@ -235,21 +253,24 @@ static int msyncfs_map_set_locked(struct msyncfs_op *op, struct inode *inode,
 
 /**
  * msyncfs_map_set - set a range of pointers
- * @op: open handle with msyncfs_map_credits() left and, unless @blkno is 0,
- *	blocks for the nodes that are missing
+ * @op: open handle with msyncfs_map_credits() credits left; unless @blkno is 0,
+ *	also with blocks for the missing nodes
  * @inode: regular file or directory
  * @index: first index
- * @len: indexes, at least 1
- * @blkno: block of @index, the others follow it; 0 makes a hole
+ * @len: number of indexes, at least 1
+ * @blkno: block of @index; the blocks of the other indexes follow it; 0 makes a
+ *	hole
  * @unwritten: the blocks read as zeros
  *
- * Data blocks that were there before are not freed. Nodes that a hole leaves
- * empty stay. i_blocks is brought up to date; the caller follows with
- * msyncfs_inode_dirty(), after an error too.
+ * The function does not free the data blocks of the old pointers. Nodes that a
+ * hole leaves empty stay. The function updates i_blocks. The caller then calls
+ * msyncfs_inode_dirty(), also after an error.
  *
- * Context: takes i_map_sem exclusively; may sleep and read map nodes.
- * Return: 0; else no pointer of the range has changed (nodes without pointers
- * may have been added): -ENOSPC, -EIO, -EUCLEAN, -ENOMEM, -EFBIG.
+ * Context: inside @op; takes i_map_sem exclusively; may sleep and read map
+ * nodes.
+ * Return: 0, -ENOSPC, -EIO, -EUCLEAN, -ENOMEM, -EFBIG, or -EINVAL for arguments
+ * out of range. After an error no pointer of the range has changed, unless the
+ * filesystem is aborted. Nodes without pointers may have been added.
  */
 int msyncfs_map_set(struct msyncfs_op *op, struct inode *inode, u64 index,
 		    u64 len, u64 blkno, bool unwritten)
@@ -271,9 +292,12 @@ int msyncfs_map_set(struct msyncfs_op *op, struct inode *inode, u64 index,
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_set);
 
-/* ---- freeing ------------------------------------------------------------ */
+/* ---- freeing ------------------------------------------------------------- */
 
-/* May the node at @level of the path go? Nobody may count on it (resv.c). */
+/*
+ * May the node at @level of the path be freed? It must be empty, and no
+ * reservation may rely on it (resv.c).
+ */
 static bool msyncfs_node_unused(struct msyncfs_path *path, unsigned int level,
 				u64 index)
 {
@@ -288,8 +312,9 @@ static bool msyncfs_node_unused(struct msyncfs_path *path, unsigned int level,
 }
 
 /*
- * Frees the leaf if it has become empty, then its parent, and so on; what
- * remains is dirtied. A leaf that goes was never dirtied for its pointers.
+ * Frees the node at the end of the path if it is empty, then its parent, and so
+ * on. The first node that stays becomes dirty if @changed, or if a node below
+ * it was freed. A freed node does not become dirty here, so it needs no credit.
  */
 static void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path,
 			  u64 index, bool changed)
@@ -307,7 +332,10 @@ static void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path,
 		msyncfs_op_dirty(op, path->bh[level]);
 }
 
-/* Length of the contiguous run at @slot, which is not a hole; all checked. */
+/*
+ * Returns the number of contiguous blocks at @slot, which is not a hole, or an
+ * error. All pointers of the run have been checked.
+ */
 static int msyncfs_run_at(struct msyncfs_path *path, unsigned int slot,
 			  unsigned int end)
 {
@@ -329,8 +357,10 @@ static int msyncfs_run_at(struct msyncfs_path *path, unsigned int slot,
 }
 
 /*
- * Credits to keep for what follows the data of a leaf: the leaf or its parent
- * up to the root, the bitmap blocks of the nodes, and the next run's two.
+ * Are there credits for one more run of a leaf? The run touches two bitmap
+ * blocks at most. Other credits must be left for the work after the data: the
+ * leaf or a node above it becomes dirty, and freed nodes touch their bitmap
+ * blocks.
  */
 static bool msyncfs_free_may_go_on(const struct msyncfs_op *op,
 				   const struct msyncfs_path *path)
@@ -339,8 +369,9 @@ static bool msyncfs_free_may_go_on(const struct msyncfs_op *op,
 }
 
 /*
- * Frees the run at @slot of a leaf; of a directory one block of it.
- * Return: how many blocks, or an error, and nothing has been freed then.
+ * Frees the run of blocks at @slot of a leaf. In a directory it frees only one
+ * block, because each block is read and checked first.
+ * Return: the number of blocks; or an error, and nothing has been freed.
  */
 static int msyncfs_free_run_at(struct msyncfs_op *op, struct msyncfs_path *path,
 			       unsigned int slot, unsigned int end)
@@ -365,8 +396,9 @@ static int msyncfs_free_run_at(struct msyncfs_op *op, struct msyncfs_path *path,
 }
 
 /*
- * Frees the data of the leaf at @index from there up to slot @end, as far as
- * credits go, the first run in any case. *@next is the index where it stopped.
+ * Frees the data of a leaf from @index up to slot @end (exclusive). It stops
+ * when the credits run low, but it frees the first run in any case. *@next is
+ * the index at which it stopped.
  */
 static int msyncfs_free_leaf(struct msyncfs_op *op, struct msyncfs_path *path,
 			     unsigned int end, u64 index, u64 *next)
@@ -398,7 +430,10 @@ static int msyncfs_free_leaf(struct msyncfs_op *op, struct msyncfs_path *path,
 	return min(n, 0);
 }
 
-/* Frees up to @last within the leaf or gap at @index; *@next is where it got. */
+/*
+ * Frees the part of [@index, @last] that lies in the leaf or missing subtree at
+ * @index. *@next is the index at which it stopped.
+ */
 static int msyncfs_free_step(struct msyncfs_op *op, struct inode *inode,
 			     u64 index, u64 last, u64 *next)
 {
@@ -412,7 +447,7 @@ static int msyncfs_free_step(struct msyncfs_op *op, struct inode *inode,
 	if (path.level > 1) {
 		*next = min(last + 1,
 			    msyncfs_path_end(&path, path.level, index));
-		/* A gap in a node that is empty altogether: it may go. */
+		/* The node above the missing subtree may be empty. */
 		msyncfs_prune(op, &path, index, false);
 	} else {
 		end = min_t(u64, msyncfs_nr_ptrs(&path, 1),
@@ -447,20 +482,21 @@ static int msyncfs_map_free_locked(struct msyncfs_op *op, struct inode *inode,
 
 /**
  * msyncfs_map_free - free the data of a range of indexes
- * @op: open handle with at least MSYNCFS_MAP_FREE_CREDITS left, which include
- *	the inode's block
+ * @op: open handle with at least MSYNCFS_MAP_FREE_CREDITS left, including a
+ *	credit for the inode's block
  * @inode: regular file or directory
  * @first: first index
  * @last: last index, inclusive, below U64_MAX
- * @next: index where to continue with another operation, @last + 1 when all is
- *	done; after an error the index that could not be freed
+ * @next: set to the index at which another operation continues; @last + 1 when
+ *	all is done; after an error, the index that could not be freed
  *
- * Frees the blocks from @first upwards, and map nodes that become empty unless
- * a reserved page counts on them. Stops when credits run low, having got on by
- * at least one run. i_blocks is brought up to date; the caller follows with
- * msyncfs_inode_dirty(), after an error too.
+ * Frees the blocks from @first upwards. Frees map nodes that become empty,
+ * unless a reservation relies on them. Stops when the credits run low, but not
+ * before it has freed one run. The function updates i_blocks. The caller then
+ * calls msyncfs_inode_dirty(), also after an error.
  *
- * Context: takes i_map_sem exclusively; may sleep and read map nodes.
+ * Context: inside @op; takes i_map_sem exclusively; may sleep and read map
+ * nodes.
  * Return: 0, -EIO, -EUCLEAN; the map is consistent in each case.
  */
 int msyncfs_map_free(struct msyncfs_op *op, struct inode *inode, u64 first,

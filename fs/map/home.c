@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is home: brings the blocks of a file home, and knows which O_DIRECT writes
- * the device's cache may still hold.
+ * Home blocks of files: brings the blocks of a range home, and counts the
+ * O_DIRECT writes whose data may still be in the cache of the device. The log
+ * moves the images (fs/log/checkpoint.c), and fs/vfs/direct.c does the O_DIRECT
+ * transfers.
  */
-#include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -15,10 +16,14 @@
  * @start: first byte
  * @end: last byte, inclusive
  *
- * Only what is durable: callers that want the newest data sync it first.
+ * Makes a checkpoint if a block of the range has an image that is not home.
+ * Only durable images go home, so a caller that wants the newest data syncs it
+ * first.
  *
- * Context: as msyncfs_checkpoint().
- * Return: as msyncfs_checkpoint(), or the error of a lookup in the map.
+ * Context: as msyncfs_checkpoint(); takes i_map_sem shared and may read map
+ * nodes.
+ * Return: 0, -EINTR after a fatal signal, the error of a lookup in the map, or
+ * the error of msyncfs_checkpoint().
  */
 int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 {
@@ -44,12 +49,12 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 	return 0;
 }
 
-/* ---- O_DIRECT ----------------------------------------------------------- */
+/* ---- O_DIRECT ------------------------------------------------------------ */
 
 /**
  * struct msyncfs_direct - O_DIRECT writes that the device's cache may hold
- * @seq: number of the last one of the mount
- * @flushed: number up to which they are durable
+ * @seq: number of the last write of the mount
+ * @flushed: all writes up to this number are durable
  */
 struct msyncfs_direct {
 	atomic64_t	seq;
@@ -65,14 +70,16 @@ struct msyncfs_direct {
  */
 int msyncfs_direct_init(struct super_block *sb)
 {
-	MSYNCFS_SB(sb)->direct = kzalloc(sizeof(struct msyncfs_direct),
+	MSYNCFS_SB(sb)->direct = kzalloc(sizeof(*MSYNCFS_SB(sb)->direct),
 					 GFP_KERNEL);
 	return MSYNCFS_SB(sb)->direct ? 0 : -ENOMEM;
 }
 
 /**
- * msyncfs_direct_exit - drop the counters
- * @sb: filesystem that nobody uses any more
+ * msyncfs_direct_exit - stop counting the O_DIRECT writes of a mount
+ * @sb: filesystem that nobody uses any more, or whose mount has failed
+ *
+ * Context: unmount or failed mount.
  */
 void msyncfs_direct_exit(struct super_block *sb)
 {
@@ -81,10 +88,10 @@ void msyncfs_direct_exit(struct super_block *sb)
 }
 
 /**
- * msyncfs_direct_written - an O_DIRECT write to a file is complete
+ * msyncfs_direct_written - note that an O_DIRECT write to a file is complete
  * @inode: file
  *
- * It may be in the device's cache. fsync() has to flush it.
+ * The data may be in the device's cache, so fsync() has to flush that cache.
  *
  * Context: any.
  */
@@ -95,10 +102,11 @@ void msyncfs_direct_written(struct inode *inode)
 }
 
 /**
- * msyncfs_direct_inherit - take over the writes of an inode's earlier life
+ * msyncfs_direct_inherit - assume that an inode had the last O_DIRECT write
  * @inode: inode that is being read
  *
- * It is not known which of the writes so far were to this inode.
+ * An inode that leaves memory loses the number of its last write. So an inode
+ * that is read gets the number of the last write of the mount.
  *
  * Context: any.
  */
@@ -111,13 +119,14 @@ void msyncfs_direct_inherit(struct inode *inode)
 /**
  * msyncfs_direct_flush_to - make completed O_DIRECT writes durable
  * @sb: filesystem
- * @seq: number of the last one that has to be durable
+ * @seq: number of the last write that must be durable
  *
- * A flush that fails is final, as it is for the log. The data that the cache held
- * may be gone, and the next flush would not tell.
+ * A failed flush is final, as it is for the log. The device may have lost the
+ * data of its cache, and a later flush would not report that.
  *
  * Context: may sleep.
- * Return: 0, at once if @seq is durable already; or the device's error.
+ * Return: 0 or the error of the device. The function returns 0 at once if @seq
+ * is durable already.
  */
 int msyncfs_direct_flush_to(struct super_block *sb, u64 seq)
 {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An inode's own block: what is in it, and how it gets into a transaction.
+ * An inode's own block: its content, and its way into a transaction.
  *
- * The map's root in it, the depth of the map and the count of blocks are kept by
- * change.c, the link of the orphan list by fs/vfs/orphan.c. Everything else is
- * authoritative in memory and written by msyncfs_inode_dirty().
+ * Other files write three parts of the block. The root of the map, its depth
+ * and the count of blocks belong to change.c and fs/place/shadow.c. The link of
+ * the orphan list belongs to fs/vfs/orphan.c. The device number and the target
+ * of a symbolic link are written once, when fs/vfs makes the inode. Everything
+ * else is authoritative in memory, and msyncfs_inode_dirty() writes it.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
@@ -12,8 +14,8 @@
 #include "map.h"
 
 /**
- * msyncfs_iblock_decode - fill in an inode from its block
- * @inode: inode; msyncfs_bread() has checked its block
+ * msyncfs_iblock_decode - fill in an inode from its own block
+ * @inode: inode whose block msyncfs_bread() has checked
  *
  * Context: the caller has the inode to itself.
  */
@@ -79,10 +81,10 @@ static void msyncfs_iblock_encode(struct inode *inode)
  * msyncfs_inode_dirty - make the state of an inode part of the transaction
  * @op: open handle with a credit for the inode's block
  * @inode: inode
- * @data: something has changed that fdatasync() must not leave out
+ * @data: fdatasync() must make the change durable
  *
- * Context: inside @op; takes i_lock, so that of two callers the later one has
- * the last word; does not sleep for long.
+ * Context: inside @op; takes i_lock; may sleep. If two tasks call it, the block
+ * has the state that the later one has seen.
  */
 void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data)
 {
@@ -93,8 +95,8 @@ void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data)
 	spin_lock(&inode->i_lock);
 	clear_bit(MSYNCFS_I_DIRTY, &mi->i_flags);
 	/*
-	 * Cleared before anything is read: whoever changes something after it
-	 * was read here sets the bit again (msyncfs_dirty_inode()).
+	 * The bit is cleared before the state is read. A task that changes the
+	 * state later sets the bit again (msyncfs_dirty_inode() in mm/sync.c).
 	 */
 	smp_mb__after_atomic();
 	msyncfs_iblock_encode(inode);

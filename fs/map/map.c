@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * File map: which block holds which page of a file or directory. A radix tree
- * of uniform depth whose root pointers lie in the inode; its shape is described
- * in msyncfs_format.h. This file reads and changes pointers and owns the map's
- * nodes; what the blocks hold, and when data blocks are allocated or freed, is
- * its callers' business.
+ * File map: which block holds which page of a file or which leaf of a
+ * directory. The map is a radix tree of uniform depth. Its root pointers lie in
+ * the inode. msyncfs_format.h describes its shape. This file reads maps and
+ * counts what a change of a map needs. change.c changes maps, and
+ * fs/place/shadow.c replaces a map as a whole. The content of the blocks is the
+ * business of the callers.
  *
- * Levels are counted from the data: a node of level 1 holds data pointers. The
- * inode's own pointers act as level depth + 1, so in a map without nodes they
- * are the leaf.
+ * Levels count from the data: a node of level 1 holds pointers to data. The
+ * root pointers act as a node of level depth + 1. In a map without nodes they
+ * hold the pointers to data.
  */
 #include <kunit/visibility.h>
 #include <linux/math64.h>
@@ -19,6 +20,14 @@ const u64 msyncfs_span[MSYNCFS_MAX_DEPTH + 1] = {
 	1, 504, 254016, 128024064, 64524128256, 32520160641024,
 };
 
+/**
+ * msyncfs_ptrs - get the pointers of a node on a path
+ * @path: from msyncfs_path_walk()
+ * @level: level of the node, between path->level and path->top
+ *
+ * Context: caller holds i_map_sem.
+ * Return: the pointers of the node; at path->top, the root pointers.
+ */
 __le64 *msyncfs_ptrs(const struct msyncfs_path *path, unsigned int level)
 {
 	if (level == path->top)
@@ -26,15 +35,31 @@ __le64 *msyncfs_ptrs(const struct msyncfs_path *path, unsigned int level)
 	return ((struct msyncfs_disk_map *)path->bh[level]->b_data)->ptr;
 }
 
+/**
+ * msyncfs_nr_ptrs - count the pointers of a node on a path
+ * @path: from msyncfs_path_walk()
+ * @level: level of the node
+ *
+ * Context: any.
+ * Return: number of pointers, holes included.
+ */
 unsigned int msyncfs_nr_ptrs(const struct msyncfs_path *path,
-				    unsigned int level)
+			     unsigned int level)
 {
 	return level == path->top ? MSYNCFS_INODE_PTRS : MSYNCFS_NODE_PTRS;
 }
 
-/* First index that the pointer at @level after the path's one covers. */
+/**
+ * msyncfs_path_end - find the end of the range that a pointer covers
+ * @path: from msyncfs_path_walk()
+ * @level: level of the node that holds the pointer, at least 1
+ * @index: an index that the pointer covers
+ *
+ * Context: any.
+ * Return: the first index after the range (exclusive end).
+ */
 u64 msyncfs_path_end(const struct msyncfs_path *path, unsigned int level,
-			    u64 index)
+		     u64 index)
 {
 	u64 span = msyncfs_span[level - 1];
 
@@ -50,9 +75,9 @@ static int msyncfs_bad_map(struct inode *inode, u64 blkno, const char *why)
 
 /**
  * msyncfs_read_node - read a node of a map
- * @inode: whose map
+ * @inode: inode of the map
  * @blkno: block
- * @level: that it must have
+ * @level: level that the node must have
  *
  * Context: may sleep and do I/O.
  * Return: the buffer, referenced; ERR_PTR(-EIO), ERR_PTR(-EUCLEAN) (logged).
@@ -78,18 +103,31 @@ struct buffer_head *msyncfs_read_node(struct inode *inode, u64 blkno,
 	return bh;
 }
 
+/**
+ * msyncfs_path_put - drop the references of a path
+ * @path: from msyncfs_path_walk(); not usable afterwards
+ *
+ * Context: any.
+ */
 void msyncfs_path_put(struct msyncfs_path *path)
 {
 	for (; path->level < path->top; path->level++)
 		brelse(path->bh[path->level]);
 }
 
-/*
- * Walks towards @index, which must be within the capacity. The path is to be
- * put unless an error is returned.
+/**
+ * msyncfs_path_walk - walk from the root of a map towards an index
+ * @inode: inode of the map
+ * @index: index below the capacity of the map
+ * @path: set to the path; it ends at the leaf of @index or above the first
+ *	missing node
+ *
+ * If the function succeeds, msyncfs_path_put() must follow.
+ *
+ * Context: caller holds i_map_sem; may sleep and read map nodes.
+ * Return: 0, -EIO, -EUCLEAN (logged).
  */
-int msyncfs_path_walk(struct inode *inode, u64 index,
-			     struct msyncfs_path *path)
+int msyncfs_path_walk(struct inode *inode, u64 index, struct msyncfs_path *path)
 {
 	struct buffer_head *bh;
 	unsigned int level;
@@ -119,14 +157,15 @@ int msyncfs_path_walk(struct inode *inode, u64 index,
 	}
 }
 
-/* ---- lookup ------------------------------------------------------------- */
+/* ---- lookup -------------------------------------------------------------- */
 
 /**
  * msyncfs_check_ptr - check a pointer to data
- * @inode: whose map
- * @ptr: pointer, not that of a hole
+ * @inode: inode of the map
+ * @ptr: pointer that is not a hole
  *
- * Return: 0, or -EUCLEAN (logged) if it leads out of the data area.
+ * Context: any.
+ * Return: 0; -EUCLEAN (logged) if the block lies outside the data area.
  */
 int msyncfs_check_ptr(struct inode *inode, u64 ptr)
 {
@@ -137,7 +176,10 @@ int msyncfs_check_ptr(struct inode *inode, u64 ptr)
 	return msyncfs_bad_map(inode, blkno, "data outside the data area");
 }
 
-/* Adds @nr indexes to @ext if they continue it; @ptr is the first's pointer. */
+/*
+ * Adds @nr indexes to @ext if they continue the run. @ptr is the pointer of the
+ * first of them. Returns false if they do not continue the run.
+ */
 static bool msyncfs_ext_append(struct msyncfs_extent *ext, u64 ptr, u64 nr)
 {
 	u64 blkno = ptr & MSYNCFS_PTR_BLKNO;
@@ -155,8 +197,9 @@ static bool msyncfs_ext_append(struct msyncfs_extent *ext, u64 ptr, u64 nr)
 }
 
 /*
- * Extends @ext by the pointers of a leaf, up to @end.
- * Return: 1 to go on with the next leaf, 0 when the run has ended, or an error.
+ * Extends @ext by the pointers of a leaf, up to index @end (exclusive).
+ * Return: 1 if the run may go on in the next leaf, 0 if it has ended, or an
+ * error.
  */
 static int msyncfs_run_leaf(struct msyncfs_path *path, u64 end,
 			    struct msyncfs_extent *ext)
@@ -182,7 +225,10 @@ static int msyncfs_run_leaf(struct msyncfs_path *path, u64 end,
 	return 1;
 }
 
-/* Extends @ext by one leaf or missing subtree; returns as the above. */
+/*
+ * Extends @ext by one leaf or missing subtree.
+ * Return: as msyncfs_run_leaf().
+ */
 static int msyncfs_run_next(struct inode *inode, u64 end,
 			    struct msyncfs_extent *ext)
 {
@@ -205,17 +251,19 @@ static int msyncfs_run_next(struct inode *inode, u64 end,
 }
 
 /*
- * Nodes that one lookup reads at most. A map made by an enemy may be a few nodes
- * that are shared: small, and of as many paths as the largest file has leaves.
+ * Leaves and missing subtrees that one lookup visits at most. In a crafted
+ * image many pointers may share a few nodes. Such a map is small on disk, but
+ * it has as many paths as the largest file.
  */
 #define MSYNCFS_LOOKUP_STEPS	4096
 
 /**
- * msyncfs_map_committed - msyncfs_map_lookup() in the map alone
- * @inode: as there
- * @index: as there
- * @max: as there
- * @ext: as there; of an atomic file what it will be without another commit
+ * msyncfs_map_committed - find a run of blocks in the map, without the overlay
+ * @inode: regular file or directory
+ * @index: first index
+ * @max: longest run wanted, in blocks, at least 1
+ * @ext: set to the run, as by msyncfs_map_lookup(); for an atomic file,
+ *	without the changes that wait for the next commit
  *
  * Context: as msyncfs_map_lookup().
  * Return: as msyncfs_map_lookup().
@@ -249,21 +297,24 @@ int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_committed);
 
 /**
- * msyncfs_map_lookup - find the run of blocks that an index begins
+ * msyncfs_map_lookup - find the run of blocks that begins at an index
  * @inode: regular file or directory
  * @index: first index (page of the file)
  * @max: longest run wanted, in blocks, at least 1
- * @ext: the run: a hole, or contiguous blocks all written or all unwritten;
- *	it is as long as the map says or @max, but ends early before a node
- *	that cannot be read, or after very many nodes
+ * @ext: set to the run: a hole, or contiguous blocks that are all written or
+ *	all unwritten. The run may end early: before a part of the map that
+ *	cannot be read, after very many nodes, or where the overlay begins or
+ *	ends
  *
- * What a page is read from: of an atomic file that is what the overlay says, and
- * elsewhere the map. Indexes beyond what the map can hold are a hole without end.
+ * A page is read from the blocks that this function finds. For an atomic file
+ * the overlay is valid where it has an entry, and the map elsewhere. Indexes
+ * beyond the capacity of the map are a hole.
  *
- * Two steps that are not one: but who reads a page has its folio locked, and
- * entries come and go only for pages that are in the cache, under
- * invalidate_lock, or in a commit, which puts into the map what it takes from
- * the overlay, in this order.
+ * The lookups in the overlay and in the map are not atomic. That is safe,
+ * because a task that reads a page holds its folio lock. An entry of the
+ * overlay changes only for a page that is in the cache, or under
+ * invalidate_lock, or in a commit. A commit changes the map before it empties
+ * the overlay.
  *
  * Context: takes i_map_sem shared; may sleep and read map nodes.
  * Return: 0, -EIO, -EUCLEAN (logged).
@@ -288,14 +339,16 @@ int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_lookup);
 
-/* ---- counting ----------------------------------------------------------- */
+/* ---- counting ------------------------------------------------------------ */
 
 /**
- * msyncfs_resv_key - where in i_resv a page's entry is
+ * msyncfs_resv_key - find the key in i_resv of the entry for a page
  * @index: page
  *
+ * Keys ascend with pages.
+ *
  * Context: any.
- * Return: 0 and 1 for the first leaf, then one per leaf: ascending as the pages.
+ * Return: 0 or 1 in the first leaf of the map; one more for each leaf after it.
  */
 unsigned long msyncfs_resv_key(u64 index)
 {
@@ -305,11 +358,13 @@ unsigned long msyncfs_resv_key(u64 index)
 }
 
 /**
- * msyncfs_depth_for - depth that a map needs to hold an index
- * @depth: that it has
+ * msyncfs_depth_for - find the depth that a map needs to hold an index
+ * @depth: depth of the map now
  * @index: index
  *
- * Return: @depth or more, at most MSYNCFS_MAX_DEPTH even if that is too little.
+ * Context: any.
+ * Return: @depth or more, at most MSYNCFS_MAX_DEPTH. The caller checks whether
+ * that is enough.
  */
 unsigned int msyncfs_depth_for(unsigned int depth, u64 index)
 {
@@ -320,9 +375,11 @@ unsigned int msyncfs_depth_for(unsigned int depth, u64 index)
 }
 
 /*
- * Growing chains one node per level above the old pointers; the path of an
- * index shares those that begin at or before it. An empty map may get away
- * with less, but other users of the map can fill it before the caller does.
+ * Counts the nodes that a map of @depth lacks when it grows to depth @to for
+ * @index. Growth adds one node for each new level, above the old pointers. The
+ *	path of @index shares the new nodes that cover it. On all other levels
+ *	the path needs a node of its own. An empty map may need fewer nodes, but
+ *	other users of the map can fill it before the caller does.
  */
 static unsigned int msyncfs_grow_missing(unsigned int depth, unsigned int to,
 					 u64 index)
@@ -337,16 +394,16 @@ static unsigned int msyncfs_grow_missing(unsigned int depth, unsigned int to,
 }
 
 /**
- * msyncfs_map_missing_locked - count the nodes that writing an index needs
+ * msyncfs_map_missing_locked - count the nodes that writing an index adds
  * @inode: regular file or directory
  * @index: index (page of the file)
  * @err: set to 0, -EIO, -EUCLEAN, or -EFBIG when no map can hold @index
  *
- * The number holds until nodes are removed from the map; that others add nodes
- * can only make it smaller.
+ * The number is an upper bound until somebody removes nodes from the map. Nodes
+ * that others add can only make it smaller.
  *
  * Context: i_map_sem held, shared or exclusively; may sleep and read map nodes.
- * Return: blocks to allocate at most, 0 on error.
+ * Return: number of blocks to allocate at most, 0 on error.
  */
 unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
 					int *err)
@@ -374,13 +431,13 @@ unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
 }
 
 /**
- * msyncfs_map_missing - count the nodes that writing an index needs
+ * msyncfs_map_missing - count the nodes that writing an index adds
  * @inode: regular file or directory
  * @index: index (page of the file)
  * @err: set to 0, -EIO, -EUCLEAN, or -EFBIG when no map can hold @index
  *
  * Context: takes i_map_sem shared; may sleep and read map nodes.
- * Return: blocks to allocate at most, 0 on error.
+ * Return: number of blocks to allocate at most, 0 on error.
  */
 unsigned int msyncfs_map_missing(struct inode *inode, u64 index, int *err)
 {
@@ -395,16 +452,16 @@ unsigned int msyncfs_map_missing(struct inode *inode, u64 index, int *err)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_missing);
 
 /**
- * msyncfs_map_path - count the nodes that an index may need
+ * msyncfs_map_path - count the nodes that writing an index anew may add
  * @inode: regular file
  * @index: index (page of the file)
  * @err: set to 0, or to -EFBIG when no map can hold @index
  *
- * All on its way, whether they are there or not; and those that growing the map to
- * hold it makes for what is there.
+ * Counts all nodes on the path of @index, whether they exist or not. If the map
+ * must grow to hold @index, the nodes above the old pointers count too.
  *
- * Context: i_map_sem held.
- * Return: nodes, 0 on error.
+ * Context: i_map_sem held, shared or exclusively.
+ * Return: number of nodes, 0 on error.
  */
 unsigned int msyncfs_map_path(struct inode *inode, u64 index, int *err)
 {
@@ -417,18 +474,18 @@ unsigned int msyncfs_map_path(struct inode *inode, u64 index, int *err)
 }
 
 /**
- * msyncfs_map_credits - credits for msyncfs_map_set() over a range
+ * msyncfs_map_credits - count the credits for msyncfs_map_set() over a range
  * @inode: regular file or directory
  * @index: first index
- * @len: indexes, at least 1
+ * @len: number of indexes, at least 1
  *
- * Counts the inode, all nodes on the paths of the range, those that growing
- * needs, and bitmap blocks for nodes that may have to be allocated; the bitmap
- * blocks of the data are not included. New nodes are fewer than this, so it
- * bounds the blocks to allocate for nodes as well.
+ * Counts the inode, all nodes on the paths of the range, the nodes that growth
+ * of the map adds, and one bitmap block for each of these nodes. The bitmap
+ * blocks of the data do not count. New nodes are always fewer than the result,
+ * so it also bounds the blocks to allocate for nodes.
  *
- * Context: any that keeps the depth of the map from changing.
- * Return: metadata blocks dirtied at most.
+ * Context: any context in which the depth of the map cannot change.
+ * Return: number of metadata blocks that become dirty at most.
  */
 unsigned int msyncfs_map_credits(struct inode *inode, u64 index, u64 len)
 {

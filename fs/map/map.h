@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The inode in memory and its file map: which block holds which page, which
- * pages have been promised a block, and how an atomic file's next commit is
- * going to change its map.
+ * pages have a reservation, and what the next commit of an atomic file changes
+ * of the map. fs/vfs/inode.c reads inodes, makes them and evicts them.
  *
- * Lock order, outermost first. A function takes only locks that stand below
- * those which its caller holds:
+ * Lock order, outermost first. A task takes only locks that stand below all the
+ * locks that it holds. A task that takes a lock with a plus of several files
+ * holds sbi->set_mutex (P6).
  *
  *	i_open_lock			[open, last close]
  *	inode->i_rwsem
- *	  sb_internal			[commit of an atomic file: frozen?]
- *	  sbi->set_mutex		[msync of several files, for the three
- *					 locks of a file marked with a plus]
+ *	  sb_internal			[commit of an atomic file; waits while
+ *					 the filesystem is frozen]
+ *	  sbi->set_mutex		[msync of several files]
  *	  i_commit_lock +		[fsync, writepages, truncate, fallocate]
- *	    i_dio_sem +			[O_DIRECT read; excl. fresh blocks]
+ *	    i_dio_sem +			[shared: O_DIRECT read; excl.: attach
+ *					 of fresh blocks]
  *	    operation handle		[msyncfs_op_begin(); waits for a commit]
  *	      orphans->lock
  *	      mapping->invalidate_lock
- *	        i_freeze +		[excl. capture; shared: store, write]
+ *	        i_freeze +		[excl.: capture; shared: store, write]
  *	          folio lock
  *	      i_map_sem
  *	        space->lock
  *	log->commit_mutex		[msyncfs_commit(); never inside a handle]
  *	  log->checkpoint_mutex
  *
- * A task that holds a folio lock, i_freeze, mmap_lock or invalidate_lock, and no
- * operation handle yet, may not begin an operation or wait for a commit.
+ * A task must not begin an operation or wait for a commit while it holds a
+ * folio lock, i_freeze, mmap_lock or invalidate_lock (P4).
  */
 #ifndef MSYNCFS_MAP_H
 #define MSYNCFS_MAP_H
@@ -35,19 +37,19 @@
 
 #include "fs/space/space.h"
 
-/* Credits left with which msyncfs_map_free() gets on by at least one run. */
+/* With this many credits, msyncfs_map_free() frees at least one run. */
 #define MSYNCFS_MAP_FREE_CREDITS	16
 
-/* An index beyond which no map can have anything. */
+/* The last index that a map of the greatest depth can hold. */
 #define MSYNCFS_LAST_INDEX	(msyncfs_map_capacity(MSYNCFS_MAX_DEPTH) - 1)
 
-/* Bits of mi->i_flags. */
+/* Bits of mi->i_flags. If a lock guards the bit, the comment begins with it. */
 enum {
-	MSYNCFS_I_DIRTY,	/* times or attributes not yet in a transaction */
+	MSYNCFS_I_DIRTY,	/* no transaction has the latest attributes */
 	MSYNCFS_I_ORPHAN,	/* on the orphan list */
-	MSYNCFS_I_RESV_NEW,	/* i_rwsem: write(2) reserved its current page */
+	MSYNCFS_I_RESV_NEW,	/* i_rwsem: write(2) reserved the current page */
 	MSYNCFS_I_ATOMIC,	/* MSYNCFS_INODE_ATOMIC on disk */
-	MSYNCFS_I_SPILLED,	/* i_commit_lock: i_overlay names written blocks */
+	MSYNCFS_I_SPILLED,	/* i_commit_lock: i_overlay has written blocks */
 };
 
 /**
@@ -56,34 +58,36 @@ enum {
  * @i_bh: the inode's own block, pinned while the inode is in memory; its
  *	pointers are the root of the file map
  * @i_flags: MSYNCFS_I_* bits
- * @i_commit_lock: held from the start of a capture until its blocks are fixed
- *	in a transaction; truncate, punch and fallocate hold it too. Guards
- *	@i_disksize and every change of the map of a regular file
- * @i_dio_sem: held shared by O_DIRECT reads from their look at the map to the
- *	end of their I/O; exclusively, under @i_commit_lock, where the file
- *	gives up blocks while such reads may be under way. Not taken under
- *	a handle: it waits for the device
- * @i_freeze: held exclusively while dirty pages are captured; shared, per
- *	folio, by tasks that make one dirty
- * @i_map_sem: guards the map (pointers and @i_map_depth)
- * @i_map_depth: levels of map nodes
+ * @i_commit_lock: guards @i_disksize and every change of the map of a regular
+ *	file. A commit holds it from the start of a capture until a transaction
+ *	has the blocks of the pages. truncate, punch and fallocate hold it too
+ * @i_dio_sem: an O_DIRECT read holds it shared from the lookup in the map to
+ *	the end of its I/O. A commit that frees blocks which such a read may use
+ *	holds it exclusively, under @i_commit_lock. The commit takes it before
+ *	an operation begins, because it waits for the device
+ * @i_freeze: a capture holds it exclusively; a task that makes a folio dirty
+ *	holds it shared
+ * @i_map_sem: guards the pointers of the map and @i_map_depth
+ * @i_map_depth: number of levels of map nodes
  * @i_disksize: size in bytes that the next record will hold
- * @i_tid: last transaction that holds a change of this inode
- * @i_data_tid: the same without changes that fdatasync may ignore
- * @i_resv_lock: guards @i_resv and the entries in it
- * @i_resv: reservations of dirty pages that have no block yet; of an atomic
- *	file, of all pages that are dirty or spilled
- * @i_overlay: atomic files: how the next commit changes the map, see overlay.c;
- *	changed under @i_commit_lock, read under RCU
- * @i_spilled: blocks in it
- * @i_open_lock: guards @i_opens; held while the last close discards or commits
- * @i_opens: open file descriptions, those of mappings included
+ * @i_tid: last transaction with a change of this inode
+ * @i_data_tid: last transaction with a change that fdatasync waits for
+ * @i_resv_lock: guards @i_resv and its entries
+ * @i_resv: reservations of dirty pages that have no block; for an atomic file,
+ *	of all pages that are dirty or spilled
+ * @i_overlay: atomic files: the overlay, see overlay.c; changed under
+ *	@i_commit_lock, read under RCU
+ * @i_spilled: number of blocks in @i_overlay
+ * @i_open_lock: guards @i_opens; the last close holds it while it discards or
+ *	commits changes
+ * @i_opens: number of open file descriptions, including those of mappings
  * @i_orphan: link in the list of orphans
  * @i_parent: directories: inode number of the parent
  * @i_entries: directories: number of entries
- * @i_dir_depth: directories: deepest leaf of the trie
+ * @i_dir_depth: directories: upper bound for the depth of the leaves
  * @i_btime: time of creation
- * @i_dio_seq: number of the last O_DIRECT write to it, 0: none; see home.c
+ * @i_dio_seq: number of the last O_DIRECT write to the file, 0 for none; see
+ *	home.c
  */
 struct msyncfs_inode_info {
 	struct inode		vfs_inode;
@@ -100,17 +104,17 @@ struct msyncfs_inode_info {
 	u64			i_tid;
 	u64			i_data_tid;
 
-	/* dirty pages without a block: resv.c */
+	/* reservations: resv.c */
 	spinlock_t		i_resv_lock;
 	struct xarray		i_resv;
 
-	/* atomic files: overlay.c, fs/vfs/atomic.c */
+	/* atomic files: overlay.c and fs/vfs/atomic.c */
 	struct maple_tree	i_overlay;
 	unsigned long		i_spilled;
-	struct mutex		i_open_lock;	/* @i_opens; the last close */
+	struct mutex		i_open_lock;	/* i_opens; the last close */
 	unsigned int		i_opens;
 
-	/* the rest of what is on disk */
+	/* other members that are on disk, and i_dio_seq of home.c */
 	struct list_head	i_orphan;
 	u64			i_parent;
 	u64			i_entries;
@@ -119,12 +123,29 @@ struct msyncfs_inode_info {
 	u64			i_dio_seq;
 };
 
+/**
+ * MSYNCFS_I - get the msyncfs part of an inode
+ * @inode: inode
+ *
+ * Context: any.
+ * Return: the structure that contains @inode.
+ */
 static inline struct msyncfs_inode_info *MSYNCFS_I(struct inode *inode)
 {
 	return container_of(inode, struct msyncfs_inode_info, vfs_inode);
 }
 
-/* Does the file change on the device at msync and fsync only? */
+/**
+ * msyncfs_is_atomic - is a file an atomic file?
+ * @inode: inode of any type
+ *
+ * An atomic file changes on the device only by msync and fsync. Either the
+ * mount option or the flag of the inode makes a regular file atomic.
+ *
+ * Context: any. The answer does not change while the caller holds
+ * i_commit_lock.
+ * Return: true if it is.
+ */
 static inline bool msyncfs_is_atomic(struct inode *inode)
 {
 	return S_ISREG(inode->i_mode) &&
@@ -132,37 +153,59 @@ static inline bool msyncfs_is_atomic(struct inode *inode)
 		test_bit(MSYNCFS_I_ATOMIC, &MSYNCFS_I(inode)->i_flags));
 }
 
-/* A run of a file map, in blocks. */
+/* A run of a file map: a hole, or contiguous blocks of the same kind. */
 struct msyncfs_extent {
 	u64	index;		/* first index */
-	u64	len;		/* at least 1 */
-	u64	blkno;		/* first block, 0: a hole */
-	bool	unwritten;
+	u64	len;		/* number of blocks, at least 1 */
+	u64	blkno;		/* first block, 0 for a hole */
+	bool	unwritten;	/* allocated blocks that read as zeros */
 };
 
 struct msyncfs_resv;
 
-/* Indexes that one pointer of level n + 1 covers: a node of level n holds. */
+/* Element n: number of indexes that a node of level n covers; level 0 is data. */
 extern const u64 msyncfs_span[MSYNCFS_MAX_DEPTH + 1];
 
+/**
+ * msyncfs_iblock - get the content of an inode's own block
+ * @inode: inode that has been read
+ *
+ * Context: any.
+ * Return: the content of the block, in the format on disk.
+ */
 static inline struct msyncfs_disk_inode *msyncfs_iblock(struct inode *inode)
 {
 	return (struct msyncfs_disk_inode *)MSYNCFS_I(inode)->i_bh->b_data;
 }
 
+/**
+ * msyncfs_root_ptrs - get the root of a file map
+ * @inode: inode that has been read
+ *
+ * Context: caller holds i_map_sem, or has the inode to itself.
+ * Return: MSYNCFS_INODE_PTRS pointers in the inode's own block.
+ */
 static inline __le64 *msyncfs_root_ptrs(struct inode *inode)
 {
 	return msyncfs_iblock(inode)->ptr;
 }
 
+/**
+ * msyncfs_no_ptrs - are all pointers holes?
+ * @ptr: first pointer
+ * @nr: number of pointers
+ *
+ * Context: any.
+ * Return: true if they are.
+ */
 static inline bool msyncfs_no_ptrs(const __le64 *ptr, unsigned int nr)
 {
 	return !memchr_inv(ptr, 0, nr * sizeof(*ptr));
 }
 
 /*
- * In map.c. Callers hold i_commit_lock (regular files) or i_rwsem exclusively
- * (directories).
+ * In map.c. A function that reads a map takes i_map_sem, unless its comment
+ * says that the caller holds it.
  */
 int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
 		       struct msyncfs_extent *ext);
@@ -179,7 +222,10 @@ struct buffer_head *msyncfs_read_node(struct inode *inode, u64 blkno,
 int msyncfs_check_ptr(struct inode *inode, u64 ptr);
 unsigned int msyncfs_depth_for(unsigned int depth, u64 index);
 
-/* In change.c: callers hold the same locks */
+/*
+ * In change.c. Callers hold i_commit_lock (regular files) or i_rwsem
+ * exclusively (directories), or have the inode to themselves.
+ */
 int msyncfs_map_set(struct msyncfs_op *op, struct inode *inode, u64 index,
 		    u64 len, u64 blkno, bool unwritten);
 int msyncfs_map_free(struct msyncfs_op *op, struct inode *inode, u64 first,
@@ -187,11 +233,11 @@ int msyncfs_map_free(struct msyncfs_op *op, struct inode *inode, u64 first,
 void msyncfs_map_account(struct msyncfs_op *op, struct inode *inode,
 			 s64 blocks);
 
-/* In iblock.c */
+/* In iblock.c: the inode's own block */
 void msyncfs_iblock_decode(struct inode *inode);
 void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data);
 
-/* In home.c */
+/* In home.c: home blocks and O_DIRECT writes */
 int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end);
 int msyncfs_direct_init(struct super_block *sb);
 void msyncfs_direct_exit(struct super_block *sb);
@@ -204,12 +250,12 @@ int msyncfs_direct_flush_all(struct super_block *sb);
  * msyncfs_direct_flush - make completed O_DIRECT writes to a file durable
  * @inode: file
  *
- * No record holds their data, so no commit makes them durable. fsync() does it,
- * after its commit.
+ * No record holds the data of these writes, so a commit does not make them
+ * durable. fsync() calls this function after its commit.
  *
  * Context: may sleep.
- * Return: 0, at once if there was no such write since the last flush; or the
- * device's error.
+ * Return: 0 or the error of the device. The function returns 0 at once if no
+ * such write has completed since the last flush.
  */
 static inline int msyncfs_direct_flush(struct inode *inode)
 {
@@ -218,7 +264,7 @@ static inline int msyncfs_direct_flush(struct inode *inode)
 	return seq ? msyncfs_direct_flush_to(inode->i_sb, seq) : 0;
 }
 
-/* In resv.c: reservations of dirty pages without a block */
+/* In resv.c: reservations of dirty pages */
 int msyncfs_resv_page(struct inode *inode, pgoff_t index);
 bool msyncfs_resv_test(struct inode *inode, pgoff_t index);
 void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last);
@@ -235,7 +281,7 @@ u64 msyncfs_resv_nodes(const struct list_head *taken);
 int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
 		     pgoff_t index, struct msyncfs_resv **hint);
 
-/* In overlay.c: callers hold i_commit_lock to change it */
+/* In overlay.c. Callers hold i_commit_lock to change an overlay. */
 bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
 			  struct msyncfs_extent *ext);
 bool msyncfs_overlay_uncommitted(struct inode *inode);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Private to fs/map: the way through the nodes of a file map. Callers hold
- * i_commit_lock of a regular file, i_rwsem exclusively of a directory, or
+ * Private to fs/map: paths through the nodes of a file map. Callers hold
  * i_map_sem.
  */
 #ifndef MSYNCFS_NODE_H
@@ -10,12 +9,13 @@
 #include "map.h"
 
 /**
- * struct msyncfs_path - the way from the root to one index
- * @inode: whose map
+ * struct msyncfs_path - the path from the root of a map towards one index
+ * @inode: inode of the map
  * @top: level of the root, depth + 1
- * @level: where it ends: 1, or the level whose pointer is missing
- * @bh: nodes on the way by level, referenced; at @top the inode's block
- * @slot: pointer to follow at each level
+ * @level: level at which the path ends: 1, or the level of a pointer that is 0
+ * @bh: nodes on the path by level, each with a reference; at @top the inode's
+ *	own block, without one
+ * @slot: by level: slot of the pointer that the path follows
  */
 struct msyncfs_path {
 	struct inode		*inode;
@@ -31,7 +31,8 @@ unsigned int msyncfs_nr_ptrs(const struct msyncfs_path *path,
 			     unsigned int level);
 u64 msyncfs_path_end(const struct msyncfs_path *path, unsigned int level,
 		     u64 index);
-int msyncfs_path_walk(struct inode *inode, u64 index, struct msyncfs_path *path);
+int msyncfs_path_walk(struct inode *inode, u64 index,
+		      struct msyncfs_path *path);
 void msyncfs_path_put(struct msyncfs_path *path);
 
 #endif /* MSYNCFS_NODE_H */

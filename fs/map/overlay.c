@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The overlay of an atomic file: how its next commit is going to change its
- * map. It lives in memory alone, so that nothing of it can get into a record
- * before that commit (R1). When the map changes, and when pages are spilled,
- * is fs/atomic.c's business.
+ * The overlay of an atomic file: what the next commit of the file changes of
+ * its map. The overlay is in memory only, so none of it can get into a record
+ * before that commit (R1). fs/vfs/atomic.c decides when the file gets a hole,
+ * and fs/place/spill.c decides when pages are spilled.
  *
- * It is a tree from ranges of indexes to values. The value 0 is a hole: what
- * the map has there is to be freed. Any other says on which blocks pages are, by
- * the distance from index to block, which is one for all of a run: these blocks
- * are claimed in the allocator and in no bitmap, the pages are spilled. What is
- * not in the tree is as the map says.
+ * The overlay is a tree from ranges of indexes to values. The value 0 is a
+ * hole: the commit frees the blocks that the map has there. Any other value
+ * stands for a run of pages on contiguous blocks. It is the distance from index
+ * to block, which is the same for all pages of the run. These blocks are
+ * claimed, so no bitmap names them. Where the tree has no entry, the map is
+ * valid.
  *
- * A page that is spilled again goes to the same block: nothing committed refers
- * to it. A block may also be entered before it is written, as long as its page
- * is dirty: then the page cache has the content, whatever becomes of the write.
+ * A page that is spilled again goes to the same block, because no committed
+ * state refers to that block. A block may enter the overlay before it is
+ * written, as long as its page is dirty. The page cache has the content then,
+ * even if the write fails.
  */
 #include <kunit/visibility.h>
 #include <linux/maple_tree.h>
@@ -21,7 +23,7 @@
 
 #include "map.h"
 
-/* Added to the distance from index to block, so that it is positive. */
+/* A constant that makes the distance from index to block positive. */
 #define MSYNCFS_OVERLAY_BIAS	(1ULL << 57)
 
 static void *msyncfs_overlay_entry(u64 index, u64 blkno)
@@ -39,13 +41,13 @@ static u64 msyncfs_overlay_blkno(void *entry, u64 index)
 /**
  * msyncfs_overlay_next - find the next entry of the overlay
  * @inode: inode
- * @index: where to begin
+ * @index: first index to look at
  * @last: last index to look at, inclusive, at most MSYNCFS_LAST_INDEX
- * @ext: what is found, cut to the range: a hole, or pages on blocks that follow
- *	each other; the next may continue it
+ * @ext: set to the part of the entry in the range: a hole, or pages on
+ *	contiguous blocks; the next entry may continue it
  *
- * Context: any.
- * Return: false if there is nothing in the range.
+ * Context: any; takes the RCU read lock.
+ * Return: false if the range has no entry; @ext is not set then.
  */
 bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
 			  struct msyncfs_extent *ext)
@@ -73,8 +75,10 @@ bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
  * msyncfs_overlay_uncommitted - would a commit change the map or the size?
  * @inode: atomic file
  *
- * Context: exact under i_commit_lock and the freeze; else a hint.
- * Return: true if so, also without any dirty page.
+ * Dirty pages do not count.
+ *
+ * Context: exact under i_commit_lock and the freeze; otherwise a hint.
+ * Return: true if the overlay has an entry or the size is not committed.
  */
 bool msyncfs_overlay_uncommitted(struct inode *inode)
 {
@@ -85,7 +89,7 @@ bool msyncfs_overlay_uncommitted(struct inode *inode)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_overlay_uncommitted);
 
-/* What is said of [@first, @last] from now on; NULL: nothing. */
+/* Sets the entry of [@first, @last]. NULL removes entries from the range. */
 static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 				  void *entry)
 {
@@ -93,7 +97,7 @@ static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 
 	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);
 
-	/* What continues a run, or a hole, is part of it. */
+	/* Neighbours with the same value become part of the entry. */
 	rcu_read_lock();
 	if (entry && first) {
 		mas_set(&mas, first - 1);
@@ -110,7 +114,7 @@ static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 				       GFP_NOFS | __GFP_NOFAIL));
 }
 
-/* Gives the blocks of spilled pages back; their reservations are others' to end. */
+/* Unclaims the blocks in a range. The caller ends the reservations. */
 static void msyncfs_overlay_unclaim(struct inode *inode, u64 first, u64 last)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
@@ -127,15 +131,17 @@ static void msyncfs_overlay_unclaim(struct inode *inode, u64 first, u64 last)
 }
 
 /**
- * msyncfs_overlay_enter - pages that are to be spilled have got their blocks
+ * msyncfs_overlay_enter - enter the blocks of pages that will be written to
+ * them
  * @inode: atomic file
  * @index: first page
- * @blkno: its block, claimed; those of the next pages follow it
- * @len: pages
+ * @blkno: block of that page; the blocks of the other pages follow it; all are
+ *	claimed
+ * @len: number of pages
  *
- * The caller makes the pages dirty again if they cannot be written.
+ * If the pages cannot be written, the caller makes them dirty again.
  *
- * Context: caller holds i_commit_lock.
+ * Context: caller holds i_commit_lock; may sleep.
  */
 void msyncfs_overlay_enter(struct inode *inode, u64 index, u64 blkno, u64 len)
 {
@@ -147,16 +153,17 @@ void msyncfs_overlay_enter(struct inode *inode, u64 index, u64 blkno, u64 len)
 }
 
 /**
- * msyncfs_overlay_hole - a range of an atomic file is a hole from now on
+ * msyncfs_overlay_hole - make a range of an atomic file a hole
  * @inode: atomic file
  * @first: first page
  * @last: last page, inclusive, at most MSYNCFS_LAST_INDEX
  *
- * Blocks of spilled pages are given back. What the map has there is freed by
- * the next commit.
+ * The blocks of spilled pages are given back here. The next commit frees the
+ * blocks that the map has in the range.
  *
- * Context: caller holds i_commit_lock, and invalidate_lock exclusively with the
- * pages dropped, or the range lies beyond the end.
+ * Context: caller holds i_commit_lock. The caller also holds invalidate_lock
+ * exclusively and has dropped the pages, unless the range lies beyond the end
+ * of the file. May sleep and read map nodes.
  */
 void msyncfs_overlay_hole(struct inode *inode, u64 first, u64 last)
 {
@@ -165,13 +172,16 @@ void msyncfs_overlay_hole(struct inode *inode, u64 first, u64 last)
 	if (first > last)
 		return;
 	msyncfs_overlay_unclaim(inode, first, last);
-	/* A map that cannot be read is for the commit to complain about. */
+	/* If the map cannot be read, the commit returns the error. */
 	if (msyncfs_map_committed(inode, first, last - first + 1, &ext) ||
 	    ext.blkno || ext.len < last - first + 1) {
 		msyncfs_overlay_store(inode, first, last, xa_mk_value(0));
 		return;
 	}
-	/* A hole it is already. An empty tree costs nobody anything. */
+	/*
+	 * The map has a hole there, so no entry is needed. An empty tree makes
+	 * msyncfs_map_lookup() fast.
+	 */
 	if (!msyncfs_overlay_next(inode, first, last, &ext))
 		return;
 	msyncfs_overlay_store(inode, first, last, NULL);
@@ -180,11 +190,12 @@ void msyncfs_overlay_hole(struct inode *inode, u64 first, u64 last)
 }
 
 /**
- * msyncfs_overlay_clear - the map says all that the overlay said
- * @inode: atomic file
+ * msyncfs_overlay_clear - empty the overlay in a commit
+ * @inode: atomic file whose map has all changes of the overlay now
  *
- * Context: caller holds i_commit_lock.
- * Return: claimed blocks that were in it.
+ * Context: caller holds i_commit_lock; may sleep.
+ * Return: number of claimed blocks that the overlay had. They are allocated
+ * now, and the caller ends their claim.
  */
 u64 msyncfs_overlay_clear(struct inode *inode)
 {
@@ -200,13 +211,13 @@ u64 msyncfs_overlay_clear(struct inode *inode)
 }
 
 /**
- * msyncfs_overlay_discard - what has not been committed will not be
- * @inode: inode; its pages have been dropped
+ * msyncfs_overlay_discard - drop all changes that are not committed
+ * @inode: inode whose pages have been dropped
  *
- * Reservations are the caller's to end.
+ * The blocks of spilled pages are given back. The caller ends the reservations.
  *
- * Context: caller holds i_commit_lock, or has the inode to itself; may sleep on
- * alloc_lock.
+ * Context: caller holds i_commit_lock, or has the inode to itself; takes
+ * space->lock; may sleep.
  */
 void msyncfs_overlay_discard(struct inode *inode)
 {

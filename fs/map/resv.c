@@ -1,32 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reservations: the promise, made when a page over a hole is dirtied, that
- * there will be a block for it, and map nodes to point at it, when it is
- * written. They are counted here per inode; sbi->reserved holds their sum. The
- * blocks themselves are chosen when the page is captured.
+ * Reservations. A page that becomes dirty over a hole gets a promise of a
+ * block, and of the map nodes that will lead to the block. This file counts
+ * these promises for each inode, and the counter space->reserved includes them
+ * all. fs/place chooses the blocks when the page is captured.
  *
- * Pages that share a map leaf share an entry. It holds one block per page, and
- * as many for nodes as the first page found missing. That stays enough: the map
- * only gains nodes while a page is reserved, since fs/map.c removes none that
- * lead to a leaf with an entry (i_map_sem is held from counting to entering).
- * An atomic file's commit may remove nodes, or write all on a page's way anew
- * (fs/shadow.c): so there they are all promised, be they missing or not.
- * The first leaf has two entries, because only the pages from 448 on need it:
- * the others have their pointers in the inode as long as it has no nodes.
+ * Pages that share a map leaf share an entry. An entry promises one block for
+ * each page, and a block for each node that was missing for its first page.
+ * That stays enough, because the map only gains nodes while a page is reserved:
+ * change.c removes no node that leads to a leaf with an entry. i_map_sem is
+ * held from the count of the nodes until the entry is stored.
+ *
+ * In an atomic file, a commit may remove nodes or write all nodes on the path
+ * of a page anew (fs/place/shadow.c). So an entry of an atomic file promises
+ * all nodes on the path, whether they are missing or not.
+ *
+ * The first leaf has two entries. While the map has no nodes, the inode holds
+ * the pointers of pages 0 to 447. Only the pages from 448 on need the leaf.
  */
 #include <kunit/visibility.h>
-#include <linux/math64.h>
 #include <linux/slab.h>
 
 #include "map.h"
 
 /**
  * struct msyncfs_resv - the reserved pages of a map leaf
- * @list: once taken from i_resv: in a capture, ascending
- * @key: the same: where it was
- * @nr: pages, one block each
- * @meta: blocks for map nodes, held until the last page is released
- * @pages: which of them
+ * @list: link in the list of a capture that has taken the entry, ascending by
+ *	key
+ * @key: key in i_resv, set when a capture takes the entry
+ * @nr: number of reserved pages, one block each
+ * @meta: number of blocks for map nodes, promised until the last page is
+ *	released
+ * @pages: one bit for each page of the leaf, set if the page is reserved
  */
 struct msyncfs_resv {
 	struct list_head list;
@@ -37,7 +42,7 @@ struct msyncfs_resv {
 };
 
 /**
- * msyncfs_resv_test - does a page hold a reservation
+ * msyncfs_resv_test - does a page have a reservation?
  * @inode: regular file
  * @index: page
  *
@@ -61,8 +66,8 @@ bool msyncfs_resv_test(struct inode *inode, pgoff_t index)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_test);
 
 /*
- * Enters a page whose leaf has an entry: one block is enough.
- * Return: 0, -ENOSPC, or -EAGAIN if the entry has gone meanwhile.
+ * Reserves a page whose leaf has an entry. One block is enough.
+ * Return: 0, -ENOSPC, or -EAGAIN if the entry does not exist any more.
  */
 static int msyncfs_resv_join(struct inode *inode, pgoff_t index)
 {
@@ -87,9 +92,10 @@ static int msyncfs_resv_join(struct inode *inode, pgoff_t index)
 }
 
 /*
- * Stores the entry *@new, which promises @meta map nodes, unless the leaf has got
- * one meanwhile; enters the page in it. *@new is NULL once it is used.
- * Return: blocks used, or -ENOMEM.
+ * Stores the entry *@new with @meta promised map nodes, unless the leaf has an
+ * entry by now. Then sets the bit of the page. *@new becomes NULL if it is
+ * used.
+ * Return: number of promised blocks that are used, or -ENOMEM.
  */
 static int msyncfs_resv_store(struct msyncfs_inode_info *mi, pgoff_t index,
 			      unsigned int meta, struct msyncfs_resv **new)
@@ -125,8 +131,9 @@ static int msyncfs_resv_store(struct msyncfs_inode_info *mi, pgoff_t index,
 }
 
 /*
- * Enters the first page of a leaf, with all the map nodes that it needs. The count
- * of nodes is true until the entry is stored, because i_map_sem is held.
+ * Reserves the first page of a leaf, with all the map nodes that it needs. The
+ * number of nodes is right until the entry is stored, because the caller holds
+ * i_map_sem.
  */
 static int msyncfs_resv_open(struct inode *inode, pgoff_t index,
 			     struct msyncfs_resv **new)
@@ -149,14 +156,14 @@ static int msyncfs_resv_open(struct inode *inode, pgoff_t index,
 }
 
 /**
- * msyncfs_resv_page - reserve what writing a page over a hole will need
+ * msyncfs_resv_page - reserve the blocks that writing a dirty page will need
  * @inode: regular file
- * @index: page, which has no block
+ * @index: page over a hole; in an atomic file, any page
  *
- * Does nothing for a page that is reserved already.
+ * Does nothing if the page has a reservation.
  *
- * Context: perhaps under the page's folio lock; takes i_map_sem shared, may read
- * map nodes, never waits for a commit (P4).
+ * Context: the caller may hold the page's folio lock; takes i_map_sem shared,
+ * may read map nodes, never waits for a commit (P4).
  * Return: 0, -ENOSPC, -ENOMEM, -EIO, -EUCLEAN, -EFBIG.
  */
 int msyncfs_resv_page(struct inode *inode, pgoff_t index)
@@ -183,13 +190,13 @@ int msyncfs_resv_page(struct inode *inode, pgoff_t index)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_page);
 
-/* The first page of the leaf that the entry at @key is for. */
+/* Returns the page to which bit 0 of the entry at @key belongs. */
 static pgoff_t msyncfs_resv_base(unsigned long key)
 {
 	return key ? (key - 1) * MSYNCFS_NODE_PTRS : 0;
 }
 
-/* The bits of the entry at @key that lie in [@first, @last]. */
+/* Sets [*@from, *@to) to the bits of the entry at @key in [@first, @last]. */
 static void msyncfs_resv_clip(unsigned long key, pgoff_t first, pgoff_t last,
 			      unsigned int *from, unsigned int *to)
 {
@@ -201,7 +208,10 @@ static void msyncfs_resv_clip(unsigned long key, pgoff_t first, pgoff_t last,
 		*to = last - base + 1;
 }
 
-/* Clears [@from, @to) of an entry; returns the blocks to give back. */
+/*
+ * Clears bits [@from, @to) of an entry. Returns the number of blocks whose
+ * promise ends.
+ */
 static u64 msyncfs_resv_clear(struct msyncfs_resv *r, unsigned int from,
 			      unsigned int to)
 {
@@ -217,13 +227,13 @@ static u64 msyncfs_resv_clear(struct msyncfs_resv *r, unsigned int from,
 }
 
 /**
- * msyncfs_resv_end - the reservations of a range end
+ * msyncfs_resv_end - remove reservations whose promises the caller will end
  * @inode: regular file
  * @first: first page
- * @last: last page, inclusive; ULONG_MAX for all that follow
+ * @last: last page, inclusive; ULONG_MAX for all pages from @first on
  *
  * Context: takes a spinlock. Cheap when nothing is reserved.
- * Return: blocks whose promise the caller has to take back.
+ * Return: number of blocks whose promise the caller has to end.
  */
 u64 msyncfs_resv_end(struct inode *inode, pgoff_t first, pgoff_t last)
 {
@@ -250,12 +260,12 @@ u64 msyncfs_resv_end(struct inode *inode, pgoff_t first, pgoff_t last)
 }
 
 /**
- * msyncfs_resv_release - end the reservations of pages that are dropped
+ * msyncfs_resv_release - end the reservations of a range
  * @inode: regular file
  * @first: first page
- * @last: last page, inclusive; ULONG_MAX for all that follow
+ * @last: last page, inclusive; ULONG_MAX for all pages from @first on
  *
- * Context: may sleep on alloc_lock. Cheap when nothing is reserved.
+ * Context: takes space->lock; may sleep. Cheap when nothing is reserved.
  */
 void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
 {
@@ -269,14 +279,15 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_release);
 /**
  * msyncfs_resv_next - find the next reserved page
  * @inode: regular file
- * @first: where to begin
+ * @first: first page to look at
  * @last: last page to look at, inclusive
  *
- * For SEEK_DATA and FIEMAP, to which dirty pages without blocks are data.
+ * SEEK_DATA and FIEMAP need it, because they report dirty pages without blocks
+ * as data.
  *
  * Context: any that may take a spinlock.
- * Return: its index; if there is none @last + 1, or U64_MAX if @last is
- * ULONG_MAX.
+ * Return: the index of the page. If there is none, @last + 1, or U64_MAX if
+ * @last is ULONG_MAX.
  */
 u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last)
 {
@@ -303,7 +314,7 @@ u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_next);
 
-/* Pages reserved in [@from, @to). */
+/* Counts the reserved pages among bits [@from, @to). */
 static unsigned int msyncfs_resv_weight(const struct msyncfs_resv *r,
 					unsigned int from, unsigned int to)
 {
@@ -316,13 +327,13 @@ static unsigned int msyncfs_resv_weight(const struct msyncfs_resv *r,
 }
 
 /**
- * msyncfs_resv_count - count reserved pages
+ * msyncfs_resv_count - count reserved pages up to a limit
  * @inode: regular file
- * @first: page to begin with
- * @nr: how many matter
+ * @first: first page
+ * @nr: number at which the count stops
  *
  * Context: any that may take a spinlock.
- * Return: pages from @first on that are reserved, at most @nr.
+ * Return: number of reserved pages from @first on, at most @nr.
  */
 u64 msyncfs_resv_count(struct inode *inode, pgoff_t first, u64 nr)
 {
@@ -347,14 +358,14 @@ u64 msyncfs_resv_count(struct inode *inode, pgoff_t first, u64 nr)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_count);
 
 /**
- * msyncfs_resv_range - blocks that are promised to the pages of a range
+ * msyncfs_resv_range - count the blocks that are promised to pages of a range
  * @inode: regular file
  * @first: first page
  * @last: last page, inclusive
  *
  * Context: any that may take a spinlock.
- * Return: one for each reserved page, and once per leaf that has one those for
- * its map nodes: what msyncfs_op_begin_resv() is to be given for them.
+ * Return: number of blocks: one for each reserved page, and the blocks for map
+ * nodes of each leaf that has such a page.
  */
 u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last)
 {
@@ -380,12 +391,13 @@ u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_range);
 
 /**
- * msyncfs_resv_blocks - blocks that are promised to one page
+ * msyncfs_resv_blocks - count the blocks that are promised to one page
  * @inode: regular file
  * @index: page
  *
- * Return: 1 and the blocks for map nodes of its leaf, or 0 if it is not
- * reserved.
+ * Context: any that may take a spinlock.
+ * Return: 1 plus the number of blocks for map nodes of its leaf; 0 if the page
+ * is not reserved.
  */
 u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index)
 {
@@ -394,12 +406,13 @@ u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_blocks);
 
 /**
- * msyncfs_resv_paths - promise all nodes on the way of each reserved page
+ * msyncfs_resv_paths - promise all nodes on the path of each reserved page
  * @inode: regular file that becomes atomic
  *
- * Context: caller keeps everybody else from changing reservations; takes
- * i_map_sem shared.
- * Return: 0, -ENOSPC, -EFBIG. More may have been promised than needed then.
+ * Context: the caller keeps all other tasks from changing reservations of
+ * @inode; takes i_map_sem shared; may sleep.
+ * Return: 0, -ENOSPC, -EFBIG. After an error, entries may keep promises that
+ * they do not need.
  */
 int msyncfs_resv_paths(struct inode *inode)
 {
@@ -426,10 +439,11 @@ int msyncfs_resv_paths(struct inode *inode)
 }
 
 /**
- * msyncfs_resv_nodes - map nodes that reservations have promised
- * @taken: from msyncfs_resv_take()
+ * msyncfs_resv_nodes - count the map nodes that taken reservations promise
+ * @taken: list from msyncfs_resv_take()
  *
- * Return: how many.
+ * Context: any; the list does not change meanwhile.
+ * Return: number of blocks for map nodes.
  */
 u64 msyncfs_resv_nodes(const struct list_head *taken)
 {
@@ -442,13 +456,13 @@ u64 msyncfs_resv_nodes(const struct list_head *taken)
 }
 
 /**
- * msyncfs_resv_take - a capture takes over all reservations of a file
+ * msyncfs_resv_take - take over all reservations of a file for a capture
  * @inode: atomic file
- * @taken: empty; gets them
+ * @taken: empty list, gets the reservations
  *
- * From here on they are for the pages as they were captured. A page that is
- * stored to again needs a reservation of its own: whoever makes it dirty looks
- * for one under the freeze.
+ * The reservations now belong to the captured state of the pages. A page that
+ * is stored to again needs another reservation. So a task that makes a page
+ * dirty looks for its reservation while it holds i_freeze.
  *
  * Context: i_freeze held exclusively; takes a spinlock.
  */
@@ -470,7 +484,10 @@ void msyncfs_resv_take(struct inode *inode, struct list_head *taken)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_take);
 
-/* Takes the reservations of @r in with those of its leaf; returns what is left. */
+/*
+ * Merges the entry @r into @to, which is an entry of the same leaf. Returns the
+ * number of blocks that both had promised.
+ */
 static u64 msyncfs_resv_merge(struct msyncfs_resv *to,
 			      const struct msyncfs_resv *r)
 {
@@ -483,9 +500,9 @@ static u64 msyncfs_resv_merge(struct msyncfs_resv *to,
 }
 
 /**
- * msyncfs_resv_return - the capture has come to nothing
+ * msyncfs_resv_return - give a file the reservations of a failed capture back
  * @inode: atomic file
- * @taken: from msyncfs_resv_take(); empty afterwards
+ * @taken: list from msyncfs_resv_take(); empty afterwards
  *
  * Context: caller still holds i_commit_lock; may sleep.
  */
@@ -519,10 +536,13 @@ void msyncfs_resv_return(struct inode *inode, struct list_head *taken)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_return);
 
 /**
- * msyncfs_resv_drop - the captured pages have their blocks
- * @taken: from msyncfs_resv_take(); empty afterwards
+ * msyncfs_resv_drop - end the reservations that a capture has taken over
+ * @taken: list from msyncfs_resv_take(); empty afterwards
  *
- * Return: blocks whose promise the caller has to take back.
+ * The captured pages have their blocks, or the capture is given up.
+ *
+ * Context: any; the list belongs to the caller.
+ * Return: number of blocks whose promise the caller has to end.
  */
 u64 msyncfs_resv_drop(struct list_head *taken)
 {
@@ -539,8 +559,8 @@ u64 msyncfs_resv_drop(struct list_head *taken)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_drop);
 
 /*
- * The last entry up to @key of an ascending list; @hint: an entry up to @key, or
- * NULL. Returns NULL if there is none.
+ * Returns the last entry of @taken whose key is at most @key, or NULL. The
+ * search begins at @hint, which is NULL or an entry whose key is at most @key.
  */
 static struct msyncfs_resv *msyncfs_resv_find(struct list_head *taken,
 					      unsigned long key,
@@ -560,14 +580,15 @@ static struct msyncfs_resv *msyncfs_resv_find(struct list_head *taken,
 /**
  * msyncfs_resv_add - make sure that a captured page has a reservation
  * @inode: atomic file
- * @taken: from msyncfs_resv_take()
- * @index: page; not below the one of the call before
- * @hint: NULL at first; where to go on
+ * @taken: list from msyncfs_resv_take()
+ * @index: page; not below the page of the previous call
+ * @hint: position in the list; *@hint is NULL before the first call
  *
- * As a rule it has. Not if a record that failed made it dirty again and there was
- * no space; then it has a block, and lacks no map node.
+ * A captured page normally has a reservation. It has none if its record failed
+ * and there was no space to reserve a block again. Such a page has a block in
+ * the map, so it lacks no map node.
  *
- * Context: caller holds i_commit_lock; may sleep.
+ * Context: caller holds i_commit_lock; takes space->lock; may sleep.
  * Return: 0, -ENOSPC, -ENOMEM.
  */
 int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
@@ -577,14 +598,19 @@ int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
 	struct msyncfs_resv *r = msyncfs_resv_find(taken, key, *hint), *prev;
 	int err;
 
-	if (r && r->key == key && test_bit(index % MSYNCFS_NODE_PTRS, r->pages)) {
+	if (r && r->key == key &&
+	    test_bit(index % MSYNCFS_NODE_PTRS, r->pages)) {
 		*hint = r;
 		return 0;
 	}
 	err = msyncfs_reserve(inode->i_sb, 1);
 	if (err)
 		return err;
-	/* Not before: an entry without a page would promise its leaf's nodes. */
+	/*
+	 * The entry is added after the block is reserved. In i_resv, an entry
+	 * without pages would let later pages of the leaf rely on map nodes
+	 * that nobody has promised.
+	 */
 	if (!r || r->key != key) {
 		prev = r;
 		r = kzalloc(sizeof(*r), GFP_NOFS);
