@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Attaching: a set of captures becomes part of a transaction, in one operation.
+ * Attaching: makes a set of captures part of the running transaction, in one
+ * operation. mm/pages/capture.c makes the captures, and fs/log/commit.c makes
+ * the transaction durable.
  *
- * The plain way comes first: copies of the pages travel in the record. A set that
- * is too large for a record takes the second way: its pages are written to fresh
- * blocks (fresh.c), and the record holds only the metadata that makes them
- * visible. If there are no fresh blocks, an ordinary file is split (split.c).
+ * There are three ways. First, copies of the pages travel in the record. A set
+ * that is too large for a record takes the second way: its pages are written to
+ * fresh blocks (fresh.c), and the record holds only the metadata that makes
+ * these blocks visible. If there are no fresh blocks, the set is split
+ * (split.c).
  */
 #include <kunit/visibility.h>
-#include <linux/pagemap.h>
 #include <linux/slab.h>
 
 #include "plan.h"
 
-/* ---- ordinary files --------------------------------------------------------- */
+/* ---- ordinary files ------------------------------------------------------ */
 
-/* Looks up the pages of one run; they may lie in several extents. */
+/*
+ * Looks up the blocks of the pages of one run. A run may lie in several
+ * extents.
+ */
 static int msyncfs_find_run(struct msyncfs_capture *cap,
-				  const struct msyncfs_run *run,
-				  struct msyncfs_plan *plan)
+			    const struct msyncfs_run *run,
+			    struct msyncfs_plan *plan)
 {
 	u64 index = run->index, end = index + run->len, i;
 	struct msyncfs_image *img = run->img;
@@ -49,8 +54,8 @@ static int msyncfs_find_run(struct msyncfs_capture *cap,
 }
 
 /*
- * Finds the home block of each captured page; a page without a block gets the home
- * 0. Caller holds i_commit_lock, so the map does not change.
+ * Finds the home block of each captured page. A page without a block gets the
+ * home 0. The caller holds i_commit_lock, so the map does not change.
  */
 static int msyncfs_find_homes(struct msyncfs_capture *cap, struct msyncfs_plan *plan)
 {
@@ -69,8 +74,9 @@ static int msyncfs_find_homes(struct msyncfs_capture *cap, struct msyncfs_plan *
 }
 
 /*
- * The reservations of captured pages end. So do those of pages that had a block
- * before: a reservation made while the block appeared is one too many.
+ * Ends the reservations of the captured pages. A page that had a block already
+ * can have a reservation too, if the block appeared while the reservation was
+ * made. Such a reservation ends as well.
  */
 static void msyncfs_ordinary_applied(struct msyncfs_op *op,
 				     struct msyncfs_capture *cap)
@@ -83,16 +89,20 @@ static void msyncfs_ordinary_applied(struct msyncfs_op *op,
 		return;
 	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_PAGES)
 		op->fulfilled += msyncfs_resv_end(cap->inode, run.index,
-					     run.index + run.len - 1);
+						  run.index + run.len - 1);
 }
 
-/* The size grows to the captured pages; a truncation is an operation of its own. */
+/*
+ * Returns the size of the file in the record. It grows to the end of the
+ * captured pages. It never shrinks here: a truncation is an operation of its
+ * own.
+ */
 static loff_t msyncfs_ordinary_size(struct msyncfs_capture *cap)
 {
 	return max(cap->end, MSYNCFS_I(cap->inode)->i_disksize);
 }
 
-/* The reservations stay with the inode: nothing to undo. */
+/* Nothing to undo: the capture has left the reservations with the inode. */
 static void msyncfs_ordinary_undo(struct msyncfs_capture *cap)
 {
 }
@@ -115,9 +125,9 @@ msyncfs_place_ops(const struct msyncfs_capture *cap)
 	return cap->whole ? &msyncfs_atomic_place : &msyncfs_ordinary_place;
 }
 
-/* ---- one operation ---------------------------------------------------------- */
+/* ---- one operation ------------------------------------------------------- */
 
-/* The inode goes into the record if its size, its map or its times changed. */
+/* Puts the inode into the record if its size, its map or its times changed. */
 static void msyncfs_attach_inode(struct msyncfs_op *op,
 				 struct msyncfs_capture *cap, bool attrs)
 {
@@ -135,7 +145,9 @@ static void msyncfs_attach_inode(struct msyncfs_op *op,
 	WRITE_ONCE(mi->i_data_tid, op->tid);
 }
 
-/* The capture joins the transaction; its pages can be read from there. */
+/*
+ * The capture joins the transaction. From then on, its pages can be read there.
+ */
 static void msyncfs_attach_capture(struct msyncfs_op *op,
 				   struct msyncfs_capture *cap)
 {
@@ -156,19 +168,19 @@ static int msyncfs_attach_map(struct msyncfs_op *op,
 		err = cap->placing->ops->switch_fresh(op, cap);
 	else if (cap->placing->changes)
 		err = msyncfs_homes_alloc(op, cap) ?: msyncfs_homes_map(op, cap);
-	/* All is planned and held: only a bad map gets here. */
+	/* All blocks and credits are held, so only a damaged map gets here. */
 	if (err)
 		msyncfs_abort(op->sb, "a block map changed under a commit", err);
 	return err;
 }
 
 /*
- * The operation that attaches a set. @extra blocks that were held for it are in
- * use then and no longer promised.
+ * Attaches a set in one operation. The operation uses the @extra blocks that
+ * were held for the set, so their promise ends.
  */
 static int msyncfs_attach_in_op(struct list_head *set,
-			     const struct msyncfs_plan *plan, u64 extra,
-			     bool attrs)
+				const struct msyncfs_plan *plan, u64 extra,
+				bool attrs)
 {
 	struct msyncfs_capture *cap = msyncfs_first_capture(set);
 	struct super_block *sb = cap->inode->i_sb;
@@ -176,7 +188,10 @@ static int msyncfs_attach_in_op(struct list_head *set,
 	struct msyncfs_op op;
 	int err;
 
-	/* Map nodes: only holes lack any, and their pages hold a promise. */
+	/*
+	 * All blocks of the plan are promised. Only pages over holes need new
+	 * blocks or map nodes, and each of these pages has a reservation.
+	 */
 	err = msyncfs_op_begin_promised(sb, &op, msyncfs_plan_credits(sb, plan),
 					plan->blocks);
 	if (err)
@@ -196,11 +211,12 @@ static int msyncfs_attach_in_op(struct list_head *set,
 	return err;
 }
 
-/* ---- the ways --------------------------------------------------------------- */
+/* ---- the three ways ------------------------------------------------------ */
 
 /*
- * Plans the operation that attaches copied pages. A map that an overlay changes is
- * shadowed; the caller frees the shadow.
+ * Plans the operation that attaches copied pages. If an overlay changes the map
+ * of a file, this function builds a shadow of the map. The caller frees the
+ * shadow.
  */
 static int msyncfs_plan_record(struct list_head *set, struct msyncfs_plan *plan,
 			       unsigned int max)
@@ -240,12 +256,12 @@ static void msyncfs_free_shadows(struct list_head *set)
 /**
  * msyncfs_attach_record - attach copied pages, if one record takes them
  * @set: captures, copied
- * @attrs: take along changed times and attributes too
- * @fits: set to whether the record takes them
+ * @attrs: also attach changed times and attributes
+ * @fits: set to whether one record takes the set
  *
  * Context: as msyncfs_attach_set().
- * Return: 0 or a negative errno; nothing has changed after an error, or if the
- * set does not fit.
+ * Return: 0 or a negative errno. After an error, or if the set does not fit,
+ * nothing has changed.
  */
 int msyncfs_attach_record(struct list_head *set, bool attrs, bool *fits)
 {
@@ -263,7 +279,7 @@ int msyncfs_attach_record(struct list_head *set, bool attrs, bool *fits)
 	return err;
 }
 
-/* Keeps O_DIRECT reads away from the files of a set. */
+/* Excludes O_DIRECT reads of the files of a set. */
 static void msyncfs_lock_direct(struct list_head *set)
 {
 	bool several = !list_is_singular(set);
@@ -283,15 +299,16 @@ static void msyncfs_unlock_direct(struct list_head *set)
 }
 
 /**
- * msyncfs_attach_fresh - attach a set by way of fresh blocks
+ * msyncfs_attach_fresh - attach a set by means of fresh blocks
  * @set: captures, not marked as copied
- * @attrs: take along changed times and attributes too
+ * @attrs: also attach changed times and attributes
  * @sent: completed as soon as the writes to fresh blocks are sent, or NULL
  *
  * Context: as msyncfs_attach_set(); waits for the device.
- * Return: 0; -ENOSPC and -EFBIG say that this way is not open: there are no blocks,
- * or the bitmap blocks are more than one record takes. Pages still under writeback
- * have not been written then. Or another negative errno.
+ * Return: 0 or a negative errno. -ENOSPC and -EFBIG mean that the set cannot
+ * take this way: there are no free blocks, or more bitmap blocks change than
+ * one record takes. In these two cases, the pages that are still under
+ * writeback have not been written.
  */
 int msyncfs_attach_fresh(struct list_head *set, bool attrs,
 			 struct completion *sent)
@@ -306,7 +323,9 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs,
 		return err;
 	err = msyncfs_fresh_prepare(set, sent, &plan);
 	if (!err) {
-		/* Frees blocks that O_DIRECT may be reading. */
+		/*
+		 * The operation frees blocks that O_DIRECT reads may be using.
+		 */
 		msyncfs_lock_direct(set);
 		err = msyncfs_attach_in_op(set, &plan, fresh.extra, attrs);
 		msyncfs_unlock_direct(set);
@@ -319,11 +338,14 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs,
 }
 
 /**
- * msyncfs_attach_undo - a capture could not be attached
- * @cap: capture; its pages are dirty again
- * @err: the reason
+ * msyncfs_attach_undo - give up a capture that could not be attached
+ * @cap: capture
+ * @err: the reason; the mapping remembers it
  *
- * Context: caller holds i_commit_lock.
+ * The pages become dirty again, and the reservations of an atomic file go back
+ * to its inode.
+ *
+ * Context: caller holds i_commit_lock; takes folio locks.
  */
 void msyncfs_attach_undo(struct msyncfs_capture *cap, int err)
 {
@@ -332,9 +354,9 @@ void msyncfs_attach_undo(struct msyncfs_capture *cap, int err)
 }
 
 /*
- * Can the set be split? There must still be a cut. Once the write of a page that
- * was not copied has ended, a store may have changed it. An atomic file alone is
- * never split.
+ * Can the set be split? Splitting needs unchanged content. Once the write of an
+ * uncopied page has ended, a store may have changed the page. A single atomic
+ * file is never split.
  */
 static bool msyncfs_may_split(struct list_head *set)
 {
@@ -345,7 +367,10 @@ static bool msyncfs_may_split(struct list_head *set)
 	return img && (img->writeback || img->page);
 }
 
-/* One way after the other; pages that cannot be attached are dirty again. */
+/*
+ * Tries one way after the other. Pages that cannot be attached become dirty
+ * again.
+ */
 static int msyncfs_attach_ways(struct list_head *set, bool attrs,
 			       struct completion *sent)
 {
@@ -368,15 +393,18 @@ static int msyncfs_attach_ways(struct list_head *set, bool attrs,
 	return err;
 }
 
-/* Reasons not even to try. */
+/* Returns an error if the set cannot be attached in any way. */
 static int msyncfs_attach_check(struct list_head *set)
 {
 	struct msyncfs_capture *cap;
 
-	/* No operation begins any more. For data that is an I/O error. */
+	/*
+	 * The log is dead, so no operation can begin. For data, that is an I/O
+	 * error.
+	 */
 	if (msyncfs_log_dead(msyncfs_sbi_of(set)))
 		return -EIO;
-	/* An atomic file: all of it or nothing. */
+	/* An atomic file is committed as a whole or not at all. */
 	list_for_each_entry(cap, set, set)
 		if (cap->whole && cap->incomplete)
 			return -ENOMEM;
@@ -385,19 +413,20 @@ static int msyncfs_attach_check(struct list_head *set)
 
 /**
  * msyncfs_attach_set - make captures part of the running transaction, together
- * @set: from msyncfs_capture_ranges(), not empty; they stay the caller's
- * @attrs: take along changed times and attributes too
- * @sent: completed as soon as writes to fresh blocks are sent, if there are any;
- *	or NULL
+ * @set: captures of msyncfs_capture_ranges(), at least one; the caller keeps
+ *	them
+ * @attrs: also attach changed times and attributes
+ * @sent: completed as soon as all writes to fresh blocks are sent, if there are
+ *	any; or NULL
  *
- * On success the pages are durable after msyncfs_commit() up to the i_data_tid of
- * each file. On failure the pages are dirty again and nothing has changed, unless
- * the set had to be split and its first records are durable already. An atomic
- * file is never split.
+ * After success, msyncfs_commit() up to the i_data_tid of each file makes the
+ * pages durable. After a failure, the pages are dirty again and nothing has
+ * changed. The only exception is a set that was split: its first records may be
+ * durable already. An atomic file is never split.
  *
  * Context: caller holds i_commit_lock of each file, set_mutex if there are
- * several, and none of what P4 forbids. May wait for a commit and a checkpoint,
- * and for the device if the set is large.
+ * several files, and no lock that P4 forbids. May wait for a commit and a
+ * checkpoint, and for the device if the set is large.
  * Return: 0 or a negative errno.
  */
 int msyncfs_attach_set(struct list_head *set, bool attrs,
@@ -435,9 +464,9 @@ int msyncfs_attach_set(struct list_head *set, bool attrs,
 }
 
 /**
- * msyncfs_attach - the same for one capture
- * @cap: from msyncfs_capture_pages(), not empty; stays the caller's
- * @attrs: take along changed times and attributes too
+ * msyncfs_attach - make one capture part of the running transaction
+ * @cap: capture of msyncfs_capture_pages(); the caller keeps it
+ * @attrs: also attach changed times and attributes
  *
  * Context: as msyncfs_attach_set().
  * Return: as msyncfs_attach_set().
@@ -455,14 +484,15 @@ int msyncfs_attach(struct msyncfs_capture *cap, bool attrs)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach);
 
 /**
- * msyncfs_attach_edge - take a captured page along in an operation under way
+ * msyncfs_attach_edge - attach captured edges in an operation under way
  * @op: open handle with a credit for each page
  * @inode: file
- * @cap: from msyncfs_capture_pages(), copied; consumed
+ * @cap: capture of msyncfs_capture_pages(), copied; this function consumes it
  *
- * A truncation or a hole zeroes part of the pages at its edges. The zeros must
- * become durable with it. A page whose block is not written yet has nothing on
- * disk that could show through. It is left dirty for its own commit.
+ * A truncation or a hole zeroes part of each edge page. These zeros must become
+ * durable in the same transaction. A page whose block is not yet written has
+ * nothing on the device that could show through. Such a capture is left dirty
+ * for the next commit of the file.
  *
  * Context: caller holds i_commit_lock.
  */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fresh blocks: the pages of a set that is too large for a record are written to
- * blocks that nothing committed refers to. attach.c decides when a set goes this
- * way, and makes the blocks visible in one operation.
+ * Fresh blocks: writes the pages of a set that is too large for a record to
+ * blocks that no committed state refers to. attach.c decides when a set takes
+ * this way, and makes the blocks visible in one operation. ordinary.c and
+ * spill.c find the blocks.
  *
  * Space comes first: the blocks are held and claimed, and the operation is
- * planned, before the first page is written (B6).
+ * planned, before the first page is written. After that, the set cannot be
+ * split any more.
  */
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
@@ -21,7 +23,7 @@ static void msyncfs_fresh_unhold(struct super_block *sb,
 		msyncfs_unhold(sb, fresh->extra, false);
 }
 
-/* Holds a block for each page that needs one; undoes it all on failure. */
+/* Holds a block for each page that needs one. Holds nothing after a failure. */
 static int msyncfs_fresh_hold(struct list_head *set,
 			      struct msyncfs_fresh *fresh)
 {
@@ -50,10 +52,10 @@ static int msyncfs_fresh_hold(struct list_head *set,
 
 /**
  * msyncfs_fresh_unclaim - give back the fresh blocks of a set
- * @set: captures that could not be committed
- * @fresh: from msyncfs_fresh_claim()
+ * @set: captures that could not be attached
+ * @fresh: blocks that msyncfs_fresh_claim() has held
  *
- * An atomic file keeps its blocks, as those of spilled pages.
+ * An atomic file keeps its blocks in the overlay, as blocks of spilled pages.
  *
  * Context: may sleep.
  */
@@ -69,11 +71,12 @@ void msyncfs_fresh_unclaim(struct list_head *set,
 
 /**
  * msyncfs_fresh_claim - claim a fresh block for every page of a set
- * @set: captures, not empty
- * @fresh: set to the blocks that are held for them
+ * @set: captures, at least one
+ * @fresh: set to the blocks that are held for the set
  *
- * Context: as msyncfs_attach_set(); waits for commits, as msyncfs_hold().
- * Return: 0, or a negative errno; nothing is held or claimed then.
+ * Context: as msyncfs_attach_set(); waits for commits, as msyncfs_hold() does.
+ * Return: 0 or a negative errno. After an error nothing is held, and only
+ * atomic files keep claimed blocks, in their overlay.
  */
 int msyncfs_fresh_claim(struct list_head *set, struct msyncfs_fresh *fresh)
 {
@@ -93,7 +96,7 @@ int msyncfs_fresh_claim(struct list_head *set, struct msyncfs_fresh *fresh)
 	return err;
 }
 
-/* Says which file and page the blocks belong to that could not be written. */
+/* Reports the file and the page whose blocks could not be written. */
 static void msyncfs_fresh_failed(struct list_head *set,
 				 const struct msyncfs_io *io)
 {
@@ -114,13 +117,13 @@ static void msyncfs_fresh_failed(struct list_head *set,
 }
 
 /**
- * msyncfs_fresh_write - write captured pages to the blocks that they were given
- * @set: captures, not empty
+ * msyncfs_fresh_write - write captured pages to their blocks
+ * @set: captures, at least one; their images have their home blocks
  * @sent: completed when all writes are sent, or NULL
  *
- * It writes the copies if there are copies. Otherwise it writes the pages
- * themselves, and a store to a page waits for the write of that page. There may be
- * no page at all.
+ * This function writes the copies if there are copies. Otherwise it writes the
+ * pages themselves, and a store to a page waits for the write of that page. The
+ * set may have no page at all.
  *
  * Context: waits for the device.
  * Return: 0 or the first error.
@@ -137,7 +140,10 @@ int msyncfs_fresh_write(struct list_head *set, struct completion *sent)
 	blk_start_plug(&plug);
 	list_for_each_entry(cap, set, set) {
 		list_for_each_entry(img, &cap->images, list) {
-			/* The end of its write ends the writeback. */
+			/*
+			 * The end of the write ends the writeback, so the
+			 * capture must not.
+			 */
 			img->writeback = false;
 			msyncfs_io_add(&io, img->home, img->page ?:
 						folio_page(img->folio, 0));
@@ -154,8 +160,9 @@ int msyncfs_fresh_write(struct list_head *set, struct completion *sent)
 }
 
 /*
- * Shadows for the atomic files of a set (@whole), or for its ordinary ones. They
- * are built here if @build says so, else after the pages have been written.
+ * Prepares shadows for the atomic files of a set (@whole) or for its ordinary
+ * files. If @build is false, the shadows are built after the pages have been
+ * written.
  */
 static int msyncfs_plan_shadows(struct list_head *set, bool whole, bool build,
 				struct msyncfs_plan *plan)
@@ -178,12 +185,13 @@ static int msyncfs_plan_shadows(struct list_head *set, bool whole, bool build,
 
 /*
  * Plans the operation that makes the fresh blocks of a set visible. The maps of
- * atomic files are shadowed. The maps of ordinary files are shadowed if the record
- * cannot hold the nodes that would change in place.
+ * atomic files are shadowed. The maps of ordinary files are shadowed if the
+ * record cannot hold the nodes that would change in place.
  *
- * Shadows are built after the pages have been written, because stores wait for the
- * pages. But a set can be split only before that. So if the device has more bitmap
- * blocks than a record takes, the shadows are built here and counted exactly.
+ * Normally shadows are built after the pages have been written, because stores
+ * wait for the pages. But a set can be split only before that. So if the device
+ * has more bitmap blocks than a record takes, the shadows are built here and
+ * counted exactly.
  */
 static int msyncfs_plan_switch(struct list_head *set,
 			       struct msyncfs_plan *plan)
@@ -242,12 +250,13 @@ static int msyncfs_fresh_write_all(struct list_head *set,
 /**
  * msyncfs_fresh_prepare - plan the switch to fresh blocks and write the pages
  * @set: captures, after msyncfs_fresh_claim()
- * @sent: completed when the writes of pages are sent, or NULL
- * @plan: all zeros; the plan of the operation that makes the blocks visible
+ * @sent: completed when the writes of the pages are sent, or NULL
+ * @plan: all zeros; filled with the plan of the operation that makes the blocks
+ *	visible
  *
  * Context: as msyncfs_attach_set(); waits for the device.
- * Return: 0; -EFBIG: the operation does not fit one record; or another negative
- * errno.
+ * Return: 0; -EFBIG if the operation does not fit one record; or another
+ * negative errno.
  */
 int msyncfs_fresh_prepare(struct list_head *set, struct completion *sent,
 			  struct msyncfs_plan *plan)

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Home blocks for captured pages that have none, and the map that leads to them.
+ * Home blocks for captured pages that have none: allocates or claims the
+ * blocks, and points the map to them. The callers choose between the two ways,
+ * and hold the blocks.
  */
-#include <linux/pagemap.h>
 
 #include "plan.h"
 
 /**
- * msyncfs_goal - where the block of a page would best lie
+ * msyncfs_goal - choose the block at which a page should lie
  * @inode: regular file
  * @index: page
  *
- * Context: may read map nodes.
- * Return: a block.
+ * Context: caller holds i_commit_lock; may read map nodes.
+ * Return: the block after the block of the previous page. If that page has no
+ * block, the block after the inode.
  */
 u64 msyncfs_goal(struct inode *inode, u64 index)
 {
@@ -23,7 +25,10 @@ u64 msyncfs_goal(struct inode *inode, u64 index)
 	return inode->i_ino + 1;
 }
 
-/* Gives @nr images from *@img on the blocks from @start on; moves *@img. */
+/*
+ * Gives @nr images, from *@img on, the blocks from @start on. Sets *@img to the
+ * image after them.
+ */
 static void msyncfs_homes_set(struct msyncfs_image **img, u64 start, u64 nr)
 {
 	for (; nr; nr--) {
@@ -35,7 +40,7 @@ static void msyncfs_homes_set(struct msyncfs_image **img, u64 start, u64 nr)
 /**
  * msyncfs_homes_alloc - allocate blocks for the pages that have none
  * @op: open handle with blocks and credits as planned
- * @cap: capture, after msyncfs_homes_find()
+ * @cap: capture; images without a home block have the home 0
  *
  * Context: inside @op; caller holds i_commit_lock.
  * Return: 0 or the error of msyncfs_alloc().
@@ -62,9 +67,11 @@ int msyncfs_homes_alloc(struct msyncfs_op *op, struct msyncfs_capture *cap)
 }
 
 /**
- * msyncfs_homes_map - point the map to the blocks of pages where it has to change
+ * msyncfs_homes_map - point the map to the blocks of pages
  * @op: open handle with credits as planned
  * @cap: capture whose pages all have their blocks
+ *
+ * The map changes only for images that are marked to convert.
  *
  * Context: inside @op; caller holds i_commit_lock.
  * Return: 0 or the error of msyncfs_map_set().
@@ -85,13 +92,16 @@ int msyncfs_homes_map(struct msyncfs_op *op, struct msyncfs_capture *cap)
 
 /**
  * msyncfs_homes_claim - claim blocks for the pages that have none
- * @cap: capture
+ * @cap: capture; images without a home block have the home 0
  * @goal: block wanted most
- * @nr: number of these pages, as many blocks are held; set to what is left
- * @enter: called for each run of pages that got blocks, or NULL
+ * @nr: number of these pages, for which as many blocks are held; set to the
+ *	number of blocks that were not claimed
+ * @enter: called for each run of pages that got blocks, with the first page,
+ *	its block and the number of pages; or NULL
  *
  * Context: caller holds i_commit_lock; may sleep.
- * Return: 0 or the error of msyncfs_claim(); some pages may have blocks then.
+ * Return: 0 or the error of msyncfs_claim(). After an error, some pages may
+ * have their blocks.
  */
 int msyncfs_homes_claim(struct msyncfs_capture *cap, u64 goal, u64 *nr,
 			void (*enter)(struct inode *inode, u64 index,

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fresh blocks for the pages of ordinary files.
+ * Ordinary files: fresh blocks for their captured pages, and the switch of the
+ * map to these blocks. fresh.c writes the pages, and attach.c has the table of
+ * operations. spill.c does the same for atomic files.
  */
-#include <linux/pagemap.h>
 
 #include "plan.h"
 
 /**
- * msyncfs_ordinary_count - count the blocks to be held for fresh ones
+ * msyncfs_ordinary_count - count the blocks that must be held for the pages
  * @cap: capture
- * @fresh: to add to; a page over a hole has a promise, one that has a block needs
- *	an extra one for a while
+ * @fresh: to add to
+ *
+ * A reservation has promised a block to each page over a hole. A page that has
+ * a block needs an extra one, until the old block is freed and recycled.
  *
  * Context: takes a spinlock.
  */
 void msyncfs_ordinary_count(struct msyncfs_capture *cap,
-				   struct msyncfs_fresh *fresh)
+			    struct msyncfs_fresh *fresh)
 {
 	struct msyncfs_image *img;
 
@@ -32,7 +35,8 @@ void msyncfs_ordinary_count(struct msyncfs_capture *cap,
  * msyncfs_ordinary_claim - give each page a fresh block
  * @cap: capture, after msyncfs_ordinary_count()
  *
- * Context: caller holds i_commit_lock and the blocks that were counted.
+ * Context: caller holds i_commit_lock, and has held the counted blocks with
+ * msyncfs_hold(); may sleep.
  * Return: 0 or the error of msyncfs_claim().
  */
 int msyncfs_ordinary_claim(struct msyncfs_capture *cap)
@@ -48,7 +52,7 @@ int msyncfs_ordinary_claim(struct msyncfs_capture *cap)
 
 /**
  * msyncfs_ordinary_unclaim - give the fresh blocks back
- * @cap: capture that could not be committed
+ * @cap: capture that could not be attached
  *
  * Context: may sleep.
  */
@@ -63,7 +67,10 @@ void msyncfs_ordinary_unclaim(struct msyncfs_capture *cap)
 	}
 }
 
-/* The blocks of a run of pages that are freed when fresh ones take their place. */
+/*
+ * Adds the blocks to the plan that are freed when a run of pages gets fresh
+ * blocks.
+ */
 static int msyncfs_plan_old(struct inode *inode, u64 index, u64 len,
 			    struct msyncfs_plan *plan)
 {
@@ -84,14 +91,14 @@ static int msyncfs_plan_old(struct inode *inode, u64 index, u64 len,
 /**
  * msyncfs_ordinary_plan - plan the switch of the map to fresh blocks
  * @cap: capture whose pages have their fresh blocks
- * @plan: to add to: the map nodes that the switch dirties and allocates, the
- *	blocks that it takes, and the blocks that it frees
+ * @plan: to add to: the map nodes that the switch changes and allocates, the
+ *	fresh blocks, and the blocks that the switch frees
  *
  * Context: caller holds i_commit_lock; may sleep and read map nodes.
  * Return: 0, -ENOMEM, or the error of reading a node.
  */
 int msyncfs_ordinary_plan(struct msyncfs_capture *cap,
-				 struct msyncfs_plan *plan)
+			  struct msyncfs_plan *plan)
 {
 	struct super_block *sb = cap->inode->i_sb;
 	struct msyncfs_run run;
@@ -108,15 +115,21 @@ int msyncfs_ordinary_plan(struct msyncfs_capture *cap,
 	return 0;
 }
 
-/* Replaces the blocks of a run of pages; the old ones are freed. */
+/*
+ * Points the map to the fresh blocks of a run of pages, and frees the old
+ * blocks.
+ */
 static int msyncfs_switch_run(struct msyncfs_op *op, struct inode *inode,
-				u64 index, u64 len, u64 home)
+			      u64 index, u64 len, u64 home)
 {
 	struct msyncfs_extent ext;
 	u64 at = index;
 	int err;
 
-	/* Reads every node first; then nothing below can fail on the device. */
+	/*
+	 * Read all nodes first. After that, nothing can fail because of the
+	 * device.
+	 */
 	while (at < index + len) {
 		err = msyncfs_map_committed(inode, at, index + len - at, &ext);
 		if (err)
@@ -140,17 +153,17 @@ static int msyncfs_switch_run(struct msyncfs_op *op, struct inode *inode,
  * @cap: capture
  *
  * Context: inside @op; caller holds i_commit_lock.
- * Return: 0, or the error of the map, which is damaged then.
+ * Return: 0, or an error if the map is damaged or cannot be read.
  */
 int msyncfs_ordinary_switch(struct msyncfs_op *op,
-				   struct msyncfs_capture *cap)
+			    struct msyncfs_capture *cap)
 {
 	struct msyncfs_run run;
 	int err;
 
 	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_BLOCKS) {
 		err = msyncfs_switch_run(op, cap->inode, run.index, run.len,
-					   run.home);
+					 run.home);
 		if (err)
 			return err;
 	}
@@ -160,16 +173,16 @@ int msyncfs_ordinary_switch(struct msyncfs_op *op,
 /**
  * msyncfs_ordinary_change - find the next change of the map
  * @cap: capture whose pages have their blocks
- * @run: all zeros at first
- * @index: ignored, the runs ascend
- * @ext: set to pages on blocks that follow each other
+ * @run: iterator, all zeros before the first call
+ * @index: not used; the runs come in ascending order
+ * @ext: set to the next pages whose blocks are consecutive
  *
  * Context: caller holds i_commit_lock.
- * Return: false if there is none.
+ * Return: false if there is no further change.
  */
 bool msyncfs_ordinary_change(struct msyncfs_capture *cap,
-				    struct msyncfs_run *run, u64 index,
-				    struct msyncfs_extent *ext)
+			     struct msyncfs_run *run, u64 index,
+			     struct msyncfs_extent *ext)
 {
 	if (!msyncfs_run_next(cap, MSYNCFS_RUN_BLOCKS, run))
 		return false;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Placing: captured pages get their blocks and become part of a transaction.
+ * Placing: gives captured pages their blocks, and makes the pages part of a
+ * transaction. This header is for the floors above; plan.h is private to
+ * fs/place.
  */
 #ifndef MSYNCFS_PLACE_H
 #define MSYNCFS_PLACE_H

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How many blocks an operation of attach.c puts into the record.
- * Bitmap blocks are counted from the blocks that the operation is known to
- * allocate and to free (B7). Only the blocks that it takes from the allocator
- * itself count one bitmap block each, since nobody knows yet where they will lie.
+ * Plans: count how many blocks an operation of attach.c puts into the record.
+ * The blocks themselves are found in homes.c, ordinary.c, spill.c and shadow.c.
  *
- * Were all blocks counted like that, a large set would never fit the record of a
- * device that has more bitmap blocks than a record takes, though its blocks lie
- * side by side.
+ * Bitmap blocks are counted from the blocks that the operation is known to
+ * allocate and to free: one for each group that contains such a block (B7). The
+ * blocks that the operation itself takes from the allocator count one bitmap
+ * block each, because their place is not known yet.
+ *
+ * If each block counted one bitmap block, a large set would not fit the record
+ * of a device with more bitmap blocks than a record takes, even if its blocks
+ * lie side by side.
  */
 #include <linux/math64.h>
 #include <linux/slab.h>
@@ -15,14 +18,15 @@
 #include "plan.h"
 
 /**
- * msyncfs_plan_run - count what changing the pointers of a run needs
+ * msyncfs_plan_run - plan the change of the pointers of a run of pages
  * @inode: regular file
  * @index: first page
- * @len: pages
+ * @len: number of pages
  * @plan: to add to; runs come in ascending order
  *
- * Each leaf's path once, as msyncfs_resv_page() has promised it (the sum over
- * leaves is an upper bound).
+ * This function counts the missing map nodes once for each leaf, as
+ * msyncfs_resv_page() has promised them. Leaves may share nodes above them, so
+ * the sum is an upper bound.
  *
  * Context: caller holds i_commit_lock; may sleep and read map nodes.
  * Return: 0 or the error of reading a node.
@@ -41,7 +45,7 @@ int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 			missing = msyncfs_map_missing(inode, index, &err);
 			if (err)
 				return err;
-			/* The nodes that are new, and the one they hang from. */
+			/* the new nodes, and the node that points to them */
 			plan->credits += missing + 1;
 			plan->blocks += missing;
 		}
@@ -52,13 +56,13 @@ int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 }
 
 /**
- * msyncfs_plan_touch - an operation is going to allocate or free known blocks
+ * msyncfs_plan_touch - plan that an operation allocates or frees known blocks
  * @sb: filesystem
  * @plan: to add to
  * @start: first block, in the data area
- * @len: blocks, at least 1
+ * @len: number of blocks, at least 1
  *
- * Blocks may be named twice.
+ * The same blocks may be added more than once.
  *
  * Context: may sleep.
  * Return: 0, -ENOMEM.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Private to fs/place: a set of captures while its pages get their blocks.
+ * Private to fs/place: what is known of a set of captures while its pages get
+ * their blocks.
  *
  * A set is the captures of one call, one for each file, as of the same moment.
  */
@@ -13,13 +14,15 @@
 #include "place.h"
 
 /**
- * struct msyncfs_plan - what a set needs of the maps, the allocator, the record
- * @blocks: blocks that the operation allocates, for pages without one and for
- *	map nodes; nobody knows yet where they will lie
- * @credits: blocks that go into the record at most, besides bitmap blocks
- * @groups: a bit for each group whose bitmap block is known to change; NULL: none
- * @unbuilt: shadows are still to be built; they may change every bitmap block
- * @leaf: last range of a leaf node looked at; its path is counted once
+ * struct msyncfs_plan - what an operation needs of the record and the allocator
+ * @blocks: blocks that the operation allocates for pages and map nodes; their
+ *	place is not known yet
+ * @credits: upper bound of the blocks of the record, without bitmap blocks
+ * @groups: one bit for each group, set if its bitmap block is known to change;
+ *	NULL: no bit is set
+ * @unbuilt: some shadows are not built yet; building may change every bitmap
+ *	block
+ * @leaf: msyncfs_resv_key() of the leaf that was counted last; U64_MAX: none
  */
 struct msyncfs_plan {
 	u64		blocks;
@@ -30,12 +33,12 @@ struct msyncfs_plan {
 };
 
 /**
- * msyncfs_plan_credits - how many blocks go into the record
+ * msyncfs_plan_credits - tell how many blocks go into the record
  * @sb: filesystem
  * @plan: plan
  *
  * Context: any.
- * Return: blocks at most, bitmap blocks included.
+ * Return: upper bound of the blocks, with bitmap blocks.
  */
 static inline unsigned int
 msyncfs_plan_credits(struct super_block *sb, const struct msyncfs_plan *plan)
@@ -51,7 +54,7 @@ msyncfs_plan_credits(struct super_block *sb, const struct msyncfs_plan *plan)
 }
 
 /**
- * msyncfs_plan_free - drop what a plan holds
+ * msyncfs_plan_free - free the memory of a plan
  * @plan: plan, all zeros or used
  *
  * Context: may sleep.
@@ -65,10 +68,10 @@ static inline void msyncfs_plan_free(struct msyncfs_plan *plan)
 struct msyncfs_place_ops;
 
 /**
- * struct msyncfs_placing - a capture of a set
- * @ops: where ordinary and atomic files differ
- * @changes: the map of the file changes with it
- * @shadow: the map that the file is to have, see shadow.c; or NULL
+ * struct msyncfs_placing - what fs/place keeps with a capture
+ * @ops: the operations for ordinary or for atomic files
+ * @changes: the map of the file changes with this capture
+ * @shadow: the new map of the file, see shadow.c; or NULL
  */
 struct msyncfs_placing {
 	const struct msyncfs_place_ops *ops;
@@ -78,8 +81,9 @@ struct msyncfs_placing {
 
 /**
  * struct msyncfs_fresh - blocks held for a set that goes to fresh blocks
- * @promised: blocks that the reservations of its pages have promised
- * @extra: blocks besides; a page that has a block needs a second one for a while
+ * @promised: held blocks that the reservations of the pages have promised
+ * @extra: held blocks that nobody has promised; a page that has a block needs a
+ *	second one until the old one is recycled
  */
 struct msyncfs_fresh {
 	u64	promised;
@@ -88,11 +92,11 @@ struct msyncfs_fresh {
 
 /**
  * struct msyncfs_run - a run of the images of a capture
- * @img: the first one
- * @next: the one after the run; NULL before the first run
+ * @img: first image
+ * @next: the image after the run; NULL before the first run
  * @index: page of @img
- * @home: home block of @img
- * @len: images
+ * @home: home block of @img, or 0
+ * @len: number of images
  */
 struct msyncfs_run {
 	struct msyncfs_image	*img;
@@ -102,12 +106,12 @@ struct msyncfs_run {
 	u64			len;
 };
 
-/* What the images of a run have in common, besides that their pages follow. */
+/* Which images form a run. Their pages are consecutive in each case. */
 enum msyncfs_run_of {
-	MSYNCFS_RUN_PAGES,	/* nothing */
-	MSYNCFS_RUN_BLOCKS,	/* their home blocks follow each other, too */
-	MSYNCFS_RUN_HOMELESS,	/* they have no home block */
-	MSYNCFS_RUN_CONVERT,	/* home blocks follow, and the map must change */
+	MSYNCFS_RUN_PAGES,	/* all images */
+	MSYNCFS_RUN_BLOCKS,	/* the home blocks are consecutive, too */
+	MSYNCFS_RUN_HOMELESS,	/* the images have no home block */
+	MSYNCFS_RUN_CONVERT,	/* as BLOCKS, and the map must change */
 };
 
 static inline bool msyncfs_run_takes(const struct msyncfs_image *img,
@@ -129,7 +133,15 @@ static inline bool msyncfs_run_goes_on(const struct msyncfs_run *run,
 	       msyncfs_run_takes(img, of);
 }
 
-/* The next run of a capture's images; false if there is none. */
+/**
+ * msyncfs_run_next - find the next run of the images of a capture
+ * @cap: capture
+ * @of: which images form a run
+ * @run: all zeros before the first call, or the run before; set to the next run
+ *
+ * Context: the caller owns the images.
+ * Return: false if there is no further run.
+ */
 static inline bool msyncfs_run_next(struct msyncfs_capture *cap,
 				    enum msyncfs_run_of of,
 				    struct msyncfs_run *run)
@@ -154,23 +166,28 @@ static inline bool msyncfs_run_next(struct msyncfs_capture *cap,
 	return true;
 }
 
+/*
+ * Goes through the runs of a capture. @run is a pointer to a struct
+ * msyncfs_run.
+ */
 #define msyncfs_for_each_run(run, cap, of) \
 	for (*(run) = (struct msyncfs_run){}; msyncfs_run_next(cap, of, run);)
 
 /**
  * struct msyncfs_place_ops - where ordinary and atomic files differ
- * @plan_overlaid: give copied pages their blocks where the map is shadowed; add to
- *	the plan
- * @count_fresh: count the blocks to be held for the pages
- * @claim_fresh: give each page a fresh block, of those that are held
+ * @plan_overlaid: plan copied pages of a file whose map is shadowed: give the
+ *	pages their blocks, and add to the plan
+ * @count_fresh: count the blocks that must be held for the pages
+ * @claim_fresh: give each page a fresh block
  * @unclaim_fresh: give the fresh blocks back
- * @plan_fresh: add what the switch to fresh blocks needs to the plan
- * @switch_fresh: point the map to the fresh blocks; only a bad map makes it fail
- * @applied: the pages have their blocks: end their promises
- * @size: size of the file in the record
- * @change: the next change of the map, at or after @index; an extent of the map
- *	that is to be
- * @undo: the capture has come to nothing
+ * @plan_fresh: add to the plan what the switch of the map to fresh blocks needs
+ * @switch_fresh: point the map to the fresh blocks
+ * @applied: the map has the blocks of the pages: end the promises of these
+ *	blocks
+ * @size: return the size of the file in the record, in bytes
+ * @change: find the first change of the map at or after an index, as an extent
+ *	of the new map; return false if there is none
+ * @undo: the capture could not be attached: give back what it holds
  */
 struct msyncfs_place_ops {
 	int	(*plan_overlaid)(struct msyncfs_capture *cap,
@@ -190,17 +207,37 @@ struct msyncfs_place_ops {
 	void	(*undo)(struct msyncfs_capture *cap);
 };
 
+/**
+ * msyncfs_first_capture - find the first capture of a set
+ * @set: captures, at least one
+ *
+ * Context: any.
+ * Return: the capture.
+ */
 static inline struct msyncfs_capture *msyncfs_first_capture(struct list_head *set)
 {
 	return list_first_entry(set, struct msyncfs_capture, set);
 }
 
+/**
+ * msyncfs_sbi_of - find the filesystem of a set
+ * @set: captures, at least one
+ *
+ * Context: any.
+ * Return: the filesystem.
+ */
 static inline struct msyncfs_sb_info *msyncfs_sbi_of(struct list_head *set)
 {
 	return MSYNCFS_SB(msyncfs_first_capture(set)->inode->i_sb);
 }
 
-/* The first image of a set, or NULL. */
+/**
+ * msyncfs_first_image - find the first image of a set
+ * @set: captures
+ *
+ * Context: the caller owns the captures.
+ * Return: the image, or NULL if no capture has one.
+ */
 static inline struct msyncfs_image *msyncfs_first_image(struct list_head *set)
 {
 	struct msyncfs_capture *cap;
@@ -212,7 +249,15 @@ static inline struct msyncfs_image *msyncfs_first_image(struct list_head *set)
 	return NULL;
 }
 
-/* Does the map change by more than the captured pages? Then it is shadowed. */
+/**
+ * msyncfs_overlaid - does an overlay change the map of a captured file?
+ * @cap: capture
+ *
+ * If so, the map is shadowed.
+ *
+ * Context: caller holds i_commit_lock.
+ * Return: true if so.
+ */
 static inline bool msyncfs_overlaid(struct msyncfs_capture *cap)
 {
 	return cap->whole && !mtree_empty(&MSYNCFS_I(cap->inode)->i_overlay);

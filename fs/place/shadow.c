@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Shadows of file maps. What a large set changes of its map may be more than a
- * record takes. Then every node that it changes is written anew, with all that
- * lead to it, to blocks that nothing committed refers to, and the record holds
- * the new root alone: the inode's block, and bitmap blocks.
+ * Shadows of file maps. A large set may change more map nodes than a record
+ * takes. Then all changed nodes, and all nodes above them, are written anew to
+ * fresh blocks. The record holds only the new root, which is in the block of
+ * the inode, and bitmap blocks. attach.c and fresh.c decide when a map is
+ * shadowed. fs/map/change.c changes a map in place.
  *
- * A shadow is built from the map in memory and the changes of one capture, in the
- * order of indexes, so that no more than one way from the root is in hand. The
- * blocks that are given up, and those that hold the new nodes, are gathered
- * meanwhile, for the operation that puts the root in its place.
+ * A shadow is built from the map in memory and the changes of one capture. The
+ * changes come in ascending order, so the builder holds only one path from the
+ * root at a time. It also collects the blocks that the file gives up, and the
+ * blocks of the new nodes. The operation that puts the root in its place frees
+ * the former and allocates the latter.
  *
- * Nodes that become empty go. If nothing of the old map stays, the new one begins
- * without a node, as deep as it needs to be.
+ * Empty nodes are dropped. If nothing of the old map stays, the new map begins
+ * without nodes, and is only as deep as its changes need.
  */
 #include <linux/math64.h>
 #include <linux/slab.h>
@@ -22,7 +24,7 @@
 /* Nodes that are written together. */
 #define MSYNCFS_SHADOW_BATCH	128
 
-/* Runs of blocks that are gathered, a page's worth. */
+/* Runs of blocks; one of these structures fills a page. */
 struct msyncfs_runs {
 	struct list_head	list;
 	unsigned int		nr;
@@ -36,17 +38,17 @@ struct msyncfs_runs {
 	((PAGE_SIZE - sizeof(struct msyncfs_runs)) / (2 * sizeof(u64)))
 
 /**
- * struct msyncfs_shadow - the map that a file is to have
- * @depth: its depth
- * @anew: nothing of the old one stays
- * @root: its root
- * @blocks: blocks that the file gains, or loses
- * @nodes: its new nodes' blocks, claimed
- * @used: how many
+ * struct msyncfs_shadow - the new map of a file
+ * @depth: depth of the new map
+ * @anew: nothing of the old map stays
+ * @root: pointers of the new root
+ * @blocks: blocks that the file gains; negative if it loses blocks
+ * @nodes: runs of the blocks of the new nodes, claimed
+ * @used: number of blocks in @nodes
  * @promised: blocks held for nodes that reservations have promised
- * @extra: the same, promised by nobody
- * @old_data: data blocks that are given up
- * @old_nodes: nodes that are given up
+ * @extra: blocks held for nodes that nobody has promised
+ * @old_data: runs of the data blocks that the file gives up
+ * @old_nodes: runs of the blocks of nodes that the file gives up
  */
 struct msyncfs_shadow {
 	unsigned int		depth;
@@ -62,11 +64,11 @@ struct msyncfs_shadow {
 };
 
 /**
- * struct msyncfs_changes - what a capture changes of its map, in ascending order
+ * struct msyncfs_changes - the changes of a map, in ascending order
  * @cap: capture whose pages have their blocks
- * @run: ordinary file: run of images that @cur has come from
- * @cur: what is left of the current run: blocks, or a hole
- * @more: there is one
+ * @run: ordinary file: the run of images that @cur comes from
+ * @cur: rest of the current change: pages on blocks, or a hole
+ * @more: false after the last change
  */
 struct msyncfs_changes {
 	struct msyncfs_capture	*cap;
@@ -76,15 +78,15 @@ struct msyncfs_changes {
 };
 
 /**
- * struct msyncfs_builder - a shadow in the making
- * @inode: whose map
+ * struct msyncfs_builder - a shadow that is being built
+ * @inode: file
  * @shadow: shadow
  * @ch: changes still to be made
- * @goal: where the next node would best lie
- * @left: blocks that the file can still give up; a map made by an enemy may seem
- *	to have any number
- * @bh: nodes to be written
- * @nr: how many
+ * @goal: block wanted most for the next node
+ * @left: number of blocks that the file can still give up; a crafted map may
+ *	name any number of blocks
+ * @bh: complete nodes that are not written yet
+ * @nr: number of nodes in @bh
  */
 struct msyncfs_builder {
 	struct inode		*inode;
@@ -96,7 +98,7 @@ struct msyncfs_builder {
 	unsigned int		nr;
 };
 
-/* ---- runs of blocks -------------------------------------------------------- */
+/* ---- runs of blocks ------------------------------------------------------ */
 
 static int msyncfs_runs_add(struct list_head *list, u64 start, u64 len)
 {
@@ -129,13 +131,13 @@ static void msyncfs_runs_free(struct list_head *list)
 	INIT_LIST_HEAD(list);
 }
 
-/* ---- changes --------------------------------------------------------------- */
+/* ---- changes ------------------------------------------------------------- */
 
-/* The first change at or after @index. */
+/* Finds the first change at or after @index. */
 static void msyncfs_changes_find(struct msyncfs_changes *ch, u64 index)
 {
 	ch->more = ch->cap->placing->ops->change(ch->cap, &ch->run, index,
-						      &ch->cur);
+						 &ch->cur);
 }
 
 static void msyncfs_changes_begin(struct msyncfs_changes *ch,
@@ -146,7 +148,7 @@ static void msyncfs_changes_begin(struct msyncfs_changes *ch,
 	msyncfs_changes_find(ch, 0);
 }
 
-/* @nr indexes of the current run are done. */
+/* Skips the first @nr indexes of the current change. */
 static void msyncfs_changes_eat(struct msyncfs_changes *ch, u64 nr)
 {
 	ch->cur.index += nr;
@@ -157,9 +159,11 @@ static void msyncfs_changes_eat(struct msyncfs_changes *ch, u64 nr)
 		msyncfs_changes_find(ch, ch->cur.index);
 }
 
-/* ---- how large it will be -------------------------------------------------- */
+/* ---- the size of a shadow ------------------------------------------------ */
 
-/* Depth that the map is to have, and whether all of it changes. */
+/*
+ * Computes the depth of the new map, and whether nothing of the old map stays.
+ */
 static void msyncfs_shadow_plan(struct msyncfs_capture *cap,
 				struct msyncfs_shadow *s)
 {
@@ -182,11 +186,11 @@ static void msyncfs_shadow_plan(struct msyncfs_capture *cap,
 }
 
 /**
- * struct msyncfs_node_count - nodes that the changes of a map touch
- * @seen: by level: the last node that a run has changed
- * @cut: by level: the last node that a hole has cut
- * @runs: nodes that runs change
- * @holes: nodes that holes cut
+ * struct msyncfs_node_count - number of nodes that the changes of a map touch
+ * @seen: by level: the last node that was counted in @runs
+ * @cut: by level: the last node that was counted in @holes
+ * @runs: nodes that runs of blocks change
+ * @holes: nodes that holes cover in part
  */
 struct msyncfs_node_count {
 	u64	seen[MSYNCFS_MAX_DEPTH + 1];
@@ -195,7 +199,10 @@ struct msyncfs_node_count {
 	u64	holes;
 };
 
-/* A run of blocks changes each node that covers a part of it. */
+/*
+ * Counts the nodes of a level that a run of blocks changes. A run changes each
+ * node that covers a part of it.
+ */
 static void msyncfs_count_run(struct msyncfs_node_count *count,
 			      const struct msyncfs_extent *run,
 			      unsigned int level)
@@ -207,7 +214,11 @@ static void msyncfs_count_run(struct msyncfs_node_count *count,
 	count->seen[level] = last;
 }
 
-/* A hole cuts the nodes at its ends, unless they go as a whole. */
+/*
+ * Counts the nodes of a level that a hole changes. These are the nodes that the
+ * hole covers in part, at its ends. Nodes that it covers completely are
+ * dropped.
+ */
 static void msyncfs_count_hole(struct msyncfs_node_count *count,
 			       const struct msyncfs_extent *hole,
 			       unsigned int level)
@@ -228,9 +239,10 @@ static void msyncfs_count_hole(struct msyncfs_node_count *count,
 }
 
 /*
- * Nodes of a shadow, at most. A node that both a run and a hole change counts
- * twice. A hole needs no node where there is none, so the file's own blocks bound
- * the nodes that holes cut.
+ * Returns the number of nodes of a shadow, at most. A node that both a run and
+ * a hole change counts twice. Where the file has no node, a hole needs no node.
+ * So the number of blocks of the file bounds the nodes that holes cover in
+ * part.
  */
 static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 				const struct msyncfs_shadow *s)
@@ -241,7 +253,7 @@ static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 	struct msyncfs_changes ch;
 	unsigned int level;
 
-	/* Growing makes one node for each new level, above the old ones. */
+	/* A deeper map needs a node for each new level, above the old nodes. */
 	if (!s->anew)
 		count.runs = s->depth - old;
 	for (level = 0; level <= MSYNCFS_MAX_DEPTH; level++) {
@@ -261,14 +273,15 @@ static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 }
 
 /**
- * msyncfs_shadow_alloc - get ready to build the shadow of a file's map
+ * msyncfs_shadow_alloc - prepare the shadow of the map of a file
  * @cap: capture whose pages have their blocks
  *
- * Holds the blocks for its nodes: from here on there is space.
+ * This function holds the blocks for the new nodes. From then on, the shadow
+ * cannot fail for lack of space.
  *
  * Context: as msyncfs_attach_set().
- * Return: 0, -ENOSPC, -ENOMEM, -EFBIG, or the error of a commit. On success
- * msyncfs_shadow_free() must follow.
+ * Return: 0, -ENOMEM, or an error of msyncfs_hold(). After success, the caller
+ * must call msyncfs_shadow_free().
  */
 int msyncfs_shadow_alloc(struct msyncfs_capture *cap)
 {
@@ -292,7 +305,10 @@ int msyncfs_shadow_alloc(struct msyncfs_capture *cap)
 		goto fail;
 	s->promised = promised;
 	nodes -= promised;
-	/* An ordinary file's set can be split instead. */
+	/*
+	 * Only atomic files may use spare blocks. Sets of ordinary files can be
+	 * split instead.
+	 */
 	if (nodes && msyncfs_is_atomic(cap->inode))
 		err = msyncfs_hold_spare(sb, nodes);
 	else if (nodes)
@@ -309,7 +325,7 @@ fail:
 	return err;
 }
 
-/* ---- building -------------------------------------------------------------- */
+/* ---- building ------------------------------------------------------------ */
 
 static int msyncfs_bh_cmp(const void *a, const void *b)
 {
@@ -319,7 +335,10 @@ static int msyncfs_bh_cmp(const void *a, const void *b)
 	return x->b_blocknr < y->b_blocknr ? -1 : x->b_blocknr > y->b_blocknr;
 }
 
-/* Writes the nodes that are complete. A node is complete after those below it. */
+/*
+ * Writes the nodes that are complete. A node is complete only after all nodes
+ * below it.
+ */
 static int msyncfs_shadow_flush(struct msyncfs_builder *b)
 {
 	struct msyncfs_io io;
@@ -341,8 +360,8 @@ static int msyncfs_shadow_flush(struct msyncfs_builder *b)
 }
 
 /*
- * A node has become empty. So have those below it, and been given back before: its
- * block is the one that was taken last.
+ * Gives back a node that has become empty. All nodes below it have become empty
+ * and were given back before. So its block is the one that was claimed last.
  */
 static void msyncfs_shadow_empty(struct msyncfs_builder *b,
 				 struct buffer_head *bh)
@@ -367,7 +386,9 @@ static void msyncfs_shadow_empty(struct msyncfs_builder *b,
 	msyncfs_unclaim(sb, blkno, 1);
 }
 
-/* A node is complete, and *@ptr is to lead to it; takes over the reference. */
+/*
+ * Seals a complete node and makes *@ptr point to it. Takes over the reference.
+ */
 static int msyncfs_shadow_write(struct msyncfs_builder *b,
 				struct buffer_head *bh, __le64 *ptr)
 {
@@ -378,7 +399,7 @@ static int msyncfs_shadow_write(struct msyncfs_builder *b,
 	return b->nr == MSYNCFS_SHADOW_BATCH ? msyncfs_shadow_flush(b) : 0;
 }
 
-/* A new node, empty. */
+/* Makes a new, empty node. */
 static struct buffer_head *msyncfs_shadow_new(struct msyncfs_builder *b,
 					      unsigned int level)
 {
@@ -415,7 +436,7 @@ static struct buffer_head *msyncfs_shadow_new(struct msyncfs_builder *b,
 	return bh;
 }
 
-/* Blocks are given up. */
+/* Adds a block to the blocks that the file gives up. */
 static int msyncfs_shadow_old(struct msyncfs_builder *b, struct list_head *list,
 			      u64 blkno)
 {
@@ -437,7 +458,7 @@ static int msyncfs_shadow_old_data(struct msyncfs_builder *b, u64 ptr)
 					 ptr & MSYNCFS_PTR_BLKNO);
 }
 
-/* All that hangs from a pointer is given up. */
+/* Gives up a node and everything below it. */
 static int msyncfs_shadow_drop(struct msyncfs_builder *b, unsigned int level,
 			       u64 blkno)
 {
@@ -463,7 +484,10 @@ static int msyncfs_shadow_drop(struct msyncfs_builder *b, unsigned int level,
 	return err ?: msyncfs_shadow_old(b, &b->shadow->old_nodes, blkno);
 }
 
-/* Makes the changes that fall to @nr pointers to data, from index @base on. */
+/*
+ * Makes the changes that affect @nr data pointers. The first one is for index
+ * @base.
+ */
 static int msyncfs_shadow_leaf(struct msyncfs_builder *b, __le64 *ptr,
 			       unsigned int nr, u64 base)
 {
@@ -490,7 +514,10 @@ static int msyncfs_shadow_leaf(struct msyncfs_builder *b, __le64 *ptr,
 static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
 				unsigned int nr, unsigned int level, u64 base);
 
-/* Makes a new node of @level at @base of the one that *@ptr leads to, if any. */
+/*
+ * Makes a new node of @level for the indexes from @base on. The new node starts
+ * as a copy of the node that *@ptr points to, if there is one.
+ */
 static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
 				unsigned int level, u64 base)
 {
@@ -530,7 +557,10 @@ static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
 	return msyncfs_shadow_write(b, bh, ptr);
 }
 
-/* Makes the changes that fall to @nr pointers of @level, from index @base on. */
+/*
+ * Makes the changes that affect @nr pointers of @level. The first one covers
+ * indexes from @base on.
+ */
 static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
 				unsigned int nr, unsigned int level, u64 base)
 {
@@ -562,9 +592,10 @@ static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
 }
 
 /*
- * A map that becomes deeper: the node of @level that covers index 0. The one at
- * the bottom of these has the pointers that the root had. They stay, be they empty:
- * pages that have been reserved before count on them (fs/resv.c).
+ * Makes the node of @level that covers index 0 in a map that becomes deeper.
+ * The lowest of these nodes gets the pointers of the old root. The nodes stay
+ * even if they are empty, because earlier reservations of pages count on them
+ * (fs/map/resv.c).
  */
 static int msyncfs_shadow_grow(struct msyncfs_builder *b, __le64 *ptr,
 			       unsigned int level)
@@ -592,7 +623,7 @@ static int msyncfs_shadow_grow(struct msyncfs_builder *b, __le64 *ptr,
 	return msyncfs_shadow_write(b, bh, ptr);
 }
 
-/* All that hangs from the root is given up. */
+/* Gives up everything below the root. */
 static int msyncfs_shadow_drop_all(struct msyncfs_builder *b)
 {
 	unsigned int depth = MSYNCFS_I(b->inode)->i_map_depth;
@@ -626,7 +657,9 @@ static int msyncfs_runs_touch(struct super_block *sb, struct msyncfs_plan *plan,
 	return err;
 }
 
-/* The blocks that the shadow allocates and frees when it takes its place. */
+/*
+ * Plans the blocks that the shadow allocates and frees when it becomes the map.
+ */
 static int msyncfs_shadow_touch(struct msyncfs_capture *cap,
 				struct msyncfs_plan *plan)
 {
@@ -646,13 +679,13 @@ static int msyncfs_shadow_touch(struct msyncfs_capture *cap,
 }
 
 /**
- * msyncfs_shadow_build - build the shadow of a file's map and write its nodes
+ * msyncfs_shadow_build - build the shadow of a map and write its nodes
  * @cap: capture, after msyncfs_shadow_alloc()
- * @plan: the blocks that it allocates and frees are added
+ * @plan: to add to: the blocks that the shadow allocates and frees
  *
- * Nothing refers to the nodes yet, and nothing is flushed.
+ * Nothing refers to the new nodes yet, and the device's cache is not flushed.
  *
- * Context: caller holds i_commit_lock, so nobody else changes the map; waits for
+ * Context: caller holds i_commit_lock, so the map does not change; waits for
  * the device.
  * Return: 0, -EIO, -EUCLEAN, -ENOMEM.
  */
@@ -689,12 +722,12 @@ int msyncfs_shadow_build(struct msyncfs_capture *cap,
 	return err ?: err2 ?: msyncfs_shadow_touch(cap, plan);
 }
 
-/* ---- in its place ----------------------------------------------------------- */
+/* ---- the shadow becomes the map ------------------------------------------ */
 
 /*
- * Frees nodes that follow each other. They were the file's own when the shadow
- * was built. On a damaged filesystem a node may have got another owner since: that
- * one is not freed.
+ * Frees consecutive nodes. They belonged to the file when the shadow was built.
+ * On a damaged filesystem, a node may have got another owner since then. Such a
+ * node is not freed.
  */
 static void msyncfs_nodes_give_up(struct msyncfs_op *op, u64 ino, u64 start,
 				  u64 len)
@@ -732,14 +765,14 @@ static void msyncfs_runs_give_up(struct msyncfs_op *op, struct list_head *list,
 }
 
 /**
- * msyncfs_shadow_apply - the shadow becomes the map
+ * msyncfs_shadow_apply - make the shadow the map of its file
  * @op: open handle with a credit for the inode and for each bitmap block
  * @cap: capture, after msyncfs_shadow_build()
  *
- * The blocks of its data are claimed until now, too; their promises are the
- * caller's to end.
+ * The data blocks of the new map are claimed, too. The caller ends their
+ * promises.
  *
- * Context: caller holds i_commit_lock; takes i_map_sem exclusively.
+ * Context: inside @op; caller holds i_commit_lock; takes i_map_sem exclusively.
  */
 void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
 {
@@ -768,19 +801,22 @@ void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
 	msyncfs_runs_free(&s->nodes);
 	if (s->used)
 		msyncfs_op_preflush(op);
-	/* Those that reservations have promised end with these. */
+	/*
+	 * The promises of reservations end with the reservations. End only the
+	 * others here.
+	 */
 	op->claimed += s->used;
 	if (s->used > s->promised)
 		op->fulfilled += s->used - s->promised;
 }
 
 /**
- * msyncfs_shadow_free - drop a shadow that is in its place, or that will not be
- * @cap: capture; nothing is done if it has none
+ * msyncfs_shadow_free - free the shadow of a file
+ * @cap: capture; nothing is done if it has no shadow
  *
- * Of one that will not be, the blocks of the nodes are free again.
+ * If the shadow has not become the map, the blocks of its nodes are free again.
  *
- * Context: may sleep on alloc_lock.
+ * Context: may sleep; takes space->lock.
  */
 void msyncfs_shadow_free(struct msyncfs_capture *cap)
 {
@@ -803,7 +839,7 @@ void msyncfs_shadow_free(struct msyncfs_capture *cap)
 			s->used -= r->run[i].len;
 		}
 	}
-	/* What is used is held no more. */
+	/* Blocks in use are not held any more. Give back only the others. */
 	promised = min(s->used, s->promised);
 	extra = s->used - promised;
 	if (s->promised > promised)

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Blocks for the pages of atomic files, and spilling: dirty pages leave memory for
- * blocks that no committed state refers to.
+ * Atomic files: blocks for their captured pages, and spilling. A spill writes
+ * dirty pages to fresh blocks, so that the pages can leave memory. The overlay
+ * (fs/map/overlay.c) names these blocks until the next commit of the file.
+ * mm/writeback.c decides when pages are spilled.
  */
 #include <kunit/visibility.h>
-#include <linux/pagemap.h>
 
 #include "plan.h"
 
 /*
- * Where a captured page goes: to its block in the overlay; or, in a record, to
- * the committed one, if that is not to be freed; 0: to a block yet to be found.
+ * Finds the block of a captured page: its block in the overlay or, if the page
+ * is copied, its committed block. The home is 0 if the page needs a new block.
+ * A page over a hole of the overlay needs one, because the next commit frees
+ * the committed block.
  */
 static int msyncfs_atomic_home(struct inode *inode, struct msyncfs_image *img,
 			       bool copied)
@@ -32,7 +35,10 @@ static int msyncfs_atomic_home(struct inode *inode, struct msyncfs_image *img,
 	return err;
 }
 
-/* Claims blocks for @nr pages, which are held, and enters them in the overlay. */
+/*
+ * Claims blocks for the @nr pages that have none, and enters them in the
+ * overlay. Reservations have promised these blocks.
+ */
 static int msyncfs_atomic_claim(struct msyncfs_capture *cap, u64 nr)
 {
 	struct inode *inode = cap->inode;
@@ -51,8 +57,8 @@ static int msyncfs_atomic_claim(struct msyncfs_capture *cap, u64 nr)
 }
 
 /*
- * Finds blocks for all pages of a capture of an atomic file. New ones enter the
- * overlay. After an error some pages may have their blocks.
+ * Finds blocks for all pages of a capture of an atomic file. New blocks enter
+ * the overlay. After an error, some pages may have their blocks.
  */
 static int msyncfs_atomic_homes(struct msyncfs_capture *cap)
 {
@@ -85,15 +91,15 @@ static int msyncfs_atomic_homes(struct msyncfs_capture *cap)
  * @inode: atomic file
  * @first: first page
  * @last: last page, inclusive
- * @limit: so many pages at most
- * @nr: set to how many
+ * @limit: number of pages to spill at most
+ * @nr: set to the number of spilled pages
  *
- * They go to blocks that no committed state refers to, and become the file with
- * its next commit.
+ * The pages are written to blocks that no committed state refers to. They
+ * become part of the file with its next commit.
  *
- * Context: caller holds i_commit_lock and keeps the filesystem from being frozen;
- * waits for the device.
- * Return: 0, or why the pages are still dirty.
+ * Context: caller holds i_commit_lock and keeps the filesystem from being
+ * frozen; waits for the device.
+ * Return: 0 or a negative errno; after an error the pages are dirty again.
  */
 int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 		  unsigned long limit, unsigned long *nr)
@@ -115,7 +121,10 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 		list_del_init(&cap->set);
 	}
 	if (err) {
-		/* Nothing is lost: it is the commit that has to succeed. */
+		/*
+		 * Nothing is lost, so nobody is told: the next commit writes
+		 * these pages or reports its own error.
+		 */
 		msyncfs_capture_redirty(cap, 0);
 	} else {
 		set_bit(MSYNCFS_I_SPILLED, &MSYNCFS_I(inode)->i_flags);
@@ -127,9 +136,9 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_spill);
 
-/* ---- the table -------------------------------------------------------------- */
+/* ---- the table of operations --------------------------------------------- */
 
-/* The map is shadowed and the pages go to blocks of the overlay. */
+/* The map is shadowed, and the pages go to blocks of the overlay. */
 static int msyncfs_atomic_plan_overlaid(struct msyncfs_capture *cap,
 					struct msyncfs_plan *plan)
 {
@@ -138,32 +147,32 @@ static int msyncfs_atomic_plan_overlaid(struct msyncfs_capture *cap,
 	return msyncfs_atomic_homes(cap);
 }
 
-/* msyncfs_atomic_homes() holds the blocks itself. */
+/* Nothing to count: msyncfs_atomic_homes() holds the blocks itself. */
 static void msyncfs_atomic_count(struct msyncfs_capture *cap,
 				 struct msyncfs_fresh *fresh)
 {
 }
 
-/* The blocks stay in the overlay, as those of spilled pages. */
+/* Nothing to do: the blocks stay in the overlay, as blocks of spilled pages. */
 static void msyncfs_atomic_unclaim(struct msyncfs_capture *cap)
 {
 }
 
-/* The shadow of the map is planned on its own. */
+/* Nothing to add: the shadow of the map is planned on its own. */
 static int msyncfs_atomic_plan_fresh(struct msyncfs_capture *cap,
 				     struct msyncfs_plan *plan)
 {
 	return 0;
 }
 
-/* Without a shadow, the map stays as it is. */
+/* Nothing to do: if there is no shadow, the map does not change. */
 static int msyncfs_atomic_switch(struct msyncfs_op *op,
 				 struct msyncfs_capture *cap)
 {
 	return 0;
 }
 
-/* The map has become that of the captured file; its reservations end. */
+/* The shadow has become the map, so the overlay and the reservations end. */
 static void msyncfs_atomic_applied(struct msyncfs_op *op,
 				   struct msyncfs_capture *cap)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sets that fit neither one record nor fresh blocks: committed in several
- * records, in page order.
+ * Splitting: attaches a set that fits neither one record nor fresh blocks, in
+ * several records. Each file is committed in page order. attach.c decides when
+ * a set is split.
  */
-#include <linux/pagemap.h>
 
 #include "plan.h"
 
-/* Splits off the first pages of a capture, as many as one record takes. */
+/* Moves the first @nr pages of a capture to a capture of their own. */
 static struct msyncfs_capture *msyncfs_split(struct msyncfs_capture *cap,
 					     unsigned int nr)
 {
@@ -40,8 +40,9 @@ static void msyncfs_count_split(struct inode *inode, unsigned int nr)
 }
 
 /*
- * Attaches the first pages of a capture in a record of their own, as many as the
- * record takes. Returns them, attached or dirty again.
+ * Attaches the first pages of a capture in a record of their own, as many as
+ * the record takes. Returns their capture; after an error its pages are dirty
+ * again.
  */
 static struct msyncfs_capture *msyncfs_attach_part(struct msyncfs_capture *cap,
 						   bool attrs, int *err)
@@ -76,7 +77,7 @@ static struct msyncfs_capture *msyncfs_attach_part(struct msyncfs_capture *cap,
 	return part;
 }
 
-/* In page order, each record atomic in itself. */
+/* Commits a file in page order. Each record is atomic in itself. */
 static int msyncfs_split_file(struct msyncfs_capture *cap, bool attrs)
 {
 	unsigned int nr = cap->nr, parts = 0;
@@ -99,15 +100,15 @@ static int msyncfs_split_file(struct msyncfs_capture *cap, bool attrs)
 /**
  * msyncfs_attach_split - attach a set in several records
  * @set: captures that fit neither one record nor fresh blocks
- * @attrs: take along changed times and attributes too
+ * @attrs: also attach changed times and attributes
  * @sent: as for msyncfs_attach_fresh()
  *
- * The one exception to G2. Each of several files is on its own; an atomic file
- * stays whole.
+ * This is the only exception to G2. If the set has several files, each file is
+ * attached on its own. An atomic file is attached as a whole.
  *
  * Context: as msyncfs_attach_set().
- * Return: 0 or a negative errno; the pages that could not be attached are dirty
- * again then.
+ * Return: 0 or a negative errno. Pages that could not be attached are dirty
+ * again.
  */
 int msyncfs_attach_split(struct list_head *set, bool attrs,
 			 struct completion *sent)
@@ -117,7 +118,10 @@ int msyncfs_attach_split(struct list_head *set, bool attrs,
 	LIST_HEAD(one);
 	int err = 0;
 
-	/* Several files are several records, for all that is known. */
+	/*
+	 * Count several files as split. They may share a record, but nothing
+	 * ensures it.
+	 */
 	if (!list_is_singular(set))
 		msyncfs_count_split(cap->inode, cap->nr);
 	list_for_each_entry_safe(cap, next, set, set) {
