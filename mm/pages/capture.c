@@ -1,33 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The capture: takes a consistent cut of the dirty pages of ranges, of one file
- * or several. Which blocks they go to and when they are durable is decided
- * elsewhere.
+ * Captures: take a consistent snapshot of the dirty pages in ranges of one file
+ * or of several files. fs/place decides to which blocks the pages go, and
+ * fs/log when they are durable.
  */
 
 /**
  * DOC: the freeze
  *
- * Everybody who makes a page dirty (page_mkwrite, write(2), zeroing at a
- * truncation) holds i_freeze shared from before the folio lock until the page
- * is marked dirty. The capture holds it exclusively and, in page order, takes
- * each dirty folio's lock, write-protects it, clears its dirty flag and copies
- * it. Truncation is kept away by i_commit_lock.
+ * Each task that makes a page dirty (page_mkwrite, write(2), zeroing at a
+ * truncation) holds i_freeze shared. It takes i_freeze before the folio lock,
+ * and releases it after the page is marked dirty. The capture holds i_freeze
+ * exclusively. In page order, it locks each dirty folio, write-protects it,
+ * clears its dirty flag and copies it. i_commit_lock keeps truncations away.
  *
- * A store to a page that was passed faults and waits in page_mkwrite for the
- * thaw; so no store that its thread, or one that saw it, makes later gets in. A
- * store to a page not passed yet goes on and is captured. Hence the cut is
- * consistent (G3) without stopping anybody who does not write.
+ * A store to a page that the capture has passed faults, and waits in
+ * page_mkwrite for the thaw. So the capture takes no later store of the same
+ * thread, and no later store of a thread that has seen the first one. A store
+ * to a page that the capture has not reached yet goes on and is captured. Hence
+ * the snapshot is consistent (G3), and only tasks that write have to wait.
  *
- * page_mkwrite returns with the folio locked and its PTE not yet writable: the
- * capture, which needs the folio lock, waits until it is. The page is tagged
- * dirty before i_freeze is released, so it cannot be missed.
+ * page_mkwrite returns with the folio locked and its PTE not yet writable. The
+ * capture needs the folio lock, so it waits until the PTE is writable. The page
+ * is tagged dirty before i_freeze is released, so the capture cannot miss the
+ * page.
  *
- * Several files are all frozen before the first page is taken, also those that
- * have no dirty page yet: an order of stores may go across them.
+ * If there are several files, all of them are frozen before the first page is
+ * taken. This includes files without a dirty page, because ordered stores may
+ * go to different files.
  *
- * Under the freeze there is no I/O, no map lookup and no reclaiming allocation
- * (P2): everything is allocated before, for as many pages as are dirty then.
+ * Under the freeze there is no I/O, no map lookup and no allocation that
+ * reclaims memory (P2). All memory is allocated before, for as many pages as
+ * are dirty then.
  */
 #include <kunit/visibility.h>
 #include <linux/highmem.h>
@@ -36,20 +40,19 @@
 #include <linux/rcupdate_wait.h>
 #include <linux/rmap.h>
 #include <linux/slab.h>
-#include <linux/writeback.h>
 
 #include "fs/disk/trace.h"
 #include "pages.h"
 
 /**
- * struct msyncfs_file_pass - what a pass needs to capture one file
- * @cap: the capture that it fills
- * @ranges: where to look for dirty pages, ascending
- * @nr_ranges: ranges
- * @pool: images to be used
- * @room: images in @pool at first
- * @uncommitted: of an atomic file: its size or its map differs from the committed
- *	one
+ * struct msyncfs_file_pass - the part of a pass that captures one file
+ * @cap: the capture that the pass fills
+ * @ranges: where to look for dirty pages, in ascending order
+ * @nr_ranges: number of @ranges
+ * @pool: unused images
+ * @room: number of images that @pool has at first
+ * @uncommitted: the size or the map of an atomic file differs from the
+ *	committed one
  */
 struct msyncfs_file_pass {
 	struct msyncfs_capture		*cap;
@@ -63,11 +66,11 @@ struct msyncfs_file_pass {
 /**
  * struct msyncfs_pass - one pass under the freeze, over one file or several
  * @files: the files
- * @nr: files
- * @copy_max: more pages than that are not copied
- * @limit: pages to take of a file at most
- * @bitmap: room for the stretch that is write-protected, or NULL
- * @sbi: the mount
+ * @nr: number of @files
+ * @copy_max: if more pages than this are dirty, none is copied
+ * @limit: number of pages to take of each file at most
+ * @bitmap: room for the result of write-protecting a stretch, or NULL
+ * @sbi: filesystem
  */
 struct msyncfs_pass {
 	struct msyncfs_file_pass	*files;
@@ -78,22 +81,22 @@ struct msyncfs_pass {
 	struct msyncfs_sb_info		*sbi;
 };
 
-/* Of an atomic file, all pages are captured, whatever the range. */
+/* The range of an atomic file: all its pages are captured. */
 static const struct msyncfs_range msyncfs_all_pages = { .last = ULONG_MAX };
 
 #define msyncfs_for_each_file(f, pass) \
 	for ((f) = (pass)->files; (f) < (pass)->files + (pass)->nr; (f)++)
 
-/* ---- captures --------------------------------------------------------------- */
+/* ---- captures ------------------------------------------------------------ */
 
 /**
  * msyncfs_count_dirty - count the dirty pages of a range
  * @inode: file
  * @first: first page
- * @last: last page, inclusive; before @first: none at all
+ * @last: last page, inclusive; if it is before @first, the range is empty
  * @limit: stop counting here
  *
- * Context: may sleep between two stretches of pages.
+ * Context: may sleep.
  * Return: number of pages tagged dirty, at most @limit.
  */
 unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
@@ -119,7 +122,10 @@ unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_count_dirty);
 
-/* Gives the folios back to reclaim. The copies live on as long as needed. */
+/*
+ * Drops the references to the folios, so that memory reclaim can have them. The
+ * copies stay as long as they are needed.
+ */
 static void msyncfs_capture_release(struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img;
@@ -132,7 +138,7 @@ static void msyncfs_capture_release(struct msyncfs_capture *cap)
 	}
 }
 
-/* The record is durable, or has failed and the pages are dirty again. */
+/* The record is durable, or it has failed and its pages become dirty again. */
 static void msyncfs_capture_settled(struct msyncfs_member *member, int err)
 {
 	struct msyncfs_capture *cap = container_of(member,
@@ -149,7 +155,7 @@ static void msyncfs_capture_settled(struct msyncfs_member *member, int err)
 /**
  * msyncfs_capture_alloc - make an empty capture
  * @inode: file
- * @gfp: how to allocate
+ * @gfp: flags of the allocation
  *
  * Context: as @gfp says.
  * Return: the capture, with one reference, or NULL.
@@ -180,7 +186,7 @@ static void msyncfs_drop_images(struct list_head *images)
 }
 
 /**
- * msyncfs_capture_put - drop a reference of a capture
+ * msyncfs_capture_put - drop a reference to a capture
  * @cap: capture
  *
  * Context: may sleep.
@@ -190,7 +196,9 @@ void msyncfs_capture_put(struct msyncfs_capture *cap)
 	if (!refcount_dec_and_test(&cap->ref))
 		return;
 	msyncfs_drop_images(&cap->images);
-	/* A capture that was never attached still has its reservations. */
+	/*
+	 * A capture that was never attached still has reservations. End them.
+	 */
 	if (!list_empty(&cap->resvs))
 		msyncfs_unreserve(cap->inode->i_sb,
 				  msyncfs_resv_drop(&cap->resvs));
@@ -199,13 +207,13 @@ void msyncfs_capture_put(struct msyncfs_capture *cap)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);
 
 /**
- * msyncfs_capture_redirty - the pages did not become durable
- * @cap: capture
+ * msyncfs_capture_redirty - make captured pages dirty again
+ * @cap: capture that did not become durable
  * @err: the reason; 0 if nobody needs to know
  *
- * The pages are dirty again, except those that have been truncated meanwhile. The
- * mapping remembers the error for every open file description. Pages of an atomic
- * file get a reservation again if there is space.
+ * Pages that were truncated meanwhile are left alone. The mapping remembers the
+ * error for every open file description. Pages of an atomic file get a
+ * reservation again if there is space.
  *
  * Context: takes folio locks.
  */
@@ -219,8 +227,9 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 		if (!folio)
 			continue;
 		/*
-		 * Before the lock, because its holder may be waiting for the
-		 * end of the writeback. PG_checked keeps the page in the cache.
+		 * Do this before taking the folio lock, because its holder may
+		 * be waiting for the end of the writeback. PG_checked keeps the
+		 * page in the cache.
 		 */
 		if (img->writeback) {
 			img->writeback = false;
@@ -242,11 +251,11 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_redirty);
 
 /**
- * msyncfs_capture_copy - copy pages that were captured without
- * @cap: capture whose pages are under writeback
+ * msyncfs_capture_copy - copy pages that were captured without copies
+ * @cap: capture; pages without a copy are under writeback
  *
- * Context: may sleep to allocate.
- * Return: 0 or -ENOMEM.
+ * Context: may sleep to allocate memory.
+ * Return: 0 or -ENOMEM; after an error, some pages may be copied.
  */
 int msyncfs_capture_copy(struct msyncfs_capture *cap)
 {
@@ -267,9 +276,12 @@ int msyncfs_capture_copy(struct msyncfs_capture *cap)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_copy);
 
-/* ---- taking pages ----------------------------------------------------------- */
+/* ---- taking pages -------------------------------------------------------- */
 
-/* With the freeze broken, stores to a page go on before others are captured. */
+/*
+ * If a test has broken the freeze, stores to this page go on while others are
+ * captured.
+ */
 static void msyncfs_break_thaw(struct msyncfs_image *img)
 {
 	if (!msyncfs_breaks(FREEZE))
@@ -278,13 +290,17 @@ static void msyncfs_break_thaw(struct msyncfs_image *img)
 	folio_end_writeback(img->folio);
 }
 
-/* Takes one folio, which is locked, if it is still dirty. */
+/* Takes one locked folio if it is still dirty. */
 static void msyncfs_take_folio(struct msyncfs_capture *cap,
 			       struct folio *folio, struct msyncfs_image *img)
 {
 	if (folio->mapping != cap->inode->i_mapping)
 		return;
-	/* Walks the mappings twice, but only until one store is known of. */
+	/*
+	 * folio_clear_dirty_for_io() walks the mappings again. So the mappings
+	 * are walked twice, but only until the first store through a mapping is
+	 * found.
+	 */
 	if (!cap->stored && folio_mapped(folio) && folio_mkclean(folio)) {
 		cap->stored = true;
 		folio_mark_dirty(folio);
@@ -293,7 +309,10 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 		return;
 	folio_start_writeback(folio);
 	if (folio_pos(folio) >= cap->size) {
-		/* A store that raced with a truncation: beyond the end. */
+		/*
+		 * A store that raced with a truncation has made a page beyond
+		 * the end dirty.
+		 */
 		folio_end_writeback(folio);
 		return;
 	}
@@ -305,7 +324,7 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 	cap->end = min_t(loff_t, cap->size, folio_pos(folio) + PAGE_SIZE);
 	img->writeback = true;
 	folio_set_checked(folio);
-	/* What lies beyond the end of the file becomes durable as zeros (G1). */
+	/* Bytes beyond the end of the file become durable as zeros (G1). */
 	if (folio_pos(folio) + PAGE_SIZE > cap->size)
 		folio_zero_segment(folio, offset_in_folio(folio, cap->size),
 				   PAGE_SIZE);
@@ -316,14 +335,19 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 }
 
 /*
- * Dirty pages that lie this close together are write-protected in one go: that
- * walks the page tables of the gaps too, but flushes the TLBs once.
+ * Dirty pages that are at most this far apart form a stretch, which is
+ * write-protected in one go. This also walks the page tables of the gaps, but
+ * flushes the TLBs only once.
  */
 #define MSYNCFS_STRETCH_GAP	16
 #define MSYNCFS_STRETCH_MIN	8
 #define MSYNCFS_STRETCH_MAX	16384
 
-/* Where the stretch of dirty pages from *@first on ends; sets *@first. */
+/*
+ * Finds the stretch that begins with the first dirty page at or after *@first.
+ * Sets *@first to its first page and *@nr to its number of dirty pages, and
+ * returns its last page.
+ */
 static pgoff_t msyncfs_stretch(struct address_space *mapping, pgoff_t *first,
 			       pgoff_t last, unsigned int *nr)
 {
@@ -348,8 +372,8 @@ static pgoff_t msyncfs_stretch(struct address_space *mapping, pgoff_t *first,
 
 /*
  * Write-protects and cleans the PTEs of a stretch. No PTE can become writable
- * again meanwhile, because page_mkwrite waits for the thaw. All pages of the
- * stretch with a dirty PTE are dirty already, so the bitmap says nothing new.
+ * again meanwhile, because page_mkwrite waits for the thaw. All pages with a
+ * dirty PTE are tagged dirty already, so nobody reads the bitmap.
  */
 static void msyncfs_protect(struct msyncfs_pass *pass,
 			    struct msyncfs_capture *cap, pgoff_t first,
@@ -369,9 +393,11 @@ static void msyncfs_protect(struct msyncfs_pass *pass,
 }
 
 /*
- * Pages can get dirty under the freeze without a store: those of an earlier record
- * that fails just now. Pages beyond the ones that were counted are taken if there
- * is memory at hand. Otherwise the capture is marked incomplete.
+ * Makes sure that the pool has an image. A page can become dirty under the
+ * freeze without a store: its earlier record fails, and the page becomes dirty
+ * again. The pool may have no image for such a page. Then the function
+ * allocates one without waiting, or marks the capture incomplete. Returns false
+ * if no more pages can be taken.
  */
 static bool msyncfs_pool_refill(struct msyncfs_file_pass *f,
 				unsigned long limit)
@@ -391,7 +417,10 @@ static bool msyncfs_pool_refill(struct msyncfs_file_pass *f,
 	return true;
 }
 
-/* Takes the dirty pages of a stretch; false if the pass over the file must end. */
+/*
+ * Takes the dirty pages of a stretch. Returns false if no more pages of the
+ * file can be taken.
+ */
 static bool msyncfs_take_stretch(struct msyncfs_file_pass *f, pgoff_t first,
 				 pgoff_t last, unsigned long limit)
 {
@@ -421,7 +450,10 @@ static bool msyncfs_take_stretch(struct msyncfs_file_pass *f, pgoff_t first,
 	return more;
 }
 
-/* Takes the dirty pages of one range; false if the pass over the file must end. */
+/*
+ * Takes the dirty pages of a range. Returns false if no more pages of the file
+ * can be taken.
+ */
 static bool msyncfs_take_range(struct msyncfs_pass *pass,
 			       struct msyncfs_file_pass *f, pgoff_t first,
 			       pgoff_t last)
@@ -443,7 +475,10 @@ static bool msyncfs_take_range(struct msyncfs_pass *pass,
 	return true;
 }
 
-/* Takes the dirty pages of one file; of an atomic file its reservations, too. */
+/*
+ * Takes the dirty pages of one file, and the reservations if it is an atomic
+ * file.
+ */
 static void msyncfs_take_file(struct msyncfs_pass *pass,
 			      struct msyncfs_file_pass *f)
 {
@@ -464,7 +499,7 @@ static void msyncfs_take_file(struct msyncfs_pass *pass,
 	}
 }
 
-/* ---- the pass --------------------------------------------------------------- */
+/* ---- the pass ------------------------------------------------------------ */
 
 static void msyncfs_freeze_files(struct msyncfs_pass *pass)
 {
@@ -487,7 +522,7 @@ static void msyncfs_thaw_files(struct msyncfs_pass *pass)
 		up_write(&MSYNCFS_I(f->cap->inode)->i_freeze);
 }
 
-/* One empty capture for each file; the ranges are sorted by file. */
+/* Makes one empty capture for each file. The ranges are sorted by file. */
 static int msyncfs_pass_start(struct msyncfs_pass *pass,
 			      const struct msyncfs_range *ranges,
 			      unsigned int nr)
@@ -513,7 +548,7 @@ static int msyncfs_pass_start(struct msyncfs_pass *pass,
 	return 0;
 }
 
-/* Dirty pages in the ranges of a file, at most @limit. */
+/* Counts the dirty pages in the ranges of a file, up to @limit. */
 static unsigned long msyncfs_pass_count(const struct msyncfs_file_pass *f,
 					unsigned long limit)
 {
@@ -526,7 +561,7 @@ static unsigned long msyncfs_pass_count(const struct msyncfs_file_pass *f,
 	return nr;
 }
 
-/* Images for the pages of a file, with pages for the copies. */
+/* Allocates images for the pages of a file, with memory for the copies. */
 static int msyncfs_pool_fill(struct msyncfs_file_pass *f)
 {
 	struct msyncfs_image *img;
@@ -544,8 +579,8 @@ static int msyncfs_pool_fill(struct msyncfs_file_pass *f)
 }
 
 /*
- * Memory for as many pages as are dirty now. If more got dirty before the freeze,
- * the next attempt (@again) has some to spare.
+ * Allocates memory for as many pages as are dirty now. If more pages got dirty
+ * before the freeze, the next attempt (@again) allocates some more than that.
  */
 static int msyncfs_pass_prepare(struct msyncfs_pass *pass, bool again)
 {
@@ -573,7 +608,10 @@ static int msyncfs_pass_prepare(struct msyncfs_pass *pass, bool again)
 	return 0;
 }
 
-/* Under the freeze: is the memory still enough, and copying still right? */
+/*
+ * Under the freeze: is the memory still enough, and can all pages still be
+ * copied?
+ */
 static bool msyncfs_pass_enough(struct msyncfs_pass *pass)
 {
 	struct msyncfs_file_pass *f;
@@ -588,7 +626,10 @@ static bool msyncfs_pass_enough(struct msyncfs_pass *pass)
 	return !pass->files->cap->copied || total <= pass->copy_max;
 }
 
-/* Copied pages have nothing to wait for; after the thaw, to keep that short. */
+/*
+ * Ends the writeback of copied pages, since nothing has to wait for them any
+ * more. This is done after the thaw, so that the freeze is short.
+ */
 static void msyncfs_end_copied(struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img;
@@ -612,7 +653,7 @@ static void msyncfs_mark_times(struct msyncfs_capture *cap)
 		generic_update_time(cap->inode, S_MTIME | S_CTIME);
 }
 
-/* Takes the pages of all files, which are frozen, and thaws them. */
+/* Takes the pages of all files, which are frozen, and thaws the files. */
 static void msyncfs_pass_take(struct msyncfs_pass *pass, u64 start)
 {
 	struct msyncfs_file_pass *f;
@@ -631,7 +672,7 @@ static void msyncfs_pass_take(struct msyncfs_pass *pass, u64 start)
 	}
 }
 
-/* Captures, as soon as there is memory for all that is dirty. */
+/* Freezes the files and captures, once there is memory for all dirty pages. */
 static int msyncfs_pass_run(struct msyncfs_pass *pass)
 {
 	bool again = false;
@@ -653,7 +694,10 @@ static int msyncfs_pass_run(struct msyncfs_pass *pass)
 	return 0;
 }
 
-/* Hands over the captures that have something to commit; all others go. */
+/*
+ * Moves the captures that have something to commit to @set, and drops the
+ * others.
+ */
 static void msyncfs_pass_end(struct msyncfs_pass *pass, int err,
 			     struct list_head *set)
 {
@@ -669,7 +713,7 @@ static void msyncfs_pass_end(struct msyncfs_pass *pass, int err,
 	bitmap_free(pass->bitmap);
 }
 
-/* Is any page dirty, or is there anything else to commit of an atomic file? */
+/* Is any page dirty, or does an atomic file have anything else to commit? */
 static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
 			      unsigned int nr)
 {
@@ -686,22 +730,22 @@ static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
 }
 
 /**
- * msyncfs_capture_ranges - clean and copy the dirty pages of ranges, as of one
- *	moment
- * @ranges: sorted by inode, then by first page; those of one file do not overlap
- * @nr: ranges
- * @copy_max: more pages than that are not copied but put under writeback, for
- *	their own blocks to be written
- * @limit: pages to take of a file at most, from its first range on
- * @set: empty; gets a capture, linked by its member set, for each file of which
- *	pages were taken, and for each atomic file that has anything else to
- *	commit
+ * msyncfs_capture_ranges - capture the dirty pages of ranges at one moment
+ * @ranges: sorted by inode, then by first page; ranges of one file do not
+ *	overlap
+ * @nr: number of ranges
+ * @copy_max: if more pages than this are dirty, they are not copied; they stay
+ *	under writeback until they are written themselves
+ * @limit: number of pages to take of each file at most, from its first range on
+ * @set: empty list; gets one capture for each file with captured pages, and for
+ *	each atomic file with anything else to commit; linked by the member set
  *
- * The caller attaches or redirties the captures, and puts them.
+ * The captured pages are clean afterwards. The caller attaches or redirties the
+ * captures, and drops its references.
  *
- * Context: caller holds i_commit_lock of every inode, and set_mutex if there are
- * several; and none of what P4 forbids.
- * Return: 0 or -ENOMEM; @set is empty then.
+ * Context: caller holds i_commit_lock of every inode, set_mutex if there are
+ * several inodes, and no lock that P4 forbids.
+ * Return: 0 or -ENOMEM; after an error @set is empty.
  */
 int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 			   unsigned long copy_max, unsigned long limit,
@@ -734,16 +778,16 @@ int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_ranges);
 
 /**
- * msyncfs_capture_pages - the same for one range of one file
+ * msyncfs_capture_pages - capture the dirty pages of one range
  * @inode: file
  * @first: first page
  * @last: last page, inclusive
  * @copy_max: as for msyncfs_capture_ranges()
  * @limit: as for msyncfs_capture_ranges()
  *
- * Context: caller holds i_commit_lock, and none of what P4 forbids.
- * Return: the capture, which the caller attaches or redirties, and puts; NULL if
- * nothing is dirty; ERR_PTR(-ENOMEM).
+ * Context: caller holds i_commit_lock, and no lock that P4 forbids.
+ * Return: the capture, which the caller attaches or redirties and then puts;
+ * NULL if no page is dirty; ERR_PTR(-ENOMEM).
  */
 struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
 					      pgoff_t first, pgoff_t last,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Changing a folio of the page cache: the lock and the freeze around it.
+ * Changes of a folio in the page cache: its lock, and the freeze around the
+ * lock. capture.c holds the freeze exclusively.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -8,7 +9,9 @@
 #include "fs/disk/trace.h"
 #include "pages.h"
 
-/* Joins the freeze; who has to wait shows up in the trace. */
+/*
+ * Takes the freeze shared. If the task has to wait, the trace shows how long.
+ */
 static void msyncfs_freeze_shared(struct inode *inode)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
@@ -21,10 +24,19 @@ static void msyncfs_freeze_shared(struct inode *inode)
 	trace_msyncfs_freeze_wait(inode, ktime_get_ns() - start);
 }
 
-/*
- * Locks @folio under the freeze, when it is not under writeback: pages that are
- * written to fresh blocks are not copied, so a store waits for that one write,
- * and it waits outside the freeze.
+/**
+ * msyncfs_folio_lock_stable - lock a folio that is not under writeback
+ * @inode: file
+ * @folio: folio of the page cache, with a reference of the caller
+ *
+ * A page that is being written to a fresh block is not copied. So a store to it
+ * must wait for this one write. The store waits outside the freeze. Otherwise,
+ * a capture would have to wait for the write, too.
+ *
+ * On return the folio is locked and i_freeze is held shared. The folio may have
+ * been truncated meanwhile.
+ *
+ * Context: may sleep, also for the write of the folio.
  */
 void msyncfs_folio_lock_stable(struct inode *inode, struct folio *folio)
 {
@@ -40,19 +52,19 @@ void msyncfs_folio_lock_stable(struct inode *inode, struct folio *folio)
 }
 
 /**
- * msyncfs_folio_begin - get a folio of the page cache to modify it
+ * msyncfs_folio_begin - get a folio of the page cache to change it
  * @inode: file
  * @index: page
  *
- * The caller makes sure that a page over a hole, and any page of an atomic file,
- * has a reservation, fills it (it
- * need not be uptodate), marks it dirty and calls
- * msyncfs_folio_end(). In between it must not touch user memory other than with
- * page faults off (P3), and do no I/O (P2).
+ * The caller makes sure that the page has a reservation if it lies over a hole
+ * or if the file is atomic. Then the caller fills the folio, which need not be
+ * uptodate, marks it dirty and calls msyncfs_folio_end(). Before
+ * msyncfs_folio_end(), the caller may touch user memory only with page faults
+ * off (P3), and does no I/O (P2).
  *
- * Context: may sleep, never for a commit.
- * Return: the folio, locked, referenced and not under writeback, with i_freeze
- * held shared; ERR_PTR(-ENOMEM).
+ * Context: may sleep, also for the write of the folio; begins no commit.
+ * Return: the folio, locked, with a reference and not under writeback, with
+ * i_freeze held shared; or ERR_PTR(-ENOMEM).
  */
 struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index)
 {
@@ -74,9 +86,13 @@ struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index)
 }
 
 /**
- * msyncfs_folio_end - give back what msyncfs_folio_begin() returned
+ * msyncfs_folio_end - release a folio of msyncfs_folio_begin()
  * @inode: file
- * @folio: folio, marked dirty by now if it was modified
+ * @folio: folio; already marked dirty if it was changed
+ *
+ * This function unlocks the folio, releases i_freeze and drops the reference.
+ *
+ * Context: any in which msyncfs_folio_begin() was called.
  */
 void msyncfs_folio_end(struct inode *inode, struct folio *folio)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vm_operations: page faults, and the one place through which pages become
- * dirty. Reserves space, honours the freeze (see mm/capture.c) and never waits
- * for a commit (P4).
+ * vm_operations: page faults. A store through a mapping makes a page dirty only
+ * in msyncfs_page_mkwrite(). That function reserves space, takes the freeze
+ * shared (see capture.c) and never begins a commit (P4). write(2) uses dirty.c
+ * instead.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -10,7 +11,7 @@
 #include "fs/disk/trace.h"
 #include "pages.h"
 
-/* Dirties the faulting page; the caller holds invalidate_lock shared. */
+/* Makes the faulting page dirty. The caller holds invalidate_lock shared. */
 static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
@@ -18,15 +19,16 @@ static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
 	struct msyncfs_extent ext;
 	int err;
 
-	/* Outside the freeze: this may read map nodes. */
+	/* Do this outside the freeze, because it may read map nodes. */
 	err = msyncfs_map_lookup(inode, folio->index, 1, &ext);
 	if (err)
 		return vmf_error(err);
 
 again:
 	/*
-	 * A page that turns out to be gone keeps its reservation: it is faulted
-	 * in again right away, or its file is truncated or closed.
+	 * If the page is gone below, its reservation stays. Either the task
+	 * faults the page in again at once, or a truncation or the eviction of
+	 * the inode ends the reservation.
 	 */
 	if (!ext.blkno || atomic) {
 		err = msyncfs_resv_page(inode, folio->index);
@@ -37,8 +39,9 @@ again:
 	msyncfs_folio_lock_stable(inode, folio);
 	if ((!ext.blkno || atomic) && !msyncfs_resv_test(inode, folio->index)) {
 		/*
-		 * A capture has taken it over, for the page as it was; or it was
-		 * that of a write that has come to nothing.
+		 * A capture has taken over the reservation for the old content
+		 * of the page. Or a write(2) had made the reservation, and
+		 * failed.
 		 */
 		folio_unlock(folio);
 		up_read(&mi->i_freeze);
@@ -50,7 +53,10 @@ again:
 		up_read(&mi->i_freeze);
 		return VM_FAULT_NOPAGE;
 	}
-	/* Dirty before the freeze can start; locked until the PTE is set. */
+	/*
+	 * The page is dirty before the file can be frozen, and locked until its
+	 * PTE is set.
+	 */
 	folio_mark_dirty(folio);
 	up_read(&mi->i_freeze);
 	return VM_FAULT_LOCKED;
@@ -86,9 +92,10 @@ const struct vm_operations_struct msyncfs_vm_ops = {
 };
 
 /*
- * A new mapping does not show what others have stored beyond the end of the
- * file. invalidate_lock keeps the end from moving up, and i_size from being read
- * too low, while a store to what is valid then could be undone.
+ * Zeroes the last page beyond the end of the file, so that a new mapping does
+ * not show what others have stored there. invalidate_lock keeps the end from
+ * moving up meanwhile. Otherwise, bytes that have just become valid could be
+ * zeroed.
  */
 static void msyncfs_zero_tail(struct inode *inode)
 {
@@ -101,7 +108,7 @@ static void msyncfs_zero_tail(struct inode *inode)
 	filemap_invalidate_lock_shared(mapping);
 	folio = filemap_lock_folio(mapping, i_size_read(inode) >> PAGE_SHIFT);
 	if (!IS_ERR(folio)) {
-		/* write(2) moves the end under the lock of its last page. */
+		/* write(2) moves the end under the lock of the last page. */
 		size = i_size_read(inode);
 		if (folio_test_uptodate(folio) && !folio_test_writeback(folio) &&
 		    size > folio_pos(folio) &&
@@ -117,8 +124,9 @@ static void msyncfs_zero_tail(struct inode *inode)
 /**
  * msyncfs_file_mmap - map a file
  * @file: regular file
- * @vma: where
+ * @vma: mapping to set up
  *
+ * Context: caller holds mmap_lock exclusively; may sleep.
  * Return: 0, or -EIO after a shutdown.
  */
 int msyncfs_file_mmap(struct file *file, struct vm_area_struct *vma)

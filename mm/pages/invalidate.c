@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * MS_INVALIDATE: drops cached pages whose content is in storage, so that the
- * next reference reads it from there. Making it durable first, and bringing it
- * home, is the caller's.
+ * MS_INVALIDATE: drops cached pages whose content is on the device, so that the
+ * next access reads it from there. mm/msync.c first makes the pages durable and
+ * brings them home.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
@@ -15,8 +15,8 @@
 #include "pages.h"
 
 /*
- * The tree of mappings of a file, mapping->i_mmap. The kernel walks it so, too
- * (mm/interval_tree.c), but does not export that.
+ * Functions to walk mapping->i_mmap, the tree of the mappings of a file. The
+ * kernel has them in mm/interval_tree.c, but does not export them.
  */
 static inline unsigned long msyncfs_vma_first(struct vm_area_struct *vma)
 {
@@ -33,9 +33,10 @@ INTERVAL_TREE_DEFINE(struct vm_area_struct, shared.rb, unsigned long,
 		     msyncfs_vma_last, static __maybe_unused, msyncfs_vma)
 
 /*
- * Where the first stretch of pages at or after *@first that anybody has locked
- * begins (set in *@first) and ends; false: there is none up to @last. That a page
- * is locked is a property of the mapping; the flag of the page is only a hint.
+ * Finds the first locked pages (mlock) at or after *@first. Sets *@first and
+ * *@end to the first and last of them, up to @last. Returns false if no page up
+ * to @last is locked. A mapping knows for certain that its pages are locked.
+ * The flag of a page is only a hint.
  */
 static bool msyncfs_next_locked(struct address_space *mapping, pgoff_t *first,
 				pgoff_t last, pgoff_t *end)
@@ -48,7 +49,10 @@ static bool msyncfs_next_locked(struct address_space *mapping, pgoff_t *first,
 	     vma = msyncfs_vma_iter_next(vma, *first, last)) {
 		if (!(READ_ONCE(vma->vm_flags) & VM_LOCKED))
 			continue;
-		/* In order of their first page, so nothing comes before it. */
+		/*
+		 * Mappings come in order of their first page, so no locked page
+		 * is before this one.
+		 */
 		*first = max(*first, msyncfs_vma_first(vma));
 		*end = min(last, msyncfs_vma_last(vma));
 		found = true;
@@ -59,8 +63,8 @@ static bool msyncfs_next_locked(struct address_space *mapping, pgoff_t *first,
 }
 
 /*
- * The first page at or after @first that has to stay because it is pinned, for
- * DMA that may still change it, or @last + 1.
+ * Returns the first page at or after @first that must stay because it is
+ * pinned. DMA may still change such a page. Returns @last + 1 if there is none.
  */
 static pgoff_t msyncfs_next_pinned(struct address_space *mapping, pgoff_t first,
 				   pgoff_t last)
@@ -86,7 +90,7 @@ static pgoff_t msyncfs_next_pinned(struct address_space *mapping, pgoff_t first,
 	return found;
 }
 
-/* Is there a page in the cache? */
+/* Is any page of the range in the cache? */
 static bool msyncfs_any_cached(struct address_space *mapping, pgoff_t first,
 			       pgoff_t last)
 {
@@ -95,8 +99,8 @@ static bool msyncfs_any_cached(struct address_space *mapping, pgoff_t first,
 }
 
 /*
- * Drops pages of which none is locked or mapped.
- * Return: 0, or -EBUSY if a page had to stay because it is pinned.
+ * Drops the pages of a range, none of which is locked (mlock) or mapped.
+ * Returns 0, or -EBUSY if a page has to stay because it is pinned.
  */
 static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
 			pgoff_t last)
@@ -107,8 +111,9 @@ static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
 	for (; first <= last; first = end + 1) {
 		end = msyncfs_next_pinned(mapping, first, last);
 		/*
-		 * Its -EBUSY: a page is dirty. It has been stored to since it
-		 * was made durable: what is cached is newer than the storage.
+		 * Ignore the -EBUSY of this function. It means that a page is
+		 * dirty: a store has changed it since it was made durable, so
+		 * the cache is newer than the device.
 		 */
 		if (end > first)
 			invalidate_inode_pages2_range(mapping, first, end - 1);
@@ -120,13 +125,15 @@ static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
 }
 
 /*
- * Where what is locked begins at or after @first (or @last + 1) and, in *@end,
- * ends; what lies before it is unmapped then.
+ * Unmaps the pages before the first locked one (mlock). Returns the first
+ * locked page at or after @first, or @last + 1, and sets *@end to the last page
+ * of the locked range.
  *
- * A mapped page can be pinned behind our back, until it is unmapped; then it has
- * to be faulted in, and for DMA that writes, by way of page_mkwrite, which waits
- * for invalidate_lock. And who has locked a page meanwhile is seen, if he has
- * faulted it in before it was unmapped.
+ * A task can pin a mapped page at any time. After the unmapping, the task must
+ * fault the page in first. For DMA that writes to the page, this fault calls
+ * page_mkwrite, which waits for invalidate_lock. The second look for locked
+ * pages finds a task that locked a page meanwhile, if the task faulted it in
+ * before the unmapping.
  */
 static pgoff_t msyncfs_unmap_unlocked(struct address_space *mapping,
 				      pgoff_t first, pgoff_t last, pgoff_t *end)
@@ -149,12 +156,12 @@ static pgoff_t msyncfs_unmap_unlocked(struct address_space *mapping,
  * msyncfs_invalidate - drop the cached pages of a range
  * @inode: file; the range is durable and home
  * @first: first page
- * @last: last page, inclusive; below the largest file's end
+ * @last: last page, inclusive; below the end of the largest possible file
  *
- * Pages that somebody has locked or pinned stay, valid and resident. Pages that
- * have been stored to meanwhile stay, too: nothing is lost.
+ * Pages that are locked (mlock) or pinned stay in the cache and valid. Pages
+ * that were stored to meanwhile stay, too, so no store is lost.
  *
- * Context: may sleep; caller holds none of what P4 forbids, and not
+ * Context: may sleep; caller holds no lock that P4 forbids, and not
  * i_commit_lock.
  * Return: 0, or -EBUSY if a page had to stay because it is locked or pinned.
  */
@@ -164,7 +171,10 @@ int msyncfs_invalidate(struct inode *inode, pgoff_t first, pgoff_t last)
 	pgoff_t locked, locked_end, index = first;
 	int err = 0;
 
-	/* No capture is under way then, so every clean page can be released. */
+	/*
+	 * Under this lock no capture is under way, so every clean page can be
+	 * released.
+	 */
 	mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
 	filemap_invalidate_lock(mapping);
 	while (index <= last) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Pages of the page cache: how they become dirty, how a consistent cut of the
- * dirty ones is captured, and how they are zeroed and dropped.
+ * Pages in the page cache: how they become dirty, how a consistent snapshot of
+ * the dirty pages is captured, and how pages are zeroed and dropped. fs/place
+ * decides to which blocks captured pages go.
  */
 #ifndef MSYNCFS_PAGES_H
 #define MSYNCFS_PAGES_H
@@ -13,14 +14,14 @@
 struct msyncfs_placing;
 
 /**
- * struct msyncfs_range - pages of a file that a call is about
+ * struct msyncfs_range - the pages of a file that a call covers
  * @inode: file
- * @file: open file that is told of errors, referenced; NULL: none
+ * @file: open file that is told of errors, with a reference; or NULL
  * @first: first page
- * @last: last page, inclusive; before @first: none
- * @whole: the file is atomic: capture all of it, whatever the range
- * @nowait: do nothing rather than wait for the filesystem to thaw; of the first
- *	range
+ * @last: last page, inclusive; if it is before @first, the range is empty
+ * @whole: the file is atomic: capture all its pages, whatever the range
+ * @nowait: do nothing instead of waiting for a frozen filesystem to thaw; only
+ *	in the first range of a call
  */
 struct msyncfs_range {
 	struct inode		*inode;
@@ -33,22 +34,24 @@ struct msyncfs_range {
 
 /**
  * struct msyncfs_capture - the dirty pages of one file, cleaned together
- * @inode: the file, while the caller of the capture has it
- * @set: captures as of the same moment, of other files
- * @images: struct msyncfs_image, ascending by index
- * @nr: images in it
- * @size: i_size under the freeze
- * @end: byte after the last page captured, at most @size
- * @copied: the images are copies; false: the pages are under writeback, to be
+ * @inode: file, without a reference; valid as long as the caller keeps the
+ *	inode
+ * @set: link in the set of captures as of the same moment
+ * @images: struct msyncfs_image, in ascending order of their pages
+ * @nr: number of @images
+ * @size: i_size under the freeze, in bytes
+ * @end: byte after the last captured page, at most @size
+ * @copied: the images are copies; false: the pages are under writeback, and are
  *	written themselves
- * @incomplete: a page could not be taken for want of memory
- * @stored: at least one page had been stored to through a mapping
- * @whole: of an atomic file, all of it, to become the file
- * @resvs: @whole: the reservations of the file as of the capture
- * @placing: of fs/place, while it gives the pages their blocks; else NULL
- * @member: in the transaction
- * @error: why the record failed that held it; 0 while open or when durable
- * @ref: the caller and the transaction
+ * @incomplete: some pages were not captured for lack of memory
+ * @stored: at least one page was stored to through a mapping
+ * @whole: the capture holds all changes of an atomic file, and commits them
+ * @resvs: if @whole: the reservations of the file, taken over by the capture
+ * @placing: private to fs/place while it gives the pages their blocks; else
+ *	NULL
+ * @member: link in the transaction, with the callback at its end
+ * @error: error of the record that held the capture; 0 until a record fails
+ * @ref: references of the caller and of the transaction
  */
 struct msyncfs_capture {
 	struct inode		*inode;
@@ -68,9 +71,15 @@ struct msyncfs_capture {
 	refcount_t		ref;
 };
 
-/*
- * Takes a lock that each file has. Several files nest in set_mutex, which the
- * caller holds then (P6).
+/**
+ * msyncfs_down_write_of - take a lock that each file has, for writing
+ * @several: the caller takes it for several files, and holds set_mutex (P6)
+ * @sbi: filesystem
+ * @sem: lock
+ *
+ * set_mutex lets lockdep accept several locks of one class.
+ *
+ * Context: may sleep.
  */
 static inline void msyncfs_down_write_of(bool several,
 					 struct msyncfs_sb_info *sbi,
@@ -82,7 +91,14 @@ static inline void msyncfs_down_write_of(bool several,
 		down_write(sem);
 }
 
-/* Is an image the end of the list of a capture's images? */
+/**
+ * msyncfs_images_end - is an image the end of the list of images?
+ * @cap: capture
+ * @img: iterator over its images
+ *
+ * Context: the caller owns the images.
+ * Return: true if there is no image at @img.
+ */
 static inline bool msyncfs_images_end(const struct msyncfs_capture *cap,
 				      const struct msyncfs_image *img)
 {
@@ -90,10 +106,12 @@ static inline bool msyncfs_images_end(const struct msyncfs_capture *cap,
 }
 
 /**
- * msyncfs_capture_publish - the pages can be read elsewhere
- * @cap: capture: its images are in the transaction, or its fresh blocks in the map
+ * msyncfs_capture_publish - let captured pages leave the page cache
+ * @cap: capture; its copies are in the transaction, or its fresh blocks in the
+ *	map
  *
- * Until then msyncfs_release_folio() keeps the pages in the cache (B4).
+ * From now on, the pages can be read elsewhere. Before that,
+ * msyncfs_release_folio() keeps them in the cache (B4).
  *
  * Context: any.
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Zeroing parts of pages in the page cache.
+ * Zeroes parts of pages in the page cache. The callers in fs/vfs make the zeros
+ * durable.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -10,8 +11,8 @@
 #include "pages.h"
 
 /*
- * Brings the page into the cache if there can be anything in it but zeros.
- * Return: 1 if it is in the cache, 0 if there is nothing to zero, or an error.
+ * Brings the page into the cache if it may contain anything but zeros. Returns
+ * 1 if it is in the cache, 0 if there is nothing to zero, or a negative errno.
  */
 static int msyncfs_fetch_page(struct inode *inode, pgoff_t index,
 			      struct msyncfs_extent *ext)
@@ -36,7 +37,7 @@ static int msyncfs_fetch_page(struct inode *inode, pgoff_t index,
 	return err;
 }
 
-/* Zeroes part of a folio that is locked under the freeze. */
+/* Zeroes part of a folio, which is locked under the shared freeze. */
 static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
 			      const struct msyncfs_extent *ext,
 			      size_t from, size_t to)
@@ -46,7 +47,10 @@ static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
 	int err;
 
 	if (!ext->blkno || ext->unwritten) {
-		/* Nothing on disk shows through: only the cache matters. */
+		/*
+		 * Nothing on the device shows through, so only the cache
+		 * matters.
+		 */
 		addr = kmap_local_folio(folio, from);
 		clean = !memchr_inv(addr, 0, to - from);
 		kunmap_local(addr);
@@ -67,12 +71,13 @@ static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
  * msyncfs_zero_partial - zero part of a page in the page cache
  * @inode: regular file
  * @from: first byte, below the end of the file or in its last page
- * @to: byte after the last one, in the same page or the end of it
+ * @to: byte after the last one, in the same page or at its end
  *
- * The page becomes dirty, unless it reads as zeros already.
+ * The page becomes dirty. It stays clean if nothing on the device shows through
+ * and these bytes are zeros already.
  *
- * Context: caller holds i_rwsem, perhaps a handle and invalidate_lock; not
- * i_freeze or a folio lock. May read the page.
+ * Context: caller holds i_rwsem, and may hold a handle and invalidate_lock, but
+ * neither i_freeze nor a folio lock. May read the page from the device.
  * Return: 0 or a negative errno.
  */
 int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to)
@@ -94,7 +99,7 @@ int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to)
 			return PTR_ERR(folio);
 		if (folio_test_uptodate(folio))
 			break;
-		/* Reclaimed in between. */
+		/* Reclaim has dropped the page in between. */
 		msyncfs_folio_end(inode, folio);
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -105,7 +110,7 @@ int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to)
 }
 
 /**
- * msyncfs_zero_edges - zero what a range covers of pages that it covers in part
+ * msyncfs_zero_edges - zero the part of each edge that a range covers
  * @inode: regular file
  * @start: first byte
  * @end: byte after the last one
