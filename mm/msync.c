@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * msync(2) with all its flags: checks the call, walks the mappings of the range,
- * and turns those of msyncfs into ranges of files, which are then made durable
- * (mm/sync.c) and dropped (mm/invalidate.c) together. What else is mapped in the
- * range is treated exactly as the kernel's own msync(2) does.
+ * msync(2) with all its flags. This file checks the call, walks the mappings in
+ * the range of addresses, and turns mappings of msyncfs into ranges of files.
+ * mm/sync.c makes these ranges durable together, and mm/pages/invalidate.c
+ * drops their pages. Other mappings in the range are treated exactly as by the
+ * kernel's own msync(2).
  *
- * This is what MSYNCFS_IOC_MSYNC and, in place of the system call,
- * msyncfs_hook.ko call. The kernel's own reaches msyncfs_fsync() alone, and with
- * MS_SYNC only.
+ * MSYNCFS_IOC_MSYNC calls msyncfs_msync(). msyncfs_hook.ko calls it in place of
+ * the system call. The kernel's own msync(2) calls only msyncfs_fsync(), and
+ * only for MS_SYNC.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -21,19 +22,21 @@
 #include "fs/disk/trace.h"
 #include "sync.h"
 
-/* Mappings that need no memory to be remembered. */
+/*
+ * A call with at most this many ranges of files allocates no memory for them.
+ */
 #define MSYNCFS_CALL_FEW	4
 
 /**
  * struct msyncfs_call - an msync under way
  * @flags: MS_*
- * @unmapped: -ENOMEM as soon as a page is found not to be mapped, else 0
- * @refused: nothing is to be done, not even with what has been gathered
- * @looked: msyncfs_call_locked() has looked at all that follows
- * @ranges: of files of msyncfs; with references of the files
- * @nr: how many
- * @max: how many there is room for
- * @few: the room at first
+ * @unmapped: -ENOMEM if a page of the range is not mapped, else 0
+ * @refused: the call does nothing, not even for ranges that it has found
+ * @looked: msyncfs_call_locked() has looked at the rest of the range
+ * @ranges: ranges of files of msyncfs, each with a reference of its open file
+ * @nr: number of ranges
+ * @max: number of ranges for which @ranges has room
+ * @few: the first @ranges
  */
 struct msyncfs_call {
 	int			flags;
@@ -72,9 +75,10 @@ static int msyncfs_call_grow(struct msyncfs_call *call)
 }
 
 /*
- * Remembers [@start, @end) of a mapping. Also of one that cannot be written
- * through (no VM_SHARED): the pages may be dirty by others, and are to be
- * dropped all the same. Mappings that mprotect() has split are one range.
+ * Adds [@start, @end) of a mapping to the ranges. Read-only mappings (no
+ * VM_SHARED) count, too: other mappings may have made the pages dirty, and
+ * MS_INVALIDATE drops the pages in any case. Mappings that mprotect() has split
+ * become one range.
  */
 static int msyncfs_call_add(struct msyncfs_call *call,
 			    struct vm_area_struct *vma, unsigned long start,
@@ -113,9 +117,11 @@ static int msyncfs_call_add(struct msyncfs_call *call,
 }
 
 /*
- * MS_INVALIDATE, before a mapping of others is written: is anything of what comes
- * next locked? That counts for a range that has to do with msyncfs; otherwise the
- * kernel's msync(2) would find out only when it gets there.
+ * For MS_INVALIDATE: checks the rest of the range for locked mappings, before a
+ * mapping of another filesystem is written. Returns true if one is locked and
+ * the range touches msyncfs. Without this check, the call would find the locked
+ * mapping only after it has written others, as the kernel's msync(2) does.
+ * Looks only once per call.
  */
 static bool msyncfs_call_locked(struct msyncfs_call *call, unsigned long start,
 				unsigned long end)
@@ -137,7 +143,10 @@ static bool msyncfs_call_locked(struct msyncfs_call *call, unsigned long start,
 	return ours && locked;
 }
 
-/* A file on which fsync(2) does nothing, as on tmpfs, need not be asked. */
+/*
+ * Does a mapping of another filesystem need fsync(2)? If its fsync does
+ * nothing, as on tmpfs, it does not.
+ */
 static bool msyncfs_call_fsyncs(struct msyncfs_call *call,
 				struct vm_area_struct *vma)
 {
@@ -146,7 +155,7 @@ static bool msyncfs_call_fsyncs(struct msyncfs_call *call,
 	       vma->vm_file->f_op->fsync != noop_fsync;
 }
 
-/* A mapping of others, which is synced here and now; mmap_lock is dropped. */
+/* Syncs a mapping of another filesystem at once. Drops mmap_lock. */
 static int msyncfs_call_fsync(struct vm_area_struct *vma, unsigned long start,
 			      unsigned long end)
 {
@@ -162,8 +171,8 @@ static int msyncfs_call_fsync(struct vm_area_struct *vma, unsigned long start,
 }
 
 /*
- * The loop of the kernel's msync(2), which syncs mappings one by one; those of
- * msyncfs are gathered.
+ * Walks the mappings as the kernel's msync(2) does. Collects the mappings of
+ * msyncfs, and syncs the others one by one.
  */
 static int msyncfs_call_walk(struct msyncfs_call *call, unsigned long start,
 			     unsigned long end)
@@ -221,8 +230,9 @@ static int msyncfs_range_cmp(const void *a, const void *b)
 }
 
 /*
- * What is in the range twice, because a file is mapped more than once, is looked
- * at once. An entry that has nothing left stays, for the sake of its file.
+ * Cuts off the part of each range that earlier ranges cover. A file that is
+ * mapped more than once has such parts. Keep empty ranges: their file must
+ * still be told of errors.
  */
 static void msyncfs_clip_ranges(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -239,7 +249,7 @@ static void msyncfs_clip_ranges(struct msyncfs_range *ranges, unsigned int nr)
 	}
 }
 
-/* Makes ranges durable, and says to every open file what went wrong (G4). */
+/* Makes ranges durable, and reports errors to each open file (G4). */
 static int msyncfs_sync_files(struct msyncfs_range *ranges, unsigned int nr)
 {
 	int err = msyncfs_sync_ranges(ranges, nr, true), err2;
@@ -255,7 +265,7 @@ static int msyncfs_sync_files(struct msyncfs_range *ranges, unsigned int nr)
 	return err;
 }
 
-/* Drops ranges that are durable, after bringing them home (P7). */
+/* Brings durable ranges home, then drops their pages (P7). */
 static int msyncfs_invalidate_files(struct msyncfs_range *ranges,
 				    unsigned int nr)
 {
@@ -282,7 +292,7 @@ static int msyncfs_invalidate_files(struct msyncfs_range *ranges,
 	return err;
 }
 
-/* What the flags ask for, on the ranges of one mount. */
+/* Does what the flags ask for, on the ranges of one mount. */
 static int msyncfs_call_mount(struct msyncfs_range *ranges, unsigned int nr,
 			      int flags)
 {
@@ -300,7 +310,7 @@ static int msyncfs_call_mount(struct msyncfs_range *ranges, unsigned int nr,
 	return err;
 }
 
-/* What has been gathered, mount by mount. */
+/* Processes the collected ranges, one mount after the other. */
 static int msyncfs_call_ranges(struct msyncfs_call *call)
 {
 	struct msyncfs_range *range = call->ranges, *end = range + call->nr;
@@ -326,7 +336,10 @@ static int msyncfs_call_run(unsigned long start, unsigned long end, int flags)
 	struct msyncfs_call call;
 	int err, err2 = 0;
 
-	/* Not all of it: others' calls are to cost what they did. */
+	/*
+	 * Do not initialise @few: a call without mappings of msyncfs must stay
+	 * cheap.
+	 */
 	call.flags = flags;
 	call.unmapped = 0;
 	call.refused = false;
@@ -347,9 +360,10 @@ static int msyncfs_call_run(unsigned long start, unsigned long end, int flags)
 }
 
 /*
- * Nothing to do, for the kernel: the length is 0, or so large that rounding it up
- * makes it 0. On msyncfs the latter is a range that wraps, and BSD's 0 is
- * the whole mapping.
+ * Processes a call for which the kernel does nothing: the length is 0, or so
+ * large that it is 0 when it is rounded up. On msyncfs, the large length is a
+ * range that wraps around. With msync=bsd, a length of 0 stands for the whole
+ * mapping.
  */
 static int msyncfs_call_empty(unsigned long start, size_t len, int flags)
 {
@@ -378,12 +392,12 @@ static int msyncfs_call_empty(unsigned long start, size_t len, int flags)
  * @len: length in bytes
  * @flags: MS_ASYNC, MS_SYNC, MS_INVALIDATE
  *
- * See Documentation/msync.rst for what each case does, why, and where that is
- * written down.
+ * Documentation/msync.rst says what each case does, with the reason and the
+ * source.
  *
- * Context: process context, without locks.
- * Return: 0; -EINVAL, -ENOMEM, -EBUSY as there; -EIO, -ENOSPC or whatever kept
- * the range from becoming durable.
+ * Context: process context; caller holds no locks; sleeps for the device.
+ * Return: 0; -EINVAL, -ENOMEM or -EBUSY as msync.rst says; -EINTR; or -EIO,
+ * -ENOSPC or another error that kept the range from becoming durable.
  */
 int msyncfs_msync(unsigned long start, size_t len, int flags)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Making ranges of files durable: capture, commit, and an honest answer. This
- * is what fsync(2) is, and what the kernel's own msync(MS_SYNC) calls once for
- * each mapping in its range; mm/msync.c calls it once for all of them.
+ * Makes ranges of files durable: captures and attaches their dirty pages,
+ * commits, and reports errors. fsync(2) does this for one range. The kernel's
+ * own msync(MS_SYNC) calls msyncfs_fsync() once for each mapping in its range.
+ * mm/msync.c calls msyncfs_sync_ranges() once for all mappings of a mount.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
@@ -17,21 +18,30 @@
  * @inode: inode whose times or attributes have changed
  * @flags: I_DIRTY_*
  *
- * Only remembers it: this is called from page_mkwrite, where no operation may
- * begin (P4). The next commit of the inode or its writeback takes it along.
+ * This function only remembers the change. page_mkwrite calls it, and no
+ * operation may begin there (P4). The next commit of the inode, or its
+ * writeback, puts the change into a transaction.
+ *
+ * Context: any.
  */
 void msyncfs_dirty_inode(struct inode *inode, int flags)
 {
 	set_bit(MSYNCFS_I_DIRTY, &MSYNCFS_I(inode)->i_flags);
 }
 
-/* Attributes that changed without an operation of their own. */
+/*
+ * Puts times and attributes that changed without an operation into a
+ * transaction.
+ */
 static int msyncfs_sync_attrs(struct inode *inode)
 {
 	struct msyncfs_op op;
 	int err;
 
-	/* With lazytime, what the capture has marked is not there yet. */
+	/*
+	 * With lazytime, msyncfs_dirty_inode() does not know yet of the times
+	 * that the capture has marked.
+	 */
 	if (inode->i_state & I_DIRTY_TIME)
 		mark_inode_dirty_sync(inode);
 	if (!test_bit(MSYNCFS_I_DIRTY, &MSYNCFS_I(inode)->i_flags))
@@ -45,8 +55,9 @@ static int msyncfs_sync_attrs(struct inode *inode)
 }
 
 /*
- * i_commit_lock of every file. The ranges are sorted, so who has several takes
- * them in one order; set_mutex says so to lockdep, and serialises freezes (P6).
+ * Takes i_commit_lock of every file. The ranges are sorted, so all tasks take
+ * the locks in the same order. set_mutex shows this to lockdep, and serialises
+ * freezes (P6).
  */
 static void msyncfs_lock_files(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -93,7 +104,10 @@ static bool msyncfs_mark_whole(struct msyncfs_range *ranges, unsigned int nr)
 	return any;
 }
 
-/* Has any atomic file something to commit? A hint unless the files are locked. */
+/*
+ * Does an atomic file have anything to commit? A hint unless the files are
+ * locked.
+ */
 static bool msyncfs_atomic_dirty_in(const struct msyncfs_range *ranges,
 				    unsigned int nr)
 {
@@ -106,10 +120,11 @@ static bool msyncfs_atomic_dirty_in(const struct msyncfs_range *ranges,
 }
 
 /*
- * Keeps the filesystem from being frozen, for the sake of atomic files. If it is
- * frozen, waits for the thaw, unless there is nothing to commit: nothing gets
- * dirty on a frozen filesystem, but an atomic file may have been dirty before.
- * Returns false if nothing is to be done.
+ * Keeps the filesystem from being frozen, for a commit of atomic files. On a
+ * frozen filesystem, waits for the thaw, unless there is nothing to commit or
+ * the caller must not wait. No page gets dirty on a frozen filesystem, but a
+ * page of an atomic file may have been dirty before. Returns false if the
+ * caller has nothing to do.
  */
 static bool msyncfs_hold_thawed(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -138,15 +153,18 @@ static bool msyncfs_hold_thawed(struct msyncfs_range *ranges, unsigned int nr)
 }
 
 /*
- * Locks the files for a capture. For atomic files, *@held says that the filesystem
- * is kept from being frozen. Returns false, with nothing locked, if there is
- * nothing to capture.
+ * Locks the files for a capture. If there are atomic files, sets *@held and
+ * keeps the filesystem from being frozen. If there is nothing to capture,
+ * returns false and locks nothing.
  */
 static bool msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr,
 				bool *held)
 {
 	for (;;) {
-		/* The freeze protection comes before the locks. */
+		/*
+		 * In the lock order, the protection against freezing comes before
+		 * i_commit_lock.
+		 */
 		*held = msyncfs_mark_whole(ranges, nr);
 		if (*held && !msyncfs_hold_thawed(ranges, nr))
 			return false;
@@ -166,7 +184,7 @@ static void msyncfs_ranges_unlock(struct msyncfs_range *ranges,
 		sb_end_intwrite(ranges->inode->i_sb);
 }
 
-/* The transaction after which all that is in the ranges is durable. */
+/* Returns the transaction after which everything in the ranges is durable. */
 static u64 msyncfs_ranges_tid(const struct msyncfs_range *ranges,
 			      unsigned int nr, bool datasync)
 {
@@ -181,7 +199,7 @@ static u64 msyncfs_ranges_tid(const struct msyncfs_range *ranges,
 	return tid;
 }
 
-/* Captures what is dirty and makes it part of the running transaction. */
+/* Captures the dirty pages and makes them part of the running transaction. */
 static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 				 struct list_head *set, bool attrs,
 				 struct completion *sent)
@@ -201,15 +219,19 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 }
 
 /*
- * Lets go of the captures; what went wrong with them, if nothing else did. Pages
- * that get dirty again tell their mapping; of an atomic file there may be none, but
- * only a new size, holes, or pages that are spilled.
+ * Drops the captures of a set. Returns @err or, if that is 0, an error of the
+ * captures. When pages become dirty again, their mapping is told of the error.
+ * A capture of an atomic file may have no pages, but only a new size, holes or
+ * spilled pages. This function tells the mapping of such a file.
  */
 static int msyncfs_put_set(struct list_head *set, int err)
 {
 	struct msyncfs_capture *cap, *next;
 
-	/* From an operation that the end of the log has forestalled. */
+	/*
+	 * No operation could begin, because the log is dead. For data, that is
+	 * an I/O error.
+	 */
 	if (err == -EROFS)
 		err = -EIO;
 	list_for_each_entry_safe(cap, next, set, set) {
@@ -227,19 +249,21 @@ static int msyncfs_put_set(struct list_head *set, int err)
 /**
  * msyncfs_sync_ranges - make ranges of files of one mount durable, together
  * @ranges: sorted by inode, then by first page; at least one
- * @nr: how many
- * @datasync: leave out times and the like
+ * @nr: number of ranges
+ * @datasync: leave out times and other changes that fdatasync(2) may leave out
  *
- * Of an atomic file all dirty pages count, and its size and holes; if the
- * filesystem is frozen, they wait for the thaw.
+ * All dirty pages of all ranges become durable in one record, together with the
+ * metadata that is needed to read them (G1, G2). If nothing is dirty, and no
+ * change of these inodes is under way to the device, there is no device
+ * command.
  *
- * All dirty pages of all ranges become durable in one record, together with what
- * is needed to read them (G1, G2). Nothing dirty, and nothing of these inodes on
- * its way: no device command.
+ * An atomic file is committed as a whole: all dirty pages, its size and its
+ * holes. If the filesystem is frozen, this commit waits for the thaw.
  *
- * Context: sleeps for the device. Caller holds none of what P4 forbids, and not
+ * Context: sleeps for the device. Caller holds no lock that P4 forbids, and not
  * i_commit_lock; it may hold i_rwsem (P5).
- * Return: 0, or why the ranges are not durable; their pages are dirty then.
+ * Return: 0 or a negative errno; after an error, the pages that are not durable
+ * are dirty again.
  */
 int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 			bool datasync)
@@ -260,13 +284,13 @@ int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_ranges);
 
 /**
- * struct msyncfs_async - a large set that is written on behalf of MS_ASYNC
+ * struct msyncfs_async - a large set that is written for MS_ASYNC
  * @work: in sbi->wq
- * @sent: the caller may go
- * @ref: the caller and the work
- * @err: why nothing is sent; to be read after @sent
- * @nr: entries of @ranges
- * @ranges: sorted; with a reference of each inode
+ * @sent: completed when the caller may return
+ * @ref: one reference of the caller, and one of the work
+ * @err: error if nothing was sent; valid after @sent
+ * @nr: number of @ranges
+ * @ranges: sorted; each with a reference of its inode
  */
 struct msyncfs_async {
 	struct work_struct	work;
@@ -296,7 +320,7 @@ static void msyncfs_async_work(struct work_struct *work)
 				    &async->sent);
 	async->err = msyncfs_put_set(&set, err);
 	complete_all(&async->sent);
-	/* The mappings know of errors from here on. */
+	/* From here on, the mappings are told of errors. */
 	if (!err)
 		msyncfs_commit(sb, msyncfs_ranges_tid(async->ranges, async->nr,
 						      true));
@@ -306,8 +330,9 @@ static void msyncfs_async_work(struct work_struct *work)
 }
 
 /*
- * More than a record takes: that is written to fresh blocks before the record,
- * and somebody has to wait in between. Returns when these writes are sent.
+ * Starts a set that is too large for a record. Its pages are written to fresh
+ * blocks, and its record must wait for these writes. A work item waits instead
+ * of the caller. Returns when the writes are sent.
  */
 static int msyncfs_start_large(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -339,23 +364,23 @@ static int msyncfs_start_large(struct msyncfs_range *ranges, unsigned int nr)
 }
 
 /**
- * msyncfs_start_ranges - have ranges of files written, without waiting for it
+ * msyncfs_start_ranges - start to write ranges of files, without waiting
  * @ranges: sorted by inode, then by first page; at least one; of one mount
- * @nr: how many
+ * @nr: number of ranges
  *
- * What is dirty now becomes durable as by msyncfs_sync_ranges(), soon. When this
- * returns, it has been sent to the device, or it is the next to be sent after
- * a record that is on its way.
+ * Pages that are dirty now become durable soon, in the same way as with
+ * msyncfs_sync_ranges(). When this function returns, their writes have been
+ * sent to the device, or they are in the record that follows the one under way.
  *
  * Context: as msyncfs_sync_ranges(), but does not wait for these writes.
- * Return: 0, or why the pages are still dirty; what goes wrong later is known to
- * the mappings.
+ * Return: 0, or a negative errno if the pages are still dirty. The mappings are
+ * told of later errors.
  */
 int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr)
 {
 	struct super_block *sb = ranges->inode->i_sb;
 	unsigned long max = MSYNCFS_SB(sb)->geo.record_images / 4;
-	unsigned long dirty = nr > 1 ? 4 * nr : 0;	/* metadata of each */
+	unsigned long dirty = nr > 1 ? 4 * nr : 0;	/* metadata of ranges */
 	unsigned int i;
 	LIST_HEAD(set);
 	int err;
@@ -384,7 +409,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_start_ranges);
  * @inode: file
  * @start: first byte
  * @end: last byte, inclusive
- * @datasync: leave out times and the like
+ * @datasync: as for msyncfs_sync_ranges()
  *
  * Context: as msyncfs_sync_ranges().
  * Return: as msyncfs_sync_ranges().
@@ -402,13 +427,14 @@ int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 }
 
 /**
- * msyncfs_try_sync_inode - make a file durable, unless the filesystem is frozen
+ * msyncfs_try_sync_inode - make a file durable, but do not wait for a thaw
  * @inode: file
  *
- * For who must not wait for the thaw, which may wait for him.
+ * For callers that must not wait for a frozen filesystem, because the task that
+ * thaws it may wait for them.
  *
- * Context: as msyncfs_sync_ranges().
- * Return: as msyncfs_sync_ranges(); 0 too if nothing has been done.
+ * Context: as msyncfs_sync_ranges(), but does not wait for the thaw.
+ * Return: as msyncfs_sync_ranges(); also 0 if nothing was done.
  */
 int msyncfs_try_sync_inode(struct inode *inode)
 {
@@ -428,9 +454,11 @@ int msyncfs_try_sync_inode(struct inode *inode)
  * @end: last byte, inclusive
  * @datasync: as fdatasync(2); msync(2) sets it
  *
- * Context: may be called with i_rwsem held, by O_DSYNC direct writes (P5).
- * Return: 0; -EIO, -ENOSPC or whatever kept the range, or an earlier write-back
- * that this open file has not been told about, from becoming durable (G4).
+ * Context: sleeps for the device. O_DSYNC direct writes call it with i_rwsem
+ * held (P5).
+ * Return: 0, or -EIO, -ENOSPC or another error that kept the range from
+ * becoming durable. It also returns the error of an earlier writeback that this
+ * open file has not been told of (G4).
  */
 int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {

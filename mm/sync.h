@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The msync path: from a range of addresses or of a file to a durable record.
+ * The msync path: makes a range of addresses or of a file durable. It captures
+ * pages (mm/pages), attaches them (fs/place) and commits (fs/log).
  */
 #ifndef MSYNCFS_SYNC_H
 #define MSYNCFS_SYNC_H

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * address_space_operations, and background writeback: the same capture and
- * attach as for msync, without waiting for the record. B1: nothing here writes
- * to a block that committed state refers to.
+ * Writeback, and the release of pages. Background writeback captures and
+ * attaches pages as msync does, but does not wait for the record. B1: nothing
+ * here writes to a block that committed state refers to. fs/vfs/read.c has the
+ * address_space_operations.
  */
-#include <linux/iomap.h>
 #include <linux/pagemap.h>
 #include <linux/writeback.h>
 
 #include "sync.h"
 
-/* So many pages that are new on disk are worth fresh blocks and a flush. */
+/*
+ * From this number of new pages on, fresh blocks are worth the flush that they
+ * need.
+ */
 #define MSYNCFS_FRESH_MIN	64
 
 /*
- * How many pages may be copied into the record: all that fit, unless this is
- * background writeback of data that is mostly new: writing that to its blocks
- * at once saves the second write.
+ * Returns how many pages may be copied into the record. Background writeback of
+ * mostly new data copies none: writing the pages directly to their blocks saves
+ * the second write of each.
  */
 static unsigned long msyncfs_copy_max(struct inode *inode, pgoff_t first,
 				      unsigned long nr, bool background)
@@ -55,9 +58,10 @@ static int msyncfs_write_range(struct inode *inode,
 }
 
 /*
- * An atomic file: nothing that writeback does may be seen after a crash. Pages
- * stay dirty until they are in the way of others; then they go to blocks that no
- * committed state refers to. A frozen filesystem takes no writes.
+ * Writeback of an atomic file. After a crash, nothing that writeback did may be
+ * visible. So pages stay dirty until memory is needed. Then they are spilled to
+ * blocks that no committed state refers to. A frozen filesystem takes no
+ * writes.
  */
 static int msyncfs_write_atomic(struct inode *inode,
 				struct writeback_control *wbc, pgoff_t first,
@@ -73,14 +77,25 @@ static int msyncfs_write_atomic(struct inode *inode,
 		sb_end_intwrite(sb);
 	}
 	wbc->nr_to_write -= nr;
-	/* So that the flusher does not come back at once. */
+	/* Keeps the flusher from coming back at once. */
 	if (!nr)
 		wbc->pages_skipped++;
 	return err;
 }
 
+/**
+ * msyncfs_writepages - address_space_operations.writepages
+ * @mapping: mapping of a regular file
+ * @wbc: what to write
+ *
+ * Dirty pages become part of the running transaction. This function does not
+ * commit the transaction. Pages of an atomic file are at most spilled.
+ *
+ * Context: caller holds no lock that P4 forbids; may wait for the device.
+ * Return: 0 or a negative errno; after an error the pages are still dirty.
+ */
 int msyncfs_writepages(struct address_space *mapping,
-			      struct writeback_control *wbc)
+		       struct writeback_control *wbc)
 {
 	struct inode *inode = mapping->host;
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
@@ -89,7 +104,10 @@ int msyncfs_writepages(struct address_space *mapping,
 	pgoff_t last = wbc->range_end >> PAGE_SHIFT;
 	int err;
 
-	/* Nothing would get clean: the flusher must not take it for progress. */
+	/*
+	 * No page would become clean. Without an error, the flusher would see
+	 * progress.
+	 */
 	if (msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return -EIO;
 	if (wbc->nr_to_write <= 0)
@@ -117,9 +135,16 @@ int msyncfs_writepages(struct address_space *mapping,
 	return err;
 }
 
-/*
- * May the page leave the cache? Not between its capture and the moment at which
- * its newest content is found in a transaction or on its fresh block (B4).
+/**
+ * msyncfs_release_folio - address_space_operations.release_folio
+ * @folio: clean folio, locked
+ * @gfp: not used
+ *
+ * A captured page stays in the cache until its newest content can be found in a
+ * transaction or on its fresh block (B4).
+ *
+ * Context: any.
+ * Return: true if the page may leave the cache.
  */
 bool msyncfs_release_folio(struct folio *folio, gfp_t gfp)
 {

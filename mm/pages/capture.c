@@ -643,9 +643,9 @@ static void msyncfs_end_copied(struct msyncfs_capture *cap)
 }
 
 /*
- * POSIX: a write that msync causes marks the times. The first store to a page has
- * done so, later ones did not fault. A spill marks them too, because msync finds
- * the spilled page clean.
+ * POSIX: if msync causes a write, it marks the times. The first store to a page has
+ * marked them in page_mkwrite. Later stores did not fault, so their times are marked
+ * here. A spill marks them too, because msync then finds the spilled page clean.
  */
 static void msyncfs_mark_times(struct msyncfs_capture *cap)
 {
