@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Leaves of a directory and the entries in them. A directory is a trie of leaves
+ * over the hash of the name (see msyncfs_format.h). This file reads and checks
+ * leaves, finds the leaf for a hash, inserts an entry, and splits and merges
+ * leaves; it keeps i_size and i_dir_depth. Names are in dir.c.
+ */
+#include <linux/fs.h>
+
+#include "leaf.h"
+
+/* Blocks that the caller of msyncfs_dir_remove() may yet dirty: inodes and
+ * parents of a rename, the root block. A merge leaves that many credits.
+ */
+#define MERGE_SPARE	7
+
+/* Index in the directory's map of the leaf with @prefix at @depth. */
+static u64 leaf_index(unsigned int depth, u64 prefix)
+{
+	return (1ULL << depth | prefix) - 1;
+}
+
+static u64 hash_prefix(u64 hash, unsigned int depth)
+{
+	return hash >> (MSYNCFS_HASH_BITS - depth);
+}
+
+static const char *check_name(const u8 *name, unsigned int len)
+{
+	if (memchr(name, '/', len) || memchr(name, 0, len))
+		return "forbidden character in a name";
+	if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
+		return "entry named . or ..";
+	return NULL;
+}
+
+static const char *check_entry(struct msyncfs_disk_dir *disk, unsigned int off,
+			       u64 low, u64 end)
+{
+	struct msyncfs_disk_dirent *de = leaf_entry(disk, off);
+	unsigned int room = leaf_used(disk) - off;
+	u64 hash;
+
+	if (room < MSYNCFS_DIRENT_HEADER || !de->name_len ||
+	    entry_len(de) > room)
+		return "entry crosses the end";
+	hash = le64_to_cpu(de->hash);
+	if (hash < low || hash >= end)
+		return "hashes out of order";
+	return check_name(de->name, de->name_len);
+}
+
+/*
+ * Everything that the rest of this file relies on. Returns NULL or what is
+ * wrong.
+ */
+static const char *check_leaf(struct msyncfs_disk_dir *disk,
+			      unsigned int depth, u64 prefix)
+{
+	u64 low = prefix_hash(prefix, depth);
+	u64 end = prefix_hash(prefix + 1, depth);
+	unsigned int off, count = 0;
+	const char *why;
+
+	if (le32_to_cpu(disk->h.level) != depth ||
+	    le64_to_cpu(disk->prefix) != prefix)
+		return "leaf of another place";
+	if (leaf_used(disk) > LEAF_ROOM)
+		return "more bytes in use than there are";
+
+	for (off = 0; off < leaf_used(disk); count++) {
+		struct msyncfs_disk_dirent *de = leaf_entry(disk, off);
+
+		why = check_entry(disk, off, low, end);
+		if (why)
+			return why;
+		low = le64_to_cpu(de->hash) + 1;
+		off += entry_len(de);
+	}
+	if (count != le32_to_cpu(disk->count))
+		return "wrong number of entries";
+	return NULL;
+}
+
+/*
+ * Reads the leaf at a place of the trie. The check of its content is done once
+ * per buffer: what changes it later is this file. Returns -ENOENT when there
+ * is no leaf at that place.
+ */
+static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
+		     struct dir_leaf *leaf)
+{
+	struct msyncfs_extent ext;
+	const char *why;
+	int err;
+
+	leaf->bh = NULL;
+	err = msyncfs_map_lookup(dir, leaf_index(depth, prefix), 1, &ext);
+	if (err)
+		return err;
+	if (!ext.blkno)
+		return -ENOENT;
+
+	leaf->bh = msyncfs_bread(dir->i_sb, ext.blkno, MSYNCFS_MAGIC_DIR,
+				 dir->i_ino);
+	if (IS_ERR(leaf->bh)) {
+		err = PTR_ERR(leaf->bh);
+		leaf->bh = NULL;
+		/* -ENOENT means "no leaf here" to our callers. */
+		return err == -ENOENT ? -EIO : err;
+	}
+	leaf->disk = (struct msyncfs_disk_dir *)leaf->bh->b_data;
+	leaf->depth = depth;
+	leaf->prefix = prefix;
+
+	/*
+	 * The place is compared each time: a damaged map may show one block at
+	 * several places.
+	 */
+	if (test_bit(MSYNCFS_BH_LEAF, &leaf->bh->b_state) &&
+	    le32_to_cpu(leaf->disk->h.level) == depth &&
+	    le64_to_cpu(leaf->disk->prefix) == prefix)
+		return 0;
+	why = check_leaf(leaf->disk, depth, prefix);
+	if (why) {
+		msyncfs_err(dir->i_sb, "directory %lu, block %llu: %s",
+			    dir->i_ino, ext.blkno, why);
+		leaf_put(leaf);
+		return -EFSCORRUPTED;
+	}
+	set_bit(MSYNCFS_BH_LEAF, &leaf->bh->b_state);
+	return 0;
+}
+
+/*
+ * Finds the leaf for @hash. Hashes are uniform, so leaves differ little in
+ * depth and a few probes from the deepest level upwards find it. A directory
+ * without blocks gives 0 and a NULL buffer.
+ */
+int msyncfs_leaf_find(struct inode *dir, u64 hash, struct dir_leaf *leaf)
+{
+	int depth;
+	int err;
+
+	leaf->bh = NULL;
+	if (!i_size_read(dir))
+		return 0;
+
+	depth = min(MSYNCFS_I(dir)->i_dir_depth, MSYNCFS_DIR_MAX_DEPTH);
+	for (; depth >= 0; depth--) {
+		err = leaf_read(dir, depth, hash_prefix(hash, depth), leaf);
+		if (err != -ENOENT)
+			return err;
+	}
+	msyncfs_err(dir->i_sb, "directory %lu: no leaf for hash %llx",
+		    dir->i_ino, hash);
+	return -EFSCORRUPTED;
+}
+
+/* Offset of the first entry of @disk with a hash of at least @hash. */
+unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 hash)
+{
+	unsigned int used = leaf_used(disk);
+	unsigned int off = 0;
+
+	while (off < used) {
+		struct msyncfs_disk_dirent *de = leaf_entry(disk, off);
+
+		if (le64_to_cpu(de->hash) >= hash)
+			break;
+		off += entry_len(de);
+	}
+	return off;
+}
+
+/* Sets the pointer at a leaf's place; block 0 takes the leaf away. */
+static int dir_point(struct msyncfs_op *op, struct inode *dir,
+		     unsigned int depth, u64 prefix, u64 blkno)
+{
+	return msyncfs_map_set(op, dir, leaf_index(depth, prefix), 1, blkno,
+			       false);
+}
+
+/* Allocates a block for a leaf and puts it at its place. */
+static struct buffer_head *leaf_new(struct msyncfs_op *op, struct inode *dir,
+				    u64 goal, unsigned int depth, u64 prefix)
+{
+	struct msyncfs_disk_dir *disk;
+	struct buffer_head *bh;
+	u64 blkno, len;
+	int err;
+
+	err = msyncfs_alloc(op, goal, 1, &blkno, &len);
+	if (err)
+		return ERR_PTR(err);
+	bh = msyncfs_op_new(op, blkno, MSYNCFS_MAGIC_DIR, depth, dir->i_ino);
+	if (IS_ERR(bh))
+		return bh;
+	err = dir_point(op, dir, depth, prefix, blkno);
+	if (err) {
+		msyncfs_op_free(op, bh);
+		brelse(bh);
+		return ERR_PTR(err);
+	}
+	disk = (struct msyncfs_disk_dir *)bh->b_data;
+	disk->prefix = cpu_to_le64(prefix);
+	set_bit(MSYNCFS_BH_LEAF, &bh->b_state);
+	return bh;
+}
+
+/* Takes a leaf that is no longer of use away from its place. */
+static int leaf_drop(struct msyncfs_op *op, struct inode *dir,
+		     unsigned int depth, u64 prefix, struct buffer_head *bh)
+{
+	int err;
+
+	err = dir_point(op, dir, depth, prefix, 0);
+	if (err)
+		return err;
+	msyncfs_op_free(op, bh);
+	return 0;
+}
+
+static void dir_grow(struct inode *dir, int leaves)
+{
+	loff_t size = i_size_read(dir) + leaves * MSYNCFS_BLOCK_SIZE;
+
+	i_size_write(dir, size);
+	MSYNCFS_I(dir)->i_disksize = size;
+}
+
+static void set_place(struct msyncfs_disk_dir *disk, unsigned int depth,
+		      u64 prefix)
+{
+	disk->h.level = cpu_to_le32(depth);
+	disk->prefix = cpu_to_le64(prefix);
+}
+
+/* Moves the entries of @from, those at @off and behind it, to the end of @to. */
+static void move_entries(struct msyncfs_disk_dir *from, unsigned int off,
+			 struct msyncfs_disk_dir *to)
+{
+	unsigned int len = leaf_used(from) - off;
+	unsigned int pos, count = 0;
+
+	for (pos = off; pos < off + len; count++)
+		pos += entry_len(leaf_entry(from, pos));
+
+	memcpy(to->data + leaf_used(to), from->data + off, len);
+	memset(from->data + off, 0, len);
+	le32_add_cpu(&to->used, len);
+	le32_add_cpu(&to->count, count);
+	le32_add_cpu(&from->used, -len);
+	le32_add_cpu(&from->count, -count);
+}
+
+/*
+ * The block of the leaf becomes its lower child, a new one the upper child: one
+ * block to allocate and none to free. All that can fail comes first.
+ */
+static int split_in_op(struct msyncfs_op *op, struct inode *dir,
+		       struct dir_leaf *leaf)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(dir);
+	struct msyncfs_disk_dir *disk = leaf->disk;
+	u64 blkno = leaf->bh->b_blocknr;
+	unsigned int depth = leaf->depth + 1;
+	u64 low = leaf->prefix << 1, high = low | 1;
+	struct buffer_head *bh;
+	int err;
+
+	bh = leaf_new(op, dir, blkno + 1, depth, high);
+	if (IS_ERR(bh)) {
+		err = PTR_ERR(bh);
+		bh = NULL;
+		goto out;
+	}
+	err = dir_point(op, dir, depth, low, blkno);
+	if (err) {
+		if (leaf_drop(op, dir, depth, high, bh))
+			goto abort;
+		goto out;
+	}
+	err = dir_point(op, dir, leaf->depth, leaf->prefix, 0);
+	if (err)
+		goto abort;
+
+	msyncfs_op_dirty(op, leaf->bh);
+	set_place(disk, depth, low);
+	move_entries(disk, msyncfs_leaf_seek(disk, prefix_hash(high, depth)),
+		     (struct msyncfs_disk_dir *)bh->b_data);
+	mi->i_dir_depth = max(mi->i_dir_depth, depth);
+	dir_grow(dir, 1);
+	goto out;
+abort:
+	msyncfs_abort(dir->i_sb, "directory cannot be split", err);
+out:
+	msyncfs_inode_dirty(op, dir, true);
+	brelse(bh);
+	return err;
+}
+
+/* A leaf below another would lose its pointer in a split. */
+static int check_children(struct inode *dir, u64 child)
+{
+	struct msyncfs_extent ext;
+	int err;
+
+	err = msyncfs_map_lookup(dir, child, 2, &ext);
+	if (err || (!ext.blkno && ext.len == 2))
+		return err;
+	msyncfs_err(dir->i_sb, "directory %lu: leaf below a leaf, place %llu",
+		    dir->i_ino, child);
+	return -EFSCORRUPTED;
+}
+
+int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
+{
+	u64 child = leaf_index(leaf->depth + 1, leaf->prefix << 1);
+	unsigned int blocks, credits;
+	struct msyncfs_op op;
+	int err;
+
+	if (leaf->depth >= MSYNCFS_DIR_MAX_DEPTH) {
+		msyncfs_warn(dir->i_sb, "directory %lu: no room at depth %u",
+			     dir->i_ino, leaf->depth);
+		return -ENOSPC;
+	}
+	err = check_children(dir, child);
+	if (err)
+		return err;
+	/* The children may lie to either side of the end of a map node. */
+	blocks = 1 + msyncfs_map_missing(dir, child, &err);
+	if (err)
+		return err;
+	blocks += msyncfs_map_missing(dir, child + 1, &err);
+	if (err)
+		return err;
+	/*
+	 * Two leaves, the inode, the paths of three pointers, and a bitmap
+	 * block for each block that is allocated.
+	 */
+	credits = 3 + blocks + msyncfs_map_credits(dir, child, 2) +
+		  msyncfs_map_credits(dir, leaf_index(leaf->depth,
+						      leaf->prefix), 1);
+	err = msyncfs_op_begin(dir->i_sb, &op, credits, blocks);
+	if (err)
+		return err;
+	err = split_in_op(&op, dir, leaf);
+	msyncfs_op_end(&op);
+	return err;
+}
+
+void msyncfs_leaf_insert(struct dir_pos *pos, const struct qstr *name, u64 ino,
+			 umode_t mode)
+{
+	unsigned int len = MSYNCFS_DIRENT_LEN(name->len);
+	struct msyncfs_disk_dir *disk = pos->leaf.disk;
+	u8 *at = disk->data + pos->off;
+	struct msyncfs_disk_dirent *de = leaf_entry(disk, pos->off);
+
+	memmove(at + len, at, leaf_used(disk) - pos->off);
+	memset(at, 0, len);
+	de->hash = cpu_to_le64(pos->hash);
+	de->ino = cpu_to_le64(ino);
+	de->type = fs_umode_to_ftype(mode);
+	de->name_len = name->len;
+	memcpy(de->name, name->name, name->len);
+	le32_add_cpu(&disk->used, len);
+	le32_add_cpu(&disk->count, 1);
+}
+
+/* The first leaf of a directory. */
+int msyncfs_leaf_first(struct msyncfs_op *op, struct inode *dir,
+		       struct dir_leaf *leaf)
+{
+	struct buffer_head *bh;
+
+	bh = leaf_new(op, dir, dir->i_ino + 1, 0, 0);
+	if (IS_ERR(bh)) {
+		/* The map may have got nodes. */
+		msyncfs_inode_dirty(op, dir, true);
+		return PTR_ERR(bh);
+	}
+	leaf->bh = bh;
+	leaf->disk = (struct msyncfs_disk_dir *)bh->b_data;
+	MSYNCFS_I(dir)->i_dir_depth = 0;
+	dir_grow(dir, 1);
+	return 0;
+}
+
+/*
+ * May the children @low and @high become one leaf with what is left of @op?
+ * Half a block at most, so that adding a few names does not split it again.
+ */
+static bool may_merge(struct msyncfs_op *op, struct inode *dir,
+		      struct dir_leaf *low, struct dir_leaf *high)
+{
+	u64 parent = leaf_index(low->depth - 1, low->prefix >> 1);
+	unsigned int missing, credits;
+	int err = 0;
+
+	if (leaf_used(low->disk) + leaf_used(high->disk) > LEAF_ROOM / 2)
+		return false;
+	missing = msyncfs_map_missing(dir, parent, &err);
+	if (err || missing > op->blocks)
+		return false;
+	credits = 3 + missing + msyncfs_map_credits(dir, parent, 1) +
+		  msyncfs_map_credits(dir, leaf_index(low->depth, low->prefix),
+				      2);
+	return op->credits >= credits + MERGE_SPARE;
+}
+
+/* The block of @low becomes the parent, that of @high is freed. */
+static bool merge_pair(struct msyncfs_op *op, struct inode *dir,
+		       struct dir_leaf *low, struct dir_leaf *high)
+{
+	unsigned int depth = low->depth - 1;
+	u64 prefix = low->prefix >> 1;
+	int err;
+
+	if (dir_point(op, dir, depth, prefix, low->bh->b_blocknr))
+		return false;
+	err = dir_point(op, dir, low->depth, low->prefix, 0);
+	if (!err)
+		err = leaf_drop(op, dir, high->depth, high->prefix, high->bh);
+	if (err) {
+		msyncfs_abort(dir->i_sb, "directory cannot be merged", err);
+		return false;
+	}
+	msyncfs_op_dirty(op, low->bh);
+	set_place(low->disk, depth, prefix);
+	move_entries(high->disk, 0, low->disk);
+	dir_grow(dir, -1);
+	if (!depth)
+		MSYNCFS_I(dir)->i_dir_depth = 0;
+	return true;
+}
+
+/*
+ * Merges the leaf at a place with its sibling when both are small. It is an
+ * economy: whatever stands in its way, the directory is right without it.
+ */
+bool msyncfs_leaf_merge(struct msyncfs_op *op, struct inode *dir,
+			unsigned int depth, u64 prefix)
+{
+	struct dir_leaf low, high;
+	bool merged = false;
+
+	if (leaf_read(dir, depth, prefix & ~1ULL, &low))
+		return false;
+	if (!leaf_read(dir, depth, prefix | 1, &high)) {
+		merged = may_merge(op, dir, &low, &high) &&
+			 merge_pair(op, dir, &low, &high);
+		leaf_put(&high);
+	}
+	leaf_put(&low);
+	return merged;
+}
