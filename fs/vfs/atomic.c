@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Atomic files: after a crash such a file, content and size, is what it was at
- * its last msync or fsync. Here are its own ways to do what other files do by
- * operations: spilling pages that must leave memory, committing, changing size,
- * making holes; and going back to the last commit. Documentation/atomicity.rst
- * tells the whole; fs/overlay.c holds what is not committed.
+ * Atomic files: after a crash an atomic file has the content and the size of
+ * its last msync or fsync. This file changes the size of atomic files, makes
+ * holes in them and rolls them back. It also handles their first open and last
+ * close, and the flag that makes a file atomic.
+ *
+ * fs/map/overlay.c holds the uncommitted changes of the map. mm/sync.c and
+ * fs/place/ commit the file. fs/place/spill.c spills pages that must leave
+ * memory. Documentation/atomicity.rst explains the whole.
  */
 #include <kunit/visibility.h>
 #include <linux/pagemap.h>
@@ -13,29 +16,32 @@
 
 #include "vfs.h"
 
+/* Are there uncommitted changes? Without i_commit_lock this is only a hint. */
 static bool msyncfs_atomic_dirty(struct inode *inode)
 {
 	return msyncfs_overlay_uncommitted(inode) ||
 	       msyncfs_count_dirty(inode, 0, ULONG_MAX, 1);
 }
 
-/* ---- size and holes ------------------------------------------------------- */
+/* ---- size and holes ------------------------------------------------------ */
 
 /**
  * msyncfs_atomic_extend - make an atomic file longer by a hole
  * @inode: atomic file
- * @newsize: size in bytes; if it is the one that there is, only what lies behind
- *	the end is made ready
+ * @newsize: size in bytes, at least the present size
  *
- * Context: caller holds i_rwsem and i_commit_lock.
- * Return: 0 or a negative errno; nothing has changed then.
+ * If @newsize is the present size, this only prepares the range behind the end
+ * for a write. The next commit makes the new size durable.
+ *
+ * Context: caller holds i_rwsem and i_commit_lock; may sleep and do I/O.
+ * Return: 0 or a negative errno; the size is unchanged then.
  */
 int msyncfs_atomic_extend(struct inode *inode, loff_t newsize)
 {
 	loff_t size = i_size_read(inode);
 	int err;
 
-	/* What a truncation has left there is not to come into sight. */
+	/* Blocks that a truncation has left there must not become visible. */
 	if (msyncfs_unfinished(inode))
 		msyncfs_overlay_hole(inode, DIV_ROUND_UP_ULL(size, PAGE_SIZE),
 				     MSYNCFS_LAST_INDEX);
@@ -70,11 +76,12 @@ static int msyncfs_atomic_shrink(struct inode *inode, loff_t newsize)
  * @inode: atomic file
  * @newsize: size in bytes
  *
- * In memory only: it becomes durable with the next commit.
+ * The next commit makes the new size durable.
  *
- * Context: caller holds i_rwsem and i_commit_lock.
- * Return: 0; -ENOSPC if a page has to be zeroed in part and there is no space to
- * write it; or another negative errno.
+ * Context: caller holds i_rwsem and i_commit_lock; takes invalidate_lock; may
+ * sleep and do I/O.
+ * Return: 0; -ENOSPC if an edge must be zeroed and there is no space to write
+ * it; or another negative errno.
  */
 int msyncfs_atomic_setsize(struct inode *inode, loff_t newsize)
 {
@@ -87,17 +94,19 @@ int msyncfs_atomic_setsize(struct inode *inode, loff_t newsize)
  * msyncfs_atomic_punch - make a range of an atomic file read as zeros
  * @inode: atomic file
  * @start: first byte
- * @end: byte after the last one
+ * @end: byte after the last byte
  *
- * In memory only: it becomes durable with the next commit.
+ * The next commit makes the hole durable.
  *
- * Context: caller holds i_rwsem and i_commit_lock.
- * Return: 0 or a negative errno.
+ * Context: caller holds i_rwsem and i_commit_lock; takes invalidate_lock; may
+ * sleep and do I/O.
+ * Return: 0; -ENOSPC if an edge must be zeroed and there is no space to write
+ * it; or another negative errno.
  */
 int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end)
 {
 	u64 first = DIV_ROUND_UP_ULL(start, PAGE_SIZE);
-	u64 stop = end >> PAGE_SHIFT;	/* after the last whole page */
+	u64 stop = end >> PAGE_SHIFT;	/* page after the last whole page */
 	int err;
 
 	filemap_invalidate_lock(inode->i_mapping);
@@ -112,9 +121,12 @@ int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end)
 	return err;
 }
 
-/* ---- back to the last commit ----------------------------------------------- */
+/* ---- back to the last commit --------------------------------------------- */
 
-/* Caller holds i_rwsem and i_commit_lock. */
+/*
+ * Discards all changes since the last commit. Caller holds i_rwsem and
+ * i_commit_lock.
+ */
 static void msyncfs_atomic_discard(struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
@@ -122,7 +134,7 @@ static void msyncfs_atomic_discard(struct inode *inode)
 	if (!msyncfs_atomic_dirty(inode))
 		return;
 	filemap_invalidate_lock(mapping);
-	/* Private copies of pages stay: they are their owners'. */
+	/* Private copies of pages stay, because they belong to processes. */
 	unmap_mapping_range(mapping, 0, 0, 0);
 	truncate_inode_pages(mapping, 0);
 	i_size_write(inode, MSYNCFS_I(inode)->i_disksize);
@@ -132,15 +144,17 @@ static void msyncfs_atomic_discard(struct inode *inode)
 }
 
 /**
- * msyncfs_atomic_rollback - an atomic file becomes what it was at its last commit
+ * msyncfs_atomic_rollback - discard all changes since the last commit
  * @inode: regular file
  *
- * That one is made durable first, should it not be yet: a record that failed must
- * not come back after this has been acknowledged, nor fail to (R5).
+ * Makes the last commit durable first, if it is not durable yet. Otherwise its
+ * record could fail. A crash after the acknowledged rollback would then leave
+ * the state before or after that commit (R5).
  *
- * Context: sleeps for the device.
- * Return: 0; -EINVAL if the file is not atomic; or why the last commit is not
- * durable, and nothing has been discarded.
+ * Context: takes i_rwsem, i_commit_lock and invalidate_lock; waits for the
+ * device.
+ * Return: 0; -EINVAL if the file is not atomic; or the reason why the last
+ * commit is not durable. After an error nothing has been discarded.
  */
 int msyncfs_atomic_rollback(struct inode *inode)
 {
@@ -159,14 +173,16 @@ int msyncfs_atomic_rollback(struct inode *inode)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_atomic_rollback);
 
-/* ---- open and close -------------------------------------------------------- */
+/* ---- open and close ------------------------------------------------------ */
 
 /**
  * msyncfs_atomic_open - count an open file
  * @inode: regular file
  *
- * Waits for a last close that is under way: what is stored from here on is not
- * what that one discards.
+ * Waits for a last close that is under way. So that close cannot discard a
+ * store that is made after the open.
+ *
+ * Context: takes i_open_lock; may sleep.
  */
 void msyncfs_atomic_open(struct inode *inode)
 {
@@ -178,9 +194,9 @@ void msyncfs_atomic_open(struct inode *inode)
 }
 
 /*
- * Nobody has the file open: what is not committed is discarded, or committed. If
- * that fails the inode stays dirty, which keeps it in memory, and writeback tries
- * again.
+ * Discards or commits the uncommitted changes of a file that nobody has open.
+ * If a commit fails, the caller leaves the inode dirty. So the inode stays in
+ * memory, and writeback tries again.
  */
 static int msyncfs_atomic_last(struct inode *inode)
 {
@@ -189,7 +205,7 @@ static int msyncfs_atomic_last(struct inode *inode)
 	bool dirty;
 	int err;
 
-	/* Pages that are being spilled are not seen without the lock. */
+	/* The lock is needed to see pages that are being spilled. */
 	mutex_lock(&mi->i_commit_lock);
 	dirty = msyncfs_atomic_dirty(inode);
 	mutex_unlock(&mi->i_commit_lock);
@@ -213,12 +229,13 @@ static int msyncfs_atomic_last(struct inode *inode)
 /**
  * msyncfs_atomic_release - file_operations.release
  * @inode: regular file
- * @file: open file, mappings included, that nobody has any more
+ * @file: open file that no descriptor and no mapping uses any more
  *
- * After the last one, what has not been committed is discarded; or committed, if
- * the file is atomic by the mount option alone.
+ * The last close of an atomic file discards all uncommitted changes. If the
+ * file is atomic by the mount option alone, the last close commits them.
  *
- * Context: sleeps for the device, perhaps for a thaw.
+ * Context: takes i_open_lock, i_rwsem and i_commit_lock; waits for the device
+ * and perhaps for a thaw.
  * Return: 0.
  */
 int msyncfs_atomic_release(struct inode *inode, struct file *file)
@@ -233,14 +250,14 @@ int msyncfs_atomic_release(struct inode *inode, struct file *file)
 			err = msyncfs_atomic_last(inode);
 		mutex_unlock(&mi->i_open_lock);
 		if (err) {
-			/* Writeback tries again; it can have the lock now. */
+			/* Writeback tries again. i_open_lock is free for it. */
 			mark_inode_dirty(inode);
 			return 0;
 		}
 		/*
-		 * A truncation by name may have found the lock taken, and left
-		 * its commit to this close. Pairs with the barrier in
-		 * msyncfs_atomic_unopened().
+		 * A truncation by name may have found i_open_lock taken. It has
+		 * left its commit to this close, so look again. Pairs with the
+		 * barrier in msyncfs_atomic_unopened().
 		 */
 		smp_mb();
 		if (READ_ONCE(mi->i_opens) || !msyncfs_is_atomic(inode) ||
@@ -251,15 +268,18 @@ int msyncfs_atomic_release(struct inode *inode, struct file *file)
 }
 
 /**
- * msyncfs_atomic_unopened - see to an atomic file that nobody may have open
+ * msyncfs_atomic_unopened - commit an atomic file if nobody has it open
  * @inode: inode
- * @wait: if the filesystem is frozen, wait for the thaw; else it stays dirty
+ * @wait: on a frozen filesystem, wait for the thaw; if false, the file stays
+ *	dirty
  *
- * There may be no last close for what has been done to it: a truncation by name is
- * a commit of its own; and what a last close could not commit is tried again.
+ * Some changes have no last close after them. A truncation by name is such a
+ * change, so it is a commit of its own. After a last close that could not
+ * commit, writeback tries again with this function.
  *
- * Context: caller may hold i_rwsem, so who closes the file may be waiting for that
- * with i_open_lock held: then the closer looks again.
+ * Context: may wait for commits. The caller may hold i_rwsem, so this function
+ * only tries to take i_open_lock: its holder may be a last close that waits for
+ * i_rwsem. That close looks again before it ends.
  * Return: 0 or a negative errno.
  */
 int msyncfs_atomic_unopened(struct inode *inode, bool wait)
@@ -271,7 +291,7 @@ int msyncfs_atomic_unopened(struct inode *inode, bool wait)
 	if (!msyncfs_is_atomic(inode) || !msyncfs_atomic_dirty(inode) ||
 	    msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return 0;
-	/* Pairs with the one in msyncfs_atomic_release(). */
+	/* Pairs with the barrier in msyncfs_atomic_release(). */
 	smp_mb();
 	if (mutex_trylock(&mi->i_open_lock)) {
 		again = !mi->i_opens;
@@ -281,17 +301,20 @@ int msyncfs_atomic_unopened(struct inode *inode, bool wait)
 			err = msyncfs_try_sync_inode(inode);
 		mutex_unlock(&mi->i_open_lock);
 	}
-	/* Only what is dirty to the VFS stays in memory, and comes here again. */
+	/* The VFS keeps only a dirty inode in memory and comes here again. */
 	if (again && msyncfs_atomic_dirty(inode))
 		mark_inode_dirty(inode);
 	return err;
 }
 
 /**
- * msyncfs_atomic_lost - say what leaves memory without having been committed
+ * msyncfs_atomic_lost - report uncommitted changes that an eviction loses
  * @inode: inode that is being evicted
  *
- * Of a file that is atomic by the mount option alone: nobody has asked for it.
+ * Reports only files that are atomic by the mount option alone. For other
+ * atomic files the loss is intended.
+ *
+ * Context: any.
  */
 void msyncfs_atomic_lost(struct inode *inode)
 {
@@ -303,10 +326,12 @@ void msyncfs_atomic_lost(struct inode *inode)
 }
 
 /**
- * msyncfs_atomic_uncommitted - has any file something that is not committed?
+ * msyncfs_atomic_uncommitted - find an atomic file with uncommitted changes
  * @sb: filesystem
  *
- * Context: takes spinlocks. A hint, unless nobody can write.
+ * While other tasks can write, the result is only a hint.
+ *
+ * Context: takes spinlocks; does not sleep.
  * Return: the number of one such inode, or 0.
  */
 unsigned long msyncfs_atomic_uncommitted(struct super_block *sb)
@@ -332,9 +357,9 @@ unsigned long msyncfs_atomic_uncommitted(struct super_block *sb)
 	return ino;
 }
 
-/* ---- the flag --------------------------------------------------------------- */
+/* ---- the flag ------------------------------------------------------------ */
 
-/* Pages that have become dirty since they were committed. */
+/* Reserves blocks for pages that have become dirty since the last commit. */
 static int msyncfs_reserve_dirty(struct inode *inode)
 {
 	struct folio_batch fbatch;
@@ -355,7 +380,10 @@ static int msyncfs_reserve_dirty(struct inode *inode)
 	return err;
 }
 
-/* Caller holds i_rwsem and i_commit_lock. */
+/*
+ * Sets or clears the flag in one operation. Sets *@tid to its transaction.
+ * Caller holds i_rwsem and i_commit_lock.
+ */
 static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
@@ -365,7 +393,7 @@ static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
 	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
 	if (err)
 		return err;
-	/* Nobody makes a page dirty meanwhile. */
+	/* Under invalidate_lock no page can become dirty. */
 	filemap_invalidate_lock(inode->i_mapping);
 	if (on)
 		err = msyncfs_reserve_dirty(inode);
@@ -384,16 +412,18 @@ static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
 }
 
 /**
- * msyncfs_atomic_set - make a file atomic, or ordinary
+ * msyncfs_atomic_set - make a file atomic or ordinary
  * @inode: regular file
- * @on: atomic
+ * @on: true: atomic; false: ordinary
  *
- * What it holds is committed first. What is stored meanwhile is part of the next
- * commit of an atomic file, or goes the way of an ordinary one's.
+ * Commits the content of the file first. A store that is made meanwhile becomes
+ * part of the next commit, or is written back like any store to an ordinary
+ * file.
  *
- * Context: sleeps for the device.
- * Return: 0 if it is durable; or a negative errno. If it is only not known to be
- * durable, it is in force all the same.
+ * Context: takes i_rwsem, i_commit_lock and invalidate_lock; waits for O_DIRECT
+ * and for the device.
+ * Return: 0 if the flag is durable; or a negative errno. If only the last
+ * commit fails, the flag has changed in memory all the same.
  */
 int msyncfs_atomic_set(struct inode *inode, bool on)
 {
@@ -405,13 +435,13 @@ int msyncfs_atomic_set(struct inode *inode, bool on)
 	inode_dio_wait(inode);
 	for (;;) {
 		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, false);
-		/* What O_DIRECT has written may be in the device's cache. */
+		/* The device's cache may hold data of O_DIRECT writes. */
 		if (!err)
 			err = msyncfs_direct_flush(inode);
 		if (err)
 			break;
 		mutex_lock(&mi->i_commit_lock);
-		/* Pages may have been spilled since. */
+		/* If pages have been spilled meanwhile, commit again. */
 		if (on || mtree_empty(&mi->i_overlay)) {
 			tid = mi->i_tid;
 			if (test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags) != on)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Attributes of an inode as the VFS reads and sets them.
+ * The attributes of an inode, as the VFS reads and sets them. truncate.c
+ * changes the size of a file.
  */
 #include <linux/blkdev.h>
 #include <linux/fs.h>
@@ -9,12 +10,13 @@
 
 /**
  * msyncfs_getattr - inode_operations.getattr for every type
- * @idmap: of the mount
- * @path: of the inode
- * @stat: to fill in
- * @mask: STATX_* wanted
- * @flags: AT_*
+ * @idmap: idmap of the mount
+ * @path: path of the inode
+ * @stat: filled in
+ * @mask: STATX_* bits that the caller wants
+ * @flags: AT_* bits
  *
+ * Context: any.
  * Return: 0.
  */
 int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
@@ -24,7 +26,7 @@ int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 	unsigned int align;
 
 	generic_fillattr(idmap, mask, inode, stat);
-	/* Spilled pages have blocks that the map does not show yet. */
+	/* i_blocks does not count the blocks of spilled pages. */
 	stat->blocks += (u64)READ_ONCE(MSYNCFS_I(inode)->i_spilled) <<
 			(MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
 	if (mask & STATX_BTIME) {
@@ -42,11 +44,12 @@ int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 
 /**
  * msyncfs_setattr - inode_operations.setattr for every type
- * @idmap: of the mount
- * @dentry: of the inode
- * @attr: what to change
+ * @idmap: idmap of the mount
+ * @dentry: dentry of the inode
+ * @attr: attributes to change
  *
- * Context: caller holds i_rwsem; begins operations.
+ * Context: caller holds i_rwsem exclusively; begins operations; may wait for
+ * commits.
  * Return: 0 or a negative errno.
  */
 int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
@@ -65,7 +68,7 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		loff_t old = i_size_read(inode);
 
 		err = msyncfs_setsize(inode, attr->ia_size);
-		/* truncate(2) asks for no times, and must change them. */
+		/* truncate(2) must change the times and requests none. */
 		if (i_size_read(inode) != old &&
 		    !(attr->ia_valid & (ATTR_MTIME | ATTR_CTIME))) {
 			inode_set_mtime_to_ts(inode,

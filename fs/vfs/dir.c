@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Directories: finding, adding, removing and listing names. The leaves that hold
- * the entries are in leaf.c; this file keeps i_entries. Inodes, link counts and
- * what the VFS calls are in namei.c; where a leaf lies on disk is the file map's
- * business.
+ * The names of a directory: this file finds, adds, replaces, removes and lists
+ * them, and keeps i_entries. leaf.c handles the leaves that hold the entries.
+ * namei.c has the operations that the VFS calls, and takes care of inodes and
+ * their link counts.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
@@ -12,14 +12,17 @@
 
 #include "leaf.h"
 
-/* Position after the last entry: hashes have 62 bits, 0 and 1 are the dots. */
+/*
+ * A position in a directory is 0 or 1 for the dots, and the hash plus
+ * DIR_POS_FIRST for an entry. DIR_POS_END is the position after the last entry.
+ */
 #define DIR_POS_FIRST	2
 #define DIR_POS_END	((loff_t)((1ULL << MSYNCFS_HASH_BITS) + DIR_POS_FIRST))
 
-/* Merges of one removal at most, so that its cost is bounded. */
+/* Largest number of merges in one removal. It bounds the cost of a removal. */
 #define MERGE_LEVELS	4
 
-/* Finds @name or its place; on success the caller drops pos->leaf. */
+/* Finds the position of @name. On success the caller drops pos->leaf. */
 static int dir_seek(struct inode *dir, const struct qstr *name,
 		    struct dir_pos *pos)
 {
@@ -45,7 +48,7 @@ static int dir_seek(struct inode *dir, const struct qstr *name,
 	return 0;
 }
 
-/* Like dir_seek(), and the name must be there. */
+/* Like dir_seek(), except that it returns -ENOENT if there is no such name. */
 static int dir_seek_present(struct inode *dir, const struct qstr *name,
 			    struct dir_pos *pos)
 {
@@ -62,13 +65,13 @@ static int dir_seek_present(struct inode *dir, const struct qstr *name,
 }
 
 /**
- * msyncfs_dir_find - look a name up
+ * msyncfs_dir_find - look up a name
  * @dir: directory
  * @name: name
- * @ino: where the inode number goes; not checked, msyncfs_iget() does that
+ * @ino: set to the inode number, which only msyncfs_iget() checks
  *
- * Context: i_rwsem of @dir, shared is enough; may sleep.
- * Return: 0; -ENOENT; -ENAMETOOLONG; -EIO; -EUCLEAN, having said what is wrong
+ * Context: i_rwsem of @dir, shared is enough; may sleep and do I/O.
+ * Return: 0; -ENOENT; -ENAMETOOLONG; -EIO; -EUCLEAN (logged).
  */
 int msyncfs_dir_find(struct inode *dir, const struct qstr *name, u64 *ino)
 {
@@ -84,7 +87,7 @@ int msyncfs_dir_find(struct inode *dir, const struct qstr *name, u64 *ino)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_find);
 
-/* The names of @dir have changed. */
+/* Sets times and version of @dir, because its names have changed. */
 static void dir_touch(struct msyncfs_op *op, struct inode *dir)
 {
 	inode_set_mtime_to_ts(dir, inode_set_ctime_current(dir));
@@ -92,7 +95,7 @@ static void dir_touch(struct msyncfs_op *op, struct inode *dir)
 	msyncfs_inode_dirty(op, dir, true);
 }
 
-/* What stands in the way of adding the name for which @pos was found. */
+/* Returns 0 if the name at @pos may be added, else the error. */
 static int dir_may_add(struct inode *dir, struct dir_pos *pos)
 {
 	if (pos->same_name)
@@ -117,12 +120,15 @@ static bool leaf_fits(const struct dir_leaf *leaf, const struct qstr *name)
  * @dir: directory
  * @name: name that will be added before i_rwsem is released
  *
- * Splits the leaf of the name, one level per operation, until one more entry
- * fits. A crash in between leaves a directory that is merely larger.
+ * Splits the leaf of the name until one more entry fits. Each split is an
+ * operation of its own. A crash between two splits leaves a correct directory
+ * with more leaves than it needs.
  *
- * Context: i_rwsem of @dir, exclusive; no operation; may sleep.
- * Return: 0; -EEXIST; -ENAMETOOLONG; -ENOSPC: no block, or the trie is at its
- *	deepest, or another name has the same hash; -EIO; -EUCLEAN; -EROFS
+ * Context: i_rwsem of @dir, exclusive; the caller has no operation; may wait
+ * for a commit.
+ * Return: 0; -EEXIST; -ENAMETOOLONG; -ENOSPC if there is no free block, the
+ * leaf has the largest depth, or another name has the same hash; -ENOMEM; -EIO;
+ * -EUCLEAN (logged); -EROFS.
  */
 int msyncfs_dir_prepare(struct inode *dir, const struct qstr *name)
 {
@@ -145,11 +151,11 @@ int msyncfs_dir_prepare(struct inode *dir, const struct qstr *name)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_prepare);
 
 /**
- * msyncfs_dir_blocks - blocks that adding a name may allocate
+ * msyncfs_dir_blocks - count the blocks that adding a name may allocate
  * @dir: directory, after msyncfs_dir_prepare()
  *
  * Context: i_rwsem of @dir, exclusive; may sleep.
- * Return: the number, for msyncfs_op_begin(); a negative errno
+ * Return: the number of blocks, for msyncfs_op_begin(); or a negative errno.
  */
 int msyncfs_dir_blocks(struct inode *dir)
 {
@@ -164,17 +170,18 @@ int msyncfs_dir_blocks(struct inode *dir)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_blocks);
 
 /**
- * msyncfs_dir_add - add a name for which room was made
+ * msyncfs_dir_add - add a name
  * @dir: directory
  * @op: operation; needs msyncfs_dir_blocks() blocks
- * @name: name that was given to msyncfs_dir_prepare()
+ * @name: name for which msyncfs_dir_prepare() has made room
  * @ino: inode number
- * @mode: its mode, of which the type is kept
+ * @mode: mode of the inode; the entry holds only the file type
  *
- * Sets mtime and ctime of @dir. When it fails nothing has changed.
+ * Sets mtime and ctime of @dir. After an error the names are unchanged.
  *
- * Context: i_rwsem of @dir, exclusive, since msyncfs_dir_prepare(); may sleep.
- * Return: 0; -EEXIST; -ENOSPC; -ENOMEM; -EIO; -EUCLEAN
+ * Context: i_rwsem of @dir, held exclusively since msyncfs_dir_prepare();
+ * inside @op; may sleep.
+ * Return: 0; -EEXIST; -ENOSPC; -ENOMEM; -EIO; -EUCLEAN (logged).
  */
 int msyncfs_dir_add(struct inode *dir, struct msyncfs_op *op,
 		    const struct qstr *name, u64 ino, umode_t mode)
@@ -209,15 +216,15 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_add);
 
 /**
  * msyncfs_dir_remove - remove a name
- * @op: operation; no blocks needed
+ * @op: operation; needs no blocks
  * @dir: directory
  * @name: name
  *
- * Sets mtime and ctime of @dir. When it fails nothing has changed. Leaves that
- * have become small are merged as far as the credits of @op go.
+ * Sets mtime and ctime of @dir. Merges leaves that have become small, as long
+ * as @op has enough credits. After an error nothing has changed.
  *
- * Context: i_rwsem of @dir, exclusive; may sleep.
- * Return: 0; -ENOENT; -EIO; -EUCLEAN
+ * Context: i_rwsem of @dir, exclusive; inside @op; may sleep.
+ * Return: 0; -ENOENT; -ENAMETOOLONG; -EIO; -EUCLEAN (logged).
  */
 int msyncfs_dir_remove(struct msyncfs_op *op, struct inode *dir,
 		       const struct qstr *name)
@@ -264,17 +271,17 @@ int msyncfs_dir_remove(struct msyncfs_op *op, struct inode *dir,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_remove);
 
 /**
- * msyncfs_dir_replace - let a name that exists lead to another inode
- * @op: operation; no blocks needed
+ * msyncfs_dir_replace - make an existing name lead to another inode
+ * @op: operation; needs no blocks
  * @dir: directory
  * @name: name
  * @ino: new inode number
- * @mode: its mode, of which the type is kept
+ * @mode: mode of the new inode; the entry holds only the file type
  *
- * Sets mtime and ctime of @dir. When it fails nothing has changed.
+ * Sets mtime and ctime of @dir. After an error nothing has changed.
  *
- * Context: i_rwsem of @dir, exclusive; may sleep.
- * Return: 0; -ENOENT; -EIO; -EUCLEAN
+ * Context: i_rwsem of @dir, exclusive; inside @op; may sleep.
+ * Return: 0; -ENOENT; -ENAMETOOLONG; -EIO; -EUCLEAN (logged).
  */
 int msyncfs_dir_replace(struct msyncfs_op *op, struct inode *dir,
 			const struct qstr *name, u64 ino, umode_t mode)
@@ -297,8 +304,9 @@ int msyncfs_dir_replace(struct msyncfs_op *op, struct inode *dir,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_replace);
 
 /*
- * Emits the entries of @leaf from ctx->pos on. Returns false when the caller's
- * buffer is full; ctx->pos is then that of the entry that did not fit.
+ * Emits the entries of @leaf from ctx->pos on. Returns false if the buffer of
+ * the caller is full. Then ctx->pos is the position of the entry that did not
+ * fit.
  */
 static bool emit_leaf(struct dir_context *ctx, struct dir_leaf *leaf)
 {
@@ -320,9 +328,10 @@ static bool emit_leaf(struct dir_context *ctx, struct dir_leaf *leaf)
 }
 
 /*
- * The position is the hash and nothing else, so that it stays right whatever
- * is split, merged, added or removed between two calls; and it only grows, so
- * that a reader comes to an end while others add names.
+ * The position depends only on the hash. So it stays valid when leaves are
+ * split or merged, and when names are added or removed, between two calls. The
+ * position only grows, so a reader reaches the end even while other tasks add
+ * names.
  */
 static int msyncfs_readdir(struct file *file, struct dir_context *ctx)
 {

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * O_DIRECT: transfers between user memory and the blocks of a file, past the page
- * cache.
+ * O_DIRECT: this file transfers data between memory and the blocks of a file,
+ * and bypasses the page cache. file.c calls it, and handles the part of a
+ * transfer that must go through the page cache.
  *
- * While the device works on blocks in place they must stay the file's: a read
- * holds i_dio_sem, a write i_commit_lock. Neither may be held across a page fault,
- * which can take as long as a FUSE server or a userfaultfd likes. Neither may be
- * held while waiting for mmap_lock, which other tasks hold across such faults. So
- * the user's pages are pinned before, some MiB at a time, and iomap only sees the
- * pages.
+ * While the device works on blocks in place, the file must keep these blocks.
+ * So a read holds i_dio_sem, and a write holds i_commit_lock. A task must not
+ * hold either lock across a page fault, because a FUSE server or a userfaultfd
+ * can delay the fault without limit. A task must not hold either lock while it
+ * waits for mmap_lock, because other tasks hold mmap_lock across such faults.
+ * So the user's pages are pinned before the locks are taken, some MiB at a
+ * time. iomap gets only the pinned pages.
  */
 #include <linux/iomap.h>
 #include <linux/mm.h>
@@ -22,9 +24,9 @@
 
 /**
  * struct msyncfs_dio - an O_DIRECT transfer under way
- * @locked: its blocks stay as they are: for a read, i_dio_sem is held shared,
- *	for a write, i_commit_lock
- * @nofs: to restore the allocation context when it is not any more
+ * @locked: true while the lock is held that keeps the blocks in the file:
+ *	i_dio_sem (shared) for a read, i_commit_lock for a write
+ * @nofs: allocation context to restore after the unlock
  */
 struct msyncfs_dio {
 	bool		locked;
@@ -38,9 +40,10 @@ static void msyncfs_dio_locked(struct msyncfs_dio *dio)
 }
 
 /*
- * May the blocks of [@pos, @end) be accessed behind the page cache's back?
- * Only if they hold the newest durable data and nothing newer is under way.
- * Caller holds i_commit_lock: between capture and attach nothing would tell.
+ * May the blocks of [@pos, @end) be accessed without the page cache? They may
+ * if they hold the newest durable data and no newer data is under way. Caller
+ * holds i_commit_lock. Without it, pages between capture and attach would be
+ * overlooked.
  */
 static bool msyncfs_dio_safe(struct inode *inode, loff_t pos, loff_t end,
 			     const struct msyncfs_extent *ext)
@@ -55,7 +58,10 @@ static bool msyncfs_dio_safe(struct inode *inode, loff_t pos, loff_t end,
 		!msyncfs_image_in(sbi, ext->blkno, ext->blkno + ext->len - 1));
 }
 
-/* The block cannot be used in place: the rest goes through the page cache. */
+/*
+ * Returns -ENOTBLK if the block cannot be used in place. The rest of the write
+ * then goes through the page cache.
+ */
 static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
 				   struct msyncfs_dio *dio, struct iomap *iomap)
 {
@@ -67,9 +73,10 @@ static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
 	if (msyncfs_is_atomic(inode))
 		return -ENOTBLK;
 	/*
-	 * Held until the last write is complete: no record can name these
-	 * blocks meanwhile (B2). Taken here and not earlier because iomap
-	 * writes back and invalidates pages first, which needs it.
+	 * The lock is held until the last write is complete, so that no record
+	 * can name these blocks meanwhile (B2). It is not taken earlier,
+	 * because iomap first writes back and invalidates pages, which needs
+	 * the lock.
 	 */
 	if (!dio->locked) {
 		mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
@@ -89,9 +96,11 @@ static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
 }
 
 /*
- * i_commit_lock for the look at the map, i_dio_sem from then on. Of a transfer
- * that has i_dio_sem already, the former is only tried: who holds it may be
- * waiting for the latter. (msyncfs_dio_chunk() then comes again without.)
+ * Takes i_commit_lock for the lookup in the map, and i_dio_sem for the
+ * transfer. If the transfer holds i_dio_sem already, this only tries to take
+ * i_commit_lock, because the holder of i_commit_lock may be waiting for
+ * i_dio_sem. After a failed try, msyncfs_dio_chunk() begins a new
+ * transfer without i_dio_sem.
  */
 static bool msyncfs_dio_lock_read(struct msyncfs_inode_info *mi,
 				  struct msyncfs_dio *dio)
@@ -99,15 +108,16 @@ static bool msyncfs_dio_lock_read(struct msyncfs_inode_info *mi,
 	if (dio->locked)
 		return mutex_trylock(&mi->i_commit_lock);
 	mutex_lock(&mi->i_commit_lock);
-	/* Nobody has it exclusively without i_commit_lock: does not wait. */
+	/* This never waits: an exclusive holder also holds i_commit_lock. */
 	down_read(&mi->i_dio_sem);
 	msyncfs_dio_locked(dio);
 	return true;
 }
 
 /*
- * Blocks allocated lately must not show what was in them before. What is
- * captured after this is a store that the read may as well have come before.
+ * Checks that a read may use the blocks in place. Blocks that were allocated
+ * lately must not show their old content. If a store is captured after this
+ * check, the read counts as earlier than the store.
  */
 static int msyncfs_dio_begin_read(struct inode *inode, u64 index, u64 max,
 				  struct msyncfs_dio *dio, struct iomap *iomap)
@@ -151,7 +161,18 @@ static const struct iomap_ops msyncfs_dio_iomap_ops = {
 	.iomap_begin	= msyncfs_dio_begin,
 };
 
-/* Brings what the page cache and the log have for the range home (B2). */
+/**
+ * msyncfs_dio_home - bring the newest data of a range home
+ * @inode: regular file
+ * @pos: first byte
+ * @count: length in bytes, at least 1
+ *
+ * Makes dirty pages of the range durable. Then brings images of its blocks
+ * home, so that no checkpoint overwrites an O_DIRECT write later (B2).
+ *
+ * Context: caller holds i_rwsem; waits for commits and for the device.
+ * Return: 0 or a negative errno.
+ */
 int msyncfs_dio_home(struct inode *inode, loff_t pos, size_t count)
 {
 	loff_t end = pos + count - 1;
@@ -195,8 +216,10 @@ static const struct iomap_dio_ops msyncfs_dio_ops = {
 };
 
 /*
- * One go, as far as blocks can be used in place; 0 if not at all. @iter is not
- * user memory. Asynchronous requests wait too: the locks are this task's.
+ * Makes one transfer, up to the first block that cannot be used in place.
+ * Returns the number of bytes, 0 if the first block cannot be used in place, or
+ * an error. @iter is not user memory. An asynchronous request waits too,
+ * because this task owns the locks.
  */
 static ssize_t msyncfs_dio_once(struct kiocb *iocb, struct iov_iter *iter)
 {
@@ -209,7 +232,7 @@ static ssize_t msyncfs_dio_once(struct kiocb *iocb, struct iov_iter *iter)
 	dio = __iomap_dio_rw(iocb, iter, &msyncfs_dio_iomap_ops, &msyncfs_dio_ops,
 			     IOMAP_DIO_FORCE_WAIT, &state, 0);
 	msyncfs_dio_unlock(inode, iov_iter_rw(iter) == WRITE, &state);
-	/* This may call ->fsync, which takes i_commit_lock (P5). */
+	/* iomap may call ->fsync here, which takes i_commit_lock (P5). */
 	ret = PTR_ERR_OR_ZERO(dio);
 	if (!IS_ERR_OR_NULL(dio))
 		ret = iomap_dio_complete(dio);
@@ -218,7 +241,10 @@ static ssize_t msyncfs_dio_once(struct kiocb *iocb, struct iov_iter *iter)
 	return ret == -ENOTBLK ? 0 : ret;
 }
 
-/* Again and again, until there is no way on. A write holds i_rwsem already. */
+/*
+ * Makes transfers until @iter is empty or a transfer moves nothing. For a write
+ * the caller holds i_rwsem.
+ */
 static ssize_t msyncfs_dio_chunk(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
@@ -237,16 +263,16 @@ static ssize_t msyncfs_dio_chunk(struct kiocb *iocb, struct iov_iter *iter)
 	return done ?: ret;
 }
 
-/* Most pages pinned at a time. */
+/* Largest number of pages that are pinned at a time. */
 #define MSYNCFS_PIN_MAX		1024
 
 /**
  * struct msyncfs_pinned - the next part of a user's buffer, pinned
- * @iter: lists it
- * @bytes: how much it is
- * @nr: pages
- * @pages: the same in the form in which they are unpinned
- * @bvec: one for each page
+ * @iter: iterator over @bvec
+ * @bytes: length of the part in bytes
+ * @nr: number of pinned pages
+ * @pages: the pinned pages, in the form that unpinning needs
+ * @bvec: one entry for each pinned page
  */
 struct msyncfs_pinned {
 	struct iov_iter	iter;
@@ -256,7 +282,7 @@ struct msyncfs_pinned {
 	struct bio_vec	bvec[];
 };
 
-/* The pages of one segment, or some of them. */
+/* Pins pages of one segment of @iter, at most up to @max pages in @pin. */
 static int msyncfs_pin_some(struct msyncfs_pinned *pin, struct iov_iter *iter,
 			    unsigned int max)
 {
@@ -279,8 +305,8 @@ static int msyncfs_pin_some(struct msyncfs_pinned *pin, struct iov_iter *iter,
 }
 
 /*
- * Pins what comes next in @iter, which moves on. May take for ever: the caller
- * holds i_rwsem at most.
+ * Pins the next part of @iter and advances @iter. A page fault may delay this
+ * without limit, so the caller holds no lock except i_rwsem.
  */
 static struct msyncfs_pinned *msyncfs_pin(struct iov_iter *iter)
 {
@@ -302,7 +328,7 @@ static struct msyncfs_pinned *msyncfs_pin(struct iov_iter *iter)
 		kvfree(pin);
 		return ERR_PTR(err);
 	}
-	/* A part is good enough: who needs the rest gets the error. */
+	/* A part is good enough. An attempt to pin the rest gets the error. */
 	iov_iter_bvec(&pin->iter, dir, pin->bvec, pin->nr, pin->bytes);
 	return pin;
 }
@@ -327,8 +353,10 @@ static ssize_t msyncfs_dio_pinned(struct kiocb *iocb, struct iov_iter *iter)
 }
 
 /*
- * Listed page by page, memory must be aligned to sectors. The device may be
- * content with less; the page cache is, too.
+ * Can the pinned pages of @iter go to the device? As a list of pages, the
+ * memory must be aligned to sectors. The device may accept memory with less
+ * alignment. In this case the data goes through the page cache. If the device
+ * does not accept the memory, the result is true, and iomap returns -EINVAL.
  */
 static bool msyncfs_dio_aligned(struct inode *inode, struct iov_iter *iter)
 {
@@ -336,10 +364,21 @@ static bool msyncfs_dio_aligned(struct inode *inode, struct iov_iter *iter)
 	unsigned int mask = bdev_logical_block_size(bdev) - 1;
 
 	return iov_iter_is_aligned(iter, mask, mask) ||
-	       !bdev_iter_is_aligned(bdev, iter);	/* -EINVAL */
+	       !bdev_iter_is_aligned(bdev, iter);
 }
 
-/* Past the page cache, as far as that goes; 0 if not at all. */
+/**
+ * msyncfs_dio_transfer - transfer data without the page cache
+ * @iocb: request; ki_pos advances by the number of bytes
+ * @iter: memory; advances by the number of bytes
+ *
+ * Stops at the first block that cannot be used in place. The caller sends the
+ * rest through the page cache.
+ *
+ * Context: for a write, caller holds i_rwsem exclusively; for a read, takes
+ * i_rwsem shared. Takes i_commit_lock and i_dio_sem; waits for the device.
+ * Return: the number of bytes, which may be 0; or a negative errno.
+ */
 ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter)
 {
 	ssize_t ret, done = 0;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fallocate(2): blocks ahead of the data, holes, and zeros. How a hole is made
- * is fs/truncate.c's.
+ * fallocate(2): this file allocates blocks ahead of the data, makes holes and
+ * zeroes ranges. It calls truncate.c or atomic.c to make a hole.
  */
 #include <linux/fs.h>
 #include <linux/falloc.h>
-#include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
 #include "vfs.h"
@@ -13,10 +12,10 @@
 #define MSYNCFS_FALLOC_MODES \
 	(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
 
-/* Longest run that one operation allocates, in blocks. */
+/* Longest run of blocks that one operation allocates. */
 #define MSYNCFS_FALLOC_RUN	4096
 
-/* Holes in [@index, @end), in blocks; -EIO or -EUCLEAN. */
+/* Counts the blocks of holes in [@index, @end). Returns them or an error. */
 static s64 msyncfs_count_holes(struct inode *inode, u64 index, u64 end)
 {
 	struct msyncfs_extent ext;
@@ -36,7 +35,11 @@ static s64 msyncfs_count_holes(struct inode *inode, u64 index, u64 end)
 	return holes;
 }
 
-/* So much of a hole that what it dirties is a small part of one record. */
+/*
+ * Returns how many blocks of a hole one operation may fill, from 1 to @len. If
+ * it is more than one, the metadata blocks that the operation dirties fit into
+ * half a record. Sets *@credits to the number of these metadata blocks.
+ */
 static u64 msyncfs_run_for(struct inode *inode, u64 index, u64 len,
 			   unsigned int *credits)
 {
@@ -44,7 +47,7 @@ static u64 msyncfs_run_for(struct inode *inode, u64 index, u64 len,
 
 	len = min_t(u64, len, MSYNCFS_FALLOC_RUN);
 	for (;;) {
-		/* And the bitmap block of the run. */
+		/* One credit is for the bitmap block of the run. */
 		*credits = msyncfs_map_credits(inode, index, len) + 1;
 		if (*credits <= max || len == 1)
 			return len;
@@ -52,7 +55,10 @@ static u64 msyncfs_run_for(struct inode *inode, u64 index, u64 len,
 	}
 }
 
-/* Allocates the beginning of the hole @ext; *@done is how many blocks. */
+/*
+ * Allocates the beginning of the hole @ext. Sets *@done to the number of blocks
+ * and *@goal to the block after them.
+ */
 static int msyncfs_fill_hole(struct inode *inode,
 			     const struct msyncfs_extent *ext, u64 *goal,
 			     u64 *done)
@@ -64,10 +70,10 @@ static int msyncfs_fill_hole(struct inode *inode,
 	int err;
 
 	want = msyncfs_run_for(inode, ext->index, ext->len, &credits);
-	/* New map nodes are fewer than the blocks dirtied. */
+	/* The operation makes fewer map nodes than it has credits. */
 	err = msyncfs_op_begin(sb, &op, credits, want + credits);
 	if (err == -ENOSPC && want > 1) {
-		/* Nearly full: it may still do block by block. */
+		/* The device is nearly full, but a single block may fit. */
 		want = 1;
 		credits = msyncfs_map_credits(inode, ext->index, 1) + 1;
 		err = msyncfs_op_begin(sb, &op, credits, 1 + credits);
@@ -85,14 +91,17 @@ static int msyncfs_fill_hole(struct inode *inode,
 	if (err)
 		return err;
 
-	/* Dirty pages there have a block now. */
+	/* Dirty pages of this range have blocks now. */
 	msyncfs_resv_release(inode, ext->index, ext->index + len - 1);
 	*goal = start + len;
 	*done = len;
 	return 0;
 }
 
-/* Allocates every hole in [@start, @end), bytes. Caller holds i_commit_lock. */
+/*
+ * Allocates blocks for all holes in [@start, @end), in bytes. Caller holds
+ * i_commit_lock.
+ */
 static int msyncfs_allocate(struct inode *inode, loff_t start, loff_t end)
 {
 	u64 index = start >> PAGE_SHIFT;
@@ -130,8 +139,9 @@ static int msyncfs_allocate(struct inode *inode, loff_t start, loff_t end)
 }
 
 /*
- * Of an atomic file: nothing on the device changes, so there is no allocating
- * ahead; zeros come at the price of a hole. Caller holds i_rwsem, i_commit_lock.
+ * Handles an atomic file. Its state on the device must not change before the
+ * next commit. So blocks cannot be allocated ahead, and a range that is zeroed
+ * becomes a hole. Caller holds i_rwsem and i_commit_lock.
  */
 static int msyncfs_atomic_fallocate(struct inode *inode, int mode,
 				    loff_t start, loff_t end)
@@ -156,8 +166,8 @@ static int msyncfs_do_fallocate(struct inode *inode, int mode, loff_t start,
 		return msyncfs_atomic_fallocate(inode, mode, start, end);
 	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
 		/*
-		 * Zeroing in place would do without new blocks, but an image
-		 * of the old content may still be on its way to the old ones.
+		 * Do not zero in place. It would need no new blocks, but a
+		 * checkpoint may still write images to the old blocks.
 		 */
 		err = msyncfs_punch(inode, start, end);
 		if (err || (mode & FALLOC_FL_PUNCH_HOLE))
@@ -172,14 +182,17 @@ static int msyncfs_do_fallocate(struct inode *inode, int mode, loff_t start,
 /**
  * msyncfs_fallocate - file_operations.fallocate
  * @file: regular file, open for writing
- * @mode: 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | KEEP_SIZE,
- *	FALLOC_FL_ZERO_RANGE and that with KEEP_SIZE; see fallocate(2)
+ * @mode: 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+ *	FALLOC_FL_ZERO_RANGE or FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE; see
+ *	fallocate(2)
  * @offset: first byte
- * @len: bytes
+ * @len: length in bytes
  *
- * Return: 0; -EOPNOTSUPP for other modes, and for the first two of an atomic
- * file; -ENOSPC or another negative errno,
- * with part of the range done.
+ * Context: takes i_rwsem and i_commit_lock; waits for O_DIRECT; may wait for
+ * commits.
+ * Return: 0; -EOPNOTSUPP for another mode, and for mode 0 or
+ * FALLOC_FL_KEEP_SIZE of an atomic file; -ENOSPC or another negative errno.
+ * After an error part of the range may be done.
  */
 long msyncfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 {

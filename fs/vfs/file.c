@@ -1,30 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Regular files: read, write, O_DIRECT, seek and fiemap, over iomap. The page
- * cache's own operations, mappings and fsync are mm/'s; fallocate and size
- * changes have files of their own.
+ * Regular files: read, write, seek and FIEMAP, by means of iomap. direct.c
+ * transfers data for O_DIRECT. read.c fills the page cache. fallocate.c and
+ * truncate.c change blocks and sizes. mm/ has mappings, msync and fsync.
  *
- * Buffered writes. iomap copies the data; here a folio is got and put back:
- * under the freeze, per folio, while the copy runs with page faults off (P3).
- * iomap itself never reads a page for a partial write, since it knows nothing
- * of images that are not home (B4), and no I/O may happen under the freeze
- * (P2): the folio is brought up to date before it is locked.
- *
- * O_DIRECT. While the device works on blocks in place they must stay the
- * file's: a read holds i_dio_sem, a write i_commit_lock. Neither may be held
- * across a page fault, which can take as long as a FUSE server or a
- * userfaultfd likes, nor while waiting for mmap_lock, which others hold across
- * such faults. So the user's pages are pinned before, some MiB at a time, and
- * iomap only sees the pages.
+ * In a buffered write, iomap copies the data. For each folio it calls functions
+ * of this file, which lock the folio and i_freeze (shared) before the copy and
+ * unlock them after it. The copy runs with page faults off (P3). iomap must not
+ * read a page for a partial write, because it knows nothing of images that are
+ * not home (B4). In addition, no I/O may happen under the freeze (P2). So the
+ * folio is brought up to date before it is locked.
  */
 #include <linux/fiemap.h>
 #include <linux/iomap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
-#include <linux/splice.h>
 #include <linux/uio.h>
 #include <linux/writeback.h>
 
@@ -35,9 +26,12 @@ static bool msyncfs_file_dead(struct inode *inode)
 	return unlikely(msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)));
 }
 
-/* ---- buffered write ----------------------------------------------------- */
+/* ---- buffered write ------------------------------------------------------ */
 
-/* Locks the folio under the freeze, up to date if @old data must be kept. */
+/*
+ * Locks a folio, with i_freeze held shared. If @old data must be kept, the
+ * folio is up to date.
+ */
 static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
 					bool old)
 {
@@ -54,7 +48,7 @@ static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
 		folio = msyncfs_folio_begin(inode, index);
 		if (IS_ERR(folio) || !old || folio_test_uptodate(folio))
 			return folio;
-		/* Reclaimed in between. */
+		/* The page was reclaimed in between. */
 		msyncfs_folio_end(inode, folio);
 		if (fatal_signal_pending(current))
 			return ERR_PTR(-EINTR);
@@ -62,9 +56,9 @@ static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
 }
 
 /*
- * i_rwsem is held, so a block does not go away between the look at the map and
- * the lock. One may come: then the reservation is one too many, until the page
- * is written or dropped.
+ * Caller holds i_rwsem, so the page cannot lose its block between the lookup in
+ * the map and the folio lock. It may gain a block. Then it does not need the
+ * reservation, which lasts until the page is written or dropped.
  */
 static struct folio *msyncfs_get_folio(struct iomap_iter *iter, loff_t pos,
 				       unsigned int len)
@@ -99,7 +93,7 @@ static void msyncfs_put_folio(struct inode *inode, loff_t pos,
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 
-	/* Reserved for nothing: the copy failed. */
+	/* If the copy failed, the page does not need its new reservation. */
 	if (test_and_clear_bit(MSYNCFS_I_RESV_NEW, &mi->i_flags) &&
 	    !folio_test_dirty(folio))
 		msyncfs_resv_release(inode, folio->index, folio->index);
@@ -112,8 +106,9 @@ static const struct iomap_folio_ops msyncfs_folio_ops = {
 };
 
 /*
- * Whatever the map says: iomap needs to know it page by page, and get_folio looks
- * it up. Delalloc makes iomap fill with zeros what is not up to date then.
+ * Does not look at the map. msyncfs_get_folio() looks up each page. The type
+ * IOMAP_DELALLOC makes iomap fill the rest of a folio that is not up to date
+ * with zeros.
  */
 static int msyncfs_write_begin(struct inode *inode, loff_t pos, loff_t length,
 			       unsigned int flags, struct iomap *iomap,
@@ -138,8 +133,9 @@ static const struct iomap_ops msyncfs_write_iomap_ops = {
 };
 
 /*
- * Before ENOSPC: what dirty pages and the writeback under way hold back beyond
- * what they need in the end, and what is freed but not reusable yet (B3).
+ * Tries to find space before a write fails with ENOSPC. Dirty pages and
+ * writeback under way may hold more blocks than they need in the end. Freed
+ * blocks become reusable by a commit and a checkpoint (B3).
  */
 static int msyncfs_find_space(struct inode *inode)
 {
@@ -153,7 +149,7 @@ static int msyncfs_find_space(struct inode *inode)
 	return err ?: msyncfs_checkpoint(sb);
 }
 
-/* Caller holds i_rwsem and has done the checks. */
+/* Caller holds i_rwsem and has done all checks. */
 static ssize_t msyncfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	ssize_t ret;
@@ -165,8 +161,9 @@ static ssize_t msyncfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 	return ret;
 }
 
-/* ---- O_DIRECT ----------------------------------------------------------- */
+/* ---- O_DIRECT ------------------------------------------------------------ */
 
+/* Caller holds i_rwsem and has done all checks. */
 static ssize_t msyncfs_direct_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
@@ -196,7 +193,7 @@ static ssize_t msyncfs_direct_read(struct kiocb *iocb, struct iov_iter *to)
 	return ret;
 }
 
-/* ---- file operations ---------------------------------------------------- */
+/* ---- file operations ----------------------------------------------------- */
 
 static ssize_t msyncfs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
@@ -211,7 +208,7 @@ static ssize_t msyncfs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		iocb->ki_flags &= ~IOCB_DIRECT;
 	if (iocb->ki_flags & IOCB_DIRECT) {
 		ret = msyncfs_direct_read(iocb, to);
-		/* The rest is data that has not gone home yet. */
+		/* The rest of the data is not home yet. */
 		if (ret < 0 || !iov_iter_count(to) ||
 		    iocb->ki_pos >= i_size_read(inode))
 			return ret;
@@ -219,7 +216,7 @@ static ssize_t msyncfs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return filemap_read(iocb, to, ret);
 }
 
-/* O_DIRECT does not come here: the VFS copies for it. */
+/* For O_DIRECT, the VFS calls copy_splice_read() instead. */
 static ssize_t msyncfs_splice_read(struct file *in, loff_t *ppos,
 				   struct pipe_inode_info *pipe, size_t len,
 				   unsigned int flags)
@@ -243,7 +240,7 @@ static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
 		ret = msyncfs_prepare_extend(inode);
 	if (ret)
 		return ret;
-	/* B2: only the page cache knows what is not committed. */
+	/* Only the page cache has uncommitted data of an atomic file (B2). */
 	if (msyncfs_is_atomic(inode))
 		iocb->ki_flags &= ~IOCB_DIRECT;
 	if (iocb->ki_flags & IOCB_DIRECT)
@@ -266,7 +263,7 @@ static ssize_t msyncfs_file_write_iter(struct kiocb *iocb,
 	inode_lock(inode);
 	ret = msyncfs_write_locked(iocb, from);
 	inode_unlock(inode);
-	/* O_DIRECT has done its own. */
+	/* An O_DIRECT write has been synced already. */
 	if (ret > 0 && !(iocb->ki_flags & IOCB_DIRECT))
 		ret = generic_write_sync(iocb, ret);
 	return ret;
@@ -302,7 +299,10 @@ static int msyncfs_file_open(struct inode *inode, struct file *file)
 	return err;
 }
 
-/* What is reported is where the data is on the device now (P7). */
+/*
+ * Reports where the data lies on the device now. For this, makes the range
+ * durable and brings it home first (P7).
+ */
 static int msyncfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 			  u64 start, u64 len)
 {
@@ -314,7 +314,7 @@ static int msyncfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	if (start >= inode->i_sb->s_maxbytes || !len)
 		return iomap_fiemap(inode, info, start, len,
 				    &msyncfs_iomap_ops);
-	/* Who just looks must not commit an atomic file half way. */
+	/* A program that only looks must not commit half an update. */
 	if (msyncfs_is_atomic(inode))
 		err = msyncfs_commit(inode->i_sb,
 				     READ_ONCE(MSYNCFS_I(inode)->i_data_tid));

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Inodes: from disk into memory and back, their making, and their end. Size
- * changes and the freeing of blocks are fs/truncate.c's, names are
- * fs/namei.c's, and what is in a file is mm/'s.
+ * Inodes: this file reads them into memory, writes them back, makes them and
+ * deletes them. truncate.c changes sizes and frees blocks, namei.c handles
+ * names, and mm/ handles the content of files.
  *
- * The inode's block (i_bh) stays referenced while the inode is in memory. The
- * map's root in it, the depth of the map and the count of blocks are kept by
- * fs/map.c, the link of the orphan list by fs/orphan.c; everything else is
- * authoritative in memory and written by msyncfs_inode_dirty().
+ * The inode's block (i_bh) stays referenced while the inode is in memory.
+ * fs/map/ changes the root of the map, its depth and the block count there.
+ * orphan.c changes the link of the orphan list there. Everything else changes
+ * in memory first, and msyncfs_inode_dirty() copies it to the block.
  */
-#include <kunit/visibility.h>
-#include <linux/blkdev.h>
 #include <linux/fs.h>
-#include <linux/pagemap.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -22,10 +19,10 @@
 
 static struct kmem_cache *msyncfs_inode_cache;
 
-/* Sets the operations of an inode, whose mode and block are there. */
+/* Sets the operations of an inode; i_mode and i_bh are valid. */
 static void (*msyncfs_inode_set_ops)(struct inode *inode, dev_t rdev);
 
-/* Metadata blocks that deleting the inode itself dirties. */
+/* Metadata blocks that freeing the inode's own block dirties at most. */
 #define MSYNCFS_DELETE_CREDITS	4
 
 static void msyncfs_inode_once(void *obj)
@@ -40,8 +37,9 @@ static void msyncfs_inode_once(void *obj)
 	spin_lock_init(&mi->i_resv_lock);
 	xa_init(&mi->i_resv);
 	/*
-	 * ALLOC_RANGE not for the gaps, but for inner nodes that keep their
-	 * metadata out of their slots: mt_free_walk() takes it for a child.
+	 * Nobody searches for gaps. With ALLOC_RANGE the inner nodes keep their
+	 * metadata outside their slots. Inside a slot, mt_free_walk() would
+	 * take the metadata for a child.
 	 */
 	mt_init_flags(&mi->i_overlay, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU);
 	mutex_init(&mi->i_open_lock);
@@ -52,7 +50,8 @@ static void msyncfs_inode_once(void *obj)
  * msyncfs_alloc_inode - super_operations.alloc_inode
  * @sb: filesystem
  *
- * Return: the VFS part of a new inode, or NULL.
+ * Context: may sleep.
+ * Return: the VFS part of a new inode; NULL if there is no memory.
  */
 struct inode *msyncfs_alloc_inode(struct super_block *sb)
 {
@@ -89,8 +88,9 @@ void msyncfs_free_inode(struct inode *inode)
 }
 
 /*
- * What fsync() has to wait for is not on disk, and an earlier life of the inode
- * may have ended before its last change was durable: take all that is not.
+ * Sets the transactions that fsync() has to wait for. They are not on disk. The
+ * inode may have been evicted before its last change was durable. So assume
+ * that everything that is not durable now belongs to this inode.
  */
 static void msyncfs_inherit_tid(struct inode *inode)
 {
@@ -125,7 +125,8 @@ static int msyncfs_read_inode(struct inode *inode)
 	}
 	msyncfs_iblock_decode(inode);
 	msyncfs_inherit_tid(inode);
-	msyncfs_inode_set_ops(inode, new_decode_dev(le64_to_cpu(msyncfs_iblock(inode)->rdev)));
+	msyncfs_inode_set_ops(inode,
+			      new_decode_dev(le64_to_cpu(msyncfs_iblock(inode)->rdev)));
 	return 0;
 }
 
@@ -135,9 +136,9 @@ static int msyncfs_read_inode(struct inode *inode)
  * @ino: inode number, from disk
  *
  * Context: may sleep and do I/O.
- * Return: the inode, referenced; ERR_PTR(-ESTALE) if it has no links, which
- * only the working off of orphans may read; -EIO, -EUCLEAN, -EFBIG, all logged;
- * -ENOMEM.
+ * Return: the inode, referenced; ERR_PTR(-ESTALE) if it has no links, except
+ * during msyncfs_reclaim(); ERR_PTR(-EIO), ERR_PTR(-EUCLEAN) or
+ * ERR_PTR(-EFBIG), all logged; ERR_PTR(-ENOMEM).
  */
 struct inode *msyncfs_iget(struct super_block *sb, u64 ino)
 {
@@ -162,7 +163,7 @@ struct inode *msyncfs_iget(struct super_block *sb, u64 ino)
 	return inode;
 }
 
-/* Gives the new inode its block and its place in the hash. */
+/* Gives the new inode its block and adds it to the inode hash. */
 static int msyncfs_new_block(struct msyncfs_op *op, struct inode *inode,
 			     struct inode *dir)
 {
@@ -176,8 +177,9 @@ static int msyncfs_new_block(struct msyncfs_op *op, struct inode *inode,
 		return err;
 	inode->i_ino = blkno;
 	if (insert_inode_locked(inode) < 0) {
-		/* Before the block is touched: it is not free, whatever the
-		 * bitmap said.
+		/*
+		 * The bitmap is wrong: the block belongs to another inode and
+		 * must not be changed.
 		 */
 		msyncfs_err(op->sb, "block %llu: free, but an inode in use",
 			    blkno);
@@ -192,17 +194,18 @@ static int msyncfs_new_block(struct msyncfs_op *op, struct inode *inode,
 
 /**
  * msyncfs_new_inode - make an inode
- * @op: open handle with credits for two blocks and one block to allocate
- * @dir: directory that it is made in
- * @idmap: of the mount
+ * @op: open handle with two credits and one block to allocate
+ * @dir: directory in which the inode is made
+ * @idmap: idmap of the mount
  * @mode: type and permissions
- * @rdev: of a device node
+ * @rdev: device number of a device node
  *
- * The inode has one link and is dirty in @op, but a caller that goes on to
- * change it calls msyncfs_inode_dirty() again. It is locked (I_NEW).
+ * The inode has one link, is locked (I_NEW) and is dirty in @op. A caller that
+ * changes the inode further calls msyncfs_inode_dirty() again.
  *
  * Context: inside @op; may sleep.
- * Return: the inode or ERR_PTR().
+ * Return: the inode; ERR_PTR(-ENOMEM); ERR_PTR(-ENOSPC); ERR_PTR(-EIO);
+ * ERR_PTR(-EUCLEAN) (logged).
  */
 struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
 				struct mnt_idmap *idmap, umode_t mode,
@@ -222,7 +225,7 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
 
 	err = msyncfs_new_block(op, inode, dir);
 	if (err) {
-		/* Without a block it just goes. */
+		/* An inode that is not in the hash needs only iput(). */
 		if (inode->i_state & I_NEW) {
 			remove_inode_hash(inode);
 			discard_new_inode(inode);
@@ -242,10 +245,10 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
 /**
  * msyncfs_write_inode - super_operations.write_inode
  * @inode: inode
- * @wbc: what kind of writeback
+ * @wbc: kind of writeback
  *
- * Context: begins an operation; with WB_SYNC_ALL waits for the commit, unless
- * sync_fs follows and commits for all inodes together.
+ * Context: begins an operation; may sleep. With WB_SYNC_ALL it waits for the
+ * commit, except if sync_fs follows: sync_fs commits for all inodes together.
  * Return: 0 or a negative errno.
  */
 int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
@@ -259,7 +262,7 @@ int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	err = msyncfs_atomic_unopened(inode, false);
 	if (err || !test_bit(MSYNCFS_I_DIRTY, &mi->i_flags))
 		return err;
-	/* What could not be committed before a freeze stays as it is until the thaw. */
+	/* On a frozen filesystem the inode stays dirty until the thaw. */
 	if (!sb_start_intwrite_trylock(inode->i_sb)) {
 		mark_inode_dirty_sync(inode);
 		return 0;
@@ -275,7 +278,7 @@ int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	return err;
 }
 
-/* Frees the inode's own block; the file has no blocks any more. */
+/* Frees the inode's own block. The file has no other block left. */
 static int msyncfs_free_inode_block(struct inode *inode)
 {
 	struct msyncfs_op op;
@@ -292,8 +295,8 @@ static int msyncfs_free_inode_block(struct inode *inode)
 }
 
 /*
- * Deletes an inode that has no links left. If it cannot be done, the inode
- * stays on the orphan list on disk, and the next mount tries again.
+ * Deletes an inode that has no links left. If that fails, the inode stays on
+ * the orphan list on disk, and the next mount tries again.
  */
 static void msyncfs_delete_inode(struct inode *inode)
 {
@@ -303,9 +306,9 @@ static void msyncfs_delete_inode(struct inode *inode)
 
 	sb_start_intwrite(sb);
 	/*
-	 * Nobody else has this inode; the locks are taken for those who check
-	 * that they are held. A class of its own: the last reference may go
-	 * under another file's lock.
+	 * No other task uses this inode. The lock is taken only for functions
+	 * that check that it is held. It has a lock class of its own, because
+	 * the last reference may be dropped under the lock of another file.
 	 */
 	mutex_lock_nested(&mi->i_commit_lock, SINGLE_DEPTH_NESTING);
 	if (S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode))
@@ -321,21 +324,22 @@ static void msyncfs_delete_inode(struct inode *inode)
 }
 
 /*
- * An inode that stays on disk leaves memory. What of it is on its way to the log
- * stays in the transaction, also when a record fails, and is read from there;
- * so there is nothing to wait for, and memory reclaim may come here.
+ * Saves the times of an inode that leaves memory and stays on disk. Changes
+ * that are part of a transaction stay there, even if a record fails. A later
+ * read of the inode finds them there. So the eviction waits for no commit, and
+ * memory reclaim may evict the inode.
  */
 static void msyncfs_save_times(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
 	struct msyncfs_op op;
 
-	/* Times only, and not while somebody waits for memory. */
+	/* Only times can get lost, so do nothing during memory reclaim. */
 	if (!test_bit(MSYNCFS_I_DIRTY, &MSYNCFS_I(inode)->i_flags) ||
 	    (current->flags & PF_MEMALLOC) || sb_rdonly(sb) ||
 	    msyncfs_log_dead(MSYNCFS_SB(sb)))
 		return;
-	/* Frozen: the thaw may be waiting for who drops the caches. */
+	/* Do not wait for a thaw: the thaw may be waiting for this task. */
 	if (!sb_start_intwrite_trylock(sb))
 		return;
 	if (!msyncfs_op_begin(sb, &op, 1, 0)) {
@@ -347,10 +351,12 @@ static void msyncfs_save_times(struct inode *inode)
 
 /**
  * msyncfs_evict_inode - super_operations.evict_inode
- * @inode: inode that nobody has a reference to
+ * @inode: inode without references
  *
- * Context: deleting it may wait for a commit; that is never memory reclaim's to
- * do, which finds only inodes with links.
+ * Deletes the inode if it has no links.
+ *
+ * Context: may sleep. A deletion may wait for a commit. Memory reclaim does not
+ * wait, because it evicts only inodes that have links.
  */
 void msyncfs_evict_inode(struct inode *inode)
 {
@@ -374,8 +380,9 @@ void msyncfs_evict_inode(struct inode *inode)
 
 /**
  * msyncfs_inode_init - make the inode cache, on module load
- * @set_ops: sets the operations of an inode, whose mode and block are there
+ * @set_ops: sets the operations of an inode; i_mode and i_bh are valid
  *
+ * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
 int msyncfs_inode_init(void (*set_ops)(struct inode *inode, dev_t rdev))
@@ -390,7 +397,9 @@ int msyncfs_inode_init(void (*set_ops)(struct inode *inode, dev_t rdev))
 }
 
 /**
- * msyncfs_inode_exit - the reverse, on module exit
+ * msyncfs_inode_exit - destroy the inode cache, on module exit
+ *
+ * Context: may sleep.
  */
 void msyncfs_inode_exit(void)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ioctl(2) on files and directories. What is not known here is -ENOTTY.
+ * ioctl(2) on files and directories. This file checks arguments and
+ * permissions. mm/msync.c, atomic.c and fs/disk/state.c do the work.
  */
 #include <linux/blkdev.h>
 #include <linux/capability.h>
@@ -12,8 +13,10 @@
 #include "vfs.h"
 
 /*
- * With SHUTDOWN_DEFAULT everything is brought home first, and writers are kept
- * away meanwhile; the others only differ in whether the log is.
+ * MSYNCFS_SHUTDOWN_DEFAULT freezes the filesystem first: this brings everything
+ * home and keeps writers away. The other two write no data.
+ * MSYNCFS_SHUTDOWN_LOGFLUSH commits first, MSYNCFS_SHUTDOWN_NOLOGFLUSH does
+ * not.
  */
 static int msyncfs_ioc_shutdown(struct super_block *sb, u32 __user *arg)
 {
@@ -36,7 +39,7 @@ static int msyncfs_ioc_shutdown(struct super_block *sb, u32 __user *arg)
 		bdev_thaw(sb->s_bdev);
 		return 0;
 	case MSYNCFS_SHUTDOWN_LOGFLUSH:
-		/* Going down is what matters: an error has been logged. */
+		/* Shut down even after an error, which has been logged. */
 		msyncfs_commit_all(sb);
 		fallthrough;
 	case MSYNCFS_SHUTDOWN_NOLOGFLUSH:
@@ -110,10 +113,11 @@ static int msyncfs_ioc_rollback(struct file *file)
  * msyncfs_ioctl - file_operations.unlocked_ioctl for files and directories
  * @file: open file
  * @cmd: command
- * @arg: its argument
+ * @arg: argument of the command
  *
+ * Context: may sleep; the caller holds no locks.
  * Return: 0; -ENOTTY for an unknown command; -EIO after a shutdown; or the
- * command's error.
+ * error of the command.
  */
 long msyncfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {

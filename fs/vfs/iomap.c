@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The file map as iomap sees it.
+ * The file map in the form that iomap needs to read files, seek and report
+ * extents. fs/map/ looks up the blocks. file.c and direct.c have iomap
+ * operations of their own for buffered writes and for O_DIRECT.
  */
 #include <linux/iomap.h>
-#include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
 #include "vfs.h"
 
 /**
- * msyncfs_set_iomap - tell iomap of a run of the file map
+ * msyncfs_set_iomap - describe a run of the file map to iomap
  * @inode: regular file
- * @iomap: to fill in
- * @ext: the run
+ * @iomap: filled in, in bytes
+ * @ext: run, in blocks
+ *
+ * Context: any.
  */
 void msyncfs_set_iomap(struct inode *inode, struct iomap *iomap,
 		       const struct msyncfs_extent *ext)
@@ -28,7 +31,10 @@ void msyncfs_set_iomap(struct inode *inode, struct iomap *iomap,
 	}
 }
 
-/* A hole may hold pages that are dirty and have no block yet: data. */
+/*
+ * Describes the beginning of the hole @ext. Dirty pages in a hole have no
+ * blocks yet and are reported as data.
+ */
 static void msyncfs_report_delalloc(struct inode *inode, struct iomap *iomap,
 				    const struct msyncfs_extent *ext)
 {
@@ -46,9 +52,11 @@ static void msyncfs_report_delalloc(struct inode *inode, struct iomap *iomap,
 }
 
 /*
- * For seeking and FIEMAP, which may go through very many runs. A commit of an
- * atomic file takes reservations over before their pages have blocks in the map:
- * they must not look like holes in between. Caller holds i_rwsem.
+ * Finds a run for SEEK_HOLE, SEEK_DATA and FIEMAP. They may visit very many
+ * runs, so this reschedules and looks for fatal signals. The commit of an
+ * atomic file takes over reservations before their pages have blocks in the
+ * map. i_commit_lock keeps these pages from looking like holes in between.
+ * Caller holds i_rwsem.
  */
 static int msyncfs_iomap_report(struct inode *inode, u64 index, u64 max,
 				struct iomap *iomap)
@@ -93,7 +101,7 @@ static int msyncfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	return err;
 }
 
-/* For reading, seeking and FIEMAP; writes and O_DIRECT have their own. */
+/* For reads into the page cache, SEEK_HOLE, SEEK_DATA and FIEMAP. */
 const struct iomap_ops msyncfs_iomap_ops = {
 	.iomap_begin	= msyncfs_iomap_begin,
 };

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Leaves of a directory and the entries in them. A directory is a trie of leaves
- * over the hash of the name (see msyncfs_format.h). This file reads and checks
- * leaves, finds the leaf for a hash, inserts an entry, and splits and merges
- * leaves; it keeps i_size and i_dir_depth. Names are in dir.c.
+ * The leaves of a directory and the entries in them. This file reads and checks
+ * leaves, finds the leaf for a hash, inserts entries, and splits and merges
+ * leaves. It keeps i_size and i_dir_depth. dir.c handles names, and fs/map/
+ * finds the block of a leaf.
+ *
+ * A directory is a trie of leaves over the hash of the name. msyncfs_format.h
+ * describes the trie.
  */
 #include <linux/fs.h>
 
 #include "leaf.h"
 
-/* Blocks that the caller of msyncfs_dir_remove() may yet dirty: inodes and
- * parents of a rename, the root block. A merge leaves that many credits.
+/*
+ * A merge leaves this many credits to the caller of msyncfs_dir_remove(). The
+ * caller may still dirty the inodes and the parents of a rename, and the root
+ * block.
  */
 #define MERGE_SPARE	7
 
-/* Index in the directory's map of the leaf with @prefix at @depth. */
+/* Returns the index of a leaf in the directory's map. */
 static u64 leaf_index(unsigned int depth, u64 prefix)
 {
 	return (1ULL << depth | prefix) - 1;
@@ -51,8 +56,8 @@ static const char *check_entry(struct msyncfs_disk_dir *disk, unsigned int off,
 }
 
 /*
- * Everything that the rest of this file relies on. Returns NULL or what is
- * wrong.
+ * Checks everything that this file and dir.c rely on. Returns NULL, or a text
+ * that names the defect.
  */
 static const char *check_leaf(struct msyncfs_disk_dir *disk,
 			      unsigned int depth, u64 prefix)
@@ -83,9 +88,9 @@ static const char *check_leaf(struct msyncfs_disk_dir *disk,
 }
 
 /*
- * Reads the leaf at a place of the trie. The check of its content is done once
- * per buffer: what changes it later is this file. Returns -ENOENT when there
- * is no leaf at that place.
+ * Reads the leaf at a place of the trie. The content is checked once for each
+ * buffer, because later only this file and dir.c change it. Returns -ENOENT if
+ * there is no leaf at the place.
  */
 static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
 		     struct dir_leaf *leaf)
@@ -106,7 +111,7 @@ static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
 	if (IS_ERR(leaf->bh)) {
 		err = PTR_ERR(leaf->bh);
 		leaf->bh = NULL;
-		/* -ENOENT means "no leaf here" to our callers. */
+		/* Callers take -ENOENT for "there is no leaf at this place". */
 		return err == -ENOENT ? -EIO : err;
 	}
 	leaf->disk = (struct msyncfs_disk_dir *)leaf->bh->b_data;
@@ -114,8 +119,8 @@ static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
 	leaf->prefix = prefix;
 
 	/*
-	 * The place is compared each time: a damaged map may show one block at
-	 * several places.
+	 * Compare the place each time, because a damaged map may show one block
+	 * at several places.
 	 */
 	if (test_bit(MSYNCFS_BH_LEAF, &leaf->bh->b_state) &&
 	    le32_to_cpu(leaf->disk->h.level) == depth &&
@@ -132,10 +137,19 @@ static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
 	return 0;
 }
 
-/*
- * Finds the leaf for @hash. Hashes are uniform, so leaves differ little in
- * depth and a few probes from the deepest level upwards find it. A directory
- * without blocks gives 0 and a NULL buffer.
+/**
+ * msyncfs_leaf_find - find the leaf for a hash
+ * @dir: directory
+ * @hash: hash of a name, 62 bits
+ * @leaf: filled in; @leaf->bh is NULL if the directory has no blocks
+ *
+ * Hashes are uniform, so the leaves of a directory differ little in depth. The
+ * search begins at the deepest level and goes up, and ends after a few lookups.
+ * The caller drops the leaf with leaf_put().
+ *
+ * Context: i_rwsem of @dir, shared is enough; may sleep and do I/O.
+ * Return: 0; -EIO; -EUCLEAN (logged) if the directory is damaged. After an
+ * error there is no leaf to drop.
  */
 int msyncfs_leaf_find(struct inode *dir, u64 hash, struct dir_leaf *leaf)
 {
@@ -157,7 +171,15 @@ int msyncfs_leaf_find(struct inode *dir, u64 hash, struct dir_leaf *leaf)
 	return -EFSCORRUPTED;
 }
 
-/* Offset of the first entry of @disk with a hash of at least @hash. */
+/**
+ * msyncfs_leaf_seek - find the first entry with a hash or a larger hash
+ * @disk: content of a leaf
+ * @hash: hash
+ *
+ * Context: i_rwsem of the directory, shared is enough.
+ * Return: the offset of the entry in @disk->data, in bytes; the number of used
+ * bytes if there is no such entry.
+ */
 unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 hash)
 {
 	unsigned int used = leaf_used(disk);
@@ -173,7 +195,7 @@ unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 hash)
 	return off;
 }
 
-/* Sets the pointer at a leaf's place; block 0 takes the leaf away. */
+/* Sets the map pointer for a place of the trie. Block 0 removes the leaf. */
 static int dir_point(struct msyncfs_op *op, struct inode *dir,
 		     unsigned int depth, u64 prefix, u64 blkno)
 {
@@ -181,7 +203,7 @@ static int dir_point(struct msyncfs_op *op, struct inode *dir,
 			       false);
 }
 
-/* Allocates a block for a leaf and puts it at its place. */
+/* Allocates a block for a new leaf and sets its map pointer. */
 static struct buffer_head *leaf_new(struct msyncfs_op *op, struct inode *dir,
 				    u64 goal, unsigned int depth, u64 prefix)
 {
@@ -208,7 +230,7 @@ static struct buffer_head *leaf_new(struct msyncfs_op *op, struct inode *dir,
 	return bh;
 }
 
-/* Takes a leaf that is no longer of use away from its place. */
+/* Removes a leaf from the map and frees its block. */
 static int leaf_drop(struct msyncfs_op *op, struct inode *dir,
 		     unsigned int depth, u64 prefix, struct buffer_head *bh)
 {
@@ -236,7 +258,10 @@ static void set_place(struct msyncfs_disk_dir *disk, unsigned int depth,
 	disk->prefix = cpu_to_le64(prefix);
 }
 
-/* Moves the entries of @from, those at @off and behind it, to the end of @to. */
+/*
+ * Moves the entries of @from, beginning with the one at @off, to the end of
+ * @to.
+ */
 static void move_entries(struct msyncfs_disk_dir *from, unsigned int off,
 			 struct msyncfs_disk_dir *to)
 {
@@ -255,8 +280,9 @@ static void move_entries(struct msyncfs_disk_dir *from, unsigned int off,
 }
 
 /*
- * The block of the leaf becomes its lower child, a new one the upper child: one
- * block to allocate and none to free. All that can fail comes first.
+ * Splits a leaf. The block of the leaf becomes the lower child, and a new block
+ * becomes the upper child. So a split allocates one block and frees none. All
+ * steps that can fail come before the entries move.
  */
 static int split_in_op(struct msyncfs_op *op, struct inode *dir,
 		       struct dir_leaf *leaf)
@@ -300,7 +326,10 @@ out:
 	return err;
 }
 
-/* A leaf below another would lose its pointer in a split. */
+/*
+ * Checks that there is no leaf at the places of the children. @child is the
+ * index of the lower child. A split would overwrite the pointer of such a leaf.
+ */
 static int check_children(struct inode *dir, u64 child)
 {
 	struct msyncfs_extent ext;
@@ -314,6 +343,16 @@ static int check_children(struct inode *dir, u64 child)
 	return -EFSCORRUPTED;
 }
 
+/**
+ * msyncfs_leaf_split - split a leaf into two children
+ * @dir: directory
+ * @leaf: leaf; the caller still drops it and then searches again
+ *
+ * Context: i_rwsem of @dir, exclusive; the caller has no operation; may wait
+ * for a commit.
+ * Return: 0; -ENOSPC if there is no free block, or if the leaf has the largest
+ * depth; -EIO; -EUCLEAN (logged); -EROFS; -ENOMEM.
+ */
 int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
 {
 	u64 child = leaf_index(leaf->depth + 1, leaf->prefix << 1);
@@ -329,7 +368,7 @@ int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
 	err = check_children(dir, child);
 	if (err)
 		return err;
-	/* The children may lie to either side of the end of a map node. */
+	/* The pointers of the two children may lie in different map nodes. */
 	blocks = 1 + msyncfs_map_missing(dir, child, &err);
 	if (err)
 		return err;
@@ -337,8 +376,8 @@ int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
 	if (err)
 		return err;
 	/*
-	 * Two leaves, the inode, the paths of three pointers, and a bitmap
-	 * block for each block that is allocated.
+	 * The credits are for two leaves, the inode, the paths of three
+	 * pointers, and a bitmap block for each allocated block.
 	 */
 	credits = 3 + blocks + msyncfs_map_credits(dir, child, 2) +
 		  msyncfs_map_credits(dir, leaf_index(leaf->depth,
@@ -351,6 +390,17 @@ int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
 	return err;
 }
 
+/**
+ * msyncfs_leaf_insert - insert an entry into a leaf
+ * @pos: position of the name; the leaf has room for the entry
+ * @name: name
+ * @ino: inode number
+ * @mode: mode of the inode; the entry holds only the file type
+ *
+ * The caller makes the leaf part of the transaction with msyncfs_op_dirty().
+ *
+ * Context: i_rwsem of the directory, exclusive; inside an operation.
+ */
 void msyncfs_leaf_insert(struct dir_pos *pos, const struct qstr *name, u64 ino,
 			 umode_t mode)
 {
@@ -370,7 +420,16 @@ void msyncfs_leaf_insert(struct dir_pos *pos, const struct qstr *name, u64 ino,
 	le32_add_cpu(&disk->count, 1);
 }
 
-/* The first leaf of a directory. */
+/**
+ * msyncfs_leaf_first - make the first leaf of a directory
+ * @op: operation; needs msyncfs_dir_blocks() blocks
+ * @dir: directory without blocks
+ * @leaf: all zeros; @leaf->bh and @leaf->disk are filled in
+ *
+ * Context: i_rwsem of @dir, exclusive; inside @op; may sleep.
+ * Return: 0; -ENOSPC; -ENOMEM; -EIO; -EUCLEAN (logged). After an error @dir has
+ * no leaf.
+ */
 int msyncfs_leaf_first(struct msyncfs_op *op, struct inode *dir,
 		       struct dir_leaf *leaf)
 {
@@ -378,7 +437,7 @@ int msyncfs_leaf_first(struct msyncfs_op *op, struct inode *dir,
 
 	bh = leaf_new(op, dir, dir->i_ino + 1, 0, 0);
 	if (IS_ERR(bh)) {
-		/* The map may have got nodes. */
+		/* The map may have gained nodes all the same. */
 		msyncfs_inode_dirty(op, dir, true);
 		return PTR_ERR(bh);
 	}
@@ -390,8 +449,9 @@ int msyncfs_leaf_first(struct msyncfs_op *op, struct inode *dir,
 }
 
 /*
- * May the children @low and @high become one leaf with what is left of @op?
- * Half a block at most, so that adding a few names does not split it again.
+ * May the children @low and @high become one leaf? The entries must fill at
+ * most half of it, so that a few new names do not split it again. @op must have
+ * enough blocks and credits left.
  */
 static bool may_merge(struct msyncfs_op *op, struct inode *dir,
 		      struct dir_leaf *low, struct dir_leaf *high)
@@ -411,7 +471,7 @@ static bool may_merge(struct msyncfs_op *op, struct inode *dir,
 	return op->credits >= credits + MERGE_SPARE;
 }
 
-/* The block of @low becomes the parent, that of @high is freed. */
+/* Makes the block of @low the parent and frees the block of @high. */
 static bool merge_pair(struct msyncfs_op *op, struct inode *dir,
 		       struct dir_leaf *low, struct dir_leaf *high)
 {
@@ -437,9 +497,18 @@ static bool merge_pair(struct msyncfs_op *op, struct inode *dir,
 	return true;
 }
 
-/*
- * Merges the leaf at a place with its sibling when both are small. It is an
- * economy: whatever stands in its way, the directory is right without it.
+/**
+ * msyncfs_leaf_merge - merge a leaf with its sibling if both are small
+ * @op: operation; a merge leaves MERGE_SPARE credits in it
+ * @dir: directory
+ * @depth: depth of the leaf, at least 1
+ * @prefix: prefix of the leaf
+ *
+ * A merge only saves space. The directory is correct without it, so an obstacle
+ * is not an error.
+ *
+ * Context: i_rwsem of @dir, exclusive; inside @op; may sleep and do I/O.
+ * Return: true if the two leaves have become their parent, at @depth - 1.
  */
 bool msyncfs_leaf_merge(struct msyncfs_op *op, struct inode *dir,
 			unsigned int depth, u64 prefix)

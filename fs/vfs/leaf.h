@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Private to leaf.c and dir.c: the leaves of a directory.
+ * The leaves of a directory, private to leaf.c and dir.c. In these files "leaf"
+ * means a directory leaf, not a leaf of the file map.
  */
 #ifndef MSYNCFS_LEAF_H
 #define MSYNCFS_LEAF_H
 
 #include "vfs.h"
 
-/* What fits in a leaf, in bytes. */
+/* Room for entries in a leaf, in bytes. */
 #define LEAF_ROOM	sizeof_field(struct msyncfs_disk_dir, data)
 
 /**
- * struct dir_leaf - a leaf of a directory, read and checked
- * @bh: its buffer, referenced; NULL: none
- * @disk: its content
- * @depth: depth in the trie
- * @prefix: the top @depth bits of its hashes
+ * struct dir_leaf - a leaf that has been read and checked
+ * @bh: buffer of the leaf, referenced; NULL if there is no leaf
+ * @disk: content of the leaf, in @bh
+ * @depth: depth of the leaf in the trie
+ * @prefix: top @depth bits of all hashes in the leaf
  */
 struct dir_leaf {
 	struct buffer_head	*bh;
@@ -25,12 +26,13 @@ struct dir_leaf {
 };
 
 /**
- * struct dir_pos - where a name is in a directory, or would be
- * @leaf: the leaf for its hash; @leaf.bh is NULL in a directory without blocks
- * @hash: of the name
- * @off: offset in the leaf's data of the first entry with that hash or larger
- * @same_hash: the entry at @off has the same hash
- * @same_name: and the same name
+ * struct dir_pos - position of a name in a directory
+ * @leaf: leaf for @hash; @leaf.bh is NULL if the directory has no blocks
+ * @hash: hash of the name
+ * @off: byte offset in the leaf's data of the first entry with @hash or a
+ *	larger hash; a new entry for the name goes there
+ * @same_hash: the entry at @off has the hash @hash
+ * @same_name: the entry at @off has the name
  */
 struct dir_pos {
 	struct dir_leaf		leaf;
@@ -40,7 +42,10 @@ struct dir_pos {
 	bool			same_name;
 };
 
-/* The smallest hash with @prefix at @depth; 1 << 62 past the last prefix. */
+/*
+ * Returns the smallest hash with @prefix at @depth. For the prefix after the
+ * last one, the result is 1 << MSYNCFS_HASH_BITS.
+ */
 static inline u64 prefix_hash(u64 prefix, unsigned int depth)
 {
 	return prefix << (MSYNCFS_HASH_BITS - depth);
@@ -62,12 +67,14 @@ static inline unsigned int entry_len(const struct msyncfs_disk_dirent *de)
 	return MSYNCFS_DIRENT_LEN(de->name_len);
 }
 
+/* Drops the reference of a leaf; does nothing if there is no leaf. */
 static inline void leaf_put(struct dir_leaf *leaf)
 {
 	brelse(leaf->bh);
 	leaf->bh = NULL;
 }
 
+/* In leaf.c. Callers hold i_rwsem of the directory. */
 int msyncfs_leaf_find(struct inode *dir, u64 hash, struct dir_leaf *leaf);
 unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 hash);
 int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf);

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The namespace as the VFS calls it: lookup, create, link, unlink, rename and
- * their like. Each is one operation, so a crash leaves all of it or nothing.
- * Names and leaves are dir.c's, making and deleting inodes is inode.c's, the
- * list of inodes without a name is orphan.c's.
+ * The namespace operations that the VFS calls: lookup, create, link, unlink,
+ * rename and others. Each of them is one operation of the log, so a crash
+ * leaves all of it or nothing. dir.c finds and changes names, inode.c makes and
+ * deletes inodes, and orphan.c keeps the list of inodes without a name.
  *
- * The pattern: room for names is made first, in operations of its own; what can
- * fail comes before what cannot; the last reference to an inode is dropped only
- * when the operation has ended, because evicting it begins another one.
+ * All of them follow one pattern. First they make room for a new name, in
+ * separate operations. Steps that can fail come before steps that cannot. They
+ * drop the last reference to an inode only after the end of the operation,
+ * because the eviction begins another operation.
  *
- * What MSYNCFS_OP_CREDITS must cover. Create: the new inode and its bitmap
- * block, the directory and a leaf: 4; the first leaf of a directory adds its
- * bitmap block, and 2 * MSYNCFS_MAX_DEPTH for map nodes if the directory's map
- * is deep already. Rename: two directories, two leaves, the inode moved, the
- * inode replaced, the root block: 7, and the first leaf as above: 18. Link of
- * an unnamed file: its predecessor on the orphan list, besides. What is left
- * goes to the merging of leaves, which looks how much that is.
+ * MSYNCFS_OP_CREDITS must cover these blocks:
+ *
+ * - Create: the new inode and its bitmap block, the directory and a directory
+ *   leaf: 4. The first leaf of a directory adds its bitmap block. If the map of
+ *   the directory is deep already, it adds 2 * MSYNCFS_MAX_DEPTH for map nodes.
+ * - Rename: two directories, two leaves, the moved inode, the replaced inode
+ *   and the root block: 7. With the first leaf of a directory: 18.
+ * - Link of an unnamed file: in addition, its predecessor on the orphan list.
+ *
+ * msyncfs_dir_remove() uses the credits that are left to merge leaves.
  */
 #include <linux/fs.h>
 
@@ -24,16 +28,16 @@
 #define MSYNCFS_LINK_MAX	0x7fffffffU
 
 /*
- * For a synchronous directory, the end of an operation is its commit. An error
- * is the caller's to know although the change is there in memory: the log is
- * dead then, or the next commit makes it durable after all.
+ * Commits the operation if the directory is synchronous. The caller returns an
+ * error to its user, although the change has been made in memory. After an
+ * error the log is dead, or the next commit makes the change durable after all.
  */
 static int namei_sync(struct inode *dir, u64 tid)
 {
 	return IS_DIRSYNC(dir) ? msyncfs_commit(dir->i_sb, tid) : 0;
 }
 
-/* Takes one link from @inode; a damaged count must not become a huge one. */
+/* Removes one link of @inode. A damaged count of 0 must not wrap around. */
 static void namei_unlink_inode(struct msyncfs_op *op, struct inode *inode)
 {
 	if (S_ISDIR(inode->i_mode))
@@ -49,7 +53,7 @@ static void namei_unlink_inode(struct msyncfs_op *op, struct inode *inode)
 	msyncfs_inode_dirty(op, inode, true);
 }
 
-/* A subdirectory has come to @dir (@delta 1) or left it (-1). */
+/* Counts a subdirectory that @dir has gained (@delta 1) or lost (@delta -1). */
 static void namei_subdirs(struct msyncfs_op *op, struct inode *dir, int delta)
 {
 	if (delta > 0)
@@ -102,8 +106,9 @@ static void namei_set_target(struct inode *inode, const char *target)
 }
 
 /*
- * The new inode could not be given its name. It is in the transaction, so it
- * goes the way of an unlinked one.
+ * Ends the operation and gives up the new inode, which could not get its name.
+ * The inode is part of the transaction, so it is deleted like an unlinked
+ * inode.
  */
 static void namei_abandon(struct msyncfs_op *op, struct inode *inode)
 {
@@ -114,13 +119,16 @@ static void namei_abandon(struct msyncfs_op *op, struct inode *inode)
 	discard_new_inode(inode);
 }
 
-/* Room for a new name in @dir; then an operation that may add it. */
+/*
+ * Makes room for a new name in @dir. Then begins an operation that may add the
+ * name and allocate @blocks further blocks.
+ */
 static int namei_begin_add(struct inode *dir, const struct qstr *name,
 			   struct msyncfs_op *op, unsigned int blocks)
 {
 	int err;
 
-	if (!dir->i_nlink)	/* removed, but the VFS was told of an error */
+	if (!dir->i_nlink)	/* removed, but rmdir() returned an error */
 		return -ENOENT;
 	err = msyncfs_dir_prepare(dir, name);
 	if (err)
@@ -132,7 +140,10 @@ static int namei_begin_add(struct inode *dir, const struct qstr *name,
 				blocks + err);
 }
 
-/* Makes an inode of any type and gives it a name. @target: of a symlink. */
+/*
+ * Makes an inode of any type and gives it a name. @target is the target of a
+ * symbolic link, else NULL.
+ */
 static int namei_create(struct mnt_idmap *idmap, struct inode *dir,
 			struct dentry *dentry, umode_t mode, dev_t rdev,
 			const char *target)
@@ -237,7 +248,7 @@ end:
 	return err;
 }
 
-/* Removes the name and the link of @dentry; no more checks. */
+/* Removes the name and the link of @dentry. The caller has done all checks. */
 static int namei_remove(struct inode *dir, struct dentry *dentry)
 {
 	struct inode *inode = d_inode(dentry);
@@ -260,7 +271,7 @@ static int namei_remove(struct inode *dir, struct dentry *dentry)
 	msyncfs_op_end(&op);
 
 	err = namei_sync(dir, tid);
-	if (err)	/* the VFS will think that the name is still there */
+	if (err)	/* the VFS assumes that the name still exists */
 		d_drop(dentry);
 	return err;
 }
@@ -271,8 +282,9 @@ static int msyncfs_unlink(struct inode *dir, struct dentry *dentry)
 }
 
 /*
- * May the directory be removed? Its block is read when it is freed (fs/map.c), so
- * it is read here already: damage is better found while the name is still there.
+ * Checks that a directory may be removed. When its last leaf is freed later,
+ * the leaf is read (fs/map/change.c). Read the leaf here already, so that
+ * damage is found while the directory still has its name.
  */
 static int namei_check_empty(struct inode *dir)
 {
@@ -317,14 +329,14 @@ static int msyncfs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
 	msyncfs_inode_dirty(&op, inode, true);
 	msyncfs_op_end(&op);
 
-	/* Not d_tmpfile(): it would take a link and dirty the inode again. */
+	/* d_tmpfile() would drop a link and dirty the inode again. */
 	d_mark_tmpfile(file, inode);
 	d_instantiate(file->f_path.dentry, inode);
 	unlock_new_inode(inode);
 	return finish_open_simple(file, 0);
 }
 
-/* The moved inode: a directory knows its parent. */
+/* Updates an inode that has moved: a directory stores its parent. */
 static void namei_moved(struct msyncfs_op *op, struct inode *inode,
 			struct inode *new_dir)
 {
@@ -335,8 +347,8 @@ static void namei_moved(struct msyncfs_op *op, struct inode *inode,
 }
 
 /*
- * One half of a rename has been made and the other has failed; @undone is the
- * result of taking the first half back.
+ * Handles the error @err of the second half of a rename. @undone is the result
+ * of undoing the first half. Returns @err.
  */
 static int rename_undo(struct super_block *sb, int err, int undone)
 {
@@ -345,7 +357,7 @@ static int rename_undo(struct super_block *sb, int err, int undone)
 	return err;
 }
 
-/* Gives the new name to the inode, then takes the old name away. */
+/* Gives the inode its new name, then removes the old name. */
 static int rename_names(struct msyncfs_op *op, struct inode *old_dir,
 			struct dentry *old_dentry, struct inode *new_dir,
 			struct dentry *new_dentry)
@@ -412,7 +424,7 @@ static int rename_move(struct inode *old_dir, struct dentry *old_dentry,
 	namei_moved(&op, inode, new_dir);
 	if (target)
 		namei_unlink_inode(&op, target);
-	/* A directory that replaces one leaves the new parent's count alone. */
+	/* Replacing a directory does not change the new parent's link count. */
 	if (is_dir && (target || new_dir != old_dir))
 		namei_subdirs(&op, old_dir, -1);
 	if (is_dir && !target && new_dir != old_dir)
@@ -496,7 +508,7 @@ static int msyncfs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 		return err;
 
 	err = namei_sync(IS_DIRSYNC(old_dir) ? old_dir : new_dir, tid);
-	if (err) {	/* the VFS will think that nothing has moved */
+	if (err) {	/* the VFS assumes that nothing has moved */
 		d_drop(old_dentry);
 		d_drop(new_dentry);
 	}
@@ -504,9 +516,9 @@ static int msyncfs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 }
 
 /*
- * The target is in the inode's block, which is pinned as long as the inode is
- * in memory, but no longer: a walk under RCU, which pins nothing, must come
- * again with a reference.
+ * The target lies in the inode's block, which stays in memory only as long as
+ * the inode. A path walk under RCU holds no reference to the inode. So it gets
+ * -ECHILD and comes again with a reference.
  */
 static const char *msyncfs_get_link(struct dentry *dentry, struct inode *inode,
 				    struct delayed_call *done)

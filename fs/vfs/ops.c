@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which inode gets which table of operations.
+ * This file gives each inode the tables of operations for its type. The tables
+ * are defined in the files that implement the operations.
  */
 #include <linux/fs.h>
 #include <linux/pagemap.h>
@@ -8,11 +9,11 @@
 #include "vfs.h"
 
 /**
- * msyncfs_set_ops - set the operations of an inode, and its mapping
- * @inode: inode; its mode and its block are there
- * @rdev: device number, for a device node
+ * msyncfs_set_ops - set the operations of an inode and of its mapping
+ * @inode: inode; i_mode and i_bh are valid
+ * @rdev: device number of a device node
  *
- * Context: the caller has the inode to itself.
+ * Context: no other task can use the inode yet.
  */
 void msyncfs_set_ops(struct inode *inode, dev_t rdev)
 {
@@ -21,8 +22,9 @@ void msyncfs_set_ops(struct inode *inode, dev_t rdev)
 		inode->i_op = &msyncfs_file_inode_operations;
 		inode->i_fop = &msyncfs_file_operations;
 		inode->i_mapping->a_ops = &msyncfs_aops;
-		/* Pages on their way to fresh blocks must not change. */
+		/* A page must not change during a write to a fresh block. */
 		mapping_set_stable_writes(inode->i_mapping);
+		/* msyncfs_release_folio() decides about every page (B4). */
 		mapping_set_release_always(inode->i_mapping);
 		break;
 	case S_IFDIR:

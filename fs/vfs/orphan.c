@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The orphan list (B5): inodes that are to be deleted, or cut to their size,
- * when whoever uses them is done. On disk it is singly linked, from the root
- * block through the inode blocks, newest first; in memory a list holds
- * the same inodes in the same order. This file keeps the two in step and works
- * the list off at mount; deleting and truncating is inode.c's.
+ * The orphan list (B5). It holds the inodes without links and the inodes with
+ * an unfinished truncation. An inode without links is deleted after its last
+ * use. On disk the list is singly linked: it leads from the root block through
+ * the inode blocks, newest first. In memory a list holds the same inodes in the
+ * same order. This file keeps the two lists in step. reclaim.c processes the
+ * list at mount, inode.c deletes inodes, and truncate.c truncates them.
  *
- * An inode whose deletion failed leaves memory and stays on disk for the next
- * mount. So between two neighbours in memory there may be more on disk, but
- * never the other way round.
+ * If a deletion or a truncation fails, the inode leaves memory and stays on
+ * disk for the next mount. So between two neighbours in memory there may be
+ * further inodes on disk. The list on disk has every inode of the list in
+ * memory.
  */
 #include <linux/fs.h>
 #include <linux/slab.h>
@@ -20,6 +22,7 @@ static struct msyncfs_disk_inode *orphan_disk(struct buffer_head *bh)
 	return (struct msyncfs_disk_inode *)bh->b_data;
 }
 
+/* Returns the link to the next inode, in an inode block or the root block. */
 static __le64 *orphan_link(struct msyncfs_orphans *orphans,
 			   struct buffer_head *bh)
 {
@@ -32,9 +35,10 @@ static __le64 *orphan_link(struct msyncfs_orphans *orphans,
  * msyncfs_orphans_init - read the head of the orphan list
  * @sb: filesystem; the log has been replayed
  *
+ * The caller calls msyncfs_orphans_exit() in the end, even after an error.
+ *
  * Context: mount; may sleep and do I/O.
- * Return: 0, -ENOMEM, -EIO, -EUCLEAN; msyncfs_orphans_exit() must follow in each
- * case.
+ * Return: 0; -ENOMEM; -EIO; -EUCLEAN (logged).
  */
 int msyncfs_orphans_init(struct super_block *sb)
 {
@@ -56,6 +60,10 @@ int msyncfs_orphans_init(struct super_block *sb)
 /**
  * msyncfs_orphans_exit - drop the list in memory
  * @sb: filesystem that nobody uses any more, or whose mount has failed
+ *
+ * Does nothing if msyncfs_orphans_init() has not been called.
+ *
+ * Context: may sleep.
  */
 void msyncfs_orphans_exit(struct super_block *sb)
 {
@@ -69,8 +77,8 @@ void msyncfs_orphans_exit(struct super_block *sb)
 }
 
 /*
- * Takes out what an earlier life of @inode has left on the list on disk: an
- * entry of its own would make a cycle of it.
+ * Takes @inode off the list on disk, where it may have been left when it was
+ * evicted earlier. If it were added a second time, the list would have a cycle.
  */
 static void orphan_cut_old(struct msyncfs_op *op, struct msyncfs_sb_info *sbi,
 			   struct inode *inode)
@@ -100,13 +108,13 @@ static void orphan_cut_old(struct msyncfs_op *op, struct msyncfs_sb_info *sbi,
 
 /**
  * msyncfs_orphan_add - put an inode on the orphan list
- * @op: operation that drops the last link, or begins to truncate
+ * @op: operation that drops the last link, or that begins a truncation
  * @inode: inode; nothing happens if it is on the list already
  *
- * Dirties two blocks: the root block and the inode's; after a failed deletion
- * or truncation perhaps a third.
+ * Dirties the root block and the inode's block. If the list on disk holds
+ * inodes that have left memory, it may dirty a third block.
  *
- * Context: inside @op; takes orphans->lock; may sleep.
+ * Context: inside @op; takes orphans->lock; may sleep and do I/O.
  */
 void msyncfs_orphan_add(struct msyncfs_op *op, struct inode *inode)
 {
@@ -129,7 +137,7 @@ void msyncfs_orphan_add(struct msyncfs_op *op, struct inode *inode)
 	mutex_unlock(&sbi->orphans->lock);
 }
 
-/* The block that leads to the next newer orphan in memory, or the root block. */
+/* Returns the block of the next newer inode in memory, or the root block. */
 static struct buffer_head *orphan_newer(struct msyncfs_sb_info *sbi,
 					struct msyncfs_inode_info *mi)
 {
@@ -139,8 +147,9 @@ static struct buffer_head *orphan_newer(struct msyncfs_sb_info *sbi,
 }
 
 /*
- * Finds the block whose link leads to @inode: that of its neighbour in memory
- * or, behind it, one of an inode that was left on disk. Returns it referenced.
+ * Finds the block whose link leads to @inode. It is the block of the newer
+ * neighbour in memory, or a later block of an inode that was left on disk.
+ * Returns the buffer, referenced.
  */
 static struct buffer_head *orphan_before(struct msyncfs_sb_info *sbi,
 					 struct inode *inode)
@@ -163,15 +172,16 @@ static struct buffer_head *orphan_before(struct msyncfs_sb_info *sbi,
 
 /**
  * msyncfs_orphan_del - take an inode off the orphan list
- * @op: operation that deletes the inode, names it or has finished to truncate
+ * @op: operation that deletes the inode, gives it a name or ends its truncation
  * @inode: inode; nothing happens if it is not on the list
  *
- * Whoever has finished to truncate an inode calls this only if it still has
- * links: one without stays on the list until it is deleted. Dirties two
- * blocks: the inode's and the one before it on the list.
+ * After a truncation, the caller calls this only if the inode has links. An
+ * inode without links stays on the list until it is deleted. Dirties two
+ * blocks: the inode's block and the block before it on the list.
  *
- * Context: inside @op; takes orphans->lock; may sleep.
- * Return: 0; -EIO, -EUCLEAN: it is still on the list, which is damaged on disk
+ * Context: inside @op; takes orphans->lock; may sleep and do I/O.
+ * Return: 0; -EIO or -EUCLEAN (logged) if the list on disk is damaged. The
+ * inode is still on the list then.
  */
 int msyncfs_orphan_del(struct msyncfs_op *op, struct inode *inode)
 {
@@ -204,20 +214,22 @@ unlock:
 }
 
 /**
- * msyncfs_orphan_leave - the inode leaves memory and stays on the list on disk
+ * msyncfs_orphan_leave - take an inode off the list in memory only
  * @inode: inode; nothing happens if it is not on the list
  *
- * The end of every eviction, for those that could not be deleted: sbi->orphans
- * must not hold an inode that is gone. The next mount tries again.
+ * Every eviction ends with this. An inode that could not be deleted or
+ * truncated is still on the list. The list in memory must not hold an inode
+ * that has left memory. On disk the inode stays on the list, and the next mount
+ * tries again.
  *
- * Context: takes orphans->lock; may sleep; no operation needed.
+ * Context: takes orphans->lock; may sleep; needs no operation.
  */
 void msyncfs_orphan_leave(struct inode *inode)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 
-	/* Nobody else can put an inode on the list that is being evicted. */
+	/* No other task can add an inode that is being evicted. */
 	if (!test_bit(MSYNCFS_I_ORPHAN, &mi->i_flags))
 		return;
 	mutex_lock(&sbi->orphans->lock);
@@ -228,12 +240,13 @@ void msyncfs_orphan_leave(struct inode *inode)
 }
 
 /**
- * msyncfs_unfinished - may a truncation have ended early
+ * msyncfs_unfinished - may a truncation of an inode have ended early?
  * @inode: regular file
  *
+ * The truncation may have ended before the inode was last evicted.
+ *
  * Context: any.
- * Return: true if there may be blocks beyond the end, of this life of the inode
- * or one before.
+ * Return: true if the inode has links and there may be blocks beyond its end.
  */
 bool msyncfs_unfinished(struct inode *inode)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Private to orphan.c and reclaim.c: the orphan list in memory.
+ * The orphan list in memory, private to orphan.c and reclaim.c.
  */
 #ifndef MSYNCFS_ORPHAN_H
 #define MSYNCFS_ORPHAN_H
@@ -10,17 +10,19 @@
 /**
  * struct msyncfs_orphans - the orphan list of a mount
  * @lock: guards the list, in memory and on disk
- * @list: inodes on it, newest first
- * @left: inodes have left memory that are still on the list on disk
- * @root_bh: the root block, which holds the head of the list; pinned
+ * @list: inodes on the list, newest first
+ * @left: an inode may have left memory while it was on the list on disk
+ * @root_bh: buffer of the root block, referenced; the root block holds the head
+ *	of the list
  */
 struct msyncfs_orphans {
-	struct mutex		lock;
+	struct mutex		lock;	/* the list, in memory and on disk */
 	struct list_head	list;
 	bool			left;
 	struct buffer_head	*root_bh;
 };
 
+/* Returns the content of the root block. */
 static inline struct msyncfs_disk_root *
 msyncfs_orphan_root(struct msyncfs_orphans *orphans)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Filling the page cache. iomap reads what lies at home; a block whose newest
- * image is only in the log, or on its way there, is filled from it (B4).
+ * This file fills the page cache. iomap reads home blocks. If the newest image
+ * of a block is only in the log or on its way there, the page is filled from
+ * the image (B4). mm/ makes pages dirty and writes them.
  */
 #include <linux/highmem.h>
 #include <linux/iomap.h>
@@ -11,11 +12,13 @@
 #include "vfs.h"
 
 /*
- * Fills @folio from the newest image of its block. The image cannot appear
- * after this looked: it would be of this very page, which is locked and not
- * uptodate, hence not dirty. It can vanish: then the home block is newest.
+ * Fills @folio from the newest image of its block. No image can appear after
+ * the lookup: the image would be a copy of this page, which is locked and not
+ * uptodate, and therefore not dirty. An image can disappear after the lookup.
+ * Then the home block has the newest content.
  *
- * Returns 1 if it did, 0 if the home block is to be read, or an error.
+ * Returns 1 if the folio is filled, 0 if the caller must read the home block,
+ * or an error.
  */
 static int msyncfs_fill_from_image(struct inode *inode, struct folio *folio)
 {
@@ -47,7 +50,11 @@ static int msyncfs_read_one(struct inode *inode, struct folio *folio)
 	return ret < 0 ? ret : 0;
 }
 
-/* iomap and the block layer know neither the file nor, below dm, the block. */
+/*
+ * Reports a page that cannot be read. The messages of iomap and of the block
+ * layer do not name the file. With device mapper, they do not name this block
+ * either.
+ */
 static void msyncfs_read_failed(struct inode *inode, struct folio *folio)
 {
 	struct msyncfs_extent ext;
@@ -59,13 +66,14 @@ static void msyncfs_read_failed(struct inode *inode, struct folio *folio)
 }
 
 /**
- * msyncfs_read_folio - address_space_operations: fill one page
+ * msyncfs_read_folio - address_space_operations.read_folio
  * @file: unused
- * @folio: locked; unlocked when it is filled, or has failed
+ * @folio: locked folio; it is unlocked when it has been filled or has failed
  *
- * Waits for the device, as all callers do. What readahead could not read comes
- * here again.
+ * Waits for the device, since all callers wait anyway. A page that readahead
+ * could not read comes here again.
  *
+ * Context: may sleep and do I/O.
  * Return: 0 or a negative errno.
  */
 static int msyncfs_read_folio(struct file *file, struct folio *folio)
@@ -79,7 +87,7 @@ static int msyncfs_read_folio(struct file *file, struct folio *folio)
 	return err;
 }
 
-/* Is the newest image of any page that @rac covers not home? */
+/* Does any page of @rac have an image that is not home yet? */
 static bool msyncfs_readahead_images(struct readahead_control *rac)
 {
 	struct inode *inode = rac->mapping->host;
@@ -99,8 +107,10 @@ static bool msyncfs_readahead_images(struct readahead_control *rac)
 }
 
 /**
- * msyncfs_readahead - address_space_operations: fill some pages, maybe
- * @rac: which
+ * msyncfs_readahead - address_space_operations.readahead
+ * @rac: pages to fill; a page that cannot be filled stays not uptodate
+ *
+ * Context: may sleep and do I/O.
  */
 static void msyncfs_readahead(struct readahead_control *rac)
 {

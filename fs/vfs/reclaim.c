@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reclaim at mount: works the orphan list off, which a crash has left.
+ * Reclaim at mount: this file processes the orphan list of the last mount.
+ * orphan.c keeps the list, inode.c deletes inodes and truncate.c truncates
+ * them.
  */
 #include <linux/fs.h>
 
 #include "orphan.h"
 
-/* Loads the inode @ino and puts it at the old end of the list in memory. */
+/*
+ * Reads the inode @ino and puts it at the old end of the list in memory. Sets
+ * *@next to the inode that follows it on disk.
+ */
 static int orphan_load(struct super_block *sb, u64 ino, u64 *next)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
@@ -27,7 +32,7 @@ static int orphan_load(struct super_block *sb, u64 ino, u64 *next)
 	}
 	if (test_and_set_bit(MSYNCFS_I_ORPHAN, &mi->i_flags)) {
 		msyncfs_err(sb, "orphan list: inode %llu is on it twice", ino);
-		iput(inode);	/* not the last reference: the list has one */
+		iput(inode);	/* the list has another reference */
 		return -EFSCORRUPTED;
 	}
 	*next = le64_to_cpu(msyncfs_iblock(inode)->orphan_next);
@@ -35,7 +40,7 @@ static int orphan_load(struct super_block *sb, u64 ino, u64 *next)
 	return 0;
 }
 
-/* The mount fails: lets go of the inodes without deleting them. */
+/* Drops all inodes without deleting them, because the mount fails. */
 static void orphan_unload(struct msyncfs_sb_info *sbi)
 {
 	struct msyncfs_inode_info *mi, *tmp;
@@ -44,16 +49,18 @@ static void orphan_unload(struct msyncfs_sb_info *sbi)
 		struct inode *inode = &mi->vfs_inode;
 
 		msyncfs_orphan_leave(inode);
-		/* In memory only, so that eviction has no work to do. */
+		/*
+		 * With a link (in memory only), the eviction deletes nothing.
+		 */
 		if (!inode->i_nlink) {
 			set_nlink(inode, 1);
-			remove_inode_hash(inode);	/* not to be found */
+			remove_inode_hash(inode);	/* nobody may find it */
 		}
 		iput(inode);
 	}
 }
 
-/* Frees the blocks beyond the size, which a crash has interrupted. */
+/* Finishes a truncation: frees the blocks beyond the size. */
 static int orphan_truncate(struct inode *inode)
 {
 	u64 first = DIV_ROUND_UP_ULL(i_size_read(inode), MSYNCFS_BLOCK_SIZE);
@@ -63,7 +70,10 @@ static int orphan_truncate(struct inode *inode)
 	err = msyncfs_truncate_blocks(inode, first);
 	if (err)
 		return err;
-	/* It has done this itself if there was anything to free. */
+	/*
+	 * msyncfs_truncate_blocks() takes the inode off the list in its last
+	 * operation. Make sure of it, since the caller's loop depends on it.
+	 */
 	err = msyncfs_op_begin(inode->i_sb, &op, 2, 0);
 	if (err)
 		return err;
@@ -85,9 +95,9 @@ static int orphan_load_all(struct msyncfs_sb_info *sbi)
 }
 
 /*
- * All are loaded before the first is dealt with, because taking one off the list
- * needs its neighbour. An inode that cannot be dealt with is reported and stays on
- * the list.
+ * Reads all inodes of the list before it processes the first, because taking an
+ * inode off the list needs its neighbour. If an inode cannot be processed, it
+ * is reported and stays on the list on disk.
  */
 static int orphan_recover(struct super_block *sb)
 {
@@ -126,15 +136,16 @@ static int orphan_recover(struct super_block *sb)
 }
 
 /**
- * msyncfs_reclaim - delete and truncate what a crash has interrupted
- * @sb: filesystem being mounted or made writable, log replayed, operations
- *	possible; while it is being mounted SB_ACTIVE is not set, so that the
- *	last iput() evicts
+ * msyncfs_reclaim - process the orphan list of the last mount
+ * @sb: filesystem that is being mounted or made writable
  *
- * Deletes inodes without links and truncates the others to their size.
+ * Deletes the inodes without links and truncates the others to their size. The
+ * log has been replayed, and operations are possible. During a mount SB_ACTIVE
+ * is not set, so the last iput() evicts an inode.
  *
- * Context: may sleep.
- * Return: 0; -EIO, -EUCLEAN: the list is damaged, which has been reported.
+ * Context: may sleep and wait for commits.
+ * Return: 0; -EIO, -EUCLEAN or -EFBIG (logged) if the list is damaged or an
+ * inode on it cannot be read; -ENOMEM.
  */
 int msyncfs_reclaim(struct super_block *sb)
 {

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module and the superblock: registration, mount options, mount and
- * unmount in their order, statfs, freeze, messages, and what happens when the
- * log can no longer be written. What is on disk is checked by fs/format.c, the
- * log is replayed by fs/recovery.c.
+ * The module and the superblock: this file registers the filesystem, parses
+ * mount options, mounts and unmounts, and implements sync, freeze and statfs.
+ * It calls the units of all floors in their order. fs/disk/format.c checks the
+ * superblock, and fs/log/recovery.c replays the log. fs/disk/state.c prints
+ * messages and stops the filesystem when the log can no longer be written.
  */
-#include <kunit/visibility.h>
 #include <linux/blkdev.h>
 #include <linux/fs_context.h>
 #include <linux/fs_parser.h>
 #include <linux/module.h>
-#include <linux/pagemap.h>
 #include <linux/ratelimit.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -18,9 +17,9 @@
 
 #include "vfs.h"
 
-/* ---- super_operations --------------------------------------------------- */
+/* ---- super_operations ---------------------------------------------------- */
 
-/* Everything durable, and the log empty. */
+/* Makes everything durable and empties the log. */
 static int msyncfs_empty_log(struct super_block *sb)
 {
 	int err = msyncfs_commit_all(sb);
@@ -35,13 +34,16 @@ static int msyncfs_sync_fs(struct super_block *sb, int wait)
 
 	if (msyncfs_is_dead(sbi))
 		return -EIO;
-	if (!wait)	/* data first: one record for all of it */
+	if (!wait)	/* the VFS first writes all data, for one record */
 		return 0;
 	err = msyncfs_commit_all(sb);
 	return err ?: msyncfs_direct_flush_all(sb);
 }
 
-/* Writers are kept away by now: the image on the device becomes complete. */
+/*
+ * Brings everything home, so that a copy of the device needs no replay. The VFS
+ * keeps writers away by now.
+ */
 static int msyncfs_freeze_fs(struct super_block *sb)
 {
 	if (msyncfs_is_dead(MSYNCFS_SB(sb)))
@@ -59,11 +61,13 @@ static int msyncfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	buf->f_type = MSYNCFS_SUPER_MAGIC;
 	buf->f_bsize = MSYNCFS_BLOCK_SIZE;
 	buf->f_frsize = MSYNCFS_BLOCK_SIZE;
-	/* All but what mkfs laid out, the backup superblock included. */
+	/*
+	 * Count the data area, which the backup superblock does not belong to.
+	 */
 	buf->f_blocks = geo->blocks - geo->log_start - geo->log_blocks - 1;
 	buf->f_bfree = msyncfs_space_avail(sb);
 	buf->f_bavail = buf->f_bfree;
-	/* Inodes come out of the same blocks and are not counted. */
+	/* Inodes use the same blocks and are not counted. */
 	buf->f_files = 0;
 	buf->f_ffree = 0;
 	buf->f_namelen = MSYNCFS_NAME_LEN;
@@ -100,24 +104,24 @@ static int msyncfs_show_options(struct seq_file *seq, struct dentry *root)
 }
 
 /*
- * Undoes msyncfs_fill_super() from @sbi on; each step knows whether there is
- * something to undo.
+ * Undoes msyncfs_mount_log() and frees the structures of the mount. Each step
+ * knows whether it has something to undo.
  */
 static void msyncfs_release(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 
 	msyncfs_log_stop(sb);
-	/* Settles captures, which may still have promises. */
+	/* This settles captures, which may still hold promises of blocks. */
 	msyncfs_log_exit(sb);
 	msyncfs_space_exit(sb);
 	msyncfs_orphans_exit(sb);
 	msyncfs_direct_exit(sb);
-	/* Symbolic links let go of their blocks through RCU. */
+	/* Wait for inodes that are being freed through RCU. */
 	rcu_barrier();
 	/*
-	 * After an abort, buffers hold what never became durable. Whoever else
-	 * has the device open must not find that, nor the next mount.
+	 * After an abort, buffers hold content that never became durable. The
+	 * next mount and other users of the device must not find it.
 	 */
 	invalidate_bdev(sb->s_bdev);
 	sb->s_fs_info = NULL;
@@ -125,6 +129,7 @@ static void msyncfs_release(struct super_block *sb)
 	kfree(sbi);
 }
 
+/* Empties the log at unmount, or reports why that is not possible. */
 static void msyncfs_put_log(struct super_block *sb)
 {
 	int err = msyncfs_commit_all(sb);
@@ -162,9 +167,9 @@ const struct super_operations msyncfs_super_ops = {
 	.shutdown	= msyncfs_shutdown,
 };
 
-/* ---- mount -------------------------------------------------------------- */
+/* ---- mount --------------------------------------------------------------- */
 
-/* Reads and checks block 0; repairing it from the backup is fsck's. */
+/* Reads and checks the superblock. Only fsck repairs it from the backup. */
 static int msyncfs_read_super(struct super_block *sb, bool silent)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
@@ -172,7 +177,7 @@ static int msyncfs_read_super(struct super_block *sb, bool silent)
 	struct buffer_head *bh;
 	const char *why;
 
-	/* What others read or wrote through the device's own cache. */
+	/* Other programs may have used the page cache of the device. */
 	sync_blockdev(sb->s_bdev);
 	invalidate_bdev(sb->s_bdev);
 
@@ -200,7 +205,7 @@ static int msyncfs_read_super(struct super_block *sb, bool silent)
 	return 0;
 }
 
-/* Bits of ro_compat that this version does not know. */
+/* Returns the bits of ro_compat that this version does not know. */
 static u64 msyncfs_unknown_ro(struct msyncfs_sb_info *sbi)
 {
 	return le64_to_cpu(sbi->ds->ro_compat) & ~MSYNCFS_RO_COMPAT_ALL;
@@ -260,7 +265,7 @@ static int msyncfs_make_root(struct super_block *sb)
 	return sb->s_root ? 0 : -ENOMEM;
 }
 
-/* The log and everything that needs it. */
+/* Recovers the log, then starts the log and everything that needs it. */
 static int msyncfs_mount_log(struct super_block *sb)
 {
 	int err;
@@ -270,7 +275,7 @@ static int msyncfs_mount_log(struct super_block *sb)
 		err = msyncfs_recover(sb);
 	if (err)
 		return err;
-	/* Replay has written around the device's cache. */
+	/* The replay has bypassed the page cache of the device. */
 	invalidate_bdev(sb->s_bdev);
 	err = msyncfs_direct_init(sb);
 	if (!err)
@@ -303,8 +308,8 @@ static int msyncfs_alloc_sbi(struct super_block *sb,
 }
 
 /*
- * Nothing may fail after d_make_root(): with a root, the VFS unmounts what has
- * been mounted in part; without one, the undoing is done here.
+ * Nothing may fail after d_make_root(). If a mount fails without a root, this
+ * function undoes its own work. With a root, the VFS would also call put_super.
  */
 static int msyncfs_fill_super(struct super_block *sb, struct fs_context *fc)
 {
@@ -356,7 +361,7 @@ release:
 	return err;
 }
 
-/* ---- mount options ------------------------------------------------------ */
+/* ---- mount options ------------------------------------------------------- */
 
 enum { opt_errors, opt_msync, opt_atomic };
 
@@ -431,7 +436,7 @@ static int msyncfs_make_ro(struct super_block *sb, struct fs_context *fc)
 
 	if (err)
 		return err;
-	/* It could be neither committed nor, in larger amounts, kept. */
+	/* A read-only mount could neither commit nor spill these changes. */
 	ino = msyncfs_atomic_uncommitted(sb);
 	if (ino) {
 		errorf(fc, "msyncfs: inode %lu: has changes that are not committed",
@@ -449,7 +454,7 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 	bool ro = fc->sb_flags & SB_RDONLY;
 	int err = 0;
 
-	/* Pages that are dirty were made so under the rules of one of them. */
+	/* Dirty pages have reservations by the rules of the old option. */
 	if (opts->atomic != sbi->options.atomic) {
 		errorf(fc, "msyncfs: atomic can only be changed by unmounting and mounting");
 		return -EINVAL;
@@ -460,9 +465,8 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 		err = msyncfs_make_rw(sb, fc);
 	else
 		sync_filesystem(sb);
-	if (!err) {
+	if (!err)
 		sbi->options = *opts;
-	}
 	return err;
 }
 
@@ -485,9 +489,8 @@ static int msyncfs_init_fs_context(struct fs_context *fc)
 	if (!opts)
 		return -ENOMEM;
 	opts->errors = MSYNCFS_ERRORS_RO;
-	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE)
 		*opts = MSYNCFS_SB(fc->root->d_sb)->options;
-	}
 	fc->fs_private = opts;
 	fc->ops = &msyncfs_context_ops;
 	return 0;
@@ -495,7 +498,7 @@ static int msyncfs_init_fs_context(struct fs_context *fc)
 
 static void msyncfs_kill_sb(struct super_block *sb)
 {
-	/* What MS_ASYNC has started holds inodes until it is durable. */
+	/* Writes of MS_ASYNC hold inodes until they are durable. */
 	if (sb->s_root)
 		flush_workqueue(MSYNCFS_SB(sb)->wq);
 	kill_block_super(sb);
@@ -511,7 +514,7 @@ static struct file_system_type msyncfs_fs_type = {
 };
 MODULE_ALIAS_FS("msyncfs");
 
-/* ---- module ------------------------------------------------------------- */
+/* ---- module -------------------------------------------------------------- */
 
 static int __init msyncfs_init(void)
 {

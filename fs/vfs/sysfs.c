@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/fs/msyncfs/<device>/: what a mount is doing, and the switch that pauses
- * its background checkpoint; /sys/fs/msyncfs/features/: what this module can
- * do. One value per file; msyncfs(5) describes them.
+ * The files under /sys/fs/msyncfs/. The directory <device>/ shows the state of
+ * a mount and has files that start and pause its checkpoint. The directory
+ * features/ shows the features of this module. Each file holds one value.
+ * msyncfs(5) describes the files. fs/log/ and fs/space/ keep the numbers.
  */
 #include <linux/fs.h>
 #include <linux/kobject.h>
@@ -13,9 +14,9 @@
 #include "vfs.h"
 
 /**
- * struct msyncfs_sysfs - the directory of a mount
- * @kobj: the directory
- * @sbi: the mount
+ * struct msyncfs_sysfs - the sysfs directory of a mount
+ * @kobj: kobject of the directory
+ * @sbi: mount
  * @gone: completed when the last reference to @kobj has been dropped
  */
 struct msyncfs_sysfs {
@@ -28,6 +29,8 @@ static struct msyncfs_sb_info *msyncfs_kobj_sbi(struct kobject *kobj)
 {
 	return container_of(kobj, struct msyncfs_sysfs, kobj)->sbi;
 }
+
+/* ---- the files of a mount ------------------------------------------------ */
 
 struct msyncfs_attr {
 	struct attribute attr;
@@ -144,7 +147,7 @@ static const struct kobj_type msyncfs_ktype = {
 	.release	= msyncfs_kobj_release,
 };
 
-/* ---- features ----------------------------------------------------------- */
+/* ---- features ------------------------------------------------------------ */
 
 #define MSYNCFS_FEATURE(name) \
 static ssize_t name##_show(struct kobject *kobj, struct kobj_attribute *attr, \
@@ -154,9 +157,9 @@ static ssize_t name##_show(struct kobject *kobj, struct kobj_attribute *attr, \
 } \
 static struct kobj_attribute msyncfs_feature_##name = __ATTR_RO(name)
 
-/* The pages of one msync(MS_SYNC) or fsync() are durable together. */
+/* The pages of one msync(MS_SYNC) or fsync() become durable together. */
 MSYNCFS_FEATURE(one_record_msync);
-/* MSYNCFS_IOC_SET_ATOMIC, MSYNCFS_IOC_ROLLBACK, mount option atomic. */
+/* Files can be atomic: MSYNCFS_IOC_SET_ATOMIC and the mount option atomic. */
 MSYNCFS_FEATURE(atomic_files);
 
 static struct attribute *msyncfs_feature_attrs[] = {
@@ -169,10 +172,15 @@ static const struct attribute_group msyncfs_feature_group = {
 	.attrs	= msyncfs_feature_attrs,
 };
 
+/* ---- directories --------------------------------------------------------- */
+
 static struct kset *msyncfs_kset;
 static struct kobject *msyncfs_features;
 
-/* Drops the reference of the mount and waits until all others are gone. */
+/*
+ * Drops the mount's reference to the directory, waits until all other
+ * references are gone, and frees the directory.
+ */
 static void msyncfs_sysfs_put(struct msyncfs_sysfs *sysfs)
 {
 	kobject_put(&sysfs->kobj);
@@ -183,9 +191,10 @@ static void msyncfs_sysfs_put(struct msyncfs_sysfs *sysfs)
 
 /**
  * msyncfs_sysfs_add - make the directory of a mount
- * @sb: filesystem, complete but for its root
+ * @sb: filesystem, complete except for its root
  *
- * Return: 0 or a negative errno, with nothing left behind.
+ * Context: mount; may sleep.
+ * Return: 0 or a negative errno; there is no directory then.
  */
 int msyncfs_sysfs_add(struct super_block *sb)
 {
@@ -207,9 +216,9 @@ int msyncfs_sysfs_add(struct super_block *sb)
 
 /**
  * msyncfs_sysfs_del - remove the directory of a mount
- * @sb: filesystem that msyncfs_sysfs_add() succeeded for
+ * @sb: filesystem for which msyncfs_sysfs_add() has succeeded
  *
- * Context: waits for whoever is reading or writing one of the files.
+ * Context: may sleep; waits for tasks that read or write one of the files.
  */
 void msyncfs_sysfs_del(struct super_block *sb)
 {
@@ -222,7 +231,8 @@ void msyncfs_sysfs_del(struct super_block *sb)
 /**
  * msyncfs_sysfs_init - make /sys/fs/msyncfs, on module load
  *
- * Return: 0 or a negative errno.
+ * Context: may sleep.
+ * Return: 0 or a negative errno; there is no directory then.
  */
 int msyncfs_sysfs_init(void)
 {
@@ -242,7 +252,9 @@ int msyncfs_sysfs_init(void)
 }
 
 /**
- * msyncfs_sysfs_exit - the reverse, on module exit
+ * msyncfs_sysfs_exit - remove /sys/fs/msyncfs, on module exit
+ *
+ * Context: may sleep.
  */
 void msyncfs_sysfs_exit(void)
 {

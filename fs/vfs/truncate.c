@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files getting shorter, longer and holes: what happens to the page cache, the
- * map and the size, and in which order. The blocks themselves are fs/map.c's
- * and fs/alloc.c's; allocating ahead is fs/fallocate.c's.
+ * Changes of size, and holes: this file changes the page cache, the map and the
+ * size of a file in the right order. atomic.c does the same for atomic files.
+ * fs/map/ changes the map, fs/space/ frees blocks, and fallocate.c allocates
+ * blocks ahead.
  *
- * A large range is freed in several operations, since one record has to hold
- * what one operation dirties. A truncation has its final size from the first of
- * them on, and is on the orphan list until the last, so a crash in between is
- * finished by the next mount.
+ * A large range is freed in several operations, because one record must hold
+ * all blocks that one operation dirties. A truncation sets its final size in
+ * the first operation. The inode is on the orphan list until the last
+ * operation, so after a crash in between the next mount finishes the
+ * truncation.
  *
- * What lies in a block beyond the end of the file is not to be relied upon: a
- * store through a mapping may have left something there. So it is zeroed when
- * the end moves up, and when it moves down, in the same record as the new size.
+ * A store through a mapping can change the last page of a file beyond the end
+ * of the file. So this part is zeroed when the end moves up or down. A
+ * truncation puts the zeros into the same record as the new size.
  */
-#include <linux/highmem.h>
 #include <linux/mm.h>
-#include <linux/pagemap.h>
-#include <linux/sched/signal.h>
 
 #include "vfs.h"
 
-/* Dirtied besides the map: root block and neighbour, or pages; the inode. */
+/*
+ * Blocks that an operation dirties besides the map: the inode, the edges, and
+ * for the orphan list the root block and a neighbour.
+ */
 #define MSYNCFS_EDGE_CREDITS	5
 
+/* Returns the credits of an operation that frees a range or a part of it. */
 static unsigned int msyncfs_free_credits(struct super_block *sb)
 {
 	return clamp(MSYNCFS_SB(sb)->geo.record_images / 4,
@@ -30,7 +33,7 @@ static unsigned int msyncfs_free_credits(struct super_block *sb)
 		     64U);
 }
 
-/* msyncfs_map_free(), with credits kept back for what comes after it. */
+/* Calls msyncfs_map_free() and keeps MSYNCFS_EDGE_CREDITS back. */
 static int msyncfs_free_some(struct msyncfs_op *op, struct inode *inode,
 			     u64 first, u64 last, u64 *next)
 {
@@ -43,8 +46,8 @@ static int msyncfs_free_some(struct msyncfs_op *op, struct inode *inode,
 }
 
 /*
- * Takes a page that has just been zeroed in part along in the operation. If it
- * cannot be captured it stays dirty for a later record.
+ * Makes an edge that has just been zeroed part of the operation. If the page
+ * cannot be captured, it stays dirty for a later record.
  */
 static void msyncfs_take_edge(struct msyncfs_op *op, struct inode *inode,
 			      pgoff_t index)
@@ -59,14 +62,14 @@ static void msyncfs_take_edge(struct msyncfs_op *op, struct inode *inode,
 /**
  * msyncfs_truncate_blocks - free all blocks from an index on
  * @inode: regular file or directory
- * @first: first index
+ * @first: first index, in blocks
  *
- * An inode that is on the orphan list for the sake of a truncation is taken off
- * it in the last operation.
+ * If the inode has links, the last operation takes it off the orphan list.
  *
- * Context: caller holds i_commit_lock, or has the inode to itself; may wait for
- * commits.
- * Return: 0 or a negative errno; the rest is still allocated then.
+ * Context: caller holds i_commit_lock, or no other task uses the inode; begins
+ * operations; may wait for commits.
+ * Return: 0 or a negative errno. After an error some blocks are still
+ * allocated.
  */
 int msyncfs_truncate_blocks(struct inode *inode, u64 first)
 {
@@ -91,9 +94,9 @@ int msyncfs_truncate_blocks(struct inode *inode, u64 first)
 }
 
 /*
- * A truncation that could not be finished has left blocks beyond the end, and
- * they must not come into sight. (An inode without links is on the list anyway;
- * of one that has them this is the only reason.)
+ * Frees the blocks that an unfinished truncation has left beyond the end,
+ * because they must not become visible. An unfinished truncation is the only
+ * reason why an inode with links is on the orphan list.
  */
 static int msyncfs_finish_truncate(struct inode *inode)
 {
@@ -104,11 +107,15 @@ static int msyncfs_finish_truncate(struct inode *inode)
 }
 
 /**
- * msyncfs_prepare_extend - make ready what lies behind the end of a file
- * @inode: regular file that a write is about to extend
+ * msyncfs_prepare_extend - prepare a file for a write beyond its end
+ * @inode: regular file
  *
- * Context: caller holds i_rwsem; takes i_commit_lock if there is work to do.
- * Return: 0 or a negative errno: the file must not grow.
+ * Frees blocks and zeroes bytes that must not become visible behind the present
+ * end of the file.
+ *
+ * Context: caller holds i_rwsem exclusively; may take i_commit_lock; may sleep
+ * and do I/O.
+ * Return: 0 or a negative errno; the file must not grow then.
  */
 int msyncfs_prepare_extend(struct inode *inode)
 {
@@ -135,10 +142,11 @@ int msyncfs_prepare_extend(struct inode *inode)
 /**
  * msyncfs_extend - make a file longer by a hole
  * @inode: regular file
- * @newsize: size in bytes, more than it has
+ * @newsize: size in bytes, larger than the present size
  *
- * Context: caller holds i_rwsem and i_commit_lock.
- * Return: 0 or a negative errno; nothing has changed then.
+ * Context: caller holds i_rwsem and i_commit_lock; takes invalidate_lock;
+ * begins operations.
+ * Return: 0 or a negative errno; the size is unchanged then.
  */
 int msyncfs_extend(struct inode *inode, loff_t newsize)
 {
@@ -171,7 +179,10 @@ int msyncfs_extend(struct inode *inode, loff_t newsize)
 	return err;
 }
 
-/* The first operation of a truncation; *@next is where the others go on. */
+/*
+ * Does the first operation of a truncation. Sets *@next to the index at which
+ * the next operation continues.
+ */
 static int msyncfs_shrink(struct inode *inode, loff_t newsize, u64 *next)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
@@ -212,11 +223,12 @@ static int msyncfs_shrink(struct inode *inode, loff_t newsize, u64 *next)
  * @inode: regular file
  * @newsize: size in bytes
  *
- * To the size that it has: frees what was allocated beyond it.
+ * If @newsize is the present size, this frees the blocks beyond the end.
  *
- * Context: caller holds i_rwsem; waits for O_DIRECT, may wait for commits.
- * Return: 0 or a negative errno; if the size has changed all the same, the rest
- * of the work is left to the next attempt or the next mount.
+ * Context: caller holds i_rwsem exclusively; takes i_commit_lock and
+ * invalidate_lock; waits for O_DIRECT; may wait for commits.
+ * Return: 0 or a negative errno. If the size has changed in spite of an error,
+ * the next attempt or the next mount does the rest of the work.
  */
 int msyncfs_setsize(struct inode *inode, loff_t newsize)
 {
@@ -239,6 +251,7 @@ int msyncfs_setsize(struct inode *inode, loff_t newsize)
 	return err;
 }
 
+/* Makes the edges of [@start, @end) part of the operation, each page once. */
 static void msyncfs_take_edges(struct msyncfs_op *op, struct inode *inode,
 			       loff_t start, loff_t end)
 {
@@ -250,7 +263,10 @@ static void msyncfs_take_edges(struct msyncfs_op *op, struct inode *inode,
 		msyncfs_take_edge(op, inode, tail);
 }
 
-/* One operation of a punch: whole pages in [*next, stop), and the edges. */
+/*
+ * Does one operation of a punch. It frees whole pages in [*@next, @stop) and
+ * advances *@next. The first operation also zeroes the edges.
+ */
 static int msyncfs_punch_some(struct inode *inode, loff_t start, loff_t end,
 			      u64 stop, u64 *next)
 {
@@ -267,9 +283,9 @@ static int msyncfs_punch_some(struct inode *inode, loff_t start, loff_t end,
 		err = msyncfs_zero_edges(inode, start, end);
 	if (!err && *next < stop) {
 		/*
-		 * All that remains, each time: invalidate_lock cannot be held
-		 * from one operation to the next, and what is read in between
-		 * from blocks not yet freed must not stay in the cache.
+		 * Drop all remaining pages each time. invalidate_lock cannot be
+		 * held between operations. Pages that are read in between from
+		 * blocks not yet freed must not stay in the cache.
 		 */
 		truncate_pagecache_range(inode, *next << PAGE_SHIFT,
 					 (stop << PAGE_SHIFT) - 1);
@@ -285,19 +301,19 @@ static int msyncfs_punch_some(struct inode *inode, loff_t start, loff_t end,
 }
 
 /**
- * msyncfs_punch - make a range of a file read as zeros, freeing its blocks
+ * msyncfs_punch - make a range of a file read as zeros and free its blocks
  * @inode: regular file
  * @start: first byte
- * @end: byte after the last one, at most s_maxbytes
+ * @end: byte after the last byte, at most s_maxbytes
  *
- * Context: caller holds i_rwsem and i_commit_lock, with no O_DIRECT under way;
- * may wait for commits.
+ * Context: caller holds i_rwsem and i_commit_lock; no O_DIRECT is under way;
+ * takes invalidate_lock; may wait for commits.
  * Return: 0 or a negative errno; part of the range may have been freed then.
  */
 int msyncfs_punch(struct inode *inode, loff_t start, loff_t end)
 {
 	u64 next = DIV_ROUND_UP_ULL(start, PAGE_SIZE);
-	u64 stop = end >> PAGE_SHIFT;	/* after the last whole page */
+	u64 stop = end >> PAGE_SHIFT;	/* page after the last whole page */
 	int err;
 
 	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);

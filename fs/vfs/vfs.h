@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The top floor: what the VFS calls, and what its files share.
+ * The top floor: functions and tables that the VFS calls, and functions that
+ * the files of this folder share.
  */
 #ifndef MSYNCFS_VFS_H
 #define MSYNCFS_VFS_H
@@ -9,7 +10,7 @@
 
 #include "mm/sync.h"
 
-/* Metadata blocks that one namespace operation dirties at most. */
+/* Metadata blocks that one namespace operation dirties at most; see namei.c. */
 #define MSYNCFS_OP_CREDITS	24
 
 /* In super.c */
@@ -78,7 +79,7 @@ int msyncfs_atomic_rollback(struct inode *inode);
 void msyncfs_atomic_open(struct inode *inode);
 int msyncfs_atomic_release(struct inode *inode, struct file *file);
 
-/* In dir.c: names and leaves; callers hold i_rwsem of @dir */
+/* In dir.c: names of a directory. Callers hold i_rwsem of the directory. */
 int msyncfs_dir_find(struct inode *dir, const struct qstr *name, u64 *ino);
 int msyncfs_dir_add(struct inode *dir, struct msyncfs_op *op,
 		    const struct qstr *name, u64 ino, umode_t mode);
