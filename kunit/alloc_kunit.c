@@ -256,7 +256,7 @@ static void alloc_claim_commit(struct kunit *test)
 }
 
 /* B3: the blocks are freed, but the record is not durable or not home. */
-static void alloc_pending(struct kunit *test)
+static void alloc_freed(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
 	u64 start, len, other, tid;
@@ -424,7 +424,7 @@ static void alloc_op_accounting(struct kunit *test)
  * All space is promised except blocks that were just freed. A commit and a
  * checkpoint make them usable.
  */
-static void alloc_firm_waits(struct kunit *test)
+static void alloc_hold_waits(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
 	struct msyncfs_op op;
@@ -520,13 +520,13 @@ static struct kunit_case alloc_cases[] = {
 	KUNIT_CASE(alloc_runs),
 	KUNIT_CASE(alloc_fragmented),
 	KUNIT_CASE(alloc_claim_commit),
-	KUNIT_CASE(alloc_pending),
+	KUNIT_CASE(alloc_freed),
 	KUNIT_CASE(alloc_bad_free),
 	KUNIT_CASE(alloc_across_groups),
 	KUNIT_CASE(alloc_reserve_exact),
 	KUNIT_CASE(alloc_spare),
 	KUNIT_CASE(alloc_op_accounting),
-	KUNIT_CASE(alloc_firm_waits),
+	KUNIT_CASE(alloc_hold_waits),
 	KUNIT_CASE(alloc_remount),
 	KUNIT_CASE(alloc_bad_bitmap),
 	{}

@@ -139,7 +139,7 @@ static inline bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
  * @bio: bio that is being filled, or NULL
  * @next: number of the block that would extend @bio
  * @writeback: end the writeback of each folio when its write completes
- * @inflight: number of bios under way, plus one for the submitter
+ * @in_flight: number of bios under way, plus one for the submitter
  * @error: first error, or 0
  * @bad: first block of the bio that had the error
  * @bad_nr: number of blocks of that bio; 0 if it was a flush
@@ -151,7 +151,7 @@ struct msyncfs_io {
 	struct bio		*bio;
 	u64			next;
 	bool			writeback;
-	atomic_t		inflight;
+	atomic_t		in_flight;
 	int			error;
 	u64			bad;
 	unsigned int		bad_nr;

@@ -41,7 +41,7 @@ static struct bio *msyncfs_bio_alloc(struct msyncfs_io *io, u64 blkno,
 
 static void msyncfs_io_put(struct msyncfs_io *io)
 {
-	if (atomic_dec_and_test(&io->inflight))
+	if (atomic_dec_and_test(&io->in_flight))
 		complete(&io->done);
 }
 
@@ -94,7 +94,7 @@ void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
 	io->bio = NULL;
 	io->next = 0;
 	io->writeback = writeback;
-	atomic_set(&io->inflight, 1);
+	atomic_set(&io->in_flight, 1);
 	io->error = 0;
 	io->bad = 0;
 	io->bad_nr = 0;
@@ -122,7 +122,7 @@ void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags)
 		mb->nr = io->next - mb->blkno;
 	}
 	bio->bi_opf |= flags;
-	atomic_inc(&io->inflight);
+	atomic_inc(&io->in_flight);
 	submit_bio(bio);
 }
 

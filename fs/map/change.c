@@ -173,7 +173,7 @@ static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
 	if (create)
 		err = msyncfs_path_fill(op, &path, index);
 	if (path.level > 1) {
-		*end = msyncfs_path_end(&path, path.level, index);
+		*end = msyncfs_path_end(path.level, index);
 	} else {
 		*end = index + msyncfs_nr_ptrs(&path, 1) - path.slot[1];
 		msyncfs_op_dirty(op, path.bh[1]);
@@ -200,7 +200,7 @@ static int msyncfs_set_leaf(struct msyncfs_op *op, struct inode *inode,
 	if (err)
 		return err;
 	if (path.level > 1) {
-		*end = msyncfs_path_end(&path, path.level, index);
+		*end = msyncfs_path_end(path.level, index);
 		goto out;
 	}
 	ptrs = msyncfs_ptrs(&path, 1);
@@ -306,7 +306,7 @@ static bool msyncfs_node_unused(struct msyncfs_path *path, unsigned int level,
 	if (level == path->top ||
 	    !msyncfs_no_ptrs(msyncfs_ptrs(path, level), MSYNCFS_NODE_PTRS))
 		return false;
-	end = msyncfs_path_end(path, level + 1, index);
+	end = msyncfs_path_end(level + 1, index);
 	return !msyncfs_range_reserved(path->inode, end - msyncfs_span[level],
 				       end - 1);
 }
@@ -446,7 +446,7 @@ static int msyncfs_free_step(struct msyncfs_op *op, struct inode *inode,
 		return err;
 	if (path.level > 1) {
 		*next = min(last + 1,
-			    msyncfs_path_end(&path, path.level, index));
+			    msyncfs_path_end(path.level, index));
 		/* The node above the missing subtree may be empty. */
 		msyncfs_prune(op, &path, index, false);
 	} else {

@@ -51,15 +51,13 @@ unsigned int msyncfs_nr_ptrs(const struct msyncfs_path *path,
 
 /**
  * msyncfs_path_end - find the end of the range that a pointer covers
- * @path: from msyncfs_path_walk()
  * @level: level of the node that holds the pointer, at least 1
  * @index: an index that the pointer covers
  *
  * Context: any.
  * Return: the first index after the range (exclusive end).
  */
-u64 msyncfs_path_end(const struct msyncfs_path *path, unsigned int level,
-		     u64 index)
+u64 msyncfs_path_end(unsigned int level, u64 index)
 {
 	u64 span = msyncfs_span[level - 1];
 
@@ -241,7 +239,7 @@ static int msyncfs_run_next(struct inode *inode, u64 end,
 	if (err)
 		return ext->len ? 0 : err;
 	if (path.level > 1) {
-		to = min(end, msyncfs_path_end(&path, path.level, index));
+		to = min(end, msyncfs_path_end(path.level, index));
 		err = msyncfs_ext_append(ext, 0, to - index);
 	} else {
 		err = msyncfs_run_leaf(&path, end, ext);

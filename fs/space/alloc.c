@@ -59,14 +59,12 @@ static void *msyncfs_group_bits(const struct msyncfs_group *g)
 }
 
 /* Sets @run to the part of @len blocks from @start that its group contains. */
-static struct msyncfs_group *msyncfs_group_of(struct msyncfs_space *space,
-					      u64 start, u64 len,
-					      struct msyncfs_group_run *run)
+static void msyncfs_group_of(struct msyncfs_space *space, u64 start, u64 len,
+			     struct msyncfs_group_run *run)
 {
 	run->group = &space->groups[div_u64_rem(start, MSYNCFS_GROUP_BLOCKS,
 						&run->bit)];
 	run->len = min_t(u64, len, MSYNCFS_GROUP_BLOCKS - run->bit);
-	return run->group;
 }
 
 /* Returns the first bit of [@bit, @end) that is available, or @end. */
