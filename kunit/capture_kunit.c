@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for captures: which pages a capture takes, how it holds them, and
- * how it excludes others meanwhile. capture_cut_kunit.c tests that a capture is
- * a consistent cut (G3).
+ * how it excludes others meanwhile. snapshot_kunit.c tests that a capture is
+ * a consistent snapshot (G3).
  */
 #include <kunit/test.h>
 #include <linux/highmem.h>
@@ -405,7 +405,7 @@ static void capture_truncated_since(struct kunit *test)
 {
 	const struct copied_row *row = test->param_value;
 	struct cap_fixture *fx = test->priv;
-	struct other cut = { .file = fx->file, .size = PAGE_SIZE };
+	struct other shrink = { .file = fx->file, .size = PAGE_SIZE };
 	struct msyncfs_capture *cap;
 	struct file *again;
 	unsigned long left;
@@ -418,14 +418,14 @@ static void capture_truncated_since(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
 
 	/* Truncation waits for pages under writeback, and only for those. */
-	start_other(test, &cut);
-	left = wait_for_completion_timeout(&cut.done,
+	start_other(test, &shrink);
+	left = wait_for_completion_timeout(&shrink.done,
 					   row->copied ? 5 * HZ : SOON);
 	KUNIT_EXPECT_EQ(test, !!left, row->copied);
 	if (!row->copied)
 		KUNIT_EXPECT_EQ(test, msyncfs_capture_copy(cap), 0);
-	wait_for_completion(&cut.done);
-	KUNIT_EXPECT_EQ(test, cut.err, 0);
+	wait_for_completion(&shrink.done);
+	KUNIT_EXPECT_EQ(test, shrink.err, 0);
 	KUNIT_EXPECT_EQ(test, cap_image_fill(cap_image(cap, 3)), 2);
 
 	cap_give_back(cap, -EIO);
@@ -443,22 +443,22 @@ static void capture_truncated_since(struct kunit *test)
 static void capture_truncation_waits(struct kunit *test)
 {
 	struct cap_fixture *fx = test->priv;
-	struct other cut = { .file = fx->file, .size = 0 };
+	struct other shrink = { .file = fx->file, .size = 0 };
 	struct msyncfs_capture *cap;
 
 	files_write(test, fx->file, 0, 4, 1);
 	mutex_lock(&fx->mi->i_commit_lock);
 	cap = msyncfs_capture_pages(fx->inode, 0, ALL, ALL, ALL);
-	start_other(test, &cut);
-	KUNIT_EXPECT_FALSE(test, wait_for_completion_timeout(&cut.done, SOON));
+	start_other(test, &shrink);
+	KUNIT_EXPECT_FALSE(test, wait_for_completion_timeout(&shrink.done, SOON));
 	KUNIT_EXPECT_EQ(test, i_size_read(fx->inode), 4 * PAGE_SIZE);
 	if (!IS_ERR_OR_NULL(cap)) {
 		KUNIT_EXPECT_EQ(test, cap->nr, 4);
 		KUNIT_EXPECT_EQ(test, msyncfs_attach(cap, true), 0);
 	}
 	mutex_unlock(&fx->mi->i_commit_lock);
-	wait_for_completion(&cut.done);
-	KUNIT_EXPECT_EQ(test, cut.err, 0);
+	wait_for_completion(&shrink.done);
+	KUNIT_EXPECT_EQ(test, shrink.err, 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(fx->fake->sb), 0);
 	if (!IS_ERR_OR_NULL(cap))
 		msyncfs_capture_put(cap);

@@ -384,8 +384,8 @@ static u64 captured(struct list_head *set, struct file *file, pgoff_t index,
 	return old;
 }
 
-/* Take one cut of both files. The pages stay clean, as after a commit. */
-static void cut_both(struct kunit *test, struct msyncfs_range *ranges,
+/* Take one snapshot of both files. The pages stay clean, as after a commit. */
+static void snapshot_both(struct kunit *test, struct msyncfs_range *ranges,
 		     u64 (*seen)[2])
 {
 	struct call_fixture *fx = test->priv;
@@ -415,7 +415,7 @@ static void cut_both(struct kunit *test, struct msyncfs_range *ranges,
 	}
 }
 
-static void msync_cut_files(struct kunit *test)
+static void msync_snapshot(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
 	struct pair pairs[2] = {
@@ -444,7 +444,7 @@ static void msync_cut_files(struct kunit *test)
 		KUNIT_ASSERT_FALSE(test, IS_ERR(pairs[i].task));
 	}
 	for (round = 0; round < 300; round++) {
-		cut_both(test, ranges, seen);
+		snapshot_both(test, ranges, seen);
 		for (i = 0; i < 2; i++)
 			KUNIT_EXPECT_GE_MSG(test, seen[i][0], seen[i][1],
 					    "pair %d", i);
@@ -470,7 +470,7 @@ static struct kunit_case call_cases[] = {
 	KUNIT_CASE(msync_error),
 	KUNIT_CASE_PARAM(msync_times, way_gen_params),
 	KUNIT_CASE(msync_times_spilled),
-	KUNIT_CASE(msync_cut_files),
+	KUNIT_CASE(msync_snapshot),
 	{}
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for captures: a capture is a consistent cut (G3) while threads
+ * KUnit suite for captures: a capture is a consistent snapshot (G3) while threads
  * store through write(2) and through a mapping of a real address space. Each
  * store through a mapping or by a device makes its page dirty again.
  */
@@ -14,7 +14,7 @@
 
 #include "captures.h"
 
-/* ---- G3: a consistent cut ----------------------------------------------- */
+/* ---- G3: a consistent snapshot ------------------------------------------ */
 
 /**
  * struct storer - a thread that counts up in one page, then in another
@@ -97,14 +97,14 @@ static int storer_thread(void *data)
 	return 0;
 }
 
-struct cut_row {
+struct snapshot_row {
 	const char	*name;
 	bool		mmap;
 	unsigned int	others;	/* more dirty pages around those stored to */
 	unsigned long	copy_max;
 };
 
-static const struct cut_row cut_rows[] = {
+static const struct snapshot_row snapshot_rows[] = {
 	{ "write(2)", false, 0, ALL },
 	{ "write(2), fresh blocks", false, 0, 0 },
 	{ "mapping", true, 0, ALL },
@@ -113,13 +113,13 @@ static const struct cut_row cut_rows[] = {
 	{ "mapping, fresh blocks", true, 12, 0 },
 };
 
-KUNIT_ARRAY_PARAM_DESC(cut, cut_rows, name);
+KUNIT_ARRAY_PARAM_DESC(snapshot, snapshot_rows, name);
 
 #define CUT_PAGES	256
 #define CUT_ROUNDS	80
 
 /* The page that is stored to first lies before the other one, or behind it. */
-static const struct storer cut_storers[] = {
+static const struct storer snapshot_storers[] = {
 	{ .a = 2, .b = 250, .pause = 4000 },
 	{ .a = 249, .b = 3, .pause = 4000 },
 	{ .a = 2, .b = 248, .follow = true, .pause = 300 },
@@ -127,16 +127,16 @@ static const struct storer cut_storers[] = {
 };
 
 /*
- * Leave the pages that are stored to first clean. Then the next cut finds some
- * of them clean, and they become dirty soon after it has passed.
+ * Leave the pages that are stored to first clean. Then the next snapshot finds
+ * some of them clean, and they become dirty soon after it has passed.
  */
 static void forget_first_pages(struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(cut_storers); i++) {
-		img = cap_image(cap, cut_storers[i].a);
+	for (i = 0; i < ARRAY_SIZE(snapshot_storers); i++) {
+		img = cap_image(cap, snapshot_storers[i].a);
 		if (!img)
 			continue;
 		folio_clear_checked(img->folio);
@@ -146,8 +146,9 @@ static void forget_first_pages(struct msyncfs_capture *cap)
 	}
 }
 
-/* Take a cut and remember its value of each page. */
-static void take_cut(struct kunit *test, const struct cut_row *row, u64 *seen)
+/* Take a snapshot and remember its value of each page. */
+static void take_snapshot(struct kunit *test, const struct snapshot_row *row,
+			  u64 *seen)
 {
 	struct cap_fixture *fx = test->priv;
 	struct msyncfs_capture *cap;
@@ -166,14 +167,14 @@ static void take_cut(struct kunit *test, const struct cut_row *row, u64 *seen)
 	cap_give_back(cap, 0);
 }
 
-static void check_cut(struct kunit *test, const u64 *seen)
+static void check_snapshot(struct kunit *test, const u64 *seen)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(cut_storers); i++) {
-		const struct storer *s = &cut_storers[i];
+	for (i = 0; i < ARRAY_SIZE(snapshot_storers); i++) {
+		const struct storer *s = &snapshot_storers[i];
 
-		/* If the later store is in the cut, so is the earlier one. */
+		/* If the later store is in the snapshot, so is the earlier one. */
 		KUNIT_EXPECT_GE_MSG(test, seen[s->a], seen[s->b],
 				    "page %lu before page %lu", s->a, s->b);
 		if (!s->follow)
@@ -181,11 +182,11 @@ static void check_cut(struct kunit *test, const u64 *seen)
 	}
 }
 
-static void capture_cut(struct kunit *test)
+static void capture_snapshot(struct kunit *test)
 {
-	const struct cut_row *row = test->param_value;
+	const struct snapshot_row *row = test->param_value;
 	struct cap_fixture *fx = test->priv;
-	struct storer s[ARRAY_SIZE(cut_storers)];
+	struct storer s[ARRAY_SIZE(snapshot_storers)];
 	struct mm_struct *mm = NULL;
 	unsigned long addr = 0;
 	u64 *seen;
@@ -205,7 +206,7 @@ static void capture_cut(struct kunit *test)
 	}
 
 	for (i = 0; i < ARRAY_SIZE(s); i++) {
-		s[i] = cut_storers[i];
+		s[i] = snapshot_storers[i];
 		s[i].file = fx->file;
 		s[i].mm = mm;
 		s[i].addr = addr;
@@ -213,8 +214,8 @@ static void capture_cut(struct kunit *test)
 					i);
 	}
 	for (round = 0; round < CUT_ROUNDS; round++) {
-		take_cut(test, row, seen);
-		check_cut(test, seen);
+		take_snapshot(test, row, seen);
+		check_snapshot(test, seen);
 		cond_resched();
 	}
 	for (i = 0; i < ARRAY_SIZE(s); i++) {
@@ -224,7 +225,7 @@ static void capture_cut(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, s[i].err, 0);
 		KUNIT_EXPECT_GT_MSG(test, s[i].count, 5, "storer %u", i);
 	}
-	/* The threads must have made progress while the cuts were taken. */
+	/* The threads must have made progress while the snapshots were taken. */
 	KUNIT_EXPECT_GT(test, seen[2], 2);
 	KUNIT_EXPECT_GT(test, seen[249], 2);
 	if (mm)
@@ -318,18 +319,18 @@ static void capture_pinned(struct kunit *test)
 	flush_delayed_fput();
 }
 
-static struct kunit_case cut_cases[] = {
-	KUNIT_CASE_PARAM_ATTR(capture_cut, cut_gen_params,
+static struct kunit_case snapshot_cases[] = {
+	KUNIT_CASE_PARAM_ATTR(capture_snapshot, snapshot_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE(capture_mapping),
 	KUNIT_CASE(capture_pinned),
 	{}
 };
 
-static struct kunit_suite cut_suite = {
-	.name		= "msyncfs_capture_cut",
+static struct kunit_suite snapshot_suite = {
+	.name		= "msyncfs_snapshot",
 	.init		= cap_init,
-	.test_cases	= cut_cases,
+	.test_cases	= snapshot_cases,
 };
 
-kunit_test_suite(cut_suite);
+kunit_test_suite(snapshot_suite);
