@@ -65,7 +65,7 @@ clean:
 
 CC := gcc
 TOOL_CFLAGS := -O2 -g -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE \
-	       -Iinclude -Iinclude/uapi -Itools/lib -Itools/include -MMD -MP $(CFLAGS)
+	       -Iinclude -Iinclude/uapi -Itools/lib -MMD -MP $(CFLAGS)
 TOOL_LDFLAGS := -static -pthread $(LDFLAGS)
 LIB_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/lib/*.c))
 PROGS := $(patsubst tools/%.c,$(BUILD)/tools/%, \

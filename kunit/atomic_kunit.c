@@ -7,8 +7,6 @@
  * failures.
  */
 #include <kunit/test.h>
-#include <linux/falloc.h>
-#include <linux/file.h>
 #include <linux/mman.h>
 #include <linux/pagemap.h>
 #include <linux/uaccess.h>

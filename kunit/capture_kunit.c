@@ -5,7 +5,6 @@
  * a consistent snapshot (G3).
  */
 #include <kunit/test.h>
-#include <linux/highmem.h>
 #include <linux/kthread.h>
 #include <linux/pagemap.h>
 

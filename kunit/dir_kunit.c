@@ -9,7 +9,6 @@
 #include <linux/buffer_head.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/slab.h>
 
 #include "fake.h"
 #include "fs/vfs/vfs.h"

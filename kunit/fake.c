@@ -9,7 +9,6 @@
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/random.h>
-#include <linux/slab.h>
 
 #include "fake.h"
 

@@ -17,6 +17,7 @@
 
 /* The suites look into structures that belong to one floor each. */
 #include "fs/log/txn.h"
+#include "fs/map/node.h"
 #include "fs/space/alloc.h"
 #include "fs/vfs/orphan.h"
 

@@ -8,7 +8,6 @@
  * changes must fail here, whatever the headers say.
  */
 #include <kunit/test.h>
-#include <linux/bitops.h>
 #include <linux/string.h>
 
 #include "fs/disk/format.h"

@@ -8,7 +8,6 @@
  * the device, atomic_fail_kunit.c tests atomic files.
  */
 #include <kunit/test.h>
-#include <linux/buffer_head.h>
 #include <linux/pagemap.h>
 
 #include "files.h"

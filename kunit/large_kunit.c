@@ -5,7 +5,6 @@
  * is changed in place; only one whose blocks really are in too many places is not.
  */
 #include <kunit/test.h>
-#include <linux/file.h>
 
 #include "files.h"
 #include "iolog.h"

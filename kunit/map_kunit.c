@@ -7,7 +7,6 @@
  */
 #include <kunit/test.h>
 #include <linux/ktime.h>
-#include <linux/slab.h>
 
 #include "fake.h"
 #include "fs/vfs/vfs.h"

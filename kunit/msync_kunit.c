@@ -10,7 +10,6 @@
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
-#include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
 #include "calls.h"

@@ -6,7 +6,6 @@
  */
 #include <kunit/test.h>
 #include <linux/buffer_head.h>
-#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/namei.h>
 

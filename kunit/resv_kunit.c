@@ -4,7 +4,6 @@
  * and that a promise is sufficient, whatever is written before it.
  */
 #include <kunit/test.h>
-#include <linux/slab.h>
 
 #include "fake.h"
 #include "fs/vfs/vfs.h"

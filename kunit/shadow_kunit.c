@@ -7,7 +7,6 @@
  */
 #include <kunit/test.h>
 #include <linux/falloc.h>
-#include <linux/file.h>
 
 #include "files.h"
 #include "iolog.h"

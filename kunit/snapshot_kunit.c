@@ -9,7 +9,6 @@
 #include <linux/file.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
-#include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
 #include "captures.h"

@@ -126,6 +126,7 @@ int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner);
 void msyncfs_op_add(struct msyncfs_op *op, struct list_head *images,
 		    struct msyncfs_member *member);
 void msyncfs_op_preflush(struct msyncfs_op *op);
+bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid);
 
 /* In block.c: metadata buffers */
 struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
@@ -151,7 +152,6 @@ int msyncfs_commit(struct super_block *sb, u64 tid);
 int msyncfs_commit_all(struct super_block *sb);
 void msyncfs_commit_start(struct super_block *sb, u64 tid);
 bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid);
-bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid);
 
 /* In checkpoint.c */
 int msyncfs_checkpoint(struct super_block *sb);

@@ -292,7 +292,6 @@ int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,
 		msyncfs_ext_append(ext, 0, end - index - ext->len);
 	return min(err, 0);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_committed);
 
 /**
  * msyncfs_map_lookup - find the run of blocks that begins at an index

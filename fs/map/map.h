@@ -212,9 +212,6 @@ int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
 int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,
 			  struct msyncfs_extent *ext);
 unsigned int msyncfs_map_missing(struct inode *inode, u64 index, int *err);
-unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
-					int *err);
-unsigned int msyncfs_map_path(struct inode *inode, u64 index, int *err);
 unsigned int msyncfs_map_credits(struct inode *inode, u64 index, u64 len);
 unsigned long msyncfs_resv_key(u64 index);
 struct buffer_head *msyncfs_read_node(struct inode *inode, u64 blkno,
@@ -271,7 +268,6 @@ void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last);
 u64 msyncfs_resv_end(struct inode *inode, pgoff_t first, pgoff_t last);
 u64 msyncfs_resv_count(struct inode *inode, pgoff_t first, u64 nr);
 u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last);
-u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index);
 u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last);
 int msyncfs_resv_paths(struct inode *inode);
 void msyncfs_resv_take(struct inode *inode, struct list_head *taken);

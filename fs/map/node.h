@@ -33,5 +33,11 @@ u64 msyncfs_path_end(unsigned int level, u64 index);
 int msyncfs_path_walk(struct inode *inode, u64 index,
 		      struct msyncfs_path *path);
 void msyncfs_path_put(struct msyncfs_path *path);
+unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
+					int *err);
+unsigned int msyncfs_map_path(struct inode *inode, u64 index, int *err);
+
+/* In resv.c */
+u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index);
 
 #endif /* MSYNCFS_NODE_H */

@@ -21,7 +21,7 @@
 #include <kunit/visibility.h>
 #include <linux/slab.h>
 
-#include "map.h"
+#include "node.h"
 
 /**
  * struct msyncfs_resv - the reserved pages of a map leaf
@@ -556,7 +556,6 @@ u64 msyncfs_resv_drop(struct list_head *taken)
 	}
 	return blocks;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_drop);
 
 /*
  * Returns the last entry of @taken whose key is at most @key, or NULL. The

@@ -133,6 +133,12 @@ static inline bool msyncfs_run_goes_on(const struct msyncfs_run *run,
 	       msyncfs_run_takes(img, of);
 }
 
+static inline bool msyncfs_images_end(const struct msyncfs_capture *cap,
+				      const struct msyncfs_image *img)
+{
+	return list_entry_is_head(img, &cap->images, list);
+}
+
 /**
  * msyncfs_run_next - find the next run of the images of a capture
  * @cap: capture

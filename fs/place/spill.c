@@ -5,7 +5,6 @@
  * (fs/map/overlay.c) names these blocks until the next commit of the file.
  * mm/writeback.c decides when pages are spilled.
  */
-#include <kunit/visibility.h>
 
 #include "plan.h"
 
@@ -134,7 +133,6 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 	msyncfs_capture_put(cap);
 	return err;
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_spill);
 
 /* ---- the table of operations --------------------------------------------- */
 

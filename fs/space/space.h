@@ -27,7 +27,6 @@ void msyncfs_unreserve(struct super_block *sb, u64 nr);
 int msyncfs_hold(struct super_block *sb, u64 nr, bool promised);
 int msyncfs_hold_spare(struct super_block *sb, u64 nr);
 void msyncfs_unhold(struct super_block *sb, u64 nr, bool promised);
-void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 fulfilled);
 u64 msyncfs_space_avail(struct super_block *sb);
 
 /* In meta.c: metadata blocks in an operation */

@@ -92,20 +92,6 @@ static inline void msyncfs_down_write_of(bool several,
 }
 
 /**
- * msyncfs_images_end - is an image the end of the list of images?
- * @cap: capture
- * @img: iterator over its images
- *
- * Context: the caller owns the images.
- * Return: true if there is no image at @img.
- */
-static inline bool msyncfs_images_end(const struct msyncfs_capture *cap,
-				      const struct msyncfs_image *img)
-{
-	return list_entry_is_head(img, &cap->images, list);
-}
-
-/**
  * msyncfs_capture_publish - let captured pages leave the page cache
  * @cap: capture; its copies are in the transaction, or its fresh blocks in the
  *	map

@@ -195,7 +195,6 @@ struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone);
 struct inode_info *inode_new_dir(struct fsck *fs, u64 ino, u64 parent);
 void inode_store(struct fsck *fs, struct msyncfs_disk_inode *di);
 const char *inode_path(struct fsck *fs, u64 ino);
-bool blk_claim(struct fsck *fs, u64 blkno, bool gone);
 u64 blk_alloc(struct fsck *fs);
 
 /*

@@ -87,7 +87,7 @@ const char *inode_path(struct fsck *fs, u64 ino)
 }
 
 /* Mark that a block has an owner. Returns false if it already has one. */
-bool blk_claim(struct fsck *fs, u64 blkno, bool gone)
+static bool blk_claim(struct fsck *fs, u64 blkno, bool gone)
 {
 	if (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno))
 		return false;

@@ -13,6 +13,9 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
+/* fsck.msyncfs.c, linked in under this name. */
+int fsck_main(int argc, char **argv);
+
 #define CHUNK	(64UL << 10)
 
 /**
@@ -82,7 +85,7 @@ static void put_run(struct checker *ck, int fd, off_t at, size_t len)
  * The device is a disk in memory. It reads as zeros where it has been
  * discarded.
  */
-void checker_put(struct checker *ck, const struct state *st)
+static void checker_put(struct checker *ck, const struct state *st)
 {
 	uint64_t all[2] = { 0, FS_SECTORS * SECTOR };
 	int fd = open(ck->dev, O_RDWR | O_DIRECT);

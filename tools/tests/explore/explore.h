@@ -209,10 +209,8 @@ void s_pressure(struct node *n, int on);
 
 /* Helpers of model.c for found.c. */
 struct node *node_new(int dir);
-void node_free(struct node *n);
 void node_room(struct node *n, unsigned long cells);
 struct name *tree_add(struct tree *t, const char *path, struct node *n);
-struct name *tree_find(const struct tree *t, const char *path);
 void cell_fill(void *buf, uint32_t stamp, uint32_t index);
 
 /* found.c */
@@ -322,10 +320,8 @@ const char *check_state(struct checker *ck, const struct state *st, int also);
 const char *check_device(struct checker *ck, const char *load, const char *variant,
 			 const char *acked, int also);
 int check_wrote(const struct checker *ck);
-void checker_put(struct checker *ck, const struct state *st);
 void break_rule(const char *variant);
 const char *variant_fs(const char *variant);
-int fsck_main(int argc, char **argv);
 
 /* ---- work ---- */
 void work_recover(const char *path, unsigned int nr, const char *load, const char *acked);

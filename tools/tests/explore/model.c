@@ -85,7 +85,7 @@ void node_room(struct node *n, unsigned long cells)
 	}
 }
 
-void node_free(struct node *n)
+static void node_free(struct node *n)
 {
 	free(n->cell);
 	free(n->vcell);
@@ -93,7 +93,7 @@ void node_free(struct node *n)
 	free(n);
 }
 
-struct name *tree_find(const struct tree *t, const char *path)
+static struct name *tree_find(const struct tree *t, const char *path)
 {
 	unsigned int i;
 
