@@ -137,7 +137,7 @@ struct msyncfs_disk_slot {
  * @csum: xxh64 of header and payload with this field zero, seeded
  * @uuid: UUID of the filesystem
  * @nonce: nonce of the mount that wrote the record
- * @seq: sequence number, one more than in the record before
+ * @seq: sequence number, one more than in the previous record
  * @durable_seq: when this record was written, every record up to this sequence
  *	number was durable
  * @nr_images: number of block images that follow the header

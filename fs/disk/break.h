@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The module parameter "broken" names one rule of Documentation/design.rst, and
- * the modules break that rule. A test uses it to check that the crash explorer
- * notices. Only modules built with MSYNCFS_BREAK have it. In other modules
- * msyncfs_breaks() is always false, and fs/disk/break.c is not built.
+ * the modules break that rule. A test uses the parameter to check that the
+ * crash explorer notices the break. Only modules built with MSYNCFS_BREAK have
+ * this parameter. In other modules msyncfs_breaks() is always false, and
+ * fs/disk/break.c is not built.
  */
 #ifndef MSYNCFS_BREAK_H
 #define MSYNCFS_BREAK_H

@@ -46,7 +46,8 @@ struct msyncfs_geo {
 };
 
 /*
- * Why a log record was not accepted. The tests cover each reason by its name.
+ * The reasons for which the scan does not accept a log record. The tests cover
+ * each reason by its name.
  */
 enum msyncfs_reject {
 	MSYNCFS_REC_OK,

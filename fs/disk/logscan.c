@@ -213,8 +213,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_next);
  * @nonce: nonce that the record must carry
  * @seq: sequence number of the earlier record
  * @budget: number of blocks that may still be read to check possible records. A
- *	valid log needs one check. In a crafted log full of headers with false
- *	lengths, unlimited checks would read the square of its size
+ *	valid log needs one check. A crafted log may be full of headers with
+ *	false lengths. Without this limit, the search would then read a number
+ *	of blocks that grows with the square of the size of the log
  */
 struct later {
 	struct msyncfs_log_reader	*r;

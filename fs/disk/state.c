@@ -113,8 +113,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_abort);
  * msyncfs_shutdown - forbid all further access to the device
  * @sb: filesystem
  *
- * FS_IOC_SHUTDOWN calls it, and so does the VFS when the device is gone.
- * Afterwards every operation returns -EIO; unmount works.
+ * MSYNCFS_IOC_SHUTDOWN calls this function. The VFS calls it when the device is
+ * gone. Afterwards every operation returns -EIO; unmount works.
  *
  * Context: may sleep.
  */

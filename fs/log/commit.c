@@ -10,9 +10,9 @@
  * DOC: one commit
  *
  * All steps run under commit_mutex, so only one record is on its way at a time.
- * Callers that arrive meanwhile join the next record and share its flush. If
- * several callers shared a record, they are likely to come again soon. So the
- * next commit waits a moment for them.
+ * Callers that arrive during these steps join the next record and share its
+ * flush. If several callers shared a record, they are likely to come again
+ * soon. So the next commit waits a moment for them.
  *
  * GATHER	the commit waits for these callers, for at most a quarter of the
  *		time that the last record took
@@ -33,8 +33,8 @@
  * record is the next one.
  *
  * If a crash comes before WRITTEN is complete, the record is torn and recovery
- * does not accept it. The state is that of the record before. After WRITTEN,
- * the state is that of this record.
+ * does not accept it. Recovery then finds the state of the previous record.
+ * After WRITTEN, it finds the state of this record.
  *
  * FAILED: the pages are dirty again and the mappings know the error. The record
  * is kept unchanged, because metadata must never become durable without the data
@@ -154,8 +154,8 @@ static void msyncfs_cut_copy(struct msyncfs_cut *cut)
 
 /*
  * On a damaged filesystem, a block can be both metadata and data of a file.
- * Recovery would refuse a record with two images of one block, and with it the
- * data of all callers. So do not write such a record.
+ * Recovery would refuse a record with two images of one block. The data of all
+ * callers would be lost with this record. So do not write such a record.
  */
 static int msyncfs_cut_check(struct msyncfs_log *log,
 			     const struct msyncfs_cut *cut)

@@ -60,7 +60,8 @@ struct msyncfs_member {
  * @credits: number of blocks that it may still add to the transaction
  * @blocks: number of blocks that it may still allocate; the hook hold() holds
  *	them
- * @claimed: number of blocks taken that stay promised until the handle ends
+ * @claimed: number of blocks that the handle has taken and that stay promised
+ *	until the handle ends
  * @fulfilled: number of blocks whose promise ends with the handle. It exceeds
  *	@claimed if promised map nodes were not needed
  * @promised: the blocks were promised before the handle began

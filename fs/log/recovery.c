@@ -146,7 +146,10 @@ static int find_slot(struct replay *rp, void *buf)
 	return -EFSCORRUPTED;
 }
 
-/* Remember where the images of a good record are; a later record overrides. */
+/*
+ * Remember where the images of a good record are. An image in a later record
+ * replaces the earlier image of the same block.
+ */
 static int note_record(void *ctx, const struct msyncfs_disk_record *rec,
 		       u64 pos)
 {
@@ -283,7 +286,7 @@ static int write_homes(struct replay *rp)
 	return err;
 }
 
-/* Do steps 2 and 3. */
+/* Do the steps 2 and 3 of the list at the head of this file. */
 static int replay_log(struct replay *rp)
 {
 	struct super_block *sb = rp->sb;

@@ -101,7 +101,7 @@ struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_log *log)
  * @log: of the mount
  * @next: empty transaction, which handles join from now on
  *
- * The running transaction before it becomes log->cutting.
+ * The transaction that was running until now becomes log->cutting.
  *
  * Context: under commit_mutex, with the running transaction locked.
  */
@@ -195,7 +195,7 @@ static int msyncfs_dead_error(struct msyncfs_log *log)
  * Join the running transaction if it has room, else set *@full to its tid.
  * If @first is true and there is still no room, @op joins before all others.
  * Otherwise small operations would fill every new transaction before a large
- * one gets a chance.
+ * one finds room.
  */
 static bool msyncfs_op_try_join(struct msyncfs_op *op, bool first, u64 *full)
 {

@@ -117,8 +117,8 @@ struct msyncfs_tail {
  * @hooks: what the log calls in the floor above
  * @txn_lock: guards @running, its counters, @cutting, @next_op and @expected
  * @running: transaction that operations join
- * @cutting: the transaction before it until its record is durable or given up,
- *	else NULL
+ * @cutting: the transaction that ran before @running, until its record is
+ *	durable or given up, else NULL
  * @next_op: a large operation that has found no room twice; it joins next
  * @op_map: lockdep map of open handles: operations hold it, and a commit waits
  *	for it

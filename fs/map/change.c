@@ -15,8 +15,8 @@ static bool msyncfs_root_empty(struct inode *inode)
 }
 
 /*
- * Does any leaf of the pages [@first, @last] have reservations? The nodes on
- * the path of such a leaf must stay, see resv.c.
+ * Returns whether any leaf of the pages [@first, @last] has reservations. The
+ * nodes on the path of such a leaf must stay, see resv.c.
  */
 static bool msyncfs_range_reserved(struct inode *inode, u64 first, u64 last)
 {
@@ -90,11 +90,11 @@ static int msyncfs_grow_once(struct msyncfs_op *op, struct inode *inode)
 }
 
 /*
- * May the depth of the map simply be set to a larger value? If the map is
- * empty, that costs no block. But it makes the paths of small indexes longer. A
- * page that is reserved in another leaf has no promise for the additional
- * nodes, so there must be none. Pages of the leaf of @index share its new
- * nodes.
+ * Returns whether the depth of the map may be set to a larger value without new
+ * nodes. The map must be empty for that. The larger depth makes the paths of
+ * small indexes longer. A page that is reserved in another leaf than that of
+ * @index has no promise for the additional nodes, so there must be no such
+ * page. Pages of the leaf of @index share the new nodes of that leaf.
  */
 static bool msyncfs_may_deepen(struct inode *inode, u64 index)
 {
@@ -295,8 +295,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_set);
 /* ---- freeing ------------------------------------------------------------- */
 
 /*
- * May the node at @level of the path be freed? It must be empty, and no
- * reservation may rely on it (resv.c).
+ * Returns whether the node at @level of the path may be freed. The node must be
+ * empty, and no reservation may rely on it (resv.c).
  */
 static bool msyncfs_node_unused(struct msyncfs_path *path, unsigned int level,
 				u64 index)
@@ -357,10 +357,10 @@ static int msyncfs_run_at(struct msyncfs_path *path, unsigned int slot,
 }
 
 /*
- * Are there credits for one more run of a leaf? The run touches two bitmap
- * blocks at most. Other credits must be left for the work after the data: the
- * leaf or a node above it becomes dirty, and freed nodes touch their bitmap
- * blocks.
+ * Returns whether there are credits for one more run of a leaf. The run touches
+ * two bitmap blocks at most. Other credits must be left for the work after the
+ * data: the leaf or a node above it becomes dirty, and freed nodes touch their
+ * bitmap blocks.
  */
 static bool msyncfs_free_may_go_on(const struct msyncfs_op *op,
 				   const struct msyncfs_path *path)

@@ -43,8 +43,9 @@ static u64 msyncfs_overlay_blkno(void *entry, u64 index)
  * @inode: inode
  * @index: first index to look at
  * @last: last index to look at, inclusive, at most MSYNCFS_LAST_INDEX
- * @ext: set to the part of the entry in the range: a hole, or pages on
- *	contiguous blocks; the next entry may continue it
+ * @ext: set to the part of the entry that lies in the range. This part is a
+ *	hole, or a run of pages on contiguous blocks. The next entry may
+ *	continue the hole or the run
  *
  * Context: any; takes the RCU read lock.
  * Return: false if the range has no entry; @ext is not set then.

@@ -442,7 +442,7 @@ int msyncfs_resv_paths(struct inode *inode)
  * msyncfs_resv_nodes - count the map nodes that taken reservations promise
  * @taken: list from msyncfs_resv_take()
  *
- * Context: any; the list does not change meanwhile.
+ * Context: any in which the list does not change.
  * Return: number of blocks for map nodes.
  */
 u64 msyncfs_resv_nodes(const struct list_head *taken)

@@ -354,9 +354,9 @@ void msyncfs_attach_undo(struct msyncfs_capture *cap, int err)
 }
 
 /*
- * Can the set be split? Splitting needs unchanged content. Once the write of an
- * uncopied page has ended, a store may have changed the page. A single atomic
- * file is never split.
+ * Returns whether the set can be split. Splitting needs unchanged content. Once
+ * the write of an uncopied page has ended, a store may have changed the page. A
+ * single atomic file is never split.
  */
 static bool msyncfs_may_split(struct list_head *set)
 {
@@ -490,9 +490,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach);
  * @cap: capture of msyncfs_capture_pages(), copied; this function consumes it
  *
  * A truncation or a hole zeroes part of each edge page. These zeros must become
- * durable in the same transaction. A page whose block is not yet written has
- * nothing on the device that could show through. Such a capture is left dirty
- * for the next commit of the file.
+ * durable in the same transaction. If the block of a page is still unwritten, a
+ * read returns zeros and never old data of the device. The function makes the
+ * pages of such a capture dirty again, for the next commit of the file.
  *
  * Context: caller holds i_commit_lock.
  */

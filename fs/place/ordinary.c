@@ -10,7 +10,7 @@
 /**
  * msyncfs_ordinary_count - count the blocks that must be held for the pages
  * @cap: capture
- * @fresh: to add to
+ * @fresh: the number of these blocks is added here
  *
  * A reservation has promised a block to each page over a hole. A page that has
  * a block needs an extra one, until the old block is freed and recycled.
@@ -91,8 +91,8 @@ static int msyncfs_plan_old(struct inode *inode, u64 index, u64 len,
 /**
  * msyncfs_ordinary_plan - plan the switch of the map to fresh blocks
  * @cap: capture whose pages have their fresh blocks
- * @plan: to add to: the map nodes that the switch changes and allocates, the
- *	fresh blocks, and the blocks that the switch frees
+ * @plan: the function adds the map nodes that the switch changes and allocates,
+ *	the fresh blocks, and the blocks that the switch frees
  *
  * Context: caller holds i_commit_lock; may sleep and read map nodes.
  * Return: 0, -ENOMEM, or the error of reading a node.

@@ -22,7 +22,8 @@
  * @inode: regular file
  * @index: first page
  * @len: number of pages
- * @plan: to add to; runs come in ascending order
+ * @plan: plan to which the run is added; the caller adds runs in ascending
+ *	order
  *
  * This function counts the missing map nodes once for each leaf, as
  * msyncfs_resv_page() has promised them. Leaves may share nodes above them, so
@@ -58,7 +59,7 @@ int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 /**
  * msyncfs_plan_touch - plan that an operation allocates or frees known blocks
  * @sb: filesystem
- * @plan: to add to
+ * @plan: plan to which the blocks are added
  * @start: first block, in the data area
  * @len: number of blocks, at least 1
  *

@@ -106,7 +106,10 @@ struct msyncfs_run {
 	u64			len;
 };
 
-/* Which images form a run. Their pages are consecutive in each case. */
+/*
+ * The images that form a run. In each case, the pages of these images are
+ * consecutive.
+ */
 enum msyncfs_run_of {
 	MSYNCFS_RUN_PAGES,	/* all images */
 	MSYNCFS_RUN_BLOCKS,	/* the home blocks are consecutive, too */
@@ -143,7 +146,8 @@ static inline bool msyncfs_images_end(const struct msyncfs_capture *cap,
  * msyncfs_run_next - find the next run of the images of a capture
  * @cap: capture
  * @of: which images form a run
- * @run: all zeros before the first call, or the run before; set to the next run
+ * @run: all zeros before the first call, later the previous run; set to the
+ *	next run
  *
  * Context: the caller owns the images.
  * Return: false if there is no further run.
@@ -180,7 +184,7 @@ static inline bool msyncfs_run_next(struct msyncfs_capture *cap,
 	for (*(run) = (struct msyncfs_run){}; msyncfs_run_next(cap, of, run);)
 
 /**
- * struct msyncfs_place_ops - where ordinary and atomic files differ
+ * struct msyncfs_place_ops - steps in which ordinary and atomic files differ
  * @plan_overlaid: plan copied pages of a file whose map is shadowed: give the
  *	pages their blocks, and add to the plan
  * @count_fresh: count the blocks that must be held for the pages

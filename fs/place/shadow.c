@@ -360,8 +360,9 @@ static int msyncfs_shadow_flush(struct msyncfs_builder *b)
 }
 
 /*
- * Gives back a node that has become empty. All nodes below it have become empty
- * and were given back before. So its block is the one that was claimed last.
+ * Gives back a node that has become empty. All nodes below this node have
+ * become empty and have already been given back. So the block of this node was
+ * claimed last.
  */
 static void msyncfs_shadow_empty(struct msyncfs_builder *b,
 				 struct buffer_head *bh)
@@ -594,7 +595,7 @@ static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
 /*
  * Makes the node of @level that covers index 0 in a map that becomes deeper.
  * The lowest of these nodes gets the pointers of the old root. The nodes stay
- * even if they are empty, because earlier reservations of pages count on them
+ * even if they are empty, because earlier reservations of pages rely on them
  * (fs/map/resv.c).
  */
 static int msyncfs_shadow_grow(struct msyncfs_builder *b, __le64 *ptr,
@@ -681,7 +682,7 @@ static int msyncfs_shadow_touch(struct msyncfs_capture *cap,
 /**
  * msyncfs_shadow_build - build the shadow of a map and write its nodes
  * @cap: capture, after msyncfs_shadow_alloc()
- * @plan: to add to: the blocks that the shadow allocates and frees
+ * @plan: the function adds the blocks that the shadow allocates and frees
  *
  * Nothing refers to the new nodes yet, and the device's cache is not flushed.
  *

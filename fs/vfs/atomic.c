@@ -16,7 +16,10 @@
 
 #include "vfs.h"
 
-/* Are there uncommitted changes? Without i_commit_lock this is only a hint. */
+/*
+ * Returns whether there are uncommitted changes. Without i_commit_lock the
+ * result is only a hint.
+ */
 static bool msyncfs_atomic_dirty(struct inode *inode)
 {
 	return msyncfs_overlay_uncommitted(inode) ||
@@ -416,14 +419,13 @@ static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
  * @inode: regular file
  * @on: true: atomic; false: ordinary
  *
- * Commits the content of the file first. A store that is made meanwhile becomes
- * part of the next commit, or is written back like any store to an ordinary
- * file.
+ * Commits the content of the file first. A store during this call becomes part
+ * of the next commit, or is written back like any store to an ordinary file.
  *
  * Context: takes i_rwsem, i_commit_lock and invalidate_lock; waits for O_DIRECT
  * and for the device.
  * Return: 0 if the flag is durable; or a negative errno. If only the last
- * commit fails, the flag has changed in memory all the same.
+ * commit fails, the flag has changed in memory nevertheless.
  */
 int msyncfs_atomic_set(struct inode *inode, bool on)
 {
@@ -441,7 +443,7 @@ int msyncfs_atomic_set(struct inode *inode, bool on)
 		if (err)
 			break;
 		mutex_lock(&mi->i_commit_lock);
-		/* If pages have been spilled meanwhile, commit again. */
+		/* If pages have been spilled since the sync, commit again. */
 		if (on || mtree_empty(&mi->i_overlay)) {
 			tid = mi->i_tid;
 			if (test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags) != on)

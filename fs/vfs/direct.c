@@ -40,10 +40,10 @@ static void msyncfs_dio_locked(struct msyncfs_dio *dio)
 }
 
 /*
- * May the blocks of [@pos, @end) be accessed without the page cache? They may
- * if they hold the newest durable data and no newer data is under way. Caller
- * holds i_commit_lock. Without it, pages between capture and attach would be
- * overlooked.
+ * Returns whether the blocks of [@pos, @end) may be accessed without the page
+ * cache. They must hold the newest durable data, and no newer data may be under
+ * way. Caller holds i_commit_lock. Without it, the function would overlook
+ * pages between capture and attach.
  */
 static bool msyncfs_dio_safe(struct inode *inode, loff_t pos, loff_t end,
 			     const struct msyncfs_extent *ext)
@@ -73,10 +73,9 @@ static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
 	if (msyncfs_is_atomic(inode))
 		return -ENOTBLK;
 	/*
-	 * The lock is held until the last write is complete, so that no record
-	 * can name these blocks meanwhile (B2). It is not taken earlier,
-	 * because iomap first writes back and invalidates pages, which needs
-	 * the lock.
+	 * The lock is held until the last write is complete. Until then no
+	 * record can name these blocks (B2). It is not taken earlier, because
+	 * iomap first writes back and invalidates pages, which needs the lock.
 	 */
 	if (!dio->locked) {
 		mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
@@ -353,10 +352,11 @@ static ssize_t msyncfs_dio_pinned(struct kiocb *iocb, struct iov_iter *iter)
 }
 
 /*
- * Can the pinned pages of @iter go to the device? As a list of pages, the
- * memory must be aligned to sectors. The device may accept memory with less
- * alignment. In this case the data goes through the page cache. If the device
- * does not accept the memory, the result is true, and iomap returns -EINVAL.
+ * Returns whether the request of @iter goes to the device. The memory is passed
+ * on as a list of pages, which must be aligned to sectors. The device may
+ * accept memory with less alignment. In this case the data goes through the
+ * page cache. If the device does not accept the memory, the result is true, and
+ * iomap returns -EINVAL.
  */
 static bool msyncfs_dio_aligned(struct inode *inode, struct iov_iter *iter)
 {

@@ -437,7 +437,7 @@ int msyncfs_leaf_first(struct msyncfs_op *op, struct inode *dir,
 
 	bh = leaf_new(op, dir, dir->i_ino + 1, 0, 0);
 	if (IS_ERR(bh)) {
-		/* The map may have gained nodes all the same. */
+		/* The map may have gained nodes nevertheless. */
 		msyncfs_inode_dirty(op, dir, true);
 		return PTR_ERR(bh);
 	}
@@ -449,9 +449,9 @@ int msyncfs_leaf_first(struct msyncfs_op *op, struct inode *dir,
 }
 
 /*
- * May the children @low and @high become one leaf? The entries must fill at
- * most half of it, so that a few new names do not split it again. @op must have
- * enough blocks and credits left.
+ * Returns whether the children @low and @high may become one leaf. The entries
+ * must fill at most half of this leaf, so that a few new names do not split it
+ * again. @op must have enough blocks and credits left.
  */
 static bool may_merge(struct msyncfs_op *op, struct inode *dir,
 		      struct dir_leaf *low, struct dir_leaf *high)

@@ -87,7 +87,7 @@ static int msyncfs_read_folio(struct file *file, struct folio *folio)
 	return err;
 }
 
-/* Does any page of @rac have an image that is not home yet? */
+/* Returns whether any page of @rac has an image that is not home yet. */
 static bool msyncfs_readahead_images(struct readahead_control *rac)
 {
 	struct inode *inode = rac->mapping->host;
