@@ -144,8 +144,8 @@ static bool msyncfs_call_locked(struct msyncfs_call *call, unsigned long start,
 }
 
 /*
- * Does a mapping of another filesystem need fsync(2)? If its fsync does
- * nothing, as on tmpfs, it does not.
+ * Returns whether a mapping of another filesystem needs fsync(2). A mapping
+ * whose fsync does nothing, as on tmpfs, does not need it.
  */
 static bool msyncfs_call_fsyncs(struct msyncfs_call *call,
 				struct vm_area_struct *vma)
@@ -230,7 +230,7 @@ static int msyncfs_range_cmp(const void *a, const void *b)
 }
 
 /*
- * Cuts off the part of each range that earlier ranges cover. A file that is
+ * Removes the part of each range that earlier ranges cover. A file that is
  * mapped more than once has such parts. Keep empty ranges: their file must
  * still be told of errors.
  */

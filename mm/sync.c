@@ -105,8 +105,8 @@ static bool msyncfs_mark_whole(struct msyncfs_range *ranges, unsigned int nr)
 }
 
 /*
- * Does an atomic file have anything to commit? A hint unless the files are
- * locked.
+ * Returns whether an atomic file has anything to commit. The result is only a
+ * hint unless the files are locked.
  */
 static bool msyncfs_atomic_dirty_in(const struct msyncfs_range *ranges,
 				    unsigned int nr)
@@ -123,8 +123,8 @@ static bool msyncfs_atomic_dirty_in(const struct msyncfs_range *ranges,
  * Keeps the filesystem from being frozen, for a commit of atomic files. On a
  * frozen filesystem, waits for the thaw, unless there is nothing to commit or
  * the caller must not wait. No page gets dirty on a frozen filesystem, but a
- * page of an atomic file may have been dirty before. Returns false if the
- * caller has nothing to do.
+ * page of an atomic file may have been dirty before the freeze. Returns false
+ * if the caller has nothing to do.
  */
 static bool msyncfs_hold_thawed(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -140,7 +140,7 @@ static bool msyncfs_hold_thawed(struct msyncfs_range *ranges, unsigned int nr)
 		/*
 		 * Captured pages are neither dirty nor in the overlay. Check
 		 * again under i_commit_lock, when they are attached or dirty
-		 * again. A file may have become atomic meanwhile.
+		 * again. A file may have become atomic since the first check.
 		 */
 		msyncfs_lock_files(ranges, nr);
 		msyncfs_mark_whole(ranges, nr);

@@ -14,7 +14,7 @@
  * exclusively. In page order, it locks each dirty folio, write-protects it,
  * clears its dirty flag and copies it. i_commit_lock keeps truncations away.
  *
- * A store to a page that the capture has passed faults, and waits in
+ * If the capture has passed a page, a store to this page faults, and waits in
  * page_mkwrite for the thaw. So the capture takes no later store of the same
  * thread, and no later store of a thread that has seen the first one. A store
  * to a page that the capture has not reached yet goes on and is captured. Hence
@@ -30,8 +30,8 @@
  * go to different files.
  *
  * Under the freeze there is no I/O, no map lookup and no allocation that
- * reclaims memory (P2). All memory is allocated before, for as many pages as
- * are dirty then.
+ * reclaims memory (P2). All memory is allocated before the freeze, for the
+ * pages that are dirty at that time.
  */
 #include <kunit/visibility.h>
 #include <linux/highmem.h>
@@ -211,9 +211,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);
  * @cap: capture that did not become durable
  * @err: the reason; 0 if nobody needs to know
  *
- * Pages that were truncated meanwhile are left alone. The mapping remembers the
- * error for every open file description. Pages of an atomic file get a
- * reservation again if there is space.
+ * Pages that were truncated after the capture stay as they are. The mapping
+ * remembers the error for every open file description. Pages of an atomic file
+ * get a reservation again if there is space.
  *
  * Context: takes folio locks.
  */
@@ -372,8 +372,8 @@ static pgoff_t msyncfs_stretch(struct address_space *mapping, pgoff_t *first,
 
 /*
  * Write-protects and cleans the PTEs of a stretch. No PTE can become writable
- * again meanwhile, because page_mkwrite waits for the thaw. All pages with a
- * dirty PTE are tagged dirty already, so nobody reads the bitmap.
+ * again before the thaw, because page_mkwrite waits for the thaw. All pages
+ * with a dirty PTE are tagged dirty already, so nobody reads the bitmap.
  */
 static void msyncfs_protect(struct msyncfs_pass *pass,
 			    struct msyncfs_capture *cap, pgoff_t first,
@@ -713,7 +713,10 @@ static void msyncfs_pass_end(struct msyncfs_pass *pass, int err,
 	bitmap_free(pass->bitmap);
 }
 
-/* Is any page dirty, or does an atomic file have anything else to commit? */
+/*
+ * Returns whether any page is dirty, or an atomic file has anything else to
+ * commit.
+ */
 static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
 			      unsigned int nr)
 {

@@ -34,7 +34,7 @@ static void msyncfs_freeze_shared(struct inode *inode)
  * a capture would have to wait for the write, too.
  *
  * On return the folio is locked and i_freeze is held shared. The folio may have
- * been truncated meanwhile.
+ * been truncated during the wait.
  *
  * Context: may sleep, also for the write of the folio.
  */

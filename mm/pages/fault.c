@@ -93,9 +93,9 @@ const struct vm_operations_struct msyncfs_vm_ops = {
 
 /*
  * Zeroes the last page beyond the end of the file, so that a new mapping does
- * not show what others have stored there. invalidate_lock keeps the end from
- * moving up meanwhile. Otherwise, bytes that have just become valid could be
- * zeroed.
+ * not show what others have stored there. invalidate_lock is held, so that the
+ * file does not grow during this function. Otherwise, the function could zero
+ * bytes that have just become valid.
  */
 static void msyncfs_zero_tail(struct inode *inode)
 {

@@ -90,7 +90,7 @@ static pgoff_t msyncfs_next_pinned(struct address_space *mapping, pgoff_t first,
 	return found;
 }
 
-/* Is any page of the range in the cache? */
+/* Returns whether any page of the range is in the cache. */
 static bool msyncfs_any_cached(struct address_space *mapping, pgoff_t first,
 			       pgoff_t last)
 {
@@ -131,9 +131,9 @@ static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
  *
  * A task can pin a mapped page at any time. After the unmapping, the task must
  * fault the page in first. For DMA that writes to the page, this fault calls
- * page_mkwrite, which waits for invalidate_lock. The second look for locked
- * pages finds a task that locked a page meanwhile, if the task faulted it in
- * before the unmapping.
+ * page_mkwrite, which waits for invalidate_lock. A task may lock a page after
+ * the first look for locked pages. If the task faulted the page in before the
+ * unmapping, the second look finds the lock.
  */
 static pgoff_t msyncfs_unmap_unlocked(struct address_space *mapping,
 				      pgoff_t first, pgoff_t last, pgoff_t *end)
@@ -159,7 +159,8 @@ static pgoff_t msyncfs_unmap_unlocked(struct address_space *mapping,
  * @last: last page, inclusive; below the end of the largest possible file
  *
  * Pages that are locked (mlock) or pinned stay in the cache and valid. Pages
- * that were stored to meanwhile stay, too, so no store is lost.
+ * that were stored to since the range became durable stay, too, so no store is
+ * lost.
  *
  * Context: may sleep; caller holds no lock that P4 forbids, and not
  * i_commit_lock.

@@ -48,8 +48,8 @@ static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
 
 	if (!ext->blkno || ext->unwritten) {
 		/*
-		 * Nothing on the device shows through, so only the cache
-		 * matters.
+		 * A read never returns old data of the device here, so only the
+		 * cache matters.
 		 */
 		addr = kmap_local_folio(folio, from);
 		clean = !memchr_inv(addr, 0, to - from);
@@ -73,8 +73,8 @@ static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
  * @from: first byte, below the end of the file or in its last page
  * @to: byte after the last one, in the same page or at its end
  *
- * The page becomes dirty. It stays clean if nothing on the device shows through
- * and these bytes are zeros already.
+ * The page becomes dirty. It stays clean if the page has no written block and
+ * these bytes are zeros already.
  *
  * Context: caller holds i_rwsem, and may hold a handle and invalidate_lock, but
  * neither i_freeze nor a folio lock. May read the page from the device.
