@@ -17,7 +17,10 @@ KUNIT_ARRAY_PARAM_DESC(change, model_changes, name);
 
 /* ---- crash, commit, discard --------------------------------------------- */
 
-/* A crash before the commit discards all changes, and one after it none. */
+/*
+ * A crash before the commit discards all changes. A crash after it discards no
+ * change.
+ */
 static void atomic_crash(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;

@@ -238,8 +238,8 @@ static void atomic_captured_close(struct kunit *test)
 }
 
 /*
- * A freeze waits for the thread that has captured pages. A sync does not return
- * meanwhile.
+ * A freeze of the filesystem waits for the thread that has captured pages. A
+ * sync does not return before the thread has ended its capture.
  */
 static void atomic_captured_freeze(struct kunit *test)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for captures: which pages a capture takes, how it holds them, and
- * how it excludes others meanwhile. snapshot_kunit.c tests that a capture is
- * a consistent snapshot (G3).
+ * how it makes other tasks wait. snapshot_kunit.c tests that a capture is a
+ * consistent snapshot (G3).
  */
 #include <kunit/test.h>
 #include <linux/kthread.h>
@@ -83,7 +83,7 @@ static unsigned long images(struct kunit *test, struct msyncfs_capture *cap,
 	return got;
 }
 
-/* The pages in @want are clean now, the others are not. */
+/* Expect the pages in @want to be clean and all other pages to be dirty. */
 static void expect_clean(struct kunit *test, unsigned long want)
 {
 	struct cap_fixture *fx = test->priv;
@@ -399,7 +399,9 @@ static void capture_store_waits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 5);
 }
 
-/* Pages that were truncated meanwhile do not become dirty again (P1). */
+/*
+ * Pages that were truncated after the capture do not become dirty again (P1).
+ */
 static void capture_truncated_since(struct kunit *test)
 {
 	const struct copied_row *row = test->param_value;

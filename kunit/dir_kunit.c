@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for directories: names go in and come out, the trie keeps its
- * shape through splits and merges, a listing has each name once whatever
- * happens meanwhile, and damaged leaves are refused. The inode numbers are
- * invented: nobody looks the inodes up.
+ * shape through splits and merges, a listing has each name once although names
+ * come and go during the listing, and damaged leaves are refused. The inode
+ * numbers are invented: nobody looks the inodes up.
  */
 #include <kunit/test.h>
 #include <linux/buffer_head.h>
@@ -492,8 +492,8 @@ static void dir_list_seek(struct kunit *test)
 }
 
 /*
- * A thousand names stay. As many come and go between two calls, so that leaves
- * split and merge under the reader.
+ * A thousand names stay. Between two calls, two thousand other names are added
+ * or removed. So leaves split and merge while the directory is listed.
  */
 static void dir_list_churn(struct kunit *test)
 {

@@ -47,7 +47,7 @@ enum msyncfs_fake_fate {
  * @sb: the mounted filesystem
  * @lock: guards the following members
  * @media: block number -> page, survives msyncfs_fake_crash()
- * @cache: the same for the volatile cache
+ * @cache: block number -> page, content of the volatile cache
  * @lost: the power has failed, so writes are not stored any more
  * @reads: number of bios that read
  * @writes: number of bios that write data

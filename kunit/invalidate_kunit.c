@@ -43,8 +43,8 @@ static void msync_invalidate(struct kunit *test)
 }
 
 /*
- * A page that was stored to meanwhile is newer than the storage. It stays, and
- * nothing is lost.
+ * A page that was stored to after the sync is newer than the storage. It stays,
+ * and nothing is lost.
  */
 static void msync_invalidate_dirty(struct kunit *test)
 {

@@ -47,11 +47,11 @@ struct fixture;
  * @features: features of the device
  * @kinds: kinds of I/O that it has, MSYNCFS_FAKE_*
  * @step: distance of the pages that are checked
- * @nr: number of pages, full of 1, that are durable and home before
+ * @nr: number of pages, full of 1, that are durable and home before @change
  * @files: number of files, which are all treated alike
  * @atomic: they are atomic
  * @durable: the effect of @change is acknowledged before @call
- * @second: an I/O has failed before
+ * @second: an I/O of an earlier call has failed
  * @once: @call cannot be repeated
  * @change: makes changes
  * @call: the operation that fails

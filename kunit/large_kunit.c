@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/place/plan.c: devices that have more bitmap blocks than a record
- * takes. A set whose blocks lie side by side is one record there too, and its map
- * is changed in place; only one whose blocks really are in too many places is not.
+ * KUnit suite for fs/place/plan.c: devices that have more bitmap blocks than a
+ * record takes. A set whose blocks lie side by side still fits one record, and
+ * its map is changed in place. Only a set whose blocks lie in too many groups
+ * does not fit.
  */
 #include <kunit/test.h>
 
@@ -18,7 +19,7 @@
 /**
  * struct large_row - a file and what is stored into it
  * @name: which
- * @before: pages that it has, from the first on
+ * @before: number of pages that it has before the stores, from the first on
  * @nr: pages stored, from the first on
  */
 struct large_row {

@@ -369,7 +369,8 @@ KUNIT_ARRAY_PARAM_DESC(cut, cut_rows, name);
 
 /*
  * Write version after version, with a checkpoint in between. The power fails at
- * I/O number @at. Return the newest version that was acknowledged before.
+ * I/O number @at. Return the newest version that was acknowledged before the
+ * failure.
  */
 static int write_versions(struct kunit *test, struct fail_fixture *fx,
 			  unsigned int pages)
@@ -418,9 +419,9 @@ static void fail_power(struct kunit *test)
 /* ---- blocks that are freed, and inodes without a name ------------------- */
 
 /*
- * One file is cut to nothing, and another file takes its blocks. It may take
- * them only when they are certainly free (B3). Little of the device is left
- * otherwise.
+ * One file is truncated to size 0, and another file takes its blocks. It may
+ * take them only when they are certainly free (B3). Little of the device is
+ * left otherwise.
  */
 static void fail_reuse(struct kunit *test)
 {
@@ -468,9 +469,9 @@ static void fail_reuse(struct kunit *test)
 /**
  * struct orphan_row - an inode without a name when the power fails
  * @name: description
- * @tmpfile: it never had a name
- * @commit: its last change is durable
- * @left: it exists after the crash, with its name
+ * @tmpfile: the inode never had a name
+ * @commit: the last change of the inode is durable
+ * @left: the inode exists after the crash, with its name
  */
 struct orphan_row {
 	const char	*name;

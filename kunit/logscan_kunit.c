@@ -277,7 +277,10 @@ static void scan_exact_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->end.pos, 2);
 }
 
-/* All of the log is records. Then the last record would overwrite the tail. */
+/*
+ * First, good records fill the whole log. Then the last record would overwrite
+ * the tail, and the scan rejects it.
+ */
 static void scan_full(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;

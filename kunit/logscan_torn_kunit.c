@@ -9,7 +9,10 @@
 
 /* ---- torn tails --------------------------------------------------------- */
 
-/* The content at the place of the torn record before it was written. */
+/*
+ * The content that the place of the torn record had before the write of this
+ * record.
+ */
 enum stale { STALE_ZEROS, STALE_OLD_SEQ, STALE_OLD_NONCE, STALE_DATA };
 
 static const struct torn_row {
@@ -58,8 +61,8 @@ static void expect_torn(struct scan_fixture *fx, bool header,
 }
 
 /*
- * Cut off the write of the second record at each block, from the front or from
- * the back, or leave out one block. The cache of a device keeps no order.
+ * Interrupt the write of the second record at each block, from the front or
+ * from the back, or leave out one block. The cache of a device keeps no order.
  */
 static void scan_torn(struct kunit *test)
 {

@@ -107,7 +107,10 @@ static unsigned int map_free(struct kunit *test, u64 first, u64 last,
 
 	while (next <= last) {
 		first = next;
-		/* so that every dirtied block is charged */
+		/*
+		 * A new transaction counts each dirty block against the
+		 * credits.
+		 */
 		KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->sb), 0);
 		KUNIT_ASSERT_EQ(test, map_free_some(fx, first, last, credits,
 						    &next), 0);
@@ -451,7 +454,7 @@ static void map_bad_node(struct kunit *test)
 	expect_empty(test);
 }
 
-/* The credits of map_credits() must never be overdrawn. */
+/* The credits that msyncfs_map_credits() returns must always suffice. */
 static void map_credits_suffice(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -471,7 +474,8 @@ static void map_credits_suffice(struct kunit *test)
 		struct msyncfs_op op;
 
 		/*
-		 * Use a transaction for each, so that all blocks are charged.
+		 * Use a new transaction for each row, so that each dirty block
+		 * counts against the credits.
 		 */
 		KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->sb), 0);
 		KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fx->sb, &op,

@@ -236,7 +236,7 @@ static void do_rewrite(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 }
 
 /**
- * model_regrow - cut the file off and extend it again
+ * model_regrow - truncate the file and extend it again
  * @test: test, which fails if this does
  * @fx: fixture
  * @fill: the byte that fills the new pages
@@ -250,7 +250,7 @@ void model_regrow(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 }
 
 /**
- * model_punch - make a hole, with stores before and after
+ * model_punch - make a hole, with stores before it and after it
  * @test: test, which fails if this does
  * @fx: fixture
  * @fill: the byte that fills the new pages
@@ -287,7 +287,7 @@ const struct change_row model_changes[] = {
  * @test: test, which fails if this does
  * @fx: fixture
  * @row: the change
- * @mode: how often the pages are spilled meanwhile, SPILL_*
+ * @mode: how often the pages are spilled during the change, SPILL_*
  */
 void model_change(struct kunit *test, struct atomic_fixture *fx,
 		  const struct change_row *row, unsigned int mode)
@@ -300,7 +300,7 @@ void model_change(struct kunit *test, struct atomic_fixture *fx,
 		row->make(test, fx, 3);
 		model_spill(fx);
 	}
-	/* A page is dirty and has been spilled before. */
+	/* Make a page dirty again that has been spilled. */
 	if (fx->now.pages > 4)
 		model_write(test, fx, 4, 1, 4);
 }

@@ -19,13 +19,13 @@
 #define BLOCKS		2048
 #define LOG_BLOCKS	512
 
-/* What the pointer leads to. */
+/* The block to which the pointer leads. */
 enum foreign {
 	F_INODE,	/* an inode in memory */
-	F_COLD,		/* an inode that is not */
-	F_NODE,		/* a node of another's map */
+	F_COLD,		/* an inode that is not in memory */
+	F_NODE,		/* a node of the map of another inode */
 	F_LEAF,		/* a block of another directory */
-	F_DATA,		/* another's data */
+	F_DATA,		/* data of another file */
 	F_NR,
 };
 
@@ -199,7 +199,10 @@ static const struct foreign_row {
 	{ "inode in memory", F_INODE },
 	{ "node of a map", F_NODE },
 	{ "directory block", F_LEAF },
-	/* Read before a directory frees it; data of files is not. */
+	/*
+	 * A directory reads this block before it frees it. A file frees data
+	 * blocks without reading them.
+	 */
 	{ "inode on disk", F_COLD },
 	{ "data", F_DATA },
 };
@@ -261,7 +264,7 @@ static void owner_reused(struct kunit *test)
 	};
 	int err;
 
-	/* Where the first block of the directory would best lie. */
+	/* The first block of the directory would best lie there. */
 	KUNIT_ASSERT_EQ(test, ino, file_inode(dir)->i_ino + 1);
 	KUNIT_ASSERT_EQ(test, change_dir(test, "victim", false), 0);
 	point(victim, ino);
@@ -369,7 +372,7 @@ static void owner_bitmap(struct kunit *test)
 	u64 ino = file_inode(file)->i_ino;
 	struct msyncfs_op op;
 
-	/* Where the first block of the directory would best lie. */
+	/* The first block of the directory would best lie there. */
 	KUNIT_ASSERT_EQ(test, ino, file_inode(dir)->i_ino + 1);
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fx->sb, &op, 1, 0), 0);
 	msyncfs_free(&op, ino, 1);

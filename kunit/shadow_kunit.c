@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for shadowed maps: sets of pages so widely scattered that the
- * nodes of the map alone do not fit a record. They are committed as a whole all
- * the same. Whatever fails, and whenever the power fails, the file has its old
- * or its new content, and no block is lost.
+ * nodes of the map alone do not fit a record. Each of these sets is still
+ * committed as a whole. Whatever fails, and whenever the power fails, the file
+ * has its old or its new content, and no block is lost.
  */
 #include <kunit/test.h>
 #include <linux/falloc.h>
@@ -291,8 +291,8 @@ static void shadow_read_error(struct kunit *test)
 #define HOLES_END	300000	/* the last page */
 
 /*
- * Cut the file off, so that leaves go. Then make it longer than before. Then
- * punch a hole that covers whole leaves and one page of the first leaf.
+ * Truncate the file, so that leaves are freed. Then make it longer than it was.
+ * Then punch a hole that covers whole leaves and one page of the first leaf.
  * @want[i] gets the byte that fills page page_at(i) then.
  */
 static void change_holes(struct kunit *test, struct wide_fixture *fx, u8 fill,
@@ -317,7 +317,7 @@ static void change_holes(struct kunit *test, struct wide_fixture *fx, u8 fill,
 	memset(want + 5, 0, 10);
 }
 
-/* Cut the file to nothing. No block stays. */
+/* Truncate the file to size 0. No block stays. */
 static void expect_nothing_left(struct kunit *test, struct wide_fixture *fx)
 {
 	KUNIT_ASSERT_EQ(test, files_truncate(fx->file, 0), 0);
@@ -331,8 +331,8 @@ static void expect_nothing_left(struct kunit *test, struct wide_fixture *fx)
 }
 
 /*
- * Do everything to an atomic file at once: cut it, punch holes, let the map
- * grow.
+ * Change an atomic file in all ways in one commit: truncate it, punch holes,
+ * let the map grow.
  */
 static void shadow_holes(struct kunit *test)
 {
@@ -369,8 +369,8 @@ static void shadow_holes(struct kunit *test)
 }
 
 /*
- * Cut a small file to nothing, and store pages far from each other. This makes
- * very many holes in a map that had no node.
+ * Truncate a small file to size 0, and store pages far from each other. The new
+ * map has very many holes, and the old map had no node.
  */
 static void shadow_regrown(struct kunit *test)
 {
@@ -391,7 +391,9 @@ static void shadow_regrown(struct kunit *test)
 	}
 }
 
-/* On a full filesystem a file can be cut to nothing, and that frees space. */
+/*
+ * On a full filesystem a file can be truncated to size 0, and that frees space.
+ */
 static void shadow_cut_when_full(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, &wide_rows[4]);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for captures: a capture is a consistent snapshot (G3) while threads
- * store through write(2) and through a mapping of a real address space. Each
- * store through a mapping or by a device makes its page dirty again.
+ * KUnit suite for captures: a capture is a consistent snapshot (G3) while
+ * threads store through write(2) and through a mapping of a real address space.
+ * Each store through a mapping or by a device makes its page dirty again.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -127,7 +127,8 @@ static const struct storer snapshot_storers[] = {
 
 /*
  * Leave the pages that are stored to first clean. Then the next snapshot finds
- * some of them clean, and they become dirty soon after it has passed.
+ * some of them clean, and they become dirty soon after the capture has passed
+ * them.
  */
 static void forget_first_pages(struct msyncfs_capture *cap)
 {
@@ -145,7 +146,7 @@ static void forget_first_pages(struct msyncfs_capture *cap)
 	}
 }
 
-/* Take a snapshot and remember its value of each page. */
+/* Take a snapshot and remember the value of each page in it. */
 static void take_snapshot(struct kunit *test, const struct snapshot_row *row,
 			  u64 *seen)
 {
@@ -173,7 +174,7 @@ static void check_snapshot(struct kunit *test, const u64 *seen)
 	for (i = 0; i < ARRAY_SIZE(snapshot_storers); i++) {
 		const struct storer *s = &snapshot_storers[i];
 
-		/* If the later store is in the snapshot, so is the earlier one. */
+		/* A snapshot with the later store has the earlier store. */
 		KUNIT_EXPECT_GE_MSG(test, seen[s->a], seen[s->b],
 				    "page %lu before page %lu", s->a, s->b);
 		if (!s->follow)
@@ -224,7 +225,7 @@ static void capture_snapshot(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, s[i].err, 0);
 		KUNIT_EXPECT_GT_MSG(test, s[i].count, 5, "storer %u", i);
 	}
-	/* The threads must have made progress while the snapshots were taken. */
+	/* The threads must have made progress during the captures. */
 	KUNIT_EXPECT_GT(test, seen[2], 2);
 	KUNIT_EXPECT_GT(test, seen[249], 2);
 	if (mm)
