@@ -51,8 +51,8 @@ void names_clear(struct names *n)
 }
 
 /*
- * Take the entries of a leaf. An entry of a damaged leaf is taken only if its hash fits
- * its name; this is very unlikely after damage.
+ * Take the entries of a leaf. An entry of a damaged leaf is taken only if its
+ * hash fits its name. The hash of a damaged entry almost never fits.
  */
 static void take_entries(struct fsck *fs, const struct msyncfs_disk_dir *d,
 			 struct names *n)
@@ -322,8 +322,8 @@ void dir_check(struct fsck *fs, u64 ino)
 		blocks_clear(&list);
 	}
 	/* No other check has stored this inode since blk_read(): the check of a
-	 * name stores the inode of that subdirectory, and the name of this
-	 * directory was checked before.
+	 * name stores the inode of that subdirectory, and the check of the name
+	 * of this directory came before blk_read().
 	 */
 	if (changed)
 		inode_store(fs, &di);

@@ -138,7 +138,7 @@ static void salvage_ptrs(struct fsck *fs, __le64 *ptr, unsigned int nr,
 	}
 }
 
-/* Does the header of a damaged block still identify it? */
+/* Returns whether the header of a damaged block still identifies the block. */
 static bool salvage_header(struct msyncfs_disk_header *h, u32 magic,
 			   u64 blkno, u64 owner)
 {

@@ -90,8 +90,8 @@ static void load_orphans(struct fsck *fs)
 }
 
 /*
- * Free the inodes on the list that have neither links nor names, as a mount does. Leave
- * inodes with links on the list; a mount cuts them to their size.
+ * Free the inodes on the list that have neither links nor names, as a mount
+ * does. Leave inodes with links on the list; a mount finishes their truncation.
  */
 static void check_orphans(struct fsck *fs)
 {

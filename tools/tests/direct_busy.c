@@ -315,8 +315,8 @@ static void test_stalled_read(void)
 }
 
 /*
- * Do the same with a read that is slow on the device. $SLOW is a command that
- * makes reads of the device slow.
+ * Do what test_stalled_read() does, with a read that is slow on the device.
+ * $SLOW is a command that makes reads of the device slow.
  */
 static void test_slow_read(void)
 {
@@ -332,7 +332,8 @@ static void test_slow_read(void)
 	block = physical(fd, 32, &len);
 	CHECK(len);
 	/*
-	 * Nothing else needs a read: the file and the page cache are in memory.
+	 * Bring all pages of the file into memory. Then only the read under
+	 * test needs the device.
 	 */
 	check_pages(store.map, 1, 0, LARGE, 1);
 	CHECK(slow && !system(slow));
@@ -431,8 +432,8 @@ static void *race_writer(void *arg)
 
 /*
  * If @in_place, a thread overwrites half of the file with O_DIRECT. Otherwise
- * msync stores to all of it. These are more pages than a record takes in
- * copies, so they move to fresh blocks.
+ * the thread stores to all pages of the file and calls msync. A record cannot
+ * take copies of so many pages, so the pages move to fresh blocks.
  */
 static void race(int in_place)
 {

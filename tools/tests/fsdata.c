@@ -151,7 +151,7 @@ static void private_stores(int fd, char *shared)
 	expect(fd, 10, 1, 'S');
 }
 
-/* Cut the file off after one page. Then the second page cannot be accessed. */
+/* Truncate the file to one page. Then the second page cannot be accessed. */
 static void beyond_end(int fd, char *shared)
 {
 	volatile char c;

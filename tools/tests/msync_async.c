@@ -410,7 +410,9 @@ static void error(int flags, const char *name)
 	expect_file(name, 0, NR, 3);
 }
 
-/* MS_ASYNC has returned when the commit fails. The next call gets the error. */
+/*
+ * The commit fails after MS_ASYNC has returned. The next call gets the error.
+ */
 static void error_async(int flags, const char *name)
 {
 	int fd = new_file(name, NR), other = open_file(name, 0);
@@ -458,7 +460,9 @@ static void error_two(void)
 	expect_file("two_g", 0, NR, 3);
 }
 
-/* Without a retry, the file has the content that was durable before. */
+/*
+ * Without a retry, the file has the content that was durable before the error.
+ */
 static void error_crash(int flags, const char *name)
 {
 	__u32 down = MSYNCFS_SHUTDOWN_NOLOGFLUSH;

@@ -260,7 +260,9 @@ static void locked(enum lock_how how, const char *f, const char *g)
 			continue;
 		FAILS(call(area, 6 * PAGE, ways[i]), EBUSY);
 		FAILS(call(lock, PAGE, ways[i]), EBUSY);
-		/* EBUSY takes precedence over the hole behind. */
+		/*
+		 * EBUSY takes precedence over the hole behind the locked page.
+		 */
 		FAILS(call(lock, 1 << 24, ways[i]), EBUSY);
 		expect_resident(area, 6, 0x3f, lock_names[how]);
 		/* Call on a range without locked pages. */

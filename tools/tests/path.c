@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One thread's msync(MS_SYNC) on a file whose every block is allocated.
+ * Call msync(MS_SYNC) from one thread, on a file without holes.
  *
  * Usage: path prepare FILE		make it, 64 MiB
  *        path time FILE PAGES CALLS	median nanoseconds of a call of so many

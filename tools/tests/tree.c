@@ -11,7 +11,7 @@
  *					the progress on stderr
  *        tree dirty FILE MIB		the same without msync, and never ends
  *        tree sum2 FILE MIB		checks what "again" stored
- *        tree shutdown DIR FLAGS	FS_IOC_SHUTDOWN
+ *        tree shutdown DIR FLAGS	the ioctl MSYNCFS_IOC_SHUTDOWN
  */
 #include "check.h"
 

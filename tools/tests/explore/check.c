@@ -110,7 +110,7 @@ static void checker_put(struct checker *ck, const struct state *st)
 	CHECK(!close(fd));
 }
 
-/* ---- children that look at it ---- */
+/* ---- children that look at the state ---- */
 
 static void keep_last_line(char *text)
 {
@@ -244,7 +244,10 @@ static void child_write(struct checker *ck, const void *arg)
 	*ck->written = 1;
 }
 
-/* Compare the file and remove it, so that the filesystem is as before. */
+/*
+ * Compare the file and remove it, so that the filesystem is as before the file
+ * was written.
+ */
 static void child_compare(struct checker *ck, const void *arg)
 {
 	unsigned char want[PAGE], have[PAGE];
@@ -264,7 +267,7 @@ static void child_compare(struct checker *ck, const void *arg)
 	real_sync_dir(".");
 }
 
-/* ---- mounting it ---- */
+/* ---- mounting the state ---- */
 
 /* Return the last message of the kernel, without time and level. */
 static const char *kernel_says(void)

@@ -25,7 +25,7 @@
 #define PAGE		4096UL
 
 /*
- * The recorded disk is cut into slices. A slice holds one filesystem and,
+ * The recorded disk is divided into slices. A slice holds one filesystem and,
  * behind it, the sector of its acknowledgments. So the record has the
  * acknowledgments and the writes in one order.
  */
@@ -267,7 +267,7 @@ struct event {
  * @variant: its variant, see main.c; "-": none
  * @event: the events, from the first one on
  * @nr: number of events
- * @first: states before this event promise nothing
+ * @first: states before this event have no acknowledgment
  * @whole: it was recorded to its end
  */
 struct slice {
@@ -290,7 +290,7 @@ unsigned int record_read(const char *path, struct slice *slices, unsigned int nr
  * @how: name of the way in which these writes were chosen
  * @promise: event of the last acknowledgment
  * @acked: text of that acknowledgment
- * @again: an earlier state had the same content, but another promise
+ * @again: an earlier state had the same content, but another acknowledgment
  * @src: content of each sector, NULL: zeros
  * @hash: hash of the whole content
  */

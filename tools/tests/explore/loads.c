@@ -3,7 +3,7 @@
  * The workloads. Each makes the same operations for the same choices, so the
  * check can run it on the model alone. After operations on names or a
  * truncation, the next acknowledged operation must be a sync of something that
- * they changed. A sync of a clean file promises nothing.
+ * they changed. A sync of a clean file acknowledges nothing.
  */
 #include "explore.h"
 
@@ -351,7 +351,8 @@ static void run_orphans(void)
 
 /*
  * The device fails from time to time. Failed data is synced again, overwritten
- * or, in an atomic file, rolled back. It may be on the disk all the same.
+ * or, in an atomic file, rolled back. The failed data may be on the disk
+ * nevertheless.
  */
 static void run_failed(void)
 {
@@ -457,7 +458,9 @@ static void change(struct node *n, unsigned long max)
 	}
 }
 
-/* Do something else meanwhile. @n is an ordinary file. */
+/*
+ * Do something that does not concern the atomic file. @n is an ordinary file.
+ */
 static void bystand(struct node *n, unsigned int step)
 {
 	char name[8];
@@ -632,8 +635,8 @@ static void cut_wide(struct node *n, unsigned long max)
 
 /*
  * Sync sets that are so widely scattered that the map is shadowed. One file is
- * ordinary. The other is atomic and is spilled, cut off and rolled back in
- * between.
+ * ordinary. The other file is atomic, and is spilled, truncated and rolled back
+ * between the syncs.
  */
 static void run_wide(void)
 {

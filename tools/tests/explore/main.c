@@ -70,7 +70,7 @@ static unsigned long weight(const struct slice *s)
  * @distinct: different contents among these
  * @prefixes: states that end after a write
  * @mine: different contents of the slice that this worker checked
- * @again: states that it checked for another promise
+ * @again: states that it checked again for another acknowledgment
  * @wrote: states of either kind that it wrote to
  * @all: states of all slices that it checked
  * @start: when it began

@@ -578,7 +578,7 @@ void f_open(struct node *n, const char *path, int trunc)
 	op_done(0);
 }
 
-/* ---- of atomic files ---- */
+/* ---- operations on atomic files ---- */
 
 /* The ioctl commits the content first. */
 void f_atomic(struct node *n, int on)

@@ -120,7 +120,7 @@ static void add_entry(struct slice *slices, unsigned int max,
  * @slices: table to fill in
  * @nr: number of entries that are in use
  *
- * A slice that promises nothing or has no end is left out.
+ * A slice that acknowledges nothing or has no end is left out.
  *
  * Return: number of entries that are in use now.
  */

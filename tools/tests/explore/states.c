@@ -2,9 +2,10 @@
 /*
  * States that a power failure could leave on a disk. A state is a point of the
  * record. Writes that completed before the last flush up to it are there, and
- * so are FUA writes. Of the writes after that flush any may be missing, may be
- * there in some of their sectors only, or may be overtaken by one that
- * completed before it. The write that would complete next may be there in part.
+ * so are FUA writes. Any write after that flush may be missing, or some of its
+ * sectors may be missing. A write that completed earlier may overwrite it,
+ * because the cache keeps no order. The write that would complete next may be
+ * there in part.
  */
 #include "explore.h"
 
@@ -190,7 +191,7 @@ struct candidate {
 /*
  * There is one state after each write, as soon as something is acknowledged. If
  * flushes and acknowledgments follow the write, the state comes after them: the
- * content is the same, but it must hold more promises.
+ * content is the same, but more operations are acknowledged.
  */
 unsigned long states_prefixes(const struct slice *s)
 {
@@ -269,7 +270,7 @@ static void build(struct walk *w, uint64_t seed, const struct candidate *ca,
 		st->loose += w->s->event[i].nr && !w->s->event[i].fua;
 }
 
-/* ---- those seen already ---- */
+/* ---- states that were checked already ---- */
 
 struct hashes {
 	uint64_t	*hash;
@@ -279,7 +280,7 @@ struct hashes {
 /**
  * struct seen - states that have been checked
  * @content: hashes of their contents
- * @state: hashes of content and promise
+ * @state: hashes of content and last acknowledgment
  */
 struct seen {
 	struct hashes	content, state;
@@ -310,7 +311,9 @@ static int has_hash(struct hashes *seen, uint64_t hash)
 	return 0;
 }
 
-/* Also tell if the same content was there with another promise. */
+/*
+ * Also set st->again if the same content was there with another acknowledgment.
+ */
 static int seen_before(struct seen *seen, struct state *st)
 {
 	if (has_hash(&seen->state, mix(st->hash ^ mix(st->promise + 1))))
@@ -385,7 +388,7 @@ static unsigned long choose_prefixes(const struct slice *s, struct choice *ch,
  * Some random states come first. Then come the prefixes, which have all writes
  * up to some event: all of them if they are no more than four fifths of @want.
  * Then come random states again. A content that comes again with another
- * promise is checked once more.
+ * acknowledgment is checked once more.
  */
 void states_all(const struct slice *s, uint64_t seed, unsigned long want, int prefixes,
 		int (*fn)(const struct state *st, void *ctx), void *ctx)

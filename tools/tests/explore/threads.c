@@ -414,7 +414,8 @@ static unsigned long long name_check(unsigned int nr, unsigned long long want)
 		exit(1);
 	}
 	/*
-	 * A step that removes nothing leaves the same names as the step before.
+	 * A step that removes nothing leaves the same names as the previous
+	 * step.
 	 */
 	if (steps < want && names_are(nr, want, f, nf, g, ng))
 		steps = want;

@@ -145,9 +145,11 @@ static void swap_tables(void)
 }
 
 /*
- * The checkpoint is paused meanwhile. The failure must be short, otherwise a
- * commit in the background fails, too. So the table for its end is loaded now,
- * and no program has to run then.
+ * Make the device fail, or end the failure. While the device fails, the
+ * background checkpoint is paused. The failure must be short, otherwise a
+ * commit in the background fails, too. So this function loads the table for the
+ * end of the failure at the beginning. At the end it only has to swap the
+ * tables, and no program has to run.
  */
 void device_fails(int on)
 {
