@@ -57,7 +57,8 @@ for ((round = 0; round <= rounds; round++)); do
 	checked=$(sed -n 's/^checked *//p' "$out/channel.log" | tail -n 1)
 	grep -q '^checked' "$out/channel.log" || { say "round $round: the guest checked nothing"; exit 1; }
 	line="round $round: found ${checked:-nothing}; promised ${acked:-nothing}"
-	# The kill may cut off the last line; only a complete line is a promise.
+	# The kill may cut off the last line; only a complete line is an
+	# acknowledgement.
 	acked=$(head -n "$(wc -l <"$out/channel.log")" "$out/channel.log" | sed -n 's/^ack //p' | tail -n 1)
 	echo "$line" >>"$log"
 done

@@ -34,7 +34,8 @@ known() {
 	esac
 }
 
-# known_debug NAME: the same for tests that need a feature the test kernel lacks
+# known_debug NAME: print the expected result and the reason for a test that needs a
+# feature the test kernel lacks
 known_debug() {
 	case $(uname -r):$1 in
 	*-msyncfs-test:selftests/mkdirty) echo "SKIP-2 parts that need NUMA" ;;

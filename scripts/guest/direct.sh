@@ -30,7 +30,7 @@ fresh direct self other edges
 fresh direct_busy stalled_write stalled_read race
 fresh direct aio
 
-# The reads are so slow that meanwhile the blocks could go to another file.
+# The reads are so slow that the blocks could go to another file before a read ends.
 t_case slow_read
 export DM_DISABLE_UDEV=1
 if modprobe dm_delay; then

@@ -42,7 +42,8 @@ t_send() { printf '%s\n' "$*" >>"$CHANNEL"; }
 # t_info TEXT: send TEXT to the reader of the report
 t_info() { t_send "# $*"; }
 
-# t_case NAME: begin a case.  This ends the case before; it has passed unless it failed.
+# t_case NAME: begin a case and end the previous case.  The previous case has passed
+# unless it failed.
 t_case() {
 	t_end
 	t_current=$T_NAME.$1

@@ -3,10 +3,10 @@
 # Cases: time walk
 # Timeout: 240
 #
-# Guest time is a count of instructions (one nanosecond each), on a disk in memory
-# whose every command takes 20 us. The walk is the list of the functions that one
-# msync(MS_SYNC) of one page of an ordinary file enters, each in the file that
-# defines it.
+# Guest time is a count of instructions (one nanosecond each). The disk is in memory,
+# and each of its commands takes 20 us. The walk is the list of the functions that one
+# msync(MS_SYNC) of one page of an ordinary file enters, each in the file that defines
+# it.
 
 . "$SCRIPTS/host/lib.sh"
 
