@@ -594,7 +594,7 @@ static void fail_abort_inside(struct kunit *test)
 	fail_prepare(test, fx);
 	init_completion(&w.done);
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(w.sb, &op, 1, 0), 0);
-	msyncfs_inode_dirty(&op, file_inode(fx->file), true);
+	msyncfs_op_add_inode(&op, file_inode(fx->file), true);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(waiter_thread, &w,
 						    "msyncfs-waiter")));
 	for (i = 0; i < 500 && !READ_ONCE(fx->sbi->log->running)->locked; i++)
@@ -623,7 +623,7 @@ static void fail_two_things(struct kunit *test)
 	msyncfs_root_ptrs(inode)[0] = cpu_to_le64(file_inode(g)->i_ino);
 	files_write(test, fx->file, 0, 1, 2);
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(inode->i_sb, &op, 1, 0), 0);
-	msyncfs_inode_dirty(&op, file_inode(g), true);
+	msyncfs_op_add_inode(&op, file_inode(g), true);
 	msyncfs_op_end(&op);
 	KUNIT_EXPECT_NE(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_TRUE(test, aborted(fx));

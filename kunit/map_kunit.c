@@ -72,7 +72,7 @@ static int map_set(struct map_fixture *fx, u64 index, u64 len, u64 blkno,
 	if (!err) {
 		err = msyncfs_map_set(&op, fx->inode, index, len, blkno,
 				      unwritten);
-		msyncfs_inode_dirty(&op, fx->inode, true);
+		msyncfs_op_add_inode(&op, fx->inode, true);
 		msyncfs_op_end(&op);
 	}
 	mutex_unlock(&fx->mi->i_commit_lock);
@@ -90,7 +90,7 @@ static int map_free_some(struct map_fixture *fx, u64 first, u64 last,
 	err = msyncfs_op_begin(fx->sb, &op, credits, 0);
 	if (!err) {
 		err = msyncfs_map_free(&op, fx->inode, first, last, next);
-		msyncfs_inode_dirty(&op, fx->inode, true);
+		msyncfs_op_add_inode(&op, fx->inode, true);
 		msyncfs_op_end(&op);
 	}
 	mutex_unlock(&fx->mi->i_commit_lock);
@@ -136,7 +136,7 @@ static void map_fill(struct kunit *test, u64 index, u64 len, u64 goal)
 	KUNIT_EXPECT_EQ(test, got, len);
 	KUNIT_EXPECT_EQ(test, msyncfs_map_set(&op, fx->inode, index, len,
 					      start, false), 0);
-	msyncfs_inode_dirty(&op, fx->inode, true);
+	msyncfs_op_add_inode(&op, fx->inode, true);
 	msyncfs_op_end(&op);
 	mutex_unlock(&fx->mi->i_commit_lock);
 }

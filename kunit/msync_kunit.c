@@ -385,7 +385,7 @@ static u64 captured(struct list_head *set, struct file *file, pgoff_t index,
 
 /* Take one snapshot of both files. The pages stay clean, as after a commit. */
 static void snapshot_both(struct kunit *test, struct msyncfs_range *ranges,
-		     u64 (*seen)[2])
+			  u64 (*seen)[2])
 {
 	struct call_fixture *fx = test->priv;
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(fx->fake->sb);
@@ -398,7 +398,7 @@ static void snapshot_both(struct kunit *test, struct msyncfs_range *ranges,
 		mutex_lock_nest_lock(&MSYNCFS_I(ranges[i].inode)->i_commit_lock,
 				     &sbi->set_mutex);
 	KUNIT_EXPECT_EQ(test, msyncfs_capture_ranges(ranges, 2, ULONG_MAX,
-						  ULONG_MAX, &set), 0);
+						     ULONG_MAX, &set), 0);
 	for (i = 1; i >= 0; i--)
 		mutex_unlock(&MSYNCFS_I(ranges[i].inode)->i_commit_lock);
 	mutex_unlock(&sbi->set_mutex);

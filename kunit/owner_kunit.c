@@ -321,7 +321,7 @@ static void owner_forget(struct kunit *test)
 	int err;
 
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fx->sb, &op, 1, 0), 0);
-	msyncfs_inode_dirty(&op, file_inode(fx->file), true);
+	msyncfs_op_add_inode(&op, file_inode(fx->file), true);
 	err = msyncfs_op_forget(&op, ino, MSYNCFS_MAGIC_MAP, ino);
 	KUNIT_EXPECT_EQ(test, err, -EUCLEAN);
 	/* The node is the file's, not the root's. */

@@ -51,10 +51,10 @@ static void resv_use(struct kunit *test, u64 index)
 
 	KUNIT_ASSERT_GT(test, blocks, 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin_promised(fx->fake->sb, &op, 40,
-						    blocks - 1), 0);
+							blocks - 1), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_map_set(&op, fx->inode, index, 1,
 					      SOME_BLOCK, false), 0);
-	msyncfs_inode_dirty(&op, fx->inode, true);
+	msyncfs_op_add_inode(&op, fx->inode, true);
 	msyncfs_resv_release(fx->inode, index, index);
 	msyncfs_op_end(&op);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, index));
@@ -74,7 +74,7 @@ static void resv_clear(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_map_free(&op, fx->inode, 0, last, &next),
 			0);
 	KUNIT_EXPECT_EQ(test, next, last + 1);
-	msyncfs_inode_dirty(&op, fx->inode, true);
+	msyncfs_op_add_inode(&op, fx->inode, true);
 	msyncfs_op_end(&op);
 	KUNIT_EXPECT_EQ(test, inode_get_bytes(fx->inode), 0);
 }

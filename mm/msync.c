@@ -256,7 +256,7 @@ static int msyncfs_sync_files(struct msyncfs_range *ranges, unsigned int nr)
 	unsigned int i;
 
 	for (i = 0; i < nr && !err; i++)
-		err = msyncfs_direct_flush(ranges[i].inode);
+		err = msyncfs_dio_flush(ranges[i].inode);
 	for (i = 0; i < nr; i++) {
 		err2 = file_check_and_advance_wb_err(ranges[i].file);
 		if (!err)

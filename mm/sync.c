@@ -49,7 +49,7 @@ static int msyncfs_sync_attrs(struct inode *inode)
 	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
 	if (err)
 		return err;
-	msyncfs_inode_dirty(&op, inode, false);
+	msyncfs_op_add_inode(&op, inode, false);
 	msyncfs_op_end(&op);
 	return 0;
 }
@@ -126,7 +126,7 @@ static bool msyncfs_atomic_dirty_in(const struct msyncfs_range *ranges,
  * page of an atomic file may have been dirty before the freeze. Returns false
  * if the caller has nothing to do.
  */
-static bool msyncfs_hold_thawed(struct msyncfs_range *ranges, unsigned int nr)
+static bool msyncfs_keep_thawed(struct msyncfs_range *ranges, unsigned int nr)
 {
 	struct super_block *sb = ranges->inode->i_sb;
 	bool dirty;
@@ -153,23 +153,23 @@ static bool msyncfs_hold_thawed(struct msyncfs_range *ranges, unsigned int nr)
 }
 
 /*
- * Locks the files for a capture. If there are atomic files, sets *@held and
+ * Locks the files for a capture. If there are atomic files, sets *@kept and
  * keeps the filesystem from being frozen. If there is nothing to capture,
  * returns false and locks nothing.
  */
 static bool msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr,
-				bool *held)
+				bool *kept)
 {
 	for (;;) {
 		/*
 		 * In the lock order, the protection against freezing comes before
 		 * i_commit_lock.
 		 */
-		*held = msyncfs_mark_whole(ranges, nr);
-		if (*held && !msyncfs_hold_thawed(ranges, nr))
+		*kept = msyncfs_mark_whole(ranges, nr);
+		if (*kept && !msyncfs_keep_thawed(ranges, nr))
 			return false;
 		msyncfs_lock_files(ranges, nr);
-		if (!msyncfs_mark_whole(ranges, nr) || *held)
+		if (!msyncfs_mark_whole(ranges, nr) || *kept)
 			return true;
 		/* A file has become atomic before it was locked. */
 		msyncfs_unlock_files(ranges, nr);
@@ -177,10 +177,10 @@ static bool msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr,
 }
 
 static void msyncfs_ranges_unlock(struct msyncfs_range *ranges,
-				  unsigned int nr, bool held)
+				  unsigned int nr, bool kept)
 {
 	msyncfs_unlock_files(ranges, nr);
-	if (held)
+	if (kept)
 		sb_end_intwrite(ranges->inode->i_sb);
 }
 
@@ -205,16 +205,16 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 				 struct completion *sent)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(ranges->inode->i_sb);
-	bool held;
+	bool kept;
 	int err;
 
-	if (!msyncfs_ranges_lock(ranges, nr, &held))
+	if (!msyncfs_ranges_lock(ranges, nr, &kept))
 		return 0;
 	err = msyncfs_capture_ranges(ranges, nr, sbi->geo.record_images / 2,
 				     ULONG_MAX, set);
 	if (!err && !list_empty(set))
 		err = msyncfs_attach_set(set, attrs, sent);
-	msyncfs_ranges_unlock(ranges, nr, held);
+	msyncfs_ranges_unlock(ranges, nr, kept);
 	return err;
 }
 
@@ -470,7 +470,7 @@ int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 	trace_msyncfs_fsync_enter(inode, start, end, datasync);
 	err = msyncfs_sync_inode(inode, start, end, datasync);
 	if (!err)
-		err = msyncfs_direct_flush(inode);
+		err = msyncfs_dio_flush(inode);
 	err2 = file_check_and_advance_wb_err(file);
 	if (!err)
 		err = err2;

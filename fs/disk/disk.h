@@ -53,7 +53,7 @@ enum {
 	MSYNCFS_SB_RECLAIMING,	/* inodes without links may be read */
 };
 
-struct msyncfs_direct;
+struct msyncfs_dio;
 struct msyncfs_log;
 struct msyncfs_orphans;
 struct msyncfs_space;
@@ -73,7 +73,7 @@ struct msyncfs_sysfs;
  * @nr_split: number of msyncs that needed several records
  * @log: state of fs/log
  * @space: state of fs/space
- * @direct: state of fs/map/home.c
+ * @dio: state of fs/map/home.c
  * @orphans: state of fs/vfs/orphan.c
  * @sysfs: state of fs/vfs/sysfs.c
  */
@@ -90,7 +90,7 @@ struct msyncfs_sb_info {
 	atomic64_t			nr_split;
 	struct msyncfs_log		*log;
 	struct msyncfs_space		*space;
-	struct msyncfs_direct		*direct;
+	struct msyncfs_dio		*dio;
 	struct msyncfs_orphans		*orphans;
 	struct msyncfs_sysfs		*sysfs;
 };

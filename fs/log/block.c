@@ -225,13 +225,13 @@ u64 msyncfs_block_find(struct super_block *sb, u64 start, u64 len)
 }
 
 /**
- * msyncfs_block_seal - seal a metadata block that is written outside the log
+ * msyncfs_seal_unlogged - seal a metadata block that is written outside the log
  * @sb: filesystem
  * @buf: the block, MSYNCFS_BLOCK_SIZE bytes
  *
  * Context: any.
  */
-void msyncfs_block_seal(struct super_block *sb, void *buf)
+void msyncfs_seal_unlogged(struct super_block *sb, void *buf)
 {
 	msyncfs_seal_block(&MSYNCFS_SB(sb)->geo, buf,
 			   READ_ONCE(MSYNCFS_LOG(sb)->seq));

@@ -220,8 +220,8 @@ static void msyncfs_cut_seal(struct msyncfs_log *log,
  * Find the position of the record, and make room if there is none. The log is
  * never filled to the last block, so head == tail always means empty.
  */
-static int msyncfs_log_place(struct msyncfs_log *log,
-			     struct msyncfs_cut *cut)
+static int msyncfs_log_position(struct msyncfs_log *log,
+				struct msyncfs_cut *cut)
 {
 	u64 need = msyncfs_cut_blocks(cut), used, left;
 	int err;
@@ -434,7 +434,7 @@ static int msyncfs_cut_commit(struct msyncfs_log *log,
 	u64 began;
 	int err;
 
-	err = msyncfs_cut_check(log, cut) ?: msyncfs_log_place(log, cut);
+	err = msyncfs_cut_check(log, cut) ?: msyncfs_log_position(log, cut);
 	began = ktime_get_ns();
 	if (!err) {
 		msyncfs_cut_seal(log, cut);

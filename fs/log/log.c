@@ -120,14 +120,14 @@ void msyncfs_log_exit(struct super_block *sb)
 }
 
 /**
- * msyncfs_log_stat - read the counters of the log
+ * msyncfs_log_get_stat - read the counters of the log
  * @sbi: filesystem
  * @stat: filled in; the counters are read without a lock, one after another
  *
  * Context: any.
  */
-void msyncfs_log_stat(struct msyncfs_sb_info *sbi,
-		      struct msyncfs_log_stat *stat)
+void msyncfs_log_get_stat(struct msyncfs_sb_info *sbi,
+			  struct msyncfs_log_stat *stat)
 {
 	struct msyncfs_log *log = sbi->log;
 

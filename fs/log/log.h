@@ -138,7 +138,7 @@ int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic,
 			 u64 owner);
 void msyncfs_block_release(struct buffer_head *bh);
 u64 msyncfs_block_find(struct super_block *sb, u64 start, u64 len);
-void msyncfs_block_seal(struct super_block *sb, void *buf);
+void msyncfs_seal_unlogged(struct super_block *sb, void *buf);
 
 /* In block.c: images */
 struct msyncfs_image *msyncfs_image_alloc(gfp_t gfp, bool page);
@@ -167,7 +167,7 @@ int msyncfs_log_init(struct super_block *sb,
 int msyncfs_log_start(struct super_block *sb);
 void msyncfs_log_stop(struct super_block *sb);
 void msyncfs_log_exit(struct super_block *sb);
-void msyncfs_log_stat(struct msyncfs_sb_info *sbi,
-		      struct msyncfs_log_stat *stat);
+void msyncfs_log_get_stat(struct msyncfs_sb_info *sbi,
+			  struct msyncfs_log_stat *stat);
 
 #endif /* MSYNCFS_LOG_H */

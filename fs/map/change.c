@@ -143,14 +143,14 @@ static int msyncfs_path_fill(struct msyncfs_op *op, struct msyncfs_path *path,
 		if (IS_ERR(bh))
 			return PTR_ERR(bh);
 		msyncfs_op_dirty(op, path->bh[level]);
-		msyncfs_ptrs(path, level)[path->slot[level]] =
+		msyncfs_ptrs(path, level)[path->nth[level]] =
 			cpu_to_le64(bh->b_blocknr);
 		msyncfs_map_account(op, inode, 1);
 
 		path->level = --level;
 		path->bh[level] = bh;
 		div64_u64_rem(index, msyncfs_span[level], &rest);
-		path->slot[level] = div64_u64(rest, msyncfs_span[level - 1]);
+		path->nth[level] = div64_u64(rest, msyncfs_span[level - 1]);
 	}
 	return 0;
 }
@@ -175,7 +175,7 @@ static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
 	if (path.level > 1) {
 		*end = msyncfs_path_end(path.level, index);
 	} else {
-		*end = index + msyncfs_nr_ptrs(&path, 1) - path.slot[1];
+		*end = index + msyncfs_nr_ptrs(&path, 1) - path.nth[1];
 		msyncfs_op_dirty(op, path.bh[1]);
 	}
 	msyncfs_path_put(&path);
@@ -191,7 +191,7 @@ static int msyncfs_set_leaf(struct msyncfs_op *op, struct inode *inode,
 			    u64 index, u64 len, u64 ptr, u64 *end)
 {
 	struct msyncfs_path path;
-	unsigned int slot, nr;
+	unsigned int nth, nr;
 	s64 blocks = 0;
 	__le64 *ptrs;
 	int err;
@@ -204,12 +204,12 @@ static int msyncfs_set_leaf(struct msyncfs_op *op, struct inode *inode,
 		goto out;
 	}
 	ptrs = msyncfs_ptrs(&path, 1);
-	slot = path.slot[1];
-	nr = min_t(u64, msyncfs_nr_ptrs(&path, 1) - slot, len);
+	nth = path.nth[1];
+	nr = min_t(u64, msyncfs_nr_ptrs(&path, 1) - nth, len);
 	*end = index + nr;
-	for (; nr; nr--, slot++) {
-		blocks += !!ptr - !!ptrs[slot];
-		ptrs[slot] = cpu_to_le64(ptr);
+	for (; nr; nr--, nth++) {
+		blocks += !!ptr - !!ptrs[nth];
+		ptrs[nth] = cpu_to_le64(ptr);
 		ptr += !!ptr;
 	}
 	msyncfs_map_account(op, inode, blocks);
@@ -264,7 +264,7 @@ static int msyncfs_map_set_locked(struct msyncfs_op *op, struct inode *inode,
  *
  * The function does not free the data blocks of the old pointers. Nodes that a
  * hole leaves empty stay. The function updates i_blocks. The caller then calls
- * msyncfs_inode_dirty(), also after an error.
+ * msyncfs_op_add_inode(), also after an error.
  *
  * Context: inside @op; takes i_map_sem exclusively; may sleep and read map
  * nodes.
@@ -324,7 +324,7 @@ static void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path,
 	while (msyncfs_node_unused(path, level, index)) {
 		msyncfs_op_free(op, path->bh[level]);
 		level++;
-		msyncfs_ptrs(path, level)[path->slot[level]] = 0;
+		msyncfs_ptrs(path, level)[path->nth[level]] = 0;
 		msyncfs_map_account(op, path->inode, -1);
 		changed = true;
 	}
@@ -333,19 +333,19 @@ static void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path,
 }
 
 /*
- * Returns the number of contiguous blocks at @slot, which is not a hole, or an
- * error. All pointers of the run have been checked.
+ * Returns the number of contiguous blocks at pointer @nth, which is not a hole,
+ * or an error. All pointers of the run have been checked.
  */
-static int msyncfs_run_at(struct msyncfs_path *path, unsigned int slot,
+static int msyncfs_run_at(struct msyncfs_path *path, unsigned int nth,
 			  unsigned int end)
 {
 	const __le64 *ptrs = msyncfs_ptrs(path, 1);
-	u64 first = le64_to_cpu(ptrs[slot]) & ~MSYNCFS_PTR_UNWRITTEN;
+	u64 first = le64_to_cpu(ptrs[nth]) & ~MSYNCFS_PTR_UNWRITTEN;
 	unsigned int n;
 	int err;
 
-	for (n = 0; slot + n < end; n++) {
-		u64 ptr = le64_to_cpu(ptrs[slot + n]) & ~MSYNCFS_PTR_UNWRITTEN;
+	for (n = 0; nth + n < end; n++) {
+		u64 ptr = le64_to_cpu(ptrs[nth + n]) & ~MSYNCFS_PTR_UNWRITTEN;
 
 		if (ptr != first + n)
 			break;
@@ -369,19 +369,19 @@ static bool msyncfs_free_may_go_on(const struct msyncfs_op *op,
 }
 
 /*
- * Frees the run of blocks at @slot of a leaf. In a directory it frees only one
- * block, because each block is read and checked first.
+ * Frees the run of blocks at pointer @nth of a leaf. In a directory it frees only
+ * one block, because each block is read and checked first.
  * Return: the number of blocks; or an error, and nothing has been freed.
  */
 static int msyncfs_free_run_at(struct msyncfs_op *op, struct msyncfs_path *path,
-			       unsigned int slot, unsigned int end)
+			       unsigned int nth, unsigned int end)
 {
 	__le64 *ptrs = msyncfs_ptrs(path, 1);
-	u64 blkno = le64_to_cpu(ptrs[slot]) & MSYNCFS_PTR_BLKNO;
+	u64 blkno = le64_to_cpu(ptrs[nth]) & MSYNCFS_PTR_BLKNO;
 	bool dir = S_ISDIR(path->inode->i_mode);
 	int n, err;
 
-	n = msyncfs_run_at(path, slot, dir ? slot + 1 : end);
+	n = msyncfs_run_at(path, nth, dir ? nth + 1 : end);
 	if (n < 0)
 		return n;
 	if (dir)
@@ -391,12 +391,12 @@ static int msyncfs_free_run_at(struct msyncfs_op *op, struct msyncfs_path *path,
 		err = msyncfs_op_free_data(op, blkno, n);
 	if (err)
 		return err;
-	memset(ptrs + slot, 0, n * sizeof(*ptrs));
+	memset(ptrs + nth, 0, n * sizeof(*ptrs));
 	return n;
 }
 
 /*
- * Frees the data of a leaf from @index up to slot @end (exclusive). It stops
+ * Frees the data of a leaf from @index up to pointer @end (exclusive). It stops
  * when the credits run low, but it frees the first run in any case. *@next is
  * the index at which it stopped.
  */
@@ -404,26 +404,26 @@ static int msyncfs_free_leaf(struct msyncfs_op *op, struct msyncfs_path *path,
 			     unsigned int end, u64 index, u64 *next)
 {
 	__le64 *ptrs = msyncfs_ptrs(path, 1);
-	unsigned int slot = path->slot[1];
+	unsigned int nth = path->nth[1];
 	bool first = true;
 	s64 freed = 0;
 	int n = 0;
 
-	while (slot < end) {
-		if (!ptrs[slot]) {
-			slot++;
+	while (nth < end) {
+		if (!ptrs[nth]) {
+			nth++;
 			continue;
 		}
 		if (!first && !msyncfs_free_may_go_on(op, path))
 			break;
 		first = false;
-		n = msyncfs_free_run_at(op, path, slot, end);
+		n = msyncfs_free_run_at(op, path, nth, end);
 		if (n < 0)
 			break;
 		freed += n;
-		slot += n;
+		nth += n;
 	}
-	*next = index + slot - path->slot[1];
+	*next = index + nth - path->nth[1];
 	if (freed)
 		msyncfs_map_account(op, path->inode, -freed);
 	msyncfs_prune(op, path, index, freed);
@@ -451,7 +451,7 @@ static int msyncfs_free_step(struct msyncfs_op *op, struct inode *inode,
 		msyncfs_prune(op, &path, index, false);
 	} else {
 		end = min_t(u64, msyncfs_nr_ptrs(&path, 1),
-			    path.slot[1] + (last - index) + 1);
+			    path.nth[1] + (last - index) + 1);
 		err = msyncfs_free_leaf(op, &path, end, index, next);
 	}
 	msyncfs_path_put(&path);
@@ -493,7 +493,7 @@ static int msyncfs_map_free_locked(struct msyncfs_op *op, struct inode *inode,
  * Frees the blocks from @first upwards. Frees map nodes that become empty,
  * unless a reservation relies on them. Stops when the credits run low, but not
  * before it has freed one run. The function updates i_blocks. The caller then
- * calls msyncfs_inode_dirty(), also after an error.
+ * calls msyncfs_op_add_inode(), also after an error.
  *
  * Context: inside @op; takes i_map_sem exclusively; may sleep and read map
  * nodes.

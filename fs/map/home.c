@@ -52,57 +52,57 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 /* ---- O_DIRECT ------------------------------------------------------------ */
 
 /**
- * struct msyncfs_direct - O_DIRECT writes that the device's cache may hold
+ * struct msyncfs_dio - O_DIRECT writes that the device's cache may hold
  * @seq: number of the last write of the mount
  * @flushed: all writes up to this number are durable
  */
-struct msyncfs_direct {
+struct msyncfs_dio {
 	atomic64_t	seq;
 	atomic64_t	flushed;
 };
 
 /**
- * msyncfs_direct_init - begin to count the O_DIRECT writes of a mount
+ * msyncfs_dio_init - begin to count the O_DIRECT writes of a mount
  * @sb: filesystem
  *
  * Context: mount; may sleep.
  * Return: 0 or -ENOMEM.
  */
-int msyncfs_direct_init(struct super_block *sb)
+int msyncfs_dio_init(struct super_block *sb)
 {
-	MSYNCFS_SB(sb)->direct = kzalloc(sizeof(*MSYNCFS_SB(sb)->direct),
-					 GFP_KERNEL);
-	return MSYNCFS_SB(sb)->direct ? 0 : -ENOMEM;
+	MSYNCFS_SB(sb)->dio = kzalloc(sizeof(*MSYNCFS_SB(sb)->dio),
+				      GFP_KERNEL);
+	return MSYNCFS_SB(sb)->dio ? 0 : -ENOMEM;
 }
 
 /**
- * msyncfs_direct_exit - stop counting the O_DIRECT writes of a mount
+ * msyncfs_dio_exit - stop counting the O_DIRECT writes of a mount
  * @sb: filesystem that nobody uses any more, or whose mount has failed
  *
  * Context: unmount or failed mount.
  */
-void msyncfs_direct_exit(struct super_block *sb)
+void msyncfs_dio_exit(struct super_block *sb)
 {
-	kfree(MSYNCFS_SB(sb)->direct);
-	MSYNCFS_SB(sb)->direct = NULL;
+	kfree(MSYNCFS_SB(sb)->dio);
+	MSYNCFS_SB(sb)->dio = NULL;
 }
 
 /**
- * msyncfs_direct_written - note that an O_DIRECT write to a file is complete
+ * msyncfs_dio_written - note that an O_DIRECT write to a file is complete
  * @inode: file
  *
  * The data may be in the device's cache, so fsync() has to flush that cache.
  *
  * Context: any.
  */
-void msyncfs_direct_written(struct inode *inode)
+void msyncfs_dio_written(struct inode *inode)
 {
 	WRITE_ONCE(MSYNCFS_I(inode)->i_dio_seq,
-		   atomic64_inc_return(&MSYNCFS_SB(inode->i_sb)->direct->seq));
+		   atomic64_inc_return(&MSYNCFS_SB(inode->i_sb)->dio->seq));
 }
 
 /**
- * msyncfs_direct_inherit - assume that an inode had the last O_DIRECT write
+ * msyncfs_dio_inherit - assume that an inode had the last O_DIRECT write
  * @inode: inode that is being read
  *
  * An inode that leaves memory loses the number of its last write. So an inode
@@ -110,14 +110,14 @@ void msyncfs_direct_written(struct inode *inode)
  *
  * Context: any.
  */
-void msyncfs_direct_inherit(struct inode *inode)
+void msyncfs_dio_inherit(struct inode *inode)
 {
 	MSYNCFS_I(inode)->i_dio_seq =
-		atomic64_read(&MSYNCFS_SB(inode->i_sb)->direct->seq);
+		atomic64_read(&MSYNCFS_SB(inode->i_sb)->dio->seq);
 }
 
 /**
- * msyncfs_direct_flush_to - make completed O_DIRECT writes durable
+ * msyncfs_dio_flush_to - make completed O_DIRECT writes durable
  * @sb: filesystem
  * @seq: number of the last write that must be durable
  *
@@ -128,11 +128,11 @@ void msyncfs_direct_inherit(struct inode *inode)
  * Return: 0 or the error of the device. The function returns 0 at once if @seq
  * is durable already.
  */
-int msyncfs_direct_flush_to(struct super_block *sb, u64 seq)
+int msyncfs_dio_flush_to(struct super_block *sb, u64 seq)
 {
-	struct msyncfs_direct *direct = MSYNCFS_SB(sb)->direct;
-	s64 old = atomic64_read(&direct->flushed);
-	s64 now = atomic64_read(&direct->seq);
+	struct msyncfs_dio *dio = MSYNCFS_SB(sb)->dio;
+	s64 old = atomic64_read(&dio->flushed);
+	s64 now = atomic64_read(&dio->seq);
 	int err;
 
 	if (old >= (s64)seq)
@@ -141,20 +141,20 @@ int msyncfs_direct_flush_to(struct super_block *sb, u64 seq)
 	if (err)
 		return err;
 	while (old < now &&
-	       !atomic64_try_cmpxchg(&direct->flushed, &old, now))
+	       !atomic64_try_cmpxchg(&dio->flushed, &old, now))
 		;
 	return 0;
 }
 
 /**
- * msyncfs_direct_flush_all - make all completed O_DIRECT writes durable
+ * msyncfs_dio_flush_all - make all completed O_DIRECT writes durable
  * @sb: filesystem
  *
  * Context: may sleep.
- * Return: as msyncfs_direct_flush_to().
+ * Return: as msyncfs_dio_flush_to().
  */
-int msyncfs_direct_flush_all(struct super_block *sb)
+int msyncfs_dio_flush_all(struct super_block *sb)
 {
-	return msyncfs_direct_flush_to(sb,
-				atomic64_read(&MSYNCFS_SB(sb)->direct->seq));
+	return msyncfs_dio_flush_to(sb,
+				atomic64_read(&MSYNCFS_SB(sb)->dio->seq));
 }

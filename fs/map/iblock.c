@@ -6,7 +6,7 @@
  * and the count of blocks belong to change.c and fs/place/shadow.c. The link of
  * the orphan list belongs to fs/vfs/orphan.c. The device number and the target
  * of a symbolic link are written once, when fs/vfs makes the inode. Everything
- * else is authoritative in memory, and msyncfs_inode_dirty() writes it.
+ * else is authoritative in memory, and msyncfs_op_add_inode() writes it.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
@@ -78,7 +78,7 @@ static void msyncfs_iblock_encode(struct inode *inode)
 }
 
 /**
- * msyncfs_inode_dirty - make the state of an inode part of the transaction
+ * msyncfs_op_add_inode - make the state of an inode part of the transaction
  * @op: open handle with a credit for the inode's block
  * @inode: inode
  * @data: fdatasync() must make the change durable
@@ -86,7 +86,8 @@ static void msyncfs_iblock_encode(struct inode *inode)
  * Context: inside @op; takes i_lock; may sleep. If two tasks call it, the block
  * has the state that the later one has seen.
  */
-void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data)
+void msyncfs_op_add_inode(struct msyncfs_op *op, struct inode *inode,
+			  bool data)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 
@@ -106,4 +107,4 @@ void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data)
 	if (data)
 		WRITE_ONCE(mi->i_data_tid, op->tid);
 }
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_inode_dirty);
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_add_inode);

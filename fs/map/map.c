@@ -129,7 +129,7 @@ int msyncfs_path_walk(struct inode *inode, u64 index, struct msyncfs_path *path)
 {
 	struct buffer_head *bh;
 	unsigned int level;
-	u64 blkno, slot, rest;
+	u64 blkno, nth, rest;
 
 	level = MSYNCFS_I(inode)->i_map_depth + 1;
 	path->inode = inode;
@@ -138,12 +138,12 @@ int msyncfs_path_walk(struct inode *inode, u64 index, struct msyncfs_path *path)
 	rest = index;
 	for (;;) {
 		path->level = level;
-		slot = div64_u64(rest, msyncfs_span[level - 1]);
-		rest -= slot * msyncfs_span[level - 1];
-		path->slot[level] = slot;
+		nth = div64_u64(rest, msyncfs_span[level - 1]);
+		rest -= nth * msyncfs_span[level - 1];
+		path->nth[level] = nth;
 		if (level == 1)
 			return 0;
-		blkno = le64_to_cpu(msyncfs_ptrs(path, level)[slot]);
+		blkno = le64_to_cpu(msyncfs_ptrs(path, level)[nth]);
 		if (!blkno)
 			return 0;
 		bh = msyncfs_read_node(inode, blkno, level - 1);
@@ -204,14 +204,14 @@ static int msyncfs_run_leaf(struct msyncfs_path *path, u64 end,
 {
 	const __le64 *ptrs = msyncfs_ptrs(path, 1);
 	unsigned int nr = msyncfs_nr_ptrs(path, 1);
-	unsigned int slot;
+	unsigned int nth;
 	int err;
 	u64 ptr;
 
-	for (slot = path->slot[1]; slot < nr; slot++) {
+	for (nth = path->nth[1]; nth < nr; nth++) {
 		if (ext->index + ext->len >= end)
 			return 0;
-		ptr = le64_to_cpu(ptrs[slot]);
+		ptr = le64_to_cpu(ptrs[nth]);
 		if (ptr) {
 			err = msyncfs_check_ptr(path->inode, ptr);
 			if (err)
@@ -227,7 +227,7 @@ static int msyncfs_run_leaf(struct msyncfs_path *path, u64 end,
  * Extends @ext by one leaf or missing subtree.
  * Return: as msyncfs_run_leaf().
  */
-static int msyncfs_run_next(struct inode *inode, u64 end,
+static int msyncfs_ext_next(struct inode *inode, u64 end,
 			    struct msyncfs_extent *ext)
 {
 	u64 index = ext->index + ext->len;
@@ -285,7 +285,7 @@ int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,
 	down_read(&mi->i_map_sem);
 	capacity = msyncfs_map_capacity(mi->i_map_depth);
 	while (err > 0 && steps-- && index + ext->len < min(end, capacity))
-		err = msyncfs_run_next(inode, min(end, capacity), ext);
+		err = msyncfs_ext_next(inode, min(end, capacity), ext);
 	up_read(&mi->i_map_sem);
 
 	if (err > 0 && index + ext->len >= capacity && index + ext->len < end)

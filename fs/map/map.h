@@ -232,19 +232,20 @@ void msyncfs_map_account(struct msyncfs_op *op, struct inode *inode,
 
 /* In iblock.c: the inode's own block */
 void msyncfs_iblock_decode(struct inode *inode);
-void msyncfs_inode_dirty(struct msyncfs_op *op, struct inode *inode, bool data);
+void msyncfs_op_add_inode(struct msyncfs_op *op, struct inode *inode,
+			  bool data);
 
 /* In home.c: home blocks and O_DIRECT writes */
 int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end);
-int msyncfs_direct_init(struct super_block *sb);
-void msyncfs_direct_exit(struct super_block *sb);
-void msyncfs_direct_written(struct inode *inode);
-void msyncfs_direct_inherit(struct inode *inode);
-int msyncfs_direct_flush_to(struct super_block *sb, u64 seq);
-int msyncfs_direct_flush_all(struct super_block *sb);
+int msyncfs_dio_init(struct super_block *sb);
+void msyncfs_dio_exit(struct super_block *sb);
+void msyncfs_dio_written(struct inode *inode);
+void msyncfs_dio_inherit(struct inode *inode);
+int msyncfs_dio_flush_to(struct super_block *sb, u64 seq);
+int msyncfs_dio_flush_all(struct super_block *sb);
 
 /**
- * msyncfs_direct_flush - make completed O_DIRECT writes to a file durable
+ * msyncfs_dio_flush - make completed O_DIRECT writes to a file durable
  * @inode: file
  *
  * No record holds the data of these writes, so a commit does not make them
@@ -254,11 +255,11 @@ int msyncfs_direct_flush_all(struct super_block *sb);
  * Return: 0 or the error of the device. The function returns 0 at once if no
  * such write has completed since the last flush.
  */
-static inline int msyncfs_direct_flush(struct inode *inode)
+static inline int msyncfs_dio_flush(struct inode *inode)
 {
 	u64 seq = READ_ONCE(MSYNCFS_I(inode)->i_dio_seq);
 
-	return seq ? msyncfs_direct_flush_to(inode->i_sb, seq) : 0;
+	return seq ? msyncfs_dio_flush_to(inode->i_sb, seq) : 0;
 }
 
 /* In resv.c: reservations of dirty pages */

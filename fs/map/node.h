@@ -15,14 +15,14 @@
  * @level: level at which the path ends: 1, or the level of a pointer that is 0
  * @bh: nodes on the path by level, each with a reference; at @top the inode's
  *	own block, without one
- * @slot: by level: slot of the pointer that the path follows
+ * @nth: by level: position in the node of the pointer that the path follows
  */
 struct msyncfs_path {
 	struct inode		*inode;
 	unsigned int		top;
 	unsigned int		level;
 	struct buffer_head	*bh[MSYNCFS_MAX_DEPTH + 2];
-	unsigned int		slot[MSYNCFS_MAX_DEPTH + 2];
+	unsigned int		nth[MSYNCFS_MAX_DEPTH + 2];
 };
 
 /* In map.c */

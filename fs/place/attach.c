@@ -120,7 +120,7 @@ static const struct msyncfs_place_ops msyncfs_ordinary_place = {
 };
 
 static const struct msyncfs_place_ops *
-msyncfs_place_ops(const struct msyncfs_capture *cap)
+msyncfs_ops_of(const struct msyncfs_capture *cap)
 {
 	return cap->whole ? &msyncfs_atomic_place : &msyncfs_ordinary_place;
 }
@@ -140,7 +140,7 @@ static void msyncfs_attach_inode(struct msyncfs_op *op,
 		changes = true;
 	}
 	if (changes || (attrs && test_bit(MSYNCFS_I_DIRTY, &mi->i_flags)))
-		msyncfs_inode_dirty(op, cap->inode, changes);
+		msyncfs_op_add_inode(op, cap->inode, changes);
 	WRITE_ONCE(mi->i_tid, op->tid);
 	WRITE_ONCE(mi->i_data_tid, op->tid);
 }
@@ -349,7 +349,7 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs,
  */
 void msyncfs_attach_undo(struct msyncfs_capture *cap, int err)
 {
-	msyncfs_place_ops(cap)->undo(cap);
+	msyncfs_ops_of(cap)->undo(cap);
 	msyncfs_capture_redirty(cap, err);
 }
 
@@ -452,7 +452,7 @@ int msyncfs_attach_set(struct list_head *set, bool attrs,
 	}
 	p = placings;
 	list_for_each_entry(cap, set, set) {
-		p->ops = msyncfs_place_ops(cap);
+		p->ops = msyncfs_ops_of(cap);
 		cap->placing = p++;
 	}
 	err = msyncfs_attach_ways(set, attrs, sent);

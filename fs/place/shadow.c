@@ -164,8 +164,8 @@ static void msyncfs_changes_eat(struct msyncfs_changes *ch, u64 nr)
 /*
  * Computes the depth of the new map, and whether nothing of the old map stays.
  */
-static void msyncfs_shadow_plan(struct msyncfs_capture *cap,
-				struct msyncfs_shadow *s)
+static void msyncfs_shadow_count(struct msyncfs_capture *cap,
+				 struct msyncfs_shadow *s)
 {
 	unsigned int depth = 0;
 	struct msyncfs_changes ch;
@@ -188,13 +188,13 @@ static void msyncfs_shadow_plan(struct msyncfs_capture *cap,
 /**
  * struct msyncfs_node_count - number of nodes that the changes of a map touch
  * @seen: by level: the last node that was counted in @runs
- * @cut: by level: the last node that was counted in @holes
+ * @counted: by level: the last node that was counted in @holes
  * @runs: nodes that runs of blocks change
  * @holes: nodes that holes cover in part
  */
 struct msyncfs_node_count {
 	u64	seen[MSYNCFS_MAX_DEPTH + 1];
-	u64	cut[MSYNCFS_MAX_DEPTH + 1];
+	u64	counted[MSYNCFS_MAX_DEPTH + 1];
 	u64	runs;
 	u64	holes;
 };
@@ -228,12 +228,12 @@ static void msyncfs_count_hole(struct msyncfs_node_count *count,
 	first = div64_u64_rem(hole->index, msyncfs_span[level], &head);
 	last = div64_u64_rem(hole->index + hole->len, msyncfs_span[level],
 			     &tail);
-	if (head && first != count->cut[level]) {
-		count->cut[level] = first;
+	if (head && first != count->counted[level]) {
+		count->counted[level] = first;
 		count->holes++;
 	}
-	if (tail && last != count->cut[level]) {
-		count->cut[level] = last;
+	if (tail && last != count->counted[level]) {
+		count->counted[level] = last;
 		count->holes++;
 	}
 }
@@ -258,7 +258,7 @@ static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 		count.runs = s->depth - old;
 	for (level = 0; level <= MSYNCFS_MAX_DEPTH; level++) {
 		count.seen[level] = s->anew || level <= old ? U64_MAX : 0;
-		count.cut[level] = U64_MAX;
+		count.counted[level] = U64_MAX;
 	}
 	for (msyncfs_changes_begin(&ch, cap); ch.more;
 	     msyncfs_changes_eat(&ch, ch.cur.len)) {
@@ -296,7 +296,7 @@ int msyncfs_shadow_alloc(struct msyncfs_capture *cap)
 	INIT_LIST_HEAD(&s->nodes);
 	INIT_LIST_HEAD(&s->old_data);
 	INIT_LIST_HEAD(&s->old_nodes);
-	msyncfs_shadow_plan(cap, s);
+	msyncfs_shadow_count(cap, s);
 	nodes = msyncfs_shadow_nodes(cap, s);
 	promised = min(nodes, msyncfs_resv_nodes(&cap->resvs));
 	if (promised)
@@ -394,7 +394,7 @@ static int msyncfs_shadow_write(struct msyncfs_builder *b,
 				struct buffer_head *bh, __le64 *ptr)
 {
 	*ptr = cpu_to_le64(bh->b_blocknr);
-	msyncfs_block_seal(b->inode->i_sb, bh->b_data);
+	msyncfs_seal_unlogged(b->inode->i_sb, bh->b_data);
 	b->bh[b->nr++] = bh;
 	b->shadow->blocks++;
 	return b->nr == MSYNCFS_SHADOW_BATCH ? msyncfs_shadow_flush(b) : 0;

@@ -408,7 +408,7 @@ static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
 		clear_bit(MSYNCFS_I_ATOMIC, &mi->i_flags);
 	filemap_invalidate_unlock(inode->i_mapping);
 	if (!err)
-		msyncfs_inode_dirty(&op, inode, true);
+		msyncfs_op_add_inode(&op, inode, true);
 	*tid = op.tid;
 	msyncfs_op_end(&op);
 	return err;
@@ -439,7 +439,7 @@ int msyncfs_atomic_set(struct inode *inode, bool on)
 		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, false);
 		/* The device's cache may hold data of O_DIRECT writes. */
 		if (!err)
-			err = msyncfs_direct_flush(inode);
+			err = msyncfs_dio_flush(inode);
 		if (err)
 			break;
 		mutex_lock(&mi->i_commit_lock);

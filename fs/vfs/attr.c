@@ -82,7 +82,7 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (err)
 		return err;
 	setattr_copy(idmap, inode, attr);
-	msyncfs_inode_dirty(&op, inode, false);
+	msyncfs_op_add_inode(&op, inode, false);
 	msyncfs_op_end(&op);
 	if (attr->ia_valid & ATTR_SIZE)
 		err = msyncfs_atomic_unopened(inode, true);

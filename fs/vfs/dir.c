@@ -92,7 +92,7 @@ static void dir_touch(struct msyncfs_op *op, struct inode *dir)
 {
 	inode_set_mtime_to_ts(dir, inode_set_ctime_current(dir));
 	inode_inc_iversion(dir);
-	msyncfs_inode_dirty(op, dir, true);
+	msyncfs_op_add_inode(op, dir, true);
 }
 
 /* Returns 0 if the name at @pos may be added, else the error. */
@@ -355,7 +355,7 @@ static int msyncfs_readdir(struct file *file, struct dir_context *ctx)
 		}
 		more = emit_leaf(ctx, &leaf);
 		if (more)
-			ctx->pos = prefix_hash(leaf.prefix + 1, leaf.depth) +
+			ctx->pos = prefix_first_hash(leaf.prefix + 1, leaf.depth) +
 				   DIR_POS_FIRST;
 		leaf_put(&leaf);
 		if (!more)

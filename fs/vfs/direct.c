@@ -195,7 +195,7 @@ static void msyncfs_dio_unlock(struct inode *inode, bool write,
 		up_read(&mi->i_dio_sem);
 		return;
 	}
-	msyncfs_direct_written(inode);
+	msyncfs_dio_written(inode);
 	mutex_unlock(&mi->i_commit_lock);
 }
 

@@ -85,7 +85,7 @@ static int msyncfs_fill_hole(struct inode *inode,
 		err = msyncfs_map_set(&op, inode, ext->index, len, start, true);
 		if (err)
 			msyncfs_free(&op, start, len);
-		msyncfs_inode_dirty(&op, inode, true);
+		msyncfs_op_add_inode(&op, inode, true);
 	}
 	msyncfs_op_end(&op);
 	if (err)

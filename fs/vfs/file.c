@@ -164,7 +164,7 @@ static ssize_t msyncfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 /* ---- O_DIRECT ------------------------------------------------------------ */
 
 /* Caller holds i_rwsem and has done all checks. */
-static ssize_t msyncfs_direct_write(struct kiocb *iocb, struct iov_iter *from)
+static ssize_t msyncfs_dio_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
@@ -182,7 +182,7 @@ static ssize_t msyncfs_direct_write(struct kiocb *iocb, struct iov_iter *from)
 	return buffered > direct ? generic_write_sync(iocb, buffered) : buffered;
 }
 
-static ssize_t msyncfs_direct_read(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t msyncfs_dio_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	ssize_t ret;
 
@@ -207,7 +207,7 @@ static ssize_t msyncfs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (msyncfs_is_atomic(inode))
 		iocb->ki_flags &= ~IOCB_DIRECT;
 	if (iocb->ki_flags & IOCB_DIRECT) {
-		ret = msyncfs_direct_read(iocb, to);
+		ret = msyncfs_dio_read(iocb, to);
 		/* The rest of the data is not home yet. */
 		if (ret < 0 || !iov_iter_count(to) ||
 		    iocb->ki_pos >= i_size_read(inode))
@@ -244,7 +244,7 @@ static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	if (msyncfs_is_atomic(inode))
 		iocb->ki_flags &= ~IOCB_DIRECT;
 	if (iocb->ki_flags & IOCB_DIRECT)
-		return msyncfs_direct_write(iocb, from);
+		return msyncfs_dio_write(iocb, from);
 	return msyncfs_buffered_write(iocb, from);
 }
 

@@ -7,7 +7,7 @@
  * The inode's block (i_bh) stays referenced while the inode is in memory.
  * fs/map/ changes the root of the map, its depth and the block count there.
  * orphan.c changes the link of the orphan list there. Everything else changes
- * in memory first, and msyncfs_inode_dirty() copies it to the block.
+ * in memory first, and msyncfs_op_add_inode() copies it to the block.
  */
 #include <linux/fs.h>
 #include <linux/random.h>
@@ -97,7 +97,7 @@ static void msyncfs_inherit_tid(struct inode *inode)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 
-	msyncfs_direct_inherit(inode);
+	msyncfs_dio_inherit(inode);
 	if (msyncfs_all_durable(sbi, &mi->i_tid))
 		mi->i_tid = 0;
 	mi->i_data_tid = mi->i_tid;
@@ -164,8 +164,8 @@ struct inode *msyncfs_iget(struct super_block *sb, u64 ino)
 }
 
 /* Gives the new inode its block and adds it to the inode hash. */
-static int msyncfs_new_block(struct msyncfs_op *op, struct inode *inode,
-			     struct inode *dir)
+static int msyncfs_inode_block(struct msyncfs_op *op, struct inode *inode,
+			       struct inode *dir)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct buffer_head *bh;
@@ -201,7 +201,7 @@ static int msyncfs_new_block(struct msyncfs_op *op, struct inode *inode,
  * @rdev: device number of a device node
  *
  * The inode has one link, is locked (I_NEW) and is dirty in @op. A caller that
- * changes the inode further calls msyncfs_inode_dirty() again.
+ * changes the inode further calls msyncfs_op_add_inode() again.
  *
  * Context: inside @op; may sleep.
  * Return: the inode; ERR_PTR(-ENOMEM); ERR_PTR(-ENOSPC); ERR_PTR(-EIO);
@@ -223,7 +223,7 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
 	inode->i_generation = get_random_u32();
 	mi->i_btime = simple_inode_init_ts(inode);
 
-	err = msyncfs_new_block(op, inode, dir);
+	err = msyncfs_inode_block(op, inode, dir);
 	if (err) {
 		/* An inode that is not in the hash needs only iput(). */
 		if (inode->i_state & I_NEW) {
@@ -238,7 +238,7 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
 		mi->i_parent = dir->i_ino;
 	msyncfs_inode_set_ops(inode, rdev);
 	msyncfs_iblock(inode)->rdev = cpu_to_le64(new_encode_dev(inode->i_rdev));
-	msyncfs_inode_dirty(op, inode, true);
+	msyncfs_op_add_inode(op, inode, true);
 	return inode;
 }
 
@@ -269,7 +269,7 @@ int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	}
 	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
 	if (!err) {
-		msyncfs_inode_dirty(&op, inode, false);
+		msyncfs_op_add_inode(&op, inode, false);
 		msyncfs_op_end(&op);
 	}
 	sb_end_intwrite(inode->i_sb);
@@ -343,7 +343,7 @@ static void msyncfs_save_times(struct inode *inode)
 	if (!sb_start_intwrite_trylock(sb))
 		return;
 	if (!msyncfs_op_begin(sb, &op, 1, 0)) {
-		msyncfs_inode_dirty(&op, inode, false);
+		msyncfs_op_add_inode(&op, inode, false);
 		msyncfs_op_end(&op);
 	}
 	sb_end_intwrite(sb);

@@ -62,8 +62,8 @@ static const char *check_entry(struct msyncfs_disk_dir *disk, unsigned int off,
 static const char *check_leaf(struct msyncfs_disk_dir *disk,
 			      unsigned int depth, u64 prefix)
 {
-	u64 low = prefix_hash(prefix, depth);
-	u64 end = prefix_hash(prefix + 1, depth);
+	u64 low = prefix_first_hash(prefix, depth);
+	u64 end = prefix_first_hash(prefix + 1, depth);
 	unsigned int off, count = 0;
 	const char *why;
 
@@ -313,7 +313,7 @@ static int split_in_op(struct msyncfs_op *op, struct inode *dir,
 
 	msyncfs_op_dirty(op, leaf->bh);
 	set_place(disk, depth, low);
-	move_entries(disk, msyncfs_leaf_seek(disk, prefix_hash(high, depth)),
+	move_entries(disk, msyncfs_leaf_seek(disk, prefix_first_hash(high, depth)),
 		     (struct msyncfs_disk_dir *)bh->b_data);
 	mi->i_dir_depth = max(mi->i_dir_depth, depth);
 	dir_grow(dir, 1);
@@ -321,7 +321,7 @@ static int split_in_op(struct msyncfs_op *op, struct inode *dir,
 abort:
 	msyncfs_abort(dir->i_sb, "directory cannot be split", err);
 out:
-	msyncfs_inode_dirty(op, dir, true);
+	msyncfs_op_add_inode(op, dir, true);
 	brelse(bh);
 	return err;
 }
@@ -438,7 +438,7 @@ int msyncfs_leaf_first(struct msyncfs_op *op, struct inode *dir,
 	bh = leaf_new(op, dir, dir->i_ino + 1, 0, 0);
 	if (IS_ERR(bh)) {
 		/* The map may have gained nodes nevertheless. */
-		msyncfs_inode_dirty(op, dir, true);
+		msyncfs_op_add_inode(op, dir, true);
 		return PTR_ERR(bh);
 	}
 	leaf->bh = bh;

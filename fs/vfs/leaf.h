@@ -46,7 +46,7 @@ struct dir_pos {
  * Returns the smallest hash with @prefix at @depth. For the prefix after the
  * last one, the result is 1 << MSYNCFS_HASH_BITS.
  */
-static inline u64 prefix_hash(u64 prefix, unsigned int depth)
+static inline u64 prefix_first_hash(u64 prefix, unsigned int depth)
 {
 	return prefix << (MSYNCFS_HASH_BITS - depth);
 }

@@ -50,7 +50,7 @@ static void namei_unlink_inode(struct msyncfs_op *op, struct inode *inode)
 	inode_set_ctime_current(inode);
 	if (!inode->i_nlink)
 		msyncfs_orphan_add(op, inode);
-	msyncfs_inode_dirty(op, inode, true);
+	msyncfs_op_add_inode(op, inode, true);
 }
 
 /* Counts a subdirectory that @dir has gained (@delta 1) or lost (@delta -1). */
@@ -63,7 +63,7 @@ static void namei_subdirs(struct msyncfs_op *op, struct inode *dir, int delta)
 	else
 		msyncfs_err(dir->i_sb, "directory %lu: too few links",
 			    dir->i_ino);
-	msyncfs_inode_dirty(op, dir, true);
+	msyncfs_op_add_inode(op, dir, true);
 }
 
 static bool namei_links_full(const struct inode *inode)
@@ -114,7 +114,7 @@ static void namei_abandon(struct msyncfs_op *op, struct inode *inode)
 {
 	clear_nlink(inode);
 	msyncfs_orphan_add(op, inode);
-	msyncfs_inode_dirty(op, inode, true);
+	msyncfs_op_add_inode(op, inode, true);
 	msyncfs_op_end(op);
 	discard_new_inode(inode);
 }
@@ -175,7 +175,7 @@ static int namei_create(struct mnt_idmap *idmap, struct inode *dir,
 	}
 	if (S_ISDIR(mode))
 		namei_subdirs(&op, dir, 1);
-	msyncfs_inode_dirty(&op, inode, true);
+	msyncfs_op_add_inode(&op, inode, true);
 	tid = op.tid;
 	msyncfs_op_end(&op);
 	d_instantiate_new(dentry, inode);
@@ -237,7 +237,7 @@ static int msyncfs_link(struct dentry *old_dentry, struct inode *dir,
 	}
 	inc_nlink(inode);
 	inode_set_ctime_current(inode);
-	msyncfs_inode_dirty(&op, inode, true);
+	msyncfs_op_add_inode(&op, inode, true);
 	tid = op.tid;
 	msyncfs_op_end(&op);
 	ihold(inode);
@@ -326,7 +326,7 @@ static int msyncfs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
 	}
 	clear_nlink(inode);
 	msyncfs_orphan_add(&op, inode);
-	msyncfs_inode_dirty(&op, inode, true);
+	msyncfs_op_add_inode(&op, inode, true);
 	msyncfs_op_end(&op);
 
 	/* d_tmpfile() would drop a link and dirty the inode again. */
@@ -343,7 +343,7 @@ static void namei_moved(struct msyncfs_op *op, struct inode *inode,
 	if (S_ISDIR(inode->i_mode))
 		MSYNCFS_I(inode)->i_parent = new_dir->i_ino;
 	inode_set_ctime_current(inode);
-	msyncfs_inode_dirty(op, inode, true);
+	msyncfs_op_add_inode(op, inode, true);
 }
 
 /*

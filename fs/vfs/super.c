@@ -37,7 +37,7 @@ static int msyncfs_sync_fs(struct super_block *sb, int wait)
 	if (!wait)	/* the VFS first writes all data, for one record */
 		return 0;
 	err = msyncfs_commit_all(sb);
-	return err ?: msyncfs_direct_flush_all(sb);
+	return err ?: msyncfs_dio_flush_all(sb);
 }
 
 /*
@@ -116,7 +116,7 @@ static void msyncfs_release(struct super_block *sb)
 	msyncfs_log_exit(sb);
 	msyncfs_space_exit(sb);
 	msyncfs_orphans_exit(sb);
-	msyncfs_direct_exit(sb);
+	msyncfs_dio_exit(sb);
 	/* Wait for inodes that are being freed through RCU. */
 	rcu_barrier();
 	/*
@@ -277,7 +277,7 @@ static int msyncfs_mount_log(struct super_block *sb)
 		return err;
 	/* The replay has bypassed the page cache of the device. */
 	invalidate_bdev(sb->s_bdev);
-	err = msyncfs_direct_init(sb);
+	err = msyncfs_dio_init(sb);
 	if (!err)
 		err = msyncfs_orphans_init(sb);
 	if (!err)

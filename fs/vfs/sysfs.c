@@ -51,7 +51,7 @@ static ssize_t name##_show(struct msyncfs_sb_info *sbi, char *buf) \
 { \
 	struct msyncfs_log_stat stat; \
 \
-	msyncfs_log_stat(sbi, &stat); \
+	msyncfs_log_get_stat(sbi, &stat); \
 	return sysfs_emit(buf, "%llu\n", (u64)(value)); \
 } \
 MSYNCFS_ATTR_RO(name)

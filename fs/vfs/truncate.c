@@ -86,7 +86,7 @@ int msyncfs_truncate_blocks(struct inode *inode, u64 first)
 					&next);
 		if (!err && next > MSYNCFS_LAST_INDEX && inode->i_nlink)
 			err = msyncfs_orphan_del(&op, inode);
-		msyncfs_inode_dirty(&op, inode, true);
+		msyncfs_op_add_inode(&op, inode, true);
 		msyncfs_op_end(&op);
 		cond_resched();
 	} while (!err && next <= MSYNCFS_LAST_INDEX);
@@ -174,7 +174,7 @@ int msyncfs_extend(struct inode *inode, loff_t newsize)
 	}
 	filemap_invalidate_unlock(inode->i_mapping);
 	if (!err)
-		msyncfs_inode_dirty(&op, inode, true);
+		msyncfs_op_add_inode(&op, inode, true);
 	msyncfs_op_end(&op);
 	return err;
 }
@@ -213,7 +213,7 @@ static int msyncfs_shrink(struct inode *inode, loff_t newsize, u64 *next)
 	if (offset_in_page(newsize))
 		msyncfs_take_edge(&op, inode, newsize >> PAGE_SHIFT);
 	filemap_invalidate_unlock(inode->i_mapping);
-	msyncfs_inode_dirty(&op, inode, true);
+	msyncfs_op_add_inode(&op, inode, true);
 	msyncfs_op_end(&op);
 	return err;
 }
@@ -295,7 +295,7 @@ static int msyncfs_punch_some(struct inode *inode, loff_t start, loff_t end,
 	if (edges)
 		msyncfs_take_edges(&op, inode, start, end);
 	filemap_invalidate_unlock(inode->i_mapping);
-	msyncfs_inode_dirty(&op, inode, true);
+	msyncfs_op_add_inode(&op, inode, true);
 	msyncfs_op_end(&op);
 	return err;
 }
