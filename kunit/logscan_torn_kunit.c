@@ -169,7 +169,6 @@ static void scan_later(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 100, 5), row->err);
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
 	KUNIT_EXPECT_EQ(test, fx->end.seq, 6);
-	KUNIT_EXPECT_EQ(test, fx->end.seq, 6);
 	KUNIT_EXPECT_EQ(test, fx->end.pos, 110);
 	KUNIT_EXPECT_EQ(test, fx->end.why, MSYNCFS_REC_CSUM);
 
