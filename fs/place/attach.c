@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Attaching: makes a set of captures part of the running transaction, in one
- * operation. mm/pages/capture.c makes the captures, and fs/log/commit.c makes
- * the transaction durable.
+ * This file attaches sets. It makes the captures of a set part of the running
+ * transaction, in one operation. mm/pages/capture.c makes the captures, and
+ * fs/log/commit.c makes the transaction durable.
  *
- * There are three ways. First, copies of the pages travel in the record. A set
- * that is too large for a record takes the second way: its pages are written to
- * fresh blocks (fresh.c), and the record holds only the metadata that makes
- * these blocks visible. If there are no fresh blocks, the set is split
- * (split.c).
+ * There are three ways to attach a set. In the first way, the record has copies
+ * of the pages. A set that is too large for a record takes the second way:
+ * fresh.c writes its pages to fresh blocks, and the record has only the
+ * metadata that makes these blocks visible. If the second way fails for lack of
+ * free blocks, or if too many bitmap blocks would change, split.c splits the
+ * set.
  */
 #include <kunit/visibility.h>
 #include <linux/slab.h>
@@ -18,8 +19,8 @@
 /* ---- ordinary files ------------------------------------------------------ */
 
 /*
- * Looks up the blocks of the pages of one run. A run may lie in several
- * extents.
+ * Looks up the home blocks of the pages of one run. The pages may lie in
+ * several extents.
  */
 static int msyncfs_find_run(struct msyncfs_capture *cap,
 			    const struct msyncfs_run *run,
@@ -74,9 +75,9 @@ static int msyncfs_find_homes(struct msyncfs_capture *cap, struct msyncfs_plan *
 }
 
 /*
- * Ends the reservations of the captured pages. A page that had a block already
- * can have a reservation too, if the block appeared while the reservation was
- * made. Such a reservation ends as well.
+ * Ends the reservations of the captured pages. Even a page that already had a
+ * block can have a reservation: the block may have appeared while the
+ * reservation was made. This function ends such a reservation, too.
  */
 static void msyncfs_ordinary_applied(struct msyncfs_op *op,
 				     struct msyncfs_capture *cap)
@@ -93,16 +94,16 @@ static void msyncfs_ordinary_applied(struct msyncfs_op *op,
 }
 
 /*
- * Returns the size of the file in the record. It grows to the end of the
- * captured pages. It never shrinks here: a truncation is an operation of its
- * own.
+ * Returns the size that the file has in the record. The size grows if captured
+ * pages lie beyond the old size. The size never shrinks here, because a
+ * truncation is an operation of its own.
  */
 static loff_t msyncfs_ordinary_size(struct msyncfs_capture *cap)
 {
 	return max(cap->end, MSYNCFS_I(cap->inode)->i_disksize);
 }
 
-/* Nothing to undo: the capture has left the reservations with the inode. */
+/* There is nothing to undo, because the inode has kept its reservations. */
 static void msyncfs_ordinary_undo(struct msyncfs_capture *cap)
 {
 }
@@ -127,7 +128,10 @@ msyncfs_ops_of(const struct msyncfs_capture *cap)
 
 /* ---- one operation ------------------------------------------------------- */
 
-/* Puts the inode into the record if its size, its map or its times changed. */
+/*
+ * Adds the inode to the transaction if its size or its map changes. If @attrs
+ * is set, changed times or attributes are a reason, too.
+ */
 static void msyncfs_attach_inode(struct msyncfs_op *op,
 				 struct msyncfs_capture *cap, bool attrs)
 {
@@ -146,7 +150,8 @@ static void msyncfs_attach_inode(struct msyncfs_op *op,
 }
 
 /*
- * The capture joins the transaction. From then on, its pages can be read there.
+ * Adds a capture to the transaction and publishes its pages. Reads now find the
+ * content of the pages in the transaction, or on fresh blocks through the map.
  */
 static void msyncfs_attach_capture(struct msyncfs_op *op,
 				   struct msyncfs_capture *cap)
@@ -168,15 +173,19 @@ static int msyncfs_attach_map(struct msyncfs_op *op,
 		err = cap->placing->ops->switch_fresh(op, cap);
 	else if (cap->placing->changes)
 		err = msyncfs_homes_alloc(op, cap) ?: msyncfs_homes_map(op, cap);
-	/* All blocks and credits are held, so only a damaged map gets here. */
+	/*
+	 * All blocks and credits are held, so only a damaged or unreadable map
+	 * can cause an error here.
+	 */
 	if (err)
 		msyncfs_abort(op->sb, "a block map changed under a commit", err);
 	return err;
 }
 
 /*
- * Attaches a set in one operation. The operation uses the @extra blocks that
- * were held for the set, so their promise ends.
+ * Attaches a set in one operation. msyncfs_hold() has promised the @extra
+ * blocks of the set. The operation uses these blocks, so it ends their
+ * promises.
  */
 static int msyncfs_attach_in_op(struct list_head *set,
 				const struct msyncfs_plan *plan, u64 extra,
@@ -215,8 +224,8 @@ static int msyncfs_attach_in_op(struct list_head *set,
 
 /*
  * Plans the operation that attaches copied pages. If an overlay changes the map
- * of a file, this function builds a shadow of the map. The caller frees the
- * shadow.
+ * of a file, this function builds a shadow of the map, unless the plan has more
+ * than @max credits already. The caller frees the shadow.
  */
 static int msyncfs_plan_record(struct list_head *set, struct msyncfs_plan *plan,
 			       unsigned int max)
@@ -257,11 +266,11 @@ static void msyncfs_free_shadows(struct list_head *set)
  * msyncfs_attach_record - attach copied pages, if one record takes them
  * @set: captures, copied
  * @attrs: also attach changed times and attributes
- * @fits: set to whether one record takes the set
+ * @fits: set to true if one record takes the set, else to false
  *
  * Context: as msyncfs_attach_set().
  * Return: 0 or a negative errno. After an error, or if the set does not fit,
- * nothing has changed.
+ * the set is not attached.
  */
 int msyncfs_attach_record(struct list_head *set, bool attrs, bool *fits)
 {
@@ -300,15 +309,15 @@ static void msyncfs_unlock_direct(struct list_head *set)
 
 /**
  * msyncfs_attach_fresh - attach a set by means of fresh blocks
- * @set: captures, not marked as copied
+ * @set: captures that are not marked as copied
  * @attrs: also attach changed times and attributes
  * @sent: completed as soon as the writes to fresh blocks are sent, or NULL
  *
  * Context: as msyncfs_attach_set(); waits for the device.
- * Return: 0 or a negative errno. -ENOSPC and -EFBIG mean that the set cannot
- * take this way: there are no free blocks, or more bitmap blocks change than
- * one record takes. In these two cases, the pages that are still under
- * writeback have not been written.
+ * Return: 0 or a negative errno. -ENOSPC means that there are too few free
+ * blocks. -EFBIG means that more bitmap blocks would change than one record
+ * takes. After either error, pages that are still under writeback have not been
+ * written.
  */
 int msyncfs_attach_fresh(struct list_head *set, bool attrs,
 			 struct completion *sent)
@@ -324,7 +333,8 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs,
 	err = msyncfs_fresh_prepare(set, sent, &plan);
 	if (!err) {
 		/*
-		 * The operation frees blocks that O_DIRECT reads may be using.
+		 * O_DIRECT reads may be using the blocks that the operation
+		 * frees.
 		 */
 		msyncfs_lock_direct(set);
 		err = msyncfs_attach_in_op(set, &plan, fresh.extra, attrs);
@@ -338,12 +348,12 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs,
 }
 
 /**
- * msyncfs_attach_undo - give up a capture that could not be attached
+ * msyncfs_attach_undo - undo a capture that could not be attached
  * @cap: capture
  * @err: the reason; the mapping remembers it
  *
- * The pages become dirty again, and the reservations of an atomic file go back
- * to its inode.
+ * This function makes the pages dirty again. It gives the reservations of an
+ * atomic file back to the inode.
  *
  * Context: caller holds i_commit_lock; takes folio locks.
  */
@@ -354,9 +364,10 @@ void msyncfs_attach_undo(struct msyncfs_capture *cap, int err)
 }
 
 /*
- * Returns whether the set can be split. Splitting needs unchanged content. Once
- * the write of an uncopied page has ended, a store may have changed the page. A
- * single atomic file is never split.
+ * Returns whether the set can be split. Splitting needs the pages as they were
+ * captured: as copies, or still under writeback. Once the write of an uncopied
+ * page has ended, a store may have changed the page. A single atomic file is
+ * never split.
  */
 static bool msyncfs_may_split(struct list_head *set)
 {
@@ -368,8 +379,8 @@ static bool msyncfs_may_split(struct list_head *set)
 }
 
 /*
- * Tries one way after the other. Pages that cannot be attached become dirty
- * again.
+ * Tries the ways to attach a set, one after the other. If every way fails,
+ * makes the pages dirty again.
  */
 static int msyncfs_attach_ways(struct list_head *set, bool attrs,
 			       struct completion *sent)
@@ -393,14 +404,14 @@ static int msyncfs_attach_ways(struct list_head *set, bool attrs,
 	return err;
 }
 
-/* Returns an error if the set cannot be attached in any way. */
+/* Returns an error if no way can attach the set. */
 static int msyncfs_attach_check(struct list_head *set)
 {
 	struct msyncfs_capture *cap;
 
 	/*
-	 * The log is dead, so no operation can begin. For data, that is an I/O
-	 * error.
+	 * If the log is dead, no operation can begin. Callers that sync data
+	 * get -EIO then, instead of the -EROFS of the operation.
 	 */
 	if (msyncfs_log_dead(msyncfs_sbi_of(set)))
 		return -EIO;
@@ -414,15 +425,15 @@ static int msyncfs_attach_check(struct list_head *set)
 /**
  * msyncfs_attach_set - make captures part of the running transaction, together
  * @set: captures of msyncfs_capture_ranges(), at least one; the caller keeps
- *	them
+ *	its references
  * @attrs: also attach changed times and attributes
- * @sent: completed as soon as all writes to fresh blocks are sent, if there are
- *	any; or NULL
+ * @sent: completed when all writes to fresh blocks are sent, or NULL; not
+ *	completed if there are no such writes
  *
- * After success, msyncfs_commit() up to the i_data_tid of each file makes the
- * pages durable. After a failure, the pages are dirty again and nothing has
- * changed. The only exception is a set that was split: its first records may be
- * durable already. An atomic file is never split.
+ * After success, msyncfs_commit() makes the pages durable if it commits the
+ * i_data_tid of each file. After a failure, the pages are dirty again, and no
+ * capture is attached. A set that was split is the only exception: its first
+ * records may be durable already. An atomic file is never split.
  *
  * Context: caller holds i_commit_lock of each file, set_mutex if there are
  * several files, and no lock that P4 forbids. May wait for a commit and a
@@ -489,10 +500,12 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach);
  * @inode: file
  * @cap: capture of msyncfs_capture_pages(), copied; this function consumes it
  *
- * A truncation or a hole zeroes part of each edge page. These zeros must become
- * durable in the same transaction. If the block of a page is still unwritten, a
- * read returns zeros and never old data of the device. The function makes the
- * pages of such a capture dirty again, for the next commit of the file.
+ * A truncation or a hole zeroes part of each edge. These zeros must become
+ * durable in the same transaction as the truncation or the hole.
+ *
+ * An edge without a written block is an exception. A read of such a page never
+ * returns old data of the device, so this function need not attach the page. It
+ * makes the page dirty again, and a later commit of the file takes the page.
  *
  * Context: caller holds i_commit_lock.
  */

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fresh blocks: writes the pages of a set that is too large for a record to
- * blocks that no committed state refers to. attach.c decides when a set takes
- * this way, and makes the blocks visible in one operation. ordinary.c and
- * spill.c find the blocks.
+ * This file writes the pages of a large set to fresh blocks. No committed state
+ * refers to these blocks. attach.c decides which sets go to fresh blocks, and
+ * makes the blocks visible in one operation. ordinary.c and spill.c find the
+ * blocks.
  *
- * Space comes first: the blocks are held and claimed, and the operation is
- * planned, before the first page is written. After that, the set cannot be
- * split any more.
+ * A lack of space must be noticed before the first page is written. Once an
+ * uncopied page has been written, the set cannot be split any more. So the
+ * blocks are held and claimed, and the operation is planned, before the writes
+ * begin.
  */
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
@@ -55,7 +56,8 @@ static int msyncfs_fresh_hold(struct list_head *set,
  * @set: captures that could not be attached
  * @fresh: blocks that msyncfs_fresh_claim() has held
  *
- * An atomic file keeps its blocks in the overlay, as blocks of spilled pages.
+ * The fresh blocks of an atomic file stay in its overlay, like blocks of
+ * spilled pages.
  *
  * Context: may sleep.
  */
@@ -75,8 +77,8 @@ void msyncfs_fresh_unclaim(struct list_head *set,
  * @fresh: set to the blocks that are held for the set
  *
  * Context: as msyncfs_attach_set(); waits for commits, as msyncfs_hold() does.
- * Return: 0 or a negative errno. After an error nothing is held, and only
- * atomic files keep claimed blocks, in their overlay.
+ * Return: 0 or a negative errno. After an error, no block is held. Only the
+ * overlays of atomic files may still have claimed blocks.
  */
 int msyncfs_fresh_claim(struct list_head *set, struct msyncfs_fresh *fresh)
 {
@@ -96,7 +98,9 @@ int msyncfs_fresh_claim(struct list_head *set, struct msyncfs_fresh *fresh)
 	return err;
 }
 
-/* Reports the file and the page whose blocks could not be written. */
+/*
+ * Reports the page whose block could not be written, and the file of the page.
+ */
 static void msyncfs_fresh_failed(struct list_head *set,
 				 const struct msyncfs_io *io)
 {
@@ -141,8 +145,9 @@ int msyncfs_fresh_write(struct list_head *set, struct completion *sent)
 	list_for_each_entry(cap, set, set) {
 		list_for_each_entry(img, &cap->images, list) {
 			/*
-			 * The end of the write ends the writeback, so the
-			 * capture must not.
+			 * The writeback of the folio ends when its write ends.
+			 * Clear the flag, so that nobody ends the writeback a
+			 * second time.
 			 */
 			img->writeback = false;
 			msyncfs_io_add(&io, img->home, img->page ?:
@@ -160,9 +165,9 @@ int msyncfs_fresh_write(struct list_head *set, struct completion *sent)
 }
 
 /*
- * Prepares shadows for the atomic files of a set (@whole) or for its ordinary
- * files. If @build is false, the shadows are built after the pages have been
- * written.
+ * Prepares shadows for some files of a set. If @whole is true, these are the
+ * atomic files with an overlay, else the ordinary files. If @build is false,
+ * msyncfs_fresh_write_all() builds the shadows later.
  */
 static int msyncfs_plan_shadows(struct list_head *set, bool whole, bool build,
 				struct msyncfs_plan *plan)
@@ -184,14 +189,17 @@ static int msyncfs_plan_shadows(struct list_head *set, bool whole, bool build,
 }
 
 /*
- * Plans the operation that makes the fresh blocks of a set visible. The maps of
- * atomic files are shadowed. The maps of ordinary files are shadowed if the
- * record cannot hold the nodes that would change in place.
+ * Plans the operation that makes the fresh blocks of a set visible. The map of
+ * an atomic file is shadowed if the file has an overlay. The maps of ordinary
+ * files are shadowed if the record cannot take the nodes that would change in
+ * place.
  *
- * Normally shadows are built after the pages have been written, because stores
- * wait for the pages. But a set can be split only before that. So if the device
- * has more bitmap blocks than a record takes, the shadows are built here and
- * counted exactly.
+ * Normally shadows are built after the pages have been written. Stores wait for
+ * the writes of the pages, so these writes must not wait for shadows. But a set
+ * can be split only before its pages are written. On a device with more bitmap
+ * blocks than a record takes, a set with ordinary files may have to be split.
+ * So this function then builds the shadows and counts their bitmap blocks
+ * exactly.
  */
 static int msyncfs_plan_switch(struct list_head *set,
 			       struct msyncfs_plan *plan)
@@ -223,7 +231,9 @@ static int msyncfs_plan_switch(struct list_head *set,
 	return err;
 }
 
-/* Writes the pages, then the shadows that are not built yet. */
+/*
+ * Writes the pages, then builds and writes the shadows that are not built yet.
+ */
 static int msyncfs_fresh_write_all(struct list_head *set,
 				   struct completion *sent,
 				   struct msyncfs_plan *plan)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Home blocks for captured pages that have none: allocates or claims the
- * blocks, and points the map to them. The callers choose between the two ways,
- * and hold the blocks.
+ * This file finds home blocks for captured pages that have none. It allocates
+ * or claims the blocks, and points the map to the blocks. The callers choose
+ * between allocating and claiming. Before that, the callers hold the blocks
+ * with msyncfs_hold().
  */
 
 #include "plan.h"
@@ -13,8 +14,8 @@
  * @index: page
  *
  * Context: caller holds i_commit_lock; may read map nodes.
- * Return: the block after the block of the previous page. If that page has no
- * block, the block after the inode.
+ * Return: the block after the block of the previous page, or the block after
+ * the inode's block if the previous page has no block.
  */
 u64 msyncfs_goal(struct inode *inode, u64 index)
 {
@@ -26,8 +27,9 @@ u64 msyncfs_goal(struct inode *inode, u64 index)
 }
 
 /*
- * Gives @nr images, from *@img on, the blocks from @start on. Sets *@img to the
- * image after them.
+ * Gives consecutive blocks to @nr images. The first image is *@img, and the
+ * first block is @start. Sets *@img to the image after the last of these
+ * images.
  */
 static void msyncfs_homes_set(struct msyncfs_image **img, u64 start, u64 nr)
 {
@@ -94,10 +96,10 @@ int msyncfs_homes_map(struct msyncfs_op *op, struct msyncfs_capture *cap)
  * msyncfs_homes_claim - claim blocks for the pages that have none
  * @cap: capture; images without a home block have the home 0
  * @goal: block wanted most
- * @nr: number of these pages, for which as many blocks are held; set to the
- *	number of blocks that were not claimed
- * @enter: called for each run of pages that got blocks, with the first page,
- *	its block and the number of pages; or NULL
+ * @nr: in: number of pages that need a block; the caller holds as many blocks;
+ *	out: number of held blocks that were not claimed
+ * @enter: called with the first page, its block and the number of pages, for
+ *	each run of pages that got blocks; or NULL
  *
  * Context: caller holds i_commit_lock; may sleep.
  * Return: 0 or the error of msyncfs_claim(). After an error, some pages may

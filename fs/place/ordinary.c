@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ordinary files: fresh blocks for their captured pages, and the switch of the
- * map to these blocks. fresh.c writes the pages, and attach.c has the table of
- * operations. spill.c does the same for atomic files.
+ * This file claims fresh blocks for the captured pages of ordinary files, and
+ * switches the map to these blocks. fresh.c writes the pages. attach.c has the
+ * table of the functions in this file. spill.c has the functions for atomic
+ * files.
  */
 
 #include "plan.h"
@@ -10,10 +11,11 @@
 /**
  * msyncfs_ordinary_count - count the blocks that must be held for the pages
  * @cap: capture
- * @fresh: the number of these blocks is added here
+ * @fresh: the function adds the number of these blocks
  *
- * A reservation has promised a block to each page over a hole. A page that has
- * a block needs an extra one, until the old block is freed and recycled.
+ * A reservation has promised a block to each page over a hole. A page that
+ * already has a block needs an extra block, until the old block is freed and
+ * recycled.
  *
  * Context: takes a spinlock.
  */
@@ -35,8 +37,8 @@ void msyncfs_ordinary_count(struct msyncfs_capture *cap,
  * msyncfs_ordinary_claim - give each page a fresh block
  * @cap: capture, after msyncfs_ordinary_count()
  *
- * Context: caller holds i_commit_lock, and has held the counted blocks with
- * msyncfs_hold(); may sleep.
+ * Context: caller holds i_commit_lock, and has called msyncfs_hold() for the
+ * counted blocks; may sleep.
  * Return: 0 or the error of msyncfs_claim().
  */
 int msyncfs_ordinary_claim(struct msyncfs_capture *cap)
@@ -68,8 +70,8 @@ void msyncfs_ordinary_unclaim(struct msyncfs_capture *cap)
 }
 
 /*
- * Adds the blocks to the plan that are freed when a run of pages gets fresh
- * blocks.
+ * Adds the old blocks of a run of pages to the plan. These blocks are freed
+ * when the pages get fresh blocks.
  */
 static int msyncfs_plan_old(struct inode *inode, u64 index, u64 len,
 			    struct msyncfs_plan *plan)
@@ -127,8 +129,8 @@ static int msyncfs_switch_run(struct msyncfs_op *op, struct inode *inode,
 	int err;
 
 	/*
-	 * Read all nodes first. After that, nothing can fail because of the
-	 * device.
+	 * Read all nodes before the first change. Otherwise a read error could
+	 * stop the switch halfway.
 	 */
 	while (at < index + len) {
 		err = msyncfs_map_committed(inode, at, index + len - at, &ext);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Placing: gives captured pages their blocks, and makes the pages part of a
+ * fs/place gives captured pages their blocks, and makes the pages part of a
  * transaction. This header is for the floors above; plan.h is private to
  * fs/place.
  */

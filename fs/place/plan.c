@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Plans: count how many blocks an operation of attach.c puts into the record.
- * The blocks themselves are found in homes.c, ordinary.c, spill.c and shadow.c.
+ * A plan counts the blocks that an operation of attach.c adds to the record.
+ * Other files choose the blocks for pages and map nodes: homes.c, ordinary.c,
+ * spill.c and shadow.c.
  *
- * Bitmap blocks are counted from the blocks that the operation is known to
- * allocate and to free: one for each group that contains such a block (B7). The
- * blocks that the operation itself takes from the allocator count one bitmap
- * block each, because their place is not known yet.
+ * Some blocks that the operation allocates or frees are known in advance. The
+ * plan counts one bitmap block for each group that contains such a block (B7).
+ * The operation takes other blocks from the allocator. The plan counts one
+ * bitmap block for each of them, because its group is not known yet.
  *
- * If each block counted one bitmap block, a large set would not fit the record
- * of a device with more bitmap blocks than a record takes, even if its blocks
- * lie side by side.
+ * Counting known blocks by group matters for large sets. A large device may
+ * have more bitmap blocks than a record takes. If the plan counted one bitmap
+ * block for each known block, a large set would seem too large for a record of
+ * such a device, even if all blocks of the set lie in one group.
  */
 #include <linux/math64.h>
 #include <linux/slab.h>
@@ -25,9 +27,9 @@
  * @plan: plan to which the run is added; the caller adds runs in ascending
  *	order
  *
- * This function counts the missing map nodes once for each leaf, as
- * msyncfs_resv_page() has promised them. Leaves may share nodes above them, so
- * the sum is an upper bound.
+ * This function counts the missing map nodes of each leaf once.
+ * msyncfs_resv_page() has promised nodes in the same way. Leaves may share
+ * missing nodes above them, so the sum is an upper bound.
  *
  * Context: caller holds i_commit_lock; may sleep and read map nodes.
  * Return: 0 or the error of reading a node.
@@ -63,7 +65,7 @@ int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
  * @start: first block, in the data area
  * @len: number of blocks, at least 1
  *
- * The same blocks may be added more than once.
+ * The caller may add the same blocks more than once.
  *
  * Context: may sleep.
  * Return: 0, -ENOMEM.

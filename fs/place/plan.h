@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Private to fs/place: what is known of a set of captures while its pages get
- * their blocks.
+ * This header is private to fs/place. Its structures describe a set of captures
+ * while the pages of the set get their blocks.
  *
- * A set is the captures of one call, one for each file, as of the same moment.
+ * A set has one capture for each file of a call. All captures of a set are
+ * taken under one freeze.
  */
 #ifndef MSYNCFS_PLAN_H
 #define MSYNCFS_PLAN_H
@@ -15,14 +16,15 @@
 
 /**
  * struct msyncfs_plan - what an operation needs of the record and the allocator
- * @blocks: blocks that the operation allocates for pages and map nodes; their
- *	place is not known yet
- * @credits: upper bound of the blocks of the record, without bitmap blocks
- * @groups: one bit for each group, set if its bitmap block is known to change;
- *	NULL: no bit is set
- * @unbuilt: some shadows are not built yet; building may change every bitmap
- *	block
- * @leaf: msyncfs_resv_key() of the leaf that was counted last; U64_MAX: none
+ * @blocks: number of blocks that the operation allocates for pages and map
+ *	nodes; the allocator has not chosen these blocks yet
+ * @credits: upper bound of the number of blocks that the operation adds to the
+ *	record, not counting bitmap blocks
+ * @groups: one bit for each group; the bit is set if the bitmap block of the
+ *	group is known to change; NULL if no bit is set
+ * @unbuilt: some shadows are not built yet, so every bitmap block may change
+ * @leaf: msyncfs_resv_key() of the leaf that was counted last; U64_MAX if no
+ *	leaf was counted yet
  */
 struct msyncfs_plan {
 	u64		blocks;
@@ -33,12 +35,12 @@ struct msyncfs_plan {
 };
 
 /**
- * msyncfs_plan_credits - tell how many blocks go into the record
+ * msyncfs_plan_credits - count the blocks that go into the record
  * @sb: filesystem
  * @plan: plan
  *
  * Context: any.
- * Return: upper bound of the blocks, with bitmap blocks.
+ * Return: upper bound of the number of blocks, including bitmap blocks.
  */
 static inline unsigned int
 msyncfs_plan_credits(struct super_block *sb, const struct msyncfs_plan *plan)
@@ -68,10 +70,11 @@ static inline void msyncfs_plan_free(struct msyncfs_plan *plan)
 struct msyncfs_place_ops;
 
 /**
- * struct msyncfs_placing - what fs/place keeps with a capture
- * @ops: the operations for ordinary or for atomic files
- * @changes: the map of the file changes with this capture
- * @shadow: the new map of the file, see shadow.c; or NULL
+ * struct msyncfs_placing - data of fs/place for one capture
+ * @ops: the steps for ordinary or for atomic files
+ * @changes: true if the map of the file must change for this capture
+ * @shadow: the new map of the file (see shadow.c), or NULL if the map is not
+ *	shadowed
  */
 struct msyncfs_placing {
 	const struct msyncfs_place_ops *ops;
@@ -81,9 +84,10 @@ struct msyncfs_placing {
 
 /**
  * struct msyncfs_fresh - blocks held for a set that goes to fresh blocks
- * @promised: held blocks that the reservations of the pages have promised
- * @extra: held blocks that nobody has promised; a page that has a block needs a
- *	second one until the old one is recycled
+ * @promised: number of held blocks that the reservations of the pages have
+ *	promised
+ * @extra: number of held blocks that no reservation has promised; a page that
+ *	already has a block needs a second block until the old block is recycled
  */
 struct msyncfs_fresh {
 	u64	promised;
@@ -94,8 +98,8 @@ struct msyncfs_fresh {
  * struct msyncfs_run - a run of the images of a capture
  * @img: first image
  * @next: the image after the run; NULL before the first run
- * @index: page of @img
- * @home: home block of @img, or 0
+ * @index: index of the page of @img
+ * @home: home block of @img, or 0 if @img has none
  * @len: number of images
  */
 struct msyncfs_run {
@@ -107,14 +111,14 @@ struct msyncfs_run {
 };
 
 /*
- * The images that form a run. In each case, the pages of these images are
+ * This enum says which images form a run. The pages of a run are always
  * consecutive.
  */
 enum msyncfs_run_of {
-	MSYNCFS_RUN_PAGES,	/* all images */
-	MSYNCFS_RUN_BLOCKS,	/* the home blocks are consecutive, too */
-	MSYNCFS_RUN_HOMELESS,	/* the images have no home block */
-	MSYNCFS_RUN_CONVERT,	/* as BLOCKS, and the map must change */
+	MSYNCFS_RUN_PAGES,	/* any images */
+	MSYNCFS_RUN_BLOCKS,	/* images on consecutive home blocks */
+	MSYNCFS_RUN_HOMELESS,	/* images without a home block */
+	MSYNCFS_RUN_CONVERT,	/* as BLOCKS, if the map must change */
 };
 
 static inline bool msyncfs_run_takes(const struct msyncfs_image *img,
@@ -146,8 +150,8 @@ static inline bool msyncfs_images_end(const struct msyncfs_capture *cap,
  * msyncfs_run_next - find the next run of the images of a capture
  * @cap: capture
  * @of: which images form a run
- * @run: all zeros before the first call, later the previous run; set to the
- *	next run
+ * @run: in: the previous run, or all zeros before the first call; out: the next
+ *	run
  *
  * Context: the caller owns the images.
  * Return: false if there is no further run.
@@ -185,19 +189,20 @@ static inline bool msyncfs_run_next(struct msyncfs_capture *cap,
 
 /**
  * struct msyncfs_place_ops - steps in which ordinary and atomic files differ
- * @plan_overlaid: plan copied pages of a file whose map is shadowed: give the
- *	pages their blocks, and add to the plan
+ * @plan_overlaid: give copied pages their blocks, and add the pages to the
+ *	plan; called if an overlay changes the map of the file
  * @count_fresh: count the blocks that must be held for the pages
  * @claim_fresh: give each page a fresh block
  * @unclaim_fresh: give the fresh blocks back
- * @plan_fresh: add to the plan what the switch of the map to fresh blocks needs
+ * @plan_fresh: add the switch of the map to fresh blocks to the plan
  * @switch_fresh: point the map to the fresh blocks
- * @applied: the map has the blocks of the pages: end the promises of these
- *	blocks
- * @size: return the size of the file in the record, in bytes
+ * @applied: end the promises of the blocks of the pages; called when the map
+ *	points to these blocks
+ * @size: return the size that the file has in the record, in bytes
  * @change: find the first change of the map at or after an index, as an extent
- *	of the new map; return false if there is none
- * @undo: the capture could not be attached: give back what it holds
+ *	of the new map; return false if there is no such change
+ * @undo: give back the reservations of a capture; called if the capture could
+ *	not be attached
  */
 struct msyncfs_place_ops {
 	int	(*plan_overlaid)(struct msyncfs_capture *cap,
@@ -260,13 +265,13 @@ static inline struct msyncfs_image *msyncfs_first_image(struct list_head *set)
 }
 
 /**
- * msyncfs_overlaid - does an overlay change the map of a captured file?
+ * msyncfs_overlaid - test whether an overlay changes the map of a file
  * @cap: capture
  *
- * If so, the map is shadowed.
+ * If an overlay changes the map, the map is shadowed.
  *
  * Context: caller holds i_commit_lock.
- * Return: true if so.
+ * Return: true if an overlay changes the map.
  */
 static inline bool msyncfs_overlaid(struct msyncfs_capture *cap)
 {

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Shadows of file maps. A large set may change more map nodes than a record
- * takes. Then all changed nodes, and all nodes above them, are written anew to
- * fresh blocks. The record holds only the new root, which is in the block of
- * the inode, and bitmap blocks. attach.c and fresh.c decide when a map is
- * shadowed. fs/map/change.c changes a map in place.
+ * This file builds shadows of file maps. A large set may change more map nodes
+ * than a record takes. Then new versions of all changed nodes, and of all nodes
+ * above them, are written to fresh blocks. The record has only bitmap blocks
+ * and the block of the inode, which contains the new root. attach.c and fresh.c
+ * decide when a map is shadowed. fs/map/change.c changes a map in place.
  *
- * A shadow is built from the map in memory and the changes of one capture. The
- * changes come in ascending order, so the builder holds only one path from the
- * root at a time. It also collects the blocks that the file gives up, and the
- * blocks of the new nodes. The operation that puts the root in its place frees
- * the former and allocates the latter.
+ * The builder makes a shadow from the map in memory and the changes of one
+ * capture. The changes come in ascending order, so the builder holds only one
+ * path from the root at a time. The builder also collects the blocks that the
+ * file gives up, and the blocks of the new nodes. One operation stores the new
+ * root, frees the blocks that the file gives up, and allocates the blocks of
+ * the new nodes.
  *
- * Empty nodes are dropped. If nothing of the old map stays, the new map begins
- * without nodes, and is only as deep as its changes need.
+ * The builder drops nodes that become empty. If nothing of the old map stays,
+ * the builder starts with an empty map, which is only as deep as the changes
+ * need.
  */
 #include <linux/math64.h>
 #include <linux/slab.h>
@@ -21,7 +23,7 @@
 
 #include "plan.h"
 
-/* Nodes that are written together. */
+/* Number of nodes that are written together. */
 #define MSYNCFS_SHADOW_BATCH	128
 
 /* Runs of blocks; one of these structures fills a page. */
@@ -40,13 +42,14 @@ struct msyncfs_runs {
 /**
  * struct msyncfs_shadow - the new map of a file
  * @depth: depth of the new map
- * @anew: nothing of the old map stays
+ * @anew: true if nothing of the old map stays
  * @root: pointers of the new root
- * @blocks: blocks that the file gains; negative if it loses blocks
+ * @blocks: number of blocks that the file gains; negative if the file loses
+ *	blocks
  * @nodes: runs of the blocks of the new nodes, claimed
  * @used: number of blocks in @nodes
- * @promised: blocks held for nodes that reservations have promised
- * @extra: blocks held for nodes that nobody has promised
+ * @promised: number of held blocks that reservations have promised for nodes
+ * @extra: number of held blocks for nodes that no reservation has promised
  * @old_data: runs of the data blocks that the file gives up
  * @old_nodes: runs of the blocks of nodes that the file gives up
  */
@@ -66,8 +69,8 @@ struct msyncfs_shadow {
 /**
  * struct msyncfs_changes - the changes of a map, in ascending order
  * @cap: capture whose pages have their blocks
- * @run: ordinary file: the run of images that @cur comes from
- * @cur: rest of the current change: pages on blocks, or a hole
+ * @run: run of images from which @cur comes; used only for ordinary files
+ * @cur: rest of the current change: a run of pages with their blocks, or a hole
  * @more: false after the last change
  */
 struct msyncfs_changes {
@@ -82,9 +85,9 @@ struct msyncfs_changes {
  * @inode: file
  * @shadow: shadow
  * @ch: changes still to be made
- * @goal: block wanted most for the next node
- * @left: number of blocks that the file can still give up; a crafted map may
- *	name any number of blocks
+ * @goal: the next node gets this block if it is free
+ * @left: number of blocks that the file can still give up; this limit stops at
+ *	a crafted map that names too many blocks
  * @bh: complete nodes that are not written yet
  * @nr: number of nodes in @bh
  */
@@ -162,7 +165,7 @@ static void msyncfs_changes_eat(struct msyncfs_changes *ch, u64 nr)
 /* ---- the size of a shadow ------------------------------------------------ */
 
 /*
- * Computes the depth of the new map, and whether nothing of the old map stays.
+ * Computes @depth and @anew of a shadow.
  */
 static void msyncfs_shadow_count(struct msyncfs_capture *cap,
 				 struct msyncfs_shadow *s)
@@ -187,10 +190,10 @@ static void msyncfs_shadow_count(struct msyncfs_capture *cap,
 
 /**
  * struct msyncfs_node_count - number of nodes that the changes of a map touch
- * @seen: by level: the last node that was counted in @runs
- * @counted: by level: the last node that was counted in @holes
- * @runs: nodes that runs of blocks change
- * @holes: nodes that holes cover in part
+ * @seen: for each level, the last node that was counted in @runs
+ * @counted: for each level, the last node that was counted in @holes
+ * @runs: number of nodes that runs of blocks change
+ * @holes: number of nodes that holes cover in part
  */
 struct msyncfs_node_count {
 	u64	seen[MSYNCFS_MAX_DEPTH + 1];
@@ -201,7 +204,7 @@ struct msyncfs_node_count {
 
 /*
  * Counts the nodes of a level that a run of blocks changes. A run changes each
- * node that covers a part of it.
+ * node that covers a part of the run.
  */
 static void msyncfs_count_run(struct msyncfs_node_count *count,
 			      const struct msyncfs_extent *run,
@@ -215,9 +218,9 @@ static void msyncfs_count_run(struct msyncfs_node_count *count,
 }
 
 /*
- * Counts the nodes of a level that a hole changes. These are the nodes that the
- * hole covers in part, at its ends. Nodes that it covers completely are
- * dropped.
+ * Counts the nodes of a level that a hole changes. A hole changes only nodes
+ * that it covers in part. These nodes lie at the two ends of the hole. The
+ * builder drops nodes that the hole covers completely.
  */
 static void msyncfs_count_hole(struct msyncfs_node_count *count,
 			       const struct msyncfs_extent *hole,
@@ -239,10 +242,10 @@ static void msyncfs_count_hole(struct msyncfs_node_count *count,
 }
 
 /*
- * Returns the number of nodes of a shadow, at most. A node that both a run and
- * a hole change counts twice. Where the file has no node, a hole needs no node.
- * So the number of blocks of the file bounds the nodes that holes cover in
- * part.
+ * Returns an upper bound of the number of nodes of a shadow. If both a run and
+ * a hole change a node, this function counts the node twice. Holes change only
+ * nodes that the file already has. So the number of these nodes is at most the
+ * number of blocks of the file.
  */
 static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 				const struct msyncfs_shadow *s)
@@ -253,7 +256,10 @@ static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 	struct msyncfs_changes ch;
 	unsigned int level;
 
-	/* A deeper map needs a node for each new level, above the old nodes. */
+	/*
+	 * If the map becomes deeper, each new level needs a node above the old
+	 * nodes.
+	 */
 	if (!s->anew)
 		count.runs = s->depth - old;
 	for (level = 0; level <= MSYNCFS_MAX_DEPTH; level++) {
@@ -276,8 +282,8 @@ static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
  * msyncfs_shadow_alloc - prepare the shadow of the map of a file
  * @cap: capture whose pages have their blocks
  *
- * This function holds the blocks for the new nodes. From then on, the shadow
- * cannot fail for lack of space.
+ * This function holds the blocks for the new nodes, so that
+ * msyncfs_shadow_build() cannot fail for lack of space.
  *
  * Context: as msyncfs_attach_set().
  * Return: 0, -ENOMEM, or an error of msyncfs_hold(). After success, the caller
@@ -336,8 +342,8 @@ static int msyncfs_bh_cmp(const void *a, const void *b)
 }
 
 /*
- * Writes the nodes that are complete. A node is complete only after all nodes
- * below it.
+ * Writes the complete nodes that are not written yet. A node becomes complete
+ * only after all nodes below it are complete.
  */
 static int msyncfs_shadow_flush(struct msyncfs_builder *b)
 {
@@ -361,8 +367,8 @@ static int msyncfs_shadow_flush(struct msyncfs_builder *b)
 
 /*
  * Gives back a node that has become empty. All nodes below this node have
- * become empty and have already been given back. So the block of this node was
- * claimed last.
+ * become empty and have already been given back. So the block of this node is
+ * the last one in @nodes of the shadow.
  */
 static void msyncfs_shadow_empty(struct msyncfs_builder *b,
 				 struct buffer_head *bh)
@@ -388,7 +394,8 @@ static void msyncfs_shadow_empty(struct msyncfs_builder *b,
 }
 
 /*
- * Seals a complete node and makes *@ptr point to it. Takes over the reference.
+ * Seals a complete node, makes *@ptr point to the node, and adds the node to
+ * the nodes to be written. Takes over the caller's reference to @bh.
  */
 static int msyncfs_shadow_write(struct msyncfs_builder *b,
 				struct buffer_head *bh, __le64 *ptr)
@@ -486,8 +493,8 @@ static int msyncfs_shadow_drop(struct msyncfs_builder *b, unsigned int level,
 }
 
 /*
- * Makes the changes that affect @nr data pointers. The first one is for index
- * @base.
+ * Makes the changes that affect @nr data pointers. The first pointer is for
+ * index @base.
  */
 static int msyncfs_shadow_leaf(struct msyncfs_builder *b, __le64 *ptr,
 			       unsigned int nr, u64 base)
@@ -516,8 +523,9 @@ static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
 				unsigned int nr, unsigned int level, u64 base);
 
 /*
- * Makes a new node of @level for the indexes from @base on. The new node starts
- * as a copy of the node that *@ptr points to, if there is one.
+ * Makes a new node of @level for the indexes from @base on. If *@ptr points to
+ * a node, the new node starts as a copy of that node. Then this function makes
+ * the changes in the new node, and makes *@ptr point to the new node.
  */
 static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
 				unsigned int level, u64 base)
@@ -559,8 +567,8 @@ static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
 }
 
 /*
- * Makes the changes that affect @nr pointers of @level. The first one covers
- * indexes from @base on.
+ * Makes the changes that affect @nr pointers of @level. The first pointer
+ * covers indexes from @base on.
  */
 static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
 				unsigned int nr, unsigned int level, u64 base)
@@ -593,10 +601,11 @@ static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
 }
 
 /*
- * Makes the node of @level that covers index 0 in a map that becomes deeper.
- * The lowest of these nodes gets the pointers of the old root. The nodes stay
- * even if they are empty, because earlier reservations of pages rely on them
- * (fs/map/resv.c).
+ * Makes the new node of @level that covers index 0, when the map becomes
+ * deeper. Each new level has one such node. The node of the lowest new level
+ * gets the pointers of the old root. These nodes stay even if they are empty:
+ * pages may have been reserved before the map grew, and their reservations rely
+ * on these nodes (fs/map/resv.c).
  */
 static int msyncfs_shadow_grow(struct msyncfs_builder *b, __le64 *ptr,
 			       unsigned int level)
@@ -659,7 +668,8 @@ static int msyncfs_runs_touch(struct super_block *sb, struct msyncfs_plan *plan,
 }
 
 /*
- * Plans the blocks that the shadow allocates and frees when it becomes the map.
+ * Adds to the plan the blocks that are allocated and freed when the shadow
+ * becomes the map.
  */
 static int msyncfs_shadow_touch(struct msyncfs_capture *cap,
 				struct msyncfs_plan *plan)
@@ -682,9 +692,12 @@ static int msyncfs_shadow_touch(struct msyncfs_capture *cap,
 /**
  * msyncfs_shadow_build - build the shadow of a map and write its nodes
  * @cap: capture, after msyncfs_shadow_alloc()
- * @plan: the function adds the blocks that the shadow allocates and frees
+ * @plan: the function adds the blocks that msyncfs_shadow_apply() allocates and
+ *	frees
  *
- * Nothing refers to the new nodes yet, and the device's cache is not flushed.
+ * When this function returns, nothing refers to the new nodes yet. The nodes
+ * may still be in the volatile cache of the device, so the record must go out
+ * after a flush.
  *
  * Context: caller holds i_commit_lock, so the map does not change; waits for
  * the device.
@@ -726,9 +739,9 @@ int msyncfs_shadow_build(struct msyncfs_capture *cap,
 /* ---- the shadow becomes the map ------------------------------------------ */
 
 /*
- * Frees consecutive nodes. They belonged to the file when the shadow was built.
- * On a damaged filesystem, a node may have got another owner since then. Such a
- * node is not freed.
+ * Frees the nodes in consecutive blocks. These blocks belonged to the file when
+ * the shadow was built. On a damaged filesystem, a block may have got another
+ * owner since then. This function does not free such a block.
  */
 static void msyncfs_nodes_give_up(struct msyncfs_op *op, u64 ino, u64 start,
 				  u64 len)
@@ -767,11 +780,11 @@ static void msyncfs_runs_give_up(struct msyncfs_op *op, struct list_head *list,
 
 /**
  * msyncfs_shadow_apply - make the shadow the map of its file
- * @op: open handle with a credit for the inode and for each bitmap block
+ * @op: open handle with credits for the inode and for the bitmap blocks
  * @cap: capture, after msyncfs_shadow_build()
  *
- * The data blocks of the new map are claimed, too. The caller ends their
- * promises.
+ * This function also records the claimed data blocks of the new map in the
+ * bitmap. The caller ends the promises of these data blocks.
  *
  * Context: inside @op; caller holds i_commit_lock; takes i_map_sem exclusively.
  */
@@ -803,8 +816,9 @@ void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
 	if (s->used)
 		msyncfs_op_preflush(op);
 	/*
-	 * The promises of reservations end with the reservations. End only the
-	 * others here.
+	 * The caller ends the promises of the first @promised nodes together
+	 * with their reservations. End only the promises of the other nodes
+	 * here.
 	 */
 	op->claimed += s->used;
 	if (s->used > s->promised)
@@ -813,9 +827,10 @@ void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
 
 /**
  * msyncfs_shadow_free - free the shadow of a file
- * @cap: capture; nothing is done if it has no shadow
+ * @cap: capture; the function does nothing if the capture has no shadow
  *
- * If the shadow has not become the map, the blocks of its nodes are free again.
+ * If the shadow has not become the map, this function unclaims the blocks of
+ * its nodes.
  *
  * Context: may sleep; takes space->lock.
  */
@@ -840,7 +855,10 @@ void msyncfs_shadow_free(struct msyncfs_capture *cap)
 			s->used -= r->run[i].len;
 		}
 	}
-	/* Blocks in use are not held any more. Give back only the others. */
+	/*
+	 * The blocks of nodes in use are not held any more. Unhold only the
+	 * unused blocks.
+	 */
 	promised = min(s->used, s->promised);
 	extra = s->used - promised;
 	if (s->promised > promised)

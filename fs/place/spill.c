@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Atomic files: blocks for their captured pages, and spilling. A spill writes
- * dirty pages to fresh blocks, so that the pages can leave memory. The overlay
- * (fs/map/overlay.c) names these blocks until the next commit of the file.
- * mm/writeback.c decides when pages are spilled.
+ * This file finds blocks for the captured pages of atomic files, and spills
+ * pages. A spill writes dirty pages to fresh blocks, so that the pages can
+ * leave memory. The overlay (fs/map/overlay.c) names these blocks until the
+ * next commit of the file. mm/writeback.c decides when pages are spilled.
  */
 
 #include "plan.h"
 
 /*
- * Finds the block of a captured page: its block in the overlay or, if the page
- * is copied, its committed block. The home is 0 if the page needs a new block.
- * A page over a hole of the overlay needs one, because the next commit frees
- * the committed block.
+ * Finds the block of a captured page. If the page has an entry in the overlay,
+ * this is the block of the entry. Otherwise, it is the committed block if the
+ * page is copied. The home is 0 if the page needs a new block. A page over a
+ * hole of the overlay needs a new block, because the next commit frees the
+ * committed block of the page.
  */
 static int msyncfs_atomic_home(struct inode *inode, struct msyncfs_image *img,
 			       bool copied)
@@ -35,7 +36,7 @@ static int msyncfs_atomic_home(struct inode *inode, struct msyncfs_image *img,
 }
 
 /*
- * Claims blocks for the @nr pages that have none, and enters them in the
+ * Claims blocks for the @nr pages that have none, and enters the blocks in the
  * overlay. Reservations have promised these blocks.
  */
 static int msyncfs_atomic_claim(struct msyncfs_capture *cap, u64 nr)
@@ -56,8 +57,9 @@ static int msyncfs_atomic_claim(struct msyncfs_capture *cap, u64 nr)
 }
 
 /*
- * Finds blocks for all pages of a capture of an atomic file. New blocks enter
- * the overlay. After an error, some pages may have their blocks.
+ * Finds blocks for all pages of a capture of an atomic file. The function
+ * enters new blocks in the overlay. After an error, some pages may have their
+ * blocks.
  */
 static int msyncfs_atomic_homes(struct msyncfs_capture *cap)
 {
@@ -86,15 +88,15 @@ static int msyncfs_atomic_homes(struct msyncfs_capture *cap)
 }
 
 /**
- * msyncfs_spill - let dirty pages of an atomic file leave memory
+ * msyncfs_spill - write dirty pages of an atomic file to fresh blocks
  * @inode: atomic file
  * @first: first page
  * @last: last page, inclusive
  * @limit: number of pages to spill at most
  * @nr: set to the number of spilled pages
  *
- * The pages are written to blocks that no committed state refers to. They
- * become part of the file with its next commit.
+ * No committed state refers to these blocks. The next commit of the file makes
+ * the blocks part of its map. After the spill, the pages can leave memory.
  *
  * Context: caller holds i_commit_lock and keeps the filesystem from being
  * frozen; waits for the device.
@@ -121,8 +123,9 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 	}
 	if (err) {
 		/*
-		 * Nothing is lost, so nobody is told: the next commit writes
-		 * these pages or reports its own error.
+		 * Report no error, because nothing is lost: the pages are dirty
+		 * again. The next commit writes the pages, or reports an error
+		 * of its own.
 		 */
 		msyncfs_capture_redirty(cap, 0);
 	} else {
@@ -136,7 +139,10 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 
 /* ---- the table of operations --------------------------------------------- */
 
-/* The map is shadowed, and the pages go to blocks of the overlay. */
+/*
+ * The record takes the inode and the pages. It takes no map nodes, because the
+ * map is shadowed.
+ */
 static int msyncfs_atomic_plan_overlaid(struct msyncfs_capture *cap,
 					struct msyncfs_plan *plan)
 {
@@ -145,32 +151,43 @@ static int msyncfs_atomic_plan_overlaid(struct msyncfs_capture *cap,
 	return msyncfs_atomic_homes(cap);
 }
 
-/* Nothing to count: msyncfs_atomic_homes() holds the blocks itself. */
+/* There is nothing to count: msyncfs_atomic_homes() holds the blocks itself. */
 static void msyncfs_atomic_count(struct msyncfs_capture *cap,
 				 struct msyncfs_fresh *fresh)
 {
 }
 
-/* Nothing to do: the blocks stay in the overlay, as blocks of spilled pages. */
+/*
+ * There is nothing to do: the blocks stay in the overlay, like blocks of
+ * spilled pages.
+ */
 static void msyncfs_atomic_unclaim(struct msyncfs_capture *cap)
 {
 }
 
-/* Nothing to add: the shadow of the map is planned on its own. */
+/*
+ * There is nothing to add: msyncfs_plan_shadows() plans the shadow of the map.
+ */
 static int msyncfs_atomic_plan_fresh(struct msyncfs_capture *cap,
 				     struct msyncfs_plan *plan)
 {
 	return 0;
 }
 
-/* Nothing to do: if there is no shadow, the map does not change. */
+/*
+ * There is nothing to do. This function is called only if there is no shadow,
+ * and the map does not change then.
+ */
 static int msyncfs_atomic_switch(struct msyncfs_op *op,
 				 struct msyncfs_capture *cap)
 {
 	return 0;
 }
 
-/* The shadow has become the map, so the overlay and the reservations end. */
+/*
+ * Ends the reservations, and empties the overlay. The shadow of the map, if
+ * there is one, has become the map.
+ */
 static void msyncfs_atomic_applied(struct msyncfs_op *op,
 				   struct msyncfs_capture *cap)
 {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Splitting: attaches a set that fits neither one record nor fresh blocks, in
- * several records. Each file is committed in page order. attach.c decides when
- * a set is split.
+ * This file splits a set that fits neither one record nor fresh blocks. It
+ * commits the set in several records, and the pages of each file in page order.
+ * attach.c decides when a set is split.
  */
 
 #include "plan.h"
 
-/* Moves the first @nr pages of a capture to a capture of their own. */
+/*
+ * Moves the first @nr pages of a capture to a new capture. Returns the new
+ * capture.
+ */
 static struct msyncfs_capture *msyncfs_split(struct msyncfs_capture *cap,
 					     unsigned int nr)
 {
@@ -40,9 +43,9 @@ static void msyncfs_count_split(struct inode *inode, unsigned int nr)
 }
 
 /*
- * Attaches the first pages of a capture in a record of their own, as many as
- * the record takes. Returns their capture; after an error its pages are dirty
- * again.
+ * Moves the first pages of a capture to a new capture, as many as one record
+ * takes. Attaches and returns the new capture. After an error, the pages of the
+ * new capture are dirty again.
  */
 static struct msyncfs_capture *msyncfs_attach_part(struct msyncfs_capture *cap,
 						   bool attrs, int *err)
@@ -77,7 +80,10 @@ static struct msyncfs_capture *msyncfs_attach_part(struct msyncfs_capture *cap,
 	return part;
 }
 
-/* Commits a file in page order. Each record is atomic in itself. */
+/*
+ * Attaches the pages of a file part by part, in page order. Commits each part
+ * before it attaches the next part. Each record is atomic in itself.
+ */
 static int msyncfs_split_file(struct msyncfs_capture *cap, bool attrs)
 {
 	unsigned int nr = cap->nr, parts = 0;
@@ -119,8 +125,8 @@ int msyncfs_attach_split(struct list_head *set, bool attrs,
 	int err = 0;
 
 	/*
-	 * Count several files as split. They may share a record, but nothing
-	 * ensures it.
+	 * Count a set of several files as split. The files may share a record,
+	 * but nothing ensures this.
 	 */
 	if (!list_is_singular(set))
 		msyncfs_count_split(cap->inode, cap->nr);
