@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes ranges of files durable: captures and attaches their dirty pages,
- * commits, and reports errors. fsync(2) does this for one range. The kernel's
- * own msync(MS_SYNC) calls msyncfs_fsync() once for each mapping in its range.
- * mm/msync.c calls msyncfs_sync_ranges() once for all mappings of a mount.
+ * This file makes ranges of files durable. It captures and attaches their dirty
+ * pages, commits the transaction, and reports errors. fsync(2) makes one range
+ * durable. The kernel's own msync(MS_SYNC) calls msyncfs_fsync() once for each
+ * mapping in its range. mm/msync.c calls msyncfs_sync_ranges() once for all
+ * mappings of a mount.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
@@ -18,9 +19,9 @@
  * @inode: inode whose times or attributes have changed
  * @flags: I_DIRTY_*
  *
- * This function only remembers the change. page_mkwrite calls it, and no
- * operation may begin there (P4). The next commit of the inode, or its
- * writeback, puts the change into a transaction.
+ * page_mkwrite calls this function, and no operation may begin in page_mkwrite
+ * (P4). So this function only remembers the change. The next commit or the
+ * writeback of the inode puts the change into a transaction.
  *
  * Context: any.
  */
@@ -30,8 +31,8 @@ void msyncfs_dirty_inode(struct inode *inode, int flags)
 }
 
 /*
- * Puts times and attributes that changed without an operation into a
- * transaction.
+ * Puts the times and attributes of an inode into a transaction if they have
+ * changed without an operation.
  */
 static int msyncfs_sync_attrs(struct inode *inode)
 {
@@ -39,8 +40,8 @@ static int msyncfs_sync_attrs(struct inode *inode)
 	int err;
 
 	/*
-	 * With lazytime, msyncfs_dirty_inode() does not know yet of the times
-	 * that the capture has marked.
+	 * With lazytime, nobody has called msyncfs_dirty_inode() yet for the
+	 * times that the capture has marked.
 	 */
 	if (inode->i_state & I_DIRTY_TIME)
 		mark_inode_dirty_sync(inode);
@@ -56,8 +57,9 @@ static int msyncfs_sync_attrs(struct inode *inode)
 
 /*
  * Takes i_commit_lock of every file. The ranges are sorted, so all tasks take
- * the locks in the same order. set_mutex shows this to lockdep, and serialises
- * freezes (P6).
+ * the locks in the same order. For several files, this function takes set_mutex
+ * first. set_mutex tells lockdep that the order is safe, and serialises freezes
+ * of several files (P6).
  */
 static void msyncfs_lock_files(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -90,8 +92,10 @@ static void msyncfs_unlock_files(struct msyncfs_range *ranges, unsigned int nr)
 }
 
 /*
- * Marks the ranges of atomic files; returns whether there are any. A file becomes
- * atomic or ordinary under i_commit_lock. Without this lock the marks are hints.
+ * Sets @whole in the ranges of atomic files, and clears it in all other ranges.
+ * Returns whether there is an atomic file. A file becomes atomic or ordinary
+ * only under i_commit_lock. If the caller does not hold this lock, the result
+ * is only a hint.
  */
 static bool msyncfs_mark_whole(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -120,11 +124,13 @@ static bool msyncfs_atomic_dirty_in(const struct msyncfs_range *ranges,
 }
 
 /*
- * Keeps the filesystem from being frozen, for a commit of atomic files. On a
- * frozen filesystem, waits for the thaw, unless there is nothing to commit or
- * the caller must not wait. No page gets dirty on a frozen filesystem, but a
- * page of an atomic file may have been dirty before the freeze. Returns false
- * if the caller has nothing to do.
+ * Keeps the filesystem from being frozen during a commit of atomic files. If
+ * the filesystem is frozen already, this function waits until it is thawed. It
+ * does not wait if there is nothing to commit, or if the caller must not wait.
+ * No page gets dirty on a frozen filesystem, but a page of an atomic file may
+ * have been dirty before the filesystem was frozen. Returns false if the caller
+ * must not commit. If the function returns true, the caller must call
+ * sb_end_intwrite().
  */
 static bool msyncfs_keep_thawed(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -138,9 +144,11 @@ static bool msyncfs_keep_thawed(struct msyncfs_range *ranges, unsigned int nr)
 	dirty = msyncfs_atomic_dirty_in(ranges, nr);
 	if (!dirty) {
 		/*
-		 * Captured pages are neither dirty nor in the overlay. Check
-		 * again under i_commit_lock, when they are attached or dirty
-		 * again. A file may have become atomic since the first check.
+		 * Another task may have captured pages. Captured pages are
+		 * neither dirty nor in the overlay. Once this task has
+		 * i_commit_lock, these pages are either attached or dirty
+		 * again, so check again. A file may have become atomic since
+		 * the first check.
 		 */
 		msyncfs_lock_files(ranges, nr);
 		msyncfs_mark_whole(ranges, nr);
@@ -162,7 +170,7 @@ static bool msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr,
 {
 	for (;;) {
 		/*
-		 * In the lock order, the protection against freezing comes before
+		 * The lock order requires sb_start_intwrite() before
 		 * i_commit_lock.
 		 */
 		*kept = msyncfs_mark_whole(ranges, nr);
@@ -171,7 +179,10 @@ static bool msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr,
 		msyncfs_lock_files(ranges, nr);
 		if (!msyncfs_mark_whole(ranges, nr) || *kept)
 			return true;
-		/* A file has become atomic before it was locked. */
+		/*
+		 * A file became atomic after the first look and before this
+		 * task locked the file. Try again with sb_start_intwrite().
+		 */
 		msyncfs_unlock_files(ranges, nr);
 	}
 }
@@ -184,7 +195,7 @@ static void msyncfs_ranges_unlock(struct msyncfs_range *ranges,
 		sb_end_intwrite(ranges->inode->i_sb);
 }
 
-/* Returns the transaction after which everything in the ranges is durable. */
+/* Returns the tid up to which a commit makes the ranges durable. */
 static u64 msyncfs_ranges_tid(const struct msyncfs_range *ranges,
 			      unsigned int nr, bool datasync)
 {
@@ -219,18 +230,19 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 }
 
 /*
- * Drops the captures of a set. Returns @err or, if that is 0, an error of the
- * captures. When pages become dirty again, their mapping is told of the error.
- * A capture of an atomic file may have no pages, but only a new size, holes or
- * spilled pages. This function tells the mapping of such a file.
+ * Drops the captures of a set. Returns @err, or an error of the captures if
+ * @err is 0. msyncfs_capture_redirty() has reported the error to the mappings
+ * of the captured pages. A capture of an atomic file may have no pages, if the
+ * commit has only a new size, holes or spilled pages. This function reports the
+ * error to the mapping of such a file.
  */
 static int msyncfs_put_set(struct list_head *set, int err)
 {
 	struct msyncfs_capture *cap, *next;
 
 	/*
-	 * No operation could begin, because the log is dead. For data, that is
-	 * an I/O error.
+	 * -EROFS means that no operation could begin, because the log is dead.
+	 * Callers that sync data get -EIO instead.
 	 */
 	if (err == -EROFS)
 		err = -EIO;
@@ -253,15 +265,15 @@ static int msyncfs_put_set(struct list_head *set, int err)
  * @datasync: leave out times and other changes that fdatasync(2) may leave out
  *
  * All dirty pages of all ranges become durable in one record, together with the
- * metadata that is needed to read them (G1, G2). If nothing is dirty, and no
- * change of these inodes is under way to the device, there is no device
- * command.
+ * metadata that is needed to read them (G1, G2). If no page is dirty, and all
+ * changes of these inodes are durable already, this function sends no command
+ * to the device.
  *
  * An atomic file is committed as a whole: all dirty pages, its size and its
  * holes. If the filesystem is frozen, this commit waits for the thaw.
  *
- * Context: sleeps for the device. Caller holds no lock that P4 forbids, and not
- * i_commit_lock; it may hold i_rwsem (P5).
+ * Context: sleeps for the device. The caller holds neither i_commit_lock nor a
+ * lock that P4 forbids. The caller may hold i_rwsem (P5).
  * Return: 0 or a negative errno; after an error, the pages that are not durable
  * are dirty again.
  */
@@ -288,7 +300,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_ranges);
  * @work: in sbi->wq
  * @sent: completed when the caller may return
  * @ref: one reference of the caller, and one of the work
- * @err: error if nothing was sent; valid after @sent
+ * @err: error that the caller returns, if the set failed before @sent was
+ *	completed
  * @nr: number of @ranges
  * @ranges: sorted; each with a reference of its inode
  */
@@ -320,7 +333,7 @@ static void msyncfs_async_work(struct work_struct *work)
 				    &async->sent);
 	async->err = msyncfs_put_set(&set, err);
 	complete_all(&async->sent);
-	/* From here on, the mappings are told of errors. */
+	/* From here on, errors are reported only to the mappings. */
 	if (!err)
 		msyncfs_commit(sb, msyncfs_ranges_tid(async->ranges, async->nr,
 						      true));
@@ -330,9 +343,10 @@ static void msyncfs_async_work(struct work_struct *work)
 }
 
 /*
- * Starts a set that is too large for a record. Its pages are written to fresh
- * blocks, and its record must wait for these writes. A work item waits instead
- * of the caller. Returns when the writes are sent.
+ * Starts to write a set that is too large for a record. The pages of the set
+ * are written to fresh blocks, and the record must wait for these writes. A
+ * work item waits instead of the caller. This function returns when the writes
+ * are sent.
  */
 static int msyncfs_start_large(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -369,12 +383,14 @@ static int msyncfs_start_large(struct msyncfs_range *ranges, unsigned int nr)
  * @nr: number of ranges
  *
  * Pages that are dirty now become durable soon, in the same way as with
- * msyncfs_sync_ranges(). When this function returns, their writes have been
- * sent to the device, or they are in the record that follows the one under way.
+ * msyncfs_sync_ranges(). When this function returns, the pages are in a
+ * transaction. msyncfs_commit_start() has started to make this transaction
+ * durable. The pages of a large set may not be in a transaction yet, but their
+ * writes have been sent to the device.
  *
  * Context: as msyncfs_sync_ranges(), but does not wait for these writes.
- * Return: 0, or a negative errno if the pages are still dirty. The mappings are
- * told of later errors.
+ * Return: 0, or a negative errno if the pages are still dirty. Later errors are
+ * reported to the mappings.
  */
 int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -430,11 +446,12 @@ int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
  * msyncfs_try_sync_inode - make a file durable, but do not wait for a thaw
  * @inode: file
  *
- * For callers that must not wait for a frozen filesystem, because the task that
- * thaws it may wait for them.
+ * This function is for callers that must not wait for a frozen filesystem. The
+ * task that thaws the filesystem may be waiting for such a caller.
  *
  * Context: as msyncfs_sync_ranges(), but does not wait for the thaw.
- * Return: as msyncfs_sync_ranges(); also 0 if nothing was done.
+ * Return: as msyncfs_sync_ranges(); also 0 if the function did nothing because
+ * the filesystem is frozen.
  */
 int msyncfs_try_sync_inode(struct inode *inode)
 {
@@ -452,13 +469,13 @@ int msyncfs_try_sync_inode(struct inode *inode)
  * @file: open file
  * @start: first byte
  * @end: last byte, inclusive
- * @datasync: as fdatasync(2); msync(2) sets it
+ * @datasync: true for fdatasync(2) and msync(2)
  *
- * Context: sleeps for the device. O_DSYNC direct writes call it with i_rwsem
- * held (P5).
+ * Context: sleeps for the device. O_DSYNC direct writes call this function with
+ * i_rwsem held (P5).
  * Return: 0, or -EIO, -ENOSPC or another error that kept the range from
- * becoming durable. It also returns the error of an earlier writeback that this
- * open file has not been told of (G4).
+ * becoming durable. The function also returns an error of an earlier writeback
+ * that was not yet reported to this open file (G4).
  */
 int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The msync path: makes a range of addresses or of a file durable. It captures
- * pages (mm/pages), attaches them (fs/place) and commits (fs/log).
+ * The msync path makes a range of addresses, or a range of a file, durable. It
+ * captures the dirty pages (mm/pages), attaches the captures (fs/place) and
+ * commits the transaction (fs/log).
  */
 #ifndef MSYNCFS_SYNC_H
 #define MSYNCFS_SYNC_H

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writeback, and the release of pages. Background writeback captures and
- * attaches pages as msync does, but does not wait for the record. B1: nothing
- * here writes to a block that committed state refers to. fs/vfs/read.c has the
- * address_space_operations.
+ * This file writes dirty pages back, and releases clean pages. Background
+ * writeback captures and attaches pages as msync does, but does not commit the
+ * transaction. No function in this file writes to a block that committed state
+ * refers to (B1). fs/vfs/read.c has the address_space_operations.
  */
 #include <linux/pagemap.h>
 #include <linux/writeback.h>
@@ -11,15 +11,16 @@
 #include "sync.h"
 
 /*
- * From this number of new pages on, fresh blocks are worth the flush that they
- * need.
+ * Fresh blocks save the second write of each page, but need a flush. From this
+ * number of dirty pages on, they are worth the flush.
  */
 #define MSYNCFS_FRESH_MIN	64
 
 /*
- * Returns how many pages may be copied into the record. Background writeback of
- * mostly new data copies none: writing the pages directly to their blocks saves
- * the second write of each.
+ * Returns how many pages may be copied into the record. Background writeback
+ * copies no pages if many are dirty and at least half of them have no block
+ * yet. Writing these pages directly to fresh blocks saves the second write of
+ * each page.
  */
 static unsigned long msyncfs_copy_max(struct inode *inode, pgoff_t first,
 				      unsigned long nr, bool background)
@@ -58,10 +59,10 @@ static int msyncfs_write_range(struct inode *inode,
 }
 
 /*
- * Writeback of an atomic file. After a crash, nothing that writeback did may be
- * visible. So pages stay dirty until memory is needed. Then they are spilled to
- * blocks that no committed state refers to. A frozen filesystem takes no
- * writes.
+ * Writes back an atomic file. Changes by writeback must not be visible after a
+ * crash. So the pages stay dirty until memory is needed. Then this function
+ * spills them to blocks that no committed state refers to. It spills nothing
+ * while the filesystem is frozen.
  */
 static int msyncfs_write_atomic(struct inode *inode,
 				struct writeback_control *wbc, pgoff_t first,
@@ -77,7 +78,7 @@ static int msyncfs_write_atomic(struct inode *inode,
 		sb_end_intwrite(sb);
 	}
 	wbc->nr_to_write -= nr;
-	/* Keeps the flusher from coming back at once. */
+	/* A skipped page keeps the flusher from trying again at once. */
 	if (!nr)
 		wbc->pages_skipped++;
 	return err;
@@ -89,7 +90,8 @@ static int msyncfs_write_atomic(struct inode *inode,
  * @wbc: what to write
  *
  * Dirty pages become part of the running transaction. This function does not
- * commit the transaction. Pages of an atomic file are at most spilled.
+ * commit the transaction. It spills pages of an atomic file, or leaves them
+ * dirty.
  *
  * Context: caller holds no lock that P4 forbids; may wait for the device.
  * Return: 0 or a negative errno; after an error the pages are still dirty.
@@ -105,8 +107,8 @@ int msyncfs_writepages(struct address_space *mapping,
 	int err;
 
 	/*
-	 * No page would become clean. Without an error, the flusher would see
-	 * progress.
+	 * If the log is dead, no page can become clean. Without an error, the
+	 * flusher would take the call for progress.
 	 */
 	if (msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return -EIO;
