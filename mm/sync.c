@@ -125,12 +125,12 @@ static bool msyncfs_atomic_dirty_in(const struct msyncfs_range *ranges,
 
 /*
  * Keeps the filesystem from being frozen during a commit of atomic files. If
- * the filesystem is frozen already, this function waits until it is thawed. It
- * does not wait if there is nothing to commit, or if the caller must not wait.
- * No page gets dirty on a frozen filesystem, but a page of an atomic file may
- * have been dirty before the filesystem was frozen. Returns false if the caller
- * must not commit. If the function returns true, the caller must call
- * sb_end_intwrite().
+ * the filesystem is frozen already, this function waits until it is thawed. The
+ * function does not wait if there is nothing to commit, or if the caller must
+ * not wait. No page gets dirty on a frozen filesystem, but a page of an atomic
+ * file may have been dirty before the filesystem was frozen. Returns false if
+ * the caller must not commit. If the function returns true, the caller must
+ * call sb_end_intwrite().
  */
 static bool msyncfs_keep_thawed(struct msyncfs_range *ranges, unsigned int nr)
 {

@@ -11,8 +11,8 @@
 #include "sync.h"
 
 /*
- * Fresh blocks save the second write of each page, but need a flush. From this
- * number of dirty pages on, they are worth the flush.
+ * Fresh blocks save the second write of each page, but need a flush. If at
+ * least this number of pages is dirty, fresh blocks are worth the flush.
  */
 #define MSYNCFS_FRESH_MIN	64
 

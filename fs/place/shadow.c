@@ -86,8 +86,8 @@ struct msyncfs_changes {
  * @shadow: shadow
  * @ch: changes still to be made
  * @goal: the next node gets this block if it is free
- * @left: number of blocks that the file can still give up; this limit stops at
- *	a crafted map that names too many blocks
+ * @left: number of blocks that the file can still give up; without this limit,
+ *	a crafted map could name any number of blocks
  * @bh: complete nodes that are not written yet
  * @nr: number of nodes in @bh
  */
@@ -525,7 +525,8 @@ static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
 /*
  * Makes a new node of @level for the indexes from @base on. If *@ptr points to
  * a node, the new node starts as a copy of that node. Then this function makes
- * the changes in the new node, and makes *@ptr point to the new node.
+ * the changes in the new node, and makes *@ptr point to the new node. If the
+ * new node has no pointers, the function drops it and sets *@ptr to 0.
  */
 static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
 				unsigned int level, u64 base)

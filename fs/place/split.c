@@ -109,8 +109,8 @@ static int msyncfs_split_file(struct msyncfs_capture *cap, bool attrs)
  * @attrs: also attach changed times and attributes
  * @sent: as for msyncfs_attach_fresh()
  *
- * This is the only exception to G2. If the set has several files, each file is
- * attached on its own. An atomic file is attached as a whole.
+ * Splitting is the only exception to G2. If the set has several files, each
+ * file is attached on its own. An atomic file is attached as a whole.
  *
  * Context: as msyncfs_attach_set().
  * Return: 0 or a negative errno. Pages that could not be attached are dirty
