@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * msync(2) with all its flags. This file checks the call, walks the mappings in
- * the range of addresses, and turns mappings of msyncfs into ranges of files.
- * mm/sync.c makes these ranges durable together, and mm/pages/invalidate.c
- * drops their pages. Other mappings in the range are treated exactly as by the
- * kernel's own msync(2).
+ * This file implements msync(2) with all its flags. It checks the call, walks
+ * the mappings in the range of addresses, and turns mappings of msyncfs into
+ * ranges of files. mm/sync.c makes these ranges durable together, and
+ * mm/pages/invalidate.c drops their pages. This file treats mappings of other
+ * filesystems as the kernel's own msync(2) does, except that
+ * msyncfs_call_locked() may refuse a call earlier.
  *
- * MSYNCFS_IOC_MSYNC calls msyncfs_msync(). msyncfs_hook.ko calls it in place of
- * the system call. The kernel's own msync(2) calls only msyncfs_fsync(), and
- * only for MS_SYNC.
+ * The ioctl MSYNCFS_IOC_MSYNC calls msyncfs_msync(). msyncfs_hook.ko calls
+ * msyncfs_msync() in place of the system call. The kernel's own msync(2) calls
+ * only msyncfs_fsync(), and only for MS_SYNC.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -23,7 +24,8 @@
 #include "sync.h"
 
 /*
- * A call with at most this many ranges of files allocates no memory for them.
+ * A call with at most this many ranges of files allocates no memory for the
+ * ranges.
  */
 #define MSYNCFS_CALL_FEW	4
 
@@ -32,11 +34,11 @@
  * @flags: MS_*
  * @unmapped: -ENOMEM if a page of the range is not mapped, else 0
  * @refused: the call does nothing, not even for ranges that it has found
- * @looked: msyncfs_call_locked() has looked at the rest of the range
+ * @looked: msyncfs_call_locked() has already run in this call
  * @ranges: ranges of files of msyncfs, each with a reference of its open file
  * @nr: number of ranges
  * @max: number of ranges for which @ranges has room
- * @few: the first @ranges
+ * @few: room for the first @ranges
  */
 struct msyncfs_call {
 	int			flags;
@@ -75,10 +77,11 @@ static int msyncfs_call_grow(struct msyncfs_call *call)
 }
 
 /*
- * Adds [@start, @end) of a mapping to the ranges. Read-only mappings (no
- * VM_SHARED) count, too: other mappings may have made the pages dirty, and
- * MS_INVALIDATE drops the pages in any case. Mappings that mprotect() has split
- * become one range.
+ * Adds [@start, @end) of a mapping to the ranges. This includes shared mappings
+ * of files that are open only for reading (no VM_SHARED). Other mappings may
+ * have made the pages dirty, and MS_INVALIDATE drops clean pages, too.
+ * mprotect() may have divided one mapping into several. These mappings become
+ * one range.
  */
 static int msyncfs_call_add(struct msyncfs_call *call,
 			    struct vm_area_struct *vma, unsigned long start,
@@ -117,11 +120,12 @@ static int msyncfs_call_add(struct msyncfs_call *call,
 }
 
 /*
- * For MS_INVALIDATE: checks the rest of the range for locked mappings, before a
- * mapping of another filesystem is written. Returns true if one is locked and
- * the range touches msyncfs. Without this check, the call would find the locked
- * mapping only after it has written others, as the kernel's msync(2) does.
- * Looks only once per call.
+ * Checks the rest of the range for locked mappings (mlock). A call with
+ * MS_INVALIDATE does this before it syncs a mapping of another filesystem.
+ * Returns true if a mapping is locked and the range touches msyncfs. Without
+ * this check, the call would sync some mappings before it finds the locked
+ * mapping and fails. The kernel's own msync(2) does that. This function checks
+ * only once in each call.
  */
 static bool msyncfs_call_locked(struct msyncfs_call *call, unsigned long start,
 				unsigned long end)
@@ -144,8 +148,8 @@ static bool msyncfs_call_locked(struct msyncfs_call *call, unsigned long start,
 }
 
 /*
- * Returns whether a mapping of another filesystem needs fsync(2). A mapping
- * whose fsync does nothing, as on tmpfs, does not need it.
+ * Returns whether a mapping of another filesystem needs fsync(2). A file whose
+ * fsync function does nothing, as on tmpfs, does not need fsync(2).
  */
 static bool msyncfs_call_fsyncs(struct msyncfs_call *call,
 				struct vm_area_struct *vma)
@@ -172,7 +176,7 @@ static int msyncfs_call_fsync(struct vm_area_struct *vma, unsigned long start,
 
 /*
  * Walks the mappings as the kernel's msync(2) does. Collects the mappings of
- * msyncfs, and syncs the others one by one.
+ * msyncfs. Syncs the mappings of other filesystems one by one.
  */
 static int msyncfs_call_walk(struct msyncfs_call *call, unsigned long start,
 			     unsigned long end)
@@ -230,9 +234,9 @@ static int msyncfs_range_cmp(const void *a, const void *b)
 }
 
 /*
- * Removes the part of each range that earlier ranges cover. A file that is
- * mapped more than once has such parts. Keep empty ranges: their file must
- * still be told of errors.
+ * Removes the part of each range that earlier ranges cover. Ranges overlap if a
+ * file is mapped more than once. The function keeps ranges that become empty,
+ * because errors must still be reported to their open file.
  */
 static void msyncfs_clip_ranges(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -360,9 +364,10 @@ static int msyncfs_call_run(unsigned long start, unsigned long end, int flags)
 }
 
 /*
- * Processes a call for which the kernel does nothing: the length is 0, or so
- * large that it is 0 when it is rounded up. On msyncfs, the large length is a
- * range that wraps around. With msync=bsd, a length of 0 stands for the whole
+ * Processes a call whose length is 0, or so large that it becomes 0 when it is
+ * rounded up to pages. The kernel's own msync(2) does nothing in both cases. On
+ * msyncfs, so large a length is an error, because the range wraps around the
+ * end of the address space. With msync=bsd, a length of 0 stands for the whole
  * mapping.
  */
 static int msyncfs_call_empty(unsigned long start, size_t len, int flags)
@@ -392,8 +397,7 @@ static int msyncfs_call_empty(unsigned long start, size_t len, int flags)
  * @len: length in bytes
  * @flags: MS_ASYNC, MS_SYNC, MS_INVALIDATE
  *
- * Documentation/msync.rst says what each case does, with the reason and the
- * source.
+ * Documentation/msync.rst describes each case, and gives reasons and sources.
  *
  * Context: process context; caller holds no locks; sleeps for the device.
  * Return: 0; -EINVAL, -ENOMEM or -EBUSY as msync.rst says; -EINTR; or -EIO,

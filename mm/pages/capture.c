@@ -1,37 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Captures: take a consistent snapshot of the dirty pages in ranges of one file
- * or of several files. fs/place decides to which blocks the pages go, and
- * fs/log when they are durable.
+ * This file makes captures: consistent snapshots of the dirty pages in ranges
+ * of one or several files. fs/place chooses the blocks for the pages. fs/log
+ * makes the pages durable.
  */
 
 /**
  * DOC: the freeze
  *
  * Each task that makes a page dirty (page_mkwrite, write(2), zeroing at a
- * truncation) holds i_freeze shared. It takes i_freeze before the folio lock,
- * and releases it after the page is marked dirty. The capture holds i_freeze
- * exclusively. In page order, it locks each dirty folio, write-protects it,
- * clears its dirty flag and copies it. i_commit_lock keeps truncations away.
+ * truncation) holds i_freeze shared. The task takes i_freeze before the folio
+ * lock, and releases i_freeze after it has marked the page dirty. The capture
+ * holds i_freeze exclusively. It goes through the dirty folios in page order:
+ * it locks, write-protects, cleans and copies each folio. The caller of the
+ * capture holds i_commit_lock, so no truncation runs at the same time.
  *
- * If the capture has passed a page, a store to this page faults, and waits in
- * page_mkwrite for the thaw. So the capture takes no later store of the same
- * thread, and no later store of a thread that has seen the first one. A store
- * to a page that the capture has not reached yet goes on and is captured. Hence
- * the snapshot is consistent (G3), and only tasks that write have to wait.
+ * Once the capture has taken a page, a store to this page faults, and waits in
+ * page_mkwrite for the thaw. While a store waits, its thread makes no later
+ * store, and no other thread can see the waiting store. So the capture contains
+ * no store that is ordered after a waiting store. A store to a dirty page that
+ * the capture has not taken yet does not wait, and is captured. Hence the
+ * snapshot is consistent (G3), and only tasks that write have to wait.
  *
- * page_mkwrite returns with the folio locked and its PTE not yet writable. The
- * capture needs the folio lock, so it waits until the PTE is writable. The page
- * is tagged dirty before i_freeze is released, so the capture cannot miss the
- * page.
+ * page_mkwrite returns with the folio locked, before its PTE is writable. The
+ * kernel unlocks the folio after it has made the PTE writable. The capture
+ * write-protects the PTEs of a folio while it holds the folio lock, so the
+ * capture cannot miss this PTE. The page is tagged dirty before i_freeze is
+ * released, so the capture cannot miss the page.
  *
- * If there are several files, all of them are frozen before the first page is
- * taken. This includes files without a dirty page, because ordered stores may
+ * A capture of several files freezes all of them before it takes the first
+ * page. It also freezes files without a dirty page, because ordered stores may
  * go to different files.
  *
  * Under the freeze there is no I/O, no map lookup and no allocation that
- * reclaims memory (P2). All memory is allocated before the freeze, for the
- * pages that are dirty at that time.
+ * reclaims memory (P2). The capture allocates its memory before the freeze, for
+ * as many pages as are dirty at that time.
  */
 #include <kunit/visibility.h>
 #include <linux/highmem.h>
@@ -51,8 +54,8 @@
  * @nr_ranges: number of @ranges
  * @pool: unused images
  * @room: number of images that @pool has at first
- * @uncommitted: the size or the map of an atomic file differs from the
- *	committed one
+ * @uncommitted: an atomic file has a size or a map that differs from its
+ *	committed state
  */
 struct msyncfs_file_pass {
 	struct msyncfs_capture		*cap;
@@ -67,9 +70,10 @@ struct msyncfs_file_pass {
  * struct msyncfs_pass - one pass under the freeze, over one file or several
  * @files: the files
  * @nr: number of @files
- * @copy_max: if more pages than this are dirty, none is copied
- * @limit: number of pages to take of each file at most
- * @bitmap: room for the result of write-protecting a stretch, or NULL
+ * @copy_max: largest number of pages to copy; if more pages are dirty, none is
+ *	copied
+ * @limit: largest number of pages to take from each file
+ * @bitmap: bitmap that clean_record_shared_mapping_range() fills, or NULL
  * @sbi: filesystem
  */
 struct msyncfs_pass {
@@ -81,7 +85,7 @@ struct msyncfs_pass {
 	struct msyncfs_sb_info		*sbi;
 };
 
-/* The range of an atomic file: all its pages are captured. */
+/* The range of an atomic file. A capture takes all pages of the file. */
 static const struct msyncfs_range msyncfs_all_pages = { .last = ULONG_MAX };
 
 #define msyncfs_for_each_file(f, pass) \
@@ -123,8 +127,8 @@ unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_count_dirty);
 
 /*
- * Drops the references to the folios, so that memory reclaim can have them. The
- * copies stay as long as they are needed.
+ * Drops the references to the folios, so that memory reclaim can free the
+ * folios. The images keep their copies.
  */
 static void msyncfs_capture_release(struct msyncfs_capture *cap)
 {
@@ -138,7 +142,10 @@ static void msyncfs_capture_release(struct msyncfs_capture *cap)
 	}
 }
 
-/* The record is durable, or it has failed and its pages become dirty again. */
+/*
+ * The transaction of the capture has ended. If its record has failed, this
+ * function makes the captured pages dirty again.
+ */
 static void msyncfs_capture_settled(struct msyncfs_member *member, int err)
 {
 	struct msyncfs_capture *cap = container_of(member,
@@ -197,7 +204,8 @@ void msyncfs_capture_put(struct msyncfs_capture *cap)
 		return;
 	msyncfs_drop_images(&cap->images);
 	/*
-	 * A capture that was never attached still has reservations. End them.
+	 * A capture that was never attached may still have reservations. End
+	 * these reservations.
 	 */
 	if (!list_empty(&cap->resvs))
 		msyncfs_unreserve(cap->inode->i_sb,
@@ -213,7 +221,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);
  *
  * Pages that were truncated after the capture stay as they are. The mapping
  * remembers the error for every open file description. Pages of an atomic file
- * get a reservation again if there is space.
+ * get a new reservation if there is space.
  *
  * Context: takes folio locks.
  */
@@ -227,9 +235,9 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 		if (!folio)
 			continue;
 		/*
-		 * Do this before taking the folio lock, because its holder may
-		 * be waiting for the end of the writeback. PG_checked keeps the
-		 * page in the cache.
+		 * End the writeback before taking the folio lock, because the
+		 * holder of the folio lock may be waiting for the end of the
+		 * writeback. PG_checked still keeps the page in the cache.
 		 */
 		if (img->writeback) {
 			img->writeback = false;
@@ -279,8 +287,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_copy);
 /* ---- taking pages -------------------------------------------------------- */
 
 /*
- * If a test has broken the freeze, stores to this page go on while others are
- * captured.
+ * If a test has switched off the freeze, this function lets stores to the page
+ * go on while the capture takes other pages.
  */
 static void msyncfs_break_thaw(struct msyncfs_image *img)
 {
@@ -297,9 +305,9 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 	if (folio->mapping != cap->inode->i_mapping)
 		return;
 	/*
-	 * folio_clear_dirty_for_io() walks the mappings again. So the mappings
-	 * are walked twice, but only until the first store through a mapping is
-	 * found.
+	 * Find out whether a store through a mapping has changed the page.
+	 * folio_clear_dirty_for_io() walks the mappings a second time, so stop
+	 * when one such page of the capture has been found.
 	 */
 	if (!cap->stored && folio_mapped(folio) && folio_mkclean(folio)) {
 		cap->stored = true;
@@ -310,8 +318,8 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 	folio_start_writeback(folio);
 	if (folio_pos(folio) >= cap->size) {
 		/*
-		 * A store that raced with a truncation has made a page beyond
-		 * the end dirty.
+		 * The page lies beyond the end of the file. A store that raced
+		 * with a truncation has made the page dirty.
 		 */
 		folio_end_writeback(folio);
 		return;
@@ -335,9 +343,9 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 }
 
 /*
- * Dirty pages that are at most this far apart form a stretch, which is
- * write-protected in one go. This also walks the page tables of the gaps, but
- * flushes the TLBs only once.
+ * Dirty pages that are at most this far apart form a stretch. The capture
+ * write-protects a stretch in one go. It also walks the page tables of the
+ * clean pages in a stretch, but flushes the TLBs only once.
  */
 #define MSYNCFS_STRETCH_GAP	16
 #define MSYNCFS_STRETCH_MIN	8
@@ -345,8 +353,9 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 
 /*
  * Finds the stretch that begins with the first dirty page at or after *@first.
- * Sets *@first to its first page and *@nr to its number of dirty pages, and
- * returns its last page.
+ * Sets *@first to the first page of the stretch, and *@nr to the number of
+ * dirty pages in the stretch. Returns the last page of the stretch. If no page
+ * up to @last is dirty, sets *@nr to 0.
  */
 static pgoff_t msyncfs_stretch(struct address_space *mapping, pgoff_t *first,
 			       pgoff_t last, unsigned int *nr)
@@ -393,11 +402,12 @@ static void msyncfs_protect(struct msyncfs_pass *pass,
 }
 
 /*
- * Makes sure that the pool has an image. A page can become dirty under the
- * freeze without a store: its earlier record fails, and the page becomes dirty
- * again. The pool may have no image for such a page. Then the function
- * allocates one without waiting, or marks the capture incomplete. Returns false
- * if no more pages can be taken.
+ * Makes sure that the pool has an image. Even under the freeze, a page can
+ * become dirty: if the record of an earlier capture fails, the pages of that
+ * capture become dirty again. The pool may have no image for such a page. Then
+ * this function allocates an image without waiting. If the allocation fails,
+ * the function marks the capture incomplete. Returns false if no more pages can
+ * be taken.
  */
 static bool msyncfs_pool_refill(struct msyncfs_file_pass *f,
 				unsigned long limit)
@@ -476,8 +486,8 @@ static bool msyncfs_take_range(struct msyncfs_pass *pass,
 }
 
 /*
- * Takes the dirty pages of one file, and the reservations if it is an atomic
- * file.
+ * Takes the dirty pages of one file. Takes over the reservations, too, if the
+ * capture is to contain all changes of an atomic file.
  */
 static void msyncfs_take_file(struct msyncfs_pass *pass,
 			      struct msyncfs_file_pass *f)
@@ -579,8 +589,10 @@ static int msyncfs_pool_fill(struct msyncfs_file_pass *f)
 }
 
 /*
- * Allocates memory for as many pages as are dirty now. If more pages got dirty
- * before the freeze, the next attempt (@again) allocates some more than that.
+ * Allocates memory for as many pages as are dirty now. More pages may become
+ * dirty before the freeze. Then msyncfs_pass_run() calls this function again.
+ * If @again is true, the function allocates memory for some more pages than are
+ * dirty.
  */
 static int msyncfs_pass_prepare(struct msyncfs_pass *pass, bool again)
 {
@@ -609,8 +621,9 @@ static int msyncfs_pass_prepare(struct msyncfs_pass *pass, bool again)
 }
 
 /*
- * Under the freeze: is the memory still enough, and can all pages still be
- * copied?
+ * Returns whether there is an image for each dirty page. If the pages are to be
+ * copied, their number must also be at most @copy_max. The caller has frozen
+ * the files, so no store makes more pages dirty.
  */
 static bool msyncfs_pass_enough(struct msyncfs_pass *pass)
 {
@@ -627,8 +640,9 @@ static bool msyncfs_pass_enough(struct msyncfs_pass *pass)
 }
 
 /*
- * Ends the writeback of copied pages, since nothing has to wait for them any
- * more. This is done after the thaw, so that the freeze is short.
+ * Ends the writeback of copied pages, because stores need not wait for the
+ * write of a copy. The caller thaws the files first, so that the freeze is
+ * short.
  */
 static void msyncfs_end_copied(struct msyncfs_capture *cap)
 {
@@ -643,9 +657,11 @@ static void msyncfs_end_copied(struct msyncfs_capture *cap)
 }
 
 /*
- * POSIX: if msync causes a write, it marks the times. The first store to a page has
- * marked them in page_mkwrite. Later stores did not fault, so their times are marked
- * here. A spill marks them too, because msync then finds the spilled page clean.
+ * According to POSIX, msync marks the times of a file if it causes a write. The
+ * first store to a page marks the times in page_mkwrite. Later stores to the
+ * page do not fault, so this function marks the times for these stores. The
+ * capture for a spill marks the times, too, because a later msync finds the
+ * spilled pages clean.
  */
 static void msyncfs_mark_times(struct msyncfs_capture *cap)
 {
@@ -653,7 +669,10 @@ static void msyncfs_mark_times(struct msyncfs_capture *cap)
 		generic_update_time(cap->inode, S_MTIME | S_CTIME);
 }
 
-/* Takes the pages of all files, which are frozen, and thaws the files. */
+/*
+ * Takes the dirty pages of all files. The caller has frozen the files, and this
+ * function thaws them.
+ */
 static void msyncfs_pass_take(struct msyncfs_pass *pass, u64 start)
 {
 	struct msyncfs_file_pass *f;
@@ -672,7 +691,9 @@ static void msyncfs_pass_take(struct msyncfs_pass *pass, u64 start)
 	}
 }
 
-/* Freezes the files and captures, once there is memory for all dirty pages. */
+/*
+ * Allocates memory for all dirty pages, freezes the files and takes the pages.
+ */
 static int msyncfs_pass_run(struct msyncfs_pass *pass)
 {
 	bool again = false;
@@ -695,8 +716,8 @@ static int msyncfs_pass_run(struct msyncfs_pass *pass)
 }
 
 /*
- * Moves the captures that have something to commit to @set, and drops the
- * others.
+ * Moves captures that have something to commit to @set, and drops all other
+ * captures. If @err is not 0, drops all captures.
  */
 static void msyncfs_pass_end(struct msyncfs_pass *pass, int err,
 			     struct list_head *set)
@@ -714,8 +735,8 @@ static void msyncfs_pass_end(struct msyncfs_pass *pass, int err,
 }
 
 /*
- * Returns whether any page is dirty, or an atomic file has anything else to
- * commit.
+ * Returns whether there is anything to commit: a dirty page in a range, or a
+ * change of an atomic file.
  */
 static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
 			      unsigned int nr)
@@ -737,14 +758,15 @@ static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
  * @ranges: sorted by inode, then by first page; ranges of one file do not
  *	overlap
  * @nr: number of ranges
- * @copy_max: if more pages than this are dirty, they are not copied; they stay
- *	under writeback until they are written themselves
- * @limit: number of pages to take of each file at most, from its first range on
+ * @copy_max: largest number of pages to copy; if more pages are dirty, none is
+ *	copied, and all captured pages stay under writeback until they are
+ *	written
+ * @limit: largest number of pages to take from each file, in page order
  * @set: empty list; gets one capture for each file with captured pages, and for
  *	each atomic file with anything else to commit; linked by the member set
  *
- * The captured pages are clean afterwards. The caller attaches or redirties the
- * captures, and drops its references.
+ * After success, the captured pages are clean. The caller attaches or redirties
+ * the captures, and drops its references to the captures.
  *
  * Context: caller holds i_commit_lock of every inode, set_mutex if there are
  * several inodes, and no lock that P4 forbids.
@@ -789,7 +811,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_ranges);
  * @limit: as for msyncfs_capture_ranges()
  *
  * Context: caller holds i_commit_lock, and no lock that P4 forbids.
- * Return: the capture, which the caller attaches or redirties and then puts;
+ * Return: the capture, which the caller attaches or redirties, and then drops;
  * NULL if no page is dirty; ERR_PTR(-ENOMEM).
  */
 struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,

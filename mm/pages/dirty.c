@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Changes of a folio in the page cache: its lock, and the freeze around the
- * lock. capture.c holds the freeze exclusively.
+ * This file locks folios of the page cache for changes. Before the folio lock,
+ * it takes i_freeze shared. capture.c takes i_freeze exclusively.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -10,7 +10,8 @@
 #include "pages.h"
 
 /*
- * Takes the freeze shared. If the task has to wait, the trace shows how long.
+ * Takes i_freeze shared. If the task has to wait, a trace event reports how
+ * long.
  */
 static void msyncfs_freeze_shared(struct inode *inode)
 {
@@ -29,9 +30,10 @@ static void msyncfs_freeze_shared(struct inode *inode)
  * @inode: file
  * @folio: folio of the page cache, with a reference of the caller
  *
- * A page that is being written to a fresh block is not copied. So a store to it
- * must wait for this one write. The store waits outside the freeze. Otherwise,
- * a capture would have to wait for the write, too.
+ * If a page is written to a fresh block without a copy, a store must not change
+ * the page during the write. So this function waits for the end of the write.
+ * It waits before it takes i_freeze. Otherwise, a capture would have to wait
+ * for the write, too.
  *
  * On return the folio is locked and i_freeze is held shared. The folio may have
  * been truncated during the wait.
@@ -56,15 +58,15 @@ void msyncfs_folio_lock_stable(struct inode *inode, struct folio *folio)
  * @inode: file
  * @index: page
  *
- * The caller makes sure that the page has a reservation if it lies over a hole
- * or if the file is atomic. Then the caller fills the folio, which need not be
- * uptodate, marks it dirty and calls msyncfs_folio_end(). Before
- * msyncfs_folio_end(), the caller may touch user memory only with page faults
- * off (P3), and does no I/O (P2).
+ * If the page lies over a hole or the file is atomic, the caller makes sure
+ * that the page has a reservation. The returned folio need not be uptodate. The
+ * caller fills the folio, marks it dirty and calls msyncfs_folio_end(). Until
+ * it has called msyncfs_folio_end(), the caller does no I/O (P2), and touches
+ * user memory only with page faults off (P3).
  *
  * Context: may sleep, also for the write of the folio; begins no commit.
- * Return: the folio, locked, with a reference and not under writeback, with
- * i_freeze held shared; or ERR_PTR(-ENOMEM).
+ * Return: the folio with a reference, or ERR_PTR(-ENOMEM). The folio is locked
+ * and not under writeback, and i_freeze is held shared.
  */
 struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index)
 {
@@ -92,7 +94,7 @@ struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index)
  *
  * This function unlocks the folio, releases i_freeze and drops the reference.
  *
- * Context: any in which msyncfs_folio_begin() was called.
+ * Context: the task that called msyncfs_folio_begin().
  */
 void msyncfs_folio_end(struct inode *inode, struct folio *folio)
 {

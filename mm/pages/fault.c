@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vm_operations: page faults. A store through a mapping makes a page dirty only
- * in msyncfs_page_mkwrite(). That function reserves space, takes the freeze
- * shared (see capture.c) and never begins a commit (P4). write(2) uses dirty.c
- * instead.
+ * This file handles page faults. A store through a mapping makes a page dirty
+ * only in msyncfs_page_mkwrite(). This function reserves space, takes i_freeze
+ * shared (see capture.c) and never begins a commit (P4). write(2) does not use
+ * this file, but calls msyncfs_folio_begin().
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -19,16 +19,20 @@ static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
 	struct msyncfs_extent ext;
 	int err;
 
-	/* Do this outside the freeze, because it may read map nodes. */
+	/*
+	 * Look up the block before taking i_freeze, because the lookup may read
+	 * map nodes.
+	 */
 	err = msyncfs_map_lookup(inode, folio->index, 1, &ext);
 	if (err)
 		return vmf_error(err);
 
 again:
 	/*
-	 * If the page is gone below, its reservation stays. Either the task
-	 * faults the page in again at once, or a truncation or the eviction of
-	 * the inode ends the reservation.
+	 * Another task may truncate the page before this task has locked it.
+	 * Then the reservation stays. The task may use it when it faults the
+	 * page in again. Otherwise a truncation or the eviction of the inode
+	 * ends the reservation.
 	 */
 	if (!ext.blkno || atomic) {
 		err = msyncfs_resv_page(inode, folio->index);
@@ -39,9 +43,9 @@ again:
 	msyncfs_folio_lock_stable(inode, folio);
 	if ((!ext.blkno || atomic) && !msyncfs_resv_test(inode, folio->index)) {
 		/*
-		 * A capture has taken over the reservation for the old content
-		 * of the page. Or a write(2) had made the reservation, and
-		 * failed.
+		 * The reservation is gone. A capture has taken it over for the
+		 * old content of the page, or a write(2) that failed has
+		 * released it.
 		 */
 		folio_unlock(folio);
 		up_read(&mi->i_freeze);
@@ -54,8 +58,8 @@ again:
 		return VM_FAULT_NOPAGE;
 	}
 	/*
-	 * The page is dirty before the file can be frozen, and locked until its
-	 * PTE is set.
+	 * Mark the page dirty before i_freeze is released, so that no capture
+	 * misses the page. The folio stays locked until its PTE is set.
 	 */
 	folio_mark_dirty(folio);
 	up_read(&mi->i_freeze);
@@ -92,9 +96,10 @@ const struct vm_operations_struct msyncfs_vm_ops = {
 };
 
 /*
- * Zeroes the last page beyond the end of the file, so that a new mapping does
- * not show what others have stored there. invalidate_lock is held, so that the
- * file does not grow during this function. Otherwise, the function could zero
+ * Zeroes the bytes of the last page that lie beyond the end of the file. Other
+ * tasks may have stored to these bytes through a mapping, and a new mapping
+ * must not show such stores. This function holds invalidate_lock and the folio
+ * lock, so that the file does not grow. Otherwise, the function could zero
  * bytes that have just become valid.
  */
 static void msyncfs_zero_tail(struct inode *inode)
@@ -108,7 +113,10 @@ static void msyncfs_zero_tail(struct inode *inode)
 	filemap_invalidate_lock_shared(mapping);
 	folio = filemap_lock_folio(mapping, i_size_read(inode) >> PAGE_SHIFT);
 	if (!IS_ERR(folio)) {
-		/* write(2) moves the end under the lock of the last page. */
+		/*
+		 * write(2) moves the end of the file under the lock of the last
+		 * folio, so read the size again.
+		 */
 		size = i_size_read(inode);
 		if (folio_test_uptodate(folio) && !folio_test_writeback(folio) &&
 		    size > folio_pos(folio) &&

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * MS_INVALIDATE: drops cached pages whose content is on the device, so that the
- * next access reads it from there. mm/msync.c first makes the pages durable and
- * brings them home.
+ * This file drops cached pages for MS_INVALIDATE, so that the next access reads
+ * the pages from the device. Before that, mm/msync.c makes the pages durable
+ * and brings them home.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
@@ -33,10 +33,11 @@ INTERVAL_TREE_DEFINE(struct vm_area_struct, shared.rb, unsigned long,
 		     msyncfs_vma_last, static __maybe_unused, msyncfs_vma)
 
 /*
- * Finds the first locked pages (mlock) at or after *@first. Sets *@first and
- * *@end to the first and last of them, up to @last. Returns false if no page up
- * to @last is locked. A mapping knows for certain that its pages are locked.
- * The flag of a page is only a hint.
+ * Finds the first run of pages that are locked (mlock), at or after *@first and
+ * up to @last. Sets *@first to the first page of the run, and *@end to the last
+ * page of the run. Returns false if no page in the range is locked. This
+ * function tests the VM_LOCKED flag of mappings, because the mlocked flag of a
+ * page is only a hint.
  */
 static bool msyncfs_next_locked(struct address_space *mapping, pgoff_t *first,
 				pgoff_t last, pgoff_t *end)
@@ -50,8 +51,8 @@ static bool msyncfs_next_locked(struct address_space *mapping, pgoff_t *first,
 		if (!(READ_ONCE(vma->vm_flags) & VM_LOCKED))
 			continue;
 		/*
-		 * Mappings come in order of their first page, so no locked page
-		 * is before this one.
+		 * Mappings come in order of their first page, so no page before
+		 * *@first is locked.
 		 */
 		*first = max(*first, msyncfs_vma_first(vma));
 		*end = min(last, msyncfs_vma_last(vma));
@@ -64,7 +65,8 @@ static bool msyncfs_next_locked(struct address_space *mapping, pgoff_t *first,
 
 /*
  * Returns the first page at or after @first that must stay because it is
- * pinned. DMA may still change such a page. Returns @last + 1 if there is none.
+ * pinned. DMA may still change such a page. Returns @last + 1 if no page up to
+ * @last is pinned.
  */
 static pgoff_t msyncfs_next_pinned(struct address_space *mapping, pgoff_t first,
 				   pgoff_t last)
@@ -99,8 +101,9 @@ static bool msyncfs_any_cached(struct address_space *mapping, pgoff_t first,
 }
 
 /*
- * Drops the pages of a range, none of which is locked (mlock) or mapped.
- * Returns 0, or -EBUSY if a page has to stay because it is pinned.
+ * Drops the pages of a range. No page of the range is locked (mlock), and the
+ * caller has unmapped all of them. Returns 0, or -EBUSY if a page has to stay
+ * because it is pinned.
  */
 static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
 			pgoff_t last)
@@ -111,9 +114,9 @@ static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
 	for (; first <= last; first = end + 1) {
 		end = msyncfs_next_pinned(mapping, first, last);
 		/*
-		 * Ignore the -EBUSY of this function. It means that a page is
-		 * dirty: a store has changed it since it was made durable, so
-		 * the cache is newer than the device.
+		 * Ignore -EBUSY of invalidate_inode_pages2_range(). This error
+		 * means that a page is dirty. A store has changed the page
+		 * after the page became durable, so the page must stay.
 		 */
 		if (end > first)
 			invalidate_inode_pages2_range(mapping, first, end - 1);
@@ -125,15 +128,17 @@ static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
 }
 
 /*
- * Unmaps the pages before the first locked one (mlock). Returns the first
- * locked page at or after @first, or @last + 1, and sets *@end to the last page
- * of the locked range.
+ * Unmaps the pages from @first up to the first locked page (mlock). Returns the
+ * first locked page, and sets *@end to the last page of the run of locked
+ * pages. Returns @last + 1 if no page up to @last is locked.
  *
- * A task can pin a mapped page at any time. After the unmapping, the task must
- * fault the page in first. For DMA that writes to the page, this fault calls
- * page_mkwrite, which waits for invalidate_lock. A task may lock a page after
- * the first look for locked pages. If the task faulted the page in before the
- * unmapping, the second look finds the lock.
+ * A task can pin a mapped page at any time. Once the page is unmapped, the task
+ * must fault the page in before it can pin the page. For DMA that writes to the
+ * page, this fault calls page_mkwrite, which waits for invalidate_lock.
+ *
+ * A task may lock pages after this function has looked for locked pages. So the
+ * function looks a second time, after the unmapping. The second look finds all
+ * pages that were locked and faulted in before the unmapping.
  */
 static pgoff_t msyncfs_unmap_unlocked(struct address_space *mapping,
 				      pgoff_t first, pgoff_t last, pgoff_t *end)
@@ -159,8 +164,8 @@ static pgoff_t msyncfs_unmap_unlocked(struct address_space *mapping,
  * @last: last page, inclusive; below the end of the largest possible file
  *
  * Pages that are locked (mlock) or pinned stay in the cache and valid. Pages
- * that were stored to since the range became durable stay, too, so no store is
- * lost.
+ * also stay in the cache if a store has changed them after the range became
+ * durable, so no store is lost.
  *
  * Context: may sleep; caller holds no lock that P4 forbids, and not
  * i_commit_lock.
@@ -173,8 +178,8 @@ int msyncfs_invalidate(struct inode *inode, pgoff_t first, pgoff_t last)
 	int err = 0;
 
 	/*
-	 * Under this lock no capture is under way, so every clean page can be
-	 * released.
+	 * No capture is under way while this task holds i_commit_lock, so every
+	 * clean page can be released.
 	 */
 	mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
 	filemap_invalidate_lock(mapping);

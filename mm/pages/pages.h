@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Pages in the page cache: how they become dirty, how a consistent snapshot of
- * the dirty pages is captured, and how pages are zeroed and dropped. fs/place
- * decides to which blocks captured pages go.
+ * mm/pages works on pages in the page cache. It makes pages dirty, captures a
+ * consistent snapshot of the dirty pages, and zeroes and drops pages. fs/place
+ * chooses the blocks for captured pages.
  */
 #ifndef MSYNCFS_PAGES_H
 #define MSYNCFS_PAGES_H
@@ -16,12 +16,12 @@ struct msyncfs_placing;
 /**
  * struct msyncfs_range - the pages of a file that a call covers
  * @inode: file
- * @file: open file that is told of errors, with a reference; or NULL
+ * @file: open file to which errors are reported, with a reference; or NULL
  * @first: first page
  * @last: last page, inclusive; if it is before @first, the range is empty
  * @whole: the file is atomic: capture all its pages, whatever the range
- * @nowait: do nothing instead of waiting for a frozen filesystem to thaw; only
- *	in the first range of a call
+ * @nowait: if the filesystem is frozen, do nothing instead of waiting; only the
+ *	flag of the first range of a call counts
  */
 struct msyncfs_range {
 	struct inode		*inode;
@@ -36,22 +36,25 @@ struct msyncfs_range {
  * struct msyncfs_capture - the dirty pages of one file, cleaned together
  * @inode: file, without a reference; valid as long as the caller keeps the
  *	inode
- * @set: link in the set of captures as of the same moment
- * @images: struct msyncfs_image, in ascending order of their pages
+ * @set: link in the list of the captures of one set
+ * @images: list of struct msyncfs_image, in ascending order of the pages
  * @nr: number of @images
  * @size: i_size under the freeze, in bytes
  * @end: byte after the last captured page, at most @size
- * @copied: the images are copies; false: the pages are under writeback, and are
- *	written themselves
+ * @copied: true if the record is to have copies of the pages; false if the
+ *	pages are to be written to fresh blocks
  * @incomplete: some pages were not captured for lack of memory
- * @stored: at least one page was stored to through a mapping
- * @whole: the capture holds all changes of an atomic file, and commits them
- * @resvs: if @whole: the reservations of the file, taken over by the capture
- * @placing: private to fs/place while it gives the pages their blocks; else
+ * @stored: a store through a mapping has changed at least one page
+ * @whole: the capture contains all changes of an atomic file, for a commit
+ * @resvs: reservations that the capture has taken over from the file; empty
+ *	unless @whole is set
+ * @placing: data of fs/place while fs/place gives the pages their blocks; else
  *	NULL
- * @member: link in the transaction, with the callback at its end
- * @error: error of the record that held the capture; 0 until a record fails
- * @ref: references of the caller and of the transaction
+ * @member: link in the transaction, with the callback for the end of the
+ *	transaction
+ * @error: error of the record that contained the capture; 0 until that record
+ *	fails
+ * @ref: number of references; the caller has one, and the transaction has one
  */
 struct msyncfs_capture {
 	struct inode		*inode;
@@ -72,10 +75,10 @@ struct msyncfs_capture {
 };
 
 /**
- * msyncfs_down_write_of - take a lock that each file has, for writing
- * @several: the caller takes it for several files, and holds set_mutex (P6)
+ * msyncfs_down_write_of - take an rw_semaphore of a file for writing
+ * @several: the caller locks several files, and holds set_mutex (P6)
  * @sbi: filesystem
- * @sem: lock
+ * @sem: rw_semaphore of one file
  *
  * set_mutex lets lockdep accept several locks of one class.
  *
@@ -93,11 +96,11 @@ static inline void msyncfs_down_write_of(bool several,
 
 /**
  * msyncfs_capture_publish - let captured pages leave the page cache
- * @cap: capture; its copies are in the transaction, or its fresh blocks in the
- *	map
+ * @cap: capture; either its copies are in the transaction, or its fresh blocks
+ *	are in the map or the overlay
  *
- * From now on, the pages can be read elsewhere. Before that,
- * msyncfs_release_folio() keeps them in the cache (B4).
+ * The content of these pages can be read elsewhere now. Until this call,
+ * msyncfs_release_folio() keeps the pages in the cache (B4).
  *
  * Context: any.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Zeroes parts of pages in the page cache. The callers in fs/vfs make the zeros
- * durable.
+ * This file zeroes parts of pages in the page cache. The callers in fs/vfs make
+ * the zeros durable.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -11,8 +11,9 @@
 #include "pages.h"
 
 /*
- * Brings the page into the cache if it may contain anything but zeros. Returns
- * 1 if it is in the cache, 0 if there is nothing to zero, or a negative errno.
+ * Looks up the block of a page, and reads the page into the cache if it has a
+ * written block. Returns 1 if the page is in the cache and uptodate, 0 if there
+ * is nothing to zero, or a negative errno.
  */
 static int msyncfs_fetch_page(struct inode *inode, pgoff_t index,
 			      struct msyncfs_extent *ext)
@@ -37,7 +38,10 @@ static int msyncfs_fetch_page(struct inode *inode, pgoff_t index,
 	return err;
 }
 
-/* Zeroes part of a folio, which is locked under the shared freeze. */
+/*
+ * Zeroes part of a folio. The caller has got the folio from
+ * msyncfs_folio_begin().
+ */
 static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
 			      const struct msyncfs_extent *ext,
 			      size_t from, size_t to)
@@ -48,8 +52,9 @@ static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
 
 	if (!ext->blkno || ext->unwritten) {
 		/*
-		 * A read never returns old data of the device here, so only the
-		 * cache matters.
+		 * A read of this page never returns old data of the device. So
+		 * nothing needs to change if the bytes in the cache are zeros
+		 * already.
 		 */
 		addr = kmap_local_folio(folio, from);
 		clean = !memchr_inv(addr, 0, to - from);
@@ -71,13 +76,15 @@ static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
  * msyncfs_zero_partial - zero part of a page in the page cache
  * @inode: regular file
  * @from: first byte, below the end of the file or in its last page
- * @to: byte after the last one, in the same page or at its end
+ * @to: byte after the last byte; at most the end of the page that contains
+ *	@from
  *
- * The page becomes dirty. It stays clean if the page has no written block and
- * these bytes are zeros already.
+ * The page becomes dirty, unless it has no written block and these bytes are
+ * zeros already.
  *
- * Context: caller holds i_rwsem, and may hold a handle and invalidate_lock, but
- * neither i_freeze nor a folio lock. May read the page from the device.
+ * Context: caller holds i_rwsem, and neither i_freeze nor a folio lock. The
+ * caller may hold a handle and invalidate_lock. May read the page from the
+ * device.
  * Return: 0 or a negative errno.
  */
 int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to)
@@ -99,7 +106,10 @@ int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to)
 			return PTR_ERR(folio);
 		if (folio_test_uptodate(folio))
 			break;
-		/* Reclaim has dropped the page in between. */
+		/*
+		 * Memory reclaim has dropped the page after
+		 * msyncfs_fetch_page().
+		 */
 		msyncfs_folio_end(inode, folio);
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -113,7 +123,7 @@ int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to)
  * msyncfs_zero_edges - zero the part of each edge that a range covers
  * @inode: regular file
  * @start: first byte
- * @end: byte after the last one
+ * @end: byte after the last byte
  *
  * Context: as msyncfs_zero_partial().
  * Return: 0 or a negative errno.
