@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for the block allocator: allocation to exactly the last block,
- * goals, runs, blocks that are claimed, or freed and not home yet, and the
- * counters of promised blocks. The filesystem has two groups. The second one is
- * not full.
+ * KUnit suite for the block allocator: allocation down to the last block,
+ * goals, runs, claimed blocks, freed blocks, and the counters of promised
+ * blocks. The filesystem has two groups. The device ends within the second
+ * group.
  */
 #include <kunit/test.h>
 #include <linux/slab.h>
@@ -38,7 +38,7 @@ static int alloc_init(struct kunit *test)
 	return 0;
 }
 
-/* Each case gives back all blocks: none is promised, none is lost. */
+/* Expect that the case has given all blocks back: none is promised or lost. */
 static void alloc_settled(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -75,7 +75,7 @@ static u64 claim(struct kunit *test, u64 goal, u64 want)
 	return start;
 }
 
-/* Take one run after another. Each block must come exactly once. */
+/* Claim all free blocks, run by run. Each block must come exactly once. */
 static void alloc_last_block(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -122,9 +122,9 @@ static void alloc_goal(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, claim(test, goal, 10), goal);
 	/* The next run continues it. */
 	KUNIT_EXPECT_EQ(test, claim(test, goal + 10, 10), goal + 10);
-	/* The goal is taken, so the next free block is used. */
+	/* The goal is in use, so the run begins at the next free block. */
 	KUNIT_EXPECT_EQ(test, claim(test, goal + 5, 10), goal + 20);
-	/* A short run at the goal precedes a long one elsewhere. */
+	/* A short run at the goal is better than a long run elsewhere. */
 	KUNIT_EXPECT_EQ(test, claim(test, goal + 33, 1), goal + 33);
 	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, goal + 30, 10, &start,
 					    &len), 0);
@@ -140,7 +140,7 @@ static void alloc_goal(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, claim(test, GROUP, 10), GROUP);
 	msyncfs_unclaim(fx->sb, GROUP - 3, 13);
 
-	/* There is no such block, or it is never free. */
+	/* A goal may be beyond the device, or a block that is never free. */
 	KUNIT_EXPECT_EQ(test, msyncfs_claim(fx->sb, U64_MAX, 1, &start, &len),
 			0);
 	msyncfs_unclaim(fx->sb, start, len);
@@ -153,8 +153,8 @@ static void alloc_goal(struct kunit *test)
 }
 
 /*
- * The goal is taken and only holes are left. The first one that is long enough
- * is used.
+ * The goal is in use, and three short runs behind it are free. The allocator
+ * must take the first run that is long enough.
  */
 static void alloc_runs(struct kunit *test)
 {
@@ -182,7 +182,7 @@ static void alloc_runs(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* If no run is long enough, the blocks come in pieces, the longest first. */
+/* If no free run is long enough, the allocator takes the longest one. */
 static void alloc_fragmented(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -206,7 +206,7 @@ static void alloc_fragmented(struct kunit *test)
 			0);
 	KUNIT_EXPECT_EQ(test, start, 9000);
 	KUNIT_EXPECT_EQ(test, len, 5);
-	/* These blocks are in the other group and before the goal. */
+	/* The last free run is in the first group, the goal is in the second. */
 	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, 39000, 100, &start, &len),
 			0);
 	KUNIT_EXPECT_EQ(test, start, 11000);
@@ -214,7 +214,7 @@ static void alloc_fragmented(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_claim(fx->sb, 0, 1, &start, &len),
 			-ENOSPC);
 
-	/* These are all unused blocks. The data area begins after the root. */
+	/* Give all data blocks back, except the inode of the root directory. */
 	for (start = 0; start < ALLOC_BLOCKS - 1; start++)
 		if (msyncfs_is_data(&fx->sbi->geo, start) &&
 		    start != fx->sbi->geo.root_ino)
@@ -224,8 +224,8 @@ static void alloc_fragmented(struct kunit *test)
 }
 
 /*
- * A claim is only in memory. A commit puts it into the bitmap, and then it
- * cannot be dropped any more.
+ * A claim is only in memory. msyncfs_claim_commit() puts it into the bitmap.
+ * After that, only msyncfs_free() gives the blocks back.
  */
 static void alloc_claim_commit(struct kunit *test)
 {
@@ -242,7 +242,7 @@ static void alloc_claim_commit(struct kunit *test)
 	begin(test, &op, 0);
 	msyncfs_claim_commit(&op, start, 20);
 	msyncfs_unreserve(fx->sb, 20);
-	/* Blocks that are promised and claimed count once. */
+	/* A block that is both promised and claimed counts only once. */
 	msyncfs_claim_done(fx->sb, 20, 0);
 	msyncfs_op_end(&op);
 	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fx->sb), fx->free - 20);
@@ -255,7 +255,7 @@ static void alloc_claim_commit(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* B3: the blocks are freed, but the record is not durable or not home. */
+/* Freed blocks are not used before their record is durable and home (B3). */
 static void alloc_freed(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -295,7 +295,8 @@ static void alloc_freed(struct kunit *test)
 }
 
 /*
- * Blocks that nobody owns, and those of the filesystem itself, cannot be freed.
+ * msyncfs_free() refuses blocks that nobody owns, and blocks of the filesystem
+ * itself.
  */
 static void alloc_bad_free(struct kunit *test)
 {
@@ -308,17 +309,17 @@ static void alloc_bad_free(struct kunit *test)
 	msyncfs_free(&op, start + 3, 2);		/* one is free */
 	msyncfs_free(&op, 0, 1);			/* the superblock */
 	msyncfs_free(&op, fx->sbi->geo.log_start, 8);
-	msyncfs_free(&op, ALLOC_BLOCKS - 2, 2);		/* its backup */
+	msyncfs_free(&op, ALLOC_BLOCKS - 2, 2);		/* backup superblock */
 	msyncfs_free(&op, U64_MAX - 1, 4);
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 0);
 	msyncfs_free(&op, start, 4);
-	msyncfs_free(&op, start, 4);			/* twice */
+	msyncfs_free(&op, start, 4);			/* free already */
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 4);
 	msyncfs_op_end(&op);
 	alloc_settled(test);
 }
 
-/* The range crosses the end of a group, so it is in two bitmap blocks. */
+/* Free a range that crosses the end of a group: two bitmap blocks change. */
 static void alloc_across_groups(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -349,7 +350,7 @@ static void alloc_reserve_exact(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, fx->free), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fx->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_reserve(fx->sb, 1), -ENOSPC);
-	/* The promise can be kept, but no more blocks. */
+	/* Only the owner of the promise can hold the promised blocks. */
 	KUNIT_EXPECT_EQ(test, msyncfs_hold(fx->sb, 1, false), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, msyncfs_hold(fx->sb, fx->free, true), 0);
 	msyncfs_unhold(fx->sb, fx->free, true);
@@ -407,7 +408,7 @@ static void alloc_op_accounting(struct kunit *test)
 	msyncfs_op_end(&op);
 	alloc_settled(test);
 
-	/* With a reservation, the promise stays with its owner. */
+	/* An operation does not end a promise that its caller brings. */
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, 10), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin_promised(fx->sb, &op, 8, 10), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 0, 4, &start, &len), 0);
@@ -421,8 +422,8 @@ static void alloc_op_accounting(struct kunit *test)
 }
 
 /*
- * All space is promised except blocks that were just freed. A commit and a
- * checkpoint make them usable.
+ * An allocation needs blocks that were just freed. It must commit and
+ * checkpoint, so that these blocks can be used.
  */
 static void alloc_hold_waits(struct kunit *test)
 {
@@ -439,7 +440,8 @@ static void alloc_hold_waits(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, fx->sbi->space->freed, 50);
 
 	/*
-	 * A fault counts them as available. An allocation must wait for them.
+	 * msyncfs_reserve() counts freed blocks as available. msyncfs_hold()
+	 * must make them usable first.
 	 */
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, fx->free), 0);
 	msyncfs_unreserve(fx->sb, fx->free);
@@ -451,7 +453,7 @@ static void alloc_hold_waits(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* Allocated and freed blocks are the same after the next mount. */
+/* The next mount finds the same blocks allocated and the same blocks free. */
 static void alloc_remount(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -477,7 +479,8 @@ static void alloc_remount(struct kunit *test)
 }
 
 /*
- * A bitmap that offers blocks of the log or the end of the device is refused.
+ * The mount refuses a bitmap that says that blocks of the filesystem itself, or
+ * blocks beyond the device, are free.
  */
 static void alloc_bad_bitmap(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for atomic files: an error or a power cut at each I/O of a spill
- * and of a commit, and a full filesystem.
+ * KUnit suite for atomic files: an error or a power failure at each I/O of a
+ * spill and of a commit, and a full filesystem.
  */
 #include <kunit/test.h>
 
@@ -14,8 +14,8 @@ KUNIT_ARRAY_PARAM_DESC(change, model_changes, name);
 /* ---- failures ----------------------------------------------------------- */
 
 /*
- * The content must be old or new, and nothing in between. Return 1 if it is
- * new.
+ * Expect the old content or the new content, not a mixture. Return 1 for the
+ * new content.
  */
 static int old_or_new(struct kunit *test, struct atomic_fixture *fx,
 		      const struct change_row *row, unsigned int at)
@@ -29,7 +29,10 @@ static int old_or_new(struct kunit *test, struct atomic_fixture *fx,
 	return from_new < 0;
 }
 
-/* Let each I/O of the spill and of the commit fail, and then try again. */
+/*
+ * Let each I/O of the spill and of the commit fail in turn. Half of the rounds
+ * repeat a failed commit.
+ */
 static void atomic_errors(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;
@@ -67,8 +70,8 @@ static void atomic_errors(struct kunit *test)
 }
 
 /*
- * The record fails. A rollback then goes back to the commit that was in
- * progress.
+ * The write of the record reports an error. A later rollback restores the
+ * content of this commit, because its record may be on the device.
  */
 static void atomic_error_rollback(struct kunit *test)
 {
@@ -89,7 +92,7 @@ static void atomic_error_rollback(struct kunit *test)
 	model_settled(test, fx, false);
 }
 
-/* Let the power fail at each I/O. */
+/* Let the power fail at each I/O in turn. */
 static void atomic_power(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;
@@ -126,7 +129,9 @@ static int write_page(struct file *file, pgoff_t index, void *buf)
 	return ret < 0 ? ret : 0;
 }
 
-/* Dirtying a page fails if there is no space. A commit never does. */
+/*
+ * On a full filesystem, write(2) to a clean page fails. A commit does not fail.
+ */
 static void atomic_nospace(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
@@ -151,13 +156,14 @@ static void atomic_nospace(struct kunit *test)
 	KUNIT_EXPECT_GE(test, i, 10);
 	KUNIT_EXPECT_LE(test, i, 40);
 	/*
-	 * Some pages leave memory and nothing else fits. The commit must work.
+	 * The dirty pages leave memory. There is no space for another page. The
+	 * commit must work nevertheless.
 	 */
 	KUNIT_EXPECT_EQ(test, model_spill(fx), 0);
 	KUNIT_EXPECT_EQ(test, write_page(g, nr + 100, buf), -ENOSPC);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
-	/* The old blocks are free now, so it goes on. */
+	/* The commit has freed the old blocks, so writes succeed again. */
 	for (; i < MODEL_PAGES; i++) {
 		err = write_page(fx->file, i, buf);
 		if (err == -ENOSPC) {

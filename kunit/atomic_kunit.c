@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for atomic files: after a crash at any time, the file is as at
- * its last commit. The suite makes the same changes to a model and compares the
- * pages and the size with it. No block may be lost or stay promised. The suites
- * in atomic_others_kunit.c and atomic_fail_kunit.c test activity of others and
- * failures.
+ * KUnit suite for atomic files: after a crash at any time, the file has the
+ * content of its last commit. The suite makes the same changes to a model, and
+ * compares the pages and the size of the file with the model. No block may be
+ * lost or stay promised. atomic_others_kunit.c tests activity of other tasks.
+ * atomic_fail_kunit.c tests failures.
  */
 #include <kunit/test.h>
 #include <linux/mman.h>
@@ -18,8 +18,8 @@ KUNIT_ARRAY_PARAM_DESC(change, model_changes, name);
 /* ---- crash, commit, discard --------------------------------------------- */
 
 /*
- * A crash before the commit discards all changes. A crash after it discards no
- * change.
+ * A crash before the commit discards all changes. A crash after the commit
+ * discards no change.
  */
 static void atomic_crash(struct kunit *test)
 {
@@ -106,7 +106,7 @@ static void atomic_discard(struct kunit *test)
 	}
 }
 
-/* With the mount option, the last close commits. */
+/* With the mount option "atomic", the last close of a file commits it. */
 static void atomic_mount_option(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;
@@ -118,7 +118,7 @@ static void atomic_mount_option(struct kunit *test)
 	again = msyncfs_fake_open(fx->fake, "f", O_RDONLY);
 	model_change(test, fx, row, SPILL_ONCE);
 	msyncfs_fake_close(fx->fake, fx->file);
-	/* This was not the last close. */
+	/* The file is still open as @again, so this commits nothing. */
 	KUNIT_EXPECT_TRUE(test, files_dirty(again) ||
 			  msyncfs_overlay_uncommitted(file_inode(again)));
 	msyncfs_fake_close(fx->fake, again);
@@ -145,8 +145,8 @@ static const struct set_row {
 KUNIT_ARRAY_PARAM_DESC(set, set_rows, name);
 
 /*
- * One call syncs an ordinary file and an atomic one, which it commits as a
- * whole.
+ * One call syncs an ordinary file and an atomic file. It commits all of the
+ * atomic file.
  */
 static void atomic_set_of_files(struct kunit *test)
 {
@@ -192,7 +192,7 @@ static void io_of(struct kunit *test, struct atomic_fixture *fx,
 	counts[3] = fx->fake->bytes;
 }
 
-/* A commit costs as much as one of an ordinary file. */
+/* An atomic file costs the same I/O as an ordinary file. */
 static void atomic_cost(struct kunit *test)
 {
 	static const unsigned int pages[] = { 1, 16 };
@@ -216,8 +216,8 @@ static void atomic_cost(struct kunit *test)
 /* ---- mappings ----------------------------------------------------------- */
 
 /*
- * Rollback restores shared pages and leaves private copies. A store needs
- * space.
+ * A rollback restores the pages of shared mappings, and leaves the private
+ * copies alone. A store reserves space.
  */
 static void atomic_mapping(struct kunit *test)
 {
@@ -246,7 +246,7 @@ static void atomic_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, value, 7);
 	model_settled(test, fx, true);
 
-	/* Each commit uses up the promise. The next store makes a new one. */
+	/* A commit uses the reservation. The next store makes a new one. */
 	KUNIT_ASSERT_EQ(test, put_user((u8)9, (u8 __user *)shared), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(inode, 0));
@@ -278,7 +278,7 @@ static void atomic_flag(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);
 	model_settled(test, fx, false);
 
-	/* The first commit includes the pages of the ordinary file. */
+	/* Setting the flag commits the dirty pages of the ordinary file. */
 	model_overwrite(test, fx, 5);
 	inode = file_inode(fx->file);
 	KUNIT_EXPECT_EQ(test, msyncfs_atomic_set(inode, true), 0);
@@ -289,7 +289,7 @@ static void atomic_flag(struct kunit *test)
 			-EOPNOTSUPP);
 }
 
-/* Truncation by name of a file that is not open is a commit. */
+/* truncate(2) of a file that is not open commits the new size. */
 static void atomic_truncate_closed(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
@@ -303,7 +303,7 @@ static void atomic_truncate_closed(struct kunit *test)
 	model_crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, i_size_read(file_inode(fx->file)),
 			10 * PAGE_SIZE + 100);
-	/* If the file is open, it is not. */
+	/* A truncation of an open file is not committed. */
 	KUNIT_EXPECT_EQ(test, files_truncate(fx->file, 5 * PAGE_SIZE + 7), 0);
 	KUNIT_EXPECT_EQ(test, files_truncate(fx->file, 9 * PAGE_SIZE), 0);
 	files_expect(test, fx->file, 0, 5, 1);

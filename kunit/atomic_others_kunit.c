@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for atomic files: nothing that others do changes an atomic file
- * on the device. While its pages are captured, sync, freeze, close and
- * SEEK_DATA wait as long as they must.
+ * KUnit suite for atomic files: no activity of other tasks changes an atomic
+ * file on the device. While the pages of the file are captured, sync, close,
+ * SEEK_DATA and a freeze of the filesystem must wait.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -11,7 +11,7 @@
 
 #include "model.h"
 
-/* ---- activity of others ------------------------------------------------- */
+/* ---- activity of other tasks -------------------------------------------- */
 
 static void do_sync(struct kunit *test, struct atomic_fixture *fx)
 {
@@ -97,7 +97,7 @@ static void atomic_others(struct kunit *test)
  * @fx: fixture
  * @what: the operation
  * @ret: its return value
- * @done: it has returned
+ * @done: the operation has returned
  * @task: the thread
  */
 struct other {
@@ -158,7 +158,8 @@ static void other_end(struct kunit *test, struct other *o, loff_t want)
 }
 
 /*
- * Nothing is written to a frozen filesystem. The commit follows after the thaw.
+ * A commit waits while the filesystem is frozen, and continues after the thaw.
+ * Nothing is written before the thaw.
  */
 static void atomic_frozen(struct kunit *test)
 {
@@ -188,8 +189,8 @@ static void atomic_frozen(struct kunit *test)
 /* ---- while pages are captured ------------------------------------------- */
 
 /*
- * Stop in the middle of a commit or a spill: the pages are not dirty any more,
- * and nothing says yet that they will be in the next record.
+ * Bring the file into the state in the middle of a commit or a spill: its pages
+ * are not dirty any more, but they are not attached yet.
  */
 static struct msyncfs_capture *captured(struct kunit *test,
 					struct atomic_fixture *fx)
@@ -204,7 +205,7 @@ static struct msyncfs_capture *captured(struct kunit *test,
 	return cap;
 }
 
-/* Give up that commit. */
+/* Give the capture back, as a failed commit does. */
 static void uncaptured(struct msyncfs_capture *cap)
 {
 	struct inode *inode = cap->inode;
@@ -214,7 +215,7 @@ static void uncaptured(struct msyncfs_capture *cap)
 	mutex_unlock(&MSYNCFS_I(inode)->i_commit_lock);
 }
 
-/* The last close waits for it and discards the pages that are dirty then. */
+/* The last close waits until the capture has ended. Then it discards pages. */
 static void atomic_captured_close(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
@@ -254,10 +255,10 @@ static void atomic_captured_freeze(struct kunit *test)
 	model_overwrite(test, fx, 2);
 	sb_start_intwrite(sb);
 	cap = captured(test, fx);
-	/* The freeze begins with a sync, which must not wait. */
+	/* The freeze begins with a sync, which would wait for this lock. */
 	mutex_unlock(&mi->i_commit_lock);
 	other_start(test, &f);
-	/* The freeze announces itself some time before it blocks others. */
+	/* Wait until the freeze blocks new changes. */
 	for (i = 0; i < 500 && sb_start_intwrite_trylock(sb); i++) {
 		sb_end_intwrite(sb);
 		msleep(20);
@@ -278,7 +279,7 @@ static void atomic_captured_freeze(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);
 }
 
-/* A page without a block is data all the time. */
+/* A page without a block is data, also while a capture has its reservation. */
 static void atomic_captured_seek(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);

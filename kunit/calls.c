@@ -26,11 +26,11 @@ unsigned long call_at(struct call_fixture *fx, unsigned int page)
 }
 
 /**
- * call_map - map pages of a file at a fixed place
- * @test: test, which fails if this does
+ * call_map - map pages of a file at a fixed address
+ * @test: test, which fails if this function fails
  * @file: file
  * @index: first page of the file
- * @page: place, in pages from the base on
+ * @page: address, in pages from the base on
  * @nr: number of pages
  * @flags: MAP_SHARED or MAP_PRIVATE, and other flags of mmap(2)
  */
@@ -57,7 +57,7 @@ static struct file *make_file(struct kunit *test, const char *name)
 }
 
 /**
- * call_unmap - unmap everything, and drop the references to the files
+ * call_unmap - unmap everything, and wait until the mappings drop their files
  * @fx: fixture
  */
 void call_unmap(struct call_fixture *fx)
@@ -68,7 +68,7 @@ void call_unmap(struct call_fixture *fx)
 
 /**
  * call_setup - make a device with two files and map them
- * @test: test, which fails if this does; its priv is the fixture
+ * @test: test, which fails if this function fails; its priv is the fixture
  * @options: mount options
  *
  * Return: the fixture.
@@ -105,7 +105,7 @@ struct call_fixture *call_setup(struct kunit *test, const char *options)
 }
 
 /**
- * call_init - init function of a suite, mounts without options
+ * call_init - init function of a suite; mounts without options
  * @test: test; its priv is the fixture
  *
  * Return: 0.
@@ -118,9 +118,9 @@ int call_init(struct kunit *test)
 
 /**
  * call_store - store a byte through the mapping, as a program does
- * @test: test, which fails if this does
+ * @test: test, which fails if this function fails
  * @page: number of the page, from the base on
- * @value: the first byte of the page becomes this
+ * @value: new value of the first byte of the page
  */
 void call_store(struct kunit *test, unsigned int page, u8 value)
 {
@@ -178,8 +178,8 @@ bool call_cached(struct file *file, pgoff_t index)
  * call_crash - let the power fail, and mount the device again
  * @test: test, which fails if it cannot be mounted
  *
- * The content of the volatile cache is lost. The files are open again, not
- * mapped.
+ * The content of the volatile cache is lost. The files are open again, but they
+ * are not mapped.
  */
 void call_crash(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Two files on the fake device, and an address space of the test that maps
- * them, for the suites that call msync.
+ * Fixture of the suites that call msync: two files on the fake device, which
+ * are mapped into an address space of the test.
  */
 #ifndef MSYNCFS_KUNIT_CALLS_H
 #define MSYNCFS_KUNIT_CALLS_H
@@ -12,21 +12,21 @@
 #define CALL_PAGES	256	/* of each file */
 #define CALL_OUT	(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
-/* Places of the mappings, in pages from the base on. [8, 10) is a hole. */
+/* Offsets of the mappings, in pages from the base. [8, 10) is not mapped. */
 #define F_AT		0
 #define G_AT		4
 #define HOLE_AT		8
-#define F2_AT		10	/* from page 100 of f on */
-#define PRIVATE_AT	14	/* from page 20 of f on, MAP_PRIVATE */
+#define F2_AT		10	/* maps f from page 100 on */
+#define PRIVATE_AT	14	/* maps f from page 20 on, MAP_PRIVATE */
 #define ANON_AT		18
 #define MAP_PAGES	20
 
 /**
- * struct call_fixture - two files, home and clean, and their mappings
+ * struct call_fixture - two files with clean pages, and their mappings
  * @fake: device
- * @log: record of its I/O
- * @f: CALL_PAGES pages full of 1
- * @g: the same
+ * @log: trace of its I/O
+ * @f: file with CALL_PAGES pages full of 1
+ * @g: another file with CALL_PAGES pages full of 1
  * @base: address of the first mapping
  */
 struct call_fixture {

@@ -37,8 +37,8 @@ int cap_init(struct kunit *test)
  * @fx: fixture
  * @first: first page of the range
  * @last: last page of the range
- * @copy_max: copy the pages if they are no more than this
- * @limit: take no more pages than this
+ * @copy_max: copy the pages if there are at most this many
+ * @limit: maximum number of pages to capture
  *
  * Return: the result of msyncfs_capture_pages().
  */
@@ -57,7 +57,7 @@ struct msyncfs_capture *cap_take(struct cap_fixture *fx, pgoff_t first,
 /**
  * cap_give_back - give a capture back as if its commit had failed
  * @cap: capture
- * @err: error of the commit, 0: none that anybody gets
+ * @err: error of the commit; 0: nobody gets an error
  */
 void cap_give_back(struct msyncfs_capture *cap, int err)
 {

@@ -14,10 +14,10 @@
 /**
  * struct cap_fixture - a mounted device with an empty file
  * @fake: device
- * @log: record of its I/O
+ * @log: trace of its I/O
  * @file: the file
- * @inode: its inode
- * @mi: the same
+ * @inode: inode of @file
+ * @mi: msyncfs's part of @inode
  */
 struct cap_fixture {
 	struct msyncfs_fake		*fake;

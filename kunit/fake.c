@@ -34,7 +34,10 @@ static struct page *fake_newest(struct msyncfs_fake *fake, u64 blkno)
 	return page ?: xa_load(&fake->media, blkno);
 }
 
-/* Return the page of a block in @blocks. A new one gets the present content. */
+/*
+ * Return the page of a block in @blocks. A new page gets the newest content of
+ * the block.
+ */
 static struct page *fake_page(struct msyncfs_fake *fake, struct xarray *blocks,
 			      u64 blkno)
 {
@@ -221,9 +224,11 @@ void msyncfs_fake_read(struct msyncfs_fake *fake, u64 blkno, void *buf)
 
 /**
  * msyncfs_fake_write - write a block to the media without the block layer
- * @fake: device; a copy in a cache of the kernel does not change
+ * @fake: device
  * @blkno: block
  * @buf: content
+ *
+ * Copies of the block in the page cache of the device do not change.
  */
 void msyncfs_fake_write(struct msyncfs_fake *fake, u64 blkno, const void *buf)
 {
@@ -237,9 +242,9 @@ void msyncfs_fake_write(struct msyncfs_fake *fake, u64 blkno, const void *buf)
 /**
  * msyncfs_fake_fail - make I/O fail
  * @fake: device
- * @ops: kinds of I/O, MSYNCFS_FAKE_*; 0: none fails any more
- * @skip: this many of them succeed first
- * @nr: then this many fail
+ * @ops: kinds of I/O, MSYNCFS_FAKE_*; 0: no I/O fails any more
+ * @skip: number of I/Os of these kinds that succeed first
+ * @nr: number of I/Os of these kinds that fail after @skip
  */
 void msyncfs_fake_fail(struct msyncfs_fake *fake, unsigned int ops,
 		       unsigned int skip, unsigned int nr)
@@ -267,7 +272,7 @@ void msyncfs_fake_hold(struct msyncfs_fake *fake, unsigned int ops)
  * msyncfs_fake_held - count the bios that wait
  * @fake: device
  *
- * Return: their number.
+ * Return: the number of bios.
  */
 unsigned int msyncfs_fake_held(struct msyncfs_fake *fake)
 {
@@ -280,7 +285,7 @@ unsigned int msyncfs_fake_held(struct msyncfs_fake *fake)
 }
 
 /**
- * msyncfs_fake_release - execute the bios that wait, and hold no more
+ * msyncfs_fake_release - execute the bios that wait, and let no more bios wait
  * @fake: device
  */
 void msyncfs_fake_release(struct msyncfs_fake *fake)
@@ -448,7 +453,7 @@ static void fake_destroy(void *data)
 
 /**
  * msyncfs_fake_create - make a device with an empty msyncfs on it
- * @test: test, which fails if this does
+ * @test: test, which fails if this function fails
  * @blocks: size of the device
  * @log_blocks: size of the log
  * @features: MSYNCFS_FAKE_CACHE, MSYNCFS_FAKE_FUA
@@ -500,7 +505,7 @@ int msyncfs_fake_do_mount(struct msyncfs_fake *fake, unsigned int sb_flags,
 	KUNIT_ASSERT_NOT_NULL(fake->test, type);
 	if (options)
 		data = kstrdup(options, GFP_KERNEL);
-	/* An internal mount is gone when mntput() returns. */
+	/* With SB_KERNMOUNT, mntput() returns after the unmount. */
 	mnt = vfs_kern_mount(type, sb_flags | SB_KERNMOUNT, fake->path, data);
 	module_put(type->owner);
 	kfree(data);
@@ -513,7 +518,7 @@ int msyncfs_fake_do_mount(struct msyncfs_fake *fake, unsigned int sb_flags,
 
 /**
  * msyncfs_fake_mount - make a device and mount it
- * @test: test, which fails if this does
+ * @test: test, which fails if this function fails
  * @blocks: size of the device
  * @log_blocks: size of the log
  *
@@ -532,7 +537,7 @@ struct msyncfs_fake *msyncfs_fake_mount(struct kunit *test, u64 blocks,
 
 /**
  * msyncfs_fake_umount - unmount the device
- * @fake: device; all its files are closed
+ * @fake: device; the caller has closed all its files
  */
 void msyncfs_fake_umount(struct msyncfs_fake *fake)
 {
@@ -546,13 +551,13 @@ void msyncfs_fake_umount(struct msyncfs_fake *fake)
 
 /**
  * msyncfs_fake_crash - let the power fail
- * @fake: device; all its files are closed
- * @keep: chooses the blocks of the volatile cache that reach the media, NULL
- *	for none
- * @ctx: for @keep
+ * @fake: device; the caller has closed all its files
+ * @keep: returns true for a block of the volatile cache that reaches the media;
+ *	NULL: no block does
+ * @ctx: data of @keep
  *
- * Later writes of the filesystem are lost. It is unmounted. The rest can be
- * mounted with msyncfs_fake_do_mount().
+ * The filesystem is unmounted, and all its writes from now on are lost. The
+ * device can be mounted again with msyncfs_fake_do_mount().
  */
 void msyncfs_fake_crash(struct msyncfs_fake *fake,
 			bool (*keep)(void *ctx, u64 blkno), void *ctx)
@@ -587,8 +592,8 @@ static void fake_fput(void *file)
  * @name: path from the root directory, without a leading slash
  * @flags: as for open(2); a new file gets mode 0600
  *
- * Return: the file. It is closed before the filesystem is unmounted at the end
- * of the test. The test fails if it cannot be opened.
+ * Return: the file. At the end of the test, it is closed before the filesystem
+ * is unmounted. If the file cannot be opened, the test fails.
  */
 struct file *msyncfs_fake_open(struct msyncfs_fake *fake, const char *name,
 			       int flags)
@@ -604,7 +609,7 @@ struct file *msyncfs_fake_open(struct msyncfs_fake *fake, const char *name,
 }
 
 /**
- * msyncfs_fake_close - close a file early
+ * msyncfs_fake_close - close a file before the end of the test
  * @fake: device
  * @file: from msyncfs_fake_open()
  */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A block device in memory, with a msyncfs mounted on it. The volatile write
- * cache can be lost, and I/O can be made to fail.
+ * A block device in memory, with a msyncfs mounted on it. A test can lose the
+ * content of the volatile write cache, and it can let I/O fail.
  *
- * Everything is undone at the end of the test, in reverse order of creation.
+ * At the end of the test, open files are closed, then the filesystem is
+ * unmounted, then the device is removed.
  */
 #ifndef MSYNCFS_KUNIT_FAKE_H
 #define MSYNCFS_KUNIT_FAKE_H
@@ -15,13 +16,16 @@
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 
-/* The suites look into structures that belong to one floor each. */
+/* Private headers of their floors. The suites check these structures. */
 #include "fs/log/txn.h"
 #include "fs/map/node.h"
 #include "fs/space/alloc.h"
 #include "fs/vfs/orphan.h"
 
-/* Kinds of I/O, for msyncfs_fake_fail(). A write may be a flush as well. */
+/*
+ * Kinds of I/O, for msyncfs_fake_fail(). A write with REQ_PREFLUSH is both a
+ * write and a flush.
+ */
 #define MSYNCFS_FAKE_READ	1
 #define MSYNCFS_FAKE_WRITE	2
 #define MSYNCFS_FAKE_FLUSH	4
@@ -30,20 +34,20 @@
 #define MSYNCFS_FAKE_CACHE	1	/* a volatile write cache */
 #define MSYNCFS_FAKE_FUA	2	/* writes that bypass it */
 
-/* The fate of an I/O, as decided by a hook. */
+/* How an I/O ends. A hook returns this. */
 enum msyncfs_fake_fate {
-	MSYNCFS_FAKE_DONE,	/* it succeeds, if fail_ops does not object */
+	MSYNCFS_FAKE_DONE,	/* it succeeds, unless fail_ops lets it fail */
 	MSYNCFS_FAKE_FAILS,	/* it fails and has no effect */
-	MSYNCFS_FAKE_LANDS,	/* it fails but is executed */
+	MSYNCFS_FAKE_LANDS,	/* it is executed, but reports an error */
 };
 
 /**
  * struct msyncfs_fake - the device and the filesystem on it
- * @test: its test
+ * @test: test that made the device
  * @disk: the block device
- * @path: its node
+ * @path: path of its device node
  * @geo: layout of the filesystem
- * @mnt: the mount, NULL: not mounted
+ * @mnt: the mount, NULL if the filesystem is not mounted
  * @sb: the mounted filesystem
  * @lock: guards the following members
  * @media: block number -> page, survives msyncfs_fake_crash()
@@ -51,17 +55,17 @@ enum msyncfs_fake_fate {
  * @lost: the power has failed, so writes are not stored any more
  * @reads: number of bios that read
  * @writes: number of bios that write data
- * @fuas: number of those with REQ_FUA
+ * @fuas: number of bios that write data with REQ_FUA
  * @flushes: number of bios that flush the cache
  * @bytes: bytes written
  * @fail_ops: kinds of I/O that fail, MSYNCFS_FAKE_*
- * @fail_skip: this many of them succeed first
- * @fail_nr: then this many fail
+ * @fail_skip: number of I/Os of these kinds that succeed first
+ * @fail_nr: number of I/Os of these kinds that fail after @fail_skip
  * @hold_ops: kinds of I/O that wait for msyncfs_fake_release(), MSYNCFS_FAKE_*
  * @held: bios that wait
- * @hook: gets each I/O before it is executed, with @lock held, and decides its
- *	fate; it may set @lost. NULL for none
- * @hook_ctx: for @hook
+ * @hook: is called for each I/O before the device executes it, with @lock held;
+ *	returns how the I/O ends, and may set @lost; NULL: no hook
+ * @hook_ctx: data of @hook
  */
 struct msyncfs_fake {
 	struct kunit		*test;

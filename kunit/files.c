@@ -14,8 +14,9 @@
  * files_quiet - stop all I/O in the background
  * @fake: device, mounted
  *
- * The background checkpoint is off from now on. The background commit is off
- * for some seconds from the next change on.
+ * The background checkpoint stays off. The background commit is cancelled. The
+ * next change schedules a background commit again, which runs some seconds
+ * later.
  */
 void files_quiet(struct msyncfs_fake *fake)
 {
@@ -29,7 +30,7 @@ void files_quiet(struct msyncfs_fake *fake)
 
 /**
  * files_write - write whole pages
- * @test: test, which fails if this does
+ * @test: test, which fails if this function fails
  * @file: file
  * @index: first page
  * @nr: number of pages
@@ -54,8 +55,9 @@ void files_write(struct kunit *test, struct file *file, pgoff_t index,
  * @file: file
  * @index: page
  *
- * Return: the byte; -ENODATA: the file ends before the page; -EILSEQ: the bytes
- * differ; the error of the read.
+ * Return: the byte; -ENODATA if the file ends before the page; -EILSEQ if the
+ * bytes differ, or if the file ends within the page; the error of the read if
+ * the read fails.
  */
 int files_read(struct file *file, pgoff_t index)
 {
@@ -89,7 +91,7 @@ void files_expect(struct kunit *test, struct file *file, pgoff_t index,
 }
 
 /**
- * files_sync - sync a file as msync(MS_SYNC) of a mapping of all of it does
+ * files_sync - sync all of a file, as msync(MS_SYNC) does
  * @file: file
  *
  * Return: 0 or a negative errno.
@@ -174,11 +176,12 @@ static void flush_fput(void *unused)
 }
 
 /**
- * files_flush_fput - wait for mappings to drop their files before the unmount
+ * files_flush_fput - let the end of the test wait until mappings drop files
  * @test: test
  *
- * A mapping drops its file in a work item. The unmount would fail if it came
- * first. Call this before the first mmap.
+ * A mapping drops its file in a work item. An unmount before this work item
+ * would fail. Call this function after the mount and before the first mmap: the
+ * end of the test unmaps first, then it waits, then it unmounts.
  */
 void files_flush_fput(struct kunit *test)
 {

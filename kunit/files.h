@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Files on the fake device, for most suites. A page is full of one byte, which
- * tells who wrote it.
+ * Files on the fake device, for most suites. Each page is full of one byte. The
+ * value of the byte tells which write the page has.
  */
 #ifndef MSYNCFS_KUNIT_FILES_H
 #define MSYNCFS_KUNIT_FILES_H

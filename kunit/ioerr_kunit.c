@@ -75,7 +75,7 @@ struct load {
  * struct fixture - a mounted device and files on it
  * @load: operation that is tested
  * @fake: device
- * @log: record of its I/O
+ * @log: trace of its I/O
  * @sbi: the mount
  * @file: files
  * @again: second open file of the first one

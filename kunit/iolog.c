@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Record the I/O that reaches the fake device, and let some of it fail: see
+ * Trace the I/O that reaches the fake device, and let some of it fail: see
  * iolog.h.
  */
 #include <linux/hash.h>
@@ -32,8 +32,8 @@ static enum msyncfs_fake_fate iolog_hook(struct msyncfs_fake *fake,
 	if (i == log->cut_at) {
 		log->cut = true;
 		/*
-		 * The crash decides if the write goes beyond the volatile
-		 * cache.
+		 * Write to the volatile cache only. msyncfs_fake_crash()
+		 * decides if the block reaches the media.
 		 */
 		bio->bi_opf &= ~(blk_opf_t)REQ_FUA;
 		if (!(ops & MSYNCFS_FAKE_WRITE))
@@ -57,9 +57,9 @@ static void iolog_stop(void *data)
 }
 
 /**
- * iolog_start - record the I/O of a device
- * @fake: device; its I/O is recorded until the end of the test
- * @mask: kinds of I/O to record, MSYNCFS_FAKE_*
+ * iolog_start - trace the I/O of a device
+ * @fake: device; its I/O is traced until the end of the test
+ * @mask: kinds of I/O to trace, MSYNCFS_FAKE_*
  *
  * Return: the log. It is empty, and no I/O fails.
  */
@@ -101,7 +101,7 @@ void iolog_reset(struct iolog *log)
  * iolog_fail - make I/O fail
  * @log: log
  * @at: number of the first I/O that fails, counted from the last reset
- * @nr: number of I/Os that fail, UINT_MAX for good
+ * @nr: number of I/Os that fail; UINT_MAX: all from @at on
  * @fate: the way in which they fail
  */
 void iolog_fail(struct iolog *log, unsigned int at, unsigned int nr,
@@ -115,9 +115,9 @@ void iolog_fail(struct iolog *log, unsigned int at, unsigned int nr,
 }
 
 /**
- * iolog_cut - let the power fail
+ * iolog_cut - let the power fail at an I/O
  * @log: log
- * @at: number of the I/O at which it fails, counted from the last reset
+ * @at: number of the I/O, counted from the last reset
  */
 void iolog_cut(struct iolog *log, unsigned int at)
 {
@@ -127,11 +127,11 @@ void iolog_cut(struct iolog *log, unsigned int at)
 }
 
 /**
- * iolog_power_off - store no more writes from now on
+ * iolog_power_off - lose all writes from now on
  * @log: log
  *
- * Call this before closing files for msyncfs_fake_crash(), so that the close
- * leaves no trace.
+ * Files must be closed before msyncfs_fake_crash(). Call this function before
+ * the close, so that the writes of the close are lost.
  */
 void iolog_power_off(struct iolog *log)
 {
@@ -143,8 +143,9 @@ void iolog_power_off(struct iolog *log)
 }
 
 /**
- * iolog_keep - lose about half of the cache, for msyncfs_fake_crash()
- * @seed: pointer to an unsigned int; 0: all is lost, UINT_MAX: all is kept
+ * iolog_keep - choose the blocks that survive msyncfs_fake_crash()
+ * @seed: pointer to an unsigned int; 0: no block survives, UINT_MAX: all blocks
+ *	survive, any other seed: about half of the blocks survive
  * @blkno: block
  *
  * Return: true if the block's newest content survives.
@@ -159,16 +160,16 @@ bool iolog_keep(void *seed, u64 blkno)
 }
 
 /**
- * iolog_text - format the record as a string
+ * iolog_text - format the trace as a string
  * @log: log
  * @buf: buffer for the text
  * @len: size of @buf
  *
  * There is one word for each I/O: R for a read, F for a bare flush, W for a
- * write. A "p" before the W means PREFLUSH, an "f" after it FUA. Then comes the
- * place: s slot, l log, h home.
+ * write. A "p" before the W means PREFLUSH. An "f" after the W means FUA. The
+ * last letter of a write says where it goes: s slot, l log, h home.
  *
- * Return: @buf. The text is cut off at @len.
+ * Return: @buf. The I/Os that do not fit @len are left out.
  */
 const char *iolog_text(struct iolog *log, char *buf, size_t len)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A record of the I/O that reaches the fake device, and a plan of its failures:
- * the n-th I/O fails, or the power fails at it.
+ * A trace of the I/O that reaches the fake device. A test can also let the n-th
+ * I/O fail, or let the power fail at the n-th I/O.
  */
 #ifndef MSYNCFS_KUNIT_IOLOG_H
 #define MSYNCFS_KUNIT_IOLOG_H
@@ -26,17 +26,17 @@ struct iolog_io {
 };
 
 /**
- * struct iolog - record of the I/O, and plan of its failures
+ * struct iolog - trace of the I/O, and the failures to come
  * @fake: device
  * @io: the I/Os, in order
- * @nr: number of I/Os; it counts on beyond IOLOG_MAX
- * @mask: kinds of I/O that are recorded, MSYNCFS_FAKE_*
+ * @nr: number of I/Os; only the first IOLOG_MAX of them are in @io
+ * @mask: kinds of I/O that are traced, MSYNCFS_FAKE_*
  * @fail_at: number of the first I/O that fails
  * @fail_nr: number of I/Os that fail
  * @fate: the way in which they fail
  * @failed: number of I/Os that have failed
- * @cut_at: the power fails at the I/O with this number; this one still reaches
- *	the volatile cache, later ones do not
+ * @cut_at: number of the I/O at which the power fails; if this I/O is a write,
+ *	it still reaches the volatile cache; all later writes are lost
  * @cut: the power has failed
  */
 struct iolog {

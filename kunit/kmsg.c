@@ -42,7 +42,7 @@ void kmsg_skip(struct kmsg *kmsg)
  * @kmsg: reader
  * @fake: device
  *
- * Return: false if there is none.
+ * Return: false if there is no further line about the device.
  */
 bool kmsg_next(struct kmsg *kmsg, struct msyncfs_fake *fake)
 {
@@ -56,12 +56,12 @@ bool kmsg_next(struct kmsg *kmsg, struct msyncfs_fake *fake)
 }
 
 /**
- * kmsg_names - check if the last line names an I/O and its owner
+ * kmsg_names - check if the last line names the blocks of an I/O
  * @kmsg: reader
  * @io: the I/O
  *
- * Return: true if the line names the block, or all blocks, and the kind of
- * object. For a flush: if it says that it was one.
+ * Return: true if the line names the block or the run of blocks, and a kind of
+ * object. If the I/O is a bare flush: true if the line has the word "flush".
  */
 bool kmsg_names(const struct kmsg *kmsg, const struct iolog_io *io)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Read the messages of the kernel log since a moment, and check if a line names
- * a block and its owner.
+ * Read new messages of the kernel log, and check if a line names a block and
+ * the kind of object that the block belongs to.
  */
 #ifndef MSYNCFS_KUNIT_KMSG_H
 #define MSYNCFS_KUNIT_KMSG_H

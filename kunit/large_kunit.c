@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for fs/place/plan.c: devices that have more bitmap blocks than a
- * record takes. A set whose blocks lie side by side still fits one record, and
- * its map is changed in place. Only a set whose blocks lie in too many groups
- * does not fit.
+ * KUnit suite for fs/place/plan.c: devices with more bitmap blocks than a
+ * record takes images. A set whose blocks lie side by side still fits one
+ * record, and the nodes of its map are changed in place. A set whose blocks lie
+ * in too many groups does not fit.
  */
 #include <kunit/test.h>
 
@@ -12,15 +12,15 @@
 
 #define LOG_BLOCKS	256	/* a record takes 63 images */
 #define LARGE		80	/* bitmap blocks */
-#define LARGER		400	/* more than blocks are kept back (fs/space/alloc.c) */
+#define LARGER		400	/* bitmap blocks, more than spare blocks */
 #define PAGES		600	/* in two leaves of a map */
 #define SCATTERED	100
 
 /**
- * struct large_row - a file and what is stored into it
- * @name: which
- * @before: number of pages that it has before the stores, from the first on
- * @nr: pages stored, from the first on
+ * struct large_row - a file, and the number of its pages that are written
+ * @name: description
+ * @before: size of the file before the write, in pages
+ * @nr: number of pages that are written, from page 0 on
  */
 struct large_row {
 	const char	*name;
@@ -43,7 +43,7 @@ static struct file *open_file(struct msyncfs_fake *fake, const char *name)
 	return msyncfs_fake_open(fake, name, O_CREAT | O_RDWR | O_LARGEFILE);
 }
 
-/* The topmost node of a map; 0: it has none. */
+/* Return the topmost node of the map, 0 if the map has no node. */
 static u64 top_node(struct file *file)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(file_inode(file));
@@ -75,7 +75,7 @@ static struct msyncfs_fake *mount_large(struct kunit *test, u64 groups,
 	return fake;
 }
 
-/* One file: one record, and the nodes of its map stay where they are. */
+/* The set of one file goes into one record. The map nodes do not move. */
 static void large_one(struct kunit *test)
 {
 	const struct large_row *row = test->param_value;
@@ -114,7 +114,7 @@ static void large_one(struct kunit *test)
 	msyncfs_fake_close(fake, file);
 }
 
-/* So is an ordinary file together with an atomic one. */
+/* The set of an ordinary file and an atomic file goes into one record, too. */
 static void large_set(struct kunit *test)
 {
 	struct msyncfs_range ranges[2] = {};
@@ -162,7 +162,7 @@ static void large_set(struct kunit *test)
 	msyncfs_fake_close(fake, g);
 }
 
-/* Takes all free blocks but one in each group. */
+/* Claim all free blocks, except one in each group. */
 static void leave_one_each(struct kunit *test, struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
@@ -217,19 +217,28 @@ static void scattered(struct kunit *test, bool atomic, int err)
 	msyncfs_fake_close(fake, file);
 }
 
-/* Free blocks in more groups than a record takes: this set is split, and says so. */
+/*
+ * The set needs blocks in more groups than a record takes bitmap blocks. The
+ * set is split, and nr_split counts this.
+ */
 static void large_scattered(struct kunit *test)
 {
 	scattered(test, false, 0);
 }
 
-/* An atomic file's is not: the call fails, and the file is what it was. */
+/*
+ * The set of an atomic file must not be split. The call fails, and a crash
+ * leaves the old content.
+ */
 static void large_scattered_atomic(struct kunit *test)
 {
 	scattered(test, true, -EFBIG);
 }
 
-/* Blocks that are freed count, too: all old ones are in groups of their own. */
+/*
+ * The old blocks of the file lie in too many groups. The record that frees them
+ * needs all their bitmap blocks, so the set is split.
+ */
 static void large_scattered_old(struct kunit *test)
 {
 	struct msyncfs_fake *fake;
@@ -244,7 +253,7 @@ static void large_scattered_old(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(fake->sb)->nr_split), 1);
 	msyncfs_fake_close(fake, file);
 
-	/* What was taken is free again; new blocks lie side by side. */
+	/* The mount has dropped the claims, so new blocks lie side by side. */
 	power_off(test, fake, log);
 	files_quiet(fake);
 	file = open_file(fake, "f");

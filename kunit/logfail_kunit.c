@@ -29,7 +29,7 @@
  * struct fail_fixture - a mounted device with a file whose pages are home
  * @fake: device
  * @sbi: the mount
- * @log: record of its I/O
+ * @log: trace of its I/O
  * @file: FILE_PAGES pages full of 1
  * @again: second open file of the same file
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module with the KUnit suites. Loading it runs them. Each *_kunit.c file
- * has one suite and registers it.
+ * The module with the KUnit suites. The suites run when the module is loaded.
+ * Each *_kunit.c file registers one suite.
  */
 #include <linux/module.h>
 

@@ -16,7 +16,7 @@
 
 /**
  * model_write - write whole pages to the file and to the model
- * @test: test, which fails if this does
+ * @test: test, which fails if this function fails
  * @fx: fixture
  * @first: first page
  * @nr: number of pages
@@ -55,8 +55,8 @@ static void punch(struct kunit *test, struct atomic_fixture *fx,
  * @fx: fixture
  * @m: model, @fx->old or @fx->now or a copy of one of them
  *
- * Return: -1 if they are the same; the first page that differs; MODEL_MAX if
- * the sizes differ.
+ * Return: -1 if file and model are the same; MODEL_MAX if their sizes differ;
+ * otherwise the first page that differs.
  */
 int model_differs(struct atomic_fixture *fx, const struct model *m)
 {
@@ -74,7 +74,7 @@ int model_differs(struct atomic_fixture *fx, const struct model *m)
  * model_settled - commit and checkpoint, then expect that no block is promised
  * @test: test
  * @fx: fixture
- * @space: expect as many available blocks as after model_prepare(), too
+ * @space: also expect as many available blocks as after model_prepare()
  */
 void model_settled(struct kunit *test, struct atomic_fixture *fx, bool space)
 {
@@ -91,7 +91,7 @@ void model_settled(struct kunit *test, struct atomic_fixture *fx, bool space)
 }
 
 /**
- * model_open - open the file of a device that was mounted anew
+ * model_open - open the file after a mount
  * @fx: fixture
  */
 void model_open(struct atomic_fixture *fx)
@@ -101,11 +101,12 @@ void model_open(struct atomic_fixture *fx)
 }
 
 /**
- * model_prepare - bring the file and the model into their first state
- * @test: test, which fails if this does
+ * model_prepare - bring the file and the model into their initial state
+ * @test: test, which fails if this function fails
  * @fx: fixture
  *
- * The file has MODEL_PAGES pages full of 1, durable and home, and is atomic.
+ * The file is atomic. It has MODEL_PAGES pages full of 1, which are durable and
+ * home.
  */
 void model_prepare(struct kunit *test, struct atomic_fixture *fx)
 {
@@ -124,8 +125,8 @@ void model_prepare(struct kunit *test, struct atomic_fixture *fx)
 
 /**
  * model_setup - make a device, mount it and make an atomic file
- * @test: test, which fails if this does
- * @features: of the device, MSYNCFS_FAKE_*
+ * @test: test, which fails if this function fails
+ * @features: features of the device, MSYNCFS_FAKE_*
  * @options: mount options, NULL for none
  *
  * Return: the fixture, after model_prepare().
@@ -184,7 +185,7 @@ int model_spill(struct atomic_fixture *fx)
 
 /**
  * model_overwrite - change six pages in two places
- * @test: test, which fails if this does
+ * @test: test, which fails if this function fails
  * @fx: fixture
  * @fill: the byte that fills the new pages
  */
@@ -214,7 +215,7 @@ static void do_sparse(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 
 /**
  * model_large - change more pages than a record takes
- * @test: test, which fails if this does
+ * @test: test, which fails if this function fails
  * @fx: fixture
  * @fill: the byte that fills the new pages
  */
@@ -237,7 +238,7 @@ static void do_rewrite(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 
 /**
  * model_regrow - truncate the file and extend it again
- * @test: test, which fails if this does
+ * @test: test, which fails if this function fails
  * @fx: fixture
  * @fill: the byte that fills the new pages
  */
@@ -250,8 +251,8 @@ void model_regrow(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 }
 
 /**
- * model_punch - make a hole, with stores before it and after it
- * @test: test, which fails if this does
+ * model_punch - write pages, punch a hole, and write some of its pages again
+ * @test: test, which fails if this function fails
  * @fx: fixture
  * @fill: the byte that fills the new pages
  */
@@ -268,7 +269,7 @@ static void do_empty(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 	set_size(test, fx, 0);
 }
 
-/* Most cases go through all of these changes. */
+/* Most cases test each of these changes. */
 const struct change_row model_changes[] = {
 	{ "overwrite", model_overwrite },
 	{ "overwrite all", do_overwrite_all },
@@ -284,7 +285,7 @@ const struct change_row model_changes[] = {
 
 /**
  * model_change - change the file and the model
- * @test: test, which fails if this does
+ * @test: test, which fails if this function fails
  * @fx: fixture
  * @row: the change
  * @mode: how often the pages are spilled during the change, SPILL_*
@@ -300,7 +301,7 @@ void model_change(struct kunit *test, struct atomic_fixture *fx,
 		row->make(test, fx, 3);
 		model_spill(fx);
 	}
-	/* Make a page dirty again that has been spilled. */
+	/* Make a spilled page dirty again. */
 	if (fx->now.pages > 4)
 		model_write(test, fx, 4, 1, 4);
 }

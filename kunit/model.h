@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * An atomic file on the fake device, and a model that gets the same changes.
- * The suites for atomic files compare them after a crash.
+ * The suites for atomic files compare the file with the model after a crash.
  */
 #ifndef MSYNCFS_KUNIT_MODEL_H
 #define MSYNCFS_KUNIT_MODEL_H
@@ -25,12 +25,12 @@ struct model {
 /**
  * struct atomic_fixture - a mounted device with an atomic file
  * @fake: device
- * @log: record of its I/O
+ * @log: trace of its I/O
  * @sbi: the mount
  * @file: the file
  * @old: committed content
  * @now: present content
- * @space: available blocks after the commit
+ * @space: number of available blocks at the end of model_prepare()
  */
 struct atomic_fixture {
 	struct msyncfs_fake	*fake;
@@ -53,7 +53,7 @@ struct change_row {
 				u8 fill);
 };
 
-/* Number of times that the pages are spilled while the change is made. */
+/* How often the pages are spilled during a change. */
 enum { SPILL_NEVER, SPILL_ONCE, SPILL_TWICE, SPILL_MODES };
 
 extern const struct change_row model_changes[10];

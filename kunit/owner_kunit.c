@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for blocks with two owners: maps and bitmaps as only an enemy makes
- * them. A pointer leads to a block of somebody else, or the bitmap says that such a
- * block is free. The block must be neither freed nor taken, and its owner must
- * not notice anything.
+ * KUnit suite for blocks with two owners, as in a damaged or hostile
+ * filesystem. The map of a file or directory points to a block of another
+ * owner, or the bitmap says that a block in use is free. The filesystem must
+ * neither free nor reuse the block, and the block must not change.
  */
 #include <kunit/test.h>
 #include <linux/buffer_head.h>
@@ -46,7 +46,7 @@ static struct file *open_new(struct owner_fixture *fx, const char *name)
 	return msyncfs_fake_open(fx->fake, name, O_CREAT | O_RDWR);
 }
 
-/* Fills the filesystem and reads it again, so that nothing is known of it. */
+/* Make two files and mount again, so that no block of them is in memory. */
 static void remount(struct kunit *test, struct owner_fixture *fx)
 {
 	struct file *file = open_new(fx, "file");
@@ -83,7 +83,7 @@ static int owner_init(struct kunit *test)
 	return 0;
 }
 
-/* Is the block marked as in use? */
+/* Return true if the bitmap says that the block is in use. */
 static bool in_use(struct kunit *test, u64 blkno)
 {
 	struct owner_fixture *fx = test->priv;
@@ -100,7 +100,7 @@ static bool in_use(struct kunit *test, u64 blkno)
 	return used;
 }
 
-/* What has been freed can be allocated from here on. */
+/* Make all freed blocks usable, so that they can be allocated. */
 static void settle(struct kunit *test)
 {
 	struct owner_fixture *fx = test->priv;
@@ -109,7 +109,7 @@ static void settle(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->sb), 0);
 }
 
-/* Lets the first pointer of an empty map lead to @blkno; 0: to nothing again. */
+/* Set the first pointer of an empty map to @blkno. 0 empties the map again. */
 static void point(struct file *file, u64 blkno)
 {
 	struct msyncfs_disk_inode *di = disk_inode(file);
@@ -119,7 +119,7 @@ static void point(struct file *file, u64 blkno)
 	inode_set_bytes(file_inode(file), blkno ? MSYNCFS_BLOCK_SIZE : 0);
 }
 
-/* No block of others has been freed or changed. */
+/* Expect that no block of the other owners has been freed or changed. */
 static void expect_intact(struct kunit *test)
 {
 	struct owner_fixture *fx = test->priv;
@@ -151,7 +151,7 @@ static struct dentry *lookup(struct kunit *test, struct dentry *dir,
 	return dentry;
 }
 
-/* Makes a directory in the root, or removes it. */
+/* Make a directory in the root directory, or remove it. */
 static int change_dir(struct kunit *test, const char *name, bool make)
 {
 	struct owner_fixture *fx = test->priv;
@@ -175,7 +175,7 @@ static struct file *open_dir(struct kunit *test, const char *name)
 	return msyncfs_fake_open(fx->fake, name, O_RDONLY | O_DIRECTORY);
 }
 
-/* Gives a file a second name, in @dir. */
+/* Give a file a second name, in @dir. */
 static int link_into(struct kunit *test, struct file *file, struct file *dir)
 {
 	struct dentry *dentry = lookup(test, dir->f_path.dentry, "link");
@@ -200,8 +200,9 @@ static const struct foreign_row {
 	{ "node of a map", F_NODE },
 	{ "directory block", F_LEAF },
 	/*
-	 * A directory reads this block before it frees it. A file frees data
-	 * blocks without reading them.
+	 * These blocks are not in memory as metadata. A directory reads a block
+	 * before it frees the block. A file frees data without reading it, so
+	 * the cases for files leave these rows out.
 	 */
 	{ "inode on disk", F_COLD },
 	{ "data", F_DATA },
@@ -209,7 +210,7 @@ static const struct foreign_row {
 
 KUNIT_ARRAY_PARAM_DESC(foreign, foreign_rows, name);
 
-/* The first rows: memory knows these blocks as metadata, nothing has to be read. */
+/* Return only the rows whose block is in memory as metadata. */
 static const void *known_gen_params(const void *prev, char *desc)
 {
 	const struct foreign_row *row = foreign_gen_params(prev, desc);
@@ -217,7 +218,7 @@ static const void *known_gen_params(const void *prev, char *desc)
 	return row && row->kind != F_COLD && row->kind != F_DATA ? row : NULL;
 }
 
-/* The directory stays when its block cannot go. */
+/* rmdir(2) fails if the block of the directory cannot be freed. */
 static void owner_rmdir(struct kunit *test)
 {
 	const struct foreign_row *row = test->param_value;
@@ -232,7 +233,10 @@ static void owner_rmdir(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, change_dir(test, "victim", false), 0);
 }
 
-/* The name has gone before the damage is found: the inode stays. */
+/*
+ * The eviction of a directory finds the damage, after the name has been
+ * removed. The inode stays allocated.
+ */
 static void owner_evict_dir(struct kunit *test)
 {
 	const struct foreign_row *row = test->param_value;
@@ -248,8 +252,9 @@ static void owner_evict_dir(struct kunit *test)
 }
 
 /*
- * An open inode's block is forgotten with a directory; the next one takes it for
- * its names, and both write into it.
+ * The map of a deleted directory points to the block of an open inode. If the
+ * eviction freed this block, another directory would take it for its names.
+ * Then the inode and the directory would both write to the block.
  */
 static void owner_reused(struct kunit *test)
 {
@@ -264,7 +269,7 @@ static void owner_reused(struct kunit *test)
 	};
 	int err;
 
-	/* The first block of the directory would best lie there. */
+	/* The first leaf of @dir would get this block if it were free. */
 	KUNIT_ASSERT_EQ(test, ino, file_inode(dir)->i_ino + 1);
 	KUNIT_ASSERT_EQ(test, change_dir(test, "victim", false), 0);
 	point(victim, ino);
@@ -282,7 +287,7 @@ static void owner_reused(struct kunit *test)
 	expect_intact(test);
 }
 
-/* Truncating a file frees no block that memory knows as metadata. */
+/* A truncation frees no block that is in memory as metadata. */
 static void owner_truncate(struct kunit *test)
 {
 	const struct foreign_row *row = test->param_value;
@@ -299,7 +304,7 @@ static void owner_truncate(struct kunit *test)
 	point(file, 0);
 }
 
-/* The same when the file is deleted. */
+/* The eviction of a deleted file frees no such block either. */
 static void owner_evict_file(struct kunit *test)
 {
 	const struct foreign_row *row = test->param_value;
@@ -312,7 +317,7 @@ static void owner_evict_file(struct kunit *test)
 	expect_intact(test);
 }
 
-/* A block in memory that is not what the caller thinks is not forgotten. */
+/* msyncfs_op_forget() refuses a block of another kind or another owner. */
 static void owner_forget(struct kunit *test)
 {
 	struct owner_fixture *fx = test->priv;
@@ -324,7 +329,7 @@ static void owner_forget(struct kunit *test)
 	msyncfs_op_add_inode(&op, file_inode(fx->file), true);
 	err = msyncfs_op_forget(&op, ino, MSYNCFS_MAGIC_MAP, ino);
 	KUNIT_EXPECT_EQ(test, err, -EUCLEAN);
-	/* The node is the file's, not the root's. */
+	/* The node belongs to the file, not to the root directory. */
 	err = msyncfs_op_forget(&op, node, MSYNCFS_MAGIC_MAP,
 				fx->fake->geo.root_ino);
 	KUNIT_EXPECT_EQ(test, err, -EUCLEAN);
@@ -337,7 +342,10 @@ static void owner_forget(struct kunit *test)
 
 /* ---- allocating ------------------------------------------------------------- */
 
-/* The bitmap says that a block is free which memory knows as metadata. */
+/*
+ * The bitmap says that a block is free, but the block is in memory as metadata.
+ * msyncfs_op_new() refuses it.
+ */
 static void owner_new(struct kunit *test)
 {
 	const struct foreign_row *row = test->param_value;
@@ -363,7 +371,10 @@ static void owner_new(struct kunit *test)
 	expect_intact(test);
 }
 
-/* A directory runs into such a block once; the next attempt finds another. */
+/*
+ * A directory gets such a block for its first leaf, and the call fails. The
+ * next call gets another block, because the first block stays in use.
+ */
 static void owner_bitmap(struct kunit *test)
 {
 	struct owner_fixture *fx = test->priv;
@@ -372,7 +383,7 @@ static void owner_bitmap(struct kunit *test)
 	u64 ino = file_inode(file)->i_ino;
 	struct msyncfs_op op;
 
-	/* The first block of the directory would best lie there. */
+	/* The first leaf of @dir would get this block if it were free. */
 	KUNIT_ASSERT_EQ(test, ino, file_inode(dir)->i_ino + 1);
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fx->sb, &op, 1, 0), 0);
 	msyncfs_free(&op, ino, 1);
@@ -411,7 +422,7 @@ static int reader_run(void *data)
 	return 0;
 }
 
-/* Starts a reader of a buffer that is locked, and waits until it waits. */
+/* Start a reader of a locked buffer, and return when the reader waits. */
 static void reader_start(struct kunit *test, struct reader *r, u32 magic)
 {
 	struct owner_fixture *fx = test->priv;
@@ -435,7 +446,7 @@ static void reader_start(struct kunit *test, struct reader *r, u32 magic)
 	put_task_struct(task);
 }
 
-/* Two expect different things of one block, and read it at the same time. */
+/* Two readers expect different kinds of block, and read it at the same time. */
 static void owner_two_readers(struct kunit *test)
 {
 	struct owner_fixture *fx = test->priv;

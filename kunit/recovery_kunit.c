@@ -21,7 +21,7 @@
 /**
  * struct rec_fixture - a device with a log made by hand
  * @fake: device
- * @log: record of its I/O
+ * @log: trace of its I/O
  * @buf: one block
  */
 struct rec_fixture {

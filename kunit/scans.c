@@ -11,7 +11,7 @@
  * @fx: fixture
  * @pos: block, from the start of the log
  *
- * Return: its first byte.
+ * Return: a pointer to the block.
  */
 void *scan_block(struct scan_fixture *fx, u64 pos)
 {
@@ -34,7 +34,7 @@ static int scan_read(void *ctx, u64 pos, u32 nr, void *buf)
 {
 	struct scan_fixture *fx = ctx;
 
-	/* Check the contract with the reader. */
+	/* The scan must not read more than a record, or beyond the log. */
 	KUNIT_EXPECT_GT(fx->test, nr, 0);
 	KUNIT_EXPECT_LE(fx->test, nr, RECORD_MAX);
 	KUNIT_ASSERT_LE(fx->test, pos + nr, LOG_BLOCKS);
@@ -54,7 +54,7 @@ static int scan_apply(void *ctx, const struct msyncfs_disk_record *rec, u64 pos)
 	KUNIT_ASSERT_LT(fx->test, fx->applied, SCAN_APPLIED);
 	if (fx->stop_at == (int)fx->applied)
 		return -ENOMEM;
-	/* The records come in order, and each is complete. */
+	/* The scan must apply records in order. Each must be complete. */
 	if (!fx->applied)
 		fx->first_seq = le64_to_cpu(rec->seq);
 	KUNIT_EXPECT_EQ(fx->test, le64_to_cpu(rec->seq),
@@ -68,7 +68,7 @@ static int scan_apply(void *ctx, const struct msyncfs_disk_record *rec, u64 pos)
 /**
  * scan_seal - update the checksum of a record
  * @fx: fixture
- * @pos: its position
+ * @pos: position of the record
  */
 void scan_seal(struct scan_fixture *fx, u64 pos)
 {
@@ -84,13 +84,13 @@ void scan_seal(struct scan_fixture *fx, u64 pos)
 }
 
 /**
- * scan_put - write a good record; the one before it was durable
+ * scan_put - write a good record, which says that record @seq - 1 is durable
  * @fx: fixture
- * @pos: its position; it must fit before the end of the log
- * @seq: its number
+ * @pos: position of the record, which must fit before the end of the log
+ * @seq: number of the record
  * @nr: number of its images
  *
- * Return: number of its blocks, 1 + @nr.
+ * Return: the number of its blocks, 1 + @nr.
  */
 u64 scan_put(struct scan_fixture *fx, u64 pos, u64 seq, u32 nr)
 {
@@ -146,10 +146,10 @@ static void scan_vfree(void *p)
 
 /**
  * scan_valloc - allocate memory until the end of the test
- * @test: test, which fails if there is none
- * @len: in bytes
+ * @test: test, which fails if there is no memory
+ * @len: number of bytes
  *
- * Return: the memory, zeros.
+ * Return: the memory, filled with zeros.
  */
 void *scan_valloc(struct kunit *test, size_t len)
 {
@@ -184,8 +184,8 @@ int scan_init(struct kunit *test)
 		.read	= scan_read,
 		.ctx	= fx,
 		/*
-		 * Allocate exactly the promised size, so that KASAN sees
-		 * accesses beyond it.
+		 * Allocate exactly the size that the scan may use, so that
+		 * KASAN reports an access beyond this size.
 		 */
 		.buf	= kunit_kzalloc(test, MSYNCFS_BLOCK_SIZE, GFP_KERNEL),
 		.record	= scan_valloc(test, RECORD_MAX * MSYNCFS_BLOCK_SIZE),

@@ -25,13 +25,13 @@
  * @log: content of the log
  * @r: reader
  * @reads: number of blocks read so far
- * @fail_pos: reads of this block fail, LOG_BLOCKS for none
- * @fail_nr: but only reads of at least this many blocks
+ * @fail_pos: reads of this block fail; LOG_BLOCKS: no read fails
+ * @fail_nr: a read of @fail_pos fails only if it has at least this many blocks
  * @applied: number of records applied
- * @first_seq: number of the first of them
- * @pos: their positions
- * @stop_at: apply fails for the record with this number in @applied
- * @end: result
+ * @first_seq: seq of the first record applied
+ * @pos: positions of the records applied
+ * @stop_at: apply fails when it has applied this many records; -1: never
+ * @end: result of the scan
  */
 struct scan_fixture {
 	struct kunit			*test;
