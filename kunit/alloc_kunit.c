@@ -206,7 +206,7 @@ static void alloc_fragmented(struct kunit *test)
 			0);
 	KUNIT_EXPECT_EQ(test, start, 9000);
 	KUNIT_EXPECT_EQ(test, len, 5);
-	/* The last free run is in the first group, the goal is in the second. */
+	/* The last free run is in the first group, the goal in the second. */
 	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, 39000, 100, &start, &len),
 			0);
 	KUNIT_EXPECT_EQ(test, start, 11000);

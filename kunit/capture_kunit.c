@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for captures: which pages a capture takes, how it holds them, and
- * how it makes other tasks wait. snapshot_kunit.c tests that a capture is a
- * consistent snapshot (G3).
+ * KUnit suite for captures: which pages a capture takes, whether it copies
+ * them, and which operations of other tasks must wait. snapshot_kunit.c tests
+ * that a capture is a consistent snapshot (G3).
  */
 #include <kunit/test.h>
 #include <linux/kthread.h>
@@ -64,8 +64,8 @@ static void write_sparse(struct kunit *test)
 }
 
 /*
- * Return a mask of the pages in the capture, and the last of them. They must be
- * in order and have their content.
+ * Return a mask of the pages in the capture, and store the index of the last
+ * page in @last. Expect the pages in order, each with its content.
  */
 static unsigned long images(struct kunit *test, struct msyncfs_capture *cap,
 			    pgoff_t *last)
@@ -83,7 +83,7 @@ static unsigned long images(struct kunit *test, struct msyncfs_capture *cap,
 	return got;
 }
 
-/* Expect the pages in @want to be clean and all other pages to be dirty. */
+/* Expect the pages in @want to be clean, and the rest of dirty_pages dirty. */
 static void expect_clean(struct kunit *test, unsigned long want)
 {
 	struct cap_fixture *fx = test->priv;
@@ -94,7 +94,7 @@ static void expect_clean(struct kunit *test, unsigned long want)
 
 		KUNIT_EXPECT_EQ(test, cap_dirty(fx, p), !(want & BIT(p)));
 		KUNIT_EXPECT_FALSE(test, in_writeback(fx, p));
-		/* There is no block yet, so the promise of one is kept (P1). */
+		/* A page without a block must keep its reservation (P1). */
 		KUNIT_EXPECT_TRUE(test, msyncfs_resv_test(fx->inode, p));
 	}
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 4 - hweight_long(want));
@@ -175,7 +175,7 @@ static const struct copied_row {
 
 KUNIT_ARRAY_PARAM_DESC(copied, copied_rows, name);
 
-/* Leave junk behind the end of the file, as a store to a mapping does. */
+/* Store junk beyond the end of the file, as a program can in a mapping. */
 static void store_beyond_end(struct kunit *test, pgoff_t index, unsigned int at)
 {
 	struct cap_fixture *fx = test->priv;
@@ -190,7 +190,7 @@ static void store_beyond_end(struct kunit *test, pgoff_t index, unsigned int at)
 	folio_put(folio);
 }
 
-/* The content that becomes durable ends in zeros (G1). */
+/* A captured page has zeros beyond the end of the file (G1). */
 static void capture_tail(struct kunit *test)
 {
 	const struct copied_row *row = test->param_value;
@@ -220,7 +220,7 @@ static void capture_tail(struct kunit *test)
 	cap_give_back(cap, 0);
 }
 
-/* A page beyond the end of the file is not captured and not dirty. */
+/* A dirty page beyond the end of the file is cleaned, but not captured. */
 static void capture_beyond_end(struct kunit *test)
 {
 	const struct copied_row *row = test->param_value;
@@ -238,7 +238,7 @@ static void capture_beyond_end(struct kunit *test)
 	cap_give_back(cap, 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 2);
 
-	/* If there are only such pages, there is nothing to commit. */
+	/* If all dirty pages are beyond the end, there is no capture. */
 	i_size_write(fx->inode, 4 * PAGE_SIZE);
 	files_write(test, fx->file, 3, 1, 1);
 	i_size_write(fx->inode, 2 * PAGE_SIZE);
@@ -299,7 +299,7 @@ static void capture_copy_max(struct kunit *test)
 						PAGECACHE_TAG_WRITEBACK));
 }
 
-/* The capture is given back without having been written. The writeback ends. */
+/* Giving back a capture that was not written ends the writeback of its pages. */
 static void capture_give_back_fresh(struct kunit *test)
 {
 	struct cap_fixture *fx = test->priv;
@@ -316,7 +316,7 @@ static void capture_give_back_fresh(struct kunit *test)
 	files_expect(test, fx->file, 0, 5, 9);
 }
 
-/* ---- somebody else at the same time ------------------------------------- */
+/* ---- other tasks at the same time --------------------------------------- */
 
 /**
  * struct other - an operation that another thread executes once
@@ -324,8 +324,8 @@ static void capture_give_back_fresh(struct kunit *test)
  * @index: page to write
  * @fill: byte to write
  * @size: size to truncate to, -1: write instead
- * @err: its result
- * @done: completed when it has returned
+ * @err: result of the operation
+ * @done: completed when the operation has returned
  */
 struct other {
 	struct file		*file;
@@ -384,7 +384,7 @@ static void capture_store_waits(struct kunit *test)
 	cap = cap_take(fx, 0, ALL, 0, ALL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
 
-	/* Start one after the other: write(2) holds i_rwsem while it waits. */
+	/* Run @out before @in: write(2) of @in holds i_rwsem while it waits. */
 	start_other(test, &out);
 	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&out.done, 5 * HZ));
 	start_other(test, &in);
@@ -400,7 +400,8 @@ static void capture_store_waits(struct kunit *test)
 }
 
 /*
- * Pages that were truncated after the capture do not become dirty again (P1).
+ * If a truncation removes pages after the capture, they do not become dirty
+ * again (P1).
  */
 static void capture_truncated_since(struct kunit *test)
 {
@@ -418,7 +419,7 @@ static void capture_truncated_since(struct kunit *test)
 	cap = cap_take(fx, 0, ALL, row->copied ? ALL : 0, ALL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
 
-	/* Truncation waits for pages under writeback, and only for those. */
+	/* A truncation waits for pages under writeback, not for copied pages. */
 	start_other(test, &shrink);
 	left = wait_for_completion_timeout(&shrink.done,
 					   row->copied ? 5 * HZ : SOON);
@@ -440,7 +441,7 @@ static void capture_truncated_since(struct kunit *test)
 	files_expect(test, fx->file, 1, 1, -ENODATA);
 }
 
-/* Truncation comes before the capture, or after its blocks are fixed. */
+/* A truncation waits until the captured pages are attached. */
 static void capture_truncation_waits(struct kunit *test)
 {
 	struct cap_fixture *fx = test->priv;
@@ -464,7 +465,7 @@ static void capture_truncation_waits(struct kunit *test)
 	if (!IS_ERR_OR_NULL(cap))
 		msyncfs_capture_put(cap);
 
-	/* The record has both, in that order. */
+	/* The record has the state after the truncation. */
 	KUNIT_EXPECT_EQ(test, i_size_read(fx->inode), 0);
 	iolog_power_off(fx->log);
 	msyncfs_fake_close(fx->fake, fx->file);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for directories: names go in and come out, the trie keeps its
- * shape through splits and merges, a listing has each name once although names
- * come and go during the listing, and damaged leaves are refused. The inode
- * numbers are invented: nobody looks the inodes up.
+ * KUnit suite for directories. Names are added and removed, and the shape of
+ * the trie is checked after splits and merges. A listing must have each name
+ * once, even if other names are added and removed during the listing. Damaged
+ * leaves must be refused. The inode numbers are invented, because no test reads
+ * these inodes.
  */
 #include <kunit/test.h>
 #include <linux/buffer_head.h>
@@ -18,7 +19,7 @@
 #define DIR_NAMES	10000
 #define DIR_POS_END	((loff_t)((1ULL << MSYNCFS_HASH_BITS) + 2))
 
-/* Inode number of name number @i. Any number will do. */
+/* Inode number for name number @i. Its value does not matter. */
 #define INO(i)		(1000 + (u64)(i))
 
 struct dir_fixture {
@@ -39,7 +40,7 @@ static int dir_init(struct kunit *test)
 	return 0;
 }
 
-/* The lengths are from 7 to 42, so that leaves fill up unevenly. */
+/* Make name number @i. The lengths vary from 7 to 42 bytes. */
 static struct qstr short_name(char *buf, unsigned int i)
 {
 	unsigned int len = sprintf(buf, "n%05u-%.*s", i, i % 36,
@@ -48,7 +49,7 @@ static struct qstr short_name(char *buf, unsigned int i)
 	return (struct qstr)QSTR_INIT(buf, len);
 }
 
-/* These names have the maximum length: 14 fill a leaf. */
+/* Make name number @i with the maximum length. 14 such names fill a leaf. */
 static struct qstr long_name(char *buf, unsigned int i)
 {
 	memset(buf, 'x', MSYNCFS_NAME_LEN);
@@ -142,10 +143,10 @@ static struct buffer_head *leaf_at(struct kunit *test, struct inode *dir,
 }
 
 /*
- * Walk all places of the trie. The leaves must cover the hash space exactly
- * once. Each must know its place, must not be overfull and must count its
- * entries right. The counts of the directory must agree. Return the number of
- * leaves.
+ * Visit all leaves of the trie. The leaves must cover the hash space exactly
+ * once. Each leaf must have the right depth and prefix, and must not be
+ * overfull. The numbers of entries of the leaves must add up to the number of
+ * entries of the directory. Return the number of leaves.
  */
 static unsigned int check_shape(struct kunit *test, struct inode *dir)
 {
@@ -183,7 +184,7 @@ static unsigned int check_shape(struct kunit *test, struct inode *dir)
 	return leaves;
 }
 
-/* ---- names in, names out ------------------------------------------------ */
+/* ---- adding and removing names ------------------------------------------ */
 
 static void dir_empty(struct kunit *test)
 {
@@ -224,8 +225,8 @@ static void dir_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add(dir, short_name(buf, 7), 1), -EEXIST);
 
 	/*
-	 * Remove every other name, then the rest. Both halves go through
-	 * merges.
+	 * Remove every other name, then the remaining names. Leaves are merged
+	 * both times.
 	 */
 	for (i = 0; i < DIR_NAMES; i += 2)
 		KUNIT_ASSERT_EQ(test, del(dir, short_name(buf, i)), 0);
@@ -259,8 +260,9 @@ static void dir_full_leaf(struct kunit *test)
 	KUNIT_EXPECT_GE(test, check_shape(test, fx->dir), 2);
 
 	/*
-	 * Leaves that are more than half full are not merged, so they do not
-	 * flap.
+	 * Leaves that are more than half full must not be merged. Otherwise, if
+	 * one name is added and removed repeatedly, each call would split or
+	 * merge leaves.
 	 */
 	KUNIT_ASSERT_EQ(test, del(fx->dir, long_name(buf, i)), 0);
 	KUNIT_EXPECT_GE(test, check_shape(test, fx->dir), 2);
@@ -315,7 +317,7 @@ static void dir_name_lengths(struct kunit *test)
 					  (struct qstr)QSTR_INIT(buf, len)), 0);
 }
 
-/* On a full filesystem the names stay, and removing names works. */
+/* On a full filesystem, no name is lost, and names can be removed. */
 static void dir_no_space(struct kunit *test)
 {
 	struct dir_fixture *fx = test->priv;
@@ -326,7 +328,7 @@ static void dir_no_space(struct kunit *test)
 
 	buf = kunit_kmalloc(test, MSYNCFS_NAME_LEN + 1, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, buf);
-	/* Promise most of the blocks to somebody else. */
+	/* Promise all blocks except 100, so that the names fill the rest. */
 	avail = msyncfs_space_avail(fx->fake->sb);
 	KUNIT_ASSERT_GT(test, avail, 200);
 	avail -= 100;
@@ -356,11 +358,12 @@ static void dir_no_space(struct kunit *test)
  * struct listing - a reader of a directory
  * @ctx: for iterate_dir()
  * @file: the directory, open
- * @seen: how often each name has come
- * @room: entries until the buffer is full
+ * @seen: how often the listing has returned each name
+ * @room: number of entries that still fit the buffer
  * @total: number of entries, without the dots
  * @last: position of the last entry
- * @disorder: entries whose position did not grow
+ * @disorder: number of entries whose position is not above that of the previous
+ *	entry
  * @first: inode number of the first entry of a call, 0 for none
  */
 struct listing {
@@ -452,7 +455,7 @@ static void dir_list_order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_not(ls.seen, 0, n, 1), 0);
 	KUNIT_EXPECT_EQ(test, ls.disorder, 0);
 	KUNIT_EXPECT_EQ(test, ls.file->f_pos, DIR_POS_END);
-	/* The listing stays at its end. */
+	/* A further call returns no entry. */
 	KUNIT_EXPECT_FALSE(test, list_step(test, &ls, 37));
 	list_close(&ls);
 }
@@ -492,8 +495,8 @@ static void dir_list_seek(struct kunit *test)
 }
 
 /*
- * A thousand names stay. Between two calls, two thousand other names are added
- * or removed. So leaves split and merge while the directory is listed.
+ * A thousand names stay. Between two calls of iterate_dir(), two thousand other
+ * names are added or removed. So leaves are split and merged during the listing.
  */
 static void dir_list_churn(struct kunit *test)
 {
@@ -621,7 +624,7 @@ static const struct damage {
 
 KUNIT_ARRAY_PARAM_DESC(damage, damages, name);
 
-/* Damage a leaf with two entries in one way at a time. */
+/* Each case damages a leaf with two entries in another way. */
 static void dir_damaged(struct kunit *test)
 {
 	struct dir_fixture *fx = test->priv;
@@ -639,7 +642,7 @@ static void dir_damaged(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, copy);
 	memcpy(copy, bh->b_data, MSYNCFS_BLOCK_SIZE);
 
-	/* Verify the buffer again, as if it had just been read. */
+	/* Let the next access verify the buffer, as after a read. */
 	clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
 	damage->harm((void *)bh->b_data);
 	KUNIT_EXPECT_EQ(test, find(fx->dir, a, &ino), -EFSCORRUPTED);
@@ -656,8 +659,8 @@ static void dir_damaged(struct kunit *test)
 }
 
 /*
- * Two names with the same hash are hard to find, so change the name of one
- * entry.
+ * Two names with the same hash are hard to find. So change the name of an
+ * entry, but keep its hash.
  */
 static void dir_collision(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for the fake device. The other suites rely on it in their crashes
- * and failed I/O.
+ * KUnit suite for the fake device. The other suites rely on its crashes and on
+ * its I/O errors.
  */
 #include <kunit/test.h>
 #include <linux/slab.h>
@@ -50,8 +50,8 @@ static bool fake_keep(void *ctx, u64 blkno)
 }
 
 /*
- * Flushed blocks, FUA writes and blocks that the callback keeps survive. Others
- * do not.
+ * A crash keeps flushed blocks, blocks written with FUA, and blocks that the
+ * callback chooses. It loses all other blocks of the cache.
  */
 static void fake_cache(struct kunit *test)
 {
@@ -89,7 +89,7 @@ static void fake_cache(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->writes, 0);
 }
 
-/* Without a volatile cache every write survives. */
+/* Without a volatile cache, every write survives a crash. */
 static void fake_no_cache(struct kunit *test)
 {
 	struct msyncfs_fake *fake;
@@ -107,7 +107,7 @@ static void fake_failures(struct kunit *test)
 
 	fake = msyncfs_fake_create(test, FAKE_BLOCKS, FAKE_LOG_BLOCKS,
 				   MSYNCFS_FAKE_CACHE);
-	/* Fail the second write, once. */
+	/* Let only the second write fail. */
 	msyncfs_fake_fail(fake, MSYNCFS_FAKE_WRITE, 1, 1);
 	fake_put(test, fake, 0, 1);
 	KUNIT_EXPECT_EQ(test, fake_byte(test, fake), 1);
@@ -124,7 +124,7 @@ static void fake_failures(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_byte(test, fake), 2);
 }
 
-/* Committed data is there after a crash, other data is not. */
+/* A committed file exists after a crash. An uncommitted file does not. */
 static void fake_mounted(struct kunit *test)
 {
 	struct msyncfs_fake *fake;

@@ -4,8 +4,8 @@
  * on disk, the layout, checksums, hashes, the superblock and the tail slots.
  * verify_kunit.c tests the metadata blocks.
  *
- * The numbers are those of Documentation/on-disk-format.rst. A structure that
- * changes must fail here, whatever the headers say.
+ * The expected numbers come from Documentation/on-disk-format.rst, not from the
+ * headers. So if a header changes the format, the suite fails.
  */
 #include <kunit/test.h>
 #include <linux/string.h>
@@ -164,7 +164,7 @@ static const struct constant constants[] = {
 	CONSTANT(SUPER_MAGIC, 0x4d53594e),
 };
 
-/* The magic numbers as they show in a hex dump. */
+/* The magic numbers, as a hex dump shows them. */
 static const struct {
 	const char	*text;
 	u64		is;
@@ -246,7 +246,7 @@ static void format_layout(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, geo.log_start, 4 + row->bitmaps);
 	KUNIT_EXPECT_EQ(test, geo.log_blocks, row->log);
 	KUNIT_EXPECT_EQ(test, geo.root_ino, 4 + row->bitmaps + row->log);
-	/* There are at least 32 blocks of data, and the backup behind them. */
+	/* The backup superblock follows at least 32 data blocks. */
 	KUNIT_EXPECT_GE(test, geo.blocks, geo.root_ino + 33);
 	KUNIT_EXPECT_EQ(test, geo.seed, before.seed);
 	KUNIT_EXPECT_MEMEQ(test, geo.uuid, before.uuid, sizeof(geo.uuid));
@@ -304,12 +304,13 @@ static void format_map_capacity(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, ARRAY_SIZE(want), MSYNCFS_MAX_DEPTH + 1);
 	for (depth = 0; depth < ARRAY_SIZE(want); depth++)
 		KUNIT_EXPECT_EQ(test, msyncfs_map_capacity(depth), want[depth]);
-	/* The depth is sufficient for every byte of a loff_t. */
+	/* A map of the maximum depth covers all positions of a loff_t. */
 	KUNIT_EXPECT_GE(test, want[MSYNCFS_MAX_DEPTH], 1ULL << 51);
 }
 
 /*
- * The first header block of a record has 500 homes, each further one has 512.
+ * The first header block of a record has 500 homes. Each further header block
+ * has 512 homes.
  */
 static void format_record_header(struct kunit *test)
 {
@@ -384,7 +385,7 @@ static void format_name_hash(struct kunit *test)
 			0x31c646fd643673adULL);
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "hello", 5),
 			0x3c15084b03a309abULL);
-	/* The hash covers as many bytes as requested, not up to a NUL. */
+	/* The hash covers only the given number of bytes. */
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "hello, world", 5),
 			0x3c15084b03a309abULL);
 	geo.seed = 0;
@@ -400,7 +401,7 @@ struct field_row {
 	u16		width;
 	u64		value;
 	bool		raw;	/* do not update the checksum */
-	const char	*why;	/* NULL: it is still valid */
+	const char	*why;	/* NULL: the block is still valid */
 };
 
 #define FIELD(type, field, value, why) \
@@ -447,8 +448,8 @@ static const struct field_row super_rows[] = {
 	FIELD(super, log_blocks, 257, "root directory is not"),
 	FIELD(super, root_ino, 264, "root directory is not"),
 	/*
-	 * A size below that of the device is valid. The caller checks the
-	 * feature bits.
+	 * These superblocks are valid. The filesystem may be smaller than the
+	 * device. The caller checks the feature bits.
 	 */
 	FIELD(super, blocks, 64999, NULL),
 	FIELD(super, compat, 1, NULL),
@@ -592,8 +593,8 @@ static void format_slot_bits(struct kunit *test)
 	}
 	KUNIT_EXPECT_NULL(test, msyncfs_verify_slot(&geo, slot));
 	/*
-	 * The checksum is seeded: a slot of another filesystem is not valid
-	 * here.
+	 * The seed of the checksum belongs to the filesystem, so a slot of
+	 * another filesystem is not valid.
 	 */
 	geo.seed++;
 	KUNIT_EXPECT_NOT_NULL(test, msyncfs_verify_slot(&geo, slot));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for MS_INVALIDATE: which pages it drops from the page cache, and
- * which ones stay because they are dirty, locked or pinned.
+ * which pages stay because they are dirty, locked or pinned.
  */
 #include <kunit/test.h>
 #include <linux/mm.h>
@@ -21,7 +21,10 @@ static void change_underneath(struct kunit *test, pgoff_t index, u8 value)
 	msyncfs_fake_write(fx->fake, files_block(test, fx->f, index), buf);
 }
 
-/* The next access reads the storage. Without the call it does not. */
+/*
+ * After MS_INVALIDATE, the next access reads the page from the device. After
+ * MS_SYNC alone, it uses the page cache.
+ */
 static void msync_invalidate(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -43,8 +46,8 @@ static void msync_invalidate(struct kunit *test)
 }
 
 /*
- * A page that was stored to after the sync is newer than the storage. It stays,
- * and nothing is lost.
+ * A page that is dirty again after the sync is newer than its block. It stays in
+ * the page cache, so the store is not lost.
  */
 static void msync_invalidate_dirty(struct kunit *test)
 {
@@ -60,7 +63,7 @@ static void msync_invalidate_dirty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->f, 0), 2);
 }
 
-/* A page of the range is locked: nothing is written or dropped. */
+/* If a page of the range is locked, the call writes and drops nothing. */
 static void msync_invalidate_locked(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -71,14 +74,14 @@ static void msync_invalidate_locked(struct kunit *test)
 					 MS_SYNC | MS_INVALIDATE), -EBUSY);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 1);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
-	/* Without the flag the lock does not matter. */
+	/* Without MS_INVALIDATE, the lock does not matter. */
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 8, MS_SYNC), 0);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
 }
 
 /*
- * Another mapping locks pages: the data is durable, and all other pages are
- * dropped.
+ * A mapping outside the range locks two pages of the file. The call makes the
+ * data durable and drops all pages except these two.
  */
 static void msync_invalidate_locked_elsewhere(struct kunit *test)
 {
@@ -115,7 +118,7 @@ static void msync_invalidate_pinned(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, call_cached(fx->f, 1));
 	KUNIT_EXPECT_TRUE(test, call_cached(fx->f, 2));
 	KUNIT_EXPECT_FALSE(test, call_cached(fx->f, 3));
-	/* Everybody sees the data that DMA writes. */
+	/* The mapping shows the data that a device writes by DMA. */
 	*(u8 *)page_address(page) = 7;
 	KUNIT_EXPECT_EQ(test, call_load(fx, F_AT + 2), 7);
 	unpin_user_pages_dirty_lock(&page, 1, true);
@@ -124,7 +127,7 @@ static void msync_invalidate_pinned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_load(fx, F_AT + 2), 7);
 }
 
-/* Pages that are not in storage are not dropped. */
+/* If the write fails, no page is dropped. */
 static void msync_invalidate_error(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;

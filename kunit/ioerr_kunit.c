@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for I/O errors. Each I/O of a commit, a checkpoint, an unmount, a
- * mount and a read fails in turn, as a read, a write or a flush, once or from
- * then on. In all cases acknowledged data is not lost, a success is true,
- * failed pages stay dirty, no block leaks, and the kernel log names the block
- * and its owner. logfail_kunit.c tests power cuts and failed records that reach
- * the device, atomic_fail_kunit.c tests atomic files.
+ * KUnit suite for I/O errors. Each device read, write and flush of a commit, a
+ * checkpoint, an unmount, a mount and a file read fails in turn. It fails once,
+ * or it and all later I/O of its kind fail. In all cases, acknowledged data must
+ * not be lost, and a call must succeed only if its data is durable. The pages of
+ * a failed call must stay dirty, and no block may be lost. The kernel log must
+ * name the block and the kind of object. logfail_kunit.c tests power failures,
+ * and failed records that reach the device. atomic_fail_kunit.c tests atomic
+ * files.
  */
 #include <kunit/test.h>
 #include <linux/pagemap.h>
@@ -31,8 +33,8 @@
 
 /**
  * struct model - the content that each file should have
- * @nr: number of pages that are checked; the last one is the last of the file
- * @fill: byte that fills each of them
+ * @nr: number of pages that are checked, including the last page of the file
+ * @fill: byte that fills each of these pages
  */
 struct model {
 	unsigned int	nr;
@@ -43,13 +45,13 @@ struct fixture;
 
 /**
  * struct load - an operation whose I/O fails
- * @name: its name
+ * @name: description
  * @features: features of the device
- * @kinds: kinds of I/O that it has, MSYNCFS_FAKE_*
- * @step: distance of the pages that are checked
- * @nr: number of pages, full of 1, that are durable and home before @change
- * @files: number of files, which are all treated alike
- * @atomic: they are atomic
+ * @kinds: kinds of I/O that @call does, MSYNCFS_FAKE_*
+ * @step: distance between two pages that are checked, in pages
+ * @nr: number of these pages before @change; they are full of 1, durable, home
+ * @files: number of files; @change changes all of them in the same way
+ * @atomic: the files are atomic
  * @durable: the effect of @change is acknowledged before @call
  * @second: an I/O of an earlier call has failed
  * @once: @call cannot be repeated
@@ -78,11 +80,11 @@ struct load {
  * @log: trace of its I/O
  * @sbi: the mount
  * @file: files
- * @again: second open file of the first one
+ * @again: second open file of the first file
  * @other: a file for other writes
  * @old: acknowledged content
  * @now: present content
- * @half: content of the record that failed first, for a load with @second
+ * @half: content of the record that failed first, if the load has @second
  * @space: blocks available at the start of each round; 0: not known yet
  * @rounds: number of rounds
  * @kmsg: the kernel log
@@ -139,7 +141,10 @@ static void cut(struct kunit *test, struct fixture *fx, unsigned int nr)
 						     size_of(fx, &fx->now)), 0);
 }
 
-/* Return the first page of any file that differs from the model, or -1. */
+/*
+ * Compare all files with the model. Return the number of the first checked page
+ * that differs, MAX_SLOTS for a wrong size, or -1.
+ */
 static int differs(struct fixture *fx, const struct model *m)
 {
 	unsigned int f, i;
@@ -189,8 +194,8 @@ static void close_all(struct fixture *fx)
 }
 
 /*
- * Finish all work. No block may be promised or held. Return the available
- * blocks.
+ * Commit and checkpoint. Then no block may be promised or held. Return the
+ * number of available blocks.
  */
 static u64 settle(struct kunit *test, struct fixture *fx)
 {
@@ -206,8 +211,8 @@ static u64 settle(struct kunit *test, struct fixture *fx)
 }
 
 /*
- * Make new files with load->nr pages. This notices any block lost since the
- * last call.
+ * Make new files with load->nr pages. Expect as many available blocks as after
+ * the first call: otherwise the round before has lost blocks.
  */
 static void prepare(struct kunit *test, struct fixture *fx)
 {
@@ -235,8 +240,8 @@ static void prepare(struct kunit *test, struct fixture *fx)
 }
 
 /*
- * The power fails, perhaps after an unmount. @keep chooses the blocks that
- * survive.
+ * Let the power fail. @keep chooses the blocks of the cache that survive. The
+ * filesystem may have been unmounted before.
  */
 static void power_fails(struct fixture *fx, unsigned int keep)
 {
@@ -249,8 +254,8 @@ static void power_fails(struct fixture *fx, unsigned int keep)
 }
 
 /*
- * The kernel log must name one of the I/Os that failed, from number @at on, and
- * its owner.
+ * Expect that the kernel log names the blocks of a failed I/O, and the kind of
+ * object. The I/Os from number @at on have failed.
  */
 static void expect_named(struct kunit *test, struct fixture *fx, unsigned int at)
 {
@@ -283,7 +288,7 @@ static void change_all(struct kunit *test, struct fixture *fx)
 	store(test, fx, 0, fx->load->nr, 2);
 }
 
-/* Pages have left memory, and one of them has been read again. */
+/* Spill some pages, and then write one of them again. */
 static void change_spilled(struct kunit *test, struct fixture *fx)
 {
 	store(test, fx, 0, 6, 2);
@@ -347,7 +352,7 @@ static void change_crashed(struct kunit *test, struct fixture *fx)
 	power_fails(fx, 0);
 }
 
-/* Have an inode without a name whose map has nodes when the power fails. */
+/* Let the power fail while an inode without a name is open. */
 static void change_orphan(struct kunit *test, struct fixture *fx)
 {
 	struct file *o = msyncfs_fake_open(fx->fake, "o", O_CREAT | O_RDWR |
@@ -373,7 +378,7 @@ static int call_checkpoint(struct kunit *test, struct fixture *fx)
 	return msyncfs_checkpoint(fx->fake->sb);
 }
 
-/* An unmount cannot return an error. Only the kernel log tells it. */
+/* An unmount cannot return an error. Only the kernel log reports the error. */
 static int call_umount(struct kunit *test, struct fixture *fx)
 {
 	close_all(fx);
@@ -391,7 +396,7 @@ static int call_mount(struct kunit *test, struct fixture *fx)
 	return err;
 }
 
-/* A read returns the data or an error. */
+/* A read must return the right data or an error. */
 static int call_read(struct kunit *test, struct fixture *fx)
 {
 	unsigned int i;
@@ -461,8 +466,8 @@ static bool aborted(struct fixture *fx)
 }
 
 /*
- * The device fails for good. Soon the filesystem stops in the way that errors=
- * sets.
+ * The device fails for good. Within three more calls, the filesystem must abort
+ * in the way that the mount option errors= sets.
  */
 static void expect_final(struct kunit *test, struct fixture *fx)
 {
@@ -488,8 +493,8 @@ static void expect_final(struct kunit *test, struct fixture *fx)
 }
 
 /*
- * The device works again. The call succeeds, and the other open file gets the
- * error.
+ * The device works again. The call must succeed, and @again must get the error
+ * once.
  */
 static void expect_retry(struct kunit *test, struct fixture *fx, u64 *space)
 {
@@ -504,8 +509,8 @@ static void expect_retry(struct kunit *test, struct fixture *fx, u64 *space)
 }
 
 /*
- * The call failed, and the filesystem is still mounted. Return true if a retry
- * succeeded.
+ * The call has failed, and the filesystem is still mounted. Repeat the call if
+ * this makes sense. Return true if the repeated call has succeeded.
  */
 static bool expect_failed(struct kunit *test, struct fixture *fx,
 			  unsigned int kind, bool good, unsigned long dirty,
@@ -527,8 +532,8 @@ static bool expect_failed(struct kunit *test, struct fixture *fx,
 		iolog_reset(fx->log);
 	} else if (good || aborted(fx)) {
 		/*
-		 * A failed flush cannot be repeated, and a record is not
-		 * written a third time.
+		 * A failed flush cannot be repeated. A record that has failed
+		 * twice is not written a third time.
 		 */
 		KUNIT_EXPECT_TRUE_MSG(test, good || kind == FLUSH_IO ||
 				      load->second, "%s", fx->where);
@@ -543,8 +548,8 @@ static bool expect_failed(struct kunit *test, struct fixture *fx,
 }
 
 /*
- * Mount the device, which works again. It must have the acknowledged content,
- * or all of the new one.
+ * Mount the device, which works again. Expect the new content if it was
+ * acknowledged. Otherwise expect the old or the new content, not a mixture.
  */
 static void expect_state(struct kunit *test, struct fixture *fx, bool acked,
 			 u64 space)
@@ -558,7 +563,7 @@ static void expect_state(struct kunit *test, struct fixture *fx, bool acked,
 	open_all(fx);
 	now = differs(fx, &fx->now);
 	old = differs(fx, &fx->old);
-	/* The record that failed first may be durable without the next one. */
+	/* The record that failed first may be durable without its successor. */
 	if (old >= 0 && fx->load->second)
 		old = differs(fx, &fx->half);
 	if (acked)
@@ -572,7 +577,7 @@ static void expect_state(struct kunit *test, struct fixture *fx, bool acked,
 		SAME(test, fx, after, space);
 }
 
-/* Let I/O number @at of its kind fail. Return false if there is none. */
+/* Let I/O number @at of @kind fail. Return false if there is no such I/O. */
 static bool fail_at(struct kunit *test, struct fixture *fx, unsigned int kind,
 		    bool good, unsigned int at)
 {
@@ -614,11 +619,11 @@ static bool fail_at(struct kunit *test, struct fixture *fx, unsigned int kind,
 						   &space))
 			acked = true;
 	} else {
-		/* A readahead may fail. The page is then read again. */
+		/* A failed readahead is no error: the page is read again. */
 		KUNIT_EXPECT_TRUE_MSG(test, kind == READ_IO, "%s", fx->where);
 	}
 
-	/* Every other time, unmount while the device still fails. */
+	/* In half of the rounds, unmount while the device still fails. */
 	if (good && (fx->rounds & 2) && fx->fake->mnt) {
 		close_all(fx);
 		msyncfs_fake_umount(fx->fake);
@@ -630,7 +635,10 @@ static bool fail_at(struct kunit *test, struct fixture *fx, unsigned int kind,
 	return failed;
 }
 
-/* Test each I/O, but only some of the many reads. */
+/*
+ * Return the distance to the next I/O to test. Test all writes and flushes, but
+ * only some of the many reads.
+ */
 static unsigned int step_from(struct fixture *fx, unsigned int kind, bool good,
 			      unsigned int at)
 {

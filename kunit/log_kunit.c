@@ -19,7 +19,7 @@
 #define LOG_BLOCKS	1024
 #define FILE_PAGES	240
 
-/* All writes, for masks. */
+/* Writes and flushes, as a mask for iolog_start(). */
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
 /**
@@ -91,7 +91,7 @@ static bool has_home(const struct msyncfs_disk_record *rec, u64 home, bool meta)
 }
 
 /**
- * struct change_row - a change, and its record
+ * struct change_row - a change, and the record that commits it
  * @name: description
  * @index: first page written
  * @nr: number of pages written
@@ -112,10 +112,10 @@ static const struct change_row change_rows[] = {
 	{ "one page",			3, 1, false, 1, 0 },
 	{ "one page and its times",	3, 1, true, 2, 1 },
 	{ "20 pages",			100, 20, false, 20, 0 },
-	/* The inode and a bitmap. */
+	/* The metadata images are the inode and a bitmap. */
 	{ "one new page",		FILE_PAGES, 1, false, 3, 2 },
 	{ "a hole and a new page",	FILE_PAGES + 100, 1, false, 3, 2 },
-	/* A map node, too. */
+	/* A map node is the third metadata image. */
 	{ "a page that needs a node",	500, 1, false, 4, 3 },
 };
 
@@ -134,7 +134,7 @@ static void log_record(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, row->full ? vfs_fsync(fx->file, 0) :
 					  files_sync(fx->file), 0);
 
-	/* There is one write, no longer than its content. */
+	/* There is one write, of the header and the images. */
 	KUNIT_ASSERT_EQ(test, fx->log->nr, 1);
 	KUNIT_EXPECT_EQ(test, fx->log->io[0].nr, 1 + row->images);
 	KUNIT_EXPECT_EQ(test, fx->log->io[0].blkno,
@@ -182,7 +182,7 @@ static void log_nothing(struct kunit *test)
 
 /* ---- order on the device ------------------------------------------------ */
 
-#define FITS		1000	/* pages that one request takes */
+#define FITS		1000	/* stands for the pages that one request takes */
 
 /**
  * struct device_row - a device and a number of pages
@@ -205,7 +205,7 @@ static const struct device_row device_rows[] = {
 	{ "FUA, fresh blocks", 3, 200, "Wh F Wfl" },
 	{ "cache", 1, 1, "Wl F" },
 	{ "cache, 20 pages", 1, 20, "Wl F" },
-	/* The blocks are durable before the record that refers to them (R3). */
+	/* Fresh blocks must be durable before the record that names them (R3). */
 	{ "cache, fresh blocks", 1, 200, "Wh F Wl F" },
 	{ "no cache", 0, 1, "Wl" },
 	{ "no cache, 100 pages", 0, 100, "Wl" },
@@ -223,7 +223,7 @@ static void log_device(struct kunit *test)
 	unsigned int pages = row->pages;
 	char text[128];
 
-	/* The header takes one block. */
+	/* Replace FITS by the real number. The header takes one block. */
 	if (pages >= FITS)
 		pages += (queue_max_sectors(fx->fake->disk->queue) >> 3) - 1 -
 			 FITS;
@@ -256,7 +256,7 @@ static void log_two_files(struct kunit *test)
 	iolog_reset(fx->log);
 	pos = fx->sbi->log->head_pos;
 
-	/* Writeback puts pages into the transaction and does not wait. */
+	/* Writeback attaches pages, and does not wait for their commit. */
 	files_write(test, fx->file, 7, 1, 2);
 	KUNIT_EXPECT_EQ(test, filemap_fdatawrite(fx->file->f_mapping), 0);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
@@ -269,7 +269,7 @@ static void log_two_files(struct kunit *test)
 					 false));
 	KUNIT_EXPECT_TRUE(test, has_home(rec, files_block(test, g, 0), false));
 
-	/* So the first file has nothing left to do (P1). */
+	/* The record also has the page of the first file (P1). */
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
 }
@@ -299,7 +299,7 @@ static unsigned int running_blocks(struct msyncfs_sb_info *sbi)
 	return nr;
 }
 
-/* Two threads that sync while a record is being written share the next one. */
+/* Two threads that wait for the same commit in progress share a record. */
 static void log_group(struct kunit *test)
 {
 	struct log_fixture *fx = log_default(test);
@@ -335,8 +335,8 @@ static void log_group(struct kunit *test)
 /* ---- checkpoint --------------------------------------------------------- */
 
 /*
- * A checkpoint writes homes in block order, a flush, then the tail (R6). After
- * that the log is empty.
+ * A checkpoint writes home blocks in block order, flushes, and then writes the
+ * tail (R6). After the checkpoint, the log is empty.
  */
 static void log_checkpoint(struct kunit *test)
 {
@@ -381,8 +381,8 @@ static void log_checkpoint(struct kunit *test)
 }
 
 /*
- * The commits need more than the log. A commit that finds the log full makes
- * room.
+ * The commits need more blocks than the log has. A commit that finds the log
+ * full makes room by a checkpoint.
  */
 static void log_full(struct kunit *test)
 {
@@ -432,7 +432,7 @@ static void log_read_image(struct kunit *test)
 	msyncfs_fake_read(fx->fake, files_block(test, fx->file, 5), buf);
 	KUNIT_EXPECT_EQ_MSG(test, buf[0], 1, "the test proves nothing");
 
-	/* Read, modify and write a page. */
+	/* A write to a part of the page must read the image first. */
 	KUNIT_ASSERT_EQ(test, invalidate_inode_pages2(mapping), 0);
 	KUNIT_ASSERT_EQ(test, kernel_write(fx->file, "x", 1, &pos), 1);
 	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
@@ -444,7 +444,7 @@ static void log_read_image(struct kunit *test)
 	buf[10] = 2;
 	KUNIT_EXPECT_NULL(test, memchr_inv(buf, 2, PAGE_SIZE));
 
-	/* After the checkpoint it is read from home. */
+	/* After the checkpoint, the page is read from its home block. */
 	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
 	KUNIT_ASSERT_EQ(test, invalidate_inode_pages2(mapping), 0);
 	files_expect(test, fx->file, 5, 1, -EILSEQ);
@@ -452,7 +452,8 @@ static void log_read_image(struct kunit *test)
 }
 
 /*
- * The same holds for metadata: the page cache of the device must not lose it.
+ * Metadata whose newest content is only in memory and in the log must stay in
+ * memory. invalidate_bdev() must not drop it.
  */
 static void log_read_metadata(struct kunit *test)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for failures of I/O and power in commits, checkpoints and the
- * orphan list: who gets the error, which pages are dirty, what a mount finds
- * afterwards. Each case repeats the same operations and lets the next I/O fail,
- * until there is none left to fail.
+ * orphan list. It checks which open files get the error, which pages are dirty,
+ * and which content the next mount finds. Many cases repeat the same operations
+ * and let another I/O fail each time, until all I/Os have failed once.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -20,9 +20,9 @@
 #define FILE_PAGES	64
 #define COPIED		5	/* pages that go into the record */
 #define FRESH		40	/* pages that go to fresh blocks */
-#define MAX_IO		40	/* each case has fewer */
+#define MAX_IO		40	/* more than any case has */
 
-/* All writes, for masks. */
+/* Writes and flushes, as a mask for iolog_start(). */
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
 /**
@@ -61,7 +61,7 @@ static struct fail_fixture *fail_setup(struct kunit *test,
 	return fx;
 }
 
-/* Make all pages full of 1 and write them home. No work is left. */
+/* Make all pages full of 1, durable and home. */
 static void fail_prepare(struct kunit *test, struct fail_fixture *fx)
 {
 	files_quiet(fx->fake);
@@ -72,8 +72,8 @@ static void fail_prepare(struct kunit *test, struct fail_fixture *fx)
 }
 
 /*
- * The power fails, and the device is mounted again. @keep chooses the blocks
- * that survive.
+ * Let the power fail, and mount the device again. @keep chooses the blocks of
+ * the cache that survive.
  */
 static void fail_crash(struct kunit *test, struct fail_fixture *fx,
 		       unsigned int keep)
@@ -101,7 +101,7 @@ static bool aborted(struct fail_fixture *fx)
  * @pages: number of pages in the commit
  * @nr: number of I/Os that fail
  * @fate: the way in which they fail
- * @ios: minimum number of I/Os, otherwise the case proves nothing
+ * @ios: minimum number of I/Os; with fewer I/Os, the case would prove nothing
  */
 struct error_row {
 	const char		*name;
@@ -130,7 +130,7 @@ static const struct error_row error_rows[] = {
 
 KUNIT_ARRAY_PARAM_DESC(error, error_rows, name);
 
-/* All pages of the commit must have the same version (G2). Return it. */
+/* Expect the same version in all pages of the commit (G2). Return the version. */
 static int version_of(struct kunit *test, struct file *file, unsigned int nr)
 {
 	int fill = files_read(file, 0);
@@ -148,7 +148,7 @@ static void expect_told_once(struct kunit *test, struct fail_fixture *fx,
 		KUNIT_EXPECT_TRUE(test, sb_rdonly(fx->fake->sb));
 		return;
 	}
-	/* The retry is honest (G4), and each open file gets the error once. */
+	/* The next call writes the pages (G4). Each open file gets the error once. */
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->again), -EIO);
@@ -156,7 +156,7 @@ static void expect_told_once(struct kunit *test, struct fail_fixture *fx,
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 }
 
-/* Let I/O number @at of a commit fail. Return false if there is none. */
+/* Let I/O number @at of a commit fail. Return false if there is no such I/O. */
 static bool fail_commit(struct kunit *test, struct fail_fixture *fx,
 			const struct error_row *row, unsigned int at)
 {
@@ -181,8 +181,8 @@ static bool fail_commit(struct kunit *test, struct fail_fixture *fx,
 	if (row->nr > 1)	/* the second failure in a row is final */
 		KUNIT_EXPECT_NE(test, files_sync(fx->file), 0);
 	/*
-	 * For good, a commit to fresh blocks fails there and does not reach the
-	 * log.
+	 * If all I/O fails, a commit with fresh blocks fails before it writes
+	 * a record. So the filesystem need not abort.
 	 */
 	if (row->nr == 1 || row->pages == COPIED)
 		expect_told_once(test, fx, final);
@@ -214,8 +214,8 @@ static void fail_every_io(struct kunit *test)
 /* ---- a failed record must not come back (R5) ---------------------------- */
 
 /*
- * The content of the record reaches the device, although the device reports a
- * failure. The next record goes to the same place with the same number.
+ * The write of a record reports an error, but the record is on the device. The
+ * next commit writes this record again, and then its own record.
  */
 static void fail_lands_overwritten(struct kunit *test)
 {
@@ -247,7 +247,7 @@ static void fail_lands_truncated(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, i_size_read(file_inode(fx->file)), 0);
 }
 
-/* Empty the log, and leave 2 to 10 blocks of it behind the head. */
+/* Move the head to 2 to 10 blocks before the end of the log. Empty the log. */
 static void head_to_end(struct kunit *test, struct fail_fixture *fx)
 {
 	for (;;) {
@@ -263,9 +263,9 @@ static void head_to_end(struct kunit *test, struct fail_fixture *fx)
 }
 
 /*
- * The next record does not fit at the place of the failed one. It goes to the
- * start of the log with the same number. A replay would find the failed record
- * first and end there.
+ * The failed record is on the device, at the end of the log. The next record
+ * does not fit there, so it goes to the start of the log. If it had the number
+ * of the failed record, a replay would take the failed record and end there.
  */
 static void fail_lands_elsewhere(struct kunit *test)
 {
@@ -284,13 +284,13 @@ static void fail_lands_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, version_of(test, fx->file, 20), 3);
 }
 
-/* If the record fails again, nothing is acknowledged any more. */
+/* If the failed record fails again, the filesystem acknowledges no more data. */
 static void fail_twice(struct kunit *test)
 {
 	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
 	unsigned int at;
 
-	/* I/O 0 is the record, 1 the record once more, 2 the flush of that. */
+	/* I/O 0 is the record, I/O 1 is the same record again, I/O 2 a flush. */
 	for (at = 1; at < 3; at++) {
 		fail_prepare(test, fx);
 		head_to_end(test, fx);
@@ -353,7 +353,7 @@ static void fail_checkpoint(struct kunit *test)
 	KUNIT_EXPECT_GE(test, at, 5);
 }
 
-/* ---- power cuts --------------------------------------------------------- */
+/* ---- power failures ----------------------------------------------------- */
 
 static const struct cut_row {
 	const char	*name;
@@ -368,9 +368,8 @@ static const struct cut_row {
 KUNIT_ARRAY_PARAM_DESC(cut, cut_rows, name);
 
 /*
- * Write version after version, with a checkpoint in between. The power fails at
- * I/O number @at. Return the newest version that was acknowledged before the
- * failure.
+ * Write the versions 2 to 5, with a checkpoint after version 3, until the power
+ * fails. Return the newest version that was acknowledged before the failure.
  */
 static int write_versions(struct kunit *test, struct fail_fixture *fx,
 			  unsigned int pages)
@@ -416,12 +415,12 @@ static void fail_power(struct kunit *test)
 	KUNIT_EXPECT_GE(test, at, 6);
 }
 
-/* ---- blocks that are freed, and inodes without a name ------------------- */
+/* ---- freed blocks, and inodes without a name ---------------------------- */
 
 /*
- * One file is truncated to size 0, and another file takes its blocks. It may
- * take them only when they are certainly free (B3). Little of the device is
- * left otherwise.
+ * Truncate one file to size 0, and write another file. The device is so small
+ * that the second file needs the blocks of the first file. It must not get them
+ * before the truncation is durable and home (B3).
  */
 static void fail_reuse(struct kunit *test)
 {
@@ -498,7 +497,7 @@ static u64 settled_space(struct kunit *test, struct fail_fixture *fx)
 	return msyncfs_space_avail(sb);
 }
 
-/* B5: the inode and its blocks are reclaimed, and nothing else is. */
+/* The mount reclaims the inode and its blocks, and no other block (B5). */
 static void fail_orphan(struct kunit *test)
 {
 	const struct orphan_row *row = test->param_value;
@@ -522,7 +521,7 @@ static void fail_orphan(struct kunit *test)
 	}
 	if (row->commit)
 		KUNIT_EXPECT_EQ(test, vfs_fsync(g, 0), 0);
-	/* The inode can be used as long as it is open. */
+	/* The inode can be read while it is open. */
 	files_expect(test, g, 0, FRESH, 7);
 
 	iolog_power_off(fx->log);
@@ -540,7 +539,7 @@ static void fail_orphan(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, le64_to_cpu(root->orphan_head), 0);
 }
 
-/* The inode is closed without a crash, and its space is available again. */
+/* If the inode is closed without a crash, its space is available again. */
 static void fail_orphan_closed(struct kunit *test)
 {
 	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
@@ -557,13 +556,13 @@ static void fail_orphan_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, settled_space(test, fx), space);
 }
 
-/* ---- an operation that is given up -------------------------------------- */
+/* ---- an abort inside an operation --------------------------------------- */
 
 /**
- * struct waiter - a commit that waits for an open handle
+ * struct waiter - a commit that waits for the end of an operation
  * @sb: filesystem
- * @err: its result
- * @done: it has returned
+ * @err: result of the commit
+ * @done: completed when the commit has returned
  */
 struct waiter {
 	struct super_block	*sb;
@@ -581,8 +580,8 @@ static int waiter_thread(void *data)
 }
 
 /*
- * The changes of an operation that is given up must not get into a record that
- * waits for its end.
+ * A commit waits for the end of an operation, and the filesystem aborts before
+ * this end. The commit must not write a record with half of the operation.
  */
 static void fail_abort_inside(struct kunit *test)
 {
@@ -608,8 +607,9 @@ static void fail_abort_inside(struct kunit *test)
 }
 
 /*
- * A block that is two things cannot be in a record: recovery would refuse the
- * record and all others behind it.
+ * A damaged map makes a block both the data of one file and the inode of another
+ * file. No record may have both images: recovery would refuse this record and
+ * all later records.
  */
 static void fail_two_things(struct kunit *test)
 {

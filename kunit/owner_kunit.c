@@ -137,7 +137,7 @@ static void expect_intact(struct kunit *test)
 	msyncfs_fake_open(fx->fake, "cold", O_RDWR);
 }
 
-/* ---- names ------------------------------------------------------------------ */
+/* ---- names -------------------------------------------------------------- */
 
 static struct dentry *lookup(struct kunit *test, struct dentry *dir,
 			     const char *name)
@@ -190,7 +190,7 @@ static int link_into(struct kunit *test, struct file *file, struct file *dir)
 	return err;
 }
 
-/* ---- freeing ---------------------------------------------------------------- */
+/* ---- freeing ------------------------------------------------------------ */
 
 static const struct foreign_row {
 	const char	*name;
@@ -340,7 +340,7 @@ static void owner_forget(struct kunit *test)
 	expect_intact(test);
 }
 
-/* ---- allocating ------------------------------------------------------------- */
+/* ---- allocating --------------------------------------------------------- */
 
 /*
  * The bitmap says that a block is free, but the block is in memory as metadata.
@@ -399,7 +399,7 @@ static void owner_bitmap(struct kunit *test)
 	expect_intact(test);
 }
 
-/* ---- reading ---------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------ */
 
 struct reader {
 	struct super_block	*sb;
