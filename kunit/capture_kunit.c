@@ -299,7 +299,7 @@ static void capture_copy_max(struct kunit *test)
 						PAGECACHE_TAG_WRITEBACK));
 }
 
-/* Giving back a capture that was not written ends the writeback of its pages. */
+/* If a capture is given back unwritten, the writeback of its pages ends. */
 static void capture_give_back_fresh(struct kunit *test)
 {
 	struct cap_fixture *fx = test->priv;
@@ -419,7 +419,7 @@ static void capture_truncated_since(struct kunit *test)
 	cap = cap_take(fx, 0, ALL, row->copied ? ALL : 0, ALL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
 
-	/* A truncation waits for pages under writeback, not for copied pages. */
+	/* A truncation waits for pages under writeback, not for copies. */
 	start_other(test, &shrink);
 	left = wait_for_completion_timeout(&shrink.done,
 					   row->copied ? 5 * HZ : SOON);

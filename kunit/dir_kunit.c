@@ -496,7 +496,7 @@ static void dir_list_seek(struct kunit *test)
 
 /*
  * A thousand names stay. Between two calls of iterate_dir(), two thousand other
- * names are added or removed. So leaves are split and merged during the listing.
+ * names are added or removed. So leaves split and merge during the listing.
  */
 static void dir_list_churn(struct kunit *test)
 {

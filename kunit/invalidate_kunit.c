@@ -46,8 +46,8 @@ static void msync_invalidate(struct kunit *test)
 }
 
 /*
- * A page that is dirty again after the sync is newer than its block. It stays in
- * the page cache, so the store is not lost.
+ * A page that is dirty again after the sync is newer than its block. It stays
+ * in the page cache, so the store is not lost.
  */
 static void msync_invalidate_dirty(struct kunit *test)
 {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for I/O errors. Each device read, write and flush of a commit, a
- * checkpoint, an unmount, a mount and a file read fails in turn. It fails once,
- * or it and all later I/O of its kind fail. In all cases, acknowledged data must
- * not be lost, and a call must succeed only if its data is durable. The pages of
- * a failed call must stay dirty, and no block may be lost. The kernel log must
- * name the block and the kind of object. logfail_kunit.c tests power failures,
- * and failed records that reach the device. atomic_fail_kunit.c tests atomic
- * files.
+ * checkpoint, an unmount, a mount and a file read fails in turn. Either this
+ * I/O fails alone, or all later I/O of its kind fails, too. In all cases,
+ * acknowledged data must not be lost, and a call must succeed only if its data
+ * is durable. The pages of a failed call must stay dirty, and no block may be
+ * lost. The kernel log must name the block and the kind of object.
+ *
+ * logfail_kunit.c tests power failures, and failed records that reach the
+ * device. atomic_fail_kunit.c tests atomic files.
  */
 #include <kunit/test.h>
 #include <linux/pagemap.h>

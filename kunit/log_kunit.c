@@ -182,7 +182,7 @@ static void log_nothing(struct kunit *test)
 
 /* ---- order on the device ------------------------------------------------ */
 
-#define FITS		1000	/* stands for the pages that one request takes */
+#define FITS		1000	/* for as many as one request takes */
 
 /**
  * struct device_row - a device and a number of pages
@@ -205,7 +205,7 @@ static const struct device_row device_rows[] = {
 	{ "FUA, fresh blocks", 3, 200, "Wh F Wfl" },
 	{ "cache", 1, 1, "Wl F" },
 	{ "cache, 20 pages", 1, 20, "Wl F" },
-	/* Fresh blocks must be durable before the record that names them (R3). */
+	/* Fresh blocks must be durable before their record (R3). */
 	{ "cache, fresh blocks", 1, 200, "Wh F Wl F" },
 	{ "no cache", 0, 1, "Wl" },
 	{ "no cache, 100 pages", 0, 100, "Wl" },

@@ -130,7 +130,7 @@ static const struct error_row error_rows[] = {
 
 KUNIT_ARRAY_PARAM_DESC(error, error_rows, name);
 
-/* Expect the same version in all pages of the commit (G2). Return the version. */
+/* Expect the same version in all pages of the commit (G2). Return it. */
 static int version_of(struct kunit *test, struct file *file, unsigned int nr)
 {
 	int fill = files_read(file, 0);
@@ -148,7 +148,7 @@ static void expect_told_once(struct kunit *test, struct fail_fixture *fx,
 		KUNIT_EXPECT_TRUE(test, sb_rdonly(fx->fake->sb));
 		return;
 	}
-	/* The next call writes the pages (G4). Each open file gets the error once. */
+	/* A retry writes the pages (G4). Each open file gets the error once. */
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->again), -EIO);
@@ -284,13 +284,13 @@ static void fail_lands_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, version_of(test, fx->file, 20), 3);
 }
 
-/* If the failed record fails again, the filesystem acknowledges no more data. */
+/* If the failed record fails again, the filesystem must abort. */
 static void fail_twice(struct kunit *test)
 {
 	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
 	unsigned int at;
 
-	/* I/O 0 is the record, I/O 1 is the same record again, I/O 2 a flush. */
+	/* I/O 0 is the record, I/O 1 the same record again, I/O 2 a flush. */
 	for (at = 1; at < 3; at++) {
 		fail_prepare(test, fx);
 		head_to_end(test, fx);
@@ -607,7 +607,7 @@ static void fail_abort_inside(struct kunit *test)
 }
 
 /*
- * A damaged map makes a block both the data of one file and the inode of another
+ * A damaged map makes a block both data of one file and the inode of another
  * file. No record may have both images: recovery would refuse this record and
  * all later records.
  */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for the scan of a log: which records are good, where the next one
- * is, and the limits of a scan. logscan_torn_kunit.c tests if a bad record is a
- * torn tail or damage, recovery_kunit.c the replay of records.
+ * KUnit suite for the scan of a log: which records are good, where the next
+ * record is, and the limits of a scan. logscan_torn_kunit.c tests whether the
+ * scan takes a bad record as a torn tail or as damage. recovery_kunit.c tests
+ * the replay of records.
  */
 #include <kunit/test.h>
 #include <linux/prandom.h>
@@ -14,7 +15,7 @@
 /**
  * struct reject_row - damage to a record of 1 + 9 blocks
  * @name: description
- * @why: reason to reject the record
+ * @why: expected reason to reject the record
  * @poke: the bytes to change
  * @poke.at: first byte, from the start of the record
  * @poke.width: number of bytes
@@ -85,7 +86,7 @@ static const struct reject_row reject_rows[] = {
 
 KUNIT_ARRAY_PARAM_DESC(reject, reject_rows, name);
 
-/* Put the damaged record number 5 at @pos. */
+/* Put record number 5 at @pos, and damage it. */
 static void put_rejected(struct scan_fixture *fx, u64 pos,
 			 const struct reject_row *row)
 {
@@ -114,7 +115,7 @@ static void scan_reject(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, found, row->why ? 77 : 10);
 }
 
-/* The same damage at the tail is a torn tail if nothing follows. */
+/* If no record follows, the scan takes the damaged record as a torn tail. */
 static void scan_reject_tail(struct kunit *test)
 {
 	const struct reject_row *row = test->param_value;
@@ -131,7 +132,10 @@ static void scan_reject_tail(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->applied, row->why ? 1 : 2);
 }
 
-/* Here a record behind it says that record 5 was durable (R4). */
+/*
+ * The record behind the damaged record says that record 5 was durable. So the
+ * scan must report damage (R4).
+ */
 static void scan_reject_proven(struct kunit *test)
 {
 	const struct reject_row *row = test->param_value;
@@ -166,7 +170,7 @@ static void scan_reject_names(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, name);
 		for (j = 0; j < i; j++)
 			KUNIT_EXPECT_STRNEQ(test, name, msyncfs_reject_name(j));
-		/* Each reason has its row above. */
+		/* Each reason must have a row in reject_rows. */
 		for (j = 0; j < ARRAY_SIZE(reject_rows); j++)
 			covered |= reject_rows[j].why == i;
 		KUNIT_EXPECT_TRUE_MSG(test, covered, "no row for: %s", name);
@@ -176,7 +180,7 @@ static void scan_reject_names(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, msyncfs_reject_name(-1), "unknown reason");
 }
 
-/* ---- place of the next record ------------------------------------------- */
+/* ---- position of the next record ---------------------------------------- */
 
 static void scan_next_places(struct kunit *test)
 {
@@ -184,8 +188,8 @@ static void scan_next_places(struct kunit *test)
 	u64 found = 77;
 
 	/*
-	 * The record is at the start if it did not fit behind the last one, or
-	 * if that one filled the log.
+	 * The next record is at position 0 if it does not fit behind the last
+	 * record, or if the last record ends at the end of the log.
 	 */
 	scan_put(fx, 0, 5, 9);
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 250, &found),
@@ -197,8 +201,8 @@ static void scan_next_places(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, found, 0);
 
 	/*
-	 * If both places are bad, the reason that was found later in the checks
-	 * counts.
+	 * Both positions have a bad record. msyncfs_log_next() must return the
+	 * reason of the record that has passed more checks.
 	 */
 	found = 77;
 	scan_put(fx, 30, 5, 9);
@@ -210,7 +214,7 @@ static void scan_next_places(struct kunit *test)
 			MSYNCFS_REC_CSUM);
 	KUNIT_EXPECT_EQ(test, found, 77);
 
-	/* A record that reaches over the end of the log is not valid. */
+	/* A record that reaches beyond the end of the log is not valid. */
 	scan_put(fx, 246, 5, 9);
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 246, &found),
 			MSYNCFS_REC_OK);
@@ -218,7 +222,7 @@ static void scan_next_places(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 247, &found),
 			MSYNCFS_REC_SHAPE);
 
-	/* This is the largest record, and one with a block more. */
+	/* The largest record is valid. A record with one more block is not. */
 	scan_put(fx, 100, 5, RECORD_MAX - 1);
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 100, &found),
 			MSYNCFS_REC_OK);
@@ -228,9 +232,10 @@ static void scan_next_places(struct kunit *test)
 }
 
 /*
- * Put records of 3, 8 and 5 blocks at every offset of the log. At some offsets
- * a record does not fit before the end, or fits exactly, and the next one is at
- * 0.
+ * Let records of 3, 8 and 5 blocks begin at every offset of the log. At some
+ * offsets, a record does not fit before the end of the log, so it is at
+ * position 0. At some offsets, a record ends exactly at the end of the log, so
+ * the next record is at position 0.
  */
 static void scan_every_offset(struct kunit *test)
 {
@@ -259,7 +264,7 @@ static void scan_every_offset(struct kunit *test)
 	}
 }
 
-/* The records end at the last block of the log. */
+/* The last record ends at the last block of the log. */
 static void scan_exact_end(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
@@ -278,8 +283,8 @@ static void scan_exact_end(struct kunit *test)
 }
 
 /*
- * First, good records fill the whole log. Then the last record would overwrite
- * the tail, and the scan rejects it.
+ * First, good records fill the whole log. In a second log, the last record
+ * reaches over the tail, so the scan must reject it.
  */
 static void scan_full(struct kunit *test)
 {
@@ -304,7 +309,7 @@ static void scan_full(struct kunit *test)
 
 /* ---- limits ------------------------------------------------------------- */
 
-/* Headers with wrong lengths must not make the scan quadratic. */
+/* Headers with wrong lengths must not let the scan take quadratic time. */
 static void scan_liars(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
@@ -360,7 +365,7 @@ static void scan_apply_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
 }
 
-/* An empty log is read once. A read error anywhere in it fails the scan. */
+/* A scan of an empty log reads each block once. Any read error fails it. */
 static void scan_empty(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
@@ -379,8 +384,8 @@ static void scan_empty(struct kunit *test)
 }
 
 /*
- * With hostile bytes any result is right, but the scan must end and stay in
- * bounds (KASAN).
+ * Scan records with random damage. Any result is right, but the scan must end,
+ * and KASAN must not report an access out of bounds.
  */
 static void scan_fuzz(struct kunit *test)
 {

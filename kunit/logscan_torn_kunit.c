@@ -10,15 +10,14 @@
 /* ---- torn tails --------------------------------------------------------- */
 
 /*
- * The content that the place of the torn record had before the write of this
- * record.
+ * Content of the blocks of the torn record before the write of this record.
  */
 enum stale { STALE_ZEROS, STALE_OLD_SEQ, STALE_OLD_NONCE, STALE_DATA };
 
 static const struct torn_row {
 	const char		*name;
 	enum stale		stale;
-	enum msyncfs_reject	why;	/* if the header is missing */
+	enum msyncfs_reject	why;	/* if the header was not written */
 } torn_rows[] = {
 	{ "over zeros",			STALE_ZEROS, MSYNCFS_REC_MAGIC },
 	{ "over an older record",	STALE_OLD_SEQ, MSYNCFS_REC_SEQ },
@@ -61,8 +60,9 @@ static void expect_torn(struct scan_fixture *fx, bool header,
 }
 
 /*
- * Interrupt the write of the second record at each block, from the front or
- * from the back, or leave out one block. The cache of a device keeps no order.
+ * Write only some first blocks of the second record, or only some last blocks,
+ * or all blocks except one. A power failure can have all these effects, because
+ * the cache of a device keeps no order.
  */
 static void scan_torn(struct kunit *test)
 {
@@ -108,9 +108,9 @@ static void scan_torn(struct kunit *test)
  * @name: description
  * @err: result of the scan
  * @seq: number of the later record
- * @durable: number of the last durable record, by the later record
+ * @durable: number of the last durable record, as the later record says
  * @flaw: error in the later record
- * @before: it is before the tail, not behind the bad record
+ * @before: the later record is before the tail, not behind the bad record
  */
 struct later_row {
 	const char	*name;
@@ -172,7 +172,7 @@ static void scan_later(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->end.pos, 110);
 	KUNIT_EXPECT_EQ(test, fx->end.why, MSYNCFS_REC_CSUM);
 
-	/* If record 6 is good, the record behind it does not matter. */
+	/* If record 6 is good, only a proof that 7 was durable is an error. */
 	scan_seal(fx, 110);
 	if (row->seq != 7) {
 		KUNIT_EXPECT_EQ(test, scan_log(fx, 100, 5),
@@ -182,8 +182,7 @@ static void scan_later(struct kunit *test)
 }
 
 /*
- * Two records are bad and a third one is good. The scan reports the first bad
- * one.
+ * Records 6 and 7 are bad, and record 8 is good. The scan must report record 6.
  */
 static void scan_later_skip(struct kunit *test)
 {
@@ -199,25 +198,25 @@ static void scan_later_skip(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->end.seq, 6);
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
 
-	/* This is the very first record of the log. */
+	/* The first record of the log is bad, too. */
 	scan_record(fx, 0)->csum = 0;
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), -EUCLEAN);
 	KUNIT_EXPECT_EQ(test, fx->end.seq, 5);
 	KUNIT_EXPECT_EQ(test, fx->applied, 0);
 }
 
-/* An image may look like a record. It is not a record of the log. */
+/* The scan must not take an image for a record, even if it looks like one. */
 static void scan_record_in_image(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
 
-	scan_put(fx, 60, 77, 3);	/* a record that would prove 6 */
+	scan_put(fx, 60, 77, 3);	/* would prove that 6 is damaged */
 	scan_put(fx, 0, 5, 9);
 	memcpy(scan_block(fx, 3), scan_block(fx, 60), MSYNCFS_BLOCK_SIZE);
 	memset(scan_block(fx, 60), 0, 4 * MSYNCFS_BLOCK_SIZE);
 	scan_seal(fx, 0);
 	/*
-	 * The scan knows that this block is an image and does not look at it.
+	 * The block is an image of the good record 5, so the scan skips it.
 	 */
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), 0);
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);

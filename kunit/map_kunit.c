@@ -2,8 +2,8 @@
 /*
  * KUnit suite for the file map: growth through all levels, runs, holes, freeing
  * in small steps, damaged nodes. i_blocks and the free count must be exact at
- * any time. If the blocks themselves do not matter, pointers refer to blocks
- * that nobody has allocated, and are cleared before the file is closed.
+ * any time. Many cases set pointers to blocks that are not allocated. They
+ * clear these pointers before the file is closed.
  */
 #include <kunit/test.h>
 #include <linux/ktime.h>
@@ -23,7 +23,7 @@ struct map_fixture {
 	struct inode		*inode;
 	struct msyncfs_inode_info *mi;
 	struct msyncfs_disk_inode *di;
-	u64			free;	/* with the file, which is empty */
+	u64			free;	/* available while the file is empty */
 };
 
 static int map_init(struct kunit *test)
@@ -50,7 +50,8 @@ static u64 map_blocks(struct map_fixture *fx)
 }
 
 /*
- * Return the blocks that the map uses for its nodes (and the test for @data).
+ * Return the number of blocks that are allocated for nodes of the map, and for
+ * data if the case allocates data.
  */
 static u64 map_used(struct map_fixture *fx)
 {
@@ -64,7 +65,7 @@ static int map_set(struct map_fixture *fx, u64 index, u64 len, u64 blkno,
 	struct msyncfs_op op;
 	int err;
 
-	/* The bound for a hole does not know its length. */
+	/* A hole makes no nodes, so the bound for @len pages is too high. */
 	if (!blkno)
 		credits = min(credits, 200);
 	mutex_lock(&fx->mi->i_commit_lock);
@@ -79,7 +80,7 @@ static int map_set(struct map_fixture *fx, u64 index, u64 len, u64 blkno,
 	return err;
 }
 
-/* Free as much as one operation with @credits can. */
+/* Free as many pages of a range as one operation with @credits can free. */
 static int map_free_some(struct map_fixture *fx, u64 first, u64 last,
 			 unsigned int credits, u64 *next)
 {
@@ -97,7 +98,7 @@ static int map_free_some(struct map_fixture *fx, u64 first, u64 last,
 	return err;
 }
 
-/* Free a range in as many operations as needed. Return their number. */
+/* Free a range in several operations. Return the number of operations. */
 static unsigned int map_free(struct kunit *test, u64 first, u64 last,
 			     unsigned int credits)
 {
@@ -108,8 +109,8 @@ static unsigned int map_free(struct kunit *test, u64 first, u64 last,
 	while (next <= last) {
 		first = next;
 		/*
-		 * A new transaction counts each dirty block against the
-		 * credits.
+		 * Begin a new transaction, so that each changed block uses a
+		 * credit.
 		 */
 		KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->sb), 0);
 		KUNIT_ASSERT_EQ(test, map_free_some(fx, first, last, credits,
@@ -121,7 +122,7 @@ static unsigned int map_free(struct kunit *test, u64 first, u64 last,
 	return ops;
 }
 
-/* Allocate the blocks of a range, each as one run. */
+/* Allocate a run of blocks for a range of pages. */
 static void map_fill(struct kunit *test, u64 index, u64 len, u64 goal)
 {
 	struct map_fixture *fx = test->priv;
@@ -155,7 +156,7 @@ static void expect_run(struct kunit *test, u64 index, u64 max, u64 len,
 	KUNIT_EXPECT_EQ_MSG(test, ext.unwritten, unwritten, "at %llu", index);
 }
 
-/* The map must be empty again, and no block may be lost. */
+/* Expect an empty map and no lost block. */
 static void expect_empty(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -171,7 +172,8 @@ static void expect_empty(struct kunit *test)
 }
 
 /*
- * Set pages on both sides of each boundary, upwards. Each level appears once.
+ * Set the pages on both sides of each boundary between two depths, the lowest
+ * boundary first. So each depth is reached once.
  */
 static void map_growth(struct kunit *test)
 {
@@ -217,7 +219,7 @@ static void map_growth(struct kunit *test)
 	expect_empty(test);
 }
 
-/* An empty map gets its depth without nodes. Only the path needs nodes. */
+/* An empty map gets its depth without nodes. Only a path needs nodes. */
 static void map_sparse(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -227,7 +229,7 @@ static void map_sparse(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_used(fx), MSYNCFS_MAX_DEPTH);
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), MSYNCFS_MAX_DEPTH + 1);
 
-	/* This is a hole of 60 exabytes, in some thousand steps. */
+	/* The lookup crosses a hole of 60 exabytes in a few thousand steps. */
 	start = ktime_get();
 	expect_run(test, 0, U64_MAX, MAP_LAST, 0, false);
 	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 5000);
@@ -250,8 +252,8 @@ static void map_runs(struct kunit *test)
 	expect_run(test, 3, 100, 100, 0, false);
 
 	/*
-	 * The runs are in the inode, joined from two calls. Then a flag splits
-	 * them.
+	 * Two calls make one run. Its pointers are in the inode. A run ends
+	 * where the unwritten flag changes.
 	 */
 	KUNIT_ASSERT_EQ(test, map_set(fx, 10, 20, SOME_BLOCK, false), 0);
 	KUNIT_ASSERT_EQ(test, map_set(fx, 30, 10, SOME_BLOCK + 20, false), 0);
@@ -266,7 +268,7 @@ static void map_runs(struct kunit *test)
 	expect_run(test, 50, 100, 100, 0, false);
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40);
 
-	/* Overwrite, convert, and make a hole in the middle. */
+	/* Clear the unwritten flag, and make a hole in the middle of the run. */
 	KUNIT_ASSERT_EQ(test, map_set(fx, 40, 5, SOME_BLOCK + 30, false), 0);
 	expect_run(test, 10, 100, 35, SOME_BLOCK, false);
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40);
@@ -277,7 +279,7 @@ static void map_runs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 30);
 	KUNIT_EXPECT_EQ(test, map_used(fx), 0);
 
-	/* A hole beyond the end costs nothing. */
+	/* A hole that reaches far beyond the last page needs no nodes. */
 	KUNIT_ASSERT_EQ(test, map_set(fx, 0, MAP_LAST, 0, false), 0);
 	expect_empty(test);
 }
@@ -307,7 +309,7 @@ static void map_across_leaves(struct kunit *test)
 	expect_empty(test);
 }
 
-/* Free forty leaves with three runs each, with as few credits as allowed. */
+/* Free a map of 40 leaves with 3 runs each, with the minimum of credits. */
 static void map_free_resumes(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -321,14 +323,14 @@ static void map_free_resumes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40 * 12 + 40);
 	KUNIT_EXPECT_EQ(test, map_used(fx), 40 * 12 + 40);
 
-	/* Parts of leaves are freed: these leaves and their nodes stay. */
+	/* If a part of a leaf is freed, the leaf stays. */
 	map_free(test, 1, 15, MSYNCFS_MAP_FREE_CREDITS);
 	expect_run(test, 0, 4, 1, 10000, false);
 	expect_run(test, 1, U64_MAX, 15, 0, false);
 	expect_run(test, 16, 4, 2, 10022, false);
 	KUNIT_EXPECT_EQ(test, map_used(fx), 40 * 12 + 40 - 9);
 
-	/* The leaves in the middle are freed with their nodes. */
+	/* Ten leaves in the middle are freed, with all their data blocks. */
 	map_free(test, 10 * MSYNCFS_NODE_PTRS, 20 * MSYNCFS_NODE_PTRS - 1,
 		 MSYNCFS_MAP_FREE_CREDITS);
 	KUNIT_EXPECT_EQ(test, map_used(fx), 40 * 12 + 40 - 9 - 130);
@@ -341,7 +343,7 @@ static void map_free_resumes(struct kunit *test)
 	expect_empty(test);
 }
 
-/* Deep trees and scattered blocks must not overdraw the credits. */
+/* Freeing scattered blocks of a deep map must not exceed the credits. */
 static void map_free_deep(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -352,8 +354,8 @@ static void map_free_deep(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->mi->i_map_depth, MSYNCFS_MAX_DEPTH);
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), map_used(fx));
 	/*
-	 * Free every other page, so that leaves stay in part. Then free the
-	 * rest.
+	 * Free every other page, so that some leaves keep a part of their
+	 * pages. Then free the remaining pages.
 	 */
 	for (i = 0; i < 60; i += 2)
 		map_free(test, MAP_LAST - i * 300, MAP_LAST - i * 300,
@@ -364,7 +366,7 @@ static void map_free_deep(struct kunit *test)
 	expect_empty(test);
 }
 
-/* Free pages that do not exist, or that the map cannot hold. */
+/* Free holes, and pages beyond the largest possible map. */
 static void map_free_nothing(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;
@@ -381,8 +383,8 @@ static void map_free_nothing(struct kunit *test)
 }
 
 /*
- * The pages that share a leaf with a reserved page may empty it, but not free
- * it.
+ * A leaf must stay while one of its pages is reserved, even if all its other
+ * pages are freed. The reservation has no block for a new leaf.
  */
 static void map_keeps_reserved(struct kunit *test)
 {
@@ -403,8 +405,9 @@ static void map_keeps_reserved(struct kunit *test)
 }
 
 /*
- * A pointer to a block that is no node of this map is an error for everybody,
- * and nothing is changed. The node is put back before the file is closed.
+ * If a pointer leads to a block that is no node of this map, all functions must
+ * return an error and change nothing. The case restores the pointer before the
+ * file is closed.
  */
 static void map_bad_node(struct kunit *test)
 {
@@ -429,7 +432,7 @@ static void map_bad_node(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err, -EUCLEAN);
 	/* A run ends before the bad node. */
 	expect_run(test, edge - 2, 100, 2, SOME_BLOCK, false);
-	/* Nothing of the range is set or freed. */
+	/* A failed call sets or frees no page of its range. */
 	KUNIT_EXPECT_EQ(test, map_set(fx, edge - 2, 4, SOME_BLOCK + 50, false),
 			-EUCLEAN);
 	expect_run(test, edge - 2, 2, 2, SOME_BLOCK, false);
@@ -438,8 +441,8 @@ static void map_bad_node(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, next, edge);
 
 	/*
-	 * The node has the wrong level: at depth 2 there are leaves instead of
-	 * nodes.
+	 * With depth 2, the node has the wrong level: it is a leaf, but must
+	 * lead to leaves.
 	 */
 	fx->di->ptr[1] = saved;
 	fx->mi->i_map_depth = 2;

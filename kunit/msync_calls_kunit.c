@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for single calls of msync: which ones are refused or reach a
- * hole, and what they make durable. Each case mounts by itself.
+ * KUnit suite for single calls of msync: which calls fail, and which pages a
+ * call makes durable, even if its range has a part that is not mapped. Each
+ * case mounts its own device.
  */
 #include <kunit/test.h>
 #include <linux/mman.h>
@@ -11,13 +12,13 @@
 /* ---- refused calls, and their effects ----------------------------------- */
 
 /**
- * struct call_row - a call on pages 0 of both files, which are dirty
+ * struct call_row - a call while page 0 of each file is dirty
  * @name: description
  * @options: mount options
  * @start: first byte, from the base on
- * @len: in bytes
+ * @len: length in bytes
  * @flags: MS_*
- * @ret: its result
+ * @ret: expected result
  * @f: page 0 of f is clean afterwards
  * @g: page 0 of g is clean afterwards
  */
@@ -90,7 +91,7 @@ static void msync_calls(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->g), !row->g);
 	if (row->flags & (MS_ASYNC | MS_INVALIDATE))
 		msyncfs_commit_all(fx->fake->sb);
-	/* Pages that the call did not take must not be on the disk. */
+	/* Pages that the call did not take must not be on the device. */
 	call_crash(test);
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->f, 0), row->f ? 2 : 1);
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->g, 0), row->g ? 3 : 1);
@@ -99,9 +100,9 @@ static void msync_calls(struct kunit *test)
 #define MANY	16
 
 /*
- * Sync new files on a large device. Each file needs some blocks of the bitmaps.
- * All of them together need no more than there are, and these fit a small
- * record.
+ * Sync many new files on a large device. Each file needs some bitmap blocks. All
+ * files together need at most the bitmap blocks that exist, and these fit a
+ * small record. So the set must not be split.
  */
 static void msync_many_files(struct kunit *test)
 {

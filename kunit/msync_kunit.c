@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for msync: one record for the whole range, MS_ASYNC, errors,
- * times and the order of stores. It is called as the ioctl and the hook do, on
- * mappings of an address space of the test. Documentation/msync.rst has the
- * table of the flags. msync_calls_kunit.c tests refused calls,
- * invalidate_kunit.c MS_INVALIDATE.
+ * times and the order of stores. The cases call msyncfs_msync() as the ioctl
+ * and the hook do, on mappings in an address space of the test.
+ * Documentation/msync.rst has the table of the flags. msync_calls_kunit.c tests
+ * refused calls. invalidate_kunit.c tests MS_INVALIDATE.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -19,8 +19,8 @@
 /* ---- one record --------------------------------------------------------- */
 
 /*
- * Several mappings of two files, one of them twice, make one write of one
- * moment.
+ * A call over several mappings of two files writes one record with one
+ * snapshot. One page is mapped twice.
  */
 static void msync_one_record(struct kunit *test)
 {
@@ -38,7 +38,7 @@ static void msync_one_record(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->log->io[0].nr, 1 + 4);
 	KUNIT_EXPECT_TRUE(test, fx->log->io[0].opf & REQ_FUA);
 
-	/* Nothing is dirty, so nothing is done. */
+	/* Nothing is dirty, so nothing is written. */
 	KUNIT_EXPECT_EQ(test, call_msync(test, 0, MAP_PAGES, MS_SYNC), 0);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
 	KUNIT_EXPECT_EQ(test, call_load(fx, PRIVATE_AT), 6);
@@ -51,7 +51,10 @@ static void msync_one_record(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->f, 20), 1);
 }
 
-/* The same holds for pages that are too many for copies or need new blocks. */
+/*
+ * Two files also go into one record if they have too many pages to copy, or if
+ * pages need new blocks.
+ */
 static void msync_two_large(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -78,8 +81,8 @@ static void msync_two_large(struct kunit *test)
 }
 
 /*
- * The same pages are mapped many times. Each page is captured once. The
- * mappings are more than one page of memory can list.
+ * The range maps the same two pages many times. Each page must be captured only
+ * once. The list of the mappings needs more than one page of memory.
  */
 static void msync_many_mappings(struct kunit *test)
 {
@@ -97,7 +100,7 @@ static void msync_many_mappings(struct kunit *test)
 				addr + 2 * i * PAGE_SIZE);
 	call_store(test, F_AT, 2);
 	call_store(test, F_AT + 1, 3);
-	/* Twice 300 pages would not fit a record. */
+	/* If each mapping had its own copies, they would not fit a record. */
 	KUNIT_EXPECT_EQ(test, msyncfs_msync(addr, 2 * nr * PAGE_SIZE, MS_SYNC),
 			0);
 	KUNIT_ASSERT_EQ(test, fx->log->nr, 1);
@@ -116,7 +119,7 @@ static void msync_many_mappings(struct kunit *test)
 
 /* ---- MS_ASYNC ----------------------------------------------------------- */
 
-/* The device stands still. The calls send the write and return. */
+/* MS_ASYNC sends the write and returns, although no I/O ends. */
 static void msync_async(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -126,7 +129,7 @@ static void msync_async(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_fake_held(fx->fake), 1);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 0);
-	/* The page can be stored to, and is captured again. */
+	/* A store makes the page dirty again. The next call captures it again. */
 	call_store(test, F_AT, 3);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 1);
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
@@ -134,14 +137,14 @@ static void msync_async(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
 	msyncfs_fake_release(fx->fake);
 
-	/* The second commit starts at once without another call. */
+	/* The second commit follows the first without another call. */
 	flush_workqueue(MSYNCFS_SB(fx->fake->sb)->wq);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 2);
 	call_crash(test);
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->f, 0), 3);
 }
 
-/* An fsync waits for the commit in progress and writes nothing itself. */
+/* A sync waits for the commit that MS_ASYNC started, and writes nothing. */
 static void msync_async_fsync(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -155,7 +158,7 @@ static void msync_async_fsync(struct kunit *test)
 }
 
 /*
- * The pages do not fit a record. Their writes to fresh blocks have been sent.
+ * If the pages do not fit a record, MS_ASYNC sends their writes to fresh blocks.
  */
 static void msync_async_large(struct kunit *test)
 {
@@ -176,7 +179,7 @@ static void msync_async_large(struct kunit *test)
 	files_expect(test, fx->f, 200, 2, 1);
 }
 
-/* The commit holds the file, so the unmount waits. */
+/* An unmount waits for the commit that MS_ASYNC started. */
 static void msync_async_unmount(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -195,7 +198,7 @@ static void msync_async_unmount(struct kunit *test)
 	files_expect(test, fx->f, 0, 200, 7);
 }
 
-/* The next call gets the error. */
+/* If the commit that MS_ASYNC started fails, the next sync gets the error. */
 static void msync_async_error(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -214,8 +217,8 @@ static void msync_async_error(struct kunit *test)
 /* ---- errors ------------------------------------------------------------- */
 
 /*
- * The pages of both files are dirty again, and each open file gets the error
- * once.
+ * If the record fails, the pages of both files become dirty again. Each open
+ * file gets the error once.
  */
 static void msync_error(struct kunit *test)
 {
@@ -297,7 +300,7 @@ static void msync_times(struct kunit *test)
 	KUNIT_EXPECT_GT(test, timespec64_compare(&second, &first), 0);
 	KUNIT_EXPECT_TRUE(test, same_time(second, ctime(fx->f)));
 	msleep(30);
-	/* Nothing was written, so no time changes. */
+	/* There was no store since the last sync, so no time changes. */
 	KUNIT_EXPECT_EQ(test, sync_by(test, row), 0);
 	KUNIT_EXPECT_TRUE(test, same_time(mtime(fx->f), second));
 	/* Pages that write(2) made dirty do not change the times either. */
@@ -308,7 +311,7 @@ static void msync_times(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, same_time(mtime(fx->f), first));
 }
 
-/* A spill updates them too: msync finds a page clean that it has written. */
+/* A spill also updates the times, because a later msync finds the page clean. */
 static void msync_times_spilled(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -364,8 +367,8 @@ static int pair_thread(void *data)
 }
 
 /*
- * Return the value of a page in a capture of two files, @old if it is not in
- * it.
+ * Return the value of a page in the captures of two files, or @old if the page
+ * was not captured.
  */
 static u64 captured(struct list_head *set, struct file *file, pgoff_t index,
 		    u64 old)
@@ -432,8 +435,8 @@ static void msync_snapshot(struct kunit *test)
 		swap(ranges[0], ranges[1]);
 	for (i = 0; i < 2; i++) {
 		/*
-		 * Set the counters to 0. Stores of single bytes would leave
-		 * part of the old value.
+		 * Set all 8 bytes of the counters to 0. A store of one byte
+		 * would leave the old value in the other bytes.
 		 */
 		KUNIT_ASSERT_EQ(test, put_user(0ULL, (u64 __user *)call_at(fx, F_AT + i)), 0);
 		KUNIT_ASSERT_EQ(test, put_user(0ULL, (u64 __user *)call_at(fx, G_AT + i)), 0);

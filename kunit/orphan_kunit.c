@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for the orphan list: the list on disk follows the one in memory,
- * in whatever order inodes leave it. After a crash the space of open files
- * without a name is free. A damaged list refuses the mount.
+ * KUnit suite for the orphan list. The list on disk must have the same inodes as
+ * the list in memory, in whatever order inodes leave it. After a crash, the
+ * mount must free the space of inodes without a name. A mount must refuse a
+ * damaged list.
  */
 #include <kunit/test.h>
 #include <linux/buffer_head.h>
@@ -36,8 +37,8 @@ static u64 disk_head(struct super_block *sb)
 }
 
 /*
- * The list on disk must have @files from the last to the first, without the
- * gaps.
+ * Expect that the list on disk has the inodes of @files, the last file first.
+ * Skip the entries of @files that are NULL.
  */
 static void expect_chain(struct kunit *test, struct super_block *sb,
 			 struct file **files, unsigned int nr)
@@ -122,7 +123,8 @@ static int unlink(struct kunit *test, struct msyncfs_fake *fake,
 }
 
 /*
- * A name takes an unnamed inode off the list. Removing the name puts it back.
+ * An inode without a name leaves the list when it gets a name. It is on the list
+ * again when this name is removed.
  */
 static void orphan_link(struct kunit *test)
 {
@@ -155,7 +157,7 @@ static void orphan_link(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, disk_head(fake->sb), 0);
 }
 
-/* Writes are lost from now on, and nobody notices it. */
+/* Lose all writes from now on, but report success for them. */
 static void lose_power(struct msyncfs_fake *fake)
 {
 	mutex_lock(&fake->lock);
@@ -163,7 +165,7 @@ static void lose_power(struct msyncfs_fake *fake)
 	mutex_unlock(&fake->lock);
 }
 
-/* Leave @nr inodes of either kind on the durable list, and crash. */
+/* Crash with @nr inodes on the durable list. Half of them never had a name. */
 static void crash_with_orphans(struct kunit *test, struct msyncfs_fake *fake,
 			       unsigned int nr)
 {
@@ -215,7 +217,7 @@ static void orphan_crash(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(fake->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(fake->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fake->sb), avail);
-	/* The next mount has nothing to do. */
+	/* Another mount finds the list empty. */
 	msyncfs_fake_umount(fake);
 	KUNIT_EXPECT_EQ(test, msyncfs_fake_do_mount(fake, 0, NULL), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fake->sb), avail);
@@ -233,7 +235,7 @@ static void edit_root(struct msyncfs_fake *fake, void *buf, u64 head)
 	msyncfs_fake_write(fake, MSYNCFS_ROOT_BLKNO, buf);
 }
 
-/* Return the first inode of the list. */
+/* Return the first inode of the list on disk. */
 static u64 read_head(struct msyncfs_fake *fake, void *buf)
 {
 	struct msyncfs_disk_root *root = buf;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for recovery: the effects of a mount on a device with records in
- * its log. The logs are written without the filesystem. logscan_kunit.c tests
- * which records are good.
+ * its log. The cases write the records themselves, without the filesystem.
+ * logscan_kunit.c tests which records are good.
  */
 #include <kunit/test.h>
 #include <linux/blkdev.h>
@@ -15,7 +15,7 @@
 #define NONCE		0x5eed5eed5eed5eedULL
 #define HOME0		600	/* unused blocks begin here */
 
-/* All writes of a recovery, for masks. */
+/* Writes and flushes, as a mask for iolog_start(). */
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
 /**
@@ -66,7 +66,7 @@ static void put_bad_slot(struct rec_fixture *fx, unsigned int block)
 	msyncfs_fake_write(fx->fake, MSYNCFS_SLOT_BLKNO + block, fx->buf);
 }
 
-/* Write the current slot of a log that starts at @pos with record @seq. */
+/* Write the newer slot: replay begins at @pos, with record @seq. */
 static void put_tail(struct rec_fixture *fx, u64 seq, u64 pos)
 {
 	put_slot(fx, 0, 10, NONCE, seq, pos);
@@ -164,7 +164,7 @@ static const struct image third[] = {
 	{ HOME0, 3 }, { HOME0 + 30, 3 },
 };
 
-/* The content of the homes after three records. */
+/* The content of the home blocks after the replay of the three records. */
 static const struct image newest[] = {
 	{ HOME0, 3 }, { HOME0 + 5, 2 }, { HOME0 + 10, 2 }, { HOME0 + 11, 1 },
 	{ HOME0 + 20, 1 }, { HOME0 + 30, 3 },
@@ -193,8 +193,8 @@ static void expect_newest(struct kunit *test)
 }
 
 /*
- * Each home is written once, in block order. Then comes a flush, then the other
- * slot (R6).
+ * Expect one write of each home block, in block order. Then expect a flush, and
+ * after the flush the write of the other slot (R6).
  */
 static void expect_order(struct kunit *test)
 {
@@ -235,7 +235,7 @@ static void recovery_wraps(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
 
-	/* The second record does not fit before the end. */
+	/* The second record does not fit before the end of the log. */
 	put_tail(fx, 40, 249);
 	put_record(test, 249, 40, first, ARRAY_SIZE(first));
 	put_record(test, 0, 41, second, ARRAY_SIZE(second));
@@ -244,7 +244,7 @@ static void recovery_wraps(struct kunit *test)
 	expect_newest(test);
 }
 
-/* There are more images than are kept in memory at a time. */
+/* Replay more images than recovery keeps in memory at a time. */
 static void recovery_many(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -255,7 +255,7 @@ static void recovery_many(struct kunit *test)
 	put_tail(fx, 40, 0);
 	for (r = 0; r < 4; r++) {
 		/*
-		 * The homes of a record are scattered: no two are neighbours.
+		 * No two home blocks of a record are adjacent.
 		 */
 		for (i = 0; i < ARRAY_SIZE(img); i++)
 			img[i] = (struct image){ HOME0 + 5 * i + r, 100 + r };
@@ -269,7 +269,7 @@ static void recovery_many(struct kunit *test)
 				    HOME0 + i);
 }
 
-/* A record is never replayed twice, because the nonce is a new one. */
+/* A record is never replayed twice, because each mount makes a new nonce. */
 static void recovery_once(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -286,7 +286,7 @@ static void recovery_once(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
 	for (i = 0; i < ARRAY_SIZE(newest); i++)
 		KUNIT_EXPECT_EQ(test, fill_of(fx, newest[i].home), 99);
-	/* The log is empty: only the slot is written. */
+	/* The second mount finds an empty log, and writes only the slot. */
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
 }
 
@@ -296,7 +296,7 @@ static const struct refuse_row {
 	const char	*name;
 	int		err;
 	bool		slots_bad;
-	bool		damaged;	/* the second of three is damaged */
+	bool		damaged;	/* the second record is damaged */
 	bool		readonly;	/* the device is read-only */
 } refuse_rows[] = {
 	{ "both slots bad",		-EUCLEAN, .slots_bad = true },
@@ -329,8 +329,8 @@ static void recovery_refuse(struct kunit *test)
 }
 
 /*
- * With nothing to replay, a read-only device can be mounted and does not
- * change.
+ * A read-only device with an empty log can be mounted. The mount writes
+ * nothing.
  */
 static void recovery_readonly_empty(struct kunit *test)
 {
@@ -357,8 +357,8 @@ static void recovery_readonly_mount(struct kunit *test)
 }
 
 /*
- * The third record is torn. Two records are replayed, and the third never comes
- * back.
+ * The third record is torn. The mount replays two records. No later mount may
+ * replay the third record.
  */
 static void recovery_torn(struct kunit *test)
 {
@@ -373,7 +373,7 @@ static void recovery_torn(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->log->seq, 42);
 	msyncfs_fake_umount(fx->fake);
 
-	/* Not even if the missing block reappears. */
+	/* Even if the record is whole again, it must not be replayed. */
 	spoil_block(fx, 5 + 3 + 2);
 	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
 	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 30), 0);
@@ -385,8 +385,8 @@ enum slot_state { GOOD, BAD, MISPLACED, OLDER };
 
 static const struct slot_row {
 	const char	*name;
-	enum slot_state	a;	/* of the slot that refers to the records */
-	enum slot_state	b;	/* of the other slot */
+	enum slot_state	a;	/* the slot that refers to the records */
+	enum slot_state	b;	/* the other slot */
 	bool		replayed;
 } slot_rows[] = {
 	{ "other one older",	GOOD, OLDER, true },
@@ -404,8 +404,8 @@ static void put_one_slot(struct rec_fixture *fx, unsigned int block,
 			 u64 seq, u64 pos)
 {
 	/*
-	 * A slot with an even counter belongs into the first block, one with an
-	 * odd counter into the second.
+	 * A slot with an even counter belongs in the first block, a slot with
+	 * an odd counter in the second block.
 	 */
 	put_slot(fx, block, counter + (state == MISPLACED), nonce, seq, pos);
 	if (state == BAD)
@@ -418,7 +418,7 @@ static void recovery_slots(struct kunit *test)
 	struct rec_fixture *fx = test->priv;
 	unsigned int a;
 
-	/* The rule is the same for both blocks. */
+	/* Either block may have the slot that refers to the records. */
 	for (a = 0; a < 2; a++) {
 		u64 counter = 20 + a;
 
@@ -438,7 +438,7 @@ static void recovery_slots(struct kunit *test)
 	}
 }
 
-/* The two slots are written in turn, and each write counts one up. */
+/* Mounts write the two slots in turn, each time with the next counter. */
 static void recovery_slots_alternate(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -457,8 +457,8 @@ static void recovery_slots_alternate(struct kunit *test)
 }
 
 /*
- * A slot that cannot be read is not a torn one. The other slot may be older,
- * and replaying from it would undo later changes.
+ * If a slot cannot be read, the mount must fail. The other slot may be older,
+ * and a replay from the older slot would undo later changes.
  */
 static void recovery_slot_unreadable(struct kunit *test)
 {
@@ -479,8 +479,8 @@ static void recovery_slot_unreadable(struct kunit *test)
 /* ---- interruptions ------------------------------------------------------ */
 
 /*
- * The power fails at each I/O of a recovery. Chance decides which writes
- * survive.
+ * Let the power fail at each I/O of a recovery in turn, with different blocks
+ * of the cache that survive. The next mount must complete the recovery.
  */
 static void recovery_cut(struct kunit *test)
 {
@@ -514,7 +514,8 @@ static void recovery_cut(struct kunit *test)
 }
 
 /*
- * An error at each I/O of a mount is reported, and the next mount is complete.
+ * Let each I/O of a mount fail in turn. The mount must return the error, and
+ * the next mount must complete the recovery.
  */
 static void recovery_errors(struct kunit *test)
 {
@@ -533,7 +534,7 @@ static void recovery_errors(struct kunit *test)
 		err = mount_it(fx);
 		if (!fx->log->failed)
 			break;
-		/* A failed readahead is repeated. */
+		/* A failed readahead is no error: the block is read again. */
 		if (!err && fx->log->io[at].opf & REQ_RAHEAD)
 			err = -EIO;
 		KUNIT_EXPECT_EQ_MSG(test, err, -EIO, "error at %u", at);

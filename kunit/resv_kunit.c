@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for reservations: how many blocks a page reserves and gives back,
- * and that a promise is sufficient, whatever is written before it.
+ * KUnit suite for reservations: how many blocks a page reserves and gives back.
+ * A reservation must suffice for its page, in whatever order pages are written.
  */
 #include <kunit/test.h>
 
@@ -42,7 +42,7 @@ static void resv_page(struct kunit *test, pgoff_t index)
 	KUNIT_EXPECT_TRUE(test, msyncfs_resv_test(fx->inode, index));
 }
 
-/* Write the pointer of a reserved page, with its promised blocks. */
+/* Set the pointer of a reserved page, with the blocks of its reservation. */
 static void resv_use(struct kunit *test, u64 index)
 {
 	struct resv_fixture *fx = test->priv;
@@ -86,7 +86,7 @@ static void resv_counts(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, 5));
 	msyncfs_resv_release(fx->inode, 0, ULONG_MAX);
 
-	/* The pointer is in the inode and needs no node. */
+	/* The pointer of page 5 is in the inode, so the map needs no node. */
 	resv_page(test, 5);
 	resv_page(test, 5);
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 1);
@@ -94,7 +94,7 @@ static void resv_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 2);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, 6));
 
-	/* The rest of the first leaf needs the node that takes the pointers. */
+	/* Page 450 has no pointer in the inode, so the map needs a first leaf. */
 	resv_page(test, 450);
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 4);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_range(fx->inode, 0, 503), 4);
@@ -102,7 +102,7 @@ static void resv_counts(struct kunit *test)
 	msyncfs_resv_release(fx->inode, 8, 503);
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 2);
 
-	/* Another leaf needs growth and the leaf, once. */
+	/* A page of another leaf needs both leaves. They are reserved once. */
 	resv_page(test, LEAF + 1);
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 5);
 	resv_page(test, LEAF + 400);
@@ -155,7 +155,7 @@ static void resv_next(struct kunit *test)
 	resv_clear(test);
 }
 
-/* Reserve the last page that fits, and one more. */
+/* Reserve a page with the last free blocks. Another page must get an error. */
 static void resv_exact(struct kunit *test)
 {
 	struct resv_fixture *fx = test->priv;
@@ -164,7 +164,7 @@ static void resv_exact(struct kunit *test)
 	LIST_HEAD(taken);
 
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, avail - 3), 0);
-	resv_page(test, LEAF);			/* it, its leaf, the old leaf */
+	resv_page(test, LEAF);			/* data and two leaves */
 	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fx->fake->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_page(fx->inode, LEAF + 1), -ENOSPC);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, LEAF + 1));
@@ -172,8 +172,8 @@ static void resv_exact(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_page(fx->inode, 0), -ENOSPC);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, 0));
 	/*
-	 * A captured page gets no reservation either, and nothing is left of
-	 * it.
+	 * msyncfs_resv_add(), which is for a captured page, must also fail. It
+	 * must leave nothing in @taken.
 	 */
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_add(fx->inode, &taken, LEAF + 1,
 					       &hint), -ENOSPC);
@@ -188,9 +188,9 @@ static void resv_exact(struct kunit *test)
 }
 
 /*
- * Reserve pages of an empty file at every depth, and write them in both orders.
- * Each page uses at most its promise. Otherwise msyncfs_alloc() warns and
- * fails.
+ * Reserve pages of an empty file at every depth, and write them in ascending
+ * and in descending order. Each page must use at most its reservation.
+ * Otherwise msyncfs_alloc() warns and fails.
  */
 static void resv_suffices(struct kunit *test)
 {

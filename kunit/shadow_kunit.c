@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for shadowed maps: sets of pages so widely scattered that the
- * nodes of the map alone do not fit a record. Each of these sets is still
- * committed as a whole. Whatever fails, and whenever the power fails, the file
- * has its old or its new content, and no block is lost.
+ * KUnit suite for shadows of maps. The pages of a set are so far apart that the
+ * map nodes alone do not fit a record. The set must nevertheless be committed
+ * as a whole. After any I/O error and any power failure, the file must have its
+ * old or its new content, and no block may be lost.
  */
 #include <kunit/test.h>
 #include <linux/falloc.h>
@@ -19,11 +19,11 @@
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
 /**
- * struct wide_row - a file, and the places of its pages
+ * struct wide_row - a file with pages that are far apart
  * @name: description
- * @step: distance between two pages
- * @atomic: it is an atomic file
- * @spill: its pages have left memory before the commit
+ * @step: distance between two pages, in pages
+ * @atomic: the file is atomic
+ * @spill: the pages are spilled before the commit
  * @blocks: size of the device; 0: BLOCKS
  */
 struct wide_row {
@@ -91,8 +91,8 @@ static void store(struct kunit *test, struct wide_fixture *fx, u8 fill)
 }
 
 /*
- * Return the first page that is not full of @fill[], PAGES for a wrong size, or
- * -1.
+ * Compare the file with @fill, which has one byte for each page. Return the
+ * number of the first page that differs, PAGES for a wrong size, or -1.
  */
 static int differs(struct wide_fixture *fx, const u8 *fill, loff_t size)
 {
@@ -169,7 +169,7 @@ static struct wide_fixture *setup(struct kunit *test,
 	return fx;
 }
 
-/* The set is durable in one record, and the old blocks are free again. */
+/* A commit writes one record, and frees the old blocks. */
 static void shadow_commit(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, test->param_value);
@@ -185,7 +185,7 @@ static void shadow_commit(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
 		KUNIT_EXPECT_EQ(test, differs_all(fx, round), -1);
 		KUNIT_EXPECT_EQ(test, file_inode(fx->file)->i_blocks, blocks);
-		/* Change new blocks in place. */
+		/* A set of one page needs no shadow. */
 		files_write(test, fx->file, page_at(fx, 7), 1, round);
 		KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 		commits++;
@@ -196,7 +196,8 @@ static void shadow_commit(struct kunit *test)
 }
 
 /*
- * Let the power fail before each I/O in turn. Any part of the cache survives.
+ * Let the power fail at each I/O in turn. Each time, other blocks of the cache
+ * survive.
  */
 static void shadow_crash(struct kunit *test)
 {
@@ -215,7 +216,8 @@ static void shadow_crash(struct kunit *test)
 		crash(test, fx, at * 7919 + 1);
 		if (differs_all(fx, now + 1) >= 0) {
 			/*
-			 * After the cut the device reports success for all I/O.
+			 * @err may be 0: after the power failure, the fake
+			 * device still reports success.
 			 */
 			KUNIT_EXPECT_TRUE_MSG(test, cut, "cut at %u: %d", at,
 					      err);
@@ -235,7 +237,8 @@ static void shadow_crash(struct kunit *test)
 }
 
 /*
- * Let each write fail once. msync returns the error, and the next one succeeds.
+ * Let each write fail in turn. The sync returns the error, and the next sync
+ * succeeds.
  */
 static void shadow_error(struct kunit *test)
 {
@@ -270,7 +273,7 @@ static void shadow_error(struct kunit *test)
 	fx->log->mask = OUT;
 }
 
-/* A node cannot be read: nothing changes, and nothing is lost. */
+/* If a map node cannot be read, the sync fails, and a later sync succeeds. */
 static void shadow_read_error(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, &wide_rows[0]);
@@ -291,9 +294,9 @@ static void shadow_read_error(struct kunit *test)
 #define HOLES_END	300000	/* the last page */
 
 /*
- * Truncate the file, so that leaves are freed. Then make it longer than it was.
- * Then punch a hole that covers whole leaves and one page of the first leaf.
- * @want[i] gets the byte that fills page page_at(i) then.
+ * Truncate the file, so that leaves are freed. Write pages again, the last one
+ * beyond the old end. Then punch a hole that covers whole leaves. Set @want[i]
+ * to the byte that fills page page_at(i) after these changes.
  */
 static void change_holes(struct kunit *test, struct wide_fixture *fx, u8 fill,
 			 u8 *want)
@@ -317,7 +320,7 @@ static void change_holes(struct kunit *test, struct wide_fixture *fx, u8 fill,
 	memset(want + 5, 0, 10);
 }
 
-/* Truncate the file to size 0. No block stays. */
+/* Truncate the file to size 0, and expect that it has no block. */
 static void expect_nothing_left(struct kunit *test, struct wide_fixture *fx)
 {
 	KUNIT_ASSERT_EQ(test, files_truncate(fx->file, 0), 0);
@@ -331,8 +334,8 @@ static void expect_nothing_left(struct kunit *test, struct wide_fixture *fx)
 }
 
 /*
- * Change an atomic file in all ways in one commit: truncate it, punch holes,
- * let the map grow.
+ * Change an atomic file in several ways before one commit: truncate it, let its
+ * map grow, and punch a hole. Let the power fail at each I/O of the commit.
  */
 static void shadow_holes(struct kunit *test)
 {
@@ -369,8 +372,8 @@ static void shadow_holes(struct kunit *test)
 }
 
 /*
- * Truncate a small file to size 0, and store pages far from each other. The new
- * map has very many holes, and the old map had no node.
+ * Truncate a small file to size 0, and write pages far from each other. The new
+ * map has very many holes. The old map of the first round had no node.
  */
 static void shadow_regrown(struct kunit *test)
 {
@@ -392,7 +395,8 @@ static void shadow_regrown(struct kunit *test)
 }
 
 /*
- * On a full filesystem a file can be truncated to size 0, and that frees space.
+ * On a full filesystem, a file can be truncated to size 0. This frees its
+ * blocks.
  */
 static void shadow_cut_when_full(struct kunit *test)
 {
@@ -416,7 +420,8 @@ static void shadow_cut_when_full(struct kunit *test)
 #define HOLES	200
 
 /*
- * A hole in the middle of a leaf can be punched, too. It uses the spare blocks.
+ * On a full filesystem, a hole can be punched in the middle of a leaf. The new
+ * map nodes are spare blocks.
  */
 static void shadow_punch_when_full(struct kunit *test)
 {
@@ -443,7 +448,7 @@ static void shadow_punch_when_full(struct kunit *test)
 						    PAGE_SHIFT, PAGE_SIZE), 0);
 		KUNIT_ASSERT_EQ_MSG(test, files_sync(fx->file), 0, "hole %u", i);
 	}
-	/* Holes in one leaf need no more nodes than a single one. */
+	/* Many holes in one leaf need no more nodes than a single hole. */
 	left = msyncfs_space_avail(fx->fake->sb);
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, left), 0);
 	held += left;
@@ -462,7 +467,7 @@ static void shadow_punch_when_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files_read(fx->file, page_at(fx, 7) + 1), 0);
 }
 
-/* A set of an ordinary and an atomic file is one record. */
+/* The set of an ordinary file and an atomic file goes into one record. */
 static void shadow_set(struct kunit *test)
 {
 	struct wide_fixture *fx = setup(test, test->param_value);
@@ -515,8 +520,8 @@ static void shadow_set(struct kunit *test)
 }
 
 /*
- * There is no space for new nodes. The set of an ordinary file is split, and
- * this is reported.
+ * If there is no space for new nodes, the set of an ordinary file is split, and
+ * nr_split counts this.
  */
 static void shadow_no_space(struct kunit *test)
 {
@@ -536,8 +541,8 @@ static void shadow_no_space(struct kunit *test)
 }
 
 /*
- * For an atomic file, dirtying a page fails if there is no space. The pages
- * that could be stored are committed as a whole.
+ * On a full filesystem, write(2) to a page of an atomic file fails. All pages
+ * that were written before are committed as a whole.
  */
 static void shadow_no_space_atomic(struct kunit *test)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for captures: a capture is a consistent snapshot (G3) while
- * threads store through write(2) and through a mapping of a real address space.
- * Each store through a mapping or by a device makes its page dirty again.
+ * KUnit suite for captures. A capture must be a consistent snapshot (G3), while
+ * threads store by write(2) or through a mapping in an address space. A page
+ * must become dirty again if a program or a device stores to it after the
+ * capture.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -16,14 +17,14 @@
 /* ---- G3: a consistent snapshot ------------------------------------------ */
 
 /**
- * struct storer - a thread that counts up in one page, then in another
+ * struct storer - a thread that stores a counter to one page, then to another
  * @file: file, for write(2)
  * @mm: address space to store through, NULL: write(2)
- * @addr: address of the file in it
+ * @addr: address of the file in @mm
  * @a: page that is stored to first
  * @b: page that is stored to next
  * @follow: read @a, which another thread counts up, and store the value to @b
- * @pause: between rounds, in microseconds
+ * @pause: pause between rounds, in microseconds
  * @count: rounds done
  * @err: error that stopped the thread
  * @task: the thread
@@ -99,7 +100,7 @@ static int storer_thread(void *data)
 struct snapshot_row {
 	const char	*name;
 	bool		mmap;
-	unsigned int	others;	/* more dirty pages around those stored to */
+	unsigned int	others;	/* dirty pages that no thread stores to */
 	unsigned long	copy_max;
 };
 
@@ -107,7 +108,7 @@ static const struct snapshot_row snapshot_rows[] = {
 	{ "write(2)", false, 0, ALL },
 	{ "write(2), fresh blocks", false, 0, 0 },
 	{ "mapping", true, 0, ALL },
-	/* Enough pages to be write-protected in one go. */
+	/* There are enough dirty pages for a stretch. */
 	{ "mapping, dense", true, 12, ALL },
 	{ "mapping, fresh blocks", true, 12, 0 },
 };
@@ -117,7 +118,7 @@ KUNIT_ARRAY_PARAM_DESC(snapshot, snapshot_rows, name);
 #define CUT_PAGES	256
 #define CUT_ROUNDS	80
 
-/* The page that is stored to first lies before the other one, or behind it. */
+/* Page @a lies before page @b in half of the rows, behind @b in the other. */
 static const struct storer snapshot_storers[] = {
 	{ .a = 2, .b = 250, .pause = 4000 },
 	{ .a = 249, .b = 3, .pause = 4000 },
@@ -126,9 +127,9 @@ static const struct storer snapshot_storers[] = {
 };
 
 /*
- * Leave the pages that are stored to first clean. Then the next snapshot finds
- * some of them clean, and they become dirty soon after the capture has passed
- * them.
+ * Remove the pages @a from the capture, so that they stay clean. The next
+ * capture then finds some of these pages clean. A thread may make such a page
+ * dirty soon after the capture has passed it.
  */
 static void forget_first_pages(struct msyncfs_capture *cap)
 {
@@ -174,7 +175,7 @@ static void check_snapshot(struct kunit *test, const u64 *seen)
 	for (i = 0; i < ARRAY_SIZE(snapshot_storers); i++) {
 		const struct storer *s = &snapshot_storers[i];
 
-		/* A snapshot with the later store has the earlier store. */
+		/* A snapshot with a store to @b has the earlier store to @a. */
 		KUNIT_EXPECT_GE_MSG(test, seen[s->a], seen[s->b],
 				    "page %lu before page %lu", s->a, s->b);
 		if (!s->follow)
@@ -233,9 +234,9 @@ static void capture_snapshot(struct kunit *test)
 	flush_delayed_fput();
 }
 
-/* ---- a mapping's stores ------------------------------------------------- */
+/* ---- stores through a mapping ------------------------------------------- */
 
-/* Each store makes 4 KiB dirty, and faults again after each capture. */
+/* A store makes only its page dirty. After a capture, a store faults again. */
 static void capture_mapping(struct kunit *test)
 {
 	struct cap_fixture *fx = test->priv;
@@ -271,7 +272,7 @@ static void capture_mapping(struct kunit *test)
 			1);
 	cap_give_back(cap, 0);
 
-	/* There is no page beyond the end to store to. */
+	/* A store beyond the end of the file fails. */
 	KUNIT_EXPECT_EQ(test, files_truncate(fx->file, 2 * PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, put_user((u8)9, p + 5 * PAGE_SIZE), -EFAULT);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
@@ -280,8 +281,8 @@ static void capture_mapping(struct kunit *test)
 }
 
 /*
- * A device stores to a page that it has pinned, without a fault. The page is
- * captured as it is, and becomes dirty again when the device is done.
+ * A device stores to a pinned page without a fault. A capture takes the page as
+ * it is. The page becomes dirty again when it is unpinned.
  */
 static void capture_pinned(struct kunit *test)
 {

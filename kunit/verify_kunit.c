@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for msyncfs_verify_block(). Each reason to refuse a block has a
- * row, and each bound has a row on its good side. A row takes a good block of
- * some kind, changes a field or two, updates the checksum and names the
- * expected verdict.
+ * row. Each bound also has a row with the last good value. A row takes a good
+ * block, changes some fields, updates the checksum, and names the expected
+ * verdict.
  */
 #include <kunit/test.h>
 #include <linux/fs_types.h>
@@ -25,8 +25,8 @@
 
 enum base {
 	B_ROOT,		/* the root block */
-	B_BITMAP0,	/* bitmap with superblock and log */
-	B_BITMAP2,	/* bitmap with the end */
+	B_BITMAP0,	/* bitmap of the superblock and the log */
+	B_BITMAP2,	/* bitmap of the last group */
 	B_REG,		/* regular file with two blocks */
 	B_DEEP,		/* regular file with a map node */
 	B_ROOTDIR,
@@ -40,8 +40,8 @@ enum base {
 	B_LEAF,		/* leaf with three entries of one letter */
 	B_SWAPPED,	/* leaf with its entries out of order */
 	B_TWICE,	/* leaf with an entry twice */
-	B_MISPLACED,	/* leaf for the other half of the hashes */
-	B_PLACED,	/* leaf of depth 1 with names that belong there */
+	B_MISPLACED,	/* leaf of depth 1 with names of the other half */
+	B_PLACED,	/* leaf of depth 1 with names of its half */
 };
 
 static const struct {
@@ -75,15 +75,15 @@ struct poke {
 };
 
 /**
- * struct row - one verdict
- * @name: the error
- * @base: the kind of block
+ * struct row - changes of a good block, and the expected verdict
+ * @name: description
+ * @base: the good block
  * @why: the verdict, or a part of it; NULL: the block is good
  * @poke: bytes to change
  * @raw: do not update the checksum
- * @blkno: block that was read, 0: the right one
- * @magic: expected magic number, 0: the right one
- * @owner: expected owner, 0: any
+ * @blkno: block number that the caller gives; 0: the right number
+ * @magic: magic number that the caller expects; 0: the right number
+ * @owner: owner that the caller expects; 0: any owner
  */
 struct row {
 	const char	*name;
@@ -174,7 +174,10 @@ struct entry {
 	u64	hash;
 };
 
-/* Pick three names of one letter in the half @half of the hashes, 2: in any. */
+/*
+ * Pick three names of one letter. Their hashes are in the lower half if @half
+ * is 0, in the upper half if @half is 1, and in any half if @half is 2.
+ */
 static void pick_names(const struct msyncfs_geo *geo, unsigned int half,
 		       struct entry *e)
 {
@@ -560,7 +563,7 @@ static void verify_row(struct kunit *test)
 				      "\"%s\" is not \"%s\"", why, row->why);
 }
 
-/* A sealed block verifies. Then a change of any byte must be noticed. */
+/* Seal each kind of block. A change of any byte must then be noticed. */
 static void verify_sealed(struct kunit *test)
 {
 	struct msyncfs_disk_header *h;
@@ -592,8 +595,8 @@ static void verify_sealed(struct kunit *test)
 			buf[i] ^= 0x40;
 		}
 		/*
-		 * The seed belongs to the filesystem, so no block of another
-		 * one verifies.
+		 * The seed belongs to the filesystem, so a block of another
+		 * filesystem must not verify.
 		 */
 		geo.seed++;
 		KUNIT_EXPECT_STREQ(test, "wrong checksum",
@@ -623,7 +626,7 @@ static void verify_init_block(struct kunit *test)
 					   MSYNCFS_BLOCK_SIZE - 40));
 }
 
-/* If the log is longer than a group, whole groups must be in use. */
+/* In a group that lies within the log, all blocks must be in use. */
 static void verify_bitmap_long_log(struct kunit *test)
 {
 	struct msyncfs_disk_bitmap *bm;
