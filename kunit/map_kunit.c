@@ -268,7 +268,7 @@ static void map_runs(struct kunit *test)
 	expect_run(test, 50, 100, 100, 0, false);
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40);
 
-	/* Clear the unwritten flag, and make a hole in the middle of the run. */
+	/* Clear the unwritten flag, and make a hole within the run. */
 	KUNIT_ASSERT_EQ(test, map_set(fx, 40, 5, SOME_BLOCK + 30, false), 0);
 	expect_run(test, 10, 100, 35, SOME_BLOCK, false);
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40);

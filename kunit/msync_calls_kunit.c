@@ -100,8 +100,8 @@ static void msync_calls(struct kunit *test)
 #define MANY	16
 
 /*
- * Sync many new files on a large device. Each file needs some bitmap blocks. All
- * files together need at most the bitmap blocks that exist, and these fit a
+ * Sync many new files on a large device. Each file needs some bitmap blocks.
+ * All files together need at most the bitmap blocks that exist, and these fit a
  * small record. So the set must not be split.
  */
 static void msync_many_files(struct kunit *test)

@@ -129,7 +129,7 @@ static void msync_async(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_fake_held(fx->fake), 1);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 0);
-	/* A store makes the page dirty again. The next call captures it again. */
+	/* A store makes the page dirty again. The next call captures it. */
 	call_store(test, F_AT, 3);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 1);
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
@@ -158,7 +158,7 @@ static void msync_async_fsync(struct kunit *test)
 }
 
 /*
- * If the pages do not fit a record, MS_ASYNC sends their writes to fresh blocks.
+ * If the pages do not fit a record, MS_ASYNC sends writes to fresh blocks.
  */
 static void msync_async_large(struct kunit *test)
 {
@@ -311,7 +311,7 @@ static void msync_times(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, same_time(mtime(fx->f), first));
 }
 
-/* A spill also updates the times, because a later msync finds the page clean. */
+/* A spill also updates the times: a later msync finds the page clean. */
 static void msync_times_spilled(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;

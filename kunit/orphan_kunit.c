@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for the orphan list. The list on disk must have the same inodes as
- * the list in memory, in whatever order inodes leave it. After a crash, the
+ * KUnit suite for the orphan list. The list on disk must have the same inodes
+ * as the list in memory, in whatever order inodes leave it. After a crash, the
  * mount must free the space of inodes without a name. A mount must refuse a
  * damaged list.
  */
@@ -123,8 +123,8 @@ static int unlink(struct kunit *test, struct msyncfs_fake *fake,
 }
 
 /*
- * An inode without a name leaves the list when it gets a name. It is on the list
- * again when this name is removed.
+ * An inode without a name leaves the list when it gets a name. It is on the
+ * list again when this name is removed.
  */
 static void orphan_link(struct kunit *test)
 {

@@ -94,7 +94,7 @@ static void resv_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 2);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, 6));
 
-	/* Page 450 has no pointer in the inode, so the map needs a first leaf. */
+	/* Page 450 has no pointer in the inode, so the map needs a leaf. */
 	resv_page(test, 450);
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 4);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_range(fx->inode, 0, 503), 4);
