@@ -306,7 +306,7 @@ static void alloc_bad_free(struct kunit *test)
 
 	begin(test, &op, 4);
 	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 16000, 4, &start, &len), 0);
-	msyncfs_free(&op, start + 3, 2);		/* one is free */
+	msyncfs_free(&op, start + 3, 2);		/* the last is free */
 	msyncfs_free(&op, 0, 1);			/* the superblock */
 	msyncfs_free(&op, fx->sbi->geo.log_start, 8);
 	msyncfs_free(&op, ALLOC_BLOCKS - 2, 2);		/* backup superblock */
@@ -408,7 +408,7 @@ static void alloc_op_accounting(struct kunit *test)
 	msyncfs_op_end(&op);
 	alloc_settled(test);
 
-	/* An operation does not end a promise that its caller brings. */
+	/* If the caller has promised the blocks, the promise does not end. */
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, 10), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin_promised(fx->sb, &op, 8, 10), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 0, 4, &start, &len), 0);

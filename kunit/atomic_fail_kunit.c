@@ -71,7 +71,7 @@ static void atomic_errors(struct kunit *test)
 
 /*
  * The write of the record reports an error. A later rollback restores the
- * content of this commit, because its record may be on the device.
+ * content of this commit, because the next commit writes its record again.
  */
 static void atomic_error_rollback(struct kunit *test)
 {

@@ -102,7 +102,7 @@ void iolog_reset(struct iolog *log)
  * @log: log
  * @at: number of the first I/O that fails, counted from the last reset
  * @nr: number of I/Os that fail; UINT_MAX: all from @at on
- * @fate: the way in which they fail
+ * @fate: how these I/Os fail
  */
 void iolog_fail(struct iolog *log, unsigned int at, unsigned int nr,
 		enum msyncfs_fake_fate fate)

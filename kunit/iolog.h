@@ -33,7 +33,7 @@ struct iolog_io {
  * @mask: kinds of I/O that are traced, MSYNCFS_FAKE_*
  * @fail_at: number of the first I/O that fails
  * @fail_nr: number of I/Os that fail
- * @fate: the way in which they fail
+ * @fate: how these I/Os fail
  * @failed: number of I/Os that have failed
  * @cut_at: number of the I/O at which the power fails; if this I/O is a write,
  *	it still reaches the volatile cache; all later writes are lost

@@ -100,7 +100,7 @@ static bool aborted(struct fail_fixture *fx)
  * @features: features of the device
  * @pages: number of pages in the commit
  * @nr: number of I/Os that fail
- * @fate: the way in which they fail
+ * @fate: how these I/Os fail
  * @ios: minimum number of I/Os; with fewer I/Os, the case would prove nothing
  */
 struct error_row {
@@ -419,8 +419,8 @@ static void fail_power(struct kunit *test)
 
 /*
  * Truncate one file to size 0, and write another file. The device is so small
- * that the second file needs the blocks of the first file. It must not get them
- * before the truncation is durable and home (B3).
+ * that the second file needs the blocks of the first file. The second file must
+ * not get these blocks before the truncation is durable and home (B3).
  */
 static void fail_reuse(struct kunit *test)
 {

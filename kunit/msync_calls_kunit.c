@@ -19,8 +19,8 @@
  * @len: length in bytes
  * @flags: MS_*
  * @ret: expected result
- * @f: page 0 of f is clean afterwards
- * @g: page 0 of g is clean afterwards
+ * @f: page 0 of f must be clean after the call
+ * @g: page 0 of g must be clean after the call
  */
 struct call_row {
 	const char	*name;

@@ -332,7 +332,7 @@ static void msync_times_spilled(struct kunit *test)
 /* ---- G3 across files ---------------------------------------------------- */
 
 /**
- * struct pair - a thread that counts up in one file, then in another
+ * struct pair - a thread that stores a counter to one file, then to another
  * @mm: address space
  * @first: address of its first store
  * @then: address of its second store

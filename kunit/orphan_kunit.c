@@ -165,7 +165,7 @@ static void lose_power(struct msyncfs_fake *fake)
 	mutex_unlock(&fake->lock);
 }
 
-/* Crash with @nr inodes on the durable list. Half of them never had a name. */
+/* Crash with @nr inodes on the durable list. Every second inode had no name. */
 static void crash_with_orphans(struct kunit *test, struct msyncfs_fake *fake,
 			       unsigned int nr)
 {

@@ -100,7 +100,7 @@ static bool in_use(struct kunit *test, u64 blkno)
 	return used;
 }
 
-/* Make all freed blocks usable, so that they can be allocated. */
+/* Commit and checkpoint, so that freed blocks can be allocated. */
 static void settle(struct kunit *test)
 {
 	struct owner_fixture *fx = test->priv;
