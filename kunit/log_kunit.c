@@ -299,7 +299,7 @@ static unsigned int running_blocks(struct msyncfs_sb_info *sbi)
 	return nr;
 }
 
-/* Two threads that wait for the same commit in progress share a record. */
+/* Two threads that sync during another commit share the next record. */
 static void log_group(struct kunit *test)
 {
 	struct log_fixture *fx = log_default(test);

@@ -219,7 +219,10 @@ static void map_growth(struct kunit *test)
 	expect_empty(test);
 }
 
-/* An empty map gets its depth without nodes. Only a path needs nodes. */
+/*
+ * An empty map gets its depth without nodes. Only the path to a page with a
+ * block needs nodes.
+ */
 static void map_sparse(struct kunit *test)
 {
 	struct map_fixture *fx = test->priv;

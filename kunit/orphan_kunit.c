@@ -165,7 +165,10 @@ static void lose_power(struct msyncfs_fake *fake)
 	mutex_unlock(&fake->lock);
 }
 
-/* Crash with @nr inodes on the durable list. Every second inode had no name. */
+/*
+ * Crash with @nr inodes on the durable list. Some of these inodes had a name
+ * before, the rest never had a name.
+ */
 static void crash_with_orphans(struct kunit *test, struct msyncfs_fake *fake,
 			       unsigned int nr)
 {

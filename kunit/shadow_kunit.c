@@ -421,7 +421,7 @@ static void shadow_cut_when_full(struct kunit *test)
 
 /*
  * On a full filesystem, a hole can be punched in the middle of a leaf. The new
- * map nodes are spare blocks.
+ * map nodes use the spare blocks.
  */
 static void shadow_punch_when_full(struct kunit *test)
 {
