@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Blocks in memory: metadata buffers, which are checked before use; images,
- * which are the copies that records hold; and the index. The index holds the
- * newest image of each block that is durable but not home. checkpoint.c writes
- * these images home.
+ * This file handles blocks in memory. Metadata buffers are checked before use.
+ * Images are copies of blocks, for records. For each block, the index contains
+ * the newest image that is durable but not home. checkpoint.c writes these
+ * images home.
  */
 #include <kunit/visibility.h>
 #include <linux/pagemap.h>
@@ -13,11 +13,14 @@
 
 /* ---- metadata buffers ---------------------------------------------------- */
 
-/* Set when the content of a metadata buffer has been checked, or made here. */
+/*
+ * This bit is set when the content of a metadata buffer has been checked by
+ * msyncfs_bread() or initialised by msyncfs_block_new().
+ */
 enum { BH_Msyncfs_Verified = BH_PrivateStart };
 BUFFER_FNS(Msyncfs_Verified, msyncfs_verified)
 
-/* Name a kind of metadata block in a message. */
+/* Return the name of a kind of metadata block, for messages. */
 static const char *msyncfs_magic_name(u32 magic)
 {
 	switch (magic) {
@@ -34,7 +37,10 @@ static const char *msyncfs_magic_name(u32 magic)
 	}
 }
 
-/* Compare a checked buffer with what is expected; return NULL or the reason. */
+/*
+ * Check that a verified buffer has the kind @magic and the owner @owner. Return
+ * NULL, or a text that says what is wrong.
+ */
 static const char *msyncfs_check_kind(const struct buffer_head *bh, u32 magic,
 				      u64 owner)
 {
@@ -57,8 +63,8 @@ static const char *msyncfs_check_buffer(const struct msyncfs_geo *geo,
 	 * Verify under the buffer lock. Otherwise one task could finish the
 	 * check and modify the block while another task still checks it. The
 	 * checksum would be outdated, and the second check would fail. The task
-	 * that set the bit may have expected another kind of block, so compare
-	 * the kind in any case.
+	 * that has set the bit may have expected another kind of block. So
+	 * compare the kind even if the bit is set.
 	 */
 	if (!buffer_msyncfs_verified(bh)) {
 		lock_buffer(bh);
@@ -81,9 +87,9 @@ static const char *msyncfs_check_buffer(const struct msyncfs_geo *geo,
  * @owner: owner expected, as in struct msyncfs_disk_header
  *
  * Context: may sleep and do I/O.
- * Return: the buffer, referenced; ERR_PTR(-EIO) if it cannot be read;
- * ERR_PTR(-EUCLEAN) if it is not what the caller expects. Both errors have been
- * logged.
+ * Return: the buffer, referenced; ERR_PTR(-EIO) if the block cannot be read;
+ * ERR_PTR(-EUCLEAN) if the block is not what the caller expects. Both errors
+ * have been logged.
  */
 struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 				  u64 owner)
@@ -124,7 +130,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_bread);
  * Context: may sleep.
  * Return: the buffer, zeroed except for its header, with a reference for the
  * caller; ERR_PTR(-ENOMEM); ERR_PTR(-EUCLEAN) (logged) if the block is already
- * in use as metadata, although the bitmap has it free.
+ * in use as metadata, although the bitmap marks it as free.
  */
 struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
 				      u32 magic, u32 level, u64 owner)
@@ -135,7 +141,7 @@ struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,
 		return ERR_PTR(-ENOMEM);
 	lock_buffer(bh);
 	if (buffer_msyncfs_verified(bh)) {
-		/* It has a user, so its content must not change. */
+		/* The block is in use, so its content must not change. */
 		unlock_buffer(bh);
 		brelse(bh);
 		msyncfs_err(sb, "block %llu: free in the bitmap, but in use",
@@ -166,12 +172,12 @@ void msyncfs_block_release(struct buffer_head *bh)
  * msyncfs_block_forget - note that a block is no longer metadata
  * @sb: filesystem
  * @blkno: block
- * @magic: kind of block that it was, MSYNCFS_MAGIC_*
- * @owner: owner that it had
+ * @magic: kind of metadata that the block was, MSYNCFS_MAGIC_*
+ * @owner: owner that the block had
  *
  * Context: may sleep, does no I/O.
- * Return: 0; -EUCLEAN (logged) if the block in memory is other metadata.
- * Nothing has changed then, because the block may have a user.
+ * Return: 0; -EUCLEAN (logged) if the block in memory is other metadata. After
+ * this error nothing has changed, because the other metadata may be in use.
  */
 int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic, u64 owner)
 {
@@ -198,7 +204,7 @@ int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic, u64 owner
  * @start: first block
  * @len: number of blocks
  *
- * It finds only blocks that are in memory as metadata.
+ * The function finds only metadata that is in memory.
  *
  * Context: may sleep, does no I/O.
  * Return: the first block that is metadata, or 0.
@@ -244,7 +250,7 @@ static struct kmem_cache *msyncfs_image_cache;
 /**
  * msyncfs_image_alloc - make an image
  * @gfp: how to allocate
- * @page: allocate a page for the copy too
+ * @page: true to allocate a page for the copy, too
  *
  * Context: as @gfp says.
  * Return: the image with one reference, or NULL.
@@ -287,7 +293,10 @@ void msyncfs_image_put(struct msyncfs_image *img)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_image_put);
 
-/* Find the image of @home in an xarray that holds a reference to each image. */
+/*
+ * Find the image of block @home in @xa and take a reference to it. @xa has its
+ * own reference to each image.
+ */
 static struct msyncfs_image *msyncfs_image_find(struct xarray *xa, u64 home)
 {
 	struct msyncfs_image *img;
@@ -301,13 +310,14 @@ static struct msyncfs_image *msyncfs_image_find(struct xarray *xa, u64 home)
 }
 
 /**
- * msyncfs_image_get - find the newest image of a data block that is not home
+ * msyncfs_image_get - find the newest image of a data block
  * @sbi: filesystem
- * @home: home block, of data
+ * @home: home block of the image; a data block
  *
- * Images that are not durable yet count too, because their pages may have left
- * the page cache. An image enters the index before it leaves the transaction.
- * This function looks in the transactions first, so it misses no image.
+ * The function also finds images that are not durable yet, because their pages
+ * may have left the page cache. An image enters the index before it leaves the
+ * transaction. This function looks in the transactions first, so it misses no
+ * image.
  *
  * Context: any that may take a spinlock.
  * Return: the image with a reference for the caller, or NULL if a reader must
@@ -393,7 +403,7 @@ void msyncfs_index_exit(struct msyncfs_index *index)
 
 /**
  * msyncfs_index_add - add a record that has become durable
- * @log: of the mount
+ * @log: log of the mount
  * @cut: the record; the index takes a reference to each of its images
  *
  * Context: under commit_mutex; may sleep; cannot fail.
@@ -430,7 +440,8 @@ void msyncfs_index_add(struct msyncfs_log *log, const struct msyncfs_cut *cut)
 /**
  * msyncfs_index_collect - take references to images, ascending by home block
  * @index: index
- * @from: home block with which to begin; set to where the next call begins
+ * @from: lowest home block to collect; set to the value that the next call
+ *	needs
  * @batch: filled in
  * @max: number of images for which @batch has room
  *
@@ -462,7 +473,7 @@ unsigned int msyncfs_index_collect(struct msyncfs_index *index,
  * msyncfs_index_newest - find the newest record in the index
  * @index: index
  * @tid: set to the transaction of the record
- * @seq: set to the sequence number after that of the record
+ * @seq: set to the sequence number of the record, plus one
  * @end: set to the position in the log after the record
  *
  * Context: any that may take a spinlock.
@@ -490,9 +501,9 @@ bool msyncfs_index_newest(struct msyncfs_index *index, u64 *tid, u64 *seq,
 /**
  * msyncfs_index_remove - remove an image that is home
  * @index: index
- * @img: image; stays in memory for other holders of references
+ * @img: image; stays in memory until its last reference is dropped
  *
- * If a newer image has taken its place, nothing happens.
+ * If the index has a newer image of the block, the function does nothing.
  *
  * Context: any that may take a spinlock.
  */
@@ -505,8 +516,8 @@ void msyncfs_index_remove(struct msyncfs_index *index,
 
 /**
  * msyncfs_index_retire - forget records that are off the log
- * @log: of the mount
- * @tid: transaction of the newest of these records
+ * @log: log of the mount
+ * @tid: transaction of the newest record that is off the log
  *
  * The log space of the records becomes free.
  *

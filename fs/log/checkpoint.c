@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The checkpoint: it writes the durable images of the index (block.c) to their
- * home blocks and then moves the tail of the log (tail.c). commit.c decides what
- * a record holds.
+ * A checkpoint writes the durable images of the index (block.c) to their home
+ * blocks. Then it moves the tail of the log (tail.c). commit.c decides which
+ * images a record contains.
  */
 
 /**
@@ -10,15 +10,17 @@
  *
  * SNAPSHOT	the newest durable record is the target
  * HOME		the newest image of every block in the index is written home, in
- *		block order. The writes come from the copies, after their
- *		records are durable (B1)
- * FLUSH	the images are durable at home
+ *		block order. The copies are written, never live memory, and
+ *		only after their records are durable (B1)
+ * FLUSH	a flush makes the images durable at home
  * TAIL		one tail slot says that replay starts after the target (R6)
- * RETIRE	only now are log space, freed blocks and images given back
+ * RETIRE	log space, images and freed blocks up to the target are given
+ *		back
  *
- * If a crash comes before TAIL, recovery replays records of which some or all
- * images are home already. It writes the same blocks again, which is harmless.
- * After TAIL, recovery does not need these records.
+ * If a crash comes before TAIL, recovery replays the records up to the target.
+ * Some or all of their images are home already. Recovery writes the same
+ * content to these blocks again, which is harmless. After TAIL, recovery does
+ * not need these records.
  *
  * If a write fails at HOME or TAIL, the log stays as it is and the next
  * checkpoint tries again. If a flush fails, the filesystem is aborted (R5).
@@ -33,7 +35,10 @@
 /* Number of images that are collected at a time. */
 #define MSYNCFS_CHECKPOINT_BATCH	512
 
-/* Write every image in the index home, and put it into @done, referenced. */
+/*
+ * Write every image in the index home. Put each image into @done with a
+ * reference.
+ */
 static int msyncfs_write_home(struct msyncfs_log *log,
 			      struct xarray *done)
 {
@@ -66,7 +71,10 @@ static int msyncfs_write_home(struct msyncfs_log *log,
 	return err;
 }
 
-/* Give back the log space, images and freed blocks up to @tid. */
+/*
+ * Give back the log space, images and freed blocks of all transactions up to
+ * @tid.
+ */
 static void msyncfs_retire(struct msyncfs_log *log, struct xarray *done,
 			   u64 tid)
 {
@@ -75,9 +83,10 @@ static void msyncfs_retire(struct msyncfs_log *log, struct xarray *done,
 
 	xa_for_each(done, home, img) {
 		/*
-		 * Records that became durable after the target may have images
-		 * in @done too. These are home, but recovery would still replay
-		 * their record, so they must stay in the index (B2).
+		 * @done may also contain images of records that became durable
+		 * after the target. Recovery would still replay these records.
+		 * So their images must stay in the index although they are home
+		 * (B2).
 		 */
 		if (img->tid <= tid)
 			msyncfs_index_remove(&log->index, img);
@@ -120,14 +129,15 @@ static int msyncfs_checkpoint_locked(struct msyncfs_log *log)
 }
 
 /**
- * msyncfs_checkpoint - bring every durable image home and empty the log
+ * msyncfs_checkpoint - write all durable images home and retire their records
  * @sb: filesystem
  *
  * Records that become durable during the checkpoint stay in the log.
  *
  * Context: sleeps for the device; may be called under commit_mutex. The caller
  * holds no handle, folio lock or mmap_lock.
- * Return: 0, or the error of the device; no image is lost then.
+ * Return: 0 or a negative errno. After an error, all images are still in the
+ * index.
  */
 int msyncfs_checkpoint(struct super_block *sb)
 {
@@ -151,7 +161,7 @@ static void msyncfs_checkpoint_background(struct msyncfs_log *log)
 
 /**
  * msyncfs_checkpoint_work - work function of log->checkpoint_work
- * @work: in the log
+ * @work: checkpoint_work of a log
  *
  * Context: workqueue; may sleep.
  */
@@ -163,7 +173,7 @@ void msyncfs_checkpoint_work(struct work_struct *work)
 
 /**
  * msyncfs_checkpoint_timer - work function of log->checkpoint_timer
- * @work: in the log
+ * @work: checkpoint_timer of a log
  *
  * Context: workqueue; may sleep.
  */
@@ -179,7 +189,8 @@ void msyncfs_checkpoint_timer(struct work_struct *work)
  * @sbi: filesystem
  * @pause: true to stop it, false to resume it
  *
- * A commit that finds the log full still makes a checkpoint.
+ * A commit that finds no room in the log runs a checkpoint even while the
+ * background checkpoint is stopped.
  *
  * Context: any that may take a spinlock.
  */

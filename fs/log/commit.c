@@ -1,46 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The commit: it cuts the running transaction into one record, writes the
- * record to the log and reports when it is durable. checkpoint.c brings the
- * images home afterwards. fs/disk/logscan.c decides which records a mount
- * accepts.
+ * A commit cuts the running transaction, writes the resulting record to the log
+ * and reports when the record is durable. Later, checkpoint.c writes the images
+ * home. fs/disk/logscan.c decides which records a mount accepts.
  */
 
 /**
  * DOC: one commit
  *
- * All steps run under commit_mutex, so only one record is on its way at a time.
+ * All steps run under commit_mutex, so only one record is written at a time.
  * Callers that arrive during these steps join the next record and share its
- * flush. If several callers shared a record, they are likely to come again
- * soon. So the next commit waits a moment for them.
+ * flush. Callers that shared a record will probably come again soon. So the
+ * next commit waits a moment for these callers.
  *
  * GATHER	the commit waits for these callers, for at most a quarter of the
  *		time that the last record took
- * LOCKED	no new handle opens; the open ones end (R1)
+ * LOCKED	no new handle opens, and all open handles have ended (R1)
  * CUT		metadata blocks are copied and the next transaction opens; from
  *		here on only callers that need this record wait
- * SEALED	the record has space in the log (a checkpoint may make it) and a
- *		checksum
- * WRITTEN	the record is written by one FUA write, or by a write and a
- *		flush, or by a write alone, as the device needs. If it makes
- *		blocks outside the log visible, a separate flush precedes it
- *		(R3)
+ * SEALED	the record has a checksum and a position in the log. If the log
+ *		has no room, a checkpoint makes room
+ * WRITTEN	if the device supports FUA and the record fits one request, the
+ *		record is one FUA write; otherwise it is a write and a flush. A
+ *		device without a volatile cache gets no flush. If the record
+ *		makes blocks outside the log visible, a separate flush precedes
+ *		the record (R3)
  * DURABLE	callers return; the images are in the index, so the checkpoint
  *		may write them home
  *
  * A caller of msyncfs_commit_start() (MS_ASYNC) waits only until its record has
- * been sent. It also returns if a commit already waits for the device: then its
- * record is the next one.
+ * been sent. It also returns if a commit already waits for the device. Then the
+ * record of the caller is the next record.
  *
  * If a crash comes before WRITTEN is complete, the record is torn and recovery
  * does not accept it. Recovery then finds the state of the previous record.
  * After WRITTEN, it finds the state of this record.
  *
- * FAILED: the pages are dirty again and the mappings know the error. The record
- * is kept unchanged, because metadata must never become durable without the data
- * that it makes visible. The next commit writes it once more at the same
- * position, before its own record (R5). A second failure in a row is final, and
- * so is a failed flush.
+ * FAILED: if the record cannot be written, its pages become dirty again and
+ * their mappings remember the error. The record is kept unchanged, because
+ * metadata must never become durable without the data that it makes visible.
+ * The next commit writes the failed record once more at the same position,
+ * before its own record (R5). If the second write also fails, the filesystem is
+ * aborted. If a flush fails, the filesystem is aborted at once.
  */
 #include <kunit/visibility.h>
 #include <linux/blkdev.h>
@@ -57,13 +58,16 @@
 
 /* A commit gathers for at most 1/4 of the time that the last record took. */
 #define MSYNCFS_GATHER_PART	4
-/* Limits of this wait, in ns: a wait below the minimum is not worth a sleep. */
+/*
+ * Limits of the wait in msyncfs_gather(), in ns. A wait below the minimum is
+ * not worth a sleep.
+ */
 #define MSYNCFS_GATHER_MIN	(50 * NSEC_PER_USEC)
 #define MSYNCFS_GATHER_MAX	(5 * NSEC_PER_MSEC)
 
 /*
- * Note whether the commit waits for the device. While it does, callers of
- * msyncfs_commit_start() may return.
+ * Note whether the commit waits for the device. While the commit waits, callers
+ * of msyncfs_commit_start() may return.
  */
 static void msyncfs_log_set_busy(struct msyncfs_log *log, bool busy)
 {
@@ -89,9 +93,9 @@ static void msyncfs_log_failed(struct msyncfs_log *log)
 /*
  * Allocate a record for @txn. The transaction is locked, so its size is final.
  *
- * The allocation must not fail, because the captured pages are clean by now. It
- * may wait for reclaim, because GFP_NOFS keeps reclaim from waiting for a commit
- * of this filesystem.
+ * The allocation must not fail, because the captured pages are clean by now.
+ * The allocation may wait for reclaim, because GFP_NOFS keeps reclaim from
+ * waiting for a commit of this filesystem.
  */
 static struct msyncfs_cut *msyncfs_cut_alloc(struct msyncfs_txn *txn)
 {
@@ -117,9 +121,9 @@ static int msyncfs_image_cmp(const void *a, const void *b)
 }
 
 /*
- * Move the content of the transaction into images. Metadata is copied now, and
- * the image takes over the reference to the buffer. Data was copied when it was
- * captured.
+ * Collect the images of the record. Each metadata block is copied into a new
+ * image. This image takes over the reference to the buffer. Images of data
+ * exist already, because the capture has copied the pages.
  */
 static void msyncfs_cut_copy(struct msyncfs_cut *cut)
 {
@@ -129,8 +133,8 @@ static void msyncfs_cut_copy(struct msyncfs_cut *cut)
 	unsigned long blkno;
 
 	/*
-	 * Readers find data images in txn->data until they are in the index
-	 * (B4).
+	 * Do not remove the images from txn->data. Readers find them there
+	 * until the index contains them (B4).
 	 */
 	xa_for_each(&txn->data, blkno, img) {
 		refcount_inc(&img->ref);
@@ -217,8 +221,9 @@ static void msyncfs_cut_seal(struct msyncfs_log *log,
 }
 
 /*
- * Find the position of the record, and make room if there is none. The log is
- * never filled to the last block, so head == tail always means empty.
+ * Find the position of the record. If the log has no room, run a checkpoint.
+ * The log is never filled to the last block, so head == tail always means
+ * empty.
  */
 static int msyncfs_log_position(struct msyncfs_log *log,
 				struct msyncfs_cut *cut)
@@ -256,14 +261,15 @@ static bool msyncfs_log_one_fua(struct msyncfs_log *log, unsigned int nr)
 
 /**
  * msyncfs_log_invalidate - keep recovery from finding a failed record
- * @log: of the mount; log->retry is the failed record
+ * @log: log of the mount; log->retry is the failed record
  *
- * It overwrites the start of the record. It is for a failed record that no
- * other record will overwrite.
+ * The function overwrites the first block of the record with zeros. It is
+ * needed at unmount only, because at other times the next commit overwrites the
+ * failed record.
  *
  * Context: unmount, when nothing runs in the background; sleeps for the device.
- * Return: 0, or the error of the device (logged); the filesystem is aborted
- * then.
+ * Return: 0, or the error of the device (logged). After an error the filesystem
+ * is aborted.
  */
 int msyncfs_log_invalidate(struct msyncfs_log *log)
 {
@@ -352,7 +358,10 @@ static int msyncfs_log_write(struct msyncfs_log *log,
 			  msyncfs_flush(log->sbi->sb);
 }
 
-/* Start a background checkpoint: now if the log is half full, else later. */
+/*
+ * Start a background checkpoint: at once if the log is more than half full,
+ * otherwise after a delay.
+ */
 static void msyncfs_log_kick(struct msyncfs_log *log)
 {
 	if (test_bit(MSYNCFS_SB_CKPT_PAUSED, &log->sbi->state))
@@ -364,7 +373,10 @@ static void msyncfs_log_kick(struct msyncfs_log *log)
 				   MSYNCFS_CHECKPOINT_DELAY);
 }
 
-/* The record is durable: announce it, and give its images to the checkpoint. */
+/*
+ * Note that the record is durable. Add its images to the index, and tell the
+ * members of its transaction.
+ */
 static void msyncfs_log_done(struct msyncfs_log *log,
 			     struct msyncfs_cut *cut)
 {
@@ -374,14 +386,14 @@ static void msyncfs_log_done(struct msyncfs_log *log,
 	msyncfs_log_kick(log);
 	log->seq++;
 	log->head_pos = cut->pos + msyncfs_cut_blocks(cut);
-	/* A task that sees this value also sees the images in the index. */
+	/* A task that sees this tid also sees the images in the index. */
 	smp_store_release(&log->durable_tid, cut->txn->tid);
 	msyncfs_txn_settle(cut->txn, 0);
 }
 
 /*
- * Note how many callers to expect for the next record, and how long this one
- * took.
+ * Note the number of callers that the next record can expect, and the time that
+ * this record took.
  */
 static void msyncfs_gather_expect(struct msyncfs_log *log,
 				  struct msyncfs_txn *txn, u64 began)
@@ -395,7 +407,8 @@ static void msyncfs_gather_expect(struct msyncfs_log *log,
 
 /*
  * Wait until the expected callers have joined the running transaction. Return
- * at once if the last commit is long ago or if no other caller is expected.
+ * at once if the last record became durable long ago or if all expected callers
+ * have joined.
  */
 static void msyncfs_gather(struct msyncfs_log *log)
 {
@@ -451,8 +464,9 @@ static int msyncfs_cut_commit(struct msyncfs_log *log,
 		if (msyncfs_breaks(FAILED))
 			log->head_pos = cut->pos + msyncfs_cut_blocks(cut);
 		/*
-		 * Failed data is in dirty pages again. Failed metadata is only
-		 * in this record, so make sure that a commit tries again.
+		 * The data of the failed record is in dirty pages again. Its
+		 * metadata is only in this record. So make sure that a later
+		 * commit writes the record again.
 		 */
 		queue_delayed_work(log->sbi->wq, &log->commit_work,
 				   MSYNCFS_COMMIT_DELAY);
@@ -479,9 +493,9 @@ static void msyncfs_txn_reopen(struct msyncfs_log *log,
 }
 
 /*
- * Cut the running transaction. Return NULL if it is empty, or -EIO if the log
- * is dead: an operation may have stopped half way, and its changes must not
- * become durable.
+ * Cut the running transaction. Return NULL if the transaction is empty. Return
+ * ERR_PTR(-EIO) if the log is dead: then an operation may have stopped half
+ * way, and its changes must not become durable.
  */
 static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_log *log)
 {
@@ -510,8 +524,8 @@ static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_log *log)
 }
 
 /*
- * Write the failed record again, if there is one; then commit the running
- * transaction.
+ * If there is a failed record, write it again. Then commit the running
+ * transaction, unless @tid is durable already.
  */
 static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 {
@@ -524,7 +538,10 @@ static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 		return -EIO;
 	if (log->retry) {
 		err = msyncfs_cut_commit(log, log->retry);
-		/* The running transaction cannot be committed now either. */
+		/*
+		 * Without the failed record, the running transaction cannot be
+		 * committed. So tell its members, too.
+		 */
 		if (err)
 			msyncfs_txn_reopen(log, msyncfs_txn_lock(log), err);
 		if (err || log->durable_tid >= tid)
@@ -557,10 +574,11 @@ bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid)
 }
 
 /*
- * Return false when @tid is durable, or true with commit_mutex held when the
- * caller has to commit. Tasks do not queue for commit_mutex. Otherwise a task
- * whose record is durable would wait behind the next commit, and could not
- * share the record after that.
+ * Wait until @tid is durable or commit_mutex is free. If @tid is durable,
+ * return false. Otherwise take commit_mutex and return true: the caller must
+ * commit. Do not use mutex_lock(). With it, a task whose record has become
+ * durable would still wait for the whole next commit. Its next call would then
+ * be too late for the record after that commit.
  */
 static bool msyncfs_commit_lock(struct msyncfs_log *log, u64 tid)
 {
@@ -585,7 +603,8 @@ static void msyncfs_commit_unlock(struct msyncfs_log *log)
  *
  * Context: sleeps for the device; the caller holds no handle, folio lock,
  * i_freeze or mmap_lock (P4).
- * Return: 0, or the reason why it is not durable. The next commit tries again.
+ * Return: 0, or the error because of which the transaction is not durable.
+ * After an error, the next commit tries again.
  */
 int msyncfs_commit(struct super_block *sb, u64 tid)
 {
@@ -623,17 +642,18 @@ static bool msyncfs_commit_started(struct msyncfs_log *log, u64 tid,
 }
 
 /**
- * msyncfs_commit_start - start to make a transaction durable, without waiting
+ * msyncfs_commit_start - start the commit of a transaction
  * @sb: filesystem
  * @tid: transaction
  *
- * When this returns, there are three cases. The record has been sent to the
- * device. Or a commit waits for the device because of an earlier record or to
- * make room in the log, and this record comes next. Or the commit has failed,
- * and the mappings know the error.
+ * The function returns in three cases. First, the record of @tid has been sent
+ * to the device. Second, another record or a checkpoint for log space keeps a
+ * commit waiting for the device, and the record of @tid comes next. Third, the
+ * commit has failed, and the mappings remember the error.
  *
- * Context: may sleep. It waits for the device only if the task of an open
- * handle does. The caller holds nothing that P4 forbids.
+ * Context: may sleep, until all open handles have ended. It waits for the
+ * device only if a task with an open handle waits for the device. The caller
+ * holds no handle, folio lock, i_freeze or mmap_lock (P4).
  */
 void msyncfs_commit_start(struct super_block *sb, u64 tid)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The log of a mount: setup, start, stop, end and counters. commit.c writes
- * records, checkpoint.c brings their images home, and recovery.c fills in where
- * the log goes on after a mount.
+ * This file sets up, starts, stops and frees the log of a mount, and reads its
+ * counters. commit.c writes records. checkpoint.c writes their images home.
+ * recovery.c sets the position of the next record at mount.
  */
 #include <linux/slab.h>
 
@@ -13,16 +13,17 @@ static void msyncfs_commit_work(struct work_struct *work)
 	struct msyncfs_log *log = container_of(to_delayed_work(work),
 					       struct msyncfs_log, commit_work);
 
-	/* Ignore the error: it has been logged, and the mappings report it. */
+	/* Ignore the error: it is logged, and the mappings remember it. */
 	msyncfs_commit_all(log->sbi->sb);
 }
 
 /**
  * msyncfs_log_init - make the log of a mount in memory
  * @sb: filesystem whose superblock has been read
- * @hooks: what the log calls in the floor above
+ * @hooks: functions of the floor above that the log calls
  *
- * msyncfs_recover() then fills in where the log goes on.
+ * Afterwards msyncfs_recover() sets the tail and the position of the next
+ * record.
  *
  * Context: mount; may sleep.
  * Return: 0 or -ENOMEM.
@@ -69,11 +70,12 @@ int msyncfs_log_start(struct super_block *sb)
 
 /**
  * msyncfs_log_stop - end all work in the background
- * @sb: filesystem without changes that should still be committed
+ * @sb: filesystem; the caller has committed all changes that should become
+ *	durable
  *
- * If a record failed and no other record has overwritten it, it is invalidated.
- * Its error was reported, so its content must not come back with the next mount
- * (R5).
+ * If the write of the last record failed, the record may still be whole on the
+ * device. So this function invalidates the record. Its error was reported, so
+ * the next mount must not replay the record (R5).
  *
  * Context: unmount, or a mount that has failed at any point; may sleep.
  */
@@ -101,8 +103,9 @@ void msyncfs_log_stop(struct super_block *sb)
  * msyncfs_log_exit - free the log of a mount
  * @sb: filesystem that nobody uses any more, after msyncfs_log_stop()
  *
- * An error may have left changes in the running transaction. They are lost with
- * the mount. Images that are not home stay in the log for the next recovery.
+ * An error may have left changes in the running transaction. These changes are
+ * lost. Durable images that are not home stay in the log on disk for the next
+ * recovery.
  *
  * Context: may sleep.
  */

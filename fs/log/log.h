@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The log: transactions that operations fill, records that contain them, and
- * the way of images to their home blocks. The log knows blocks and no files. It
- * calls the floors above through struct msyncfs_member and struct
- * msyncfs_log_hooks.
+ * This header declares the log. Operations fill a transaction. A commit writes
+ * the transaction as one record. A checkpoint writes the images of the records
+ * to their home blocks. The log knows blocks, but no files. It calls the floors
+ * above only through struct msyncfs_member and struct msyncfs_log_hooks.
  */
 #ifndef MSYNCFS_LOG_H
 #define MSYNCFS_LOG_H
@@ -14,19 +14,21 @@
 #include "fs/disk/disk.h"
 
 /**
- * struct msyncfs_image - the copy of one block that a record holds
+ * struct msyncfs_image - a copy of one block, for a record
  * @home: home block
- * @page: the copy; immutable once the record is cut
+ * @page: the copy; immutable once the record is cut; NULL if the page is not
+ *	copied
  * @bh: metadata: the buffer, referenced until the image is home; data: NULL
  * @ref: number of references; captures, transactions, records, the index and
- *	readers hold them
- * @tid: transaction of its record; set when the record is durable
+ *	readers have them
+ * @tid: transaction of the record that contains the image; set when the record
+ *	is durable
  * @folio: data: the captured folio, referenced until the record is durable or
  *	has failed; metadata: NULL
  * @index: data: page index in the file
- * @convert: data: the map pointer changes with this commit
+ * @convert: data: the commit of the image changes the map pointer of the page
  * @writeback: data: @folio is under writeback, and the owner of the capture
- *	must end it
+ *	must end the writeback
  * @list: entry in the capture
  */
 struct msyncfs_image {
@@ -54,18 +56,19 @@ struct msyncfs_member {
 };
 
 /**
- * struct msyncfs_op - a handle: one atomic change of metadata under way
+ * struct msyncfs_op - the handle of an operation
  * @sb: filesystem
- * @tid: transaction to which it belongs
- * @credits: number of blocks that it may still add to the transaction
- * @blocks: number of blocks that it may still allocate; the hook hold() holds
- *	them
- * @claimed: number of blocks that the handle has taken and that stay promised
- *	until the handle ends
- * @fulfilled: number of blocks whose promise ends with the handle. It exceeds
- *	@claimed if promised map nodes were not needed
- * @promised: the blocks were promised before the handle began
- * @nofs: saved allocation context, which the end of the handle restores
+ * @tid: transaction that the operation has joined
+ * @credits: number of blocks that the operation may still add to the
+ *	transaction
+ * @blocks: number of blocks that the operation may still allocate; the hook
+ *	hold() has held these blocks
+ * @claimed: number of blocks that the operation has taken; their promise counts
+ *	until the operation ends
+ * @fulfilled: number of blocks whose promise ends with the operation. The
+ *	number exceeds @claimed if promised map nodes were not needed
+ * @promised: true if the blocks were promised before the operation began
+ * @nofs: saved allocation context, which msyncfs_op_end() restores
  */
 struct msyncfs_op {
 	struct super_block	*sb;
@@ -79,11 +82,12 @@ struct msyncfs_op {
 };
 
 /**
- * struct msyncfs_log_hooks - what the log calls in the floor above
+ * struct msyncfs_log_hooks - functions of the floor above that the log calls
  * @hold: holds op->blocks free blocks; may wait for commits; returns 0 or a
  *	negative errno
- * @release: gives back what the handle still holds and ends its promises
- * @retired: called when all records up to @tid are home and off the log
+ * @release: gives back the held blocks that the operation did not use, and ends
+ *	the promises of the operation
+ * @retired: called when the records of all transactions up to @tid are retired
  */
 struct msyncfs_log_hooks {
 	int	(*hold)(struct msyncfs_op *op);
@@ -94,8 +98,8 @@ struct msyncfs_log_hooks {
 /**
  * struct msyncfs_log_stat - counters of the log, for users
  * @used: number of log blocks in use
- * @durable_tid: every transaction up to this one is durable
- * @home_tid: every transaction up to this one is home and off the log
+ * @durable_tid: all transactions up to this number are durable
+ * @home_tid: the records of all transactions up to this number are retired
  * @commits: number of records written since the mount
  * @checkpoints: number of checkpoints since the mount
  */
@@ -108,8 +112,8 @@ struct msyncfs_log_stat {
 };
 
 /*
- * Bits of bh->b_state for the floors above. block.c uses BH_PrivateStart
- * itself.
+ * Bits of bh->b_state for the floors above. block.c uses the bit
+ * BH_PrivateStart.
  */
 enum {
 	MSYNCFS_BH_LEAF = BH_PrivateStart + 1,	/* a checked directory leaf */

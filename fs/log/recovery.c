@@ -8,18 +8,18 @@
  */
 
 /**
- * DOC: steps of recovery, and what a crash in each leaves
+ * DOC: steps of recovery, and the state after a crash in each step
  *
  * 1. Read both slots and the log. Nothing is written.
  * 2. Write the newest image of each block home, in block order. After a crash
- *    the old slot is in force and the log is unchanged, so the next mount does
- *    the same again. Images are whole blocks, so repeating is harmless.
+ *    the old slot is in force and the log is unchanged, so the next mount
+ *    repeats this step. Images are whole blocks, so the repetition is harmless.
  * 3. Flush the device. The slot of step 4 says that the log is not needed any
  *    more, so the home blocks must be durable before that slot (R6).
- * 4. Write the other slot with a new nonce, durably. If a crash tears it, the
- *    old slot is in force and the next mount begins with step 1. If it is
- *    durable, the log is empty, because no record in it carries the new nonce.
- *    So records behind a torn tail can never come back.
+ * 4. Write the other slot with a new nonce, durably. If a crash tears this
+ *    write, the old slot is in force and the next mount begins with step 1.
+ *    When the new slot is durable, the log is empty, because no record in the
+ *    log has the new nonce. So records behind a torn tail can never come back.
  */
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
@@ -47,7 +47,7 @@ struct replay {
 	u64				images;
 };
 
-/* The images that are brought home together. */
+/* Images that are read from the log together and written home together. */
 struct batch {
 	unsigned int	nr;
 	struct {
@@ -63,8 +63,8 @@ static struct page *buf_page(const void *buf)
 }
 
 /*
- * Read @nr blocks into page-aligned memory, not through the buffer cache. @what
- * names them in the message.
+ * Read @nr blocks into page-aligned memory, without the buffer cache. @what
+ * names the blocks in an error message.
  */
 static int read_blocks(struct super_block *sb, u64 blkno, u32 nr, void *buf,
 		       const char *what)
@@ -97,7 +97,8 @@ static int read_log(void *ctx, u64 pos, u32 nr, void *buf)
 }
 
 /*
- * Check slot @i, as read into @buf; return NULL if it is valid, or the reason.
+ * Check slot @i, which has been read into @buf. Return NULL if the slot is
+ * valid, else a text that says what is wrong.
  */
 static const char *check_slot(struct super_block *sb, unsigned int i,
 			      const void *buf)
@@ -112,11 +113,11 @@ static const char *check_slot(struct super_block *sb, unsigned int i,
 }
 
 /*
- * Of the two slots, the valid one with the larger counter is in force. An
- * invalid slot is normal: a crash tore its write. The other slot still
- * describes the log, because log space is reused only after a slot is durable.
- * A slot that cannot be read is an error. It may be the slot in force, and a
- * replay from the other slot would undo later changes.
+ * Find the slot in force: the valid slot with the larger counter. One invalid
+ * slot is normal, because a crash may have torn its write. The other slot then
+ * still describes the log, because log space is reused only after a new slot is
+ * durable. A slot that cannot be read is an error. It may be the slot in force,
+ * and a replay from the other slot would undo later changes.
  */
 static int find_slot(struct replay *rp, void *buf)
 {
@@ -220,7 +221,10 @@ static int batch_io(struct replay *rp, const struct batch *b, bool home)
 	return err;
 }
 
-/* Bring the images of a batch, ascending by home block, from the log home. */
+/*
+ * Read the images of a batch from the log and write them home. The batch
+ * ascends by home block.
+ */
 static int batch_home(struct replay *rp, struct batch *b)
 {
 	int err;
@@ -286,7 +290,7 @@ static int write_homes(struct replay *rp)
 	return err;
 }
 
-/* Do the steps 2 and 3 of the list at the head of this file. */
+/* Do steps 2 and 3 of the list at the top of this file. */
 static int replay_log(struct replay *rp)
 {
 	struct super_block *sb = rp->sb;
@@ -308,7 +312,10 @@ static int replay_log(struct replay *rp)
 	return 0;
 }
 
-/* Set where the log goes on and do step 4: the log is empty from now on. */
+/*
+ * Set the tail and the position of the next record. On a writable device, do
+ * step 4 of the list: the log is empty afterwards.
+ */
 static int start_log(struct replay *rp, u64 end_seq)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(rp->sb);
@@ -358,9 +365,9 @@ static int recover(struct replay *rp, void *block)
  * @sb: filesystem that is being mounted; its superblock is verified, and no
  *	other block has been read yet
  *
- * It sets nonce, seq, head_pos, used and tail of struct msyncfs_log. A
- * read-only mount of a writable device replays as well. A read-only device with
- * an empty log stays as it is. A torn tail is dropped.
+ * The function sets nonce, seq, head_pos, used and tail of struct msyncfs_log.
+ * A read-only mount of a writable device replays the log, too. A read-only
+ * device with an empty log stays as it is. A torn tail is not replayed.
  *
  * Context: process context; may sleep; no other task uses @sb.
  * Return: 0; -EUCLEAN if no tail slot is valid or the log is damaged; -EROFS if
@@ -379,8 +386,8 @@ int msyncfs_recover(struct super_block *sb)
 
 	/*
 	 * The reads below bypass the page cache of the device. So first write
-	 * back what programs have left there. The replay then makes that cache
-	 * stale, so invalidate it below.
+	 * back the blocks that programs have changed in this cache. The replay
+	 * makes the cache stale, so invalidate it after the replay.
 	 */
 	err = sync_blockdev(sb->s_bdev);
 	if (err) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The tail slots on disk, which say where the next recovery begins (R6).
- * checkpoint.c and recovery.c decide when the tail moves.
+ * This file writes the tail slots, which say where the next recovery begins
+ * (R6). checkpoint.c and recovery.c decide when the tail moves.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -18,8 +18,9 @@ static int write_slot_page(struct super_block *sb, struct page *page,
 	int err;
 
 	/*
-	 * Use FUA only if the device has it. Otherwise the block layer would
-	 * add a flush and would not say whether the write or the flush failed.
+	 * Use FUA only if the device supports it. For another device, the block
+	 * layer would send a flush after the write. It would not say whether
+	 * the write or the flush failed.
 	 */
 	bio = bio_alloc(bdev, 1, REQ_OP_WRITE | REQ_SYNC | REQ_META |
 			(bdev_fua(bdev) ? REQ_FUA : 0), GFP_NOFS);
@@ -38,13 +39,13 @@ static int write_slot_page(struct super_block *sb, struct page *page,
  * msyncfs_write_slot() - make the tail of the log durable
  * @log: log whose nonce and tail are written
  *
- * It writes the slot that is not in force. The home blocks of every record
- * before the new tail must be durable already (R6). tail.counter grows on
- * success only. After a failure the content of that slot is unknown, so the
- * next attempt must go to the same slot.
+ * The function writes the slot that is not in force. The home blocks of every
+ * record before the new tail must be durable already (R6). log->tail.counter
+ * grows only on success. After a failure the content of the written slot is
+ * unknown, so the next attempt must write the same slot.
  *
- * Context: process context; may sleep. The caller serialises the calls, with
- * checkpoint_mutex or during the mount. Memory is allocated with GFP_NOFS.
+ * Context: process context; may sleep. checkpoint_mutex or the mount serialises
+ * the calls. Memory is allocated with GFP_NOFS.
  * Return: 0 if the slot is durable, else a negative errno.
  */
 int msyncfs_write_slot(struct msyncfs_log *log)
@@ -81,7 +82,7 @@ int msyncfs_write_slot(struct msyncfs_log *log)
 
 /**
  * msyncfs_move_tail - make the next recovery start later in the log
- * @log: of the mount
+ * @log: log of the mount
  * @seq: sequence number of the first record to replay
  * @pos: position of that record, in blocks from log_start; may be log_blocks
  *

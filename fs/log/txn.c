@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Operations: the handles under which metadata changes, and the running
- * transaction that they fill. commit.c cuts the transaction only while no
- * handle is open (R1), and writes the record. block.c reads and checks metadata
- * blocks.
+ * This file contains operations and the running transaction. Metadata changes
+ * only under the handle of an operation. The changed blocks join the running
+ * transaction. commit.c cuts the transaction only while no handle is open (R1),
+ * and writes the record. block.c reads and checks metadata blocks.
  */
 #include <kunit/visibility.h>
 #include <linux/sched/mm.h>
@@ -13,11 +13,11 @@
 
 /**
  * msyncfs_txn_alloc - make an empty transaction
- * @tid: its number
+ * @tid: number of the transaction
  *
  * Context: may sleep.
- * Return: the transaction. The allocation cannot fail, because a commit under
- * way cannot be undone.
+ * Return: the transaction. The allocation does not fail, because a commit
+ * cannot be undone half way.
  */
 struct msyncfs_txn *msyncfs_txn_alloc(u64 tid)
 {
@@ -32,7 +32,7 @@ struct msyncfs_txn *msyncfs_txn_alloc(u64 tid)
 }
 
 /**
- * msyncfs_txn_free - free a transaction and drop what it still holds
+ * msyncfs_txn_free - free a transaction and drop its references
  * @txn: transaction without members
  *
  * Context: any; nobody else uses @txn.
@@ -56,7 +56,7 @@ void msyncfs_txn_free(struct msyncfs_txn *txn)
 /**
  * msyncfs_txn_settle - tell the members of a transaction how it ended
  * @txn: transaction
- * @err: 0 if it is durable, else the reason why it is not
+ * @err: 0 if the transaction is durable, else a negative errno
  *
  * Context: under commit_mutex, or when nobody uses the filesystem any more; may
  * sleep.
@@ -73,10 +73,10 @@ void msyncfs_txn_settle(struct msyncfs_txn *txn, int err)
 
 /**
  * msyncfs_txn_lock - close the running transaction for new handles
- * @log: of the mount
+ * @log: log of the mount
  *
- * It waits until all open handles have ended, so the transaction can be cut
- * (R1).
+ * The function waits until all open handles have ended. Then the transaction
+ * can be cut (R1).
  *
  * Context: under commit_mutex, without an open handle; may sleep.
  * Return: the running transaction, locked.
@@ -98,7 +98,7 @@ struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_log *log)
 
 /**
  * msyncfs_txn_switch - make another transaction the running one
- * @log: of the mount
+ * @log: log of the mount
  * @next: empty transaction, which handles join from now on
  *
  * The transaction that was running until now becomes log->cutting.
@@ -116,10 +116,10 @@ void msyncfs_txn_switch(struct msyncfs_log *log, struct msyncfs_txn *next)
 
 /**
  * msyncfs_txn_end - free the transaction that has been cut
- * @log: of the mount
+ * @log: log of the mount
  *
- * Its images, if any, must be in the index or given up by now, because readers
- * no longer find them in log->cutting.
+ * Before this call, the images of the transaction must be in the index or given
+ * up. Afterwards readers do not find them in log->cutting.
  *
  * Context: under commit_mutex, or when nobody uses the filesystem any more.
  */
@@ -135,7 +135,7 @@ void msyncfs_txn_end(struct msyncfs_log *log)
 
 /**
  * msyncfs_cut_end - free a record that is durable or has been given up
- * @log: of the mount
+ * @log: log of the mount
  * @cut: the record; its transaction is freed too
  *
  * Context: under commit_mutex, or when nobody uses the filesystem any more; may
@@ -192,10 +192,12 @@ static int msyncfs_dead_error(struct msyncfs_log *log)
 }
 
 /*
- * Join the running transaction if it has room, else set *@full to its tid.
- * If @first is true and there is still no room, @op joins before all others.
- * Otherwise small operations would fill every new transaction before a large
- * one finds room.
+ * Try to join the running transaction. Return true if @op has joined it. If the
+ * transaction has no room, set *@full to its tid. If @op must wait for its
+ * turn, set *@full to 0. If @first is true and the transaction has no room, @op
+ * becomes next_op and joins before all others. Without next_op, small
+ * operations could fill every new transaction before a large operation finds
+ * room.
  */
 static bool msyncfs_op_try_join(struct msyncfs_op *op, bool first, u64 *full)
 {
@@ -244,7 +246,7 @@ static int msyncfs_op_wait_join(struct msyncfs_op *op)
 	}
 }
 
-/* Join the running transaction, and wait for room in it. */
+/* Wait for room in the running transaction, and join it. */
 static int msyncfs_op_join(struct msyncfs_op *op)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
@@ -273,10 +275,11 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 	int err;
 
 	/*
-	 * For lockdep, a handle is a shared lock that a commit waits for. So
-	 * lockdep reports a handle that begins under a lock which the holder of
-	 * another handle may want (P4). The lock is released here again,
-	 * because the code below waits for commits itself.
+	 * For lockdep, a handle is a shared lock, and a commit waits for this
+	 * lock. So lockdep reports a task that begins an operation under a lock
+	 * which another task takes inside an operation (P4). The code below
+	 * waits for commits itself. So release the lock here, and take it again
+	 * when the operation has begun.
 	 */
 	might_sleep();
 	rwsem_acquire_read(&log->op_map, 0, 0, _THIS_IP_);
@@ -309,11 +312,11 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
  * msyncfs_op_begin - begin an atomic change of metadata
  * @sb: filesystem
  * @op: handle to fill in
- * @credits: number of blocks that the change adds to its transaction at most
- * @blocks: number of blocks that it allocates at most
+ * @credits: largest number of blocks that the change adds to its transaction
+ * @blocks: largest number of blocks that the change allocates
  *
  * All changes up to msyncfs_op_end() are in one record. Handles do not nest.
- * Until the end, memory is allocated without reclaim by filesystems.
+ * Until msyncfs_op_end(), all allocations of the task are GFP_NOFS.
  *
  * Context: may wait for a commit and a checkpoint; the caller holds no handle,
  * folio lock, i_freeze, mmap_lock or invalidate_lock (P4).
@@ -332,11 +335,12 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin);
  * msyncfs_op_begin_promised - begin an operation whose blocks are promised
  * @sb: filesystem
  * @op: handle to fill in
- * @credits: number of blocks that the change adds to its transaction at most
- * @blocks: number of blocks that it allocates at most, all of them promised
+ * @credits: largest number of blocks that the change adds to its transaction
+ * @blocks: largest number of blocks that the change allocates, all of them
+ *	promised
  *
- * It is msyncfs_op_begin(), except that the blocks are already promised, for
- * example by msyncfs_resv_page() to dirty pages.
+ * The function does the same as msyncfs_op_begin(), but the blocks are promised
+ * already. For example, msyncfs_resv_page() has promised them to dirty pages.
  *
  * Context: as msyncfs_op_begin().
  * Return: as msyncfs_op_begin().
@@ -385,8 +389,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_end);
 /**
  * msyncfs_all_durable - tell whether a commit would have nothing to write
  * @sbi: filesystem
- * @tid: set to the running transaction; when it is durable, so is every change
- *	made before this call
+ * @tid: set to the number of the running transaction. When this transaction is
+ *	durable, every change made before this call is durable
  *
  * Context: any that may take a spinlock.
  * Return: true if a commit would have nothing to write.
@@ -403,7 +407,10 @@ bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid)
 	return durable;
 }
 
-/* While a handle is open, its transaction is the running one. */
+/*
+ * Return the transaction of an open handle. While a handle is open, its
+ * transaction is the running transaction.
+ */
 static struct msyncfs_txn *msyncfs_op_txn(struct msyncfs_op *op)
 {
 	struct msyncfs_txn *txn = MSYNCFS_LOG(op->sb)->running;
@@ -431,8 +438,8 @@ static void msyncfs_op_charge(struct msyncfs_op *op, struct msyncfs_txn *txn)
  * @bh: buffer from msyncfs_bread() or msyncfs_block_new()
  *
  * The caller modifies the block in the same operation, before or after this
- * call. The transaction takes its own reference. The call uses a credit if the
- * block is new to the transaction.
+ * call. The transaction takes its own reference to the buffer. The call uses a
+ * credit if the block is new to the transaction.
  *
  * Context: inside @op; may sleep.
  */
@@ -479,16 +486,17 @@ void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno)
  * msyncfs_op_forget - note that a metadata block is being freed
  * @op: open handle, which frees the block
  * @blkno: block
- * @magic: what the block was when it was last read, MSYNCFS_MAGIC_*
- * @owner: who owned it then
+ * @magic: kind of the block when it was last read, MSYNCFS_MAGIC_*
+ * @owner: owner of the block when it was last read
  *
- * Afterwards the block is no metadata, and its content is not written any more.
- * An earlier record may still write an image of it home. That is safe, because
- * the block is not reused before that record is home (B3).
+ * After this call the block is not metadata any more, and the running
+ * transaction does not write its content. A checkpoint may still write an image
+ * of the block home from an earlier record. That is safe, because the block is
+ * not reused before that record is home (B3).
  *
  * Context: inside @op; may sleep.
  * Return: 0; -EUCLEAN (logged) if the block is other metadata by now and must
- * not be freed; nothing has changed then.
+ * not be freed. After this error nothing has changed.
  */
 int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
 {
@@ -538,8 +546,9 @@ void msyncfs_op_add(struct msyncfs_op *op, struct list_head *images,
  * msyncfs_op_preflush - request a flush before the record
  * @op: open handle that makes blocks visible which lie outside the log
  *
- * The writes of those blocks have completed before this call, but they have not
- * been flushed. So the record is written after a flush (R3).
+ * The writes of these blocks have completed before this call, but the blocks
+ * may be in the volatile cache of the device. So a flush must precede the
+ * record (R3).
  *
  * Context: inside @op.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Private to fs/log: the transaction, the record that is made from it, and the
- * structure that contains the log of a mount.
+ * This header is private to fs/log. It defines the transaction, the record that
+ * a commit makes from a transaction, and the log of a mount.
  */
 #ifndef MSYNCFS_TXN_H
 #define MSYNCFS_TXN_H
@@ -12,22 +12,25 @@
 #include "log.h"
 
 /*
- * A change becomes durable after this time even if nobody calls for a commit.
+ * If nobody asks for a commit, the background commit runs after this time.
  */
 #define MSYNCFS_COMMIT_DELAY	(5 * HZ)
 
 /**
  * struct msyncfs_txn - the blocks that go into the next record
- * @tid: its number, in memory only; an empty transaction leaves no record
+ * @tid: number of the transaction, in memory only. It differs from the sequence
+ *	number of the record, because an empty transaction has no record
  * @active: number of open handles
- * @credits: credits of open handles that are not used yet
+ * @credits: number of credits that the open handles have not used yet
  * @nr: number of blocks in @meta and @data
- * @callers: number of tasks that have called for its commit
- * @locked: it is being cut, so no handle may open
- * @preflush: it makes blocks visible that were written outside the log (R3)
+ * @callers: number of tasks that have asked for the commit of the transaction
+ * @locked: no handle may open, because the transaction is being cut
+ * @preflush: the transaction makes blocks visible that were written outside the
+ *	log, so a flush must precede its record (R3)
  * @meta: metadata buffers by home block, each referenced
  * @data: struct msyncfs_image by home block, each referenced
- * @members: list of struct msyncfs_member, told how it ends
+ * @members: list of struct msyncfs_member; each member is told how the
+ *	transaction ends
  *
  * log->txn_lock guards all fields except the contents of the two xarrays.
  * @meta and @data change only under an open handle, or when the transaction is
@@ -48,14 +51,15 @@ struct msyncfs_txn {
 
 /**
  * struct msyncfs_cut - a record from its cut until it is durable or given up
- * @txn: transaction that it was cut from; no longer the running one
- * @images: its images, ascending by home block
+ * @txn: transaction from which the record was cut; no longer the running one
+ * @images: images of the record, ascending by home block
  * @nr: number of images
  * @header: pages of the header
  * @nr_header: number of header blocks
- * @pos: position in the log, in blocks from its start
- * @pad: number of blocks left unused before it, at the end of the log
- * @fua: it is one write, which is durable when it completes
+ * @pos: position of the record, in blocks from the start of the log
+ * @pad: number of blocks at the end of the log that stay unused, because the
+ *	record did not fit there
+ * @fua: the record is one FUA write, which is durable when it completes
  */
 struct msyncfs_cut {
 	struct msyncfs_txn	*txn;
@@ -71,11 +75,11 @@ struct msyncfs_cut {
 /**
  * struct msyncfs_record - a durable record that the log still needs
  * @list: entry in the index, oldest first
- * @tid: transaction that it was cut from
+ * @tid: transaction from which the record was cut
  * @seq: sequence number
- * @end: position in the log after it
- * @blocks: number of log blocks that it takes, including unused blocks before
- *	it
+ * @end: position in the log after the record
+ * @blocks: number of log blocks that the record takes, including the blocks at
+ *	the end of the log that stay unused because of it
  */
 struct msyncfs_record {
 	struct list_head	list;
@@ -114,39 +118,42 @@ struct msyncfs_tail {
 /**
  * struct msyncfs_log - the log of a mount
  * @sbi: the mount
- * @hooks: what the log calls in the floor above
+ * @hooks: functions of the floor above that the log calls
  * @txn_lock: guards @running, its counters, @cutting, @next_op and @expected
  * @running: transaction that operations join
- * @cutting: the transaction that ran before @running, until its record is
- *	durable or given up, else NULL
- * @next_op: a large operation that has found no room twice; it joins next
- * @op_map: lockdep map of open handles: operations hold it, and a commit waits
- *	for it
+ * @cutting: the transaction that was running before @running; NULL when its
+ *	record is durable or given up
+ * @next_op: an operation that has found no room twice and joins before all
+ *	others, or NULL
+ * @op_map: lockdep map of open handles. For lockdep, it is a lock that
+ *	operations hold and that a commit waits for
  * @commit_mutex: serialises the cutting and writing of records; guards @seq,
  *	@head_pos, @failed and @retry
  * @commit_wait: tasks that wait for @commit_mutex or for a durable transaction
- * @durable_tid: every transaction up to this one is durable
- * @started_tid: every transaction up to this one is empty, or its record has
+ * @durable_tid: all transactions up to this number are durable
+ * @started_tid: each transaction up to this number is empty, or its record has
  *	been sent to the device
  * @busy: a commit waits for the device
  * @fails: number of attempts to commit that have failed
- * @expected: number of tasks that will probably call for the next commit: the
- *	callers of the last record and the tasks that waited when it ended
+ * @expected: number of tasks that will probably ask for the next commit: the
+ *	callers of the last record, and the tasks that waited for the next
+ *	record when the last record became durable
  * @ended: time at which the last record became durable, in ns
- * @took: time that its write and flush took, in ns
- * @nonce: random number of this mount, which each of its records carries
+ * @took: time that the write and the flush of the last record took, in ns
+ * @nonce: random number of this mount, which is in the header of each record
  * @seq: sequence number of the next record
  * @head_pos: position of the next record if it fits before the end of the log
- * @used: number of log blocks from the tail to the head, including unused ends
+ * @used: number of log blocks from the tail to the head, including unused
+ *	blocks at the end of the log
  * @failed: number of record writes that have failed in a row
- * @retry: a record that failed, which the next commit writes again, else NULL
+ * @retry: failed record that the next commit writes again, or NULL
  * @nr_commits: number of records written since the mount
  * @checkpoint_mutex: serialises checkpoints; guards @tail and @nr_checkpoints
- * @home_tid: every transaction up to this one is home and off the log
+ * @home_tid: the records of all transactions up to this number are retired
  * @nr_checkpoints: number of checkpoints since the mount
- * @index: images that are not home
+ * @index: durable images that are not home
  * @tail: where the next recovery begins
- * @commit_work: commits changes after a delay if nobody else does
+ * @commit_work: runs a commit in the background after a delay
  * @checkpoint_work: runs a checkpoint in the background at once
  * @checkpoint_timer: runs a checkpoint in the background after a delay
  */
@@ -243,8 +250,8 @@ void msyncfs_checkpoint_timer(struct work_struct *work);
  * @cut: the record
  *
  * Context: any.
- * Return: the length in blocks, header and images, without unused blocks before
- * it.
+ * Return: the number of blocks of the header and the images. Unused blocks at
+ * the end of the log do not count.
  */
 static inline unsigned int msyncfs_cut_blocks(const struct msyncfs_cut *cut)
 {
