@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * This header holds the differences between kernel versions, and nothing else.
- * The project supports 6.12. Any other version fails here, at compile time,
- * instead of at run time.
+ * Code that depends on the kernel version belongs in this header. The project
+ * supports only Linux 6.12. For any other version the build fails here.
+ * Otherwise the module could fail at run time.
  */
 #ifndef MSYNCFS_COMPAT_H
 #define MSYNCFS_COMPAT_H

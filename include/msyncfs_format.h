@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * On-disk format of msyncfs, shared by the module and the tools.
+ * This header defines the on-disk format of msyncfs. The module and the tools
+ * share it.
  *
  * All structures on disk are little-endian, of fixed width and explicitly padded.
  * A block is 4096 bytes. Block numbers count from the start of the device.
@@ -70,7 +71,8 @@
  * @compat: features that any code may ignore
  * @ro_compat: features that a read-only mount may ignore
  * @incompat: features that every mount must know
- * @uuid: identity of the filesystem; its xxh64 seeds all other checksums
+ * @uuid: identity of the filesystem; the xxh64 of @uuid is the seed of all
+ *	other checksums
  * @label: NUL-padded name
  * @blocks: size of the filesystem in blocks, backup superblock included
  * @log_start: first block of the log
@@ -105,12 +107,13 @@ struct msyncfs_disk_super {
  * struct msyncfs_disk_slot - one of the two tail slots, which are written in turn
  * @magic: MSYNCFS_MAGIC_SLOT
  * @reserved0: zero
- * @csum: xxh64 of the sector with this field zero, seeded
+ * @csum: xxh64 of the sector with this field zero, with the seed of the
+ *	filesystem
  * @counter: number of slot writes so far. The slot with counter c lies in block
  *	1 + c % 2. Of two valid slots, the one with the larger counter is in force
- * @nonce: random number that all records of this mount carry
+ * @nonce: random number that is in all records of this mount
  * @tail_seq: sequence number of the first record to replay
- * @tail_pos: start of that record in the log, in blocks from log_start
+ * @tail_pos: position of the record @tail_seq, in blocks from log_start
  * @time: seconds since 1970, only for information
  * @reserved: zero
  */
@@ -126,7 +129,7 @@ struct msyncfs_disk_slot {
 	__u8	reserved[456];
 };
 
-/* Parts of an entry of the table of home blocks in a record header. */
+/* A record header has a table of home blocks. An entry has these two parts. */
 #define MSYNCFS_HOME_META	(1ULL << 63)	/* the image is metadata */
 #define MSYNCFS_HOME_BLKNO	((1ULL << 56) - 1)
 
@@ -134,7 +137,8 @@ struct msyncfs_disk_slot {
  * struct msyncfs_disk_record - header of a log record
  * @magic: MSYNCFS_MAGIC_RECORD
  * @header_blocks: number of header blocks, including the table of home blocks
- * @csum: xxh64 of header and payload with this field zero, seeded
+ * @csum: xxh64 of header and payload with this field zero, with the seed of the
+ *	filesystem
  * @uuid: UUID of the filesystem
  * @nonce: nonce of the mount that wrote the record
  * @seq: sequence number, one more than in the previous record
@@ -173,11 +177,14 @@ struct msyncfs_disk_record {
  * @magic: kind of block, MSYNCFS_MAGIC_*
  * @level: for a map node its level, 1 for a leaf; for a directory block its depth
  *	in the trie; otherwise zero
- * @csum: xxh64 of the block with this field zero, seeded
+ * @csum: xxh64 of the block with this field zero, with the seed of the
+ *	filesystem
  * @blkno: number of this block
  * @owner: for a bitmap block the number of its group; for the root block 0;
  *	otherwise the inode number of the owner
- * @seq: sequence number of the record that last wrote this block, 0 after mkfs
+ * @seq: sequence number of the last record that contains this block; 0 after
+ *	mkfs. For a block that was written outside the log, it is the number of
+ *	the next record at that time
  * @reserved: zero
  */
 struct msyncfs_disk_header {
@@ -204,7 +211,7 @@ struct msyncfs_disk_root {
 	__u8	reserved[4016];
 };
 
-#define MSYNCFS_GROUP_BLOCKS	32256	/* blocks that one bitmap block covers */
+#define MSYNCFS_GROUP_BLOCKS	32256	/* bits of one bitmap block */
 
 /**
  * struct msyncfs_disk_bitmap - one bit for each block of a group, set if in use
@@ -232,7 +239,7 @@ struct msyncfs_disk_bitmap {
 #define MSYNCFS_MAX_DEPTH	5
 
 /* Inode flags. */
-#define MSYNCFS_INODE_ATOMIC	0x1	/* changes by msync and fsync only */
+#define MSYNCFS_INODE_ATOMIC	0x1	/* an atomic file */
 #define MSYNCFS_INODE_FLAGS_ALL	0x1	/* all flags of this version */
 
 #define MSYNCFS_SYMLINK_MAX	3583	/* bytes, without the NUL */
@@ -257,7 +264,7 @@ struct msyncfs_disk_bitmap {
  * @btime_ns: nanoseconds of @btime
  * @generation: distinguishes the inode from earlier inodes in the same block
  * @flags: MSYNCFS_INODE_*
- * @rdev: for a device node its device number, as of new_encode_dev()
+ * @rdev: for a device node its device number, as new_encode_dev() returns it
  * @orphan_next: next inode on the orphan list; 0 for the last inode of the list and
  *	for inodes that are not on it
  * @parent: for a directory the inode number of its parent; the root directory is its
@@ -311,9 +318,10 @@ struct msyncfs_disk_map {
 };
 
 /*
- * A directory is a trie over the top bits of a 62-bit hash of the name. The hash is
- * the seeded xxh64 of the bytes of the name, shifted right by 2. The leaf of depth
- * d holds the names whose top d hash bits are the prefix p. It has index
+ * A directory is a trie over the top bits of a 62-bit hash of the name. The
+ * hash is the xxh64 of the bytes of the name, with the seed of the filesystem,
+ * shifted right by 2. The leaf of depth d holds the names whose top d hash bits
+ * are the prefix p. This leaf has index
  * (1 << d | p) - 1 in the directory's map. The leaves partition the hash space:
  * exactly one leaf lies on the path of each hash. A leaf may be empty. A directory
  * that never had a name has no blocks. Two names of one directory never share a

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file holds the module parameter that breaks a rule. The stock build
- * leaves this file out; see break.h.
+ * This file defines the module parameter "broken", which break.h describes.
+ * Only builds with MSYNCFS_BREAK compile this file.
  */
 #include <linux/module.h>
 #include <linux/string.h>

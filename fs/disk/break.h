@@ -44,7 +44,7 @@ extern unsigned int msyncfs_broken;
 
 /**
  * msyncfs_breaks() - tell whether a rule is to be broken
- * @rule: name after MSYNCFS_BROKEN_
+ * @rule: name of the rule, without the prefix MSYNCFS_BROKEN_
  *
  * Context: any.
  * Return: true if the parameter "broken" names @rule.

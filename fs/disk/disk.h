@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The lowest floor: the structure of a mount, its messages, abort and shutdown,
- * and block I/O. Every floor above includes this header. The on-disk format is
- * in format.h. The trace events are in trace.h.
+ * This header declares the lowest floor: the structure of a mount, messages,
+ * abort, shutdown and block I/O. Every floor above includes this header. The
+ * on-disk format is in format.h. The trace events are in trace.h.
  */
 #ifndef MSYNCFS_DISK_H
 #define MSYNCFS_DISK_H
@@ -45,7 +45,7 @@ struct msyncfs_options {
 
 /* Bits of sbi->state. */
 enum {
-	MSYNCFS_SB_ABORTED,	/* the log cannot be written any more */
+	MSYNCFS_SB_ABORTED,	/* no record may be written any more */
 	MSYNCFS_SB_SHUTDOWN,	/* nothing may touch the device any more */
 	MSYNCFS_SB_FLUSH_FAILED, /* a flush failed; blocks may be lost */
 	MSYNCFS_SB_CKPT_PAUSED,	/* sysfs has paused the background checkpoint */
@@ -66,8 +66,9 @@ struct msyncfs_sysfs;
  * @geo: where the parts of the filesystem lie
  * @options: mount options
  * @state: MSYNCFS_SB_* bits
- * @messages: limits the number of messages in a short time
- * @wait: woken when the running transaction, the commit or @state changes
+ * @messages: limits the rate of messages
+ * @wait: tasks that wait for a change of the running transaction, of the commit
+ *	under way or of @state
  * @wq: runs commits, checkpoints and MS_ASYNC in the background
  * @set_mutex: held by a task that locks or freezes several files (P6)
  * @nr_split: number of msyncs that needed several records
@@ -120,7 +121,8 @@ static inline bool msyncfs_is_dead(struct msyncfs_sb_info *sbi)
 }
 
 /**
- * msyncfs_log_dead() - tell whether the log has been aborted or shut down
+ * msyncfs_log_dead() - tell whether the filesystem has been aborted or shut
+ * down
  * @sbi: filesystem
  *
  * Context: any.
@@ -135,14 +137,14 @@ static inline bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
 /**
  * struct msyncfs_io - a batch of block I/O under way
  * @sb: filesystem
- * @opf: operation and flags of the bios: a write, unless the caller changes it
+ * @opf: operation and flags of the bios; msyncfs_io_init() sets it to a write
  * @bio: bio that is being filled, or NULL
  * @next: number of the block that would extend @bio
- * @writeback: end the writeback of each folio when its write completes
+ * @writeback: true to end the writeback of each folio when its write completes
  * @in_flight: number of bios under way, plus one for the submitter
  * @error: first error, or 0
  * @bad: first block of the bio that had the error
- * @bad_nr: number of blocks of that bio; 0 if it was a flush
+ * @bad_nr: number of blocks of that bio; 0 if that bio was a flush
  * @done: completed when no bio is under way any more
  */
 struct msyncfs_io {

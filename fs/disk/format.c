@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The on-disk format as pure functions: where things lie, checksums, and the
- * verification of everything that is read. They do no I/O, allocate nothing and
- * take no locks. The module, the tools and the KUnit suites share this file.
+ * This file contains functions for the on-disk format: the layout, the
+ * checksums, and the verification of blocks that have been read. The functions
+ * do no I/O, allocate nothing and take no locks. The module, the tools and the
+ * KUnit suites share this file.
  *
  * A verify function checks one block by itself. Only fsck checks relations
  * between blocks, for example that a block is marked in the bitmap, or that the
@@ -21,8 +22,8 @@
 #endif
 
 #define MSYNCFS_DATA_MIN_BLOCKS	32	/* a smaller data area is useless */
-#define MSYNCFS_BLOCKS_MAX	0x0008000000000000ULL /* bytes fit loff_t */
-#define MSYNCFS_SEQ_MAX		0x7fffffffffffffffULL /* room to count up */
+#define MSYNCFS_BLOCKS_MAX	0x0008000000000000ULL /* byte size fits loff_t */
+#define MSYNCFS_SEQ_MAX		0x7fffffffffffffffULL /* leaves room to grow */
 #define MSYNCFS_NSEC_PER_SEC	1000000000U
 #define MSYNCFS_LINKS_MAX	0x7fffffffU
 
@@ -32,10 +33,11 @@ static bool all_zero(const void *buf, size_t len)
 }
 
 /**
- * msyncfs_csum() - compute the checksum of a structure that contains it
+ * msyncfs_csum() - compute the checksum of a structure
  * @buf: the structure
  * @len: its length in bytes
- * @csum_offset: byte offset of its 8-byte checksum, which counts as zero
+ * @csum_offset: byte offset of the 8-byte checksum field in the structure. The
+ *	function takes this field as zero
  * @seed: geo->seed, or 0 for the superblock
  *
  * Context: any.
@@ -56,7 +58,7 @@ u64 msyncfs_csum(const void *buf, size_t len, size_t csum_offset, u64 seed)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_csum);
 
-/* Return how many images the largest record holds besides its header. */
+/* Return the number of images in the largest possible record. */
 static u32 record_images(u64 log_blocks)
 {
 	u32 max = log_blocks / MSYNCFS_RECORD_SHARE, nr = max;
@@ -67,14 +69,13 @@ static u32 record_images(u64 log_blocks)
 }
 
 /**
- * msyncfs_layout() - decide where things lie
+ * msyncfs_layout() - compute where the parts of a filesystem lie
  * @blocks: size of the filesystem in blocks, backup superblock included
  * @log_blocks: length of the log in blocks
  * @geo: filled in, except @seed and @uuid, which stay as they are
  *
- * mkfs and the check of a superblock both use this function, and no other
- * layout is valid. The inode of the root directory is the first block of the
- * data area.
+ * mkfs and msyncfs_verify_super() both use this function, so no other layout is
+ * valid. The inode of the root directory is the first block of the data area.
  *
  * Context: any.
  * Return: 0; -EINVAL if a size is out of bounds; -ENOSPC if fewer than 32
@@ -118,7 +119,7 @@ static u64 super_csum(const struct msyncfs_disk_super *ds)
  * @geo: filled in on success, seed and UUID included
  *
  * The caller checks the feature words. Only the caller knows whether it wants
- * to write, and it can name the unknown bits.
+ * to write, and only the caller can name unknown bits in a message.
  *
  * Context: any.
  * Return: NULL, or a text that says what is wrong.
@@ -178,7 +179,7 @@ static u64 slot_csum(const struct msyncfs_geo *geo,
 
 /**
  * msyncfs_verify_slot() - check a tail slot
- * @geo: of the filesystem
+ * @geo: geometry of the filesystem
  * @slot: the 512 bytes as read
  *
  * The caller checks that the counter fits the block from which it read the
@@ -208,7 +209,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_verify_slot);
 
 /**
  * msyncfs_seal_slot() - set magic and checksum of a tail slot
- * @geo: of the filesystem
+ * @geo: geometry of the filesystem
  * @slot: tail slot, complete except for its magic and checksum
  *
  * Context: any.
@@ -222,8 +223,9 @@ void msyncfs_seal_slot(const struct msyncfs_geo *geo,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_seal_slot);
 
 /**
- * msyncfs_init_block() - start a new metadata block
- * @buf: 4096 bytes, 8-byte aligned; zeroed except for the header
+ * msyncfs_init_block() - initialise a new metadata block
+ * @buf: 4096 bytes, 8-byte aligned; the function fills in the header and zeroes
+ *	the rest
  * @magic: kind of block, MSYNCFS_MAGIC_*
  * @level: see struct msyncfs_disk_header
  * @blkno: number of the block
@@ -252,9 +254,10 @@ static u64 block_csum(const struct msyncfs_geo *geo, const void *buf)
 
 /**
  * msyncfs_seal_block() - set sequence number and checksum of a metadata block
- * @geo: of the filesystem
+ * @geo: geometry of the filesystem
  * @buf: the block, complete except for its sequence number and checksum
- * @seq: sequence number of the record that contains it, or 0 for none
+ * @seq: sequence number for the header: the number of the record that contains
+ *	the block, or 0 in mkfs
  *
  * Context: any.
  */
@@ -268,8 +271,8 @@ void msyncfs_seal_block(const struct msyncfs_geo *geo, void *buf, u64 seq)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_seal_block);
 
 /**
- * msyncfs_name_hash() - compute where a name belongs in its directory
- * @geo: of the filesystem
+ * msyncfs_name_hash() - compute the hash of a name in a directory
+ * @geo: geometry of the filesystem
  * @name: the name, not NUL-terminated
  * @len: its length in bytes
  *
@@ -284,10 +287,10 @@ u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_name_hash);
 
 /*
- * Verify @nr pointers of a file map. @nodes is true if they lead to map nodes
- * and false if they lead to data. @self is the block that contains the
- * pointers, so a pointer to @self is a cycle. Longer cycles fail when the map
- * is read, because the level must decrease from node to node.
+ * Verify @nr pointers of a file map. @nodes is true for pointers to map nodes
+ * and false for pointers to data. @self is the block that contains the
+ * pointers, so a pointer to @self is a cycle. The readers of a map notice a
+ * longer cycle, because the level must decrease from node to node.
  */
 static const char *verify_ptrs(const struct msyncfs_geo *geo,
 			       const __le64 *ptr, unsigned int nr, bool nodes,
@@ -391,7 +394,10 @@ static const char *verify_unused(const struct msyncfs_disk_inode *di,
 	return NULL;
 }
 
-/* Verify the map, or the content that symbolic links and special files have. */
+/*
+ * Verify the map of a regular file or directory, or the content of another
+ * inode.
+ */
 static const char *verify_content(const struct msyncfs_geo *geo,
 				  const struct msyncfs_disk_inode *di,
 				  u32 mode, u64 ino)
@@ -467,7 +473,8 @@ static bool name_legal(const char *name, unsigned int len)
 }
 
 /*
- * Verify the entry at byte @pos of a leaf and set *@len to its padded length.
+ * Verify the entry at byte @pos of a leaf. Set *@len to the padded length of
+ * the entry.
  */
 static const char *verify_dirent(const struct msyncfs_geo *geo,
 				 const struct msyncfs_disk_dir *dir, u32 pos,
@@ -553,8 +560,9 @@ static bool bits_set(const u8 *bits, u64 from, u64 to)
 }
 
 /*
- * The allocator takes any clear bit. So the bits outside the data area must be
- * set. They stand for the superblocks, the log and the blocks past the end.
+ * The allocator may take every block whose bit is clear. So all bits for blocks
+ * outside the data area must be set. These are the superblocks, tail slots,
+ * root block, bitmaps and log, and the blocks past the end.
  */
 static const char *verify_bitmap(const struct msyncfs_geo *geo,
 				 const void *buf, u64 blkno)
@@ -613,7 +621,7 @@ static const char *verify_header(const struct msyncfs_geo *geo,
 
 /**
  * msyncfs_verify_block() - check a metadata block
- * @geo: of the filesystem
+ * @geo: geometry of the filesystem
  * @buf: the 4096 bytes as read, 8-byte aligned
  * @blkno: number of the block from which they were read
  * @magic: kind of block expected, MSYNCFS_MAGIC_*
@@ -621,9 +629,9 @@ static const char *verify_header(const struct msyncfs_geo *geo,
  *	owner
  *
  * If a block passes, its own fields need no further check: every block number
- * in it lies in the data area, and every length is within bounds.
+ * in the block lies in the data area, and every length is within bounds.
  *
- * Context: any. It reads the block about twice.
+ * Context: any. The function reads the block about twice.
  * Return: NULL, or a text that says what is wrong.
  */
 const char *msyncfs_verify_block(const struct msyncfs_geo *geo,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Pure functions over the on-disk format: encode, seal, verify, and the scan of
- * the log. They allocate nothing, and they do I/O only through a callback. So
- * the module, the tools and the KUnit suites share them. See format.c and
- * logscan.c.
+ * This header declares the functions of format.c and logscan.c. They encode,
+ * seal and verify structures on disk, and scan the log. The functions allocate
+ * nothing and do I/O only through a callback. So the module, the tools and the
+ * KUnit suites can share them.
  */
 #ifndef MSYNCFS_DISK_FORMAT_H
 #define MSYNCFS_DISK_FORMAT_H
@@ -31,7 +31,7 @@
  * @bitmap_start: first bitmap block
  * @bitmap_blocks: number of bitmap blocks, one for each group
  * @root_ino: inode number of the root directory
- * @record_images: number of images that the largest record holds
+ * @record_images: number of images in the largest possible record
  */
 struct msyncfs_geo {
 	u64	seed;
@@ -46,23 +46,26 @@ struct msyncfs_geo {
 };
 
 /*
- * The reasons for which the scan does not accept a log record. The tests cover
- * each reason by its name.
+ * Reasons why the scan of the log rejects a record. The KUnit suites test each
+ * reason by its name.
  */
 enum msyncfs_reject {
 	MSYNCFS_REC_OK,
-	MSYNCFS_REC_MAGIC,	/* there is no record at this place */
-	MSYNCFS_REC_UUID,	/* it belongs to another filesystem */
-	MSYNCFS_REC_NONCE,	/* it belongs to another mount */
-	MSYNCFS_REC_SEQ,	/* it is not the record that comes next */
+	MSYNCFS_REC_MAGIC,	/* there is no record at this position */
+	MSYNCFS_REC_UUID,	/* a record of another filesystem */
+	MSYNCFS_REC_NONCE,	/* a record of another mount */
+	MSYNCFS_REC_SEQ,	/* not the next sequence number */
 	MSYNCFS_REC_SHAPE,	/* a count or a length is impossible */
 	MSYNCFS_REC_HOME,	/* a home block is impossible or out of order */
-	MSYNCFS_REC_CSUM,	/* its header or payload is damaged or torn */
-	MSYNCFS_REC_IO,		/* it could not be read */
+	MSYNCFS_REC_CSUM,	/* header or payload is damaged or torn */
+	MSYNCFS_REC_IO,		/* the record cannot be read */
 	MSYNCFS_NR_REC
 };
 
-/* In format.c. The verify functions return NULL or a text with the reason. */
+/*
+ * In format.c. The verify functions return NULL, or a text that says what is
+ * wrong.
+ */
 u64 msyncfs_csum(const void *buf, size_t len, size_t csum_offset, u64 seed);
 int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo);
 const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
@@ -95,7 +98,7 @@ static inline u32 msyncfs_record_header_blocks(u32 nr_images)
 
 /**
  * msyncfs_is_data() - tell whether a block lies in the data area
- * @geo: of the filesystem
+ * @geo: geometry of the filesystem
  * @blkno: any number
  *
  * The data area holds inodes, map nodes, directory blocks and data. It starts
@@ -111,8 +114,8 @@ static inline bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno)
 }
 
 /**
- * msyncfs_is_home() - tell whether a record may hold an image of a block
- * @geo: of the filesystem
+ * msyncfs_is_home() - tell whether a record may contain an image of a block
+ * @geo: geometry of the filesystem
  * @blkno: any number
  *
  * Context: any.
@@ -146,7 +149,7 @@ static inline u64 msyncfs_map_capacity(unsigned int depth)
 
 /**
  * struct msyncfs_log_reader - how the scan reads the log
- * @geo: of the filesystem
+ * @geo: geometry of the filesystem
  * @read: reads @nr blocks of the log from position @pos into @buf; @pos counts
  *	blocks from log_start, and the blocks never extend past the end of the
  *	log; returns 0 or a negative errno
@@ -165,8 +168,8 @@ struct msyncfs_log_reader {
 /**
  * struct msyncfs_log_end - where the good records of a log end
  * @pos: position after the last good record, less than log_blocks
- * @seq: sequence number after that of the last good record
- * @why: why the next record is not good
+ * @seq: sequence number of the first record that is not good
+ * @why: reason why the record with this sequence number is not good
  */
 struct msyncfs_log_end {
 	u64			pos;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Batches of block I/O. Records, home blocks, fresh blocks and the reads of
- * recovery reach the device through this file. Neighbouring blocks share a bio.
- * fs/log/tail.c writes the tail slots itself.
+ * This file reads and writes batches of blocks. It writes records, home blocks
+ * and fresh blocks, and it reads the log for recovery. Consecutive blocks of a
+ * batch share a bio. The tail slots are written by fs/log/tail.c.
  *
  * This file does not know what the blocks mean or in which order batches must
  * become durable.
@@ -17,7 +17,8 @@
  * struct msyncfs_bio - a bio that remembers where it was sent
  * @blkno: first block
  * @nr: number of blocks, 0 for a flush
- * @bio: the bio; the block layer changes its position, so @blkno keeps it
+ * @bio: the bio. The block layer changes the sector of a bio, so @blkno
+ *	remembers the first block
  */
 struct msyncfs_bio {
 	u64		blkno;
@@ -57,9 +58,9 @@ static void msyncfs_io_end(struct bio *bio)
 			io->bad_nr = mb->nr;
 		}
 		/*
-		 * Set the bit now, before a later flush can complete. The later
-		 * flush may succeed although the blocks that this flush lost
-		 * are gone.
+		 * A later flush may succeed although this flush has lost
+		 * blocks. So set the bit here, before a later flush can
+		 * complete.
 		 */
 		if (bio->bi_opf & REQ_PREFLUSH)
 			set_bit(MSYNCFS_SB_FLUSH_FAILED,
@@ -76,13 +77,14 @@ static void msyncfs_io_end(struct bio *bio)
 }
 
 /**
- * msyncfs_io_init - start a batch of writes
+ * msyncfs_io_init - set up a batch of block I/O
  * @io: batch to set up, usually on the stack
  * @sb: filesystem
- * @writeback: the pages belong to folios under writeback, and the writeback of
- *	each folio ends when its own write is done
+ * @writeback: true if the pages belong to folios under writeback; then the
+ *	writeback of each folio ends when its own write is done
  *
- * To read instead, the caller sets @io->opf after this call.
+ * The batch writes blocks. If the caller wants to read, it sets @io->opf after
+ * this call.
  *
  * Context: any.
  */
@@ -102,7 +104,8 @@ void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
 }
 
 /**
- * msyncfs_io_submit - send the blocks added so far, without waiting for them
+ * msyncfs_io_submit - send all blocks that have been added, without waiting for
+ * them
  * @io: batch
  * @flags: REQ_FUA and REQ_PREFLUSH, only for a batch that is one bio
  *
@@ -127,16 +130,16 @@ void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags)
 }
 
 /**
- * msyncfs_io_add - write one block, or read it
+ * msyncfs_io_add - add one block to a batch
  * @io: batch
  * @blkno: block to write or read
  * @page: page to write from or to read into; must stay unchanged until
  *	msyncfs_io_wait() returns
  *
- * Blocks that are added in ascending order share bios.
+ * Consecutive blocks share a bio if they are added in ascending order.
  *
- * Context: may sleep. It cannot fail: bios come from a reserve, and each bio
- * goes back to the reserve when its I/O ends.
+ * Context: may sleep. The function cannot fail: bios come from a reserve, and
+ * each bio goes back to the reserve when its I/O ends.
  */
 void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page)
 {
@@ -162,8 +165,8 @@ void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page)
  * @flags: REQ_FUA and REQ_PREFLUSH, only for a batch that is one bio
  *
  * Context: sleeps for the device.
- * Return: 0, or the first error of any of its bios; @io->bad and @io->bad_nr
- * then say which blocks it concerns.
+ * Return: 0, or the first error of a bio of the batch. After an error, @io->bad
+ * and @io->bad_nr name the blocks of the bio that failed.
  */
 int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags)
 {
@@ -174,16 +177,15 @@ int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags)
 }
 
 /**
- * msyncfs_flush - empty the volatile cache of the device
+ * msyncfs_flush - flush the volatile cache of the device
  * @sb: filesystem
  *
- * A failed flush is final, whether it is this flush or another one. It is
- * unknown which blocks of the cache are lost, so the filesystem is aborted
- * (R5).
+ * If this flush or any earlier flush has failed, nobody knows which blocks of
+ * the cache are lost. So the filesystem is aborted (R5).
  *
  * Context: may sleep. A device without a volatile cache gets no command.
- * Return: 0, or the error. After an error, blocks that were written before and
- * not known to be durable may be lost.
+ * Return: 0, or the error. After an error, blocks may be lost that were written
+ * before this call and that no earlier flush has made durable.
  */
 int msyncfs_flush(struct super_block *sb)
 {
@@ -205,7 +207,7 @@ int msyncfs_flush(struct super_block *sb)
  * @sb: filesystem
  * @err: error known already, or 0
  *
- * The caller asks this before each step that it cannot undo.
+ * The caller calls this function before each step that it cannot undo.
  *
  * Context: any that may take a spinlock.
  * Return: 0 if no flush has failed and @err is 0; else @err, or -EIO if @err is

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The scan of the log: it finds the good records and tells a torn tail, as a
- * crash leaves it, from damage. It reads through a callback and allocates
- * nothing. The recovery of the module, fsck.msyncfs and the KUnit suites share
- * it, and they decide what to do with the records.
+ * This file scans the log. The scan finds the good records and distinguishes
+ * between damage and a torn tail, which a crash leaves. It reads through a
+ * callback and allocates nothing. The recovery of the module, fsck.msyncfs and
+ * the KUnit suites share this file. Each of these callers decides what to do
+ * with the records.
  *
  * A record is good only if its magic, UUID, nonce, sequence number, shape, home
  * blocks and checksum all fit (R4). The first record that is not good ends the
  * log.
  *
- * A commit writes its record in one go and acknowledges it when it is durable.
- * So a crash leaves bad records only at the end, and nobody was told that they
- * are durable. Each header states up to which sequence number records were
- * durable when it was written. If a good record further on states this of the
- * bad record, the bad record was acknowledged and has been damaged since.
+ * Only one record is written at a time, and its commit returns when the record
+ * is durable. So a crash leaves a bad record only at the end of the log, and
+ * this record was never acknowledged. Each header has a durable_seq: all
+ * records up to this sequence number were durable when the header was written.
+ * If a later good record has a durable_seq that includes the bad record, the
+ * bad record was durable and has been damaged since.
  */
 #include "format.h"
 
@@ -24,14 +26,14 @@
 #include <linux/string.h>
 #endif
 
-#define MSYNCFS_SCAN_BLOCKS	256	/* read at once to find headers */
+#define MSYNCFS_SCAN_BLOCKS	256	/* blocks to read at once */
 
 /**
- * msyncfs_reject_name() - say in words why a record was not accepted
+ * msyncfs_reject_name() - return the name of a reason to reject a record
  * @why: the reason
  *
  * Context: any.
- * Return: a constant string, also for a number that is no reason.
+ * Return: a constant string, even if @why is not a value of the enum.
  */
 const char *msyncfs_reject_name(enum msyncfs_reject why)
 {
@@ -110,8 +112,8 @@ static enum msyncfs_reject check_homes(const struct msyncfs_geo *geo,
 		u64 home = le64_to_cpu(rec->home[i]) & ~MSYNCFS_HOME_META;
 
 		/*
-		 * Bits 56 to 62 are not masked, so one of them makes the number
-		 * too large.
+		 * The mask clears only bit 63. If one of the bits 56 to 62 is
+		 * set, the number is too large for a home block.
 		 */
 		if (home <= last || !msyncfs_is_home(geo, home))
 			return MSYNCFS_REC_HOME;
@@ -120,7 +122,10 @@ static enum msyncfs_reject check_homes(const struct msyncfs_geo *geo,
 	return MSYNCFS_REC_OK;
 }
 
-/* Read the record at @pos, whose header has passed check_shape(). */
+/*
+ * Read and check the whole record of @len blocks at @pos. Its header has passed
+ * check_shape().
+ */
 static enum msyncfs_reject check_body(struct msyncfs_log_reader *r, u64 pos,
 				      u64 len)
 {
@@ -170,18 +175,18 @@ static enum msyncfs_reject check_at(struct msyncfs_log_reader *r, u64 nonce,
 }
 
 /**
- * msyncfs_log_next() - find the record that comes next
+ * msyncfs_log_next() - find the next record
  * @r: how to read the log
- * @nonce: nonce that the record must carry
- * @seq: sequence number that the record must carry
- * @pos: where the record starts, in blocks from log_start; may be log_blocks.
- *	If the record did not fit there, it starts at 0
- * @found: set on success to where the record was found, @pos or 0
+ * @nonce: nonce that the record must have
+ * @seq: sequence number that the record must have
+ * @pos: position at which the record starts, in blocks from log_start; may be
+ *	log_blocks. If the record did not fit there, it starts at position 0
+ * @found: set on success to the position of the record, @pos or 0
  *
  * Context: as @r->read requires.
  * Return: MSYNCFS_REC_OK with the whole record in @r->record, or the reason why
- * there is none. Of the two places, it is the reason of the place where the
- * checks got further.
+ * there is no such record. If both positions were checked, the function returns
+ * the reason from the position at which more checks passed.
  */
 enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
 				     u64 nonce, u64 seq, u64 pos, u64 *found)
@@ -202,20 +207,24 @@ enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
 	other = check_at(r, nonce, seq, 0);
 	if (!other)
 		*found = 0;
-	/* A later check has a larger reason; MSYNCFS_REC_IO is the largest. */
+	/*
+	 * The later a check is, the larger is the number of its reason.
+	 * MSYNCFS_REC_IO is the largest number.
+	 */
 	return !other || other > why ? other : why;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_next);
 
 /**
- * struct later - search for a record that proves an earlier one durable
+ * struct later - search for a record which proves that the bad record was
+ * durable
  * @r: how to read the log
- * @nonce: nonce that the record must carry
- * @seq: sequence number of the earlier record
+ * @nonce: nonce that the record must have
+ * @seq: sequence number of the bad record
  * @budget: number of blocks that may still be read to check possible records. A
  *	valid log needs one check. A crafted log may be full of headers with
- *	false lengths. Without this limit, the search would then read a number
- *	of blocks that grows with the square of the size of the log
+ *	false lengths. Without this limit, the time to search such a log would
+ *	grow with the square of its size
  */
 struct later {
 	struct msyncfs_log_reader	*r;
@@ -225,8 +234,9 @@ struct later {
 };
 
 /*
- * Return true if the header at @pos claims that the bad record was durable, and
- * if its shape makes the claim worth checking.
+ * Return true if the header at @pos says that the bad record was durable, and
+ * if the header itself has a valid identity and shape. Then the rest of the
+ * record must be checked, too.
  */
 static bool is_claim(const struct later *l,
 		     const struct msyncfs_disk_record *rec, u64 pos)
@@ -237,9 +247,10 @@ static bool is_claim(const struct later *l,
 }
 
 /*
- * Search blocks @from to @to (exclusive) of the log. Return 0 if nothing is
- * found there, or -EIO if the log cannot be read. Return -EUCLEAN if a record
- * proves that the bad record was durable, or if a claim exceeds the budget.
+ * Search blocks @from to @to (exclusive) of the log. Return 0 if no record
+ * there proves that the bad record was durable. Return -EUCLEAN if a record
+ * proves this, or if the budget is too small to check a record that may prove
+ * it. Return -EIO if the log cannot be read.
  */
 static int find_later(struct later *l, u64 from, u64 to)
 {
@@ -300,11 +311,12 @@ static u64 next_pos(const struct msyncfs_geo *geo, u64 pos, u64 len)
  * @slot: the tail slot in force, verified
  * @apply: called with @r->ctx for every good record, in order. @rec is the
  *	whole record in memory, the payload after the header, and @pos is its
- *	position in the log. A negative return ends the scan
+ *	position in the log. A negative return value ends the scan
  * @end: set to where the good records end, and why
  *
- * The scan reads the records. To tell a torn tail from damage, it then reads
- * the rest of the log once. @end is valid on success and on -EUCLEAN.
+ * After the last good record, the scan reads the rest of the log once. This
+ * distinguishes a torn tail from damage. @end is valid on success and on
+ * -EUCLEAN.
  *
  * Context: as @r->read and @apply require.
  * Return: 0 if the log ends as a crash or a clean unmount leaves it; -EUCLEAN
@@ -339,7 +351,7 @@ int msyncfs_log_scan(struct msyncfs_log_reader *r,
 			break;
 		len = record_len(r->record);
 		if (found != end->pos)
-			len += log_blocks - end->pos;	/* the unused end */
+			len += log_blocks - end->pos;	/* unused blocks */
 		if (used + len > log_blocks) {
 			end->why = MSYNCFS_REC_SHAPE;	/* overlaps the tail */
 			break;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The state of a mount: its messages, its abort when the log cannot be written
- * any more, and its shutdown. fs/vfs/super.c mounts and unmounts.
+ * This file prints the messages of a mount, aborts a mount after a failure that
+ * cannot be undone, and shuts a mount down. fs/vfs/super.c mounts and unmounts.
  */
 #include <kunit/visibility.h>
 #include <linux/ratelimit.h>
@@ -31,7 +31,7 @@ void msyncfs_err(struct super_block *sb, const char *fmt, ...)
 }
 
 /**
- * msyncfs_warn - report what the administrator should know
+ * msyncfs_warn - report something that the administrator should know
  * @sb: filesystem
  * @fmt: printf format without a newline
  *
@@ -50,7 +50,7 @@ void msyncfs_warn(struct super_block *sb, const char *fmt, ...)
 }
 
 /**
- * msyncfs_info - report what has been done
+ * msyncfs_info - report something that has been done
  * @sb: filesystem
  * @fmt: printf format without a newline
  *
@@ -75,14 +75,15 @@ static const char * const msyncfs_errors_text[] = {
 };
 
 /**
- * msyncfs_abort - stop the log because it cannot be written any more
+ * msyncfs_abort - stop the log after a failure that cannot be undone
  * @sb: filesystem
  * @why: the reason in words
  * @err: negative errno
  *
  * The first call logs the reason and does what errors= asks for; later calls do
- * nothing. From now on operations fail, also operations that already wait for a
- * transaction. Pages stay dirty, and the last durable state stays as it is.
+ * nothing. After the first call, operations fail, even operations that already
+ * wait for a transaction. Dirty pages stay dirty. The last durable state stays
+ * as it is.
  *
  * Context: any that may take a spinlock, also inside an operation or a commit.
  */
@@ -99,9 +100,10 @@ void msyncfs_abort(struct super_block *sb, const char *why, int err)
 	if (sbi->options.errors == MSYNCFS_ERRORS_SHUTDOWN)
 		set_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state);
 	/*
-	 * SB_RDONLY is only for the VFS. It is set without s_umount, so a
-	 * remount may clear it. This filesystem tests the bit in sbi->state.
-	 * The barrier makes the bit visible before the flag.
+	 * SB_RDONLY is only for the VFS. This function may run without
+	 * s_umount, so a concurrent remount may clear the flag. Therefore this
+	 * filesystem tests the bit MSYNCFS_SB_ABORTED. The barrier makes this
+	 * bit visible before SB_RDONLY.
 	 */
 	smp_wmb();
 	sb->s_flags |= SB_RDONLY;
@@ -114,7 +116,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_abort);
  * @sb: filesystem
  *
  * MSYNCFS_IOC_SHUTDOWN calls this function. The VFS calls it when the device is
- * gone. Afterwards every operation returns -EIO; unmount works.
+ * gone. Afterwards every operation returns -EIO, but the filesystem can be
+ * unmounted.
  *
  * Context: may sleep.
  */

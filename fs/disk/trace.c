@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* This file alone turns the trace events of fs/disk/trace.h into code. */
+/* This file generates the code of the trace events in fs/disk/trace.h. */
 #include <linux/fs.h>
 
 #define CREATE_TRACE_POINTS

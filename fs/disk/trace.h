@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The trace events: msync, fsync, invalidate, capture, freeze wait, commit and
- * checkpoint. trace.c turns them into code.
+ * This header defines the trace events: msync, fsync, invalidate, capture,
+ * freeze wait, commit and checkpoint. trace.c generates their code.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM msyncfs
@@ -20,7 +20,10 @@
 		      { MS_INVALIDATE, "INVALIDATE" }, \
 		      { MS_SYNC, "SYNC" })
 
-/* One call of msync(2) through msyncfs_hook, or of MSYNCFS_IOC_MSYNC. */
+/*
+ * Each msync(2) through msyncfs_hook and each MSYNCFS_IOC_MSYNC has these two
+ * events.
+ */
 TRACE_EVENT(msyncfs_msync_enter,
 	TP_PROTO(unsigned long start, size_t len, int flags),
 	TP_ARGS(start, len, flags),
@@ -58,7 +61,10 @@ TRACE_EVENT(msyncfs_msync_exit,
 		  __entry->err)
 );
 
-/* One file of an msync(2), or an fsync(2). */
+/*
+ * Each call of ->fsync has these two events, for example in fsync(2) and in an
+ * msync(2) without msyncfs_hook.
+ */
 DECLARE_EVENT_CLASS(msyncfs_fsync,
 	TP_PROTO(struct inode *inode, loff_t start, loff_t end, int what),
 	TP_ARGS(inode, start, end, what),

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * msyncfs_hook.ko: a live patch of the 64-bit and the 32-bit entry of the
- * system call msync(2). It routes the call to msyncfs_msync() in mm/msync.c and
- * does nothing else.
+ * The module msyncfs_hook.ko is a live patch of the 64-bit and the 32-bit entry
+ * of the system call msync(2). It routes the call to msyncfs_msync() in
+ * mm/msync.c and does nothing else.
  *
  * Write 0 to /sys/kernel/livepatch/msyncfs_hook/enabled to disable the patch.
- * When that directory is gone, the module can be removed.
+ * The kernel removes this directory when no task uses the patch any more. After
+ * that, the module can be removed.
  */
 #include <linux/livepatch.h>
 #include <linux/module.h>
@@ -14,10 +15,10 @@
 #include "mm/sync.h"
 
 /*
- * This must not become a tail call, so barrier() follows the call. While a task
- * is in msyncfs_msync(), this function must show on its stack. Otherwise
- * livepatch would let this module, and then msyncfs.ko, be removed under the
- * task.
+ * While a task is in msyncfs_msync(), the stack of the task must contain this
+ * function. Otherwise livepatch would allow the removal of this module, and
+ * then of msyncfs.ko, while the task runs in them. A tail call would remove
+ * this function from the stack. barrier() prevents a tail call.
  */
 static __always_inline long msyncfs_hook_call(unsigned long start, size_t len,
 					      int flags)
@@ -55,7 +56,7 @@ static struct klp_func msyncfs_hook_funcs[] = {
 };
 
 static struct klp_object msyncfs_hook_objects[] = {
-	{ .funcs = msyncfs_hook_funcs },	/* no name: the kernel itself */
+	{ .funcs = msyncfs_hook_funcs },	/* no name means vmlinux */
 	{}
 };
 
@@ -70,8 +71,9 @@ static int __init msyncfs_hook_init(void)
 }
 
 /*
- * Without an exit function the module could not be removed. This one has
- * nothing to do: removal is possible only after the patch has been disabled.
+ * A module without an exit function cannot be removed. This exit function has
+ * nothing to do, because the module can be removed only after the patch is
+ * disabled.
  */
 static void __exit msyncfs_hook_exit(void)
 {

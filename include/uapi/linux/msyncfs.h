@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * ioctl interface of msyncfs.
+ * This header defines the ioctls of msyncfs.
  *
  * Files and directories also accept FS_IOC_GETFSLABEL, FS_IOC_GETVERSION,
  * FS_IOC_GETFSUUID and FS_IOC_GETFSSYSFSPATH of <linux/fs.h>. An unknown command
  * returns ENOTTY.
  *
- * The commands that only msyncfs has use the type MSYNCFS_IOC_MAGIC. Their
- * structures have a fixed width and end in reserved fields, which must be zero.
+ * The commands that only msyncfs has use the type MSYNCFS_IOC_MAGIC. struct
+ * msyncfs_msync has fields of fixed width and ends in a reserved field, which
+ * must be zero.
  */
 #ifndef _UAPI_LINUX_MSYNCFS_H
 #define _UAPI_LINUX_MSYNCFS_H
@@ -33,40 +34,47 @@ struct msyncfs_msync {
 };
 
 /*
- * Do what all flags of msync(2) promise, on a kernel without msyncfs_hook. The
- * ioctl works on the range; the file only has to be an open file or directory of
- * an msyncfs mount. Documentation/msync.rst lists the results and errors, which
- * are the same as for msync(2). The ioctl also returns EINVAL if @reserved is not
- * zero, and EFAULT if it cannot read the structure.
+ * Do what all flags of msync(2) promise. This ioctl is for kernels without
+ * msyncfs_hook. The range alone decides which files are synced. The descriptor
+ * may be of any file or directory on an msyncfs mount. Documentation/msync.rst
+ * lists the results and errors, which are the same as for msync(2). The ioctl
+ * also returns EINVAL if @reserved is not zero, and EFAULT if it cannot read
+ * the structure.
  */
 #define MSYNCFS_IOC_MSYNC	_IOW(MSYNCFS_IOC_MAGIC, 1, struct msyncfs_msync)
 
 /*
- * Make a regular file atomic (1) or ordinary again (0). Only msync and fsync change
- * an atomic file on the device, and always as a whole. WHEN THE LAST DESCRIPTOR AND
- * THE LAST MAPPING OF THE FILE ARE GONE, ALL UNCOMMITTED CHANGES ARE DISCARDED.
+ * Make a regular file atomic (1) or ordinary (0). Only msync and fsync change
+ * an atomic file on the device, and always as a whole. WHEN THE LAST DESCRIPTOR
+ * AND THE LAST MAPPING OF THE FILE ARE GONE, ALL UNCOMMITTED CHANGES ARE
+ * DISCARDED.
  *
- * The ioctl first commits the content of the file. The change is durable when the
- * ioctl returns 0. It returns EBADF if the file is not open for writing, EPERM if
- * the caller is neither the owner nor privileged, and EINVAL for another number or
- * if the file is not a regular file. See Documentation/atomicity.rst.
+ * The ioctl first commits the content of the file. The new state of the file is
+ * durable when the ioctl returns 0. It returns EBADF if the file is not open
+ * for writing, EPERM if the caller is neither the owner nor privileged, and
+ * EINVAL for another number or if the file is not a regular file. See
+ * Documentation/atomicity.rst.
  */
 #define MSYNCFS_IOC_SET_ATOMIC	_IOW(MSYNCFS_IOC_MAGIC, 2, __u32)
 
-/* Is the file atomic? The result is 1 for yes, also by the mount option, else 0. */
+/*
+ * Get 1 if the file is atomic, else 0. The mount option atomic makes every
+ * regular file atomic.
+ */
 #define MSYNCFS_IOC_GET_ATOMIC	_IOR(MSYNCFS_IOC_MAGIC, 3, __u32)
 
 /*
- * Discard all changes of an atomic file since its last commit, including the changes
- * of other processes. That commit is durable when the ioctl returns 0. The ioctl
- * returns EBADF if the file is not open for writing, and EINVAL if it is not atomic.
+ * Discard all changes of an atomic file since its last commit, including the
+ * changes of other processes. The last commit is durable when the ioctl returns
+ * 0. The ioctl returns EBADF if the file is not open for writing, and EINVAL if
+ * the file is not atomic.
  */
 #define MSYNCFS_IOC_ROLLBACK	_IO(MSYNCFS_IOC_MAGIC, 4)
 
 /*
- * Stop the filesystem in its present state, as after the loss of the device. From
- * then on every operation returns EIO until the filesystem is unmounted. The number
- * and the flags are the same as for XFS and ext4. The caller needs CAP_SYS_ADMIN.
+ * Stop the filesystem, as if the device had been removed. Afterwards every
+ * operation returns EIO until the filesystem is unmounted. The ioctl number and
+ * the flags are the same as in XFS and ext4. The caller needs CAP_SYS_ADMIN.
  */
 #define MSYNCFS_IOC_SHUTDOWN	_IOR('X', 125, __u32)
 
