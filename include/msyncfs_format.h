@@ -321,11 +321,10 @@ struct msyncfs_disk_map {
  * A directory is a trie over the top bits of a 62-bit hash of the name. The
  * hash is the xxh64 of the bytes of the name, with the seed of the filesystem,
  * shifted right by 2. The leaf of depth d holds the names whose top d hash bits
- * are the prefix p. This leaf has index
- * (1 << d | p) - 1 in the directory's map. The leaves partition the hash space:
- * exactly one leaf lies on the path of each hash. A leaf may be empty. A directory
- * that never had a name has no blocks. Two names of one directory never share a
- * hash.
+ * are the prefix p. This leaf has index (1 << d | p) - 1 in the directory's
+ * map. The leaves partition the hash space: exactly one leaf lies on the path
+ * of each hash. A leaf may be empty. A directory that never had a name has no
+ * blocks. Two names of one directory never share a hash.
  */
 #define MSYNCFS_HASH_BITS	62
 #define MSYNCFS_DIR_MAX_DEPTH	40

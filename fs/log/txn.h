@@ -186,14 +186,14 @@ struct msyncfs_log {
 	struct msyncfs_cut	*retry;
 	u64			nr_commits;
 
-	/* the way home: checkpoint.c */
+	/* checkpoints: checkpoint.c */
 	struct mutex		checkpoint_mutex;
 	u64			home_tid;
 	u64			nr_checkpoints;
 	struct msyncfs_index	index;
 	struct msyncfs_tail	tail;
 
-	/* in the background: log.c */
+	/* background work: log.c */
 	struct delayed_work	commit_work;
 	struct work_struct	checkpoint_work;
 	struct delayed_work	checkpoint_timer;
