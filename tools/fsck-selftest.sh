@@ -38,7 +38,7 @@ declare -A text=(
 	[bitmap_leak]='2 blocks are marked in use, but belong to nothing'
 	[bitmap_free]='1 blocks are in use, but marked free'
 )
-# These states are no damage: a crash leaves them.
+# These states are not damage, because a crash leaves them.
 declare -A normal=([log_good]=1 [log_torn]=1)
 
 # fsck WANT OPTION...: run fsck.msyncfs; its exit status must be WANT
@@ -79,8 +79,8 @@ undamaged() {
 	cp "$work/filled" "$image" && fsck 0 -n && fsck 0 -p && fsck 0 -n
 }
 
-# Test every kind of damage that fsck-image or this script lists.  If only one of them
-# lists a kind, its test fails.
+# Test every kind of damage that fsck-image or this script lists.  If only one of the two
+# lists a kind, the test of that kind fails.
 if [ $# -eq 0 ]; then
 	mapfile -t list < <({ "$bin/tests/fsck-image" list
 		printf '%s\n' "${!text[@]}" "${!normal[@]}"; } | sort -u)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mkfs.msyncfs makes an empty msyncfs on a block device or in an image file. It writes
- * the superblock last, so nothing can be mounted after an interrupted run.
+ * mkfs.msyncfs makes an empty msyncfs on a block device or in an image file. It
+ * writes the superblock last, so the device cannot be mounted after an
+ * interrupted run.
  */
 #include "../fs/disk/format.h"
 #include "device.h"
@@ -105,7 +106,10 @@ static void put(const struct device *dev, const void *buf, size_t len,
 		    strerror(-err));
 }
 
-/* End the program if blkid or we recognise the present content of the device. */
+/*
+ * End the program if blkid or this program recognises the content of the
+ * device.
+ */
 static void refuse_if_used(const struct device *dev)
 {
 	struct msyncfs_disk_super ds;
@@ -166,7 +170,7 @@ static void plan(const struct device *dev, const struct options *opt,
 		die("%s: cannot make a filesystem of this size", dev->path);
 
 	random_bytes(geo->uuid, sizeof(geo->uuid));
-	geo->uuid[6] = (geo->uuid[6] & 0x0f) | 0x40;	/* RFC 4122: random */
+	geo->uuid[6] = (geo->uuid[6] & 0x0f) | 0x40;	/* a random UUID */
 	geo->uuid[8] = (geo->uuid[8] & 0x3f) | 0x80;
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
 }
@@ -238,7 +242,10 @@ static void write_root(const struct device *dev, const struct msyncfs_geo *geo)
 	put(dev, &root, sizeof(root), MSYNCFS_ROOT_BLKNO);
 }
 
-/* Write the slot of counter 1. The other slot stays zero, which is not valid. */
+/*
+ * Write a slot whose counter is 1. The other slot stays zero, and a slot of
+ * zeros is not valid.
+ */
 static void write_slot(const struct device *dev, const struct msyncfs_geo *geo)
 {
 	static char block[MSYNCFS_BLOCK_SIZE] __aligned(8);

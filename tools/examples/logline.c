@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writes a line of a log. After msync(MS_ASYNC) the line reaches the disk some time
- * later; the call promises no durability. After fsync() the line is durable.
+ * Writes a line of a log. After msync(MS_ASYNC) the line reaches the disk some
+ * time later, but the call does not wait for the disk. After fsync() the line
+ * is durable.
  *
  * Usage: logline [FILE]
  */

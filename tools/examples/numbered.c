@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stores numbered records for ever, with one msync(MS_SYNC) for each. Prints "ack N" on
- * CHANNEL as soon as record N is acknowledged, and not before. After a crash,
+ * Stores numbered records for ever, with one msync(MS_SYNC) for each. When the
+ * msync() of record N has returned 0, prints "ack N" on CHANNEL. After a crash,
  * "numbered -c" prints the number of the last good record.
  *
  * Usage: numbered FILE CHANNEL

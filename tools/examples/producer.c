@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A producer hands ten records to the processes that map the file. It makes each record
- * durable before it stores the next one. msync() needs the address of a page, so the
- * program computes the start of the page that holds the record.
+ * A producer passes ten records to the processes that map the file. The
+ * producer makes each record durable before it stores the next one. msync()
+ * needs the address of a page, so the program computes the start of the page
+ * that holds the record.
  *
  * Usage: producer [FILE]
  */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Works in both directions with one call: msync(MS_SYNC | MS_INVALIDATE) makes the stores
- * to this mapping durable and removes stale pages from it.
+ * Writes and refreshes a mapping with one call. msync(MS_SYNC | MS_INVALIDATE)
+ * makes the stores to this mapping durable and removes stale pages from the
+ * mapping.
  *
  * Usage: refresh [FILE]
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reads, through a mapping, data that another process writes with write(2). Linux has one
- * cache for both, so the mapping shows the data at once. A portable program calls
- * msync(MS_INVALIDATE) first.
+ * Reads, through a mapping, data that another process writes with write(2).
+ * Linux uses the same cache for mappings and for write(2), so the mapping shows
+ * the data at once. A portable program calls msync(MS_INVALIDATE) first.
  *
  * Usage: seen [FILE]
  */

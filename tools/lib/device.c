@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Complete reads and writes of a block device or an image file. The functions return a
- * negative errno. This file does not know the meaning of the bytes.
+ * These functions read and write a block device or an image file. They transfer
+ * all bytes or return a negative errno. This file does not know the meaning of
+ * the bytes.
  */
 #include "device.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The device or image file that a tool works on, and text forms of sizes and UUIDs. */
+/*
+ * This file declares the functions that open, read and write a device or an
+ * image file, and the functions that write sizes and UUIDs as text.
+ */
 #ifndef MSYNCFS_DEVICE_H
 #define MSYNCFS_DEVICE_H
 

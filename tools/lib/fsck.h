@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Structures and functions that the files of fsck.msyncfs share.
+ * The files of fsck.msyncfs share these structures and functions.
  *
- * Every repair is first made in memory, even with -n. So later checks see the repair and
- * do not report the same damage again. The repairs are written to the device at the end,
- * except with -n.
+ * Every repair is first made in memory, even with -n. So later checks see the
+ * repair and do not report the same damage again. The repairs are written to
+ * the device at the end, except with -n.
  */
 #ifndef MSYNCFS_FSCK_H
 #define MSYNCFS_FSCK_H
@@ -28,7 +28,7 @@ enum fsck_mode {
 	FSCK_ASK,
 };
 
-/* A hash map from 64-bit numbers to 64-bit numbers. No key is zero. */
+/* This hash map leads from 64-bit numbers to 64-bit numbers. No key is zero. */
 struct umap {
 	u64	*key;
 	u64	*val;
@@ -73,12 +73,12 @@ struct blocks {
  * struct inode_info - the findings about an inode
  * @ino: inode number
  * @dir: directory in which a name of the inode was first found, or 0
- * @parent: for a directory the parent that its inode names
+ * @parent: parent directory, as the inode of a directory names it
  * @nlink: link count in the inode
  * @refs: number of names found
  * @subdirs: number of subdirectories
  * @mode: file mode
- * @bad: the block is not an inode, and no other field but @ino and @dir is valid
+ * @bad: the block is not an inode; only @ino and @dir are valid
  * @gone: the inode has no links and will be freed
  * @ignore: the link count is not checked
  */
@@ -99,7 +99,7 @@ struct inode_info {
  * struct rebuild - a directory that will be written anew
  * @ino: inode number of the directory
  * @names: entries of the directory
- * @blocks: its old leaves and map nodes
+ * @blocks: old leaves and map nodes of the directory
  * @next: next element of fs->rebuilds
  */
 struct rebuild {
@@ -117,8 +117,8 @@ struct rebuild {
  * @verbose: print each step
  * @fixed: number of problems repaired in this pass
  * @left: number of problems not repaired in this pass
- * @replay: map from a home block to the log block that holds its newest image; used if
- *	nothing may be written and the log therefore stays
+ * @replay: map from a home block to the log block that holds its newest image;
+ *	used with -n, which does not replay the log
  * @dirty: map from a block to its changed content in memory
  * @disk: the bitmaps as on disk; an invalid bitmap counts as clear
  * @used: bitmap of the blocks that have an owner
@@ -198,8 +198,9 @@ const char *inode_path(struct fsck *fs, u64 ino);
 u64 blk_alloc(struct fsck *fs);
 
 /*
- * Parameters and results of map_walk(). The walk follows the map of an inode, claims the
- * blocks and repairs the pointers. It calls @leaf for each data pointer of a directory.
+ * This structure holds the parameters and results of map_walk(). The walk
+ * follows the map of an inode, claims the blocks and repairs the pointers. It
+ * calls @leaf for each data pointer of a directory.
  */
 struct map_walk {
 	struct fsck	*fs;

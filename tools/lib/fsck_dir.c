@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The place of a leaf in the trie, from its index in the map. */
+/* This is the position of a leaf in the trie. load_leaf() sets it. */
 struct leaf {
 	u64		prefix;
 	unsigned int	depth;
 };
 
-/* State of the check of one directory. */
+/* This is the state of the check of one directory. */
 struct dir_walk {
 	struct names	names;
 	struct leaf	*leaves;
@@ -51,8 +51,9 @@ void names_clear(struct names *n)
 }
 
 /*
- * Take the entries of a leaf. An entry of a damaged leaf is taken only if its
- * hash fits its name. The hash of a damaged entry almost never fits.
+ * Take the entries of a leaf. If the leaf is damaged, take an entry only if the
+ * hash in the entry fits the name in the entry. The hash of a damaged entry
+ * almost never fits.
  */
 static void take_entries(struct fsck *fs, const struct msyncfs_disk_dir *d,
 			 struct names *n)
@@ -164,7 +165,10 @@ static const char *check_partition(struct dir_walk *dw)
 	return NULL;
 }
 
-/* Check an entry for a subdirectory: it must have one name and the right parent. */
+/*
+ * Check an entry for a subdirectory. The subdirectory must have one name and
+ * the right parent.
+ */
 static bool check_subdir(struct fsck *fs, u64 dir, struct name *e,
 			 const char *name, struct inode_info *info)
 {
@@ -242,7 +246,10 @@ static bool fix_count(struct fsck *fs, u64 ino, const char *what, u64 is,
 		       inode_path(fs, ino), is, what, want);
 }
 
-/* Check the numbers in the inode. A rebuild would set them anyway. */
+/*
+ * Check the counts in the inode of a directory. If the directory is written
+ * anew, the writer sets the counts and this check is not needed.
+ */
 static bool check_counts(struct fsck *fs, struct dir_walk *dw, u64 nr_blocks,
 			 struct msyncfs_disk_inode *di)
 {
@@ -267,8 +274,9 @@ static bool check_counts(struct fsck *fs, struct dir_walk *dw, u64 nr_blocks,
 		di->blocks = cpu_to_le64(nr_blocks);
 		changed = true;
 	}
-	/* The depth is only an upper bound: when a leaf goes away, the kernel
-	 * does not look for the deepest one.
+	/*
+	 * The depth in the inode is an upper bound. When the kernel removes a
+	 * leaf, it does not compute the depth of the remaining leaves.
 	 */
 	if (le32_to_cpu(di->dir_depth) < depth &&
 	    fix_count(fs, ino, "levels", le32_to_cpu(di->dir_depth), depth)) {
@@ -321,9 +329,11 @@ void dir_check(struct fsck *fs, u64 ino)
 		names_clear(&dw.names);
 		blocks_clear(&list);
 	}
-	/* No other check has stored this inode since blk_read(): the check of a
-	 * name stores the inode of that subdirectory, and the check of the name
-	 * of this directory came before blk_read().
+	/*
+	 * @di is still the newest content of this inode, because no other check
+	 * has stored the inode since blk_read(). The checks above store only
+	 * inodes of subdirectories. The check of the name of this directory ran
+	 * before dir_check().
 	 */
 	if (changed)
 		inode_store(fs, &di);
@@ -339,7 +349,10 @@ static void quiet_leaf(struct map_walk *w, u64 index, u64 ptr)
 		take_entries(w->fs, &d, w->ctx);
 }
 
-/* Read the entries of a directory and, unless @b is NULL, its blocks. No checks. */
+/*
+ * Read the entries of a directory into @n. Read its blocks into @b, unless @b
+ * is NULL. Check nothing.
+ */
 void dir_names(struct fsck *fs, u64 ino, struct names *n, struct blocks *b)
 {
 	struct inode_info info = { .ino = ino };
@@ -354,7 +367,10 @@ void dir_names(struct fsck *fs, u64 ino, struct names *n, struct blocks *b)
 		map_walk(&w, &di);
 }
 
-/* Plan to write a directory anew. The caller may add entries to the result. */
+/*
+ * Prepare a directory to be written anew. The caller may add entries to the
+ * result.
+ */
 struct rebuild *dir_rebuild(struct fsck *fs, u64 ino)
 {
 	struct rebuild *rb;
@@ -409,7 +425,10 @@ static int write_leaf(struct fsck *fs, struct msyncfs_disk_inode *di,
 	return map_insert(fs, di, (1ULL << depth | prefix) - 1, blkno);
 }
 
-/* Write the leaves for @prefix: sorted entries @from to @to (exclusive). */
+/*
+ * Write the leaves for @prefix. They get the sorted entries from @from up to,
+ * but not including, @to.
+ */
 static int write_trie(struct fsck *fs, struct msyncfs_disk_inode *di,
 		      const struct names *n, size_t from, size_t to,
 		      unsigned int depth, u64 prefix)

@@ -53,9 +53,10 @@ static char *prepend(struct fsck *fs, char *buf, char *p, u64 dir, u64 ino)
 }
 
 /*
- * Returns the path at which an inode was first found, in the form " (/a/b)", or "". It is
- * for messages only, because it reads the directories anew. The last two results stay
- * valid.
+ * Returns the path at which an inode was first found, in the form " (/a/b)", or
+ * "" if no such path is known. Use this function only for messages: it is slow,
+ * because it reads the directories again. A third call overwrites the result of
+ * the first.
  */
 const char *inode_path(struct fsck *fs, u64 ino)
 {
@@ -96,9 +97,9 @@ static bool blk_claim(struct fsck *fs, u64 blkno, bool gone)
 }
 
 /*
- * Claim a free block. Returns 0 if there is none. As long as not all blocks with an owner
- * have been claimed, blocks that are set in the bitmaps on disk are taken only if no
- * other block is free.
+ * Claim a free block. Returns 0 if there is none. Until every block with an
+ * owner has been claimed, a block that is set in the bitmaps on disk may still
+ * have an owner. So such a block is taken only if no other block is free.
  */
 u64 blk_alloc(struct fsck *fs)
 {
@@ -175,8 +176,9 @@ static void salvage_dir_fields(struct fsck *fs, struct msyncfs_disk_inode *di,
 }
 
 /*
- * Repair a damaged inode as far as possible. Reset fields that are not needed or whose
- * value can be found again. Returns NULL if the inode passes verification afterwards.
+ * Repair a damaged inode as far as possible. Reset fields that are not needed
+ * or whose value can be found again. Returns NULL if the repaired inode passes
+ * verification, or the problem.
  */
 static const char *salvage_inode(struct fsck *fs,
 				 struct msyncfs_disk_inode *di, u64 ino,
@@ -300,7 +302,10 @@ static bool walk_claim(struct map_walk *w, u64 blkno, u64 index)
 	return true;
 }
 
-/* A block lies behind the end of the file. Returns true if it must be freed. */
+/*
+ * Decide about a block that lies behind the end of the file. Returns true if
+ * the block must be freed.
+ */
 static bool walk_beyond(struct map_walk *w, u64 index)
 {
 	struct fsck *fs = w->fs;
@@ -377,7 +382,10 @@ static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 
 		if (!p)
 			continue;
-		/* Without claims, only this limit ends the walk of a damaged tree. */
+		/*
+		 * If the walk claims nothing, only this limit ends the walk of
+		 * a damaged tree.
+		 */
 		if (w->quiet && w->nr > w->fs->geo.blocks)
 			break;
 		if (level)
@@ -498,9 +506,10 @@ static void check_map(struct fsck *fs, struct inode_info *info,
 }
 
 /*
- * Check an inode at the first visit. Later visits return the earlier findings. @dir is the
- * directory in which a name of the inode was found, or 0. @gone means that the inode has
- * no name and will be freed. If the block is no inode, returns NULL and sets fs->why.
+ * Check an inode at the first visit. Later visits return the earlier findings.
+ * @dir is the directory in which a name of the inode was found, or 0. @gone
+ * means that the inode has no name and will be freed. If the block is not an
+ * inode, the function returns NULL and sets fs->why.
  */
 struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Basic functions for the checks of fsck: they report problems and decide on repairs, read
- * and write blocks with the changes in memory on top, and provide small containers.
+ * The checks of fsck use these basic functions. They report problems and decide
+ * on repairs. They read and write blocks; a block that was changed in memory is
+ * read from memory. They also provide small containers.
  */
 #include "fsck.h"
 
@@ -234,7 +235,10 @@ void blk_write(struct fsck *fs, u64 blkno, void *buf)
 	memcpy(copy, buf, BLK);
 }
 
-/* Write the changes to the device, except with -n, and forget them. */
+/*
+ * Write the changes to the device, except with -n. Then free the changes in
+ * memory.
+ */
 void blk_flush(struct fsck *fs)
 {
 	u64 *keys = umap_keys(&fs->dirty);

@@ -104,9 +104,9 @@ static int note_record(void *ctx, const struct msyncfs_disk_record *rec,
 }
 
 /*
- * Find the slot in force and copy it to @slot. Returns false if there is none. Sets
- * *@lost if a slot cannot be read: it may have been the slot in force and must be
- * written anew.
+ * Find the slot in force and copy it to @slot. Returns false if there is none.
+ * Sets *@lost if a slot cannot be read. The unreadable slot may have been the
+ * slot in force, so it must be written anew.
  */
 static bool find_slot(struct fsck *fs, struct msyncfs_disk_slot *slot,
 		      bool *lost)
@@ -158,7 +158,9 @@ static void write_slot(struct fsck *fs, u64 counter, u64 seq)
 		fsck_die(fs, "cannot write the log tail");
 }
 
-/* Write all images home. This must happen before a slot frees the log. */
+/*
+ * Write all images home. The images must be home before a slot frees the log.
+ */
 static void write_homes(struct fsck *fs)
 {
 	u64 *homes = umap_keys(&fs->replay);

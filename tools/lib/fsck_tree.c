@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RUNS_SHOWN	8	/* number of runs of blocks that a message lists */
+#define RUNS_SHOWN	8	/* number of runs of blocks in a message */
 
 /* Mark all blocks outside the data area as used, and read the bitmaps. */
 void fsck_bitmaps_load(struct fsck *fs)
@@ -159,7 +159,10 @@ static void find_lost(struct fsck *fs, struct umap *lost)
 	u64 b, end = fs->geo.blocks - 1;
 
 	for (b = fs->geo.root_ino; b < end; b++) {
-		/* Skip eight blocks at once if none of them is such a block. */
+		/*
+		 * Skip eight blocks at once if none of them is in use without
+		 * an owner.
+		 */
 		if (!(b % 8) && b + 8 < end &&
 		    !(fs->disk[b / 8] & ~(fs->used[b / 8] | fs->gone[b / 8]))) {
 			b += 7;
@@ -172,7 +175,10 @@ static void find_lost(struct fsck *fs, struct umap *lost)
 	}
 }
 
-/* Mark lost inodes that have a name in another lost directory: they need no new one. */
+/*
+ * Mark lost inodes that have a name in another lost directory. They need no
+ * name in /lost+found.
+ */
 static void find_lost_roots(struct fsck *fs, struct umap *lost,
 			    const u64 *inos)
 {
@@ -203,8 +209,9 @@ static void add_link(struct fsck *fs, struct inode_info *info)
 }
 
 /*
- * Returns the inode number of /lost+found and makes this directory if necessary. If that is
- * impossible, returns the root directory.
+ * Returns the inode number of /lost+found. Makes the directory /lost+found if
+ * it does not exist. If the directory cannot be made, returns the inode number
+ * of the root directory.
  */
 static u64 lost_found(struct fsck *fs)
 {
@@ -336,7 +343,10 @@ static void check_links(struct fsck *fs)
 	free(inos);
 }
 
-/* Runs of blocks that differ in one direction, as text for a message. */
+/*
+ * This structure collects runs of blocks with the same kind of error in the
+ * bitmap, as text for a message.
+ */
 struct runs {
 	u64	nr;
 	u64	first, last;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Replacements for the kernel functions that the shared format code and log scan use. The
- * tools include this header. Nothing in it depends on msyncfs.
+ * This file replaces the kernel functions that the shared format code and the
+ * shared log scan use. The tools include this header. Nothing in it depends on
+ * msyncfs.
  */
 #ifndef MSYNCFS_USERSPACE_H
 #define MSYNCFS_USERSPACE_H
@@ -16,7 +17,7 @@
 
 #include <linux/types.h>
 
-#define XXH_STATIC_LINKING_ONLY		/* the state is on the stack */
+#define XXH_STATIC_LINKING_ONLY		/* defines the state */
 #include <xxhash.h>
 
 typedef __u8 u8;
@@ -25,7 +26,10 @@ typedef __u32 u32;
 typedef __u64 u64;
 typedef __s64 s64;
 
-/* The casts make these u64, which %llu prints on every machine; uint64_t differs. */
+/*
+ * The casts make these u64, because %llu fits u64 on every machine. It does not
+ * fit uint64_t on every machine.
+ */
 #define le64_to_cpu(x)	((u64)le64toh(x))
 #define le32_to_cpu(x)	((u32)le32toh(x))
 #define cpu_to_le64(x)	((__le64)htole64(x))
