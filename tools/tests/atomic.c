@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of atomic files: the ioctls, the calls that commit, and operations on
- * names.
+ * This program tests the ioctls of atomic files, the calls that commit, and
+ * operations on names.
  *
  * Usage: atomic MNT DOOR TEST, see atomic.h.
  */
@@ -11,7 +11,7 @@
 
 /* ---- ioctls ------------------------------------------------------------- */
 
-/* A user may write to the file but does not own it. */
+/* Call the ioctls as a user who may write to the file but does not own it. */
 static void not_owner(void)
 {
 	pid_t pid;
@@ -47,7 +47,8 @@ static void bad_arguments(int fd)
 	FAILS(ioctl(fd, MSYNCFS_IOC_GET_ATOMIC, NULL), EFAULT);
 	FAILS(ioctl(fd, MSYNCFS_IOC_GET_ATOMIC, nowhere), EFAULT);
 	/*
-	 * A different size makes a different command. No commands follow these.
+	 * The size of the argument is a part of the command, so these commands
+	 * do not exist.
 	 */
 	FAILS(ioctl(fd, _IOW(MSYNCFS_IOC_MAGIC, 2, __u64), nowhere), ENOTTY);
 	FAILS(ioctl(fd, _IOR(MSYNCFS_IOC_MAGIC, 3, __u64), nowhere), ENOTTY);
@@ -102,7 +103,7 @@ static void test_ioctl(void)
 	memory_has("f", NR, 1);
 }
 
-/* Use the same structures in 32-bit system calls. */
+/* Use the structures of the ioctls in 32-bit system calls. */
 static void test_ioctl32(void)
 {
 	static __u32 value;
@@ -135,7 +136,7 @@ static void test_flag(void)
 	CHECK(!atomic_ioctl(fd, 1));
 	disk_has("f", "SET_ATOMIC", NR, 2);
 	store(map, NR, 3);
-	CHECK(!atomic_ioctl(fd, 1));	/* sets it again: this commits, too */
+	CHECK(!atomic_ioctl(fd, 1));	/* commits although it is set */
 	disk_has("f", "SET_ATOMIC again", NR, 3);
 	unmap(map, NR);
 
@@ -191,8 +192,8 @@ static void test_readonly_mount(void)
 /* ---- operations that commit --------------------------------------------- */
 
 /*
- * A commit covers the whole file, whatever range the call names. It includes
- * the size and the holes.
+ * A commit covers the whole file, even if the range of the call is smaller. The
+ * commit includes the size and the holes.
  */
 static void test_whole(void)
 {
@@ -256,8 +257,8 @@ static unsigned long commits_of_mprotect(int fd)
 }
 
 /*
- * msync(2) calls the filesystem once for each mapping. The first call commits
- * the whole file.
+ * msync(2) calls the filesystem once for each mapping. The first of these calls
+ * commits the whole file, so the others have nothing to commit.
  */
 static void test_vmas(void)
 {
@@ -266,14 +267,14 @@ static void test_vmas(void)
 	SAME(commits_of_mprotect(fd), 1);
 	disk_has("f", "msync of three mappings", NR, 2);
 	/*
-	 * An ordinary file needs more commits. Otherwise the test would prove
-	 * nothing.
+	 * Without the hook, an ordinary file needs three commits. Otherwise the
+	 * test above would prove nothing.
 	 */
 	SAME(commits_of_mprotect(gd), door.full ? 1 : 3);
 	CHECK(!close(fd) && !close(gd));
 }
 
-/* MS_ASYNC starts a commit, which is durable soon. */
+/* MS_ASYNC starts a commit. The commit is durable soon. */
 static void test_async(void)
 {
 	int fd = atomic_file("f", NR), i;
@@ -303,8 +304,9 @@ static void test_async(void)
 }
 
 /*
- * O_DIRECT uses the page cache of an atomic file. Direct I/O would have to
- * commit half of an update.
+ * A read or write with O_DIRECT uses the page cache if the file is atomic. A
+ * direct write to the device would change a part of the file on the device
+ * before the commit.
  */
 static void test_direct(void)
 {
@@ -316,7 +318,7 @@ static void test_direct(void)
 	touch(map, NR);
 	settle();
 	before = disk_io(need_env("DISK"));
-	/* This is half of an update, which direct I/O would have to commit. */
+	/* This is half of an update. It must not reach the device. */
 	store(map, 2, 2);
 	write_direct("f", 2, 4, 2);
 	expect(map + 2 * PAGE, 4, 2, "O_DIRECT write, mapped");
@@ -335,7 +337,7 @@ static void test_direct(void)
 	free(buf);
 }
 
-/* One call commits an atomic file and an ordinary one. */
+/* One call commits an atomic file and an ordinary file. */
 static void test_both(void)
 {
 	int fd = atomic_file("f", NR), gd = new_file("g", NR);
@@ -471,7 +473,7 @@ static void test_truncate(void)
 	free(map);
 }
 
-/* A program can replace a file without using another name. */
+/* A program can replace the content of a file without a second name. */
 static void test_replace(void)
 {
 	int fd;

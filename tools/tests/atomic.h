@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Helpers for the tests of atomic files: make atomic files, and look at their
- * content on the device.
+ * The tests of atomic files use these helpers. The helpers make atomic files
+ * and look at the content of the files on the device.
  *
- * A test looks at a copy of the device. The device stands still while it is
- * copied, and the copy is mounted like a disk after a power failure. So the
- * file under test stays open and mapped.
+ * A test looks at a copy of the device. During the copy all I/O of the device
+ * waits. The test mounts the copy like a disk after a power failure. So the
+ * file under test can stay open and mapped on the original device.
  *
  * Usage of each program: PROGRAM MNT DOOR TEST, see msync.h. The environment
  * also has:
@@ -47,8 +47,8 @@ static inline void copy_disk(void)
 }
 
 /*
- * Mount a copy of the device. Return the directory that corresponds to the one
- * of the test.
+ * Mount a copy of the device. Return the directory of the copy that corresponds
+ * to the directory of the test.
  */
 static inline const char *look(void)
 {
@@ -86,8 +86,8 @@ static inline char *read_all(const char *dir, const char *name, off_t *size)
 }
 
 /*
- * File @name in @dir must have @nr pages. The first @new are of generation
- * @gen, the others of generation 1.
+ * Check that file @name in @dir has @nr pages. The first @new pages must be of
+ * generation @gen, the other pages of generation 1.
  */
 static inline void found_part(const char *dir, const char *name,
 			      const char *when, unsigned long nr,
@@ -112,7 +112,10 @@ static inline void found(const char *dir, const char *name, const char *when,
 	found_part(dir, name, when, nr, nr, gen);
 }
 
-/* After a crash now, file @name would have @nr pages of generation @gen. */
+/*
+ * Check that file @name would have @nr pages of generation @gen after a crash
+ * at this moment.
+ */
 static inline void disk_has(const char *name, const char *when,
 			    unsigned long nr, uint64_t gen)
 {
@@ -140,7 +143,7 @@ static inline int rollback(int fd)
 	return ioctl(fd, MSYNCFS_IOC_ROLLBACK);
 }
 
-/* Make an atomic file of @nr pages of generation 1. It is durable. */
+/* Make an atomic file of @nr pages of generation 1. The content is durable. */
 static inline int atomic_file(const char *name, unsigned long nr)
 {
 	int fd = new_file(name, nr);
@@ -149,14 +152,16 @@ static inline int atomic_file(const char *name, unsigned long nr)
 	return fd;
 }
 
-/* Readers of the file must see @nr pages of generation @gen. */
+/* Check that readers of the file see @nr pages of generation @gen. */
 static inline void memory_has(const char *name, unsigned long nr, uint64_t gen)
 {
 	SAME(stat_of(name).st_size, nr * PAGE);
 	expect_file(name, 0, nr, gen);
 }
 
-/* Write dirty pages to blocks that nothing on the device refers to. */
+/*
+ * Spill: write the dirty pages to blocks that nothing on the device refers to.
+ */
 static inline void spill(int fd)
 {
 	CHECK(!sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of atomic files: operations on the filesystem and on other files do not
- * change an atomic file on the device.
+ * This program tests that operations on the filesystem and on other files do
+ * not change an atomic file on the device.
  *
  * Usage: atomic_others MNT DOOR TEST, see atomic.h.
  */
@@ -73,7 +73,10 @@ static void other_caches(int fd)
 	drop_caches();
 }
 
-/* Return the number of dirty pages. The headers may not know cachestat(2). */
+/*
+ * Return the number of dirty pages. The headers may lack cachestat(2), so the
+ * call uses its number.
+ */
 static unsigned long nr_dirty(int fd)
 {
 	__u64 range[2] = { }, stat[5];
@@ -92,8 +95,8 @@ static void other_kupdate(int fd)
 	};
 
 	/*
-	 * A sync(2) before may have spilled the pages, or may still be spilling
-	 * them.
+	 * Make the pages dirty, because an earlier sync(2) may have spilled
+	 * them or may still be spilling them.
 	 */
 	write_gen(fd, 0, NR, 2);
 	write_gen(gd, 0, 3, 2);
@@ -106,20 +109,20 @@ static void other_kupdate(int fd)
 	usleep(200000);
 	write_proc(set[1][0], set[1][1]);
 	write_proc(set[0][0], set[0][1]);
-	/* Make everything durable that the writeback has prepared. */
+	/* Make all data durable that the writeback has prepared. */
 	CHECK(!close(gd) && !syncfs(fd));
 }
 
 static void other_spill(int fd)
 {
 	spill(fd);
-	/* Each page has a new block besides its committed one. */
+	/* Each page has a fresh block besides its committed block. */
 	SAME(fstat_of(fd).st_blocks, 2 * NR * PAGE / 512);
 	drop_caches();
 	SAME(fstat_of(fd).st_blocks, 2 * NR * PAGE / 512);
 }
 
-/* Spill the pages, drop them from memory and read them again. */
+/* Spill the pages, drop them from memory and read them back. */
 static void other_again(int fd)
 {
 	struct io before, after;
@@ -209,7 +212,10 @@ static void test_others(void)
 		expect(map, NR, 2, others[i].name);
 		disk_has("f", others[i].name, NR, 1);
 	}
-	/* Check that the copy shows a commit at all. */
+	/*
+	 * Check that the copy shows a commit. Otherwise the checks above would
+	 * prove nothing.
+	 */
 	CHECK(!call(map, NR * PAGE, MS_SYNC));
 	disk_has("f", "msync", NR, 2);
 	unmap(map, NR);
@@ -238,7 +244,7 @@ static void test_pressure(void)
 	CHECK((is - was) / 8 > 1000);
 	drop_caches();
 	disk_has("f", "many dirty pages", nr, 1);
-	/* The blocks of spilled pages are free on the device. */
+	/* On the device, the blocks of the spilled pages are still free. */
 	snprintf(cmd, sizeof(cmd), "fsck.msyncfs -n %s", need_env("COPY"));
 	copy_disk();
 	CHECK(!system(cmd));
@@ -251,7 +257,10 @@ static void test_pressure(void)
 	CHECK(!close(fd));
 }
 
-/* Make so many holes and spilled pages that their tree takes every shape. */
+/*
+ * Make many holes and spill many pages, so that the tree of the overlay takes
+ * every shape.
+ */
 static void test_sizes(void)
 {
 	const unsigned long most = 4099, stride = 1597;
@@ -262,7 +271,8 @@ static void test_sizes(void)
 
 	for (nr = 1000; nr < most; nr += 150) {
 		/*
-		 * Spread them, so that the nodes have all numbers of entries.
+		 * Spread the holes, so that the nodes of the tree have all
+		 * numbers of entries.
 		 */
 		for (i = 0; i < nr; i++)
 			CHECK(!fallocate(fd, FALLOC_FL_PUNCH_HOLE |
@@ -274,14 +284,14 @@ static void test_sizes(void)
 		CHECK(!rollback(fd));
 		SAME(fstat_of(fd).st_blocks, was);
 	}
-	/* Discarded blocks are freed a little later. */
+	/* The filesystem frees discarded blocks a little later. */
 	sleep(1);
 	expect(map, most, 1, "rolled back");
 	unmap(map, most);
 	CHECK(!close(fd));
 }
 
-/* Nothing is written while the filesystem is frozen, and a commit waits. */
+/* While the filesystem is frozen, nothing is written and a commit waits. */
 static void test_freeze(void)
 {
 	int fd = atomic_file("f", NR), dir = open(run.mnt, O_RDONLY), status;

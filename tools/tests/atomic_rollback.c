@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of atomic files: rollback and the last close discard changes that were
- * not committed.
+ * This program tests that a rollback and the last close of an atomic file
+ * discard the changes that were not committed.
  *
  * Usage: atomic_rollback MNT DOOR TEST, see atomic.h.
  */
@@ -150,7 +150,7 @@ static void back_from(const struct change *c, int how, int fd, char *map)
 	SAME(fstat_of(fd).st_blocks, was.st_blocks);
 }
 
-/* Rollback restores content, size and space. Mappings stay valid. */
+/* A rollback restores content, size and free space. Mappings stay valid. */
 static void test_rollback(void)
 {
 	int fd = atomic_file("f", NR), how;
@@ -161,7 +161,7 @@ static void test_rollback(void)
 		for (i = 0; i < ARRAY_SIZE(changes); i++)
 			back_from(&changes[i], how, fd, map);
 	disk_has("f", "after rollbacks", NR, 1);
-	/* The file can be changed and committed again. */
+	/* After a rollback, a program can change and commit the file. */
 	store(map, NR, 4);
 	CHECK(!call(map, NR * PAGE, MS_SYNC));
 	store(map, NR, 5);
@@ -172,7 +172,10 @@ static void test_rollback(void)
 	CHECK(!close(fd));
 }
 
-/* The result of each change is committed as a whole. */
+/*
+ * Commit each kind of change. After a crash the file must be as it was at the
+ * commit.
+ */
 static void test_commit(void)
 {
 	unsigned int i, how;
@@ -225,7 +228,10 @@ static void close_plain(void)
 	memory_has("f", NR, 1);
 }
 
-/* The file stays in use while any part of it is mapped, even privately. */
+/*
+ * A file with a mapping stays in use, even if only a part of the file is mapped
+ * or the mapping is private.
+ */
 static void close_mapped(void)
 {
 	int fd = open_file("f", 0);
@@ -262,8 +268,8 @@ static void close_other(void)
 }
 
 /*
- * A child inherits the mapping. It commits after everybody else has closed the
- * file.
+ * A child inherits the mapping. The child commits after the parent has closed
+ * and unmapped the file.
  */
 static void close_forked(void)
 {
@@ -293,7 +299,7 @@ static void close_forked(void)
 	disk_has("f", "committed by a child", NR, 2);
 }
 
-/* A process is killed in the middle of an update. */
+/* Kill a process in the middle of an update. */
 static void close_killed(void)
 {
 	int pipe_fd[2], fd, status;
@@ -334,7 +340,7 @@ static void test_close(void)
 	disk_has("f", "a process was killed", NR, 2);
 }
 
-/* With the mount option, the last close commits. */
+/* With the mount option "atomic", the last close commits. */
 static void test_option_close(void)
 {
 	int fd = new_file("f", NR);
@@ -355,13 +361,16 @@ static void test_option_close(void)
 	unmap(map, NR);
 	disk_has("f", "mount option, last close", NR, 2);
 
-	/* The file is made atomic by ioctl, too: its last close discards. */
+	/*
+	 * The ioctl has made this file atomic, too, so its last close discards.
+	 */
 	fd = atomic_file("g", NR);
 	write_gen(fd, 0, NR, 2);
 	CHECK(!close(fd));
 	memory_has("g", NR, 1);
 	/*
-	 * The ioctl clears its flag. The file stays atomic by the mount option.
+	 * The ioctl clears the flag of the file. The file stays atomic by the
+	 * mount option.
 	 */
 	fd = open_file("g", 0);
 	CHECK(!atomic_ioctl(fd, 0));
@@ -372,8 +381,8 @@ static void test_option_close(void)
 	disk_has("g", "mount option, closed", NR, 3);
 
 	/*
-	 * The mount is stopped with a file open. This is like a crash at that
-	 * moment.
+	 * Stop the filesystem while the file is open. This is like a crash at
+	 * that moment.
 	 */
 	fd = open_file("g", 0);
 	write_gen(fd, 0, NR, 4);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of atomic files: a full filesystem, random operations compared with a
- * model, and many threads at the same time.
+ * This program tests atomic files on a full filesystem, compares random
+ * operations with a model, and runs many threads at the same time.
  *
  * Usage: atomic_stress MNT DOOR TEST, see atomic.h. The environment also has:
  *
- *	SEED, ROUNDS	for the test random
+ *	SEED, ROUNDS	for the test "random"
  */
 #include "atomic.h"
 
@@ -14,10 +14,13 @@
 
 /* ---- no space ----------------------------------------------------------- */
 
-#define LARGE	2500UL		/* pages; a record takes fewer, so does SPARE */
-#define SPARE	1500ULL		/* blocks that are left */
+#define LARGE	2500UL		/* pages; more than a record and SPARE */
+#define SPARE	1500ULL		/* number of blocks that are left free */
 
-/* Store to pages until there is no space. Return the number of pages. */
+/*
+ * Store to pages until there is no space. Return the number of pages that were
+ * stored to.
+ */
 static unsigned long store_until_full(char *map, uint64_t gen)
 {
 	static volatile unsigned long nr;
@@ -56,16 +59,13 @@ static unsigned long run_out(int fd, char *map, uint64_t gen)
 	FAILS(pwrite(fd, "x", 1, (LARGE - 1) * PAGE), ENOSPC);
 	FAILS(ftruncate(fd, (LARGE - 2) * PAGE + 100), ENOSPC);
 	SAME(fstat_of(fd).st_size, LARGE * PAGE);
-	/* Dirty pages have their space. */
+	/* A page that is dirty has its space, so it can be written to. */
 	put_page_gen(map, gen);
 	SAME(pwrite(fd, &gen, sizeof(gen), 0), sizeof(gen));
 	return nr;
 }
 
-/*
- * A store fails in time when there is no space. A commit never fails for lack
- * of it.
- */
+/* If there is no space, the store fails, not the commit. */
 static void test_nospace(void)
 {
 	int fd = atomic_file("f", LARGE);
@@ -97,12 +97,12 @@ static void test_nospace(void)
 	CHECK(!close(fd));
 }
 
-/* ---- anything, in any order --------------------------------------------- */
+/* ---- random operations --------------------------------------------------- */
 
 #define R_SIZE	(24 * PAGE)
 
 static struct {
-	char now[R_SIZE], then[R_SIZE];		/* zeros beyond the size */
+	char now[R_SIZE], then[R_SIZE];		/* zeros behind the size */
 	off_t size, then_size;
 	char *map;
 	int fd;
@@ -212,7 +212,7 @@ static void r_step(void)
 
 	if (len > R_SIZE - at)
 		len = R_SIZE - at;
-	if (below(2)) {		/* use whole pages */
+	if (below(2)) {		/* choose whole pages */
 		at &= -PAGE;
 		len = (len + PAGE - 1) & -PAGE;
 	}
@@ -253,7 +253,8 @@ static void r_step(void)
 }
 
 /*
- * Compare reads with a model, and the file after a crash with its last commit.
+ * Compare reads with a model. Compare the file after a crash with the last
+ * commit in the model.
  */
 static void test_random(void)
 {
@@ -288,7 +289,7 @@ static void test_random(void)
 	}
 }
 
-/* ---- all at once -------------------------------------------------------- */
+/* ---- many threads ------------------------------------------------------- */
 
 static volatile bool racing;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Helpers for all test programs: checks, and a table of tests that run by name.
- * Each test gets a directory of its own.
+ * All test programs use these helpers: checks, and a function that runs the
+ * tests of a table by name. Each test gets a directory of its own.
  */
 #ifndef MSYNCFS_TESTS_CHECK_H
 #define MSYNCFS_TESTS_CHECK_H
@@ -20,7 +20,8 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /*
- * @cond must be true. The message shows errno, which may be of an earlier call.
+ * @cond must be true. The message shows errno, which an earlier call may have
+ *	set.
  */
 #define CHECK(cond) do {						\
 	if (!(cond))							\
@@ -67,7 +68,7 @@ struct test {
 };
 
 /*
- * "PROGRAM DIR TEST" runs one test in DIR/TEST, "PROGRAM DIR" runs all of them.
+ * "PROGRAM DIR TEST" runs one test in DIR/TEST. "PROGRAM DIR" runs all tests.
  */
 static inline int run_tests(int argc, char **argv, const struct test *tests)
 {
@@ -138,7 +139,7 @@ static inline int has_text(const char *name, const char *text)
 	return n == (ssize_t)strlen(text) && !memcmp(buf, text, n);
 }
 
-/* Return the time in seconds, from an arbitrary start. */
+/* Return the time in seconds since an arbitrary start. */
 static inline double now(void)
 {
 	struct timespec t;
@@ -147,7 +148,10 @@ static inline double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* Each thread has its own random numbers. It must set rnd first, not to 0. */
+/*
+ * Each thread has its own random numbers. It must set rnd to a number other
+ * than 0 before its first call of below().
+ */
 static __thread unsigned long rnd;
 
 /* Return a random number from 0 to @n - 1. */

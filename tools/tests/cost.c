@@ -2,11 +2,11 @@
 /*
  * Measure the cost of one msync by the counters in /sys/dev/block/M:N/stat.
  *
- * Usage: cost prepare FILE		make it: 64 MiB, every block allocated
- *        cost single FILE		the cases of one call, with bounds
+ * Usage: cost prepare FILE makes FILE of 64 MiB with all blocks
+ *        cost single FILE		checks the cost of one call by cases
  *        cost many FILE CALLS		calls of 64 scattered pages; prints the
  *					KiB that they made dirty
- *        cost atomic FILE		make it an atomic file
+ *        cost atomic FILE		makes FILE an atomic file
  *        cost group DIR DISK COMMITS THREADS CALLS
  *					each thread stores to a page of its own
  *					file and calls msync, CALLS times; DISK
@@ -14,13 +14,14 @@
  *					sysfs file COMMITS the records
  *
  * "single" prints one line "case|calls|writes|KiB|flushes|bound" for each case,
- * with the largest figure of all calls, and a line "over: ..." for each bound
- * that a call exceeded; the exit status is 1 then. The caller must keep others,
- * the checkpoint included, from writing to the disk.
+ * with the largest figures of all calls, and a line "over: ..." for each bound
+ * that a call exceeded. If a call exceeded a bound, the exit status is 1. The
+ * caller must ensure that nothing else writes to the disk, not even the
+ * checkpoint.
  *
  * "group" prints calls, flushes, records and microseconds per call of a thread.
- * The kernel does not count FUA writes. On a disk with FUA they are the records
- * without a flush.
+ * The kernel does not count FUA writes. On a disk with FUA, each record without
+ * a flush is one FUA write.
  */
 #include <err.h>
 #include <errno.h>
@@ -64,7 +65,10 @@ static unsigned long next_random(void)
 	return rnd;
 }
 
-/* See Documentation/block/stat.rst. The disk counts a flush as a write, too. */
+/*
+ * Read the counters that the kernel's Documentation/block/stat.rst describes.
+ * The kernel also counts each flush as a write, so subtract the flushes.
+ */
 static struct io io_now(void)
 {
 	unsigned long f[17] = { };
@@ -131,7 +135,8 @@ static void dirty_64(void) { dirty_scattered(64); }
 static void dirty_512(void) { dirty_scattered(512); }
 
 /*
- * Store to a page so much later that its time differs from the one on the disk.
+ * Wait until the clock differs from the time of the file on disk, then store to
+ * a page. So the sync must also write the inode.
  */
 static void dirty_1_later(void)
 {
@@ -142,7 +147,7 @@ static void dirty_1_later(void)
 static off_t end_of_file = SIZE;
 static char *tail_map;
 
-/* Append a page through a mapping that reaches beyond the end. */
+/* Append a page. Store to it through a mapping. */
 static void append_mapped(void)
 {
 	if (ftruncate(fd, end_of_file + PAGE))
@@ -194,7 +199,7 @@ static void measure(const struct bound *b, int calls, void (*prepare)(void),
 			max.flushes = io.flushes;
 		/*
 		 * A call without a flush is durable only if the disk has no
-		 * cache.
+		 * cache, but this case expects a flush.
 		 */
 		if (b->flushes && !io.flushes) {
 			printf("over: %s: call %d: no flush at all\n", b->name, i);

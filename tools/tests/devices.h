@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The devices of the tests of msync: device-mapper, and the counters of a disk.
- * The environment names the devices, see msync.h.
+ * The tests of msync use these helpers to control device-mapper devices and to
+ * read the counters of a disk. The environment names the devices, see msync.h.
  */
 #ifndef MSYNCFS_TESTS_DEVICES_H
 #define MSYNCFS_TESTS_DEVICES_H
@@ -23,8 +23,8 @@ static inline const char *need_env(const char *name)
 }
 
 /*
- * Call device-mapper directly. On a slow machine dmsetup takes seconds, and a
- * device must not be broken for so long.
+ * Call device-mapper directly. On a slow machine dmsetup takes seconds. A test
+ * must not leave a device broken for so long.
  */
 struct dm_request {
 	struct dm_ioctl head;
@@ -32,7 +32,7 @@ struct dm_request {
 	char params[256];
 };
 
-/* @size: size of @head and of the target descriptions that follow it. */
+/* @size is the size of @head and of the target descriptions behind it. */
 static inline void dm_send(unsigned long cmd, const char *name, __u32 flags,
 			   struct dm_ioctl *head, size_t size)
 {
@@ -54,7 +54,7 @@ static inline void dm_request(unsigned long cmd, const char *name, __u32 flags,
 	dm_send(cmd, name, flags, &r->head, sizeof(*r));
 }
 
-/* The device that is suspended. A failed test must resume it. */
+/* This device is suspended. A test that fails must resume it. */
 static const char *stopped_device;
 static pid_t stopped_by;
 
@@ -68,7 +68,7 @@ static inline void dm_suspend(const char *name, __u32 how)
 		   how, &r);
 }
 
-/* From now on all I/O waits. */
+/* Suspend the device. From now on all its I/O waits. */
 static inline void dm_stop(const char *name)
 {
 	dm_suspend(name, DM_NOFLUSH_FLAG);
@@ -83,8 +83,8 @@ static inline void dm_resume(const char *name)
 }
 
 /*
- * Resume the device, otherwise this process could not exit. A signal handler
- * calls this, too.
+ * Resume the device. Otherwise this process could not exit. A signal handler
+ * calls this function, too.
  */
 static inline void dm_let_go(void)
 {
@@ -125,7 +125,10 @@ struct io {
 	unsigned long writes, kib, flushes;
 };
 
-/* See Documentation/block/stat.rst. The disk counts a flush as a write, too. */
+/*
+ * Read the counters that the kernel's Documentation/block/stat.rst describes.
+ * The kernel also counts each flush as a write, so subtract the flushes.
+ */
 static inline struct io disk_io(const char *disk)
 {
 	unsigned long f[17] = { };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of O_DIRECT with unusual buffers: mappings of the same file or of
- * another one, vectors, unmapped memory. Also asynchronous requests.
+ * This program tests O_DIRECT with unusual buffers: mappings of the same file
+ * or of another file, vectors, and unmapped memory. It also tests asynchronous
+ * requests.
  *
  * Usage: direct DIR [TEST]
  */
@@ -13,14 +14,14 @@
 
 /* ---- buffers that are mappings ------------------------------------------ */
 
-/* Write from a mapping of the file itself. */
+/* Use a mapping of the file itself as the buffer of a write. */
 static void write_self(int fd, int dfd, char *map)
 {
 	unsigned long i;
 
 	/*
-	 * The buffer is other pages, which are not in memory first and dirty
-	 * then.
+	 * Write from other pages than the pages of the range. In the first
+	 * write the buffer is not in memory, in the second write it is dirty.
 	 */
 	SAME(pwrite(dfd, map + 16 * PAGE, 16 * PAGE, 0), 16 * PAGE);
 	check_pages(map, 1, 16, 16, 1);
@@ -31,8 +32,8 @@ static void write_self(int fd, int dfd, char *map)
 	check_pages(map, 1, 16, 16, 2);
 
 	/*
-	 * The buffer is the same pages. They are clean, dirty, or not in
-	 * memory.
+	 * Write from the pages of the range itself. They are clean in the first
+	 * round, dirty in the second, and not in memory in the third.
 	 */
 	for (i = 0; i < 3; i++) {
 		if (i == 1)
@@ -55,7 +56,10 @@ static void write_self(int fd, int dfd, char *map)
 	check_pages(map + 16 * PAGE, 1, 16, 48, 4);
 }
 
-/* Read into a mapping of the file: other pages, then the same pages. */
+/*
+ * Read into a mapping of the file: first into other pages than the pages of the
+ * range, then into the pages of the range itself.
+ */
 static void read_self(int fd, int dfd, char *map)
 {
 	char *buf = map_pages(-1, 64);
@@ -88,8 +92,8 @@ static void test_self(void)
 }
 
 /*
- * The buffer is a mapping of another file. It is larger than the kernel pins at
- * once, and both files have holes.
+ * The buffer is a mapping of another file. The buffer is larger than the kernel
+ * pins at once. Both files have holes.
  */
 static void test_other(void)
 {
@@ -114,7 +118,7 @@ static void test_other(void)
 	check_pages(buf, 2, 0, nr, 2);
 
 	/*
-	 * Read from a hole and from preallocated blocks, and write into both.
+	 * Read from a hole and from preallocated blocks, then write into both.
 	 */
 	CHECK(!ftruncate(fd, 0) && !ftruncate(fd, nr * PAGE));
 	CHECK(!fallocate(fd, 0, 100 * PAGE, 100 * PAGE));
@@ -143,8 +147,8 @@ static void test_edges(void)
 
 	take_home();
 	/*
-	 * Scatter the sectors of the first page. One entry takes all other
-	 * pages.
+	 * The first eight entries of the vector are the sectors of the first
+	 * page. One entry is for all other pages.
 	 */
 	for (i = 0; i < 8; i++)
 		v[i] = (struct iovec){ buf + (31 - i) * PAGE + i * SECTOR,
@@ -162,7 +166,9 @@ static void test_edges(void)
 	check_pages(map, 1, 0, 1, 3);
 	check_pages(map + PAGE, 1, 1, 15, 1);
 
-	/* Read over the end of the file, which is in the middle of a page. */
+	/*
+	 * Read across the end of the file, which lies in the middle of a page.
+	 */
 	CHECK(!ftruncate(fd, 7 * PAGE + 1000));
 	drop(fd);
 	take_home();
@@ -262,6 +268,6 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-	setlinebuf(stdout);	/* the last line is the failure */
+	setlinebuf(stdout);	/* so the last line shows the failure */
 	return run_tests(argc, argv, tests);
 }

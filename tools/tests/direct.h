@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Helpers for the tests of O_DIRECT: files whose sectors name their file, their
- * page and their generation.
+ * The tests of O_DIRECT use these helpers. They make files in which each sector
+ * contains its file, its page and its generation.
  */
 #ifndef MSYNCFS_TESTS_DIRECT_H
 #define MSYNCFS_TESTS_DIRECT_H
@@ -37,7 +37,10 @@ static inline void stamp_pages(char *p, unsigned long file, unsigned long first,
 		put_stamps(p + i * PAGE, file, first + i, gen);
 }
 
-/* The page must be page @index of @file. Return its oldest generation. */
+/*
+ * Check that the page is page @index of @file. Return the oldest generation of
+ * its sectors.
+ */
 static inline unsigned long check_stamps(const void *page, unsigned long file,
 					 unsigned long index)
 {
@@ -87,7 +90,10 @@ static inline void drop(int fd)
 	CHECK(!posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
 }
 
-/* Make a file of @nr pages of generation 1. It is durable and not in memory. */
+/*
+ * Make a file of @nr pages of generation 1. The file is durable, and none of
+ * its pages is in memory.
+ */
 static inline int stamped_file(const char *name, unsigned long file,
 			       unsigned long nr)
 {
@@ -114,8 +120,8 @@ static inline int open_direct(const char *name, int flags)
 }
 
 /*
- * Write everything home. Then O_DIRECT need not wait, and freed blocks can be
- * reused.
+ * Write everything home. Afterwards O_DIRECT does not have to wait, and freed
+ * blocks can be used again.
  */
 static inline void take_home(void)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of O_DIRECT while others change the same file: buffers whose page fault
- * is held up (userfaultfd), a slow device, msync at the same time.
+ * This program tests O_DIRECT while other threads change the same file. The
+ * page fault of a buffer is delayed (userfaultfd), the device is slow, or msync
+ * runs at the same time.
  *
  * Usage: direct_busy DIR [TEST]
  */
@@ -14,15 +15,15 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#define LARGE	20000UL		/* pages; one record takes fewer */
-#define LIMIT	100		/* seconds; a longer test hangs */
+#define LARGE	20000UL		/* pages; more than a record takes */
+#define LIMIT	100		/* seconds; a test that takes longer hangs */
 
 /* ---- buffers that stall ------------------------------------------------- */
 
 static struct stall {
 	int uffd;
-	char *buf;		/* faults are held up here */
-	char *data;		/* the faults then get this content */
+	char *buf;		/* a fault on this buffer is delayed */
+	char *data;		/* content of the buffer after the fault */
 	unsigned long nr;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -57,7 +58,10 @@ static int wait_flag(int *flag)
 	return set;
 }
 
-/* Answer the first fault when it is released. The answer fills all pages. */
+/*
+ * Receive the first fault on the buffer. Answer it when the test sets
+ * stall.released. The answer fills all pages of the buffer.
+ */
 static void *stall_thread(void *arg)
 {
 	struct uffdio_copy copy = {};
@@ -115,7 +119,7 @@ static void job_start(struct job *job, void *(*fn)(void *))
 	CHECK(!pthread_create(&job->thread, NULL, fn, job));
 }
 
-/* Wait for the job. It must not depend on the buffer that is held up. */
+/* Wait for the job. The job must finish even while the fault is delayed. */
 static void job_wait(struct job *job, const char *what)
 {
 	double t = now();
@@ -170,7 +174,7 @@ static void *read_stalled(void *arg)
 	return NULL;
 }
 
-/* A writer waits for its buffer and must not delay anybody else. */
+/* A writer waits for its buffer. It must not delay other threads. */
 static void stalled_write(int flags)
 {
 	int fd = stamped_file("f", 1, LARGE), dfd = open_direct("f", flags);
@@ -246,8 +250,9 @@ static int has_block(int fd, unsigned long long block)
 }
 
 /*
- * Move the pages of the file, generation 2, to fresh blocks. Then make other
- * files until one of them gets @block, an old block of the file.
+ * Store generation 2 to the pages of the file, which moves them to fresh
+ * blocks. Then make other files until one of them gets @block, a former block
+ * of the file.
  */
 static void move_away(struct job *store, int fd, unsigned long long block)
 {
@@ -260,7 +265,7 @@ static void move_away(struct job *store, int fd, unsigned long long block)
 	take_home();
 	CHECK(!has_block(fd, block));
 	for (i = 2; ; i++) {
-		CHECK(i < 8);	/* otherwise nobody gets the block */
+		CHECK(i < 8);	/* no other file gets the block */
 		snprintf(name, sizeof(name), "g%lu", i);
 		gd = stamped_file(name, i, LARGE);
 		has = has_block(gd, block);
@@ -272,7 +277,7 @@ static void move_away(struct job *store, int fd, unsigned long long block)
 	take_home();
 }
 
-/* The reader must have got old or new content of the file. */
+/* Check that the reader got old or new content of the file. */
 static void check_read(const char *buf)
 {
 	unsigned long i, gen;
@@ -284,9 +289,9 @@ static void check_read(const char *buf)
 }
 
 /*
- * A reader waits for its buffer. Meanwhile the pages of the file move to fresh
- * blocks, and another file gets the old ones. The reader must not see the
- * content of that file.
+ * A reader waits for its buffer. While it waits, the pages of the file move to
+ * fresh blocks, and another file gets the old blocks. The reader must not see
+ * the content of the other file.
  */
 static void test_stalled_read(void)
 {
@@ -298,7 +303,10 @@ static void test_stalled_read(void)
 	unsigned long len;
 
 	take_home();
-	/* The first block is likely to become an inode. Take another one. */
+	/*
+	 * The first block is likely to become an inode, so look for the block
+	 * of page 32.
+	 */
 	block = physical(fd, 32, &len);
 	CHECK(len);
 	stall_begin(64);
@@ -315,8 +323,8 @@ static void test_stalled_read(void)
 }
 
 /*
- * Do what test_stalled_read() does, with a read that is slow on the device.
- * $SLOW is a command that makes reads of the device slow.
+ * This test is like test_stalled_read(), but the device delays the read. $SLOW
+ * is a command that makes reads of the device slow.
  */
 static void test_slow_read(void)
 {
@@ -333,11 +341,11 @@ static void test_slow_read(void)
 	CHECK(len);
 	/*
 	 * Bring all pages of the file into memory. Then only the read under
-	 * test needs the device.
+	 * test has to wait for the device.
 	 */
 	check_pages(store.map, 1, 0, LARGE, 1);
 	CHECK(slow && !system(slow));
-	/* Use a buffer of the same size, without a fault. */
+	/* This buffer has the same size, but no fault is delayed. */
 	stall.nr = 64;
 	stall.buf = map_pages(-1, 64);
 	memset(stall.buf, 0, 64 * PAGE);
@@ -393,7 +401,9 @@ static void *race_reader(void *arg)
 	return (void *)reads;
 }
 
-/* Allocate and free blocks, so that blocks freed by msync get other content. */
+/*
+ * Allocate and free blocks, so that blocks that msync frees get other content.
+ */
 static void *race_churn(void *arg)
 {
 	unsigned long rounds = 0;
@@ -431,9 +441,10 @@ static void *race_writer(void *arg)
 }
 
 /*
- * If @in_place, a thread overwrites half of the file with O_DIRECT. Otherwise
- * the thread stores to all pages of the file and calls msync. A record cannot
- * take copies of so many pages, so the pages move to fresh blocks.
+ * If @in_place is set, the main thread stores to the first half of the file and
+ * calls msync, while another thread overwrites the second half with O_DIRECT.
+ * Otherwise the main thread stores to all pages and calls msync. A record
+ * cannot take copies of so many pages, so the pages move to fresh blocks.
  */
 static void race(int in_place)
 {
@@ -491,6 +502,6 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-	setlinebuf(stdout);	/* the last line is the failure */
+	setlinebuf(stdout);	/* so the last line shows the failure */
 	return run_tests(argc, argv, tests);
 }

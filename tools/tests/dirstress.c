@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dirstress - fill one large directory, and empty it again
+ * dirstress - fill one large directory, then empty it
  *
  * Usage: dirstress DIRECTORY [ENTRIES]
  *
  * Makes ENTRIES files (100,000 without an argument) in a new subdirectory of
- * DIRECTORY and looks all of them up. Lists them while another thread removes
- * every second one. Renames the others and removes them. Prints the cost of
- * each 10,000 entries. Fails if the cost grows with the directory, and on any
- * wrong answer.
+ * DIRECTORY and looks all of them up. Lists the directory while another thread
+ * removes every second file. Renames the remaining files and removes them.
+ * Prints the cost of each 10,000 entries. Fails if the cost grows with the
+ * directory or if an answer is wrong.
  *
- * Exit status: 0 if all was right, 1 if not, 2 if it could not run.
+ * Exit status: 0 for success, 1 for a failure, 2 if the program could not run.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,14 +25,17 @@
 #include <unistd.h>
 
 #define BATCH		10000
-/* The last batch may take this much longer than the fastest one. */
+/*
+ * The test fails if the last batch takes more than this many times as long as
+ * the fastest batch.
+ */
 #define GROWTH		6.0
 
 static int dirfd_;
 static unsigned int entries = 100000;
 static unsigned int failures;
 
-/* Print an error, but only the first twenty. */
+/* Print an error. Print at most twenty errors. */
 #define fail(...)							\
 	do {								\
 		if (__atomic_add_fetch(&failures, 1,			\
@@ -51,7 +54,8 @@ static double now_ms(void)
 }
 
 /*
- * Make names of different lengths. @kind differs between old and renamed ones.
+ * Make names of different lengths. @kind differs between old names and new
+ * names.
  */
 static const char *name(char *buf, char kind, unsigned int i)
 {
@@ -61,7 +65,8 @@ static const char *name(char *buf, char kind, unsigned int i)
 }
 
 /*
- * Call @each for @from, @from + @step, ... and report the time of each batch.
+ * Call @each for @from, @from + @step, and so on. Report the time of each
+ * batch.
  */
 static void run(const char *what, unsigned int from, unsigned int step,
 		void (*each)(unsigned int i))
@@ -82,7 +87,10 @@ static void run(const char *what, unsigned int from, unsigned int step,
 		start = now_ms();
 	}
 	printf(" ms per %d\n", BATCH);
-	/* A few milliseconds are noise, whatever the ratio is. */
+	/*
+	 * Differences of a few milliseconds are noise, even if the ratio is
+	 * large.
+	 */
 	if (n >= 4 * BATCH && last > best * GROWTH && last > 200)
 		fail("%s: %.0f ms per %d at the end, %.0f at best", what, last,
 		     BATCH, best);
@@ -141,8 +149,9 @@ static void *remove_even(void *arg)
 }
 
 /*
- * List the directory. Entries that stay must be listed once, the others at most
- * once. @kind is the first letter of the names.
+ * List the directory. Each entry that stays must be listed once. An entry with
+ * an even number must be listed at most once if @even_may_miss is set. @kind is
+ * the first letter of the names.
  */
 static void read_all(const char *what, char kind, bool even_may_miss)
 {

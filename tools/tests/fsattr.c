@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Check a local filesystem as programs expect it: times, owners, counters, and
- * operations on the whole filesystem.
+ * This program checks what other programs expect of a local filesystem: times,
+ * owners, counters, and operations on the whole filesystem.
  *
  * Usage: fsattr DIR [TEST]
  */
@@ -26,7 +26,9 @@ static int equal(struct timespec a, struct timespec b)
 	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/* Set the times that a program can set. It cannot set the time of birth. */
+/*
+ * Set the times that a program can set. A program cannot set the time of birth.
+ */
 static void set_times(int fd)
 {
 	struct timespec t[2] = { { 1000000001, 123456789 }, { -5, 7 } };
@@ -46,7 +48,7 @@ static void set_times(int fd)
 	CHECK(later(st.st_atim, t[0]) && equal(st.st_mtim, t[1]));
 }
 
-/* Both times must have changed since @st. Update @st. */
+/* Check that both times have changed since @st. Update @st. */
 static void expect_modified(int fd, struct stat *st)
 {
 	struct stat was = *st;
@@ -65,7 +67,9 @@ static void times_of_changes(int fd)
 	CHECK(pwrite(fd, "more", 4, 0) == 4);
 	expect_modified(fd, &st);
 
-	/* truncate(2) passes only the size to the filesystem. */
+	/*
+	 * For truncate(2), the kernel passes only the size to the filesystem.
+	 */
 	usleep(20000);
 	CHECK(!truncate("f", 2));
 	expect_modified(fd, &st);
@@ -87,8 +91,8 @@ static void times_of_changes(int fd)
 }
 
 /*
- * With relatime, the first read after a change updates the time, the next one
- * does not.
+ * With relatime, the first read after a change updates the time of access. The
+ * next read does not update it.
  */
 static void times_of_reads(int fd)
 {
@@ -109,8 +113,8 @@ static void times_of_reads(int fd)
 }
 
 /*
- * A change of attributes leaves the modification time. A new or removed name
- * changes the one of the directory.
+ * A change of attributes does not change the modification time of the file. A
+ * new or removed name changes the modification time of the directory.
  */
 static void times_of_names(int fd)
 {
@@ -190,7 +194,10 @@ static void test_owners(void)
 	SAME(as_user(open_denied), 0);
 	CHECK(!chown("private", -1, -1));
 
-	/* A write to a file clears its set-user-ID bit, and so does chown. */
+	/*
+	 * A write to a file clears the set-user-ID bit of the file. A chown
+	 * clears it, too.
+	 */
 	put_file("suid", "s");
 	CHECK(!chown("suid", 1000, 1000) && !chmod("suid", 06755));
 	SAME(stat_of("suid").st_mode, S_IFREG | 06755);
@@ -235,7 +242,7 @@ static void test_statfs(void)
 	SAME(sf.f_namelen, 255);
 	CHECK(sf.f_bavail <= sf.f_bfree && sf.f_bfree < sf.f_blocks);
 
-	put_file("stays", "");		/* gives the directory its block */
+	put_file("stays", "");		/* so the directory has a block */
 	before = free_blocks();
 	fd = make_file("big", NULL);
 	for (i = 0; i < 16; i++)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Make images for tools/fsck-selftest.sh: fill a fresh filesystem without
- * mounting it, write log records into it, and damage it in one named way.
+ * This program makes images for tools/fsck-selftest.sh. It fills a new
+ * filesystem without a mount, writes log records into the image, and damages
+ * the image in the named way.
  *
  *	fsck-image fill IMAGE
  *	fsck-image break IMAGE DAMAGE
@@ -44,8 +45,8 @@ static u64 new_inode(u32 mode, u32 nlink, u64 size)
 }
 
 /*
- * Give @ino @nr blocks from page @index on. @flag marks them as unwritten or is
- * 0.
+ * Give @nr blocks from page @index on to inode @ino. @flag is the flag of
+ * unwritten blocks, or 0.
  */
 static void add_data(u64 ino, u64 index, u64 nr, u64 flag)
 {
@@ -179,7 +180,9 @@ static u64 find(const char *path)
 	return ino;
 }
 
-/* Return the nth pointer of a block that is not zero. */
+/*
+ * Return pointer @n, counted among the pointers of a block that are not zero.
+ */
 static __le64 *nth_ptr(__le64 *ptr, unsigned int n)
 {
 	for (;; ptr++)
@@ -244,7 +247,10 @@ static void poke(u64 blkno, unsigned int off, const char *text)
 
 /* --- log --- */
 
-/* Write record @seq with one image: the inode of /file with other times. */
+/*
+ * Write record @seq with one image. The image is the inode of /file with other
+ * times.
+ */
 static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
 {
 	static union {
@@ -275,7 +281,10 @@ static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
 		fsck_die(fs, "cannot write");
 }
 
-/* Write three records. The tail slot of mkfs names number 1 at position 0. */
+/*
+ * Write three records. The tail slot that mkfs wrote names record 1 at position
+ * 0.
+ */
 static void log_good(void)
 {
 	struct msyncfs_disk_slot slot;
@@ -521,7 +530,10 @@ static void lost_tree(void)
 	drop_name("", "a");
 }
 
-/* /a/b/c gets an entry "up" for a, and the root loses its entry for a. */
+/*
+ * Give /a/b/c an entry "up" for directory a, and remove the entry for a from
+ * the root directory.
+ */
 static void ring(void)
 {
 	u64 a = find("a");
@@ -604,7 +616,7 @@ static void open_image(const char *path)
 		fprintf(stderr, "fsck-image: cannot open %s\n", path);
 		exit(1);
 	}
-	/* Messages of the library are not of interest here. */
+	/* The messages of the library are not needed here. */
 	if (!freopen("/dev/null", "w", stdout))
 		exit(1);
 	fsck_super(fs);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Check the bytes of files as programs expect them, through all ways of access:
- * read and write, direct I/O, mappings, holes, splicing.
+ * This program checks the content of files through all ways of access: read and
+ * write, direct I/O, mappings, holes, splicing.
  *
  * Usage: fsdata DIR [TEST]
  */
@@ -53,7 +53,7 @@ static void fill(int fd, off_t at, size_t n, int c)
 	SAME(pwrite(fd, buf, n, at), n);
 }
 
-/* Bytes [at, at + n) must all be @c. */
+/* Check that all bytes from @at to @at + @n (exclusive) are @c. */
 static void expect(int fd, off_t at, size_t n, int c)
 {
 	static char buf[1 << 20];
@@ -92,8 +92,8 @@ static void test_truncate(void)
 	expect(fd, PAGE + 100, 2 * PAGE - 100, 0);
 
 	/*
-	 * Bytes stored beyond the end through a mapping are not part of the
-	 * file.
+	 * If bytes are stored beyond the end through a mapping, they are not
+	 * part of the file.
 	 */
 	for (round = 0; round < 3; round++) {
 		CHECK(!ftruncate(fd, 0));
@@ -112,7 +112,10 @@ static void test_truncate(void)
 		drop(fd);
 		expect(fd, 100, 2 * PAGE - 100, 0);
 	}
-	/* The same must hold when a write beyond the end extends the file. */
+	/*
+	 * They are not part of the file either if a write beyond the end
+	 * extends the file.
+	 */
 	CHECK(!ftruncate(fd, 50));
 	map = map_file(fd, PAGE);
 	memset(map + 50, 'Y', 1000);
@@ -130,7 +133,8 @@ static void test_truncate(void)
 }
 
 /*
- * Stores to a private mapping stay private. Others see stores to a shared one.
+ * A store to a private mapping stays private. A store to a shared mapping is
+ * visible to others.
  */
 static void private_stores(int fd, char *shared)
 {
@@ -151,7 +155,10 @@ static void private_stores(int fd, char *shared)
 	expect(fd, 10, 1, 'S');
 }
 
-/* Truncate the file to one page. Then the second page cannot be accessed. */
+/*
+ * Truncate the file to one page. An access to the second page of a mapping must
+ * fail.
+ */
 static void beyond_end(int fd, char *shared)
 {
 	volatile char c;
@@ -171,7 +178,7 @@ static void beyond_end(int fd, char *shared)
 	(void)c;
 }
 
-/* Write to a page from a mapping of the same page. */
+/* Write to a page of the file. The buffer is a mapping of the same page. */
 static void write_own_mapping(void)
 {
 	int fd = open_new("self");
@@ -197,7 +204,7 @@ static void test_mmap(void)
 	shared = map_file(fd, 2 * PAGE);
 	private_stores(fd, shared);
 
-	/* This process sees a store of another process. */
+	/* A store of another process is visible to this process. */
 	pid = fork();
 	CHECK(pid >= 0);
 	if (!pid) {
@@ -264,7 +271,7 @@ static void test_seek(void)
 		SAME(lseek(fd, 50 * PAGE, SEEK_HOLE), 50 * PAGE);
 		FAILS(lseek(fd, 100 * PAGE, SEEK_HOLE), ENXIO);
 	}
-	/* An allocated block is a hole until its page is written. */
+	/* A block that is allocated but not written counts as a hole. */
 	CHECK(!fallocate(fd, 0, 40 * PAGE, 10 * PAGE));
 	fill(fd, 45 * PAGE, PAGE, 'c');
 	SAME(lseek(fd, 45 * PAGE, SEEK_DATA), 45 * PAGE);
@@ -274,7 +281,10 @@ static void test_seek(void)
 	CHECK(!close(fd));
 }
 
-/* Preallocate blocks within the size and beyond it. Return their number. */
+/*
+ * Preallocate blocks within the size and beyond it. Return the number of
+ * blocks.
+ */
 static blkcnt_t allocate_ahead(int fd)
 {
 	blkcnt_t blocks;
@@ -293,7 +303,7 @@ static blkcnt_t allocate_ahead(int fd)
 	SAME(fstat_of(fd).st_size, 64 * PAGE);
 	CHECK(!fsync(fd));
 	CHECK(fstat_of(fd).st_blocks >= blocks + 16 * 8);
-	CHECK(!ftruncate(fd, 64 * PAGE));	/* frees these blocks */
+	CHECK(!ftruncate(fd, 64 * PAGE));	/* frees blocks beyond the size */
 	CHECK(!fsync(fd));
 	SAME(fstat_of(fd).st_blocks, blocks);
 	return blocks;
@@ -315,7 +325,10 @@ static void punch_hole(int fd, blkcnt_t blocks)
 	FAILS(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, PAGE), EOPNOTSUPP);
 }
 
-/* Zero written data, stores through a mapping, and a range beyond the end. */
+/*
+ * Zero written data, pages with stores through a mapping, and a range beyond
+ * the end.
+ */
 static void zero_range(int fd)
 {
 	char *map = map_file(fd, 64 * PAGE);
@@ -394,7 +407,9 @@ static void test_fiemap(void)
 	SAME(sum, 11 * PAGE);
 	SAME(fie.fe[0].fe_logical, 0);
 
-	/* The bytes must be at the offset that FIEMAP reports. */
+	/*
+	 * The bytes must lie on the device at the offset that FIEMAP reports.
+	 */
 	CHECK(!fstat(fd, &st));
 	snprintf(dev, sizeof(dev), "/tmp/fiemap-dev-%d", getpid());
 	if (!mknod(dev, S_IFBLK | 0600, st.st_dev)) {
@@ -451,7 +466,10 @@ static void test_append(void)
 	for (w = 0; w < WRITERS; w++)
 		SAME(count[w], LINES);
 
-	/* On Linux, pwrite to an O_APPEND descriptor appends, too. */
+	/*
+	 * On Linux, pwrite() to an O_APPEND descriptor appends and ignores the
+	 * offset.
+	 */
 	fd = open("f", O_RDWR | O_APPEND);
 	CHECK(fd >= 0);
 	CHECK(pwrite(fd, "end", 3, 0) == 3);
@@ -503,7 +521,7 @@ static void direct_over(int fd, int dfd)
 	expect(fd, 44 * PAGE, 4 * PAGE, 0);
 }
 
-/* Read after a store that only the page cache has. */
+/* Read after a store that is only in the page cache. */
 static void direct_mapped(int fd, int dfd)
 {
 	char *map = map_file(fd, 48 * PAGE);

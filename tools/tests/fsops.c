@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Check names as programs expect them of a local filesystem: files,
- * directories, links and nodes. fsattr.c tests attributes and times, fsdata.c
- * the bytes.
+ * This program checks what other programs expect of the names of a local
+ * filesystem: files, directories, links and device nodes. fsattr.c tests
+ * attributes and times. fsdata.c tests the content of files.
  *
  * Usage: fsops DIR [TEST]
  */
@@ -37,7 +37,7 @@ static void test_create(void)
 	put_file("\xff\x01 .\n\\", "odd");
 	CHECK(has_text("\xff\x01 .\n\\", "odd"));
 
-	/* An open file outlives its name. */
+	/* An open file stays usable after its name is removed. */
 	CHECK(!unlink("a"));
 	FAILS(access("a", F_OK), ENOENT);
 	FAILS(unlink("a"), ENOENT);
@@ -94,7 +94,7 @@ static int ren(const char *from, const char *to, unsigned int flags)
 	return renameat2(AT_FDCWD, from, AT_FDCWD, to, flags);
 }
 
-/* Rename files to a new name, over another file, and in exchange for one. */
+/* Rename a file to a new name and over another file. Exchange two files. */
 static void rename_files(void)
 {
 	ino_t a, b;
@@ -127,14 +127,17 @@ static void rename_files(void)
 	SAME(stat_of("a").st_ino, b);
 	SAME(stat_of("b").st_ino, a);
 
-	/* Renaming between two names of one file does nothing. */
+	/* If both names belong to one file, the rename does nothing. */
 	CHECK(!link("a", "a2"));
 	CHECK(!rename("a", "a2"));
 	CHECK(!access("a", F_OK) && !access("a2", F_OK));
 	SAME(stat_of("a").st_nlink, 2);
 }
 
-/* Rename directories, which have a parent and entries. There is a file "a". */
+/*
+ * Rename directories, which have a parent and entries. The caller has made a
+ * file "a".
+ */
 static void rename_dirs(void)
 {
 	ino_t moved;
@@ -146,7 +149,7 @@ static void rename_dirs(void)
 	FAILS(rename("d1", "a"), ENOTDIR);
 	FAILS(rename("d2", "d1"), ENOTEMPTY);
 
-	/* Exchange a directory and a file of two parents. */
+	/* Exchange a directory with a file that is in another directory. */
 	CHECK(!ren("d1/sub", "d2/file", RENAME_EXCHANGE));
 	CHECK(has_text("d1/sub", "F"));
 	CHECK(S_ISDIR(stat_of("d2/file").st_mode));
@@ -377,7 +380,10 @@ static void test_readdir(void)
 	CHECK(!closedir(d));
 }
 
-/* Make 100,000 names of a few files. The last ones must not cost more. */
+/*
+ * Make 100,000 names of a few files. The last names must not cost more than the
+ * first.
+ */
 static void test_large_dir(void)
 {
 	const unsigned int n = 100000, part = n / 5;
@@ -410,7 +416,8 @@ static void test_large_dir(void)
 	printf("100000 entries: the first fifth %.1f s, the last %.1f s\n",
 	       first, last);
 	/*
-	 * A quadratic cost would make it nine times as long. Allow for a busy
+	 * If the cost were quadratic, the last names would take nine times as
+	 * long as the first. The bound is lower and leaves room for a busy
 	 * machine.
 	 */
 	CHECK(last < 6 * first + 2);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Change and read one file in a long random sequence, in all possible ways. A
- * buffer, the model, gets the same changes, and each read is compared with it.
+ * This program changes and reads one file in a long random sequence, in all
+ * possible ways. It makes the same changes in a buffer, the model, and compares
+ * each read with the model.
  *
  * Usage: fswalk DIR [TEST]
  */
@@ -17,10 +18,10 @@
 static unsigned char model[MODEL];
 static char step_text[128];
 
-/* The state of the walk, and the range of its current step. */
+/* This is the state of the walk, with the range of the current step. */
 static struct walk {
 	int fd;
-	int dfd;		/* with O_DIRECT; negative if there is none */
+	int dfd;		/* for O_DIRECT; negative if unsupported */
 	unsigned char *map;
 	off_t size;
 	off_t at, end;
@@ -48,7 +49,7 @@ static void drop(void)
 	CHECK(!posix_fadvise(w.fd, 0, 0, POSIX_FADV_DONTNEED));
 }
 
-/* The file now reaches at least to the end of the range. */
+/* Extend the model: the file now reaches at least to the end of the range. */
 static void extended(void)
 {
 	if (w.end > w.size)
@@ -152,7 +153,7 @@ static void step_msync(void)
 	CHECK(!msync(w.map + (w.at & ~(PAGE - 1L)), w.n, MS_SYNC));
 }
 
-/* Copy to another place of the same file that does not overlap. */
+/* Copy the range to another part of the same file. The parts do not overlap. */
 static void step_copy(void)
 {
 	off_t at = w.at, to = (at + MODEL / 2) % MODEL;
@@ -172,7 +173,7 @@ static void step_sync(void)
 	CHECK(!(below(2) ? fsync(w.fd) : fdatasync(w.fd)));
 }
 
-/* Steps that are listed several times are taken more often. */
+/* A step that is listed several times is taken more often. */
 static void (* const steps[])(void) = {
 	step_write, step_write_direct, step_read, step_read_direct,
 	step_store, step_store, step_store, step_load, step_truncate,
@@ -180,7 +181,7 @@ static void (* const steps[])(void) = {
 	step_sync,
 };
 
-/* Choose a range. If @pages is set, it consists of whole pages. */
+/* Choose a range. If @pages is set, the range consists of whole pages. */
 static void choose_range(bool pages)
 {
 	w.at = below(MODEL);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measure the cost of one msync on a file of another filesystem, in nanoseconds
- * of a clock that counts instructions, to compare it with and without the hook.
+ * This program measures the cost of one msync on a file of another filesystem.
+ * The unit is nanoseconds of a clock that counts instructions. The caller
+ * compares the cost with and without the hook.
  *
  * Usage: hookcost DIR
  *
- * Prints lines "ROW NS RESULT": the least of many calls, and the result that all
- * of them returned. Work in the background makes some calls longer, and on ext4 it
- * may be most of them. None becomes shorter.
+ * Prints lines "ROW NS RESULT". NS is the least cost of many calls, and RESULT
+ * is the result of all these calls. Work in the background makes some calls
+ * longer, on ext4 perhaps most of them. It makes no call shorter.
  */
 #include "check.h"
 
@@ -18,7 +19,7 @@
 #define PAGES 512
 #define CALLS 101
 
-/* A row has the stores before each call, and the call that is measured. */
+/* A row describes the stores before each call, and the measured call. */
 static const struct row {
 	const char *name;
 	unsigned int dirty;	/* scattered pages, stored to before each call */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Threads call msync without a pause while somebody else loads and unloads the
- * module that replaces the system call. No call may fail or be held up.
+ * Threads call msync without a pause while another program loads and unloads
+ * the module that replaces the system call. The module must not make a call
+ * fail or delay a call.
  *
  * Usage: hookstorm STOP DIR...
  *

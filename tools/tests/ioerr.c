@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * I/O errors through a mapping, on the stock kernel. Part of the device, or all
- * of it, fails to read or to write, for a while or for good. Acknowledged data
- * must stay. A failed msync must say so, and its pages must stay dirty. A read
- * of unreadable data must fail instead of returning old data.
+ * This program tests I/O errors with mappings, on the stock kernel. Part of the
+ * device, or the whole device, fails to read or to write, for a while or
+ * forever. Acknowledged data must survive. If msync fails, it must return an
+ * error and its pages must stay dirty. A read of unreadable data must fail
+ * instead of returning old data.
  *
- * Usage: ioerr MNT DOOR TEST, see msync.h. scripts/guest/ioerr.sh looks for the
- * text of a line "kernel log: TEXT" in the kernel log.
+ * Usage: ioerr MNT DOOR TEST, see msync.h. The program prints lines "kernel
+ * log: TEXT". scripts/guest/ioerr.sh looks for each TEXT in the kernel log.
  */
 #include "msync.h"
 #include "msyncfs_format.h"
@@ -15,8 +16,8 @@
 #include <stdarg.h>
 
 #define NR	16UL
-#define LARGE	1200UL		/* pages; one record takes fewer */
-#define FAR	1000UL		/* a page below a node of the map */
+#define LARGE	1200UL		/* pages; more than a record takes */
+#define FAR	1000UL		/* a page whose pointer is in a map node */
 
 /* ---- the device --------------------------------------------------------- */
 
@@ -65,8 +66,8 @@ static void dm_add(struct dm_tables *t, size_t *at, uint64_t first, uint64_t end
 }
 
 /*
- * Blocks from @first on fail. @how is "error" for all I/O, or a feature of
- * flakey. With "error" a flush does not fail.
+ * Make @nr blocks from @first on fail. If @how is "error", all I/O fails, but a
+ * flush does not. Otherwise @how is a feature of dm-flakey.
  */
 static void dm_fail(uint64_t first, uint64_t nr, const char *how)
 {
@@ -120,7 +121,10 @@ static unsigned long long block_of(int fd, unsigned long index)
 	return physical(fd, index) / PAGE;
 }
 
-/* Unmount, then mount whatever the device is now. This empties the caches. */
+/*
+ * Unmount. The next mount finds the current content of the device, and no
+ * caches.
+ */
 static void leave(void)
 {
 	CHECK(!chdir("/"));
@@ -136,7 +140,7 @@ static void enter(void)
 	CHECK(!chdir(run.dir));
 }
 
-/* Check if a load from here ends in SIGBUS. */
+/* Check whether a load from @at ends in SIGBUS. */
 static bool faults(const char *at)
 {
 	bool hit = true;
@@ -151,8 +155,8 @@ static bool faults(const char *at)
 }
 
 /*
- * Make a file with @nr pages of generation 2, written home. *@other is a second
- * descriptor.
+ * Make a file with @nr pages of generation 2, and write them home. *@fd and
+ * *@other become two descriptors of the file.
  */
 static char *begin(const char *name, unsigned long nr, int *fd, int *other)
 {
@@ -168,8 +172,8 @@ static char *begin(const char *name, unsigned long nr, int *fd, int *other)
 }
 
 /*
- * The device works again. The failed calls succeed, and other descriptors get
- * the error once.
+ * The device works again. A retry of the failed call must succeed. Other
+ * descriptors must get the error once.
  */
 static void healed(const char *name, char *map, unsigned long nr, int fd,
 		   int other, uint64_t gen)
@@ -191,7 +195,8 @@ static void healed(const char *name, char *map, unsigned long nr, int fd,
 }
 
 /*
- * The device failed for good. After a mount, acknowledged data must be there.
+ * The device failed for too long, so the filesystem stops. After a new mount,
+ * acknowledged data must be there.
  */
 static void given_up(const char *name, char *map, unsigned long nr, int fd,
 		     int other)
@@ -203,7 +208,10 @@ static void given_up(const char *name, char *map, unsigned long nr, int fd,
 	expect(map, nr, 3, "given up");
 	kernel_log("read-only from now on");
 	dm_healthy();
-	/* Calls fail until the filesystem is unmounted. */
+	/*
+	 * The device works again, but calls fail until the filesystem is
+	 * unmounted.
+	 */
 	FAILS(call(map, nr * PAGE, MS_SYNC), EIO);
 	FAILS(fsync(other), EIO);
 	FAILS(pwrite(fd, &byte, 1, 0), EROFS);
@@ -270,7 +278,7 @@ static void test_all_good(void)
 	expect_file("f", 0, NR, 2);
 }
 
-/* Pages that do not fit a record cannot be written to their new blocks. */
+/* A set that is too large for a record cannot be written to fresh blocks. */
 static void test_fresh(void)
 {
 	uint64_t data = geo.log_start + geo.log_blocks;
@@ -297,14 +305,15 @@ static void checkpoint_fails(void)
 }
 
 /*
- * The log works, but its content cannot be written home. Calls still succeed.
+ * The log works, but its content cannot be written home. Calls must still
+ * succeed.
  */
 static void checkpoint(uint64_t first, uint64_t nr, int fd, int other, char *map)
 {
 	set_attr("checkpoint_pause", "1");
 	store(map, NR, 3);
 	CHECK(!call(map, NR * PAGE, MS_SYNC));
-	/* Flushes work, so the filesystem goes on. */
+	/* Flushes work, so the filesystem does not stop. */
 	dm_fail(first, nr, "error");
 	checkpoint_fails();
 	store(map, NR, 4);
@@ -314,8 +323,8 @@ static void checkpoint(uint64_t first, uint64_t nr, int fd, int other, char *map
 	unmap(map, NR);
 	CHECK(!close(fd) && !close(other));
 	/*
-	 * The log has the data, whether the filesystem is unmounted or shut
-	 * down.
+	 * The log has the data. The unmount cannot write it home, and the next
+	 * mount must replay it.
 	 */
 	leave();
 	dm_healthy();
@@ -346,7 +355,7 @@ static void test_tail(void)
 
 /* ---- reads -------------------------------------------------------------- */
 
-/* A read of unreadable data fails. Nobody else gets an error. */
+/* A read of unreadable data fails. No other call gets an error. */
 static void unreadable(int fd, unsigned long index)
 {
 	char *map = map_file(fd, index + NR), byte;
@@ -375,7 +384,7 @@ static int make_unreadable(unsigned long index)
 
 	CHECK(!ftruncate(fd, (index + NR) * PAGE));
 	map = map_file(fd, index + NR);
-	/* Store two generations, one over the other. */
+	/* Store two generations, the second over the first. */
 	store(map + index * PAGE, NR, 2);
 	CHECK(!call(map, (index + NR) * PAGE, MS_SYNC));
 	settle();
@@ -419,7 +428,7 @@ static void mount_fails(int want)
 	FAILS(mount("/dev/mapper/msync", run.mnt, "msyncfs", 0, NULL), want);
 }
 
-/* The log must stay for the next mount, whatever fails at this one. */
+/* If the mount fails, the log must stay for the next mount. */
 static void test_mount(void)
 {
 	__u32 down = MSYNCFS_SHUTDOWN_NOLOGFLUSH;
@@ -459,7 +468,7 @@ static void test_mount(void)
 	expect_file("f", 0, NR, 3);
 }
 
-/* ---- now and then ------------------------------------------------------- */
+/* ---- failures in turn --------------------------------------------------- */
 
 struct progress {
 	uint64_t stored, acked;		/* newest generations */
@@ -468,8 +477,8 @@ struct progress {
 };
 
 /*
- * The second failure in a row stopped the filesystem. No store succeeds any
- * more.
+ * A second failure in a row stopped the filesystem. From now on every store
+ * fails.
  */
 static void end_of_storm(int sig)
 {
@@ -477,7 +486,7 @@ static void end_of_storm(int sig)
 	_exit(0);
 }
 
-/* Store generation after generation until the parent stops it. */
+/* Store one generation after another until the parent sets @p->stop. */
 static void storm(const char *name, volatile struct progress *p)
 {
 	int fd = open_file(name, 0);
@@ -494,7 +503,10 @@ static void storm(const char *name, volatile struct progress *p)
 		}
 		CHECK(errno == EIO);
 		p->errors++;
-		/* A second failure in a row would stop the filesystem. */
+		/*
+		 * Wait, because a second failure in a row would stop the
+		 * filesystem.
+		 */
 		usleep(100000);
 	}
 	/* The last call succeeds unless the filesystem has stopped. */
@@ -503,7 +515,10 @@ static void storm(const char *name, volatile struct progress *p)
 	exit(0);
 }
 
-/* The log fails for moments while a process stores without a pause. */
+/*
+ * Let writes to the log fail for moments, while a process stores without a
+ * pause.
+ */
 static void test_storm(void)
 {
 	volatile struct progress *p;

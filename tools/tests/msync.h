@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Helpers for the tests of msync: the doors through which a call reaches the
- * filesystem, files whose pages tell their generation, and a crash.
+ * The tests of msync use these helpers. They call msync, make files whose pages
+ * contain a generation, and simulate a crash.
  *
- * Usage of each program: PROGRAM MNT DOOR TEST. Doors:
+ * Usage of each program: PROGRAM MNT DOOR TEST. A door is a way in which a call
+ * reaches the filesystem:
  *
  *	stock		msync(2) without the hook
- *	unhooked	the same, after the hook was removed
+ *	unhooked	msync(2) after the hook was removed
  *	hook		msync(2) with msyncfs_hook
  *	ioctl		MSYNCFS_IOC_MSYNC
- *	stock32, hook32, ioctl32	the same as 32-bit system calls
+ *	stock32, hook32, ioctl32	these doors, with 32-bit system calls
  *
- * The environment, see scripts/guest/msync-doors:
+ * The script scripts/guest/msync-doors sets the environment:
  *
  *	OPTIONS		mount options of MNT
  *	DM		name of the mounted device-mapper device
- *	DISK, SECTORS	the disk below it, and its size
- *	DISK2		another disk, for everything else
+ *	DISK, SECTORS	the disk below DM, and the size of the disk
+ *	DISK2		another disk, for all other purposes
  *	SLOW_DM		not empty if the kernel has dm-delay
  *	PIN		name of another device-mapper device
  *	OTHERS		directories of other filesystems and mounts
@@ -44,7 +45,7 @@
 
 #define PAGE	4096UL
 #define RW	(PROT_READ | PROT_WRITE)
-#define LIMIT	100		/* seconds; a longer test hangs */
+#define LIMIT	100		/* seconds; a test that takes longer hangs */
 
 enum how { SYSCALL, IOCTL };
 
@@ -52,7 +53,7 @@ static struct {
 	const char *name;
 	enum how how;
 	bool full;		/* all flags have their full meaning */
-	bool compat;		/* by int $0x80 */
+	bool compat;		/* the calls use int $0x80 */
 } door;
 
 static struct {
@@ -61,7 +62,10 @@ static struct {
 	int door_fd;
 } run = { .door_fd = -1 };
 
-/* All valid combinations of flags. With msync=bsd some of them are invalid. */
+/*
+ * These are all valid combinations of flags. With msync=bsd some of them are
+ * invalid.
+ */
 static const int good_flags[] = {
 	0, MS_ASYNC, MS_SYNC, MS_INVALIDATE, MS_SYNC | MS_INVALIDATE,
 	MS_ASYNC | MS_INVALIDATE,
@@ -128,7 +132,9 @@ static inline void put_page_gen(char *page, uint64_t gen)
 		memcpy(page + at[i], &gen, sizeof(gen));
 }
 
-/* Return the generation of the page. All of the page must have the same one. */
+/*
+ * Return the generation of the page. The whole page must be of one generation.
+ */
 static inline uint64_t page_gen(const char *page)
 {
 	uint64_t first, gen;
@@ -154,7 +160,10 @@ static inline void store(char *map, unsigned long nr, uint64_t gen)
 		put_page_gen(map + i * PAGE, gen);
 }
 
-/* All @nr pages must be of generation @gen. The message names them @what. */
+/*
+ * Check that all @nr pages are of generation @gen. @what names the pages in the
+ * message.
+ */
 static inline void expect(const char *map, unsigned long nr, uint64_t gen,
 			  const char *what)
 {
@@ -193,7 +202,7 @@ static inline void expect_file(const char *name, unsigned long first,
 	free(buf);
 }
 
-/* Make a file of @nr pages of generation 1. It is durable. */
+/* Make a file of @nr pages of generation 1. The content is durable. */
 static inline int new_file(const char *name, unsigned long nr)
 {
 	char *buf = calloc(nr, PAGE);
@@ -207,7 +216,10 @@ static inline int new_file(const char *name, unsigned long nr)
 	return fd;
 }
 
-/* Map pages at @at, or at an address that a 32-bit call can pass. */
+/*
+ * Map pages at @at. If @at is NULL, the kernel chooses an address that the call
+ * can pass.
+ */
 static inline char *map_at(void *at, int fd, unsigned long first,
 			   unsigned long nr, int prot, int flags)
 {
@@ -235,7 +247,7 @@ static inline char *map_file_at(void *at, int fd, unsigned long first,
 	return map_at(at, fd, first, nr, RW, MAP_SHARED);
 }
 
-/* Reserve addresses for @nr pages that nobody writes to. */
+/* Reserve addresses for @nr pages, so that nothing else is mapped there. */
 static inline char *reserve(unsigned long nr)
 {
 	return map_at(NULL, -1, 0, nr, PROT_NONE, MAP_PRIVATE);
@@ -247,8 +259,8 @@ static inline void unmap(char *p, unsigned long nr)
 }
 
 /*
- * Return a mask of the pages that are in memory, at most 64. Bit 0 is the
- * first.
+ * Return a mask of the pages that are in memory. Bit 0 stands for the first
+ * page. The mask covers at most 64 pages.
  */
 static inline uint64_t resident(char *map, unsigned long nr)
 {
@@ -326,7 +338,7 @@ static inline void set_attr(const char *attr, const char *value)
 	CHECK(!close(fd));
 }
 
-/* Leave nothing dirty and the log empty. */
+/* Write all dirty pages and empty the log. */
 static inline void settle(void)
 {
 	sync();
@@ -337,7 +349,10 @@ static inline void unmount(const char *mnt)
 {
 	int i;
 
-	/* The files of a killed process may be closed a little later. */
+	/*
+	 * The kernel may close the files of a killed process a little later.
+	 * Until then the unmount fails with EBUSY.
+	 */
 	for (i = 0; umount2(mnt, 0); i++) {
 		CHECK(errno == EBUSY && i < 50);
 		usleep(100000);
@@ -366,7 +381,8 @@ static inline void find_source(const char *mnt, char *dev)
 
 /*
  * Stop the filesystem on @mnt and mount it again. Everything that is not on the
- * device is lost. No file of it may be open, mapped or a current directory.
+ * device is lost. No file of the filesystem may be open, mapped or a current
+ * directory.
  */
 static inline void crash_mount(const char *mnt, const char *options)
 {
@@ -400,7 +416,7 @@ static inline void crash(void)
 
 /* ---- blocks of the disk ------------------------------------------------- */
 
-/* Write a page of a file home, and return its offset on the disk. */
+/* Write a page of a file home. Return the offset of its block on the disk. */
 static inline unsigned long long physical(int fd, unsigned long index)
 {
 	struct {
@@ -431,7 +447,7 @@ static inline uint64_t disk_gen(unsigned long long at)
 	return gen;
 }
 
-/* Change a block without the filesystem. */
+/* Change a block on the disk directly. The filesystem does not notice. */
 static inline void poke(unsigned long long at, uint64_t gen)
 {
 	char *buf = aligned_alloc(PAGE, PAGE);
@@ -447,7 +463,7 @@ static inline void poke(unsigned long long at, uint64_t gen)
 
 /* ---- another process ---------------------------------------------------- */
 
-/* A process with its own mapping of a file. It executes orders. */
+/* A peer is a process with its own mapping of a file. It executes orders. */
 struct peer {
 	pid_t pid;
 	int to, from;
@@ -487,7 +503,7 @@ static inline uint64_t peer_obey(char *map, unsigned long nr,
 	return 0;
 }
 
-/* @prot and @flags are for its mapping. */
+/* Start a peer. @prot and @flags are for the mapping of the peer. */
 static inline struct peer peer_start(const char *name, unsigned long nr,
 				     int prot, int flags)
 {
@@ -540,7 +556,8 @@ static inline void wait_for(pid_t pid)
 }
 
 /*
- * Send an order: closing the pipe is no signal while other peers have it open.
+ * Tell the peer to exit. It would not notice that the pipe is closed here,
+ * because other peers have the pipe open, too.
  */
 static inline void peer_end(struct peer *p)
 {
@@ -565,7 +582,7 @@ static inline void hangs(int sig)
 	_exit(3);
 }
 
-/* Return the factor by which all timeouts are longer. */
+/* Return the factor by which all timeouts are multiplied. */
 static inline unsigned int slowness(void)
 {
 	const char *slow = getenv("SLOW");
@@ -601,7 +618,7 @@ static inline int msync_main(int argc, char **argv, const struct test *tests)
 		fprintf(stderr, "usage: %s MNT DOOR TEST\n", argv[0]);
 		return 2;
 	}
-	setlinebuf(stdout);	/* the last line is the failure */
+	setlinebuf(stdout);	/* so the last line shows the failure */
 	umask(022);
 	choose_door(argv[2]);
 	for (t = tests; t->name && strcmp(t->name, argv[3]); t++)

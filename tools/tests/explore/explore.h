@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The crash explorer: declarations that its files share.
+ * The files of the crash explorer share these declarations.
  *
- *	loads.c		the workloads, as operations on a model
+ *	loads.c		the workloads, as operations on the model
  *	model.c		the model: the required content after n operations
- *	found.c		the content of a mounted filesystem, in terms of the model
+ *	found.c		describes a mounted filesystem in terms of the model
  *	real.c		the operations on the real filesystem
  *	threads.c	the workload without a model: several threads
- *	record.c	the record of a disk's writes and flushes
+ *	record.c	the recording of the writes and flushes of a disk
  *	states.c	states of the disk that a power failure could leave
- *	check.c		puts states on a device, mounts them, asks the oracle
+ *	check.c		puts states on a device, mounts and checks them
  *	work.c		runs workloads on a disk that is being recorded
  *	main.c		the commands
  */
@@ -25,9 +25,9 @@
 #define PAGE		4096UL
 
 /*
- * The recorded disk is divided into slices. A slice holds one filesystem and,
- * behind it, the sector of its acknowledgments. So the record has the
- * acknowledgments and the writes in one order.
+ * The recorded disk is divided into slices. A slice contains one filesystem
+ * and, behind the filesystem, one sector for acknowledgments. So the recording
+ * has the writes of the filesystem and the acknowledgments in one order.
  */
 #define FS_SECTORS	(16UL * 2048)
 #define SLICE_SECTORS	(FS_SECTORS + 2048)
@@ -45,7 +45,7 @@ static inline uint64_t mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
-/* A source of choices that can be repeated. */
+/* This is a source of random choices. The same seed gives the same choices. */
 struct choice {
 	uint64_t x;
 };
@@ -66,12 +66,14 @@ static inline uint64_t choose(struct choice *c, uint64_t n)
 /**
  * struct load - a workload
  * @name: its name
- * @run: runs it in the current directory, on the model and, if @working is set,
- *	on the real filesystem; NULL: the threads
+ * @run: runs the workload in the current directory, on the model and, if the
+ *	variable working is set, on the real filesystem; NULL: the workload of
+ *	threads.c
  * @flakey: the device can be made to fail
- * @atomic: it runs on a filesystem mounted with the option "atomic"
+ * @atomic: the workload runs on a filesystem mounted with the option "atomic"
  * @log: size of the log, as for mkfs; NULL: the smallest
- * @gap: distance of two pages that are neighbours in the model; 0 means 1
+ * @gap: distance in the real file, in pages, of two pages that are neighbours
+ *	in the model; 0 means 1
  */
 struct load {
 	const char	*name;
@@ -85,7 +87,7 @@ struct load {
 extern const struct load loads[];
 const struct load *load_find(const char *name);
 
-/* The place where a workload runs; in work.c. */
+/* work.c knows where a workload runs. */
 void ack(const char *text);
 void device_fails(int on);
 void put_text(const char *path, const char *text);
@@ -100,9 +102,9 @@ void put_setting(const char *name, const char *text);
 
 /**
  * struct cell - content of 512 bytes of a file
- * @stamp: operation that wrote it, 0: zeros
- * @alt: operation whose content may be there instead, NO_ALT: none
- * @len: bytes that it wrote, zeros follow
+ * @stamp: operation that wrote the content, 0: zeros
+ * @alt: operation whose content may be on disk instead, NO_ALT: none
+ * @len: number of bytes that the operation wrote; zeros follow
  */
 struct cell {
 	uint32_t	stamp;
@@ -112,17 +114,18 @@ struct cell {
 
 /**
  * struct node - a file or directory of the model
- * @dir: it is a directory
- * @nlink: number of its names
- * @size: bytes, on disk
- * @vsize: bytes, in memory
- * @room: entries of @cell, @vcell and @dirty; zeros follow
+ * @dir: the node is a directory
+ * @nlink: number of names of the node
+ * @size: size on disk, in bytes
+ * @vsize: size in memory, in bytes
+ * @room: number of entries of @cell, @vcell and @dirty; all later content is
+ *	zeros
  * @cell: content on disk
  * @vcell: content in memory
  * @dirty: entries of @vcell that are not on disk; not used for an atomic file
- * @atomic: it was made atomic by ioctl
- * @fd: the real file, -1: not open
- * @map: its mapping
+ * @atomic: the ioctl made the file atomic
+ * @fd: descriptor of the real file, -1: not open
+ * @map: mapping of the real file
  */
 struct node {
 	int		dir;
@@ -136,7 +139,7 @@ struct node {
 	char		*map;
 };
 
-/* A name that was found, or is in the model. */
+/* This is a name of the model, or a name that was found on disk. */
 struct name {
 	char		path[60];
 	struct node	*node;
@@ -148,20 +151,23 @@ struct tree {
 };
 
 extern struct choice model_choice;	/* for workloads: the same each time */
-extern int working;			/* on the real filesystem, too */
-extern unsigned long model_ops;		/* operations so far */
-extern unsigned long model_gap;		/* of the workload, at least 1 */
+extern int working;			/* also run on the real filesystem */
+extern unsigned long model_ops;		/* number of operations so far */
+extern unsigned long model_gap;		/* gap of the workload, at least 1 */
 
 /*
- * Return the position of a byte of the model. Only every model_gap-th page is
- * used.
+ * Return the position in the real file of a byte of the model. The real file
+ * has data only in every model_gap-th page.
  */
 static inline uint64_t file_pos(uint64_t byte)
 {
 	return byte / PAGE * model_gap * PAGE + byte % PAGE;
 }
 
-/* Convert the size of a file back. It may end with a page or with the gap. */
+/*
+ * Convert the size of a real file to the size in the model. A real file may end
+ * with a page or with the gap behind a page.
+ */
 static inline uint64_t model_size(uint64_t size)
 {
 	uint64_t rest = size % (model_gap * PAGE);
@@ -205,9 +211,9 @@ void s_ballast(const char *path, unsigned long left);
 void s_drop(void);
 void s_sync(int fs);
 void s_pressure(struct node *n, int on);
-#define PRESSURE_PAGES	64	/* fewer can be dirty then */
+#define PRESSURE_PAGES	64	/* under pressure, fewer can be dirty */
 
-/* Helpers of model.c for found.c. */
+/* model.c provides these helpers for found.c. */
 struct node *node_new(int dir);
 void node_room(struct node *n, unsigned long cells);
 struct name *tree_add(struct tree *t, const char *path, struct node *n);
@@ -242,11 +248,11 @@ int threads_main(int argc, char **argv);
 void threads_work(unsigned int seconds);
 void threads_check(const char *acked);
 
-/* ---- record ---- */
+/* ---- recording ---- */
 
 /**
- * struct event - a write or flush of the recorded disk, in order of completion
- * @sector: first sector; relative to the filesystem of the slice
+ * struct event - a write, flush or acknowledgment of the recorded disk
+ * @sector: first sector, counted from the start of the filesystem of the slice
  * @nr: number of sectors
  * @data: content; NULL: a flush
  * @hash: hash of each sector, 0 for zeros
@@ -262,13 +268,13 @@ struct event {
 };
 
 /**
- * struct slice - the record of one filesystem
- * @load: workload that ran on it
- * @variant: its variant, see main.c; "-": none
- * @event: the events, from the first one on
+ * struct slice - the recording of one filesystem
+ * @load: workload that ran on the filesystem
+ * @variant: variant of the workload, see main.c; "-": none
+ * @event: array of the events
  * @nr: number of events
- * @first: states before this event have no acknowledgment
- * @whole: it was recorded to its end
+ * @first: first acknowledgment; states are made only from this event on
+ * @whole: the recording has the end of the workload
  */
 struct slice {
 	char		load[32], variant[32];
@@ -283,11 +289,12 @@ unsigned int record_read(const char *path, struct slice *slices, unsigned int nr
 
 /**
  * struct state - a state that a power failure could leave
- * @slice: its slice
- * @number: 0 and up: first all prefixes of the events, then random states
- * @cut: events before this one had completed
- * @loose: number of writes among them that no flush covers
- * @how: name of the way in which these writes were chosen
+ * @slice: slice of the state
+ * @number: number of the state from 0: first all prefixes of the events, then
+ *	random states
+ * @cut: events before this event had completed
+ * @loose: number of completed writes that no flush covers
+ * @how: text that says which of these writes the state has
  * @promise: event of the last acknowledgment
  * @acked: text of that acknowledgment
  * @again: an earlier state had the same content, but another acknowledgment
