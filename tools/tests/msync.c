@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of msync: its return value, durable data after the call, and the times
- * of the file. The other programs test other mappings, MS_INVALIDATE, MS_ASYNC,
- * errors and races.
+ * This program tests the return value of msync, the durability of the data, and
+ * the times of the file. The other msync programs test other mappings,
+ * MS_INVALIDATE, MS_ASYNC, errors and races.
  *
  * Usage: msync MNT DOOR TEST, see msync.h
  */
@@ -44,7 +44,7 @@ static void test_einval(void)
 	expect_file("f", 0, 4, 1);
 }
 
-/* A call of length 0 does nothing, whatever is mapped. */
+/* A call of length 0 does nothing, whether the address is mapped or not. */
 static void test_empty(void)
 {
 	int fd = new_file("f", 4);
@@ -67,8 +67,8 @@ static void test_empty(void)
 }
 
 /*
- * Pages 0 and 3 of the range are mapped, and page 6 behind its end. With
- * @first_hole the range begins and ends in a hole.
+ * Pages 1, 4 and 7 of @area are mapped. The range has pages 1 to 5 and ends in
+ * a hole. If @first_hole is set, the range begins at page 0, which is a hole.
  */
 static void hole(const char *name, int flags, bool first_hole)
 {
@@ -87,8 +87,8 @@ static void hole(const char *name, int flags, bool first_hole)
 		expect_resident(area + 7 * PAGE, 1, 1, "behind the range");
 	}
 	/*
-	 * The range has a mapped page without stores before the hole, and none
-	 * behind it.
+	 * This call starts with a mapped page that has no stores. A hole
+	 * follows it.
 	 */
 	FAILS(call(area + 7 * PAGE, 2 * PAGE, flags), ENOMEM);
 	for (i = 0; i < 3; i++)
@@ -103,8 +103,8 @@ static void test_hole(void)
 
 	unmap(nowhere, 4);
 	/*
-	 * (This holds with msync=bsd, too: the mount decides which flags are
-	 * valid.)
+	 * This also holds with msync=bsd. The mount decides which flags are
+	 * invalid, and unmapped memory belongs to no mount.
 	 */
 	for (i = 0; i < NR_GOOD; i++) {
 		FAILS(call(nowhere, PAGE, good_flags[i]), ENOMEM);
@@ -131,8 +131,8 @@ static void test_hole(void)
 }
 
 /*
- * A range that wraps syncs nothing. A range that leaves the address space syncs
- * its mapped pages.
+ * If a range wraps around the end of the address space, msync syncs nothing. If
+ * a range only leaves the address space, msync syncs its mapped pages.
  */
 static void test_wrap(void)
 {
@@ -155,8 +155,8 @@ static void test_wrap(void)
 		FAILS(call(map, -addr + PAGE, good_flags[i]), ENOMEM);
 		FAILS(call(map, -PAGE, good_flags[i]), ENOMEM);
 		/*
-		 * Rounded up, the length is 0. A kernel may treat it as length
-		 * 0.
+		 * Rounded up to pages, the length is 0. A stock kernel may
+		 * treat it as length 0.
 		 */
 		if (door.full) {
 			FAILS(call(map, -1UL, good_flags[i]), ENOMEM);
@@ -184,10 +184,11 @@ static void test_wrap(void)
 
 /* ---- MS_SYNC ------------------------------------------------------------ */
 
-#define SPAN	20UL		/* pages of each of two files in one range */
+#define SPAN	20UL		/* pages of each of two files */
 
 /*
- * Map two files side by side. Protection, locks and advice split the mappings.
+ * Map two files side by side. Different protections, locks and advice split the
+ * mappings.
  */
 static char *map_both(int fd, int gd)
 {
@@ -195,7 +196,7 @@ static char *map_both(int fd, int gd)
 
 	map_file_at(area, fd, 0, SPAN);
 	map_file_at(area + SPAN * PAGE, gd, 0, SPAN);
-	/* This page of the first file is in the range twice. */
+	/* Map page 1 of the first file a second time. */
 	map_file_at(area + 2 * SPAN * PAGE, fd, 1, 1);
 	store(area, 2 * SPAN, 2);
 	put_page_gen(area + 2 * SPAN * PAGE, 3);
@@ -223,7 +224,8 @@ static void test_sync(void)
 	unmap(area, 2 * SPAN + 1);
 
 	/*
-	 * Sync only the range, rounded up to whole pages. The blocks are new.
+	 * Sync a part of a file without blocks. The length is rounded up to
+	 * whole pages, and the pages outside stay zero.
 	 */
 	hd = open_file("h", O_CREAT | O_EXCL);
 	CHECK(!ftruncate(hd, 8 * PAGE));
@@ -282,8 +284,8 @@ static void test_record(void)
 #define TURNED	100UL		/* pages of one more file, in reverse order */
 
 /*
- * Map so many pieces of so many files that the kernel must allocate more room
- * for them.
+ * Map many pieces of many files, so that the kernel must grow its table of the
+ * ranges.
  */
 static void map_pieces(char *area)
 {
@@ -337,7 +339,9 @@ static void test_many(void)
 	expect_file("turned", 0, TURNED, door.full ? 3 : 2);
 }
 
-/* The range has the end of the file in it, in the middle of a page. */
+/*
+ * The range contains the end of the file, which lies in the middle of a page.
+ */
 static void test_eof(void)
 {
 	int fd = new_file("f", 2), i;
@@ -361,7 +365,8 @@ static void test_eof(void)
 	}
 	if (door.full) {
 		/*
-		 * After a new read the page ends in zeros, as it was written.
+		 * When the page is read back, it has zeros behind the end of
+		 * the file, because zeros were written there.
 		 */
 		CHECK(!call(map, 4 * PAGE, MS_INVALIDATE));
 		for (j = 1032; j < PAGE; j++)
@@ -383,8 +388,8 @@ static void test_eof(void)
 }
 
 /*
- * Pages are dirty through one mapping. Sync them through another one: read-only
- * and shared, of a file opened read-only, or private.
+ * Make pages dirty through one mapping. Sync them through another mapping,
+ * which is read-only and shared, of a file opened read-only, or private.
  */
 static void test_readonly(void)
 {
@@ -407,8 +412,8 @@ static void test_readonly(void)
 	}
 	crash();
 	/*
-	 * Without the hook, Linux takes only a mapping that can be made
-	 * writable for shared.
+	 * Without the hook, Linux syncs a mapping only if it can be made
+	 * writable and shared. A mapping of a file opened read-only cannot.
 	 */
 	expect_file("ro", 0, 4, door.full ? 2 : 1);
 	expect_file("prot", 0, 4, 2);
@@ -418,8 +423,8 @@ static void test_readonly(void)
 /* ---- 0 and MS_ASYNC ----------------------------------------------------- */
 
 /*
- * These calls return without an error and write nothing here. msync_async tests
- * that the data becomes durable.
+ * These calls return 0 and start no write here. msync_async tests that the data
+ * becomes durable.
  */
 static void test_nothing(void)
 {
@@ -448,7 +453,7 @@ static bool before(struct timespec a, struct timespec b)
 	       (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
 }
 
-/* Return a time later than that of any update so far. */
+/* Return a time that is later than all updates so far. */
 static struct timespec later(void)
 {
 	struct timespec t;
@@ -487,7 +492,7 @@ static void expect_times(int fd, struct stat was, const char *what)
 	exit(1);
 }
 
-/* Store to a page that is dirty and writable. The store does not fault. */
+/* Store to a page that is dirty and writable. This store causes no fault. */
 static void times_of_store(int fd, char *map, int flags, const char *what)
 {
 	struct timespec since;
@@ -501,14 +506,17 @@ static void times_of_store(int fd, char *map, int flags, const char *what)
 	CHECK(!call(map, 4 * PAGE, MS_SYNC));
 	st = fstat_of(fd);
 	later();
-	/* Nothing is dirty, so no time changes. */
+	/* No page is dirty, so no time changes. */
 	CHECK(!call(map, 4 * PAGE, flags));
 	CHECK(!call(map, 4 * PAGE, MS_SYNC));
 	CHECK(!fsync(fd));
 	expect_times(fd, st, "msync with nothing dirty");
 }
 
-/* A fault or msync marks a single store once. No later call marks it again. */
+/*
+ * Make a single store. A fault or msync updates the times once, and no later
+ * call updates them again.
+ */
 static void times_of_one(int fd, char *map)
 {
 	struct timespec since;
@@ -590,7 +598,7 @@ static void test_ioctl(void)
 	td = memfd_create("tmpfs", 0);
 	FAILS(call_ioctl(td, &m), ENOTTY);
 
-	/* The system call cannot pass these values. */
+	/* msync(2) cannot pass these values, but the ioctl can. */
 	m.addr = 1UL << 47;
 	FAILS(call_ioctl(fd, &m), ENOMEM);
 	m.addr = -PAGE;
@@ -605,7 +613,8 @@ static void test_ioctl(void)
 	CHECK(!call_ioctl(fd, &m));
 
 	/*
-	 * Call through another file, a directory, and a file opened read-only.
+	 * Call through the mapped file, through a directory, and through a
+	 * descriptor opened read-only.
 	 */
 	m.len = PAGE;
 	for (i = 0; i < 3; i++) {
@@ -644,8 +653,8 @@ static void test_shutdown(void)
 /* ---- with msync=bsd ----------------------------------------------------- */
 
 /*
- * Length 0 means the whole mapping that contains the address, and no other
- * mapping.
+ * With length 0, the call syncs the whole mapping that contains the address,
+ * and no other mapping.
  */
 static void test_bsd_empty(void)
 {
@@ -661,8 +670,8 @@ static void test_bsd_empty(void)
 		snprintf(name, sizeof(name), "f%d", i);
 		fd = new_file(name, 16);
 		/*
-		 * The pages are not in order, so the kernel does not merge the
-		 * mappings.
+		 * Map the halves of the file in reverse order, so that the
+		 * kernel does not merge the two mappings.
 		 */
 		map_file_at(area, fd, 8, 8);
 		map_file_at(area + 8 * PAGE, fd, 0, 8);
@@ -674,7 +683,10 @@ static void test_bsd_empty(void)
 				0xffff, "after length 0");
 		CHECK(!close(fd));
 	}
-	/* An unmapped address belongs to no mount. So do these values: */
+	/*
+	 * An unmapped address belongs to no mount, so msync=bsd does not apply
+	 * to it. An unaligned address is invalid on every mount.
+	 */
 	for (i = 0; i < 4; i++) {
 		CHECK(!call(nowhere, 0, flags[i]));
 		FAILS(call(area + 3, 0, flags[i]), EINVAL);
@@ -717,7 +729,9 @@ static void test_bsd_einval(void)
 	FAILS(call(map, 4 * PAGE, MS_ASYNC | MS_SYNC), EINVAL);
 	FAILS(call(map + 1, 4 * PAGE, 0), EINVAL);
 	expect_resident(map, 4, 0xf, "after EINVAL");
-	/* The mount option does not apply to other memory. */
+	/*
+	 * The mount option does not apply to memory that is not of the mount.
+	 */
 	anon = map_at(NULL, -1, 0, 1, PROT_READ, MAP_PRIVATE);
 	CHECK(!call(anon, PAGE, MS_ASYNC));
 	CHECK(!call(anon, PAGE, MS_ASYNC | MS_INVALIDATE));

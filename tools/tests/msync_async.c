@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of MS_ASYNC: it starts the work of MS_SYNC and does not wait for it,
- * and the data becomes durable without another call. Also tests of all flags on
- * a device that fails.
+ * This program tests that MS_ASYNC starts the work of MS_SYNC without waiting
+ * for it, and that the data becomes durable without another call. It also tests
+ * all flags on a device that fails.
  *
  * Usage: msync_async MNT DOOR TEST, see msync.h
  */
 #include "msync.h"
 
 #define NR	16UL
-#define LARGE	1200UL		/* pages; half a record takes fewer */
+#define LARGE	1200UL		/* pages; more than half a record takes */
 
 /* ---- durable soon ------------------------------------------------------- */
 
 /*
- * The background commits changes after 5 s. If data is durable sooner, the call
- * has started the commit. A try that took longer proves nothing and is
- * repeated.
+ * The filesystem commits changes in the background after 5 s. If data is
+ * durable earlier, the call has started the commit. An attempt that takes
+ * longer than BACKGROUND proves nothing, so the test makes another attempt.
  */
 #define BACKGROUND	4.5
 #define ATTEMPTS	(slowness() == 1 ? 8 : 4)
-#define LEAST		600UL	/* pages; a record takes fewer */
+#define LEAST		600UL	/* pages; more than a record takes */
 
 struct soon {
 	const char *what;
 	unsigned long nr;	/* pages */
-	bool zero;		/* no flags */
-	bool fresh;		/* there are no blocks yet */
+	bool zero;		/* call without flags */
+	bool fresh;		/* the file has no blocks yet */
 	bool twice;		/* store and call a second time at once */
-	bool two;		/* a second file in the range */
-	bool hole;		/* and an unmapped address */
+	bool two;		/* the range has a second file */
+	bool hole;		/* the range has an unmapped address, too */
 };
 
 static void soon_call(const struct soon *s, char *map, uint64_t gen)
@@ -71,7 +71,10 @@ static bool is_gen(const char *name, unsigned long nr, uint64_t gen)
 	return i == nr;
 }
 
-/* On a slow machine, the test may end without a result. */
+/*
+ * The machine was too slow for a result. This is an error unless $SLOW says
+ * that the machine is slow.
+ */
 static void cannot_tell(const char *what)
 {
 	printf("%s: too slow a machine to tell\n", what);
@@ -150,7 +153,7 @@ static void test_async(void)
 		soon(&cases[i]);
 }
 
-/* A call without flags does the same. */
+/* A call without flags starts the commit like MS_ASYNC. */
 static void test_zero(void)
 {
 	struct soon s = { .what = "flags 0", .nr = NR, .zero = true,
@@ -159,9 +162,9 @@ static void test_zero(void)
 	soon(&s);
 }
 
-/* ---- a device that takes its time --------------------------------------- */
+/* ---- a slow device ------------------------------------------------------ */
 
-/* Fail with a message unless the child ends in time. */
+/* Wait for the child. Fail with a message if it does not end in time. */
 static void wait_child(pid_t pid, double seconds, const char *what)
 {
 	double end = now() + seconds;
@@ -183,7 +186,7 @@ static void wait_child(pid_t pid, double seconds, const char *what)
 	SAME(status, 0);
 }
 
-/* The device stands still. A call that waited for it would not return. */
+/* Suspend the device. A call that waited for the device would not return. */
 static void nowait(unsigned long missed, int *verdict)
 {
 	int fd = new_file("f", NR), gd = new_file("g", LARGE);
@@ -207,7 +210,10 @@ static void nowait(unsigned long missed, int *verdict)
 	if (!pid) {
 		store(map, NR, 3);
 		CHECK(!call(map, NR * PAGE, MS_ASYNC));
-		/* A call that is in progress does not hold up the next one. */
+		/*
+		 * The first call is in progress. It must not delay the next
+		 * call.
+		 */
 		store(map, NR, 4);
 		CHECK(!call(map, NR * PAGE, MS_ASYNC));
 		expect(map, NR, 4, "as stored");
@@ -266,16 +272,16 @@ static void dm_slow(double seconds)
 	const char *disk = need_env("DISK");
 	char params[256];
 
-	/* Reads, writes, flushes. */
+	/* Only writes are delayed. Reads and flushes are not. */
 	snprintf(params, sizeof(params), "%s 0 0 %s 0 %u %s 0 0", disk, disk,
 		 (unsigned int)(seconds * 1000), disk);
 	dm_table("delay", params);
 }
 
 /*
- * Each write takes 4 s, and the commit needs @rounds of them in sequence. The
- * test waits from the middle of the first write on. The rest must not take
- * longer than the writes that are left.
+ * Each write takes 4 s, and the commit needs @rounds writes in sequence.
+ * fdatasync() begins to wait in the middle of the first write. It must return
+ * when the writes of the commit are done, without writes of its own.
  */
 static bool slow(char *map, unsigned long nr, int fd, uint64_t gen, int rounds)
 {
@@ -308,7 +314,10 @@ static void slow_file(const char *name, unsigned long nr, int rounds)
 	settle();
 	touch(map, nr);
 	dm_slow(DELAY);
-	/* Try three times, because others may keep the machine busy. */
+	/*
+	 * Make three attempts, because other programs may keep the machine
+	 * busy.
+	 */
 	for (i = 0; i < 3 && !good; i++)
 		good = slow(map, nr, fd, 3 + i, rounds);
 	dm_healthy();
@@ -322,12 +331,18 @@ static void test_slow(void)
 {
 	set_attr("checkpoint_pause", "1\n");
 	slow_file("small", NR, 1);
-	/* The pages are written first, then the record that refers to them. */
+	/*
+	 * The commit first writes the pages, then the record that refers to
+	 * them.
+	 */
 	slow_file("large", LARGE, 2);
 	set_attr("checkpoint_pause", "0\n");
 }
 
-/* All processes leave after the call. The unmount waits for the commit. */
+/*
+ * All processes leave the filesystem after the call. The unmount must wait for
+ * the commit.
+ */
 static void test_umount(void)
 {
 	static const unsigned long sizes[] = { LARGE, NR };
@@ -342,7 +357,7 @@ static void test_umount(void)
 		fd = new_file(name, nr);
 		map = map_file(fd, nr);
 		settle();
-		/* Writes are so slow that all of them are in progress. */
+		/* The writes are so slow that none of them has completed. */
 		if (i >= 4)
 			dm_slow(1);
 		store(map, nr, 2);
@@ -373,8 +388,9 @@ static void dm_broken(void)
 }
 
 /*
- * The call fails, the pages stay dirty, and each open file description gets the
- * error once. The next call succeeds, and the data is durable.
+ * If the commit fails, the call fails, the pages stay dirty, and each open file
+ * description gets the error once. A second call succeeds, and the data is
+ * durable.
  */
 static void error(int flags, const char *name)
 {
@@ -393,10 +409,10 @@ static void error(int flags, const char *name)
 	expect(map, NR, 3, "after EIO");
 	expect(second, NR, 3, "after EIO");
 
-	/* The file description of this mapping got the error already. */
+	/* The first call has returned the error to this file description. */
 	CHECK(!call(map, NR * PAGE, flags));
 	CHECK(!fsync(fd));
-	/* The other file description gets the error from any call. */
+	/* The other file description gets the error from the next call. */
 	third = dup(other);
 	FAILS(call(second, NR * PAGE, MS_SYNC), EIO);
 	CHECK(!call(second, NR * PAGE, MS_SYNC));
@@ -411,7 +427,8 @@ static void error(int flags, const char *name)
 }
 
 /*
- * The commit fails after MS_ASYNC has returned. The next call gets the error.
+ * The commit fails after MS_ASYNC has returned. The next call returns the
+ * error.
  */
 static void error_async(int flags, const char *name)
 {
@@ -436,7 +453,7 @@ static void error_async(int flags, const char *name)
 	expect_file(name, 0, NR, 3);
 }
 
-/* With two files in the range, both stay dirty and both get the error. */
+/* If the range has two files, both files stay dirty and both get the error. */
 static void error_two(void)
 {
 	int fd = new_file("two_f", NR), gd = new_file("two_g", NR);
@@ -461,7 +478,8 @@ static void error_two(void)
 }
 
 /*
- * Without a retry, the file has the content that was durable before the error.
+ * Without a second call, the file has the content that was durable before the
+ * error.
  */
 static void error_crash(int flags, const char *name)
 {

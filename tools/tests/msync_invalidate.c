@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of MS_INVALIDATE: modified pages are written, cached pages are dropped,
- * and the next access reads the storage. Pages that somebody has locked or
- * pinned may not be dropped.
+ * This program tests that MS_INVALIDATE writes the modified pages, drops the
+ * cached pages, and makes the next access read the device. A page that is
+ * locked or pinned must not be dropped.
  *
  * Usage: msync_invalidate MNT DOOR TEST, see msync.h
  */
@@ -12,7 +12,7 @@
 
 #define NR	16UL		/* pages of a file */
 #define ALL	0xffffUL
-#define RANGE	0x03fcUL	/* pages 2 to 9 of it */
+#define RANGE	0x03fcUL	/* pages 2 to 9 of the file */
 
 static const int ways[] = {
 	MS_INVALIDATE, MS_INVALIDATE | MS_SYNC, MS_INVALIDATE | MS_ASYNC,
@@ -51,8 +51,8 @@ static void drop_range(int way)
 	peer_ask(&private, P_STORE, 4, 9);
 
 	/*
-	 * Modify pages here, in the peer and outside the range, and leave
-	 * others clean.
+	 * Modify pages in this process, in the peer, and outside the range.
+	 * Leave other pages clean.
 	 */
 	store(map + 2 * PAGE, 3, 2);
 	peer_ask(&peer, P_STORE, 5, 2);
@@ -63,7 +63,10 @@ static void drop_range(int way)
 	expect_resident(map, NR, ALL & ~RANGE, what);
 	expect_resident(ro, NR, ALL & ~RANGE, "mapped a second time");
 	SAME(peer_ask(&peer, P_RESIDENT, 0, 0), ALL & ~RANGE);
-	/* A private copy is not a cached copy of the file. */
+	/*
+	 * The private copy of a page is not a cached page of the file, so it
+	 * stays.
+	 */
 	SAME(peer_ask(&private, P_RESIDENT, 0, 0), (ALL & ~RANGE) | 1 << 4);
 	SAME(peer_ask(&private, P_GEN, 4, 0), 9);
 
@@ -100,15 +103,14 @@ static void test_drop(void)
 	drop_in_ways(WAYS);
 }
 
-/* With msync=bsd, MS_INVALIDATE cannot be combined with MS_ASYNC. */
+/* With msync=bsd, MS_INVALIDATE and MS_ASYNC cannot be combined. */
 static void test_bsd_drop(void)
 {
 	drop_in_ways(WAYS - 1);
 }
 
 /*
- * The range has several files and mappings. It has more pages than a record
- * takes.
+ * The range has several files and mappings, and more pages than a record takes.
  */
 static void test_large(void)
 {
@@ -132,9 +134,9 @@ static void test_large(void)
 	expect_file("g", 0, NR, 2);
 }
 
-/* ---- the storage underneath --------------------------------------------- */
+/* ---- home blocks -------------------------------------------------------- */
 
-/* The page that the test looks at. */
+/* The test looks at this page. */
 #define SEEN	4UL
 
 static void test_home(void)
@@ -176,14 +178,16 @@ static void test_home(void)
 		expect(map + (SEEN - 1) * PAGE, 1, 1, "the page before");
 		expect(map + (SEEN + 1) * PAGE, 1, 1, "the page behind");
 	}
-	/* Dirty pages are written home, not only to the log. */
+	/* A call writes dirty pages home, not only to the log. */
 	for (i = 0; i < WAYS && door.full; i++) {
 		unsigned long gen = 20 + 2 * i;
 
 		put_page_gen(map + SEEN * PAGE, gen);
 		CHECK(!call(map, NR * PAGE, ways[i]));
 		SAME(disk_gen(block), gen);
-		/* The image in the log does not replace the block. */
+		/*
+		 * A later read must find the block, not the image in the log.
+		 */
 		poke(block, gen + 1);
 		expect_resident(map + SEEN * PAGE, 1, 0, way_names[i]);
 		expect(map + SEEN * PAGE, 1, gen + 1, "from the storage");
@@ -194,8 +198,8 @@ static void test_home(void)
 }
 
 /*
- * The page was synced before and is clean. The log has it, its home block does
- * not.
+ * The page is clean because it was synced. The log has its content, but its
+ * home block does not yet have it.
  */
 static void test_clean(void)
 {
@@ -244,7 +248,9 @@ static void lock_page(char *page, int fd, enum lock_how how)
 	}
 }
 
-/* Layout: 4 pages of f, 2 pages of g. The first page of g is locked. */
+/*
+ * The range has 4 pages of f, then 2 pages of g. The first page of g is locked.
+ */
 static void locked(enum lock_how how, const char *f, const char *g)
 {
 	int fd = new_file(f, 4), gd = new_file(g, 2), i;
@@ -255,17 +261,21 @@ static void locked(enum lock_how how, const char *f, const char *g)
 	lock_page(lock, gd, how);
 	store(area, 6, 2);
 	for (i = 0; i < WAYS; i++) {
-		/* Linux itself syncs the pages before the locked one. */
+		/*
+		 * Without the hook, Linux syncs the pages before the locked
+		 * page.
+		 */
 		if (!door.full && (ways[i] & MS_SYNC))
 			continue;
 		FAILS(call(area, 6 * PAGE, ways[i]), EBUSY);
 		FAILS(call(lock, PAGE, ways[i]), EBUSY);
 		/*
-		 * EBUSY takes precedence over the hole behind the locked page.
+		 * The range ends in a hole behind the locked page. The error is
+		 * EBUSY, not ENOMEM.
 		 */
 		FAILS(call(lock, 1 << 24, ways[i]), EBUSY);
 		expect_resident(area, 6, 0x3f, lock_names[how]);
-		/* Call on a range without locked pages. */
+		/* A call on a range without locked pages succeeds. */
 		if (i == WAYS - 1 && how != MLOCKALL)
 			CHECK(!call(lock + PAGE, PAGE, ways[i]));
 	}
@@ -287,7 +297,10 @@ static void test_locked(void)
 		sprintf(g, "g%d", how);
 		locked(how, f, g);
 	}
-	/* A lock matters only for MS_INVALIDATE, and only while it is held. */
+	/*
+	 * A lock matters only for MS_INVALIDATE, and only while the lock is
+	 * held.
+	 */
 	fd = new_file("h", 4);
 	map = map_file(fd, 4);
 	lock_page(map, fd, MLOCK);
@@ -312,7 +325,9 @@ static void test_locked(void)
 	expect_file("h", 0, 4, 2);
 }
 
-/* The locked page does not belong to the filesystem at all. */
+/*
+ * The locked page is anonymous memory, which does not belong to the filesystem.
+ */
 static void test_locked_anon(void)
 {
 	int fd = new_file("f", 4), i;
@@ -336,7 +351,10 @@ static void test_locked_anon(void)
 
 /* ---- locked or pinned by somebody else ---------------------------------- */
 
-/* (A private mapping that is writable would get a copy of the locked page.) */
+/*
+ * The private mapping must be read-only. In a writable private mapping, the
+ * lock would make a copy of the page.
+ */
 static void held_by_peer(int way, int flags)
 {
 	char name[32], *map;
@@ -357,7 +375,10 @@ static void held_by_peer(int way, int flags)
 	SAME(peer_ask(&peer, P_RESIDENT, 0, 0), (ALL & ~RANGE) | 1 << 5);
 	SAME(peer_ask(&peer, P_GEN, 5, 0), 2);
 	expect(map + 2 * PAGE, 6, 2, "read again");
-	/* It still is a page of the file: the peer sees a store here. */
+	/*
+	 * The locked page still belongs to the file, because the peer sees a
+	 * store of this process.
+	 */
 	put_page_gen(map + 5 * PAGE, 3);
 	SAME(peer_ask(&peer, P_GEN, 5, 0), 3);
 	/* The lock does not matter for other pages of the file. */
@@ -367,7 +388,10 @@ static void held_by_peer(int way, int flags)
 	peer_ask(&peer, P_UNLOCK, 5, 0);
 	CHECK(!call(map + 2 * PAGE, 8 * PAGE, ways[way]));
 	expect_resident(map + 2 * PAGE, 8, 0, "unlocked");
-	/* Do it once more. The test looks at the disk after the crash. */
+	/*
+	 * Lock the page again. The caller crashes the filesystem and then
+	 * checks the content.
+	 */
 	peer_ask(&peer, P_LOCK, 5, 0);
 	store(map + 2 * PAGE, 6, 4);
 	FAILS(call(map, NR * PAGE, ways[way]), EBUSY);
@@ -377,8 +401,8 @@ static void held_by_peer(int way, int flags)
 }
 
 /*
- * The caller holds the page outside the range. This is like a page held by
- * another process.
+ * The caller has locked the page in a second mapping outside the range. This
+ * must have the same effect as a lock of another process.
  */
 static void held_by_self(const char *name)
 {
@@ -421,9 +445,8 @@ static void test_locked_other(void)
 
 /*
  * O_DIRECT transfers a page of the mapping to or from a device that is stopped.
- * The page is pinned until the device goes on. (io_uring cannot register a
- * shared mapping of a file: "no long-term pins of pages whose dirtying is
- * tracked".)
+ * The page is pinned until the device goes on. io_uring cannot pin the page,
+ * because it refuses to register a shared mapping of a file.
  */
 struct transfer {
 	aio_context_t ctx;
@@ -476,7 +499,10 @@ static void pinned(int way, bool read)
 	store(map + 2 * PAGE, 6, 2);
 	put_page_gen(map + 5 * PAGE, gen);
 	if (read) {
-		/* Write the page to the device, so that the read finds it. */
+		/*
+		 * Write the page to the device, so that the later read finds it
+		 * there.
+		 */
 		t = pin_start(map + 5 * PAGE, false);
 		pin_end(&t);
 		put_page_gen(map + 5 * PAGE, 3);
@@ -487,7 +513,7 @@ static void pinned(int way, bool read)
 	expect(map + 5 * PAGE, 1, read ? 3 : gen, "the pinned page");
 	SAME(disk_gen(block), 2);
 	pin_end(&t);
-	/* The page has the data of the device and still belongs to the file. */
+	/* The page has the data of the device. It still belongs to the file. */
 	expect(map + 5 * PAGE, 1, gen, "what was transferred");
 	expect(map + 2 * PAGE, 3, 2, "read again");
 	CHECK(!call(map + 2 * PAGE, 8 * PAGE, ways[way]));
@@ -513,8 +539,8 @@ static void test_pinned(void)
 }
 
 /*
- * The call returns EBUSY because the page is pinned, but the data is durable.
- * Then the filesystem stops.
+ * The call returns EBUSY because a page is pinned, but the data must be
+ * durable. The test then stops the filesystem.
  */
 static void test_pinned_crash(void)
 {
@@ -529,7 +555,7 @@ static void test_pinned_crash(void)
 	t = pin_start(map + 5 * PAGE, false);
 	FAILS(call(map, NR * PAGE, MS_INVALIDATE), EBUSY);
 	expect_resident(map, NR, 1 << 5, "pinned");
-	/* Everything is on the storage. Only the log may have more. */
+	/* The data is durable. Stop the filesystem without writing the log. */
 	pid = fork();
 	CHECK(pid >= 0);
 	if (!pid) {

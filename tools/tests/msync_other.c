@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of msync on ranges that are no shared mapping of a file of the mount:
- * private mappings, anonymous memory, other filesystems, other mounts. They are
- * alone, or in one range with such mappings.
+ * This program tests msync on private mappings, anonymous memory, other
+ * filesystems and other mounts. The range has only such memory, or also shared
+ * mappings of files of the mount.
  *
  * Usage: msync_other MNT DOOR TEST, see msync.h
  */
@@ -27,7 +27,10 @@ static void test_private(void)
 		CHECK(!call(private, 4 * PAGE, good_flags[i]));
 		expect(private, 2, 7, "stored privately");
 	}
-	/* The calls drop pages of the shared mapping, not private copies. */
+	/*
+	 * The calls drop pages of the shared mapping. They do not drop the
+	 * private copies.
+	 */
 	for (i = 0; i < NR_GOOD; i++) {
 		CHECK(!call(shared, 4 * PAGE, good_flags[i]));
 		expect(private, 2, 7, "stored privately, the file synced");
@@ -38,8 +41,8 @@ static void test_private(void)
 	expect_file("f", 0, 4, 1);
 
 	/*
-	 * Unmodified pages of the private mapping show the new content of the
-	 * file.
+	 * Pages of the private mapping that were not modified show the new
+	 * content of the file.
 	 */
 	store(shared, 4, 2);
 	CHECK(!call(shared, 4 * PAGE, MS_SYNC | MS_INVALIDATE));
@@ -61,7 +64,7 @@ struct other {
 	bool msyncfs;
 };
 
-/* Map a page of a file in each of $OTHERS. */
+/* Map a page of a file in each directory of $OTHERS. */
 static int open_others(struct other *others)
 {
 	char *dirs = strdup(getenv("OTHERS") ?: ""), *dir, *save;
@@ -94,8 +97,9 @@ static int open_others(struct other *others)
 }
 
 /*
- * Layout: f, anonymous, shared anonymous, tmpfs, private f, others, g. Linux
- * handles all of them except the first and the last.
+ * The range has f, anonymous memory, shared anonymous memory, tmpfs, a private
+ * mapping of f, the files of $OTHERS, and g. Only f and g are
+ * shared mappings of files of the mount.
  */
 static void test_other(void)
 {
@@ -154,7 +158,7 @@ static void test_other(void)
 	expect_file("g", 0, 1, 20);
 }
 
-/* The file has no fsync. vfs_fsync_range() returns EINVAL. */
+/* The file has no fsync operation, so vfs_fsync_range() returns EINVAL. */
 static void no_fsync(void)
 {
 	struct io_uring_params params = { };
@@ -174,7 +178,8 @@ static void no_fsync(void)
 }
 
 /*
- * On [vdso], [vvar], [stack] and [heap] the call returns the same as msync(2).
+ * On [vdso], [vvar], [stack] and [heap], the ioctl must return the same as
+ * msync(2).
  */
 static void special(void)
 {

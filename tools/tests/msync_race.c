@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of msync while mappings and the file change, while signals arrive, and
- * in processes that are killed. Nothing may break or hang. Acknowledged data
+ * This program tests msync while mappings and the file change, while signals
+ * arrive, and in processes that are killed. No call may hang. Acknowledged data
  * must be there after a crash, and stores must not be lost.
  *
  * Usage: msync_race MNT DOOR TEST, see msync.h
@@ -24,7 +24,10 @@ static void seed(unsigned long n)
 	rnd = 0x9e3779b97f4a7c15UL * (n + 1);
 }
 
-/* Check if success of a call with these flags means that all is durable. */
+/*
+ * Return whether the success of a call with these flags means that all data is
+ * durable.
+ */
 static bool acknowledges(int flags)
 {
 	return (flags & MS_SYNC) || (door.full && (flags & MS_INVALIDATE));
@@ -40,7 +43,7 @@ static bool acknowledges(int flags)
 
 static struct race {
 	char *area;		/* a mapping of the file, PAGES long */
-	char *aside;		/* of the same size, pages are moved here */
+	char *aside;		/* addresses to which pages are moved */
 	int fd;
 	int stop;
 	volatile uint64_t acked[STORERS];
@@ -58,7 +61,8 @@ static void count(volatile unsigned long *n)
 }
 
 /*
- * The call may succeed, or fail because of what other threads do to the range.
+ * The call may succeed. It may also fail with an error that other threads cause
+ * by changing the mappings.
  */
 static void race_call(char *from, size_t len, int flags)
 {
@@ -79,7 +83,7 @@ static void race_call(char *from, size_t len, int flags)
 	check_failed(__FILE__, __LINE__, "msync while mappings change");
 }
 
-/* A thread has its own pages in the range and knows their content. */
+/* Each storer thread has its own pages in the range and knows their content. */
 static void *storer(void *arg)
 {
 	unsigned long me = (unsigned long)arg;
@@ -120,7 +124,7 @@ static void *caller(void *arg)
 	return NULL;
 }
 
-/* Store to random pages. Often they are not mapped. */
+/* Store to random pages. Often the page is not mapped. */
 static void *toucher(void *arg)
 {
 	volatile unsigned long i = 0;
@@ -157,8 +161,8 @@ static void change(void)
 		break;
 	case 1:
 		/*
-		 * Move the pages away and back. mremap() refuses a range of
-		 * several mappings.
+		 * Move the pages to other addresses and back. mremap() fails if
+		 * the range has several mappings.
 		 */
 		if (mremap(p, n * PAGE, n * PAGE,
 			   MREMAP_MAYMOVE | MREMAP_FIXED, q) != MAP_FAILED)
@@ -254,8 +258,8 @@ static void on_timer(int sig)
 }
 
 /*
- * A signal does not interrupt a commit that has begun. The call never returns
- * EINTR.
+ * A signal does not interrupt a commit that has begun, so the call never fails
+ * with EINTR.
  */
 static void test_signal(void)
 {
@@ -267,7 +271,7 @@ static void test_signal(void)
 	unsigned long calls = 0;
 	double end = now() + 2;
 
-	alarm(0);		/* the timer replaces the alarm */
+	alarm(0);		/* the timer sends the same signal */
 	sigaction(SIGALRM, &act, NULL);
 	CHECK(!setitimer(ITIMER_REAL, &often, NULL));
 	while (now() < end || !signals) {
@@ -292,8 +296,8 @@ static void test_signal(void)
 #define SET	32UL		/* pages that have one generation */
 
 /*
- * Each child maps its own file and a common one. One child only starts commits,
- * the others wait for them.
+ * Each child maps its own file and a common file. The last child calls
+ * MS_ASYNC. The other children wait for their commits.
  */
 static _Noreturn void kid(unsigned long me)
 {
@@ -344,7 +348,9 @@ static void kill_round(void)
 	}
 }
 
-/* The other processes can still sync each file with all flags. */
+/*
+ * After the children were killed, each file can still be synced with all flags.
+ */
 static void all_works(uint64_t gen)
 {
 	unsigned long i, j;
@@ -375,8 +381,8 @@ static uint64_t check_sets(void)
 	int fd;
 
 	/*
-	 * Leave out the child that calls MS_ASYNC: it stores on before the
-	 * commit ends.
+	 * Leave out the child that calls MS_ASYNC. It stores again before its
+	 * commit has ended, so its pages may be of two generations.
 	 */
 	for (i = 0; i < KIDS - 1; i++) {
 		sprintf(name, "own%lu", i);
@@ -406,7 +412,10 @@ static void test_kill(void)
 	for (i = 0; i < ROUNDS || after <= KIDS; i++) {
 		before = check_sets();
 		kill_round();
-		/* Half a set may be in memory, but not on the disk. */
+		/*
+		 * When a child is killed, memory may have a set with two
+		 * generations. The disk must not.
+		 */
 		crash();
 		after = check_sets();
 		CHECK(after >= before);
@@ -414,7 +423,7 @@ static void test_kill(void)
 	printf("%lu rounds, %lu generations\n", i, after - (KIDS - 1));
 	kill_round();
 	all_works(after + 1000);
-	/* An ordinary unmount waits for everything that is in progress. */
+	/* An ordinary unmount waits for all commits in progress. */
 	kill_round();
 	CHECK(!chdir("/") && !close(run.door_fd));
 	unmount(run.mnt);

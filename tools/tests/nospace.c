@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fill a filesystem. The error must come when the space is requested, accepted
- * data must never be lost, and the space of deleted files must be usable again.
+ * This program fills a filesystem. If space is missing, the request for space
+ * must fail, not the later write. Accepted data must never be lost. The space
+ * of deleted files must be usable again.
  *
- * Usage: nospace DIR TEST		fills the filesystem of DIR completely
- *        nospace DIR verify		after a remount: checks the files that
- *					"mapped" and "written" left
+ * Usage: nospace DIR TEST fills the whole filesystem that has DIR
+ *        nospace DIR verify		checks after a new mount the files that
+ *					the tests "mapped" and "written" made
  */
 #include "check.h"
 
@@ -51,14 +52,20 @@ static unsigned long fill_by_write(const char *name)
 			break;
 	}
 	CHECK(n == -1 && errno == ENOSPC);
-	/* Accepted pages have their space. */
+	/*
+	 * The space of the written pages is already reserved, so fsync() cannot
+	 * fail.
+	 */
 	CHECK(!fsync(fd));
 	SAME(fstat_of(fd).st_size, nr * PAGE);
 	CHECK(!close(fd));
 	return nr;
 }
 
-/* Store to pages of a sparse file until SIGBUS. Return the number of pages. */
+/*
+ * Store to pages of a sparse file until a store ends in SIGBUS. Return the
+ * number of pages.
+ */
 static unsigned long fill_by_mmap(const char *name)
 {
 	static volatile unsigned long nr;
@@ -118,7 +125,10 @@ static void refill(const char *name, unsigned long (*fill)(const char *))
 	for (i = 0; i < 3; i++) {
 		nr = fill(name);
 		printf("round %d: %lu pages of %llu free blocks\n", i, nr, before);
-		/* Map nodes, the inode and a small reserve take the rest. */
+		/*
+		 * Map nodes, the inode and a small reserve take the remaining
+		 * blocks.
+		 */
 		CHECK(nr <= before && nr + 64 + before / 50 > before);
 		CHECK(free_blocks() <= 64 + before / 50);
 		if (!i)
@@ -154,7 +164,7 @@ static void files(void)
 	CHECK(n > before * 8 / 10);
 	CHECK(mkdir("d", 0755) && errno == ENOSPC);
 	CHECK(symlink("0", "s") && errno == ENOSPC);
-	/* Removing and renaming names always works. */
+	/* Names can always be removed and renamed. */
 	CHECK(!rename("0", "zero"));
 	CHECK(!chmod("zero", 0600));
 	CHECK(!unlink("zero"));

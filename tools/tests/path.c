@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Call msync(MS_SYNC) from one thread, on a file without holes.
+ * This program calls msync(MS_SYNC) from one thread, on a file without holes.
  *
- * Usage: path prepare FILE		make it, 64 MiB
- *        path time FILE PAGES CALLS	median nanoseconds of a call of so many
- *					scattered pages
- *        path once FILE SWITCH		one call of one page; SWITCH is a file of
- *					tracefs that gets 1 before it and 0 after it
+ * Usage: path prepare FILE makes FILE of 64 MiB
+ *        path time FILE PAGES CALLS	prints the median time of a call
+ *					with PAGES scattered dirty pages, in ns
+ *        path once FILE SWITCH		makes one call with one dirty page;
+ *					SWITCH is a file of tracefs that gets 1 before
+ *					the call and 0 after it
  */
 #include <err.h>
 #include <fcntl.h>
@@ -54,7 +55,9 @@ static void map_file(void)
 		err(1, "%s: mmap", path);
 }
 
-/* Dirties @nr pages, evenly spread, other ones in each @round. */
+/*
+ * Store to @nr pages that are evenly spread. Each @round stores to other pages.
+ */
 static void dirty(unsigned long nr, unsigned long round)
 {
 	unsigned long step = PAGES / nr, i;
@@ -116,7 +119,9 @@ static void once(const char *name)
 	if (tracing < 0)
 		err(1, "%s", name);
 	map_file();
-	/* The first calls find nothing in any cache. */
+	/*
+	 * The first calls find nothing in the caches, so they are not measured.
+	 */
 	dirty(1, 0);
 	call();
 	dirty(1, 1);

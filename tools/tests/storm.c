@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * One thread calls msync for a given number of dirty pages while others store
- * to the same file without a pause. The trace events of the filesystem show how
- * long a store waited for the freeze. This program only produces the load.
+ * to the same file without a pause. This program only produces the load. The
+ * trace events of the filesystem show how long a store waited for the thaw.
  *
  * Usage: storm FILE PAGES CALLS [THREADS]
  *
@@ -28,7 +28,9 @@ static void *storer(void *arg)
 	for (; !stop; n++) {
 		((volatile char *)map)[n % 64 * step % pages * PAGE + 8]++;
 		__atomic_fetch_add(&stores, 1, __ATOMIC_RELAXED);
-		/* On a machine with one processor, leave it to the others. */
+		/*
+		 * On a machine with one processor, let the other threads run.
+		 */
 		if (!(n % 16))
 			usleep(200);
 	}

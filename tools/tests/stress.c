@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many threads do everything at once to a few common files: stores through
- * mappings, msync, reads and writes, truncation, holes, new, removed and
- * renamed names. The threads check only what they know for sure. Nothing may
- * break, and the checker must be content afterwards.
+ * Many threads change a few common files at the same time. They store through
+ * mappings, call msync, read and write, truncate, punch holes, and make, remove
+ * and rename files. A thread checks only content that no other thread can
+ * change. Afterwards fsck must find no error.
  *
  * Usage: stress DIR SECONDS [THREADS]
  */
@@ -30,7 +30,7 @@ static const char * const op_names[NR_OPS] = {
 static unsigned long counts[NR_OPS];
 static time_t deadline;
 
-/* Accept errors that the other threads can cause. */
+/* Accept the errors that other threads can cause. */
 static void tolerate(int failed, const char *what)
 {
 	if (!failed || errno == ENOENT || errno == EEXIST || errno == ENOSPC)
@@ -127,8 +127,8 @@ static void step(void)
 	char name[16], other[16], kind;
 
 	/*
-	 * Direct I/O has its own files. It cannot drop a page that is in use
-	 * from the cache, and Linux reports that as EIO.
+	 * Direct I/O has its own files. If another thread uses a page, direct
+	 * I/O cannot drop the page from the cache, and Linux returns EIO.
 	 */
 	kind = op == DIRECT || (op >= TRUNCATE && op <= LINK && below(2)) ?
 	       'd' : 'f';

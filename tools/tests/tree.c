@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Build a tree whose content is computed from a number, and compare it later.
+ * This program builds a tree whose content is computed from a number. A later
+ * call compares the tree with the number.
  *
  * Usage: tree build DIR SEED
- *        tree check DIR SEED	exit status 1 and a line for the first difference
- *        tree sync FILE MIB		stores to every page of a file, one msync
- *        tree sum FILE MIB		checks what "sync" stored
- *        tree again FILE MIB		stores to all pages of the file of "sync",
- *					which is atomic now, and syncs it; reports
- *					the progress on stderr
- *        tree dirty FILE MIB		the same without msync, and never ends
- *        tree sum2 FILE MIB		checks what "again" stored
- *        tree shutdown DIR FLAGS	the ioctl MSYNCFS_IOC_SHUTDOWN
+ *        tree check DIR SEED	prints the first difference, exit status 1
+ *        tree sync FILE MIB		stores to every page, calls msync
+ *        tree sum FILE MIB		checks the content that "sync" stored
+ *        tree again FILE MIB		stores to all pages of the file from "sync",
+ *					which is atomic by now, and syncs
+ *					it; reports the progress on stderr
+ *        tree dirty FILE MIB		stores like "again", but calls no msync
+ *					and never ends
+ *        tree sum2 FILE MIB		checks the content that "again" stored
+ *        tree shutdown DIR FLAGS	calls the ioctl MSYNCFS_IOC_SHUTDOWN
  */
 #include "check.h"
 
@@ -152,7 +154,7 @@ static void build(void)
 		CHECK(!symlink(target, name));
 		snprintf(name, sizeof(name), "node%u", d);
 		CHECK(!mknod(name, S_IFCHR | 0600, makedev(1, d)));
-		/* A name that is added and removed leaves nothing behind. */
+		/* A name that is added and then removed leaves no trace. */
 		put_file("gone", "x");
 		CHECK(!unlink("gone"));
 	}
@@ -191,8 +193,8 @@ static void stamp(uint64_t *page, uint64_t nr)
 }
 
 /*
- * Store to all pages. Report the total time and the longest store, and the
- * progress on stderr.
+ * Store to all pages. Report the total time, and the time of the slowest store.
+ * If @progress is set, report the progress on stderr.
  */
 static void big_store(char *map, size_t size, int progress)
 {
