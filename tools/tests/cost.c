@@ -2,7 +2,7 @@
 /*
  * Measure the cost of one msync by the counters in /sys/dev/block/M:N/stat.
  *
- * Usage: cost prepare FILE makes FILE of 64 MiB with all blocks
+ * Usage: cost prepare FILE		makes FILE of 64 MiB with all blocks
  *        cost single FILE		checks the cost of one call by cases
  *        cost many FILE CALLS		calls of 64 scattered pages; prints the
  *					KiB that they made dirty
@@ -198,8 +198,8 @@ static void measure(const struct bound *b, int calls, void (*prepare)(void),
 		if (io.flushes > max.flushes)
 			max.flushes = io.flushes;
 		/*
-		 * A call without a flush is durable only if the disk has no
-		 * cache, but this case expects a flush.
+		 * Without a flush, the call would be durable only on a disk
+		 * that has no cache.
 		 */
 		if (b->flushes && !io.flushes) {
 			printf("over: %s: call %d: no flush at all\n", b->name, i);

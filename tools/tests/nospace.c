@@ -4,7 +4,7 @@
  * must fail, not the later write. Accepted data must never be lost. The space
  * of deleted files must be usable again.
  *
- * Usage: nospace DIR TEST fills the whole filesystem that has DIR
+ * Usage: nospace DIR TEST		fills the whole filesystem of DIR
  *        nospace DIR verify		checks after a new mount the files that
  *					the tests "mapped" and "written" made
  */

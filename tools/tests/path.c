@@ -2,7 +2,7 @@
 /*
  * This program calls msync(MS_SYNC) from one thread, on a file without holes.
  *
- * Usage: path prepare FILE makes FILE of 64 MiB
+ * Usage: path prepare FILE		makes FILE of 64 MiB
  *        path time FILE PAGES CALLS	prints the median time of a call
  *					with PAGES scattered dirty pages, in ns
  *        path once FILE SWITCH		makes one call with one dirty page;

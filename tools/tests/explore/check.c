@@ -2,7 +2,7 @@
 /*
  * Put a state on a device in memory, mount it, and check its content. No
  * program is executed: fsck is part of this program, and the oracle runs in a
- * child. Both may exit as soon as they find an error.
+ * child. Each of them may exit at the first error.
  */
 #include "explore.h"
 
@@ -13,7 +13,7 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
-/* fsck.msyncfs.c, linked in under this name. */
+/* fsck.msyncfs.c is linked into this program, and its main() has this name. */
 int fsck_main(int argc, char **argv);
 
 #define CHUNK	(64UL << 10)
@@ -21,10 +21,11 @@ int fsck_main(int argc, char **argv);
 /**
  * struct checker - a device to check states on
  * @dev: path of the device; its content is lost
- * @mnt: where it is mounted
+ * @mnt: directory on which the device is mounted
  * @seed: seed of the workloads
- * @buf: part of a state, to be written
- * @written: there was room to write to the filesystem; shared with children
+ * @buf: part of a state that is to be written
+ * @written: the filesystem had room for the file of child_write(); shared with
+ *	the children
  */
 struct checker {
 	const char	*dev, *mnt;
@@ -53,7 +54,7 @@ struct checker *checker_new(const char *dev, const char *mnt, uint64_t seed)
 
 /* ---- the device ---- */
 
-/* Build a block of the state. Return false if it is all zeros. */
+/* Build a block of the state. Return false if the whole block is zeros. */
 static int make_block(unsigned char *block, const unsigned char * const *src)
 {
 	unsigned int i, any = 0;
@@ -82,8 +83,7 @@ static void put_run(struct checker *ck, int fd, off_t at, size_t len)
  * @ck: checker
  * @st: state
  *
- * The device is a disk in memory. It reads as zeros where it has been
- * discarded.
+ * The device is a disk in memory. Discarded sectors read as zeros.
  */
 static void checker_put(struct checker *ck, const struct state *st)
 {
@@ -125,8 +125,8 @@ static void keep_last_line(char *text)
 }
 
 /*
- * Run @fn in a child. Return NULL if it exits with 0, otherwise its last
- * message.
+ * Run @fn in a child. Return NULL if the child exits with 0, otherwise the last
+ * message of the child.
  */
 static const char *in_child(const char *what, void (*fn)(struct checker *, const void *),
 			    struct checker *ck, const void *arg)
@@ -201,7 +201,7 @@ static void child_oracle(struct checker *ck, const void *arg)
 #define NEW_FILE	"written-after-recovery"
 #define NEW_PAGES	40	/* a record of the smallest log takes fewer */
 
-/* Fill page @page as round @pass of the stores does. */
+/* Fill page @page with the content of store round @pass. */
 static void new_page(unsigned char *buf, unsigned int page, unsigned int pass)
 {
 	unsigned int i;
@@ -211,8 +211,8 @@ static void new_page(unsigned char *buf, unsigned int page, unsigned int pass)
 }
 
 /*
- * Store to the whole file, which takes fresh blocks, then to a part of it,
- * which takes images in the log.
+ * Store to the whole file, so that its pages go to fresh blocks. Then store to
+ * a part of the file, so that the log gets images.
  */
 static void child_write(struct checker *ck, const void *arg)
 {
@@ -245,8 +245,8 @@ static void child_write(struct checker *ck, const void *arg)
 }
 
 /*
- * Compare the file and remove it, so that the filesystem is as before the file
- * was written.
+ * Compare the file with the stores of child_write(). Then remove the file, so
+ * that the filesystem has its former content.
  */
 static void child_compare(struct checker *ck, const void *arg)
 {
@@ -290,7 +290,7 @@ static const char *check_mount(struct checker *ck, const char *fs)
 	return why;
 }
 
-/* @bad: an error that is known already */
+/* Unmount. Return @bad, or an error if the unmount fails. */
 static const char *check_umount(struct checker *ck, const char *bad)
 {
 	if (!umount(ck->mnt))
@@ -301,18 +301,21 @@ static const char *check_umount(struct checker *ck, const char *bad)
 
 /* ---- variants ---- */
 
-/* A variant "@FS" uses filesystem FS instead of msyncfs. */
+/*
+ * Return the filesystem of a variant. A variant "@FS" uses the filesystem FS
+ * instead of msyncfs.
+ */
 const char *variant_fs(const char *variant)
 {
 	return *variant == '@' ? variant + 1 : "msyncfs";
 }
 
-/* A variant "!RULE" makes the module break RULE. */
+/* Make the module break RULE if the variant is "!RULE". */
 void break_rule(const char *variant)
 {
 	static const char path[] = "/sys/module/msyncfs/parameters/broken";
 
-	/* A stock module cannot break rules. */
+	/* The parameter exists only in a test build of the module. */
 	if (*variant == '!' || !access(path, W_OK))
 		put_text(path, *variant == '!' ? variant + 1 : "none");
 }
@@ -323,9 +326,9 @@ void break_rule(const char *variant)
  * @load: workload
  * @variant: variant of the workload
  * @acked: the last acknowledgment
- * @also: CHECK_BEFORE: run fsck before the mount, too, where it replays the log
- *	itself; CHECK_WRITE: write to the mounted filesystem, to see that recovery
- *	left it in a usable state
+ * @also: CHECK_BEFORE: also run fsck before the mount, so that fsck replays the
+ *	log; CHECK_WRITE: write to the mounted filesystem, so that a bad state
+ *	after recovery is found
  *
  * Return: NULL, or the error.
  */
@@ -363,7 +366,7 @@ const char *check_device(struct checker *ck, const char *load, const char *varia
 	return check_umount(ck, bad);
 }
 
-/* Return true if there was room to write to the last device. */
+/* Return true if the last device had room for the file of child_write(). */
 int check_wrote(const struct checker *ck)
 {
 	return *ck->written;

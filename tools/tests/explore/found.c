@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Describe the content of the current directory in terms of the model: each
- * sector of each file is the one that some operation wrote.
+ * This file describes the content of the current directory in terms of the
+ * model. It finds the operation that wrote each sector of each file.
  */
 #include "explore.h"
 
@@ -21,7 +21,10 @@ static _Noreturn void damaged(const char *path, unsigned long cell, const char *
 	exit(1);
 }
 
-/* Find the operation that wrote these @bytes, and how many of them. */
+/*
+ * Find the operation that wrote these @bytes, and how many bytes of the sector
+ * it wrote.
+ */
 static void read_cell(struct cell *c, const char *path, unsigned long index,
 		      const unsigned char *buf, unsigned int bytes)
 {
@@ -57,7 +60,10 @@ static void read_cells(struct node *n, const char *path, unsigned long cell,
 			  bytes - i < CELL ? bytes - i : CELL);
 }
 
-/* Look for data. There may be data only in the pages that the model uses. */
+/*
+ * Read a file whose workload has a gap. Only the pages that the model uses may
+ * have data.
+ */
 static void read_scattered(struct node *n, const char *path, int fd)
 {
 	static unsigned char buf[PAGE];
@@ -86,7 +92,7 @@ static void read_file(struct node *n, const char *path)
 
 	CHECK(fd >= 0);
 	if (ioctl(fd, MSYNCFS_IOC_GET_ATOMIC, &n->atomic))
-		n->atomic = 0;		/* another filesystem */
+		n->atomic = 0;		/* not msyncfs */
 	n->size = model_size(fstat_of(fd).st_size);
 	CHECK(n->size <= MAX_CELLS * CELL);
 	node_room(n, (n->size + CELL - 1) / CELL);
@@ -131,7 +137,9 @@ static void read_dir(struct tree *t, const char *dir)
 	CHECK(!closedir(d));
 }
 
-/* Read the tree. Exit if a sector does not come from the model. */
+/*
+ * Read the tree. Exit if the content of a sector does not come from the model.
+ */
 void found_read(struct tree *t)
 {
 	t->nr = 0;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The workloads. Each makes the same operations for the same choices, so the
- * check can run it on the model alone. After operations on names or a
- * truncation, the next acknowledged operation must be a sync of something that
- * they changed. A sync of a clean file acknowledges nothing.
+ * This file has the workloads. A workload makes the same operations for the
+ * same choices, so the check can run the workload on the model alone. After a
+ * truncation or operations on names, the next acknowledged operation must be a
+ * sync of a file or directory that they changed. A sync of a clean file
+ * acknowledges nothing.
  */
 #include "explore.h"
 
@@ -30,8 +31,8 @@ static struct node *sparse(const char *path, unsigned long pages)
 }
 
 /*
- * Store to sets of scattered pages of two files. Some are synced by a smaller
- * range.
+ * Store to sets of scattered pages of two files. Some sets are synced by two
+ * calls, each for a part of the range.
  */
 static void run_sets(void)
 {
@@ -45,7 +46,7 @@ static void run_sets(void)
 		for (i = 0; i < size; i++)
 			store_page(f, (set + i * 9) % 96);
 		if (step % 5 == 4) {
-			/* The other half is synced later. */
+			/* The second call syncs these pages. */
 			for (i = 0; i < 6; i++)
 				store_page(f, 96 + (set + i * 11) % 96);
 			f_msync(f, 0, PAGES(96));
@@ -56,7 +57,9 @@ static void run_sets(void)
 	}
 }
 
-/* Append, truncate to any size, and grow again by size and by writing. */
+/*
+ * Append, truncate to any size, then grow the file by its size or by a write.
+ */
 static void run_append(void)
 {
 	struct node *n = f_create("log");
@@ -96,7 +99,10 @@ static void run_punch(void)
 	}
 }
 
-/* Write a new version of a file beside it and rename it over the old one. */
+/*
+ * Write a new version of a file under another name. Rename it over the old
+ * version.
+ */
 static void run_rename(void)
 {
 	struct node *n;
@@ -117,8 +123,8 @@ static void run_rename(void)
 }
 
 /*
- * Make and remove files. There are so few other blocks that theirs are soon
- * used again, for copied sets and for fresh ones.
+ * Make and remove files. Few other blocks are free, so the blocks of the
+ * removed files are soon used again, for images of sets and as fresh blocks.
  */
 static void run_reuse(void)
 {
@@ -207,7 +213,7 @@ static void run_dirs(void)
 	}
 }
 
-/* Write records of all sizes, many times around the log. */
+/* Write records of all sizes, so many that the log wraps many times. */
 static void run_wrap(void)
 {
 	struct node *n = sparse("a", 256);
@@ -253,8 +259,8 @@ static void run_evict(void)
 
 		for (i = 1 + pick(16); i; i--)
 			/*
-			 * Store to a part of a page, so that the rest is read
-			 * back.
+			 * Store to a part of a page, so that the rest of the
+			 * page is read back.
 			 */
 			f_store(f, PAGES(pick(64)) + pick(8), 1);
 		f_msync(f, 0, PAGES(64));
@@ -267,7 +273,7 @@ static void run_evict(void)
 	}
 }
 
-/* Have several sets in progress at the same time. Drop pages from the cache. */
+/* Keep several sets in progress at the same time. Drop pages from the cache. */
 static void run_async(void)
 {
 	struct node *n[2] = { sparse("a", 96), sparse("b", 96) };
@@ -288,7 +294,10 @@ static void run_async(void)
 	}
 }
 
-/* Use O_DIRECT over blocks whose images are in the log, and the reverse. */
+/*
+ * Write with O_DIRECT to blocks whose images are in the log. Also store to
+ * pages that were written with O_DIRECT.
+ */
 static void run_direct(void)
 {
 	struct node *n = f_create("a");
@@ -314,7 +323,7 @@ static void run_direct(void)
 	}
 }
 
-/* Have files without a name, and truncate long files. */
+/* Keep files open that have no name. Truncate long files. */
 static void run_orphans(void)
 {
 	struct node *n, *open[4] = { };
@@ -351,8 +360,8 @@ static void run_orphans(void)
 
 /*
  * The device fails from time to time. Failed data is synced again, overwritten
- * or, in an atomic file, rolled back. The failed data may be on the disk
- * nevertheless.
+ * or, in an atomic file, rolled back. The disk may have the data even though
+ * the sync failed.
  */
 static void run_failed(void)
 {
@@ -379,7 +388,8 @@ static void run_failed(void)
 }
 
 /*
- * The filesystem is so full that each file needs the blocks of a removed one.
+ * The filesystem is so full that each new file needs the blocks of a removed
+ * file.
  */
 static void run_full(void)
 {
@@ -418,7 +428,7 @@ static struct node *atomic(const char *path, unsigned long pages)
 	return n;
 }
 
-/* Store to an existing page. In an empty file, make one. */
+/* Store to an existing page. If the file is empty, write its first page. */
 static void touch(struct node *n)
 {
 	if (n->vsize < PAGE)
@@ -427,7 +437,7 @@ static void touch(struct node *n)
 		store_page(n, pick(n->vsize / PAGE));
 }
 
-/* Change an atomic file of at most @max pages once, without committing it. */
+/* Change an atomic file of at most @max pages once. Do not commit the file. */
 static void change(struct node *n, unsigned long max)
 {
 	uint64_t room = n->vsize < max * PAGE ? max * PAGE - n->vsize : 0;
@@ -459,7 +469,8 @@ static void change(struct node *n, unsigned long max)
 }
 
 /*
- * Do something that does not concern the atomic file. @n is an ordinary file.
+ * Make an operation that must not change the atomic file. @n is an ordinary
+ * file.
  */
 static void bystand(struct node *n, unsigned int step)
 {
@@ -495,8 +506,8 @@ static void bystand(struct node *n, unsigned int step)
 }
 
 /*
- * Go back to the last commit in one of three ways. A new commit may just have
- * begun.
+ * Go back to the last commit by a rollback, a close, or a rollback while a new
+ * commit is in progress.
  */
 static void go_back(struct node *n, const char *path)
 {
@@ -534,12 +545,18 @@ static void commit(struct node *n)
 		f_msync(n, 0, PAGES(1));
 		break;
 	default:
-		/* This commits the whole file, whatever the range is. */
+		/*
+		 * The call commits the whole file, although its range is one
+		 * page.
+		 */
 		f_msync(n, PAGES(pick(96)), PAGES(1));
 	}
 }
 
-/* Two atomic files take turns. Others sync and commit in between. */
+/*
+ * Change two atomic files in turns. Between the changes, sync other files and
+ * commit the atomic files.
+ */
 static void run_atomic(void)
 {
 	struct node *n[2] = { atomic("a", 48), atomic("b", 20) }, *other = sparse("c", 32);
@@ -565,7 +582,7 @@ static void run_atomic(void)
 	}
 }
 
-/* Store to a part of some pages, so that the rest is read back. */
+/* Store to parts of pages, so that the rest of each page is read back. */
 static void store_some(struct node *n, unsigned long first, unsigned long nr)
 {
 	f_truncate(n, 256 * PAGE);
@@ -574,8 +591,9 @@ static void store_some(struct node *n, unsigned long first, unsigned long nr)
 }
 
 /*
- * Pages of atomic files leave memory before the commit: all or some of them,
- * once or more, on request or, each fourth time, for lack of memory.
+ * Spill pages of atomic files before the commit. Spill all or some pages, once
+ * or more often. The workload requests the spill, or, in every fourth step,
+ * causes it by a shortage of memory.
  */
 static void run_spill(void)
 {
@@ -610,8 +628,8 @@ static void run_spill(void)
 #define WIDE_GAP 257
 
 /*
- * Store to one page in each of many nodes, more than a record holds, or of a
- * few. Return one of the pages.
+ * Store to one page in each of many map nodes, or of a few. Many means more
+ * nodes than a record takes. Return one of the pages.
  */
 static unsigned long store_wide(struct node *n)
 {
@@ -622,7 +640,9 @@ static unsigned long store_wide(struct node *n)
 	return (first + 2) % WIDE;
 }
 
-/* Remove nodes. At most @max pages become a hole at a time. */
+/*
+ * Remove map nodes. Punch at most @max pages at a time, or truncate the file.
+ */
 static void cut_wide(struct node *n, unsigned long max)
 {
 	if (pick(2)) {
@@ -634,9 +654,9 @@ static void cut_wide(struct node *n, unsigned long max)
 }
 
 /*
- * Sync sets that are so widely scattered that the map is shadowed. One file is
- * ordinary. The other file is atomic, and is spilled, truncated and rolled back
- * between the syncs.
+ * Sync sets that are scattered so widely that the filesystem makes a shadow of
+ * the map. One file is ordinary. The other file is atomic. Between the syncs,
+ * the atomic file is spilled, truncated and rolled back.
  */
 static void run_wide(void)
 {
@@ -671,7 +691,10 @@ static void run_wide(void)
 	}
 }
 
-/* All files are atomic by the mount option. The workload does not know it. */
+/*
+ * All files are atomic by the mount option. The operations are those of an
+ * ordinary file.
+ */
 static void run_option(void)
 {
 	struct node *n;
@@ -705,7 +728,7 @@ static void run_option(void)
 	}
 }
 
-/* Each hole of an atomic file needs room in the record of its commit. */
+/* Each hole of an atomic file needs an image in the record of its commit. */
 #define HOLES_LOG "8M"
 
 const struct load loads[] = {

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * explore: the commands of the crash explorer. All of them need the same SEED.
+ * This file has the commands of the crash explorer. All commands on the same
+ * recording need the same SEED.
  *
  * Usage: explore work DISK SEED LOAD...
  *	runs workloads on a disk that is being recorded. A LOAD may end with a
- *	variant: !RULE breaks that rule, @FS uses that filesystem; +TEXT only
- *	changes the name
+ *	variant. !RULE breaks the rule RULE, @FS uses the filesystem FS, and
+ *	+TEXT only changes the name
  *   or: explore recover DISK SEED COUNT RECORD...
- *	puts COUNT states on a disk that is being recorded, and mounts each
+ *	puts COUNT states on a disk that is being recorded, mounts each state
  *   or: explore check SEED STATES WORKER WORKERS DEVICE RECORD...
- *	checks every WORKERS-th of STATES distinct states, from WORKER on, on
- *	DEVICE. Of a workload with a variant it checks as many, but stops at the
- *	first bad one, because a bad state is expected there
+ *	checks STATES distinct states on DEVICE. This process checks every
+ *	WORKERS-th state, from number WORKER on. If the workload has a variant
+ *	!RULE or @FS, bad states are expected, so the check of the workload
+ *	ends at the first bad state
  *   or: explore image SEED SLICE NUMBER FILE RECORD...
  *	writes a state into FILE and prints its "LOAD VARIANT ACKED"
  *   or: explore replay DEVICE SEED LOAD VARIANT ACKED...
@@ -41,19 +43,25 @@ static void read_records(int argc, char **argv)
 
 /* ---- check ---- */
 
-/* Return true if bad states are expected. */
+/* Return true if the workload must lead to bad states. */
 static int is_broken(const struct slice *s)
 {
 	return *s->variant == '!' || *s->variant == '@';
 }
 
-/* An acknowledgment that comes too early shows only in the prefixes. */
+/*
+ * Return true if the variant acknowledges too early. Only prefixes can show
+ * this.
+ */
 static int prefixes_show(const struct slice *s)
 {
 	return !strcmp(s->variant, "!ack");
 }
 
-/* Return the share of a slice: one state after each write, and some more. */
+/*
+ * Return the weight of a slice: the number of its prefixes and 100 random
+ * states.
+ */
 static unsigned long weight(const struct slice *s)
 {
 	return is_broken(s) ? 0 : states_prefixes(s) + 100;
@@ -67,14 +75,14 @@ static unsigned long weight(const struct slice *s)
  * @workers: number of workers; all make the same states and take turns
  * @bad: bad states of the slice
  * @nr: states of the slice, of all workers
- * @distinct: different contents among these
- * @prefixes: states that end after a write
+ * @distinct: number of different contents among @nr
+ * @prefixes: number of prefixes among @nr
  * @mine: different contents of the slice that this worker checked
- * @again: states that it checked again for another acknowledgment
- * @wrote: states of either kind that it wrote to
- * @all: states of all slices that it checked
- * @start: when it began
- * @said: when it last reported its progress
+ * @again: states that this worker checked again for another acknowledgment
+ * @wrote: states among @mine and @again that this worker wrote to
+ * @all: states of all slices that this worker checked
+ * @start: time of the start
+ * @said: time of the last report of progress
  */
 struct progress {
 	struct checker	*ck;
@@ -104,8 +112,8 @@ static int check_one(const struct state *st, void *ctx)
 	p->prefixes += st->number < states_prefixes(st->slice);
 	p->distinct += !st->again;
 	/*
-	 * Enough are bad. Go on counting, because the next slices depend on the
-	 * number.
+	 * Enough states of the slice are bad, so check no more. But count all
+	 * states, because the states of the next slices depend on the number.
 	 */
 	if (p->nr++ % p->workers != p->worker || p->bad == MAX_BAD)
 		return 0;
@@ -149,7 +157,7 @@ static int check(char **argv, int records)
 	for (i = 0; i < nr_slices; i++) {
 		struct slice *s = &slices[i];
 
-		/* Check at least one state of each. */
+		/* Check at least one state of each slice. */
 		want = is_broken(s) ? states : left * weight(s) / weights;
 		want += !want;
 		weights -= weight(s);
@@ -176,7 +184,7 @@ static int check(char **argv, int records)
 
 /* ---- image, replay, recover ---- */
 
-/* Write a state to a place that has zeros. Close @fd. */
+/* Write a state to a file or device that has only zeros. Close @fd. */
 static void write_state(int fd, off_t at, const struct state *st)
 {
 	static unsigned char buf[BLOCK] __attribute__((aligned(4096)));

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The model of a filesystem: the content that must be on disk after n
- * operations.
+ * This file is the model of a filesystem. It knows the content that must be on
+ * disk after n operations.
  *
  * Operations on names, and truncations, become durable in their order. A store
  * to a file becomes durable with the next sync of its range. So after a crash
- * the disk must be as after k operations: k is at least the number that was
- * acknowledged, and at most the number of the next acknowledged one. A workload
- * makes the same operations each time, so the check can run it again on the
- * model alone.
+ * the disk must be as after k operations. The number k is at least that of the
+ * last acknowledged operation, and at most that of the next operation that
+ * would be acknowledged. A workload makes the same operations each time, so the
+ * check can run the workload on the model alone.
  *
- * Changes of an atomic file, of its size too, become durable only by its own
- * commit. So the model keeps its content in memory apart from its content on
- * disk, and no other operation changes the latter.
+ * Changes of an atomic file, including its size, become durable only by a
+ * commit of this file. So the model has one content in memory and one on disk
+ * for the file. Only a commit changes the content on disk.
  */
 #include "explore.h"
 
@@ -40,7 +40,9 @@ static uint64_t spread(uint32_t x)
 	       (x & 0xfe00000) << 3 | 0x80808080;
 }
 
-/* No byte is zero, so the end differs from zeros behind it. */
+/*
+ * Fill a cell. No byte is zero, so the end of the content differs from zeros.
+ */
 void cell_fill(void *buf, uint32_t stamp, uint32_t index)
 {
 	uint64_t *word = buf, first = spread(stamp) | spread(index) << 32;
@@ -66,7 +68,7 @@ struct node *node_new(int dir)
 
 /*
  * Allocate room for the content of a file. Most files of large directories have
- * none.
+ * no content.
  */
 void node_room(struct node *n, unsigned long cells)
 {
@@ -134,7 +136,7 @@ static struct node *must_find(const char *path)
 	return n;
 }
 
-/* The node lives on while the real file is open. */
+/* Free a node without names, unless the real file is open. */
 static void put_node(struct node *n)
 {
 	if (!n->nlink && n->fd < 0)
@@ -198,7 +200,7 @@ static int node_is(const struct node *have, const struct node *want,
 	return 1;
 }
 
-/* Compare the tree that was found with the model of now. */
+/* Compare the tree that was found with the current state of the model. */
 static int model_is_found(int say)
 {
 	unsigned int i;
@@ -220,7 +222,9 @@ static int model_is_found(int say)
 	return model.nr == found.nr;
 }
 
-/* An operation is done. @durable: everything so far is durable. */
+/*
+ * Finish an operation. If @durable is set, all operations so far are durable.
+ */
 static void op_done(int durable)
 {
 	char text[32];
@@ -266,7 +270,7 @@ void model_check(const struct load *load, uint64_t seed, unsigned long nr)
 	checking = 1;
 	model_start(load, seed, 0);
 	load->run();
-	/* No further operation was begun. */
+	/* The workload ended, and no state of the model was found. */
 	printf(")\n");
 	exit(1);
 }
@@ -322,9 +326,10 @@ void f_store(struct node *n, unsigned long cell, unsigned long nr)
 }
 
 /*
- * Write clean sectors with O_DIRECT. Until the next fsync they may be on disk
- * or not. This is not one operation: any of the sectors may be on disk before
- * it is done. For an atomic file it is like any other write.
+ * Write clean sectors with O_DIRECT. Until the next fsync, each sector may be
+ * on disk or not. Any of the sectors may be on disk before the write returns,
+ * so the write is not one operation of the model. For an atomic file, O_DIRECT
+ * is an ordinary write.
  */
 void f_direct(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -343,7 +348,7 @@ void f_direct(struct node *n, unsigned long cell, unsigned long nr)
 		CHECK(!n->dirty[i]);
 		n->cell[i].alt = model_ops + 1;
 	}
-	/* The sectors may be on disk before the write is done. */
+	/* The sectors may be on disk before the write returns. */
 	op_done(0);
 	if (working)
 		real_direct(n, cell, nr, model_ops);
@@ -365,7 +370,10 @@ static void settle_atomic(struct node *n)
 	n->size = n->vsize;
 }
 
-/* Stores to a range are on disk. Return true if writes by O_DIRECT are left. */
+/*
+ * The stores to a range are on disk. Return true if the file also has writes by
+ * O_DIRECT that may not be on disk.
+ */
 static int settle(struct node *n, unsigned long cell, unsigned long nr)
 {
 	unsigned long i;
@@ -399,7 +407,9 @@ static void settle_direct(struct node *n)
 	}
 }
 
-/* The record may be durable before the writes by O_DIRECT are. */
+/*
+ * Finish a sync. The record may be durable before the writes by O_DIRECT are.
+ */
 static void synced(struct node *n, unsigned long cell, unsigned long nr)
 {
 	if (settle(n, cell, nr)) {
@@ -419,7 +429,8 @@ void f_msync(struct node *n, unsigned long cell, unsigned long nr)
 }
 
 /*
- * MS_ASYNC captures the pages and starts the commit, but does not wait for it.
+ * Call MS_ASYNC, which captures the pages and starts the commit, but does not
+ * wait for the commit.
  */
 void f_async(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -429,7 +440,10 @@ void f_async(struct node *n, unsigned long cell, unsigned long nr)
 	op_done(0);
 }
 
-/* Call with MS_SYNC and MS_INVALIDATE. Some page of the range must be dirty. */
+/*
+ * Call with MS_SYNC and MS_INVALIDATE. At least one page of the range must be
+ * dirty.
+ */
 void f_invalidate(struct node *n, unsigned long cell, unsigned long nr)
 {
 	if (working)
@@ -444,7 +458,10 @@ void f_fsync(struct node *n)
 	synced(n, 0, MAX_CELLS);
 }
 
-/* The device fails. Until the next sync, the set may be on disk or not. */
+/*
+ * Sync while the device fails. Until the next sync, the set may be on disk or
+ * not.
+ */
 void f_fail_sync(struct node *n)
 {
 	if (working)
@@ -462,8 +479,7 @@ static void cut_cell(struct cell *c, unsigned long at, uint64_t from)
 }
 
 /*
- * Zero a range of bytes on disk and in memory. For an atomic file, only in
- * memory.
+ * Zero a range of bytes in memory. For an ordinary file, also zero it on disk.
  */
 static void cut_cells(struct node *n, uint64_t from, uint64_t to)
 {
@@ -495,8 +511,8 @@ static void must_be_clean(const struct node *n)
 }
 
 /*
- * Truncate a clean or an atomic file. In a dirty one, the page at the new end
- * would become durable, too.
+ * Truncate a clean file or an atomic file. For a dirty ordinary file, the page
+ * at the new end would become durable, too.
  */
 void f_truncate(struct node *n, uint64_t size)
 {
@@ -528,7 +544,7 @@ void f_zero(struct node *n, unsigned long cell, unsigned long nr)
 	zero_cells(n, cell, nr, FALLOC_FL_ZERO_RANGE);
 }
 
-/* Allocate blocks for the whole file, which grows to @size. */
+/* Allocate blocks for the whole file. The file grows to @size. */
 void f_allocate(struct node *n, uint64_t size)
 {
 	must_be_clean(n);
@@ -550,8 +566,8 @@ static void discard(struct node *n)
 }
 
 /*
- * The last close discards changes that were not committed. If the file is
- * atomic only by the mount option, it commits them.
+ * Close the file. The last close discards changes that were not committed. If
+ * the file is atomic only by the mount option, the last close commits them.
  */
 void f_close(struct node *n)
 {
@@ -565,7 +581,10 @@ void f_close(struct node *n)
 	put_node(n);
 }
 
-/* Open a file again. @trunc: make an atomic file empty. */
+/*
+ * Open a file again. If @trunc is set, make the file, which must be atomic,
+ * empty.
+ */
 void f_open(struct node *n, const char *path, int trunc)
 {
 	if (working)
@@ -580,7 +599,7 @@ void f_open(struct node *n, const char *path, int trunc)
 
 /* ---- operations on atomic files ---- */
 
-/* The ioctl commits the content first. */
+/* Set or clear the flag. The ioctl first commits the content. */
 void f_atomic(struct node *n, int on)
 {
 	CHECK(n->atomic != on);
@@ -593,8 +612,8 @@ void f_atomic(struct node *n, int on)
 }
 
 /*
- * Go back to the last commit. @durable: that commit was in progress or had
- * failed.
+ * Go back to the last commit. @durable says that the last commit was in
+ * progress or had failed, and that the rollback makes it durable.
  */
 void f_rollback(struct node *n, int durable)
 {
@@ -606,7 +625,8 @@ void f_rollback(struct node *n, int durable)
 }
 
 /*
- * Dirty pages of the range may leave memory. @evict: the whole file leaves it.
+ * Spill: dirty pages of the range may leave memory. If @evict is set, the whole
+ * file leaves memory.
  */
 void f_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
 {
@@ -616,7 +636,10 @@ void f_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
 	op_done(0);
 }
 
-/* This write commits, and everything before it, too. */
+/*
+ * Write with RWF_DSYNC. The write commits itself and all earlier changes of the
+ * file.
+ */
 void f_write_dsync(struct node *n, unsigned long cell, unsigned long nr)
 {
 	CHECK(is_atomic(n));
@@ -627,7 +650,10 @@ void f_write_dsync(struct node *n, unsigned long cell, unsigned long nr)
 	op_done(1);
 }
 
-/* Truncate by name. No process has the file open, so this is a commit. */
+/*
+ * Truncate by name. No process has the file open, so the truncation is a
+ * commit.
+ */
 void d_truncate(const char *path, uint64_t size)
 {
 	struct node *n = must_find(path);
@@ -653,7 +679,7 @@ void d_mkdir(const char *path)
 	op_done(0);
 }
 
-/* @keep: the file stays open until f_close(). */
+/* Remove a name. If @keep is set, the file stays open until f_close(). */
 void d_unlink(const char *path, int keep)
 {
 	struct node *n = must_find(path);
@@ -714,7 +740,7 @@ void d_sync(const char *dir)
 	op_done(1);
 }
 
-/* Sync both directories after an operation in one of them or in both. */
+/* Sync both directories after an operation in one or both of them. */
 void d_sync_both(const char *a, const char *b)
 {
 	if (working) {
@@ -724,7 +750,7 @@ void d_sync_both(const char *a, const char *b)
 	op_done(1);
 }
 
-/* ---- the rest ---- */
+/* ---- other operations ---- */
 
 void s_checkpoint(void)
 {
@@ -733,7 +759,7 @@ void s_checkpoint(void)
 	op_done(0);
 }
 
-/* Take all free blocks except @left with a file that stays empty. */
+/* Make an empty file that takes all free blocks except @left. */
 void s_ballast(const char *path, unsigned long left)
 {
 	struct node *n = f_create(path);
@@ -750,7 +776,7 @@ void s_drop(void)
 	op_done(0);
 }
 
-/* Sync all files except atomic ones. The dirty pages must fit a record. */
+/* Sync all files except atomic files. The dirty pages must fit a record. */
 void s_sync(int fs)
 {
 	unsigned int i;
@@ -766,8 +792,8 @@ void s_sync(int fs)
 }
 
 /*
- * Limit the memory for dirty pages, including those of @n, or restore the
- * limit.
+ * Limit the memory for dirty pages, which also limits those of @n, or restore
+ * the limit.
  */
 void s_pressure(struct node *n, int on)
 {

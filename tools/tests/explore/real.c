@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The operations of the model on the real filesystem, in the current directory.
+ * This file makes the operations of the model on the real filesystem, in the
+ * current directory.
  */
 #include "explore.h"
 
@@ -18,7 +19,7 @@
 #define SYS_cachestat	451
 #endif
 
-static unsigned int failures;	/* number of times that the device has failed */
+static unsigned int failures;	/* number of failures of the device */
 
 static size_t map_size(void)
 {
@@ -50,7 +51,7 @@ static void fill(char *buf, unsigned long cell, unsigned long nr, uint32_t stamp
 		cell_fill(buf + i * CELL, stamp, cell + i);
 }
 
-/* Return how many of @nr cells from @cell on are adjacent in the file. */
+/* Return how many of @nr cells from @cell on are adjacent in the real file. */
 static unsigned long together(unsigned long cell, unsigned long nr)
 {
 	unsigned long room = PAGE_CELLS - cell % PAGE_CELLS;
@@ -58,7 +59,7 @@ static unsigned long together(unsigned long cell, unsigned long nr)
 	return model_gap == 1 || nr < room ? nr : room;
 }
 
-/* @flags: for pwritev2(2) */
+/* @flags are the flags for pwritev2(2). */
 void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp,
 		int flags)
 {
@@ -100,7 +101,8 @@ void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t 
 }
 
 /*
- * Check that the filesystem has stopped after two failures of the same record.
+ * Check that the filesystem stopped because the write of the same record failed
+ * twice.
  */
 static int failed_twice(void)
 {
@@ -122,9 +124,10 @@ static int failed_twice(void)
 }
 
 /*
- * While the device failed, a commit in the background may have been the second
- * failure, which is final. Then the workload ends, and its promises still hold.
- * Nothing else may end it early.
+ * End the workload because the filesystem has stopped. This may happen if a
+ * commit in the background was the second failure of a record while the device
+ * failed. The acknowledged data must still be durable. No other reason may end
+ * the workload early.
  */
 static void end_early(void)
 {
@@ -142,7 +145,10 @@ void real_msync(struct node *n, unsigned long cell, unsigned long nr)
 		end_early();
 }
 
-/* Call msync(2) with the full meaning of its flags. */
+/*
+ * Make a call with the full meaning of its flags, as msync(2) with the hook
+ * does.
+ */
 void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int flags)
 {
 	struct msyncfs_msync arg = {
@@ -154,7 +160,7 @@ void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int 
 	CHECK(!ioctl(n->fd, MSYNCFS_IOC_MSYNC, &arg));
 }
 
-/* A store faults. It interrupts nothing that would matter. */
+/* A store caused SIGBUS, because the filesystem has stopped. */
 static void on_sigbus(int sig)
 {
 	(void)sig;
@@ -165,7 +171,10 @@ void real_fail_sync(struct node *n)
 {
 	static time_t last;
 
-	/* The kernel drops messages if there are too many in a short time. */
+	/*
+	 * The kernel drops messages if there are too many in a short time, so
+	 * wait.
+	 */
 	for (; time(NULL) == last; usleep(10000))
 		;
 	last = time(NULL);
@@ -207,8 +216,8 @@ static uint64_t dirty_pages(int fd, off_t at, off_t len)
 }
 
 /*
- * Do the work of background writeback now. The writeback may have done it
- * already, if something triggered it.
+ * Spill as background writeback does. If background writeback has already
+ * spilled the pages, nothing is left to do.
  */
 void real_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
 {
@@ -230,7 +239,10 @@ void real_syncfs(const char *dir)
 	CHECK(!syncfs(fd) && !close(fd));
 }
 
-/* The flusher spills at any time, but it cannot leave everything dirty. */
+/*
+ * Under pressure the flusher spills at any time. It must leave fewer than
+ * PRESSURE_PAGES pages dirty.
+ */
 void real_pressure(struct node *n, int on)
 {
 	unsigned int i;
@@ -248,7 +260,7 @@ void real_pressure(struct node *n, int on)
 	put_text("/proc/sys/vm/dirty_ratio", "20");
 }
 
-/* ---- the rest ---- */
+/* ---- other operations ---- */
 
 void real_sync_dir(const char *dir)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The record of a disk: its writes and flushes in order of their completion, as
- * written by QEMU's blklogwrites driver or by dm-log-writes in a guest. This
- * file splits it into slices.
+ * QEMU's blklogwrites driver, or dm-log-writes in a guest, makes a recording of
+ * a disk. The recording has the writes and flushes in the order of their
+ * completion. This file splits a recording into slices.
  */
 #include "explore.h"
 
@@ -24,7 +24,8 @@ struct log_entry {
 };
 
 /*
- * Hash a sector. Return 0 if it is all zeros, as the disk is at the beginning.
+ * Hash a sector. Return 0 if it is all zeros, as each sector is at the
+ * beginning.
  */
 static uint64_t hash_sector(const unsigned char *data)
 {
@@ -65,7 +66,7 @@ static void add_write(struct slice *s, uint64_t sector, uint64_t nr, int fua,
 		ev->hash[i] = hash_sector(data + i * SECTOR);
 }
 
-/* The text is "ack LOAD VARIANT TEXT". */
+/* Add an acknowledgment. The text is "ack LOAD VARIANT TEXT". */
 static void add_ack(struct slice *s, const char *text)
 {
 	struct event *ev = add_event(s);
@@ -85,9 +86,7 @@ static void add_ack(struct slice *s, const char *text)
 
 static void add_flush(struct slice *s)
 {
-	/*
-	 * Skip a flush if there are no writes of this slice since the last one.
-	 */
+	/* Skip a flush if the slice had no write since its last flush. */
 	if (s->nr && (s->event[s->nr - 1].data || s->event[s->nr - 1].ack))
 		add_event(s);
 }
@@ -115,8 +114,8 @@ static void add_entry(struct slice *slices, unsigned int max,
 }
 
 /**
- * record_read - read the record of a disk
- * @path: the record, a file or a block device
+ * record_read - read the recording of a disk
+ * @path: the recording, a file or a block device
  * @slices: table to fill in
  * @nr: number of entries that are in use
  *
@@ -143,8 +142,8 @@ unsigned int record_read(const char *path, struct slice *slices, unsigned int nr
 	CHECK(super->version == 1 && super->sectorsize == SECTOR);
 	memset(all, 0, sizeof(all));
 	/*
-	 * The number of entries in the header is updated only from time to
-	 * time.
+	 * Do not use the number of entries in the header. It is updated only
+	 * from time to time.
 	 */
 	for (at = SECTOR; at + SECTOR <= size;) {
 		const struct log_entry *e = (const void *)(log + at);

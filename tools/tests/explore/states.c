@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * States that a power failure could leave on a disk. A state is a point of the
- * record. Writes that completed before the last flush up to it are there, and
- * so are FUA writes. Any write after that flush may be missing, or some of its
- * sectors may be missing. A write that completed earlier may overwrite it,
- * because the cache keeps no order. The write that would complete next may be
- * there in part.
+ * This file makes states that a power failure could leave on a disk. A state
+ * belongs to a point of the recording. The state has all writes that completed
+ * before the last flush before this point. It also has all FUA writes. A write
+ * that completed after that flush may be missing, or some of its sectors may be
+ * missing. Such writes may reach the disk in any order, because the cache keeps
+ * no order. The state may also have a part of the next write.
  */
 #include "explore.h"
 
@@ -16,7 +16,7 @@ static const char * const way_names[WAYS] = {
 	"only one there", "there in any order and part",
 };
 
-/* Content of the disk, and a hash that is kept up to date. */
+/* This is the content of the disk, with a hash that is kept up to date. */
 struct content {
 	const unsigned char	*src[FS_SECTORS];
 	uint64_t		of[FS_SECTORS];
@@ -24,11 +24,11 @@ struct content {
 };
 
 /**
- * struct walk - a place in the record of a slice
+ * struct walk - a position in the recording of a slice
  * @s: slice
- * @at: events before this one are accounted for
+ * @at: the fields below cover the events before this event
  * @from: first event that no flush covers
- * @ack: last event that was an acknowledgment
+ * @ack: the last acknowledgment
  * @durable: content that is certainly on disk
  * @fua: for each sector, one more than the last event that wrote it by FUA
  */
@@ -54,7 +54,9 @@ static void put_sector(struct content *c, const struct event *ev, uint64_t i)
 	c->hash ^= place_hash(sector, c->of[sector]);
 }
 
-/* Put sector @i of event @nr, unless a later FUA write of it completed. */
+/*
+ * Put sector @i of event @nr, unless a later FUA write of the sector completed.
+ */
 static void put_pending(struct walk *w, struct content *c, unsigned long nr, uint64_t i)
 {
 	const struct event *ev = &w->s->event[nr];
@@ -85,7 +87,7 @@ static int is_flush(const struct event *ev)
 	return !ev->data;
 }
 
-/* Go on to event @cut. */
+/* Move the walk forward to event @cut. */
 static void walk_to(struct walk *w, unsigned long cut)
 {
 	uint64_t i;
@@ -107,7 +109,9 @@ static void walk_to(struct walk *w, unsigned long cut)
 	}
 }
 
-/* Put some of the sectors: those before a place, those after it, or any. */
+/*
+ * Put some sectors of the event: the first ones, the last ones, or any of them.
+ */
 static void put_torn(struct walk *w, struct content *c, unsigned long nr,
 		     struct choice *ch)
 {
@@ -119,7 +123,7 @@ static void put_torn(struct walk *w, struct content *c, unsigned long nr,
 			put_pending(w, c, nr, i);
 }
 
-/* Put part of the write that is in progress. */
+/* Put a part of the write that is in progress. */
 static void put_next(struct walk *w, struct content *c, struct choice *ch)
 {
 	uint64_t i, n, place;
@@ -189,9 +193,10 @@ struct candidate {
 };
 
 /*
- * There is one state after each write, as soon as something is acknowledged. If
- * flushes and acknowledgments follow the write, the state comes after them: the
- * content is the same, but more operations are acknowledged.
+ * Return the number of prefixes. From the first acknowledgment on, each write
+ * has one state behind it. If flushes and acknowledgments follow the write, the
+ * state comes after them. Its content is the same there, but more operations
+ * are acknowledged.
  */
 unsigned long states_prefixes(const struct slice *s)
 {
@@ -203,7 +208,8 @@ unsigned long states_prefixes(const struct slice *s)
 }
 
 /*
- * Choose a point before a flush, where most writes are pending, or any point.
+ * Choose any point, or move it to the next flush, before which most writes are
+ * pending.
  */
 static unsigned long random_cut(const struct slice *s, struct choice *ch)
 {
@@ -270,7 +276,7 @@ static void build(struct walk *w, uint64_t seed, const struct candidate *ca,
 		st->loose += w->s->event[i].nr && !w->s->event[i].fua;
 }
 
-/* ---- states that were checked already ---- */
+/* ---- checked states ---- */
 
 struct hashes {
 	uint64_t	*hash;
@@ -279,8 +285,8 @@ struct hashes {
 
 /**
  * struct seen - states that have been checked
- * @content: hashes of their contents
- * @state: hashes of content and last acknowledgment
+ * @content: hashes of the contents of these states
+ * @state: hashes of the content together with the last acknowledgment
  */
 struct seen {
 	struct hashes	content, state;
@@ -312,7 +318,8 @@ static int has_hash(struct hashes *seen, uint64_t hash)
 }
 
 /*
- * Also set st->again if the same content was there with another acknowledgment.
+ * Return true if this content was checked with the same acknowledgment. Set
+ * st->again if it was checked only with another acknowledgment.
  */
 static int seen_before(struct seen *seen, struct state *st)
 {
@@ -336,8 +343,8 @@ static int compare_cuts(const void *a, const void *b)
 #define ROUND 256
 
 /*
- * Check one set of candidates in order of the record. Return the number of new
- * contents, or -1 if @fn wants no more.
+ * Check one set of candidates in the order of the recording. Return the number
+ * of new contents, or -1 if @fn wants no more states.
  */
 static long one_round(const struct slice *s, uint64_t seed, struct candidate *ca,
 		      unsigned long nr, struct seen *seen, unsigned long want,
@@ -363,7 +370,7 @@ static long one_round(const struct slice *s, uint64_t seed, struct candidate *ca
 	return fresh;
 }
 
-/* Choose all prefixes, or @want of them. */
+/* Choose all prefixes, or only @want of them if there are more. */
 static unsigned long choose_prefixes(const struct slice *s, struct choice *ch,
 				     unsigned long want, struct candidate *ca)
 {
@@ -382,13 +389,14 @@ static unsigned long choose_prefixes(const struct slice *s, struct choice *ch,
  * @seed: seed of the choices
  * @want: number of different contents, if there are so many
  * @prefixes: make only states that have all writes up to some event
- * @fn: called for each state; returns true when it wants no more
+ * @fn: called for each state; returns true when it wants no more states
  * @ctx: for @fn
  *
- * Some random states come first. Then come the prefixes, which have all writes
- * up to some event: all of them if they are no more than four fifths of @want.
- * Then come random states again. A content that comes again with another
- * acknowledgment is checked once more.
+ * The function first makes some random states. Then it makes the prefixes,
+ * which have all writes up to some event. If their number exceeds four fifths
+ * of @want, it makes only half of @want prefixes. At the end it makes random
+ * states. If a content occurs a second time with another acknowledgment, @fn is
+ * called for it once more.
  */
 void states_all(const struct slice *s, uint64_t seed, unsigned long want, int prefixes,
 		int (*fn)(const struct state *st, void *ctx), void *ctx)
@@ -422,7 +430,7 @@ void states_all(const struct slice *s, uint64_t seed, unsigned long want, int pr
 	free(ca);
 }
 
-/* Make only the state of that number. */
+/* Make only the state with this number. */
 void states_one(const struct slice *s, uint64_t seed, unsigned long number,
 		struct state *st)
 {

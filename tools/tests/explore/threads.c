@@ -1,33 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A workload of several threads. Each thread does numbered steps, and
- * acknowledges a step when the call that makes it durable has returned. It can
- * also run on machines that are killed: it goes on from the state that it
- * finds.
+ * This file is a workload of several threads. Each thread makes numbered steps.
+ * It acknowledges a step when the call that makes the step durable has
+ * returned. The workload can also run on machines that are killed, because it
+ * continues from the state on disk.
  *
- *	sets	each step stores a number into all pages of a set, 8 or (the
- *		last) 160 of them scattered over a file, and one msync makes them
- *		durable; the pages of a set must all be of the same step
- *	tails	each step appends some bytes with write(2), then fsync
+ *	sets	each step stores a number into all pages of a set, and one msync
+ *		makes them durable; a set has 8 pages, the last set 160 pages,
+ *		which are scattered over a file; all pages of a set must be of
+ *		the same step
+ *	tails	each step appends some bytes with write(2), then calls fsync
  *	names	step 3k creates and fsyncs file f<k>, 3k+1 renames it to g<k>,
- *		3k+2 removes an old one; each with fsync of the directory
- *	new	each step makes a file of a few pages with one msync, under a name
- *		that an earlier fsync has made durable
+ *		3k+2 removes an old file; each step syncs the directory
+ *	new	each step makes a file of a few pages, calls msync once, then
+ *		syncs the directory
  *	order	one thread stores a number into one page after another, then the
- *		next number, and so on, while another calls msync; the pages must
- *		be as at one moment
+ *		next number into all pages, and so on; another thread calls
+ *		msync; the pages on disk must be as they were at one moment
  *
  * Usage: explore threads work DIR CHANNEL SECONDS NUMBERS
  *        explore threads check DIR NUMBERS
  *
- * NUMBERS says how many steps of each thread are done; "-" means none. "work"
- * starts from there and appends "ack NUMBERS" to the file CHANNEL after each
- * step. It never ends if SECONDS is 0.
+ * NUMBERS says how many steps of each thread are done. "-" means none. "work"
+ * continues after these steps and appends "ack NUMBERS" to the file CHANNEL
+ * after each step. If SECONDS is 0, "work" never ends.
  *
  * "check" checks that DIR has the content of these steps, and prints "found
- * NUMBERS". Later steps may be there, too. A step that was in progress may be
- * there in part, except in "sets" and "order". Background writeback must be off
- * for these (vm.dirty_writeback_centisecs=0).
+ * NUMBERS". DIR may also have later steps. It may have a part of a step that
+ * was in progress, except in "sets" and "order". For "sets" and "order",
+ * background writeback must be off (vm.dirty_writeback_centisecs=0).
  */
 #include "explore.h"
 
@@ -78,7 +79,7 @@ static void ack_locked(void)
 		return;
 	}
 	CHECK(write(channel, buf, len) == (ssize_t)len);
-	/* Go on only when the line has left this machine. */
+	/* Wait until the line has left this machine. */
 	CHECK(!tcdrain(channel) || errno == ENOTTY || errno == EINVAL);
 }
 
@@ -115,7 +116,9 @@ static unsigned int set_pages(unsigned int nr)
 	return nr == SETS - 1 ? 160 : 8;
 }
 
-/* Return the place of page @i of the set. It is the same for every step. */
+/*
+ * Return the page number of page @i of the set. It is the same for every step.
+ */
 static unsigned long set_place(unsigned int nr, unsigned int i)
 {
 	if (nr == SETS - 1)
@@ -222,8 +225,8 @@ static unsigned char tail_byte(unsigned int nr, off_t at)
 }
 
 /*
- * Return the length after so many steps. A step appends between 1 and 6000
- * bytes.
+ * Return the length of the file after @steps steps. A step appends between 1
+ * and 6000 bytes.
  */
 static off_t tail_end(unsigned int nr, unsigned long long steps)
 {
@@ -235,9 +238,7 @@ static off_t tail_end(unsigned int nr, unsigned long long steps)
 	return end;
 }
 
-/*
- * Return the number of complete steps. All bytes that are there must be right.
- */
+/* Return the number of complete steps. All bytes of the file must be right. */
 static unsigned long long tail_check(unsigned int nr, unsigned long long want)
 {
 	static unsigned char buf[65536];
@@ -287,7 +288,7 @@ static void *tail_work(void *arg)
 	fd = open(name, O_RDWR | O_CREAT, 0644);
 	CHECK(fd >= 0);
 	at = tail_end(nr, step);
-	/* Remove the part of a step that was not finished. */
+	/* Remove the bytes of a step that was not finished. */
 	CHECK(!ftruncate(fd, at));
 	while (on() && at < (off_t)TAIL_MAX) {
 		end = at + 1 + mix(nr * 1000 + step) % 6000;
@@ -312,7 +313,10 @@ static void name_content(char *buf, unsigned int nr, unsigned long long k)
 		(unsigned long long)mix(nr * 5000 + k));
 }
 
-/* Return true if g<k> (f<k>) exists after so many steps. */
+/*
+ * Return true if g<k> exists after @steps steps. has_f() does the same for
+ * f<k>.
+ */
 static int has_g(unsigned long long steps, unsigned long long k)
 {
 	return steps > 3 * k + 1 && steps <= 3 * (k + KEEP) + 2;
@@ -324,8 +328,8 @@ static int has_f(unsigned long long steps, unsigned long long k)
 }
 
 /*
- * Return true if the directory has exactly the names that it has after so many
- * steps.
+ * Return true if the directory has exactly the names that it must have after
+ * @steps steps.
  */
 static int names_are(unsigned int nr, unsigned long long steps,
 		     const unsigned long long *f, unsigned int nf,
@@ -402,8 +406,8 @@ static unsigned long long name_check(unsigned int nr, unsigned long long want)
 	}
 	CHECK(!closedir(d));
 	/*
-	 * Find the steps that lead to exactly these names. @top leaves four of
-	 * them.
+	 * Find the number of steps that leads to exactly these names. If the
+	 * largest number in a name is @top, four numbers of steps are possible.
 	 */
 	for (steps = 3 * top; steps <= 3 * top + 3; steps++)
 		if (names_are(nr, steps, f, nf, g, ng))
@@ -476,7 +480,7 @@ static void *name_work(void *arg)
 	sprintf(dir, "names%u", nr);
 	CHECK(!mkdir(dir, 0755) || errno == EEXIST);
 	sync_dir(".");
-	/* A file may be empty if its step was not acknowledged. */
+	/* A file may be empty if the step that made it was not acknowledged. */
 	sprintf(name, "%s/f%llu", dir, k);
 	if (step % 3 == 1 && stat_of(name).st_size != 64)
 		step--;
@@ -495,7 +499,10 @@ static void new_name(char *name, unsigned int nr, unsigned long long step)
 	sprintf(name, "new%u.%llu", nr, step % (NEW_KEEP + 3));
 }
 
-/* Return the number of pages in the place of @step that are of that step. */
+/*
+ * Return the number of pages in the file of @step that have the content of
+ * @step.
+ */
 static unsigned int new_pages(unsigned int nr, unsigned long long step)
 {
 	struct set_page page;
@@ -515,7 +522,10 @@ static unsigned int new_pages(unsigned int nr, unsigned long long step)
 	return good;
 }
 
-/* Read the step from page 0 of each place. Return the largest one plus one. */
+/*
+ * Read the step from page 0 of each file. Return the number of the newest step
+ * plus one.
+ */
 static unsigned long long new_last(unsigned int nr)
 {
 	unsigned long long slot, last = 0;
@@ -543,7 +553,10 @@ static unsigned long long new_check(unsigned int nr, unsigned long long want)
 
 	if (last < want)
 		complain("new", nr, last, want);
-	/* All steps except the last one were acknowledged. */
+	/*
+	 * All steps before @last were acknowledged, so their files must be
+	 * complete.
+	 */
 	for (step = last > NEW_KEEP ? last - NEW_KEEP : 0; step <= last; step++) {
 		good = new_pages(nr, step);
 		if (good == (step < last ? NEW_PAGES : 0))
@@ -565,7 +578,10 @@ static void *new_work(void *arg)
 	for (; on(); ack_step(nr, ++step)) {
 		new_name(name, nr, step);
 		sprintf(old, "%s.old", name);
-		/* Remove the old file of that name and make a new one. */
+		/*
+		 * Rename the old file of that name, make a new file, then
+		 * remove the old file.
+		 */
 		CHECK(!rename(name, old) || errno == ENOENT);
 		fd = open(name, O_RDWR | O_CREAT | O_EXCL, 0644);
 		CHECK(fd >= 0);
@@ -585,15 +601,18 @@ static void *new_work(void *arg)
 
 /* ---- order ---- */
 
-/* The first file fits half a record of the smallest log, so it is copied. */
+/*
+ * The first file fits half a record of the smallest log, so its pages are
+ * copied.
+ */
 static unsigned int order_pages(unsigned int nr)
 {
 	return nr == FIRST_ORDER ? 24 : 48;
 }
 
 /*
- * Return the page of store number @i. The order goes neither up nor down the
- * file.
+ * Return the page of store number @i. The order is neither ascending nor
+ * descending.
  */
 static uint64_t *order_slot(unsigned int nr, void *map, unsigned int i)
 {
@@ -655,7 +674,10 @@ static void *order_store(void *arg)
 	uint64_t n = *order_slot(nr, map, 0);
 	unsigned int i;
 
-	/* The first pass finishes the one that a crash interrupted. */
+	/*
+	 * If a crash interrupted a round of stores, the first round finishes
+	 * it.
+	 */
 	for (; on(); n++) {
 		for (i = 0; i < order_pages(nr); i++)
 			__atomic_store_n(order_slot(nr, map, i), n, __ATOMIC_RELEASE);
@@ -700,7 +722,7 @@ static void parse(const char *text, unsigned long long *nr)
 	}
 }
 
-/* Check the content of the current directory. Exit if it is wrong. */
+/* Check the content of the current directory. Exit if the content is wrong. */
 void threads_check(const char *promise)
 {
 	unsigned long long want[THREADS];
@@ -720,8 +742,8 @@ void threads_check(const char *promise)
 }
 
 /*
- * Go on from the steps that are done, for @seconds, or without end if this is
- * 0.
+ * Continue after the steps that are done. Run for @seconds, or without end if
+ * this is 0.
  */
 void threads_work(unsigned int seconds)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Run workloads on a disk that is being recorded, each in a slice of its own.
+ * This file runs workloads on a disk that is being recorded. Each workload has
+ * a slice of its own.
  */
 #include "explore.h"
 
@@ -13,9 +14,9 @@
 #include <sys/wait.h>
 
 static const char *disk;
-static int stacked;			/* it is a device-mapper device */
+static int stacked;			/* the disk is a device-mapper device */
 static unsigned int slice;
-static char workload[80];		/* and its variant */
+static char workload[80];		/* name and variant */
 static char device[100];		/* the mounted device */
 static char work_id[64];			/* its name in sysfs */
 static const char mnt[] = "/mnt";
@@ -55,9 +56,9 @@ void put_setting(const char *name, const char *text)
 }
 
 /*
- * Write a line as one sector behind the filesystem, so that it is in one order
- * with the writes of the filesystem. dm-log-writes holds back writes until a
- * flush, except FUA writes. So use FUA if it is the recorder.
+ * Write a line as one sector behind the filesystem. So the recording has the
+ * line in one order with the writes of the filesystem. dm-log-writes delays all
+ * writes except FUA writes until a flush, so use FUA if it makes the recording.
  */
 static void put_line(const char *word, const char *text)
 {
@@ -78,15 +79,18 @@ void ack(const char *text)
 	put_line("ack", text);
 }
 
-/* Mark the end, so that a record that breaks off is noticed. */
+/*
+ * Mark the end of the slice. Without this mark, a recording that ends early
+ * would not be noticed.
+ */
 static void put_end(void)
 {
 	put_line("end", "");
 }
 
 /*
- * Make a device for the slice: a partition or, on a device without partitions,
- * a device-mapper device.
+ * Make a device for the slice. This is a partition. If the disk cannot have
+ * partitions, it is a device-mapper device.
  */
 static void make_device(void)
 {
@@ -115,7 +119,10 @@ static void make_device(void)
 	snprintf(device, sizeof(device), "%s%u", disk, slice + 1);
 }
 
-/* Put dm-flakey on top. I/O that fails does not reach the recorded disk. */
+/*
+ * Put dm-flakey above the device. I/O that fails does not reach the recorded
+ * disk.
+ */
 static void make_flakey(void)
 {
 	shell("dmsetup create flakey --table '0 %lu linear %s 0'", FS_SECTORS, device);
@@ -133,22 +140,22 @@ static void suspend_flakey(int fd, unsigned int flags)
 	CHECK(!ioctl(fd, DM_DEV_SUSPEND, &arg));
 }
 
-/* Make the table that was loaded last the current one. */
+/* Make the table that was loaded last the current table. */
 static void swap_tables(void)
 {
 	int fd = open("/dev/mapper/control", O_RDWR);
 
 	CHECK(fd >= 0);
 	suspend_flakey(fd, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG);
-	suspend_flakey(fd, 0);	/* resumes it */
+	suspend_flakey(fd, 0);	/* resumes the device */
 	CHECK(!close(fd));
 }
 
 /*
  * Make the device fail, or end the failure. While the device fails, the
- * background checkpoint is paused. The failure must be short, otherwise a
- * commit in the background fails, too. So this function loads the table for the
- * end of the failure at the beginning. At the end it only has to swap the
+ * background checkpoint is paused. The failure must be short, because otherwise
+ * a commit in the background fails, too. So at the beginning this function also
+ * loads the table for the end of the failure. At the end it only swaps the
  * tables, and no program has to run.
  */
 void device_fails(int on)
@@ -198,7 +205,7 @@ static void run_load(const struct load *load, uint64_t seed)
 	}
 }
 
-/* @spec: name of a workload, possibly with a variant */
+/* Run the workload @spec, which may end with a variant. */
 static void work_one(const char *spec, uint64_t seed)
 {
 	size_t len = strcspn(spec, "!@+");
@@ -222,7 +229,10 @@ static void work_one(const char *spec, uint64_t seed)
 	find_id(dev);
 	CHECK(!mount(dev, mnt, variant_fs(variant), 0, load->atomic ? "atomic" : NULL));
 	break_rule(variant);
-	/* Run in a child: its exit closes all files. */
+	/*
+	 * Run the workload in a child, because the exit of the child closes all
+	 * files.
+	 */
 	child = fork();
 	CHECK(child >= 0);
 	if (!child) {
@@ -264,9 +274,9 @@ void work(const char *path, uint64_t seed, int argc, char **argv)
 /**
  * work_recover - record the recovery of a state
  * @path: disk that is being recorded
- * @nr: slice of it that holds the state
+ * @nr: slice of the disk that gets the state
  * @load: workload of the state
- * @acked: its last acknowledgment
+ * @acked: last acknowledgment of the state
  */
 void work_recover(const char *path, unsigned int nr, const char *load, const char *acked)
 {
