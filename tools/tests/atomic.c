@@ -267,8 +267,8 @@ static void test_vmas(void)
 	SAME(commits_of_mprotect(fd), 1);
 	disk_has("f", "msync of three mappings", NR, 2);
 	/*
-	 * Without the hook, an ordinary file needs three commits. Otherwise the
-	 * test above would prove nothing.
+	 * Without the hook, an ordinary file must need three commits.
+	 * Otherwise the check above would prove nothing.
 	 */
 	SAME(commits_of_mprotect(gd), door.full ? 1 : 3);
 	CHECK(!close(fd) && !close(gd));

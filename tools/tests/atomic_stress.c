@@ -14,7 +14,7 @@
 
 /* ---- no space ----------------------------------------------------------- */
 
-#define LARGE	2500UL		/* pages; more than a record and SPARE */
+#define LARGE	2500UL		/* pages; exceeds a record and SPARE */
 #define SPARE	1500ULL		/* number of blocks that are left free */
 
 /*

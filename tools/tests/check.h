@@ -21,7 +21,7 @@
 
 /*
  * @cond must be true. The message shows errno, which an earlier call may have
- *	set.
+ * set.
  */
 #define CHECK(cond) do {						\
 	if (!(cond))							\

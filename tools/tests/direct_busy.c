@@ -265,7 +265,7 @@ static void move_away(struct job *store, int fd, unsigned long long block)
 	take_home();
 	CHECK(!has_block(fd, block));
 	for (i = 2; ; i++) {
-		CHECK(i < 8);	/* no other file gets the block */
+		CHECK(i < 8);	/* no file gets the block if this fails */
 		snprintf(name, sizeof(name), "g%lu", i);
 		gd = stamped_file(name, i, LARGE);
 		has = has_block(gd, block);

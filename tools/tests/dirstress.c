@@ -149,9 +149,9 @@ static void *remove_even(void *arg)
 }
 
 /*
- * List the directory. Each entry that stays must be listed once. An entry with
- * an even number must be listed at most once if @even_may_miss is set. @kind is
- * the first letter of the names.
+ * List the directory. Each entry must be listed exactly once. If @even_may_miss
+ * is set, entries with even numbers may be missing. @kind is the first letter
+ * of the names.
  */
 static void read_all(const char *what, char kind, bool even_may_miss)
 {

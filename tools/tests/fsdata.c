@@ -113,8 +113,8 @@ static void test_truncate(void)
 		expect(fd, 100, 2 * PAGE - 100, 0);
 	}
 	/*
-	 * They are not part of the file either if a write beyond the end
-	 * extends the file.
+	 * Such bytes must also become zeros if a write beyond the end extends
+	 * the file.
 	 */
 	CHECK(!ftruncate(fd, 50));
 	map = map_file(fd, PAGE);

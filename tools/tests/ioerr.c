@@ -121,10 +121,7 @@ static unsigned long long block_of(int fd, unsigned long index)
 	return physical(fd, index) / PAGE;
 }
 
-/*
- * Unmount. The next mount finds the current content of the device, and no
- * caches.
- */
+/* Unmount. The next mount has empty caches, so it must read the device. */
 static void leave(void)
 {
 	CHECK(!chdir("/"));
@@ -278,7 +275,7 @@ static void test_all_good(void)
 	expect_file("f", 0, NR, 2);
 }
 
-/* A set that is too large for a record cannot be written to fresh blocks. */
+/* A set does not fit a record, and its fresh blocks cannot be written. */
 static void test_fresh(void)
 {
 	uint64_t data = geo.log_start + geo.log_blocks;
@@ -468,7 +465,7 @@ static void test_mount(void)
 	expect_file("f", 0, NR, 3);
 }
 
-/* ---- failures in turn --------------------------------------------------- */
+/* ---- temporary failures ------------------------------------------------- */
 
 struct progress {
 	uint64_t stored, acked;		/* newest generations */

@@ -413,7 +413,8 @@ static void test_readonly(void)
 	crash();
 	/*
 	 * Without the hook, Linux syncs a mapping only if it can be made
-	 * writable and shared. A mapping of a file opened read-only cannot.
+	 * writable and shared. A mapping of a file that was opened read-only
+	 * cannot be made writable.
 	 */
 	expect_file("ro", 0, 4, door.full ? 2 : 1);
 	expect_file("prot", 0, 4, 2);

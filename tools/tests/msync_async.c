@@ -272,7 +272,7 @@ static void dm_slow(double seconds)
 	const char *disk = need_env("DISK");
 	char params[256];
 
-	/* Only writes are delayed. Reads and flushes are not. */
+	/* Delay only writes, not reads or flushes. */
 	snprintf(params, sizeof(params), "%s 0 0 %s 0 %u %s 0 0", disk, disk,
 		 (unsigned int)(seconds * 1000), disk);
 	dm_table("delay", params);

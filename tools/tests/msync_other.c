@@ -98,8 +98,8 @@ static int open_others(struct other *others)
 
 /*
  * The range has f, anonymous memory, shared anonymous memory, tmpfs, a private
- * mapping of f, the files of $OTHERS, and g. Only f and g are
- * shared mappings of files of the mount.
+ * mapping of f, the files of $OTHERS, and g. Only the first page and the last
+ * page are shared mappings of files of the mount.
  */
 static void test_other(void)
 {

@@ -414,7 +414,7 @@ static void test_kill(void)
 		kill_round();
 		/*
 		 * When a child is killed, memory may have a set with two
-		 * generations. The disk must not.
+		 * generations. On the disk, each set must have one generation.
 		 */
 		crash();
 		after = check_sets();

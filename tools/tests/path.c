@@ -6,8 +6,8 @@
  *        path time FILE PAGES CALLS	prints the median time of a call
  *					with PAGES scattered dirty pages, in ns
  *        path once FILE SWITCH		makes one call with one dirty page;
- *					SWITCH is a file of tracefs that gets 1 before
- *					the call and 0 after it
+ *					SWITCH is a file of tracefs that gets 1
+ *					before the call and 0 after it
  */
 #include <err.h>
 #include <fcntl.h>

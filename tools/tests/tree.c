@@ -7,9 +7,9 @@
  *        tree check DIR SEED	prints the first difference, exit status 1
  *        tree sync FILE MIB		stores to every page, calls msync
  *        tree sum FILE MIB		checks the content that "sync" stored
- *        tree again FILE MIB		stores to all pages of the file from "sync",
- *					which is atomic by now, and syncs
- *					it; reports the progress on stderr
+ *        tree again FILE MIB		stores to all pages of the file that
+ *					"sync" made, which is atomic by now, and
+ *					syncs it; reports the progress on stderr
  *        tree dirty FILE MIB		stores like "again", but calls no msync
  *					and never ends
  *        tree sum2 FILE MIB		checks the content that "again" stored

@@ -87,7 +87,7 @@ struct load {
 extern const struct load loads[];
 const struct load *load_find(const char *name);
 
-/* work.c knows where a workload runs. */
+/* work.c provides these functions to the workloads. */
 void ack(const char *text);
 void device_fails(int on);
 void put_text(const char *path, const char *text);

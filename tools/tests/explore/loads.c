@@ -691,10 +691,7 @@ static void run_wide(void)
 	}
 }
 
-/*
- * All files are atomic by the mount option. The operations are those of an
- * ordinary file.
- */
+/* All files are atomic by the mount option. The workload sets no flag. */
 static void run_option(void)
 {
 	struct node *n;

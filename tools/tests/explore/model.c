@@ -11,8 +11,8 @@
  * check can run the workload on the model alone.
  *
  * Changes of an atomic file, including its size, become durable only by a
- * commit of this file. So the model has one content in memory and one on disk
- * for the file. Only a commit changes the content on disk.
+ * commit of this file. So the model keeps the content in memory apart from the
+ * content on disk. Only a commit changes the content on disk.
  */
 #include "explore.h"
 

@@ -674,10 +674,7 @@ static void *order_store(void *arg)
 	uint64_t n = *order_slot(nr, map, 0);
 	unsigned int i;
 
-	/*
-	 * If a crash interrupted a round of stores, the first round finishes
-	 * it.
-	 */
+	/* The first round finishes a round that a crash interrupted. */
 	for (; on(); n++) {
 		for (i = 0; i < order_pages(nr); i++)
 			__atomic_store_n(order_slot(nr, map, i), n, __ATOMIC_RELEASE);

@@ -58,7 +58,8 @@ void put_setting(const char *name, const char *text)
 /*
  * Write a line as one sector behind the filesystem. So the recording has the
  * line in one order with the writes of the filesystem. dm-log-writes delays all
- * writes except FUA writes until a flush, so use FUA if it makes the recording.
+ * writes except FUA writes until a flush. So use FUA if dm-log-writes makes the
+ * recording.
  */
 static void put_line(const char *word, const char *text)
 {
