@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Changing a file map: setting pointers, freeing the blocks of a range, and
- * adding and removing the nodes that this takes. map.c reads maps.
+ * This file changes file maps. It sets pointers, frees the blocks of a range,
+ * adds missing nodes and removes empty nodes. map.c reads maps.
  * fs/place/shadow.c builds a new map for a large change.
  */
 #include <kunit/visibility.h>
@@ -15,7 +15,7 @@ static bool msyncfs_root_empty(struct inode *inode)
 }
 
 /*
- * Returns whether any leaf of the pages [@first, @last] has reservations. The
+ * Returns whether the leaf of any page in [@first, @last] has reservations. The
  * nodes on the path of such a leaf must stay, see resv.c.
  */
 static bool msyncfs_range_reserved(struct inode *inode, u64 first, u64 last)
@@ -33,8 +33,9 @@ static bool msyncfs_range_reserved(struct inode *inode, u64 first, u64 last)
  * @blocks: number of blocks that the inode has gained; negative if it has lost
  *	blocks
  *
- * The block also holds the root pointers. Depth and block count change together
- * with the pointers, so that no record holds one without the other.
+ * The inode's own block also holds the root pointers. Depth, block count and
+ * pointers change in the same operation. Otherwise a record could have new
+ * pointers with an old depth or an old block count.
  *
  * Context: inside @op; caller holds i_map_sem exclusively; may sleep.
  */
@@ -90,11 +91,11 @@ static int msyncfs_grow_once(struct msyncfs_op *op, struct inode *inode)
 }
 
 /*
- * Returns whether the depth of the map may be set to a larger value without new
- * nodes. The map must be empty for that. The larger depth makes the paths of
- * small indexes longer. A page that is reserved in another leaf than that of
- * @index has no promise for the additional nodes, so there must be no such
- * page. Pages of the leaf of @index share the new nodes of that leaf.
+ * Returns whether the map can grow without new nodes, by a larger value of its
+ * depth. First, the map must be empty. Second, only the leaf of @index may have
+ * reserved pages. The larger depth makes the paths of small indexes longer, and
+ * pages of other leaves have no promise for the additional nodes. Pages of the
+ * leaf of @index share the new nodes of that leaf.
  */
 static bool msyncfs_may_deepen(struct inode *inode, u64 index)
 {
@@ -126,8 +127,8 @@ static int msyncfs_grow(struct msyncfs_op *op, struct inode *inode, u64 index,
 }
 
 /*
- * Adds the nodes that a path lacks. Each node is linked as soon as it exists,
- * so the map is consistent after an error too.
+ * Adds the nodes that a path lacks. The parent gets the pointer to a new node
+ * as soon as the node exists. So the map is consistent even after an error.
  */
 static int msyncfs_path_fill(struct msyncfs_op *op, struct msyncfs_path *path,
 			     u64 index)
@@ -156,10 +157,10 @@ static int msyncfs_path_fill(struct msyncfs_op *op, struct msyncfs_path *path,
 }
 
 /*
- * Prepares one leaf for msyncfs_set_leaf(). All steps that can fail are done
- * here. The leaf becomes dirty, which keeps it in memory until
- * msyncfs_set_leaf() needs it. *@end is the first index after the leaf or the
- * missing subtree.
+ * Prepares one leaf for msyncfs_set_leaf(). This function does all steps that
+ * can fail. It makes the leaf dirty, so the leaf stays in memory until
+ * msyncfs_set_leaf() needs it. Sets *@end to the first index after the leaf or
+ * after the missing subtree.
  */
 static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
 				u64 index, bool create, u64 *end)
@@ -183,9 +184,10 @@ static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
 }
 
 /*
- * Writes up to @len pointers into the leaf of @index. The first pointer is @ptr
- * and the others follow it; 0 makes a hole. *@end is the first index after
- * them.
+ * Writes up to @len pointers into the leaf of @index. The first pointer is
+ * @ptr, and the next pointers lead to the next blocks. If @ptr is 0, all
+ * pointers become holes. Sets *@end to the first index after the written
+ * pointers, or after the missing subtree.
  */
 static int msyncfs_set_leaf(struct msyncfs_op *op, struct inode *inode,
 			    u64 index, u64 len, u64 ptr, u64 *end)
@@ -253,24 +255,25 @@ static int msyncfs_map_set_locked(struct msyncfs_op *op, struct inode *inode,
 
 /**
  * msyncfs_map_set - set a range of pointers
- * @op: open handle with msyncfs_map_credits() credits left; unless @blkno is 0,
- *	also with blocks for the missing nodes
+ * @op: open handle with msyncfs_map_credits() credits left. Unless @blkno is 0,
+ *	the handle also has blocks left for the missing nodes
  * @inode: regular file or directory
  * @index: first index
  * @len: number of indexes, at least 1
- * @blkno: block of @index; the blocks of the other indexes follow it; 0 makes a
- *	hole
+ * @blkno: block of @index; the next indexes get the next blocks. If it is 0,
+ *	the range becomes a hole
  * @unwritten: the blocks read as zeros
  *
- * The function does not free the data blocks of the old pointers. Nodes that a
- * hole leaves empty stay. The function updates i_blocks. The caller then calls
- * msyncfs_op_add_inode(), also after an error.
+ * The function does not free the data blocks of the old pointers. If a hole
+ * makes a node empty, the node stays in the map. The function updates i_blocks.
+ * After this call, the caller calls msyncfs_op_add_inode(), even if this
+ * function failed.
  *
  * Context: inside @op; takes i_map_sem exclusively; may sleep and read map
  * nodes.
  * Return: 0, -ENOSPC, -EIO, -EUCLEAN, -ENOMEM, -EFBIG, or -EINVAL for arguments
  * out of range. After an error no pointer of the range has changed, unless the
- * filesystem is aborted. Nodes without pointers may have been added.
+ * filesystem is aborted. The map may have new nodes that are empty.
  */
 int msyncfs_map_set(struct msyncfs_op *op, struct inode *inode, u64 index,
 		    u64 len, u64 blkno, bool unwritten)
@@ -295,8 +298,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_set);
 /* ---- freeing ------------------------------------------------------------- */
 
 /*
- * Returns whether the node at @level of the path may be freed. The node must be
- * empty, and no reservation may rely on it (resv.c).
+ * Returns whether the caller may free the node at @level of the path. The node
+ * must be empty, and no reservation may rely on the node (see resv.c).
  */
 static bool msyncfs_node_unused(struct msyncfs_path *path, unsigned int level,
 				u64 index)
@@ -312,9 +315,11 @@ static bool msyncfs_node_unused(struct msyncfs_path *path, unsigned int level,
 }
 
 /*
- * Frees the node at the end of the path if it is empty, then its parent, and so
- * on. The first node that stays becomes dirty if @changed, or if a node below
- * it was freed. A freed node does not become dirty here, so it needs no credit.
+ * Frees the node at the end of the path if msyncfs_node_unused() allows it. If
+ * this makes the parent unused, the function frees the parent too, and so on up
+ * to the root. The first node that stays becomes dirty if @changed is true or
+ * if a node below it was freed. A freed node does not become dirty here, so it
+ * needs no credit of its own.
  */
 static void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path,
 			  u64 index, bool changed)
@@ -333,8 +338,9 @@ static void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path,
 }
 
 /*
- * Returns the number of contiguous blocks at pointer @nth, which is not a hole,
- * or an error. All pointers of the run have been checked.
+ * Returns the length of the run of blocks that begins at pointer @nth, or an
+ * error. Pointer @nth is not a hole. The function checks all pointers of the
+ * run.
  */
 static int msyncfs_run_at(struct msyncfs_path *path, unsigned int nth,
 			  unsigned int end)
@@ -357,10 +363,10 @@ static int msyncfs_run_at(struct msyncfs_path *path, unsigned int nth,
 }
 
 /*
- * Returns whether there are credits for one more run of a leaf. The run touches
- * two bitmap blocks at most. Other credits must be left for the work after the
- * data: the leaf or a node above it becomes dirty, and freed nodes touch their
- * bitmap blocks.
+ * Returns whether there are enough credits to free one more run of a leaf. The
+ * run needs credits for two bitmap blocks at most. The work after this run
+ * needs more credits: the leaf or a node above it becomes dirty, and each freed
+ * node makes a bitmap block dirty.
  */
 static bool msyncfs_free_may_go_on(const struct msyncfs_op *op,
 				   const struct msyncfs_path *path)
@@ -369,9 +375,10 @@ static bool msyncfs_free_may_go_on(const struct msyncfs_op *op,
 }
 
 /*
- * Frees the run of blocks at pointer @nth of a leaf. In a directory it frees only
- * one block, because each block is read and checked first.
- * Return: the number of blocks; or an error, and nothing has been freed.
+ * Frees the run of blocks at pointer @nth of a leaf. In a directory the
+ * function frees only one block, because it reads and checks each block first.
+ * Return: the number of freed blocks, or an error. After an error, no block has
+ * been freed.
  */
 static int msyncfs_free_run_at(struct msyncfs_op *op, struct msyncfs_path *path,
 			       unsigned int nth, unsigned int end)
@@ -396,9 +403,9 @@ static int msyncfs_free_run_at(struct msyncfs_op *op, struct msyncfs_path *path,
 }
 
 /*
- * Frees the data of a leaf from @index up to pointer @end (exclusive). It stops
- * when the credits run low, but it frees the first run in any case. *@next is
- * the index at which it stopped.
+ * Frees the data of a leaf from @index up to pointer @end (exclusive). The
+ * function stops when the credits run low, but it frees the first run in any
+ * case. Sets *@next to the index at which the function stopped.
  */
 static int msyncfs_free_leaf(struct msyncfs_op *op, struct msyncfs_path *path,
 			     unsigned int end, u64 index, u64 *next)
@@ -431,8 +438,9 @@ static int msyncfs_free_leaf(struct msyncfs_op *op, struct msyncfs_path *path,
 }
 
 /*
- * Frees the part of [@index, @last] that lies in the leaf or missing subtree at
- * @index. *@next is the index at which it stopped.
+ * Frees the part of [@index, @last] that lies in the leaf of @index. If this
+ * leaf is missing, the function skips the missing subtree. Sets *@next to the
+ * index at which the function stopped.
  */
 static int msyncfs_free_step(struct msyncfs_op *op, struct inode *inode,
 			     u64 index, u64 last, u64 *next)
@@ -447,7 +455,7 @@ static int msyncfs_free_step(struct msyncfs_op *op, struct inode *inode,
 	if (path.level > 1) {
 		*next = min(last + 1,
 			    msyncfs_path_end(path.level, index));
-		/* The node above the missing subtree may be empty. */
+		/* The parent of the missing subtree may be empty. */
 		msyncfs_prune(op, &path, index, false);
 	} else {
 		end = min_t(u64, msyncfs_nr_ptrs(&path, 1),
@@ -487,13 +495,15 @@ static int msyncfs_map_free_locked(struct msyncfs_op *op, struct inode *inode,
  * @inode: regular file or directory
  * @first: first index
  * @last: last index, inclusive, below U64_MAX
- * @next: set to the index at which another operation continues; @last + 1 when
- *	all is done; after an error, the index that could not be freed
+ * @next: set to the index at which another operation must continue. It is
+ *	@last + 1 if the whole range is free. After an error, it is the index
+ *	that could not be freed
  *
- * Frees the blocks from @first upwards. Frees map nodes that become empty,
- * unless a reservation relies on them. Stops when the credits run low, but not
- * before it has freed one run. The function updates i_blocks. The caller then
- * calls msyncfs_op_add_inode(), also after an error.
+ * The function frees the blocks from @first upwards. It also frees map nodes
+ * that become empty, unless a reservation relies on them. It stops when the
+ * credits run low, but not before it has freed one run. It updates i_blocks.
+ * After this call, the caller calls msyncfs_op_add_inode(), even if this
+ * function failed.
  *
  * Context: inside @op; takes i_map_sem exclusively; may sleep and read map
  * nodes.

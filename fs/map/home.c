@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Home blocks of files: brings the blocks of a range home, and counts the
- * O_DIRECT writes whose data may still be in the cache of the device. The log
- * moves the images (fs/log/checkpoint.c), and fs/vfs/direct.c does the O_DIRECT
- * transfers.
+ * This file brings the images of a range of a file home. It also counts the
+ * O_DIRECT writes whose data may still be in the cache of the device.
+ * fs/log/checkpoint.c writes images to their home blocks. fs/vfs/direct.c does
+ * the O_DIRECT transfers.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -11,14 +11,14 @@
 #include "map.h"
 
 /**
- * msyncfs_home_range - bring the blocks of a file's range home
+ * msyncfs_home_range - bring the images of a range of a file home
  * @inode: file
  * @start: first byte
  * @end: last byte, inclusive
  *
- * Makes a checkpoint if a block of the range has an image that is not home.
- * Only durable images go home, so a caller that wants the newest data syncs it
- * first.
+ * Runs a checkpoint if a block of the range has an image that is not home. A
+ * checkpoint writes only durable images. So a caller that needs the newest data
+ * at home must sync the range before this call.
  *
  * Context: as msyncfs_checkpoint(); takes i_map_sem shared and may read map
  * nodes.
@@ -52,9 +52,9 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 /* ---- O_DIRECT ------------------------------------------------------------ */
 
 /**
- * struct msyncfs_dio - O_DIRECT writes that the device's cache may hold
- * @seq: number of the last write of the mount
- * @flushed: all writes up to this number are durable
+ * struct msyncfs_dio - count of the O_DIRECT writes of a mount
+ * @seq: number of the last completed O_DIRECT write
+ * @flushed: all O_DIRECT writes up to this number are durable
  */
 struct msyncfs_dio {
 	atomic64_t	seq;
@@ -91,7 +91,8 @@ void msyncfs_dio_exit(struct super_block *sb)
  * msyncfs_dio_written - note that an O_DIRECT write to a file is complete
  * @inode: file
  *
- * The data may be in the device's cache, so fsync() has to flush that cache.
+ * The data may be in the device's cache, so the next fsync() must flush this
+ * cache.
  *
  * Context: any.
  */
@@ -102,11 +103,13 @@ void msyncfs_dio_written(struct inode *inode)
 }
 
 /**
- * msyncfs_dio_inherit - assume that an inode had the last O_DIRECT write
- * @inode: inode that is being read
+ * msyncfs_dio_inherit - set i_dio_seq of an inode that enters memory
+ * @inode: inode that is being read from the device
  *
- * An inode that leaves memory loses the number of its last write. So an inode
- * that is read gets the number of the last write of the mount.
+ * An inode that leaves memory loses its i_dio_seq. When the inode enters memory
+ * again, its last O_DIRECT write is unknown. So the function assumes that the
+ * last O_DIRECT write of the mount was to this inode. Otherwise fsync() could
+ * omit a necessary flush.
  *
  * Context: any.
  */
@@ -119,14 +122,15 @@ void msyncfs_dio_inherit(struct inode *inode)
 /**
  * msyncfs_dio_flush_to - make completed O_DIRECT writes durable
  * @sb: filesystem
- * @seq: number of the last write that must be durable
+ * @seq: number of the last O_DIRECT write that must be durable
  *
- * A failed flush is final, as it is for the log. The device may have lost the
- * data of its cache, and a later flush would not report that.
+ * A failed flush is final: msyncfs_flush() aborts the filesystem. The device
+ * may have lost data of its cache, and a later flush would not report this
+ * loss.
  *
  * Context: may sleep.
- * Return: 0 or the error of the device. The function returns 0 at once if @seq
- * is durable already.
+ * Return: 0 or the error of the device. The function returns 0 at once if all
+ * writes up to @seq are durable already.
  */
 int msyncfs_dio_flush_to(struct super_block *sb, u64 seq)
 {

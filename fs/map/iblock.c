@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An inode's own block: its content, and its way into a transaction.
+ * This file reads and writes the content of an inode's own block, and makes the
+ * block part of a transaction.
  *
- * Other files write three parts of the block. The root of the map, its depth
- * and the count of blocks belong to change.c and fs/place/shadow.c. The link of
- * the orphan list belongs to fs/vfs/orphan.c. The device number and the target
- * of a symbolic link are written once, when fs/vfs makes the inode. Everything
- * else is authoritative in memory, and msyncfs_op_add_inode() writes it.
+ * Other files write three parts of the block. First, change.c and
+ * fs/place/shadow.c write the root pointers of the map, the depth of the map
+ * and the count of blocks. Second, fs/vfs/orphan.c writes the link of the
+ * orphan list. Third, fs/vfs writes a device number or the target of a symbolic
+ * link once, when it makes the inode. For all other members of the block, the
+ * inode in memory has the valid values. msyncfs_op_add_inode() copies these
+ * values to the block.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
@@ -49,7 +52,7 @@ void msyncfs_iblock_decode(struct inode *inode)
 		set_bit(MSYNCFS_I_ATOMIC, &mi->i_flags);
 }
 
-/* Caller holds i_lock. */
+/* The caller holds i_lock. */
 static void msyncfs_iblock_encode(struct inode *inode)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
@@ -83,8 +86,8 @@ static void msyncfs_iblock_encode(struct inode *inode)
  * @inode: inode
  * @data: fdatasync() must make the change durable
  *
- * Context: inside @op; takes i_lock; may sleep. If two tasks call it, the block
- * has the state that the later one has seen.
+ * Context: inside @op; takes i_lock; may sleep. If two tasks call this function
+ * for the same inode, the block gets the state that the later call reads.
  */
 void msyncfs_op_add_inode(struct msyncfs_op *op, struct inode *inode,
 			  bool data)
@@ -96,8 +99,9 @@ void msyncfs_op_add_inode(struct msyncfs_op *op, struct inode *inode,
 	spin_lock(&inode->i_lock);
 	clear_bit(MSYNCFS_I_DIRTY, &mi->i_flags);
 	/*
-	 * The bit is cleared before the state is read. A task that changes the
-	 * state later sets the bit again (msyncfs_dirty_inode() in mm/sync.c).
+	 * The barrier makes sure that the bit is clear before the state is
+	 * read. If a task changes the state after this read, it sets the bit
+	 * (msyncfs_dirty_inode() in mm/sync.c), so the change is not lost.
 	 */
 	smp_mb__after_atomic();
 	msyncfs_iblock_encode(inode);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * File map: which block holds which page of a file or which leaf of a
- * directory. The map is a radix tree of uniform depth. Its root pointers lie in
- * the inode. msyncfs_format.h describes its shape. This file reads maps and
- * counts what a change of a map needs. change.c changes maps, and
- * fs/place/shadow.c replaces a map as a whole. The content of the blocks is the
- * business of the callers.
+ * The map of a file says which block holds which page. The map of a directory
+ * says which block holds which directory leaf. A map is a radix tree in which
+ * all leaves have the same level. The root pointers of the map lie in the
+ * inode's own block. msyncfs_format.h describes the shape of the map. This file
+ * reads maps and counts the blocks and credits that a change of a map needs.
+ * change.c changes maps, and fs/place/shadow.c replaces a map as a whole.
  *
  * Levels count from the data: a node of level 1 holds pointers to data. The
- * root pointers act as a node of level depth + 1. In a map without nodes they
- * hold the pointers to data.
+ * root pointers act as a node of level depth + 1. If the map has no nodes, the
+ * root pointers lead to data.
  */
 #include <kunit/visibility.h>
 #include <linux/math64.h>
@@ -103,7 +103,7 @@ struct buffer_head *msyncfs_read_node(struct inode *inode, u64 blkno,
 
 /**
  * msyncfs_path_put - drop the references of a path
- * @path: from msyncfs_path_walk(); not usable afterwards
+ * @path: from msyncfs_path_walk(); the caller does not use it after this call
  *
  * Context: any.
  */
@@ -114,13 +114,13 @@ void msyncfs_path_put(struct msyncfs_path *path)
 }
 
 /**
- * msyncfs_path_walk - walk from the root of a map towards an index
+ * msyncfs_path_walk - walk from the root of a map to an index
  * @inode: inode of the map
  * @index: index below the capacity of the map
- * @path: set to the path; it ends at the leaf of @index or above the first
- *	missing node
+ * @path: set to the path. The path ends at the leaf of @index. If a node is
+ *	missing, the path ends at the parent of this node
  *
- * If the function succeeds, msyncfs_path_put() must follow.
+ * If the function succeeds, the caller must call msyncfs_path_put() later.
  *
  * Context: caller holds i_map_sem; may sleep and read map nodes.
  * Return: 0, -EIO, -EUCLEAN (logged).
@@ -175,8 +175,9 @@ int msyncfs_check_ptr(struct inode *inode, u64 ptr)
 }
 
 /*
- * Adds @nr indexes to @ext if they continue the run. @ptr is the pointer of the
- * first of them. Returns false if they do not continue the run.
+ * Adds @nr indexes to @ext if they continue the run of @ext. @ptr is the
+ * pointer of the first added index. Returns false if the indexes do not
+ * continue the run.
  */
 static bool msyncfs_ext_append(struct msyncfs_extent *ext, u64 ptr, u64 nr)
 {
@@ -224,7 +225,7 @@ static int msyncfs_run_leaf(struct msyncfs_path *path, u64 end,
 }
 
 /*
- * Extends @ext by one leaf or missing subtree.
+ * Extends @ext by the pointers of one leaf, or by one missing subtree.
  * Return: as msyncfs_run_leaf().
  */
 static int msyncfs_ext_next(struct inode *inode, u64 end,
@@ -249,9 +250,10 @@ static int msyncfs_ext_next(struct inode *inode, u64 end,
 }
 
 /*
- * Leaves and missing subtrees that one lookup visits at most. In a crafted
+ * One lookup visits at most this many leaves and missing subtrees. In a crafted
  * image many pointers may share a few nodes. Such a map is small on disk, but
- * it has as many paths as the largest file.
+ * it has as many paths as the map of the largest file. Without a limit, a
+ * lookup could visit all these paths.
  */
 #define MSYNCFS_LOOKUP_STEPS	4096
 
@@ -260,8 +262,8 @@ static int msyncfs_ext_next(struct inode *inode, u64 end,
  * @inode: regular file or directory
  * @index: first index
  * @max: longest run wanted, in blocks, at least 1
- * @ext: set to the run, as by msyncfs_map_lookup(); for an atomic file,
- *	without the changes that wait for the next commit
+ * @ext: set to the run, as by msyncfs_map_lookup(). In an atomic file, the run
+ *	does not show the changes that only the overlay has
  *
  * Context: as msyncfs_map_lookup().
  * Return: as msyncfs_map_lookup().
@@ -299,19 +301,21 @@ int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,
  * @index: first index (page of the file)
  * @max: longest run wanted, in blocks, at least 1
  * @ext: set to the run: a hole, or contiguous blocks that are all written or
- *	all unwritten. The run may end early: before a part of the map that
- *	cannot be read, after very many nodes, or where the overlay begins or
- *	ends
+ *	all unwritten. The run may end early in three cases: the next part of
+ *	the map cannot be read, the lookup has visited very many nodes, or an
+ *	entry of the overlay begins or ends
  *
- * A page is read from the blocks that this function finds. For an atomic file
- * the overlay is valid where it has an entry, and the map elsewhere. Indexes
- * beyond the capacity of the map are a hole.
+ * A page is read from the block that this function finds. If the overlay of an
+ * atomic file has an entry for an index, the entry is valid. Otherwise the map
+ * is valid. Indexes beyond the capacity of the map are a hole.
  *
- * The lookups in the overlay and in the map are not atomic. That is safe,
- * because a task that reads a page holds its folio lock. An entry of the
- * overlay changes only for a page that is in the cache, or under
- * invalidate_lock, or in a commit. A commit changes the map before it empties
- * the overlay.
+ * The lookup in the overlay and the lookup in the map are not one atomic step.
+ * This is safe. A task that reads a page from the device holds the folio lock
+ * of the page. The overlay can change for this page in three cases only. If the
+ * page is in the page cache, nobody reads it from the device. If a task makes a
+ * hole or discards changes, it holds invalidate_lock, so nobody reads the page.
+ * If a commit empties the overlay, it has changed the map before, so the map
+ * leads to the same block.
  *
  * Context: takes i_map_sem shared; may sleep and read map nodes.
  * Return: 0, -EIO, -EUCLEAN (logged).
@@ -339,13 +343,14 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_lookup);
 /* ---- counting ------------------------------------------------------------ */
 
 /**
- * msyncfs_resv_key - find the key in i_resv of the entry for a page
+ * msyncfs_resv_key - compute the key under which i_resv has the entry of a page
  * @index: page
  *
- * Keys ascend with pages.
+ * A page with a higher index never has a lower key.
  *
  * Context: any.
- * Return: 0 or 1 in the first leaf of the map; one more for each leaf after it.
+ * Return: 0 for the first MSYNCFS_INODE_PTRS pages; for any other page the
+ * number of its leaf, counted from 1.
  */
 unsigned long msyncfs_resv_key(u64 index)
 {
@@ -361,7 +366,7 @@ unsigned long msyncfs_resv_key(u64 index)
  *
  * Context: any.
  * Return: @depth or more, at most MSYNCFS_MAX_DEPTH. The caller checks whether
- * that is enough.
+ * a map of this depth can hold @index.
  */
 unsigned int msyncfs_depth_for(unsigned int depth, u64 index)
 {
@@ -372,11 +377,11 @@ unsigned int msyncfs_depth_for(unsigned int depth, u64 index)
 }
 
 /*
- * Counts the nodes that a map of @depth lacks when it grows to depth @to for
- * @index. Growth adds one node for each new level, above the old pointers. The
- *	path of @index shares the new nodes that cover it. On all other levels
- *	the path needs a node of its own. An empty map may need fewer nodes, but
- *	other users of the map can fill it before the caller does.
+ * Counts the nodes that a map of depth @depth needs to grow to depth @to and to
+ * get a path to @index. Growth adds one node for each new level, above the old
+ * pointers. The path of @index shares those new nodes that cover @index. On all
+ * other levels the path needs a node of its own. An empty map may need fewer
+ * nodes. But other tasks may fill the map before the caller uses the result.
  */
 static unsigned int msyncfs_grow_missing(unsigned int depth, unsigned int to,
 					 u64 index)
@@ -391,16 +396,17 @@ static unsigned int msyncfs_grow_missing(unsigned int depth, unsigned int to,
 }
 
 /**
- * msyncfs_map_missing_locked - count the nodes that writing an index adds
+ * msyncfs_map_missing_locked - count the nodes that the path to an index lacks
  * @inode: regular file or directory
  * @index: index (page of the file)
- * @err: set to 0, -EIO, -EUCLEAN, or -EFBIG when no map can hold @index
+ * @err: set to 0, -EIO, -EUCLEAN or -EFBIG; -EFBIG means that no map can hold
+ *	@index
  *
- * The number is an upper bound until somebody removes nodes from the map. Nodes
- * that others add can only make it smaller.
+ * The result is an upper bound until a task removes nodes from the map. If
+ * other tasks add nodes, the path lacks fewer nodes or as many.
  *
  * Context: i_map_sem held, shared or exclusively; may sleep and read map nodes.
- * Return: number of blocks to allocate at most, 0 on error.
+ * Return: highest number of blocks to allocate for nodes, 0 on error.
  */
 unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
 					int *err)
@@ -428,13 +434,13 @@ unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
 }
 
 /**
- * msyncfs_map_missing - count the nodes that writing an index adds
+ * msyncfs_map_missing - count the nodes that the path to an index lacks
  * @inode: regular file or directory
  * @index: index (page of the file)
- * @err: set to 0, -EIO, -EUCLEAN, or -EFBIG when no map can hold @index
+ * @err: set as by msyncfs_map_missing_locked()
  *
  * Context: takes i_map_sem shared; may sleep and read map nodes.
- * Return: number of blocks to allocate at most, 0 on error.
+ * Return: highest number of blocks to allocate for nodes, 0 on error.
  */
 unsigned int msyncfs_map_missing(struct inode *inode, u64 index, int *err)
 {
@@ -449,13 +455,14 @@ unsigned int msyncfs_map_missing(struct inode *inode, u64 index, int *err)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_missing);
 
 /**
- * msyncfs_map_path - count the nodes that writing an index anew may add
+ * msyncfs_map_path - count all nodes on the path to an index
  * @inode: regular file
  * @index: index (page of the file)
- * @err: set to 0, or to -EFBIG when no map can hold @index
+ * @err: set to 0, or to -EFBIG if no map can hold @index
  *
- * Counts all nodes on the path of @index, whether they exist or not. If the map
- * must grow to hold @index, the nodes above the old pointers count too.
+ * The commit of an atomic file may write all these nodes to fresh blocks. So
+ * the result includes nodes that exist and nodes that are missing. If the map
+ * must grow to hold @index, the new nodes above the old pointers count too.
  *
  * Context: i_map_sem held, shared or exclusively.
  * Return: number of nodes, 0 on error.
@@ -476,13 +483,14 @@ unsigned int msyncfs_map_path(struct inode *inode, u64 index, int *err)
  * @index: first index
  * @len: number of indexes, at least 1
  *
- * Counts the inode, all nodes on the paths of the range, the nodes that growth
- * of the map adds, and one bitmap block for each of these nodes. The bitmap
- * blocks of the data do not count. New nodes are always fewer than the result,
- * so it also bounds the blocks to allocate for nodes.
+ * Counts the inode's own block, all nodes on the paths of the range, the nodes
+ * that the map adds when it grows, and one bitmap block for each of these
+ * nodes. The bitmap blocks of the data do not count. The result is larger than
+ * the number of new nodes. So the result is also an upper bound for the blocks
+ * to allocate for nodes.
  *
  * Context: any context in which the depth of the map cannot change.
- * Return: number of metadata blocks that become dirty at most.
+ * Return: highest number of metadata blocks that become dirty.
  */
 unsigned int msyncfs_map_credits(struct inode *inode, u64 index, u64 len)
 {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The inode in memory and its file map: which block holds which page, which
- * pages have a reservation, and what the next commit of an atomic file changes
- * of the map. fs/vfs/inode.c reads inodes, makes them and evicts them.
+ * This header declares the inode in memory, its file map, its reservations and
+ * its overlay. The map says which block holds which page. The overlay says what
+ * the next commit of an atomic file changes in the map. fs/vfs/inode.c reads,
+ * makes and evicts inodes.
  *
- * Lock order, outermost first. A task takes only locks that stand below all the
- * locks that it holds. A task that takes a lock with a plus of several files
- * holds sbi->set_mutex (P6).
+ * The list below shows the lock order, outermost lock first. A task takes only
+ * locks that stand below all the locks that it holds. A plus marks a lock that
+ * a task may take for several files at once. Such a task holds sbi->set_mutex
+ * (P6).
  *
  *	i_open_lock			[open, last close]
  *	inode->i_rwsem
@@ -37,19 +39,22 @@
 
 #include "fs/space/space.h"
 
-/* With this many credits, msyncfs_map_free() frees at least one run. */
+/* msyncfs_map_free() frees at least one run if it gets this many credits. */
 #define MSYNCFS_MAP_FREE_CREDITS	16
 
 /* The last index that a map of the greatest depth can hold. */
 #define MSYNCFS_LAST_INDEX	(msyncfs_map_capacity(MSYNCFS_MAX_DEPTH) - 1)
 
-/* Bits of mi->i_flags. If a lock guards the bit, the comment begins with it. */
+/*
+ * These are the bits of mi->i_flags. If a lock guards a bit, the comment of the
+ * bit begins with the name of the lock.
+ */
 enum {
 	MSYNCFS_I_DIRTY,	/* no transaction has the latest attributes */
 	MSYNCFS_I_ORPHAN,	/* on the orphan list */
 	MSYNCFS_I_RESV_NEW,	/* i_rwsem: write(2) reserved the current page */
 	MSYNCFS_I_ATOMIC,	/* MSYNCFS_INODE_ATOMIC on disk */
-	MSYNCFS_I_SPILLED,	/* i_commit_lock: i_overlay has written blocks */
+	MSYNCFS_I_SPILLED,	/* i_commit_lock: pages have been spilled */
 };
 
 /**
@@ -59,35 +64,39 @@ enum {
  *	pointers are the root of the file map
  * @i_flags: MSYNCFS_I_* bits
  * @i_commit_lock: guards @i_disksize and every change of the map of a regular
- *	file. A commit holds it from the start of a capture until a transaction
- *	has the blocks of the pages. truncate, punch and fallocate hold it too
+ *	file. A commit holds this lock from the start of a capture until the
+ *	capture is attached. Truncation, hole punching and fallocate hold this
+ *	lock too
  * @i_dio_sem: an O_DIRECT read holds it shared from the lookup in the map to
- *	the end of its I/O. A commit that frees blocks which such a read may use
- *	holds it exclusively, under @i_commit_lock. The commit takes it before
- *	an operation begins, because it waits for the device
- * @i_freeze: a capture holds it exclusively; a task that makes a folio dirty
+ *	the end of its I/O. A commit may free blocks that such a read uses. So
+ *	the commit takes @i_dio_sem exclusively, under @i_commit_lock. It does
+ *	this before its operation begins, because it may wait for the I/O of a
+ *	read
+ * @i_freeze: a capture holds it exclusively. A task that makes a folio dirty
  *	holds it shared
  * @i_map_sem: guards the pointers of the map and @i_map_depth
  * @i_map_depth: number of levels of map nodes
- * @i_disksize: size in bytes that the next record will hold
+ * @i_disksize: size in bytes; the next record that contains the inode has this
+ *	size
  * @i_tid: last transaction with a change of this inode
  * @i_data_tid: last transaction with a change that fdatasync waits for
  * @i_resv_lock: guards @i_resv and its entries
- * @i_resv: reservations of dirty pages that have no block; for an atomic file,
- *	of all pages that are dirty or spilled
- * @i_overlay: atomic files: the overlay, see overlay.c; changed under
- *	@i_commit_lock, read under RCU
+ * @i_resv: reservations. In an ordinary file, dirty pages without a block have
+ *	one. In an atomic file, all dirty or spilled pages have one
+ * @i_overlay: atomic files: the overlay, see overlay.c. Writers hold
+ *	@i_commit_lock, and readers use RCU
  * @i_spilled: number of blocks in @i_overlay
- * @i_open_lock: guards @i_opens; the last close holds it while it discards or
- *	commits changes
- * @i_opens: number of open file descriptions, including those of mappings
+ * @i_open_lock: guards @i_opens. The last close of an atomic file holds it
+ *	while it discards or commits changes
+ * @i_opens: number of open file descriptions. A mapping keeps its file
+ *	description open
  * @i_orphan: link in the list of orphans
  * @i_parent: directories: inode number of the parent
  * @i_entries: directories: number of entries
  * @i_dir_depth: directories: upper bound for the depth of the leaves
  * @i_btime: time of creation
- * @i_dio_seq: number of the last O_DIRECT write to the file, 0 for none; see
- *	home.c
+ * @i_dio_seq: number of the last O_DIRECT write to the file, or 0 if there was
+ *	no such write; see home.c
  */
 struct msyncfs_inode_info {
 	struct inode		vfs_inode;
@@ -136,15 +145,16 @@ static inline struct msyncfs_inode_info *MSYNCFS_I(struct inode *inode)
 }
 
 /**
- * msyncfs_is_atomic - is a file an atomic file?
+ * msyncfs_is_atomic - tell whether a file is an atomic file
  * @inode: inode of any type
  *
- * An atomic file changes on the device only by msync and fsync. Either the
- * mount option or the flag of the inode makes a regular file atomic.
+ * An atomic file changes on the device only by msync and fsync. The mount
+ * option makes all regular files atomic. The flag of an inode makes one regular
+ * file atomic.
  *
  * Context: any. The answer does not change while the caller holds
  * i_commit_lock.
- * Return: true if it is.
+ * Return: true if @inode is an atomic file.
  */
 static inline bool msyncfs_is_atomic(struct inode *inode)
 {
@@ -153,7 +163,10 @@ static inline bool msyncfs_is_atomic(struct inode *inode)
 		test_bit(MSYNCFS_I_ATOMIC, &MSYNCFS_I(inode)->i_flags));
 }
 
-/* A run of a file map: a hole, or contiguous blocks of the same kind. */
+/*
+ * A run of a file map. It is either a hole or a run of contiguous blocks that
+ * are all written or all unwritten.
+ */
 struct msyncfs_extent {
 	u64	index;		/* first index */
 	u64	len;		/* number of blocks, at least 1 */
@@ -163,7 +176,10 @@ struct msyncfs_extent {
 
 struct msyncfs_resv;
 
-/* Element n: number of indexes that a node of level n covers; level 0 is data. */
+/*
+ * Element n is the number of indexes that a node of level n covers. Level 0 is
+ * a data block, which covers one index.
+ */
 extern const u64 msyncfs_span[MSYNCFS_MAX_DEPTH + 1];
 
 /**
@@ -191,12 +207,12 @@ static inline __le64 *msyncfs_root_ptrs(struct inode *inode)
 }
 
 /**
- * msyncfs_no_ptrs - are all pointers holes?
+ * msyncfs_no_ptrs - tell whether all pointers are holes
  * @ptr: first pointer
  * @nr: number of pointers
  *
  * Context: any.
- * Return: true if they are.
+ * Return: true if all @nr pointers are holes.
  */
 static inline bool msyncfs_no_ptrs(const __le64 *ptr, unsigned int nr)
 {
@@ -204,8 +220,8 @@ static inline bool msyncfs_no_ptrs(const __le64 *ptr, unsigned int nr)
 }
 
 /*
- * In map.c. A function that reads a map takes i_map_sem, unless its comment
- * says that the caller holds it.
+ * These functions are in map.c. A function that walks through a map takes
+ * i_map_sem, unless its comment says that the caller holds i_map_sem.
  */
 int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
 		       struct msyncfs_extent *ext);
@@ -220,8 +236,8 @@ int msyncfs_check_ptr(struct inode *inode, u64 ptr);
 unsigned int msyncfs_depth_for(unsigned int depth, u64 index);
 
 /*
- * In change.c. Callers hold i_commit_lock (regular files) or i_rwsem
- * exclusively (directories), or have the inode to themselves.
+ * These functions are in change.c. The caller holds i_commit_lock of a regular
+ * file, or i_rwsem of a directory exclusively, or has the inode to itself.
  */
 int msyncfs_map_set(struct msyncfs_op *op, struct inode *inode, u64 index,
 		    u64 len, u64 blkno, bool unwritten);
@@ -248,12 +264,12 @@ int msyncfs_dio_flush_all(struct super_block *sb);
  * msyncfs_dio_flush - make completed O_DIRECT writes to a file durable
  * @inode: file
  *
- * No record holds the data of these writes, so a commit does not make them
- * durable. fsync() calls this function after its commit.
+ * No record holds the data of O_DIRECT writes, so a commit does not make the
+ * data durable. fsync() calls this function after its commit.
  *
  * Context: may sleep.
  * Return: 0 or the error of the device. The function returns 0 at once if no
- * such write has completed since the last flush.
+ * O_DIRECT write to the file has completed since the last flush.
  */
 static inline int msyncfs_dio_flush(struct inode *inode)
 {
@@ -278,7 +294,7 @@ u64 msyncfs_resv_nodes(const struct list_head *taken);
 int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
 		     pgoff_t index, struct msyncfs_resv **hint);
 
-/* In overlay.c. Callers hold i_commit_lock to change an overlay. */
+/* In overlay.c. A caller that changes an overlay holds i_commit_lock. */
 bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
 			  struct msyncfs_extent *ext);
 bool msyncfs_overlay_uncommitted(struct inode *inode);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Private to fs/map: paths through the nodes of a file map. Callers hold
- * i_map_sem.
+ * This header is private to fs/map. It declares the paths through the nodes of
+ * a file map. A caller that uses a path holds i_map_sem.
  */
 #ifndef MSYNCFS_NODE_H
 #define MSYNCFS_NODE_H
@@ -9,13 +9,16 @@
 #include "map.h"
 
 /**
- * struct msyncfs_path - the path from the root of a map towards one index
+ * struct msyncfs_path - the path from the root of a map to one index
  * @inode: inode of the map
  * @top: level of the root, depth + 1
- * @level: level at which the path ends: 1, or the level of a pointer that is 0
- * @bh: nodes on the path by level, each with a reference; at @top the inode's
- *	own block, without one
- * @nth: by level: position in the node of the pointer that the path follows
+ * @level: level of the last node of the path. It is 1 at a leaf. A higher
+ *	level means that the pointer of this node to the next node is 0
+ * @bh: buffers of the nodes on the path. The number of the element is the level
+ *	of the node. The path has a reference to each node. Element @top is the
+ *	inode's own block, to which the path has no reference
+ * @nth: positions of the pointers that the path follows. Element n is a
+ *	position in the node of level n
  */
 struct msyncfs_path {
 	struct inode		*inode;
