@@ -54,7 +54,7 @@ enum {
 	MSYNCFS_I_ORPHAN,	/* on the orphan list */
 	MSYNCFS_I_RESV_NEW,	/* i_rwsem: write(2) reserved the current page */
 	MSYNCFS_I_ATOMIC,	/* MSYNCFS_INODE_ATOMIC on disk */
-	MSYNCFS_I_SPILLED,	/* i_commit_lock: pages have been spilled */
+	MSYNCFS_I_SPILLED,	/* i_commit_lock: i_overlay has written blocks */
 };
 
 /**

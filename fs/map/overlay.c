@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The overlay of an atomic file: what the next commit of the file changes of
- * its map. The overlay is in memory only, so none of it can get into a record
- * before that commit (R1). fs/vfs/atomic.c decides when the file gets a hole,
- * and fs/place/spill.c decides when pages are spilled.
+ * The overlay of an atomic file says what the next commit of the file changes
+ * in the map of the file. The overlay is in memory only, so no record can
+ * contain a part of it before this commit (R1). fs/vfs/atomic.c decides when
+ * the file gets a hole. fs/place/spill.c decides when pages are spilled.
  *
- * The overlay is a tree from ranges of indexes to values. The value 0 is a
- * hole: the commit frees the blocks that the map has there. Any other value
- * stands for a run of pages on contiguous blocks. It is the distance from index
- * to block, which is the same for all pages of the run. These blocks are
- * claimed, so no bitmap names them. Where the tree has no entry, the map is
- * valid.
+ * The overlay is a tree that maps ranges of indexes to values. The value 0
+ * stands for a hole: the commit frees the blocks that the map has in this
+ * range. Any other value stands for a run of pages on contiguous blocks. This
+ * value is the distance from index to block, plus a constant. The distance is
+ * the same for all pages of the run. The blocks of the run are claimed, and
+ * their bits in the bitmap are clear. If the tree has no entry for an index,
+ * the map is valid.
  *
- * A page that is spilled again goes to the same block, because no committed
- * state refers to that block. A block may enter the overlay before it is
- * written, as long as its page is dirty. The page cache has the content then,
- * even if the write fails.
+ * If a page is spilled a second time before the commit, it goes to the same
+ * block. This is safe, because no committed state refers to this block. A block
+ * may enter the overlay before it is written, as long as its page is dirty. If
+ * the write fails, the page cache still has the content.
  */
 #include <kunit/visibility.h>
 #include <linux/maple_tree.h>
@@ -23,7 +24,7 @@
 
 #include "map.h"
 
-/* A constant that makes the distance from index to block positive. */
+/* Added to the distance from index to block, which may be negative. */
 #define MSYNCFS_OVERLAY_BIAS	(1ULL << 57)
 
 static void *msyncfs_overlay_entry(u64 index, u64 blkno)
@@ -48,7 +49,8 @@ static u64 msyncfs_overlay_blkno(void *entry, u64 index)
  *	continue the hole or the run
  *
  * Context: any; takes the RCU read lock.
- * Return: false if the range has no entry; @ext is not set then.
+ * Return: true if the range has an entry. If the function returns false, it has
+ * not set @ext.
  */
 bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
 			  struct msyncfs_extent *ext)
@@ -73,13 +75,15 @@ bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
 }
 
 /**
- * msyncfs_overlay_uncommitted - would a commit change the map or the size?
+ * msyncfs_overlay_uncommitted - tell whether the map or the size has changed
  * @inode: atomic file
  *
- * Dirty pages do not count.
+ * The function looks for changes since the last commit. Dirty pages that are
+ * not in the overlay do not count.
  *
  * Context: exact under i_commit_lock and the freeze; otherwise a hint.
- * Return: true if the overlay has an entry or the size is not committed.
+ * Return: true if the overlay has an entry, or if the size differs from the
+ * committed size.
  */
 bool msyncfs_overlay_uncommitted(struct inode *inode)
 {
@@ -90,7 +94,10 @@ bool msyncfs_overlay_uncommitted(struct inode *inode)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_overlay_uncommitted);
 
-/* Sets the entry of [@first, @last]. NULL removes entries from the range. */
+/*
+ * Sets the entry of [@first, @last] to @entry. If @entry is NULL, the function
+ * removes all entries from the range.
+ */
 static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 				  void *entry)
 {
@@ -98,7 +105,7 @@ static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 
 	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);
 
-	/* Neighbours with the same value become part of the entry. */
+	/* Neighbours that have the same value become part of this entry. */
 	rcu_read_lock();
 	if (entry && first) {
 		mas_set(&mas, first - 1);
@@ -115,7 +122,10 @@ static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 				       GFP_NOFS | __GFP_NOFAIL));
 }
 
-/* Unclaims the blocks in a range. The caller ends the reservations. */
+/*
+ * Unclaims the blocks that the overlay has in a range. The caller ends the
+ * reservations of their pages.
+ */
 static void msyncfs_overlay_unclaim(struct inode *inode, u64 first, u64 last)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
@@ -132,15 +142,15 @@ static void msyncfs_overlay_unclaim(struct inode *inode, u64 first, u64 last)
 }
 
 /**
- * msyncfs_overlay_enter - enter the blocks of pages that will be written to
- * them
+ * msyncfs_overlay_enter - enter a run of pages and their blocks in the overlay
  * @inode: atomic file
  * @index: first page
- * @blkno: block of that page; the blocks of the other pages follow it; all are
- *	claimed
+ * @blkno: block of the first page; the next pages get the next blocks. All
+ *	these blocks are claimed
  * @len: number of pages
  *
- * If the pages cannot be written, the caller makes them dirty again.
+ * The caller writes the pages to these blocks after this call. If the write
+ * fails, the caller makes the pages dirty again.
  *
  * Context: caller holds i_commit_lock; may sleep.
  */
@@ -159,12 +169,12 @@ void msyncfs_overlay_enter(struct inode *inode, u64 index, u64 blkno, u64 len)
  * @first: first page
  * @last: last page, inclusive, at most MSYNCFS_LAST_INDEX
  *
- * The blocks of spilled pages are given back here. The next commit frees the
+ * The function unclaims the blocks of spilled pages. The next commit frees the
  * blocks that the map has in the range.
  *
- * Context: caller holds i_commit_lock. The caller also holds invalidate_lock
- * exclusively and has dropped the pages, unless the range lies beyond the end
- * of the file. May sleep and read map nodes.
+ * Context: caller holds i_commit_lock. Unless the range lies beyond the end of
+ * the file, the caller also holds invalidate_lock exclusively and has dropped
+ * the pages of the range. May sleep and read map nodes.
  */
 void msyncfs_overlay_hole(struct inode *inode, u64 first, u64 last)
 {
@@ -173,15 +183,15 @@ void msyncfs_overlay_hole(struct inode *inode, u64 first, u64 last)
 	if (first > last)
 		return;
 	msyncfs_overlay_unclaim(inode, first, last);
-	/* If the map cannot be read, the commit returns the error. */
+	/* If the map cannot be read, the next commit returns the error. */
 	if (msyncfs_map_committed(inode, first, last - first + 1, &ext) ||
 	    ext.blkno || ext.len < last - first + 1) {
 		msyncfs_overlay_store(inode, first, last, xa_mk_value(0));
 		return;
 	}
 	/*
-	 * The map has a hole there, so no entry is needed. An empty tree makes
-	 * msyncfs_map_lookup() fast.
+	 * The map has a hole in the range, so the overlay needs no entry. An
+	 * empty tree makes msyncfs_map_lookup() fast.
 	 */
 	if (!msyncfs_overlay_next(inode, first, last, &ext))
 		return;
@@ -192,11 +202,11 @@ void msyncfs_overlay_hole(struct inode *inode, u64 first, u64 last)
 
 /**
  * msyncfs_overlay_clear - empty the overlay in a commit
- * @inode: atomic file whose map has all changes of the overlay now
+ * @inode: atomic file; its map has all changes of the overlay now
  *
  * Context: caller holds i_commit_lock; may sleep.
- * Return: number of claimed blocks that the overlay had. They are allocated
- * now, and the caller ends their claim.
+ * Return: number of blocks that the overlay had. The operation of the caller
+ * allocates these blocks, so the caller adds this number to op->claimed.
  */
 u64 msyncfs_overlay_clear(struct inode *inode)
 {
@@ -213,9 +223,10 @@ u64 msyncfs_overlay_clear(struct inode *inode)
 
 /**
  * msyncfs_overlay_discard - drop all changes that are not committed
- * @inode: inode whose pages have been dropped
+ * @inode: inode; all its pages have been dropped from the page cache
  *
- * The blocks of spilled pages are given back. The caller ends the reservations.
+ * The function unclaims the blocks of spilled pages. The caller ends the
+ * reservations.
  *
  * Context: caller holds i_commit_lock, or has the inode to itself; takes
  * space->lock; may sleep.

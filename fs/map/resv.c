@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reservations. A page that becomes dirty over a hole gets a promise of a
- * block, and of the map nodes that will lead to the block. This file counts
- * these promises for each inode, and the counter space->reserved includes them
- * all. fs/place chooses the blocks when the page is captured.
+ * This file keeps reservations. A page that becomes dirty over a hole gets a
+ * promise of one block for its data, and of one block for each map node that
+ * its path lacks. This file counts these promises for each inode. The counter
+ * space->reserved includes the promises of all inodes. fs/place chooses the
+ * blocks after the page is captured.
  *
- * Pages that share a map leaf share an entry. An entry promises one block for
- * each page, and a block for each node that was missing for its first page.
- * That stays enough, because the map only gains nodes while a page is reserved:
- * change.c removes no node that leads to a leaf with an entry. i_map_sem is
- * held from the count of the nodes until the entry is stored.
+ * Pages that share a map leaf share an entry of i_resv. An entry promises one
+ * block for each reserved page. It also promises one block for each node that
+ * was missing when its first page was reserved. These blocks stay enough for
+ * the missing nodes, because change.c removes no node on the path of a leaf
+ * that has an entry. The task that makes an entry holds i_map_sem while it
+ * counts the missing nodes and stores the entry.
  *
- * In an atomic file, a commit may remove nodes or write all nodes on the path
- * of a page anew (fs/place/shadow.c). So an entry of an atomic file promises
- * all nodes on the path, whether they are missing or not.
+ * In an atomic file, a commit may remove nodes, or write all nodes on the path
+ * of a page to fresh blocks (fs/place/shadow.c). So an entry of an atomic file
+ * promises a block for every node on the path, even if the node exists.
  *
- * The first leaf has two entries. While the map has no nodes, the inode holds
- * the pointers of pages 0 to 447. Only the pages from 448 on need the leaf.
+ * The first leaf of the map has two entries: one for pages 0 to 447, and one
+ * for the other pages. As long as the map has no nodes, the pointers of pages 0
+ * to 447 are in the inode's own block. Only the other pages need the leaf.
  */
 #include <kunit/visibility.h>
 #include <linux/slab.h>
@@ -25,12 +28,12 @@
 
 /**
  * struct msyncfs_resv - the reserved pages of a map leaf
- * @list: link in the list of a capture that has taken the entry, ascending by
- *	key
+ * @list: link in the list of the capture that has taken the entry; this list is
+ *	sorted by @key
  * @key: key in i_resv, set when a capture takes the entry
- * @nr: number of reserved pages, one block each
- * @meta: number of blocks for map nodes, promised until the last page is
- *	released
+ * @nr: number of reserved pages; each page has a promise of one block
+ * @meta: number of blocks that are promised for map nodes. This promise ends
+ *	when no page of the entry is reserved any more
  * @pages: one bit for each page of the leaf, set if the page is reserved
  */
 struct msyncfs_resv {
@@ -42,12 +45,12 @@ struct msyncfs_resv {
 };
 
 /**
- * msyncfs_resv_test - does a page have a reservation?
+ * msyncfs_resv_test - tell whether a page has a reservation
  * @inode: regular file
  * @index: page
  *
  * Context: any that may take a spinlock.
- * Return: true if it does.
+ * Return: true if the page has a reservation.
  */
 bool msyncfs_resv_test(struct inode *inode, pgoff_t index)
 {
@@ -66,7 +69,8 @@ bool msyncfs_resv_test(struct inode *inode, pgoff_t index)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_test);
 
 /*
- * Reserves a page whose leaf has an entry. One block is enough.
+ * Reserves a page whose leaf has an entry. The function promises one block,
+ * because the entry includes the promise for the map nodes.
  * Return: 0, -ENOSPC, or -EAGAIN if the entry does not exist any more.
  */
 static int msyncfs_resv_join(struct inode *inode, pgoff_t index)
@@ -92,10 +96,11 @@ static int msyncfs_resv_join(struct inode *inode, pgoff_t index)
 }
 
 /*
- * Stores the entry *@new with @meta promised map nodes, unless the leaf has an
- * entry by now. Then sets the bit of the page. *@new becomes NULL if it is
- * used.
- * Return: number of promised blocks that are used, or -ENOMEM.
+ * Reserves a page. The caller has promised one block for the page and @meta
+ * blocks for map nodes. If the leaf has no entry, the function stores the entry
+ * *@new with @meta, and sets *@new to NULL. If another task has stored an entry
+ * for the leaf, the function uses that entry.
+ * Return: number of promised blocks that the entry uses, or -ENOMEM.
  */
 static int msyncfs_resv_store(struct msyncfs_inode_info *mi, pgoff_t index,
 			      unsigned int meta, struct msyncfs_resv **new)
@@ -131,9 +136,9 @@ static int msyncfs_resv_store(struct msyncfs_inode_info *mi, pgoff_t index,
 }
 
 /*
- * Reserves the first page of a leaf, with all the map nodes that it needs. The
- * number of nodes is right until the entry is stored, because the caller holds
- * i_map_sem.
+ * Reserves the first page of a leaf and all the map nodes that the page needs.
+ * The caller holds i_map_sem, so the number of nodes cannot change before the
+ * entry is stored.
  */
 static int msyncfs_resv_open(struct inode *inode, pgoff_t index,
 			     struct msyncfs_resv **new)
@@ -156,11 +161,11 @@ static int msyncfs_resv_open(struct inode *inode, pgoff_t index,
 }
 
 /**
- * msyncfs_resv_page - reserve the blocks that writing a dirty page will need
+ * msyncfs_resv_page - reserve the blocks that a dirty page will need
  * @inode: regular file
  * @index: page over a hole; in an atomic file, any page
  *
- * Does nothing if the page has a reservation.
+ * The function does nothing if the page already has a reservation.
  *
  * Context: the caller may hold the page's folio lock; takes i_map_sem shared,
  * may read map nodes, never waits for a commit (P4).
@@ -196,7 +201,10 @@ static pgoff_t msyncfs_resv_base(unsigned long key)
 	return key ? (key - 1) * MSYNCFS_NODE_PTRS : 0;
 }
 
-/* Sets [*@from, *@to) to the bits of the entry at @key in [@first, @last]. */
+/*
+ * Sets [*@from, *@to) to the range of bits of the entry at @key that belong to
+ * the pages [@first, @last].
+ */
 static void msyncfs_resv_clip(unsigned long key, pgoff_t first, pgoff_t last,
 			      unsigned int *from, unsigned int *to)
 {
@@ -210,7 +218,7 @@ static void msyncfs_resv_clip(unsigned long key, pgoff_t first, pgoff_t last,
 
 /*
  * Clears bits [@from, @to) of an entry. Returns the number of blocks whose
- * promise ends.
+ * promise the caller must end.
  */
 static u64 msyncfs_resv_clear(struct msyncfs_resv *r, unsigned int from,
 			      unsigned int to)
@@ -227,13 +235,16 @@ static u64 msyncfs_resv_clear(struct msyncfs_resv *r, unsigned int from,
 }
 
 /**
- * msyncfs_resv_end - remove reservations whose promises the caller will end
+ * msyncfs_resv_end - remove the reservations of a range
  * @inode: regular file
  * @first: first page
  * @last: last page, inclusive; ULONG_MAX for all pages from @first on
  *
- * Context: takes a spinlock. Cheap when nothing is reserved.
- * Return: number of blocks whose promise the caller has to end.
+ * The function does not change space->reserved. The caller ends the promises
+ * of the removed reservations.
+ *
+ * Context: takes a spinlock. Cheap if the file has no reservation.
+ * Return: number of blocks whose promise the caller must end.
  */
 u64 msyncfs_resv_end(struct inode *inode, pgoff_t first, pgoff_t last)
 {
@@ -260,12 +271,12 @@ u64 msyncfs_resv_end(struct inode *inode, pgoff_t first, pgoff_t last)
 }
 
 /**
- * msyncfs_resv_release - end the reservations of a range
+ * msyncfs_resv_release - remove the reservations of a range, end their promises
  * @inode: regular file
  * @first: first page
  * @last: last page, inclusive; ULONG_MAX for all pages from @first on
  *
- * Context: takes space->lock; may sleep. Cheap when nothing is reserved.
+ * Context: takes space->lock; may sleep. Cheap if the file has no reservation.
  */
 void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
 {
@@ -282,12 +293,12 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_release);
  * @first: first page to look at
  * @last: last page to look at, inclusive
  *
- * SEEK_DATA and FIEMAP need it, because they report dirty pages without blocks
- * as data.
+ * SEEK_DATA and FIEMAP use this function, because they report dirty pages
+ * without blocks as data.
  *
  * Context: any that may take a spinlock.
- * Return: the index of the page. If there is none, @last + 1, or U64_MAX if
- * @last is ULONG_MAX.
+ * Return: the index of the page. If the range has no reserved page, the result
+ * is @last + 1, or U64_MAX if @last is ULONG_MAX.
  */
 u64 msyncfs_resv_next(struct inode *inode, pgoff_t first, pgoff_t last)
 {
@@ -330,7 +341,7 @@ static unsigned int msyncfs_resv_weight(const struct msyncfs_resv *r,
  * msyncfs_resv_count - count reserved pages up to a limit
  * @inode: regular file
  * @first: first page
- * @nr: number at which the count stops
+ * @nr: highest number to count to
  *
  * Context: any that may take a spinlock.
  * Return: number of reserved pages from @first on, at most @nr.
@@ -358,14 +369,14 @@ u64 msyncfs_resv_count(struct inode *inode, pgoff_t first, u64 nr)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_count);
 
 /**
- * msyncfs_resv_range - count the blocks that are promised to pages of a range
+ * msyncfs_resv_range - count the blocks that are promised for a range of pages
  * @inode: regular file
  * @first: first page
  * @last: last page, inclusive
  *
  * Context: any that may take a spinlock.
- * Return: number of blocks: one for each reserved page, and the blocks for map
- * nodes of each leaf that has such a page.
+ * Return: one block for each reserved page of the range, plus the blocks for
+ * map nodes of each entry that has such a page.
  */
 u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last)
 {
@@ -391,13 +402,13 @@ u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_range);
 
 /**
- * msyncfs_resv_blocks - count the blocks that are promised to one page
+ * msyncfs_resv_blocks - count the blocks that are promised for one page
  * @inode: regular file
  * @index: page
  *
  * Context: any that may take a spinlock.
- * Return: 1 plus the number of blocks for map nodes of its leaf; 0 if the page
- * is not reserved.
+ * Return: 0 if the page is not reserved; otherwise 1 plus the number of blocks
+ * for map nodes that the entry of the page promises.
  */
 u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index)
 {
@@ -411,8 +422,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_blocks);
  *
  * Context: the caller keeps all other tasks from changing reservations of
  * @inode; takes i_map_sem shared; may sleep.
- * Return: 0, -ENOSPC, -EFBIG. After an error, entries may keep promises that
- * they do not need.
+ * Return: 0, -ENOSPC, -EFBIG. After an error, entries may have promises for map
+ * nodes that they do not need.
  */
 int msyncfs_resv_paths(struct inode *inode)
 {
@@ -439,11 +450,11 @@ int msyncfs_resv_paths(struct inode *inode)
 }
 
 /**
- * msyncfs_resv_nodes - count the map nodes that taken reservations promise
+ * msyncfs_resv_nodes - count the map nodes in the reservations of a capture
  * @taken: list from msyncfs_resv_take()
  *
  * Context: any in which the list does not change.
- * Return: number of blocks for map nodes.
+ * Return: number of blocks that these reservations promise for map nodes.
  */
 u64 msyncfs_resv_nodes(const struct list_head *taken)
 {
@@ -458,11 +469,13 @@ u64 msyncfs_resv_nodes(const struct list_head *taken)
 /**
  * msyncfs_resv_take - take over all reservations of a file for a capture
  * @inode: atomic file
- * @taken: empty list, gets the reservations
+ * @taken: empty list; the function adds the reservations to it
  *
- * The reservations now belong to the captured state of the pages. A page that
- * is stored to again needs another reservation. So a task that makes a page
- * dirty looks for its reservation while it holds i_freeze.
+ * After this call, the reservations belong to the captured content of the
+ * pages. If a task then stores to such a page, the page needs a new
+ * reservation. So a task that makes a page dirty must hold i_freeze while it
+ * checks that the page has a reservation. Otherwise the task could rely on a
+ * reservation that a capture takes over.
  *
  * Context: i_freeze held exclusively; takes a spinlock.
  */
@@ -485,8 +498,8 @@ void msyncfs_resv_take(struct inode *inode, struct list_head *taken)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_take);
 
 /*
- * Merges the entry @r into @to, which is an entry of the same leaf. Returns the
- * number of blocks that both had promised.
+ * Merges the entry @r into the entry @to, which has the same key. Returns the
+ * number of promised blocks that the merged entry does not need.
  */
 static u64 msyncfs_resv_merge(struct msyncfs_resv *to,
 			      const struct msyncfs_resv *r)
@@ -500,11 +513,14 @@ static u64 msyncfs_resv_merge(struct msyncfs_resv *to,
 }
 
 /**
- * msyncfs_resv_return - give a file the reservations of a failed capture back
+ * msyncfs_resv_return - give the reservations of a failed capture to the file
  * @inode: atomic file
- * @taken: list from msyncfs_resv_take(); empty afterwards
+ * @taken: list from msyncfs_resv_take(); empty after this call
  *
- * Context: caller still holds i_commit_lock; may sleep.
+ * The file may have new reservations since the capture. The function merges
+ * the reservations of the capture into these.
+ *
+ * Context: caller has held i_commit_lock since the capture; may sleep.
  */
 void msyncfs_resv_return(struct inode *inode, struct list_head *taken)
 {
@@ -536,13 +552,14 @@ void msyncfs_resv_return(struct inode *inode, struct list_head *taken)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_return);
 
 /**
- * msyncfs_resv_drop - end the reservations that a capture has taken over
- * @taken: list from msyncfs_resv_take(); empty afterwards
+ * msyncfs_resv_drop - remove the reservations that a capture has taken over
+ * @taken: list from msyncfs_resv_take(); empty after this call
  *
- * The captured pages have their blocks, or the capture is given up.
+ * A caller uses this function when the captured pages have their blocks, or
+ * when it frees the capture.
  *
  * Context: any; the list belongs to the caller.
- * Return: number of blocks whose promise the caller has to end.
+ * Return: number of blocks whose promise the caller must end.
  */
 u64 msyncfs_resv_drop(struct list_head *taken)
 {
@@ -583,9 +600,10 @@ static struct msyncfs_resv *msyncfs_resv_find(struct list_head *taken,
  * @index: page; not below the page of the previous call
  * @hint: position in the list; *@hint is NULL before the first call
  *
- * A captured page normally has a reservation. It has none if its record failed
- * and there was no space to reserve a block again. Such a page has a block in
- * the map, so it lacks no map node.
+ * A captured page normally has a reservation. It has no reservation if the
+ * record of an earlier capture failed, and there was no space for a new
+ * reservation. The map has a block for such a page, so the path of the page
+ * lacks no map node.
  *
  * Context: caller holds i_commit_lock; takes space->lock; may sleep.
  * Return: 0, -ENOSPC, -ENOMEM.
@@ -606,9 +624,10 @@ int msyncfs_resv_add(struct inode *inode, struct list_head *taken,
 	if (err)
 		return err;
 	/*
-	 * The entry is added after the block is reserved. In i_resv, an entry
-	 * without pages would let later pages of the leaf rely on map nodes
-	 * that nobody has promised.
+	 * Reserve the block before the entry is added to the list. Otherwise
+	 * an error would leave an entry without pages in the list, and
+	 * msyncfs_resv_return() would move this entry to i_resv. Pages that
+	 * join such an entry would rely on map nodes that nobody has promised.
 	 */
 	if (!r || r->key != key) {
 		prev = r;
