@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The user interface of the project.  Every target installs missing Debian packages.
+# This file is the user interface of the project.  A target that needs a missing
+# Debian package installs it.
 
 .DEFAULT_GOAL := help
 .PHONY: help modules tools demo test soak crash check clean
@@ -60,8 +61,8 @@ clean:
 	rm -rf $(BUILD)
 
 # ---- user space --------------------------------------------------------------
-# All programs are linked statically, because they also run in a guest that has
-# only busybox.
+# All programs are linked statically, because they also run in guests that have no
+# shared libraries.
 
 CC := gcc
 TOOL_CFLAGS := -O2 -g -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE \
@@ -88,7 +89,7 @@ $(BUILD)/tools/obj/%.o: tools/%.c
 	@echo "  CC    $<"
 	@$(CC) $(TOOL_CFLAGS) -pthread -c -o $@ $<
 
-# With an archive, the linker takes only the objects that a program calls.
+# The library is an archive, so each program gets only the objects that it needs.
 $(BUILD)/tools/obj/lib.a: $(LIB_OBJS)
 	@rm -f $@
 	@ar rcs $@ $^
@@ -97,7 +98,8 @@ $(PROGS): $(BUILD)/tools/%: $(BUILD)/tools/obj/%.o $(BUILD)/tools/obj/lib.a
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 
-# The crash explorer checks many states in one process, so fsck is linked into it.
+# The crash explorer calls fsck for many disk states in one process.  So fsck is
+# linked into the crash explorer, and its main() gets another name.
 $(BUILD)/tools/obj/fsck-main.o: tools/fsck.msyncfs.c
 	@mkdir -p $(@D)
 	@$(CC) $(TOOL_CFLAGS) -Dmain=fsck_main -c -o $@ $<

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Block allocator: the bitmaps, which stay in memory while the filesystem is
- * mounted, and the counters of free and promised blocks. The allocator finds,
- * takes and frees runs of blocks. It does not know what the blocks hold, and it
- * never waits for a commit. promise.c does that for callers that may wait.
+ * This file is the block allocator. It keeps the bitmaps, which stay in memory
+ * while the filesystem is mounted, and the counters of free and promised
+ * blocks. The allocator finds, takes and frees runs of blocks. It does not know
+ * what the blocks contain. It never waits for a commit. promise.c waits for
+ * commits, for callers that may wait.
  *
- * A block may be unavailable although its bit is clear. Either it is claimed
- * for data that is written before any record names the block. Or a record has
- * freed it, and that record is not yet durable and home (B3). Such blocks are
- * busy. Memory alone knows which blocks are busy, so there is nothing to undo
- * after a crash.
+ * A block may be unavailable although its bit is clear. Such a block is busy,
+ * for one of two reasons. First, the block may be claimed: its data is written
+ * before a record names the block. Second, a transaction may have freed the
+ * block, and the record of this transaction is not yet durable and home (B3).
+ * Busy blocks are known in memory only, so a crash leaves nothing to undo.
  */
 #include <kunit/visibility.h>
 #include <linux/math64.h>
@@ -17,20 +18,22 @@
 
 #include "alloc.h"
 
-/* A search that has found a run stops after this many groups. */
+/* A search stops after this many groups, unless it has found no run yet. */
 #define MSYNCFS_SEARCH_GROUPS	8
-/* Bitmap blocks that a mount reads ahead together. */
+/* A mount reads this many bitmap blocks ahead together. */
 #define MSYNCFS_BITMAP_RA	64
-/* Spare blocks: 1/64 of the filesystem, at most 256 blocks. */
+/* 1/64 of all blocks are spare, but at most 256 blocks. */
 #define MSYNCFS_SPARE_SHARE	64
 #define MSYNCFS_SPARE_MAX	256
 
 /**
  * struct msyncfs_group - a group of blocks in memory
  * @bh: the bitmap block of the group, pinned
- * @busy: one bit for each block that is busy: clear in the bitmap, but not
- *	available; NULL until the group has its first busy block
- * @free: number of available blocks: clear in the bitmap and not busy
+ * @busy: one bit for each block, set if the block is busy. The bit of a busy
+ *	block is clear in the bitmap, but the block is not available. @busy is
+ *	NULL until the group has its first busy block
+ * @free: number of available blocks. The bit of such a block is clear in the
+ *	bitmap and in @busy
  */
 struct msyncfs_group {
 	struct buffer_head	*bh;
@@ -38,7 +41,7 @@ struct msyncfs_group {
 	unsigned int		free;
 };
 
-/* A run of blocks that one transaction has freed, in space->freed_list. */
+/* A member of space->freed_list: a run of blocks that one transaction freed. */
 struct msyncfs_freed_extent {
 	struct list_head	list;
 	u64			tid;
@@ -58,7 +61,10 @@ static void *msyncfs_group_bits(const struct msyncfs_group *g)
 	return ((struct msyncfs_disk_bitmap *)g->bh->b_data)->bits;
 }
 
-/* Sets @run to the part of @len blocks from @start that its group contains. */
+/*
+ * Sets @run to the first part of a run of @len blocks that begins at @start.
+ * This part lies in the group of @start.
+ */
 static void msyncfs_group_of(struct msyncfs_space *space, u64 start, u64 len,
 			     struct msyncfs_group_run *run)
 {
@@ -122,10 +128,12 @@ static bool msyncfs_search_group(struct msyncfs_group *g, unsigned int bit,
 }
 
 /*
- * Chooses a run. If the block @goal is available, the run begins there, however
- * short it is, so that files stay contiguous. Otherwise the search goes on from
- * @goal until it finds @want blocks. It looks into a limited number of groups,
- *	so it may have to take the longest run that it has seen.
+ * Chooses a run of at most @want blocks. If the block @goal is available, the
+ * run begins at @goal, even if the run is short. So files stay contiguous.
+ * Otherwise the function searches the group of @goal first, and the next groups
+ * after it, for a run of @want blocks. It stops when the longest run that it
+ * has found has a quarter of @want blocks, or after MSYNCFS_SEARCH_GROUPS
+ * groups. Then it chooses this run.
  */
 static int msyncfs_search(struct msyncfs_space *space, u64 goal,
 			  unsigned int want, struct msyncfs_group_run *best)
@@ -173,8 +181,9 @@ static int msyncfs_search(struct msyncfs_space *space, u64 goal,
  * @counter: counter
  * @nr: number of blocks
  *
- * A counter that is less than @nr is a bug. It becomes 0 then. If it wrapped
- * around, it would promise blocks that do not exist.
+ * If the counter is less than @nr, there is a bug somewhere, and the counter
+ * becomes 0. If the counter wrapped around, blocks that do not exist would be
+ * promised.
  *
  * Context: caller holds space->lock.
  */
@@ -186,8 +195,8 @@ void msyncfs_subtract(u64 *counter, u64 nr)
 }
 
 /*
- * Finds a run and takes it out of the blocks that the caller holds. The caller
- * then marks the run, either in the bitmap or as busy.
+ * Finds a run and takes it from the blocks that the caller holds. After this
+ * call, the caller marks the run, either in the bitmap or as busy.
  */
 static int msyncfs_take_run(struct msyncfs_space *space, u64 goal, u64 want,
 			    struct msyncfs_group_run *run, u64 *start)
@@ -214,8 +223,9 @@ static int msyncfs_take_run(struct msyncfs_space *space, u64 goal, u64 want,
 }
 
 /*
- * An operation that frees blocks cannot be undone, so this function must not
- * fail for lack of memory. The array of busy bits stays until the unmount.
+ * Makes the blocks of @run busy. An operation that frees blocks cannot be
+ * undone, so this function must not fail for lack of memory. The array of busy
+ * bits stays in memory until the unmount.
  */
 static void msyncfs_set_busy(const struct msyncfs_group_run *run)
 {
@@ -257,9 +267,9 @@ static void msyncfs_set_bits(const struct msyncfs_group_run *run)
  * @start: set to the first block claimed
  * @len: set to the number of blocks claimed, 1..@want; they are contiguous
  *
- * The caller holds blocks from msyncfs_hold(), and the claimed blocks are taken
- * from them. No bitmap names claimed blocks, so msyncfs_claim_commit() or
- * msyncfs_unclaim() must follow.
+ * The function takes the claimed blocks from the blocks that the caller holds
+ * (msyncfs_hold()). The bits of claimed blocks are clear in the bitmap. So the
+ * caller must call msyncfs_claim_commit() or msyncfs_unclaim() later.
  *
  * Context: takes space->lock; may sleep, does not wait for a commit.
  * Return: 0; -ENOSPC if no block is free; -EINVAL if @want is 0.
@@ -287,13 +297,13 @@ int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim);
 
 /**
- * msyncfs_claim_commit - make claimed blocks allocated
+ * msyncfs_claim_commit - allocate claimed blocks in an operation
  * @op: open handle with a credit for each bitmap block involved
  * @start: first block
  * @len: number of blocks, all claimed
  *
- * The bitmaps change in @op. The blocks still count as promised until
- * msyncfs_claim_done().
+ * The bitmaps change in @op. The promises of the blocks still count until
+ * msyncfs_claim_done() ends them.
  *
  * Context: inside @op; takes space->lock; may sleep.
  */
@@ -320,7 +330,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_commit);
  * @start: first block
  * @len: number of blocks, all claimed and none allocated
  *
- * Afterwards the caller holds the blocks again, as before msyncfs_claim().
+ * After this call, the caller holds the blocks, as it did before
+ * msyncfs_claim().
  *
  * Context: takes space->lock; may sleep.
  */
@@ -354,7 +365,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_unclaim);
  *
  * Context: inside @op; takes space->lock; may sleep, does not wait for a
  * commit.
- * Return: 0; -ENOSPC if @op has no blocks left.
+ * Return: 0; -ENOSPC if @op has no blocks left, which is a bug of the caller.
  */
 int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 		  u64 *len)
@@ -445,9 +456,11 @@ static bool msyncfs_free_run(struct msyncfs_op *op, u64 start,
  * @len: number of blocks
  *
  * The blocks become available when msyncfs_space_retired() learns that the
- * transaction of @op is home. A damaged map may lead to a range that is wrong.
- * Such a range is logged and stays allocated. A lost block does less harm than
- * a block with two owners.
+ * transaction of @op is home. A damaged map may lead to a wrong range. If a
+ * block of the range is outside the data area, the function frees nothing. If a
+ * block is not allocated, the function frees nothing in the group of this block.
+ * In both cases it prints a message. A lost block does less harm than a block
+ * with two owners.
  *
  * Context: inside @op; takes space->lock; may sleep.
  */
@@ -498,7 +511,8 @@ static void msyncfs_freed_done(struct msyncfs_space *space,
 /**
  * msyncfs_space_retired - make freed blocks available
  * @sb: filesystem
- * @tid: every transaction up to this one is durable, home and off the log
+ * @tid: the records of all transactions up to this one are durable, home and
+ *	off the log
  *
  * Context: takes space->lock; may sleep.
  */
@@ -541,7 +555,7 @@ static int msyncfs_load_group(struct super_block *sb, u64 nr)
 		     i++)
 			sb_breadahead(sb, space->geo->bitmap_start + i);
 
-	/* The check of the block makes sure that only the data area is free. */
+	/* msyncfs_bread() checks that only blocks of the data area are free. */
 	bh = msyncfs_bread(sb, space->geo->bitmap_start + nr,
 			   MSYNCFS_MAGIC_BITMAP, nr);
 	if (IS_ERR(bh))
@@ -557,8 +571,8 @@ static int msyncfs_load_group(struct super_block *sb, u64 nr)
  * @sb: filesystem whose log has been replayed; nobody allocates yet
  *
  * Context: mount; may sleep and do I/O.
- * Return: 0, -ENOMEM, -EIO, -EUCLEAN. The caller calls msyncfs_space_exit() in
- * each case.
+ * Return: 0, -ENOMEM, -EIO, -EUCLEAN. The caller must call msyncfs_space_exit()
+ * later, even after an error.
  */
 int msyncfs_space_init(struct super_block *sb)
 {

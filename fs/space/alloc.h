@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Private to fs/space: the bitmaps and the counters of a mount.
+ * This header is private to fs/space. It declares the bitmaps and the counters
+ * of a mount.
  */
 #ifndef MSYNCFS_ALLOC_H
 #define MSYNCFS_ALLOC_H
@@ -13,16 +14,17 @@ struct msyncfs_group;
  * struct msyncfs_space - free blocks and promises of a mount
  * @geo: says where the data area and the bitmaps lie
  * @lock: guards the bitmaps and all members below it
- * @wait: tasks that wait for blocks which other operations hold
+ * @wait: tasks that wait for free blocks, because other operations hold them
  * @groups: state of each group
  * @nr_groups: number of entries of @groups
  * @free: blocks that are available now
  * @freed: blocks that are freed and not reusable yet (B3)
  * @reserved: blocks that are promised to dirty pages and operations
- * @held: blocks of @free that are held
- * @claimed: blocks taken from @free whose promise still counts in @reserved
+ * @held: blocks of @free that operations hold
+ * @claimed: blocks that are no longer in @free, but still in @reserved
  * @spare: blocks of @free that are kept back for map nodes of atomic files
- * @freed_list: runs that make up @freed, oldest transaction first
+ * @freed_list: runs of the blocks that @freed counts, in the order of their
+ *	transactions
  * @rotor: block at which a search without a goal begins
  */
 struct msyncfs_space {
@@ -56,7 +58,7 @@ static inline struct msyncfs_space *MSYNCFS_SPACE(struct super_block *sb)
 
 /**
  * msyncfs_space_room - count the blocks that may be promised in total
- * @space: of the mount
+ * @space: bitmaps and counters of the mount
  *
  * Freed blocks count because a commit and a checkpoint make them reusable.
  * Claimed blocks count because @reserved still contains their promises.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Making and freeing metadata blocks in an operation. The bitmap, the buffer
- * and the transaction change together here. alloc.c chooses the blocks, and
- * fs/log/block.c reads and checks the buffers.
+ * This file initialises and frees metadata blocks in an operation. It changes
+ * the bitmap, the buffer and the transaction together. alloc.c chooses the
+ * blocks, and fs/log/block.c reads and checks the buffers.
  */
 #include <kunit/visibility.h>
 
@@ -16,9 +16,9 @@
  * @level: level in the header of the block
  * @owner: inode number of the owner
  *
- * If the block is in use as metadata, the bitmap was wrong. The block then
- * stays allocated, so that the allocator does not offer it again. After any
- * other error the block is freed.
+ * If the block is in use as metadata, the bitmap was wrong. In this case the
+ * block stays allocated, so that the allocator does not choose it a second
+ * time. After any other error the function frees the block.
  *
  * Context: inside @op; may sleep.
  * Return: the buffer, referenced and dirty in @op; or the error of
@@ -40,14 +40,15 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_new);
 
 /**
  * msyncfs_op_free - free a metadata block
- * @op: open handle with a credit for the bitmap block of the block
+ * @op: open handle with a credit for the bitmap block that describes the block
  * @bh: buffer of the block, from msyncfs_bread() or msyncfs_op_new() with the
  *	right owner; the caller keeps its reference
  *
- * The function takes a buffer and not a block number. A number from a crafted
- * map may lead to a block that somebody else is using. The content of the block
- * is not written any more. An earlier record may still bring an image of it
- * home, because nobody reuses the block before that (B3).
+ * The function takes a buffer and not a block number, because a number is not
+ * checked: a crafted map may lead to a block of another owner. The transaction
+ * of @op does not write the content of the block. A checkpoint may still write
+ * an image from an earlier record to the block. That does no harm, because the
+ * block is not reusable before such a checkpoint has ended (B3).
  *
  * Context: inside @op; takes space->lock; may sleep.
  */
@@ -62,16 +63,16 @@ void msyncfs_op_free(struct msyncfs_op *op, struct buffer_head *bh)
 
 /**
  * msyncfs_op_free_at - read, check and free a metadata block
- * @op: open handle with a credit for the bitmap block of the block
+ * @op: open handle with a credit for the bitmap block that describes the block
  * @blkno: block that a map leads to
  * @magic: kind that the block must have, MSYNCFS_MAGIC_*
  * @owner: inode number of the owner that the block must have
  *
- * The check comes first, because a crafted map may lead to a block that
- * somebody else is using.
+ * The function checks the block before it frees the block, because a crafted
+ * map may lead to a block of another owner.
  *
  * Context: inside @op; may sleep and do I/O.
- * Return: 0; -EIO, -EUCLEAN (logged): nothing has been freed.
+ * Return: 0, -EIO, -EUCLEAN (logged). After an error, the block is not freed.
  */
 int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
 {
@@ -90,13 +91,14 @@ int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
  * @start: first block
  * @len: number of blocks, all in the data area
  *
- * A data block does not name its owner, so a damaged map may lead to metadata.
- * A metadata block that is freed here would get a second owner. So the function
- * refuses blocks that memory knows as metadata. The check is one lookup if the
- * page cache of the device has none of the blocks.
+ * A data block does not name its owner, so the function cannot check the owner.
+ * A damaged map may lead to a metadata block. If the function freed this block,
+ * the block could get a second owner. So the function refuses blocks that have
+ * a metadata buffer in memory. The check is one lookup if the page cache of the
+ * device has none of the blocks.
  *
  * Context: inside @op; may sleep, does no I/O.
- * Return: 0; -EUCLEAN (logged): nothing has been freed.
+ * Return: 0, -EUCLEAN (logged). After an error, no block is freed.
  */
 int msyncfs_op_free_data(struct msyncfs_op *op, u64 start, u64 len)
 {

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Promises and holds. A promise counts blocks for somebody who will allocate
- * them later. A hold sets free blocks aside for an operation under way. This
- * file decides who gets space and waits for it. alloc.c chooses the blocks.
+ * This file keeps promises and holds. A promise counts blocks for a user who
+ * will allocate them later. A hold sets free blocks aside for an operation
+ * under way. This file decides whether a user gets space, and waits for space
+ * if the user may wait. alloc.c chooses the blocks.
  */
 #include <kunit/visibility.h>
 
 #include "alloc.h"
 
-/* msyncfs_hold() waits at most 100 times 100 ms for blocks that others hold. */
+/* msyncfs_hold() waits at most 100 times, each time 100 ms, for free blocks. */
 #define MSYNCFS_HOLD_TRIES	100
 #define MSYNCFS_HOLD_TICK	(HZ / 10)
 
 /**
  * msyncfs_claim_done - end the promises of allocated blocks
  * @sb: filesystem
- * @claimed: number of blocks that were taken while their promise still counted
- * @fulfilled: number of blocks whose promise ends; may include promised blocks
- *	that turned out not to be needed
+ * @claimed: number to subtract from space->claimed
+ * @fulfilled: number of blocks whose promise ends. It may include promised
+ *	blocks that nobody needs any more
  *
  * Both counters change in one step. Otherwise a block would count twice for a
  * moment, or it would count as free.
@@ -36,7 +37,7 @@ void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 fulfilled)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_claim_done);
 
-/* Promises @nr blocks if at least @spare blocks are left afterwards. */
+/* Promises @nr blocks if at least @spare blocks stay without a promise. */
 static int msyncfs_promise(struct msyncfs_space *space, u64 nr, u64 spare)
 {
 	int err = -ENOSPC;
@@ -54,12 +55,13 @@ static int msyncfs_promise(struct msyncfs_space *space, u64 nr, u64 spare)
 }
 
 /**
- * msyncfs_reserve - promise blocks to somebody who will allocate them later
+ * msyncfs_reserve - promise blocks for a later allocation
  * @sb: filesystem
  * @nr: number of blocks
  *
- * Freed blocks that are not reusable yet count as free. The caller must not
- * wait for them, but the later allocation may. Spare blocks do not count.
+ * The function may promise freed blocks that are not reusable yet. It does not
+ * wait until they are reusable, but the later allocation may wait. The function
+ * does not promise spare blocks.
  *
  * Context: takes space->lock; may sleep, never waits for a commit (P4).
  * Return: 0 or -ENOSPC.
@@ -91,8 +93,8 @@ void msyncfs_unreserve(struct super_block *sb, u64 nr)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_unreserve);
 
 /*
- * Holds @nr blocks if they are free. Sets *@freed and *@held to the numbers of
- * blocks that may become free later.
+ * Holds @nr blocks if they are free. Sets *@freed and *@held to the values of
+ * these counters. Blocks that they count may become available later.
  */
 static bool msyncfs_try_hold(struct msyncfs_space *space, u64 nr, u64 *freed,
 			     u64 *held)
@@ -110,13 +112,19 @@ static bool msyncfs_try_hold(struct msyncfs_space *space, u64 nr, u64 *freed,
 	return done;
 }
 
-/* The result is a hint, because no lock is held. msyncfs_try_hold() decides. */
+/*
+ * Returns whether @nr blocks seem to be free. The result is only a hint,
+ * because the function takes no lock. msyncfs_try_hold() decides.
+ */
 static bool msyncfs_may_hold(struct msyncfs_space *space, u64 nr)
 {
 	return READ_ONCE(space->free) >= READ_ONCE(space->held) + nr;
 }
 
-/* Makes freed blocks reusable. This comes before any -ENOSPC (B3). */
+/*
+ * Makes freed blocks reusable. msyncfs_hold() does this before it returns
+ * -ENOSPC (B3).
+ */
 static int msyncfs_recycle(struct super_block *sb)
 {
 	int err = msyncfs_commit_all(sb);
@@ -148,14 +156,17 @@ static int msyncfs_wait_hold(struct super_block *sb, u64 nr)
 	return -ENOSPC;
 }
 
-/* Promises and holds @nr blocks if @spare blocks are left afterwards. */
+/* Promises and holds @nr blocks, see msyncfs_promise() for @spare. */
 static int msyncfs_hold_beyond(struct super_block *sb, u64 nr, u64 spare)
 {
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 	int err = msyncfs_promise(space, nr, spare);
 
 	if (err) {
-		/* A commit ends operations that hold too many blocks. */
+		/*
+		 * Operations under way may have promises that they do not
+		 * need. A commit waits until these operations end.
+		 */
 		err = msyncfs_recycle(sb) ?:
 		      msyncfs_promise(space, nr, spare);
 	}
@@ -168,16 +179,17 @@ static int msyncfs_hold_beyond(struct super_block *sb, u64 nr, u64 spare)
 }
 
 /**
- * msyncfs_hold - hold blocks that are free now
+ * msyncfs_hold - hold free blocks
  * @sb: filesystem
  * @nr: number of blocks
- * @promised: msyncfs_reserve() has promised the blocks; if false, they are
- *	promised here too
+ * @promised: true if msyncfs_reserve() has promised the blocks; if false, the
+ *	function promises the blocks too
  *
- * If too few blocks are free, a commit and a checkpoint make freed blocks
- * reusable. The function also waits some seconds for blocks that other
- * operations hold and perhaps do not need. msyncfs_claim() and msyncfs_alloc()
- * take blocks from the hold, and msyncfs_unhold() gives the rest back.
+ * If too few blocks are free, the function makes freed blocks reusable by a
+ * commit and a checkpoint. It also waits for about 10 seconds at most, because
+ * other operations may give back blocks that they hold and do not need.
+ * msyncfs_claim() and msyncfs_alloc() take blocks from the held blocks.
+ * msyncfs_unhold() gives back the unused ones.
  *
  * Context: waits for commits. The caller has no open handle and holds none of
  * the locks that P4 names.
@@ -194,12 +206,12 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_hold);
 /**
  * msyncfs_hold_spare - hold blocks for map nodes of an atomic file
  * @sb: filesystem
- * @nr: number of blocks; most of the nodes should replace old nodes, whose
- *	blocks become free again
+ * @nr: number of blocks
  *
- * This is msyncfs_hold() of blocks that are not promised, except that it may
- * use the spare blocks too. So an atomic file can be committed on a full
- * filesystem.
+ * The function does the same as msyncfs_hold() with @promised false, but it may
+ * also take spare blocks. So an atomic file can be committed on a full
+ * filesystem. Most of the new nodes should replace old nodes. The blocks of the
+ * old nodes become free, so the spare blocks become available after the commit.
  *
  * Context: as msyncfs_hold().
  * Return: as msyncfs_hold().
@@ -214,7 +226,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_hold_spare);
  * msyncfs_unhold - give back held blocks that were not used
  * @sb: filesystem
  * @nr: number of blocks
- * @promised: as for msyncfs_hold(); false after msyncfs_hold_spare()
+ * @promised: the value that the caller gave to msyncfs_hold(); false after
+ *	msyncfs_hold_spare()
  *
  * Context: takes space->lock; may sleep.
  */
@@ -236,8 +249,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_unhold);
  * @sb: filesystem
  *
  * Context: takes space->lock; may sleep.
- * Return: number of blocks that are free or become reusable, without promised
- * and spare blocks.
+ * Return: number of blocks that are free or will become reusable, minus the
+ * promised blocks and the spare blocks.
  */
 u64 msyncfs_space_avail(struct super_block *sb)
 {
@@ -265,7 +278,7 @@ static void msyncfs_op_release(struct msyncfs_op *op)
 		msyncfs_claim_done(op->sb, op->claimed, op->fulfilled);
 }
 
-/* The functions of this floor that the log calls. */
+/* The log calls these functions of fs/space. */
 const struct msyncfs_log_hooks msyncfs_space_hooks = {
 	.hold		= msyncfs_op_hold,
 	.release	= msyncfs_op_release,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Space: which blocks are free, how many blocks are promised, and what an
- * operation does to allocate and free blocks. This floor does not know what the
- * blocks hold.
+ * The floor fs/space knows which blocks are free and how many blocks are
+ * promised. It allocates and frees blocks in operations. It does not know what
+ * data blocks contain.
  */
 #ifndef MSYNCFS_SPACE_H
 #define MSYNCFS_SPACE_H
