@@ -99,7 +99,7 @@ $(PROGS): $(BUILD)/tools/%: $(BUILD)/tools/obj/%.o $(BUILD)/tools/obj/lib.a
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 
 # The crash explorer calls fsck for many disk states in one process.  So fsck is
-# linked into the crash explorer, and its main() gets another name.
+# linked into the crash explorer, and the main() of fsck gets another name.
 $(BUILD)/tools/obj/fsck-main.o: tools/fsck.msyncfs.c
 	@mkdir -p $(@D)
 	@$(CC) $(TOOL_CFLAGS) -Dmain=fsck_main -c -o $@ $<

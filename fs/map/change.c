@@ -316,10 +316,10 @@ static bool msyncfs_node_unused(struct msyncfs_path *path, unsigned int level,
 
 /*
  * Frees the node at the end of the path if msyncfs_node_unused() allows it. If
- * this makes the parent unused, the function frees the parent too, and so on up
- * to the root. The first node that stays becomes dirty if @changed is true or
- * if a node below it was freed. A freed node does not become dirty here, so it
- * needs no credit of its own.
+ * this makes the parent unused, the function frees the parent too, and so on.
+ * It never frees the root. The first node that stays becomes dirty if @changed
+ * is true or if a node below it was freed. A freed node does not become dirty
+ * here, so it needs no credit of its own.
  */
 static void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path,
 			  u64 index, bool changed)

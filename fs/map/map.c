@@ -310,12 +310,12 @@ int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,
  * is valid. Indexes beyond the capacity of the map are a hole.
  *
  * The lookup in the overlay and the lookup in the map are not one atomic step.
- * This is safe. A task that reads a page from the device holds the folio lock
- * of the page. The overlay can change for this page in three cases only. If the
- * page is in the page cache, nobody reads it from the device. If a task makes a
- * hole or discards changes, it holds invalidate_lock, so nobody reads the page.
- * If a commit empties the overlay, it has changed the map before, so the map
- * leads to the same block.
+ * This is safe in all three cases in which the overlay changes. First, a spill
+ * or a commit enters the block of a page. This page is in the page cache, so
+ * nobody reads it from the device. Second, a task makes a hole or discards
+ * changes. This task holds invalidate_lock, so nobody reads the page. Third, a
+ * commit empties the overlay. It changes the map before this, so the map leads
+ * to the same block as the overlay did.
  *
  * Context: takes i_map_sem shared; may sleep and read map nodes.
  * Return: 0, -EIO, -EUCLEAN (logged).
@@ -403,7 +403,7 @@ static unsigned int msyncfs_grow_missing(unsigned int depth, unsigned int to,
  *	@index
  *
  * The result is an upper bound until a task removes nodes from the map. If
- * other tasks add nodes, the path lacks fewer nodes or as many.
+ * other tasks add nodes, the result may be too large, but never too small.
  *
  * Context: i_map_sem held, shared or exclusively; may sleep and read map nodes.
  * Return: highest number of blocks to allocate for nodes, 0 on error.

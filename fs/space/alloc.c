@@ -458,9 +458,9 @@ static bool msyncfs_free_run(struct msyncfs_op *op, u64 start,
  * The blocks become available when msyncfs_space_retired() learns that the
  * transaction of @op is home. A damaged map may lead to a wrong range. If a
  * block of the range is outside the data area, the function frees nothing. If a
- * block is not allocated, the function frees nothing in the group of this block.
- * In both cases it prints a message. A lost block does less harm than a block
- * with two owners.
+ * block is not allocated, the function frees no block in the group of this
+ * block. In both cases it prints a message. A lost block does less harm than a
+ * block with two owners.
  *
  * Context: inside @op; takes space->lock; may sleep.
  */
@@ -511,8 +511,7 @@ static void msyncfs_freed_done(struct msyncfs_space *space,
 /**
  * msyncfs_space_retired - make freed blocks available
  * @sb: filesystem
- * @tid: the records of all transactions up to this one are durable, home and
- *	off the log
+ * @tid: the records of all transactions up to this one have been retired
  *
  * Context: takes space->lock; may sleep.
  */

@@ -93,8 +93,9 @@ void msyncfs_unreserve(struct super_block *sb, u64 nr)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_unreserve);
 
 /*
- * Holds @nr blocks if they are free. Sets *@freed and *@held to the values of
- * these counters. Blocks that they count may become available later.
+ * Holds @nr blocks if they are free. Returns whether it holds them. Sets
+ * *@freed and *@held to the values of these counters of @space, so that the
+ * caller knows whether blocks may become available later.
  */
 static bool msyncfs_try_hold(struct msyncfs_space *space, u64 nr, u64 *freed,
 			     u64 *held)
