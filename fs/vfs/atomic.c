@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Atomic files: after a crash an atomic file has the content and the size of
- * its last msync or fsync. This file changes the size of atomic files, makes
- * holes in them and rolls them back. It also handles their first open and last
- * close, and the flag that makes a file atomic.
+ * This file implements operations on atomic files. After a crash an atomic file
+ * has the content and the size of its last msync or fsync. This file changes
+ * the size of atomic files, makes holes in them and rolls them back. It also
+ * handles their open and close, and the flag that makes a file atomic.
  *
- * fs/map/overlay.c holds the uncommitted changes of the map. mm/sync.c and
+ * fs/map/overlay.c keeps the uncommitted changes of the map. mm/sync.c and
  * fs/place/ commit the file. fs/place/spill.c spills pages that must leave
- * memory. Documentation/atomicity.rst explains the whole.
+ * memory. Documentation/atomicity.rst explains atomic files.
  */
 #include <kunit/visibility.h>
 #include <linux/pagemap.h>
@@ -33,18 +33,21 @@ static bool msyncfs_atomic_dirty(struct inode *inode)
  * @inode: atomic file
  * @newsize: size in bytes, at least the present size
  *
- * If @newsize is the present size, this only prepares the range behind the end
- * for a write. The next commit makes the new size durable.
+ * If @newsize is the present size, this function only prepares the range beyond
+ * the end for a write. The next commit makes the new size durable.
  *
  * Context: caller holds i_rwsem and i_commit_lock; may sleep and do I/O.
- * Return: 0 or a negative errno; the size is unchanged then.
+ * Return: 0 or a negative errno. After an error the size is unchanged.
  */
 int msyncfs_atomic_extend(struct inode *inode, loff_t newsize)
 {
 	loff_t size = i_size_read(inode);
 	int err;
 
-	/* Blocks that a truncation has left there must not become visible. */
+	/*
+	 * Blocks that a truncation has left beyond the end must not become
+	 * visible.
+	 */
 	if (msyncfs_unfinished(inode))
 		msyncfs_overlay_hole(inode, DIV_ROUND_UP_ULL(size, PAGE_SIZE),
 				     MSYNCFS_LAST_INDEX);
@@ -83,8 +86,8 @@ static int msyncfs_atomic_shrink(struct inode *inode, loff_t newsize)
  *
  * Context: caller holds i_rwsem and i_commit_lock; takes invalidate_lock; may
  * sleep and do I/O.
- * Return: 0; -ENOSPC if an edge must be zeroed and there is no space to write
- * it; or another negative errno.
+ * Return: 0; -ENOSPC if an edge must be zeroed and there is no free block for
+ * its page; or another negative errno.
  */
 int msyncfs_atomic_setsize(struct inode *inode, loff_t newsize)
 {
@@ -103,8 +106,8 @@ int msyncfs_atomic_setsize(struct inode *inode, loff_t newsize)
  *
  * Context: caller holds i_rwsem and i_commit_lock; takes invalidate_lock; may
  * sleep and do I/O.
- * Return: 0; -ENOSPC if an edge must be zeroed and there is no space to write
- * it; or another negative errno.
+ * Return: 0; -ENOSPC if an edge must be zeroed and there is no free block for
+ * its page; or another negative errno.
  */
 int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end)
 {
@@ -137,7 +140,7 @@ static void msyncfs_atomic_discard(struct inode *inode)
 	if (!msyncfs_atomic_dirty(inode))
 		return;
 	filemap_invalidate_lock(mapping);
-	/* Private copies of pages stay, because they belong to processes. */
+	/* Pages of private mappings stay, because they belong to processes. */
 	unmap_mapping_range(mapping, 0, 0, 0);
 	truncate_inode_pages(mapping, 0);
 	i_size_write(inode, MSYNCFS_I(inode)->i_disksize);
@@ -150,14 +153,14 @@ static void msyncfs_atomic_discard(struct inode *inode)
  * msyncfs_atomic_rollback - discard all changes since the last commit
  * @inode: regular file
  *
- * Makes the last commit durable first, if it is not durable yet. Otherwise its
- * record could fail. A crash after the acknowledged rollback would then leave
- * the state before or after that commit (R5).
+ * Makes the last commit durable before it discards anything. Otherwise the
+ * record of that commit could fail after the rollback has been acknowledged.
+ * Then a crash could bring back the state before that commit (R5).
  *
  * Context: takes i_rwsem, i_commit_lock and invalidate_lock; waits for the
  * device.
- * Return: 0; -EINVAL if the file is not atomic; or the reason why the last
- * commit is not durable. After an error nothing has been discarded.
+ * Return: 0; -EINVAL if the file is not atomic; or the error of the last
+ * commit. After an error nothing has been discarded.
  */
 int msyncfs_atomic_rollback(struct inode *inode)
 {
@@ -182,8 +185,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_atomic_rollback);
  * msyncfs_atomic_open - count an open file
  * @inode: regular file
  *
- * Waits for a last close that is under way. So that close cannot discard a
- * store that is made after the open.
+ * If a last close of the file is under way, waits for its end. Otherwise that
+ * close could discard a store that is made after the open.
  *
  * Context: takes i_open_lock; may sleep.
  */
@@ -198,8 +201,8 @@ void msyncfs_atomic_open(struct inode *inode)
 
 /*
  * Discards or commits the uncommitted changes of a file that nobody has open.
- * If a commit fails, the caller leaves the inode dirty. So the inode stays in
- * memory, and writeback tries again.
+ * If the commit fails, the caller marks the inode dirty. So the inode stays in
+ * memory, and writeback tries the commit again.
  */
 static int msyncfs_atomic_last(struct inode *inode)
 {
@@ -208,7 +211,9 @@ static int msyncfs_atomic_last(struct inode *inode)
 	bool dirty;
 	int err;
 
-	/* The lock is needed to see pages that are being spilled. */
+	/*
+	 * Without the lock, this check overlooks pages that are being spilled.
+	 */
 	mutex_lock(&mi->i_commit_lock);
 	dirty = msyncfs_atomic_dirty(inode);
 	mutex_unlock(&mi->i_commit_lock);
@@ -234,11 +239,12 @@ static int msyncfs_atomic_last(struct inode *inode)
  * @inode: regular file
  * @file: open file that no descriptor and no mapping uses any more
  *
- * The last close of an atomic file discards all uncommitted changes. If the
- * file is atomic by the mount option alone, the last close commits them.
+ * The last close of an atomic file discards all uncommitted changes, with one
+ * exception. If the file has links and is atomic by the mount option alone, the
+ * last close commits the changes.
  *
- * Context: takes i_open_lock, i_rwsem and i_commit_lock; waits for the device
- * and perhaps for a thaw.
+ * Context: takes i_open_lock, i_rwsem and i_commit_lock; waits for the device.
+ * May also wait for the thaw of a frozen filesystem.
  * Return: 0.
  */
 int msyncfs_atomic_release(struct inode *inode, struct file *file)
@@ -253,14 +259,15 @@ int msyncfs_atomic_release(struct inode *inode, struct file *file)
 			err = msyncfs_atomic_last(inode);
 		mutex_unlock(&mi->i_open_lock);
 		if (err) {
-			/* Writeback tries again. i_open_lock is free for it. */
+			/* Writeback tries the commit again. */
 			mark_inode_dirty(inode);
 			return 0;
 		}
 		/*
-		 * A truncation by name may have found i_open_lock taken. It has
-		 * left its commit to this close, so look again. Pairs with the
-		 * barrier in msyncfs_atomic_unopened().
+		 * A truncation by name may have failed to take i_open_lock.
+		 * Then it has left its commit to this close, so check again for
+		 * changes. This barrier pairs with the barrier in
+		 * msyncfs_atomic_unopened().
 		 */
 		smp_mb();
 		if (READ_ONCE(mi->i_opens) || !msyncfs_is_atomic(inode) ||
@@ -273,16 +280,17 @@ int msyncfs_atomic_release(struct inode *inode, struct file *file)
 /**
  * msyncfs_atomic_unopened - commit an atomic file if nobody has it open
  * @inode: inode
- * @wait: on a frozen filesystem, wait for the thaw; if false, the file stays
- *	dirty
+ * @wait: true: on a frozen filesystem, wait for the thaw; false: do not wait,
+ *	and leave the file dirty
  *
- * Some changes have no last close after them. A truncation by name is such a
- * change, so it is a commit of its own. After a last close that could not
- * commit, writeback tries again with this function.
+ * A truncation by name opens no file, so no last close commits it.
+ * msyncfs_setattr() calls this function to commit it. If a last close could not
+ * commit, writeback calls this function to try the commit again.
  *
- * Context: may wait for commits. The caller may hold i_rwsem, so this function
- * only tries to take i_open_lock: its holder may be a last close that waits for
- * i_rwsem. That close looks again before it ends.
+ * Context: may wait for commits. The caller may hold i_rwsem, and a last close
+ * may wait for i_rwsem while it holds i_open_lock. So this function only tries
+ * to take i_open_lock. If another task holds i_open_lock, the last close
+ * commits the changes, because it checks for changes once more before it ends.
  * Return: 0 or a negative errno.
  */
 int msyncfs_atomic_unopened(struct inode *inode, bool wait)
@@ -304,7 +312,10 @@ int msyncfs_atomic_unopened(struct inode *inode, bool wait)
 			err = msyncfs_try_sync_inode(inode);
 		mutex_unlock(&mi->i_open_lock);
 	}
-	/* The VFS keeps only a dirty inode in memory and comes here again. */
+	/*
+	 * A dirty inode stays in memory, and writeback calls this function
+	 * again.
+	 */
 	if (again && msyncfs_atomic_dirty(inode))
 		mark_inode_dirty(inode);
 	return err;
@@ -335,7 +346,7 @@ void msyncfs_atomic_lost(struct inode *inode)
  * While other tasks can write, the result is only a hint.
  *
  * Context: takes spinlocks; does not sleep.
- * Return: the number of one such inode, or 0.
+ * Return: the number of one such inode; 0 if there is none.
  */
 unsigned long msyncfs_atomic_uncommitted(struct super_block *sb)
 {
@@ -384,8 +395,8 @@ static int msyncfs_reserve_dirty(struct inode *inode)
 }
 
 /*
- * Sets or clears the flag in one operation. Sets *@tid to its transaction.
- * Caller holds i_rwsem and i_commit_lock.
+ * Sets or clears the flag in one operation. Sets *@tid to the transaction of
+ * this operation. Caller holds i_rwsem and i_commit_lock.
  */
 static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
 {
@@ -419,13 +430,15 @@ static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
  * @inode: regular file
  * @on: true: atomic; false: ordinary
  *
- * Commits the content of the file first. A store during this call becomes part
- * of the next commit, or is written back like any store to an ordinary file.
+ * Commits the content of the file before it changes the flag. A store during
+ * this call may come after that commit. If @on is true, the next commit makes
+ * this store durable. Otherwise it is written back like any store to an
+ * ordinary file.
  *
  * Context: takes i_rwsem, i_commit_lock and invalidate_lock; waits for O_DIRECT
  * and for the device.
- * Return: 0 if the flag is durable; or a negative errno. If only the last
- * commit fails, the flag has changed in memory nevertheless.
+ * Return: 0 if the flag is durable; or a negative errno. If only the commit of
+ * the flag fails, the flag has changed in memory.
  */
 int msyncfs_atomic_set(struct inode *inode, bool on)
 {

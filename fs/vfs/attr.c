@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The attributes of an inode, as the VFS reads and sets them. truncate.c
+ * This file reads and sets the attributes of an inode for the VFS. truncate.c
  * changes the size of a file.
  */
 #include <linux/blkdev.h>
@@ -68,7 +68,10 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		loff_t old = i_size_read(inode);
 
 		err = msyncfs_setsize(inode, attr->ia_size);
-		/* truncate(2) must change the times and requests none. */
+		/*
+		 * truncate(2) must change the times, but @attr requests no
+		 * times.
+		 */
 		if (i_size_read(inode) != old &&
 		    !(attr->ia_valid & (ATTR_MTIME | ATTR_CTIME))) {
 			inode_set_mtime_to_ts(inode,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The names of a directory: this file finds, adds, replaces, removes and lists
- * them, and keeps i_entries. leaf.c handles the leaves that hold the entries.
- * namei.c has the operations that the VFS calls, and takes care of inodes and
- * their link counts.
+ * This file finds, adds, replaces, removes and lists the names of a directory.
+ * It also keeps i_entries up to date. leaf.c handles the leaves that contain
+ * the entries. namei.c implements the operations that the VFS calls, and
+ * handles inodes and their link counts.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
@@ -13,13 +13,17 @@
 #include "leaf.h"
 
 /*
- * A position in a directory is 0 or 1 for the dots, and the hash plus
- * DIR_POS_FIRST for an entry. DIR_POS_END is the position after the last entry.
+ * The position of an entry in readdir() is its hash plus DIR_POS_FIRST. The
+ * positions 0 and 1 belong to "." and "..". DIR_POS_END is the position after
+ * the last entry.
  */
 #define DIR_POS_FIRST	2
 #define DIR_POS_END	((loff_t)((1ULL << MSYNCFS_HASH_BITS) + DIR_POS_FIRST))
 
-/* Largest number of merges in one removal. It bounds the cost of a removal. */
+/*
+ * Largest number of merges in one removal. This limit bounds the cost of a
+ * removal.
+ */
 #define MERGE_LEVELS	4
 
 /* Finds the position of @name. On success the caller drops pos->leaf. */
@@ -68,9 +72,9 @@ static int dir_seek_present(struct inode *dir, const struct qstr *name,
  * msyncfs_dir_find - look up a name
  * @dir: directory
  * @name: name
- * @ino: set to the inode number, which only msyncfs_iget() checks
+ * @ino: set to the inode number; only msyncfs_iget() checks this number
  *
- * Context: i_rwsem of @dir, shared is enough; may sleep and do I/O.
+ * Context: caller holds i_rwsem of @dir, at least shared; may sleep and do I/O.
  * Return: 0; -ENOENT; -ENAMETOOLONG; -EIO; -EUCLEAN (logged).
  */
 int msyncfs_dir_find(struct inode *dir, const struct qstr *name, u64 *ino)
@@ -120,12 +124,12 @@ static bool leaf_fits(const struct dir_leaf *leaf, const struct qstr *name)
  * @dir: directory
  * @name: name that will be added before i_rwsem is released
  *
- * Splits the leaf of the name until one more entry fits. Each split is an
- * operation of its own. A crash between two splits leaves a correct directory
- * with more leaves than it needs.
+ * Splits the leaf for the name until the leaf has room for the name. Each split
+ * is an operation of its own. A crash between two splits leaves a correct
+ * directory with more leaves than it needs.
  *
- * Context: i_rwsem of @dir, exclusive; the caller has no operation; may wait
- * for a commit.
+ * Context: caller holds i_rwsem of @dir exclusively and has no open operation;
+ * may wait for a commit.
  * Return: 0; -EEXIST; -ENAMETOOLONG; -ENOSPC if there is no free block, the
  * leaf has the largest depth, or another name has the same hash; -ENOMEM; -EIO;
  * -EUCLEAN (logged); -EROFS.
@@ -154,7 +158,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_prepare);
  * msyncfs_dir_blocks - count the blocks that adding a name may allocate
  * @dir: directory, after msyncfs_dir_prepare()
  *
- * Context: i_rwsem of @dir, exclusive; may sleep.
+ * Context: caller holds i_rwsem of @dir exclusively; may sleep.
  * Return: the number of blocks, for msyncfs_op_begin(); or a negative errno.
  */
 int msyncfs_dir_blocks(struct inode *dir)
@@ -172,15 +176,15 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_blocks);
 /**
  * msyncfs_dir_add - add a name
  * @dir: directory
- * @op: operation; needs msyncfs_dir_blocks() blocks
+ * @op: operation that may allocate msyncfs_dir_blocks() blocks
  * @name: name for which msyncfs_dir_prepare() has made room
  * @ino: inode number
  * @mode: mode of the inode; the entry holds only the file type
  *
  * Sets mtime and ctime of @dir. After an error the names are unchanged.
  *
- * Context: i_rwsem of @dir, held exclusively since msyncfs_dir_prepare();
- * inside @op; may sleep.
+ * Context: caller has held i_rwsem of @dir exclusively since
+ * msyncfs_dir_prepare(); inside @op; may sleep.
  * Return: 0; -EEXIST; -ENOSPC; -ENOMEM; -EIO; -EUCLEAN (logged).
  */
 int msyncfs_dir_add(struct inode *dir, struct msyncfs_op *op,
@@ -216,14 +220,14 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_add);
 
 /**
  * msyncfs_dir_remove - remove a name
- * @op: operation; needs no blocks
+ * @op: operation; the removal allocates no blocks, only a merge may do so
  * @dir: directory
  * @name: name
  *
- * Sets mtime and ctime of @dir. Merges leaves that have become small, as long
- * as @op has enough credits. After an error nothing has changed.
+ * Sets mtime and ctime of @dir. Merges leaves that have become small while @op
+ * has enough credits. After an error nothing has changed.
  *
- * Context: i_rwsem of @dir, exclusive; inside @op; may sleep.
+ * Context: caller holds i_rwsem of @dir exclusively; inside @op; may sleep.
  * Return: 0; -ENOENT; -ENAMETOOLONG; -EIO; -EUCLEAN (logged).
  */
 int msyncfs_dir_remove(struct msyncfs_op *op, struct inode *dir,
@@ -272,7 +276,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_remove);
 
 /**
  * msyncfs_dir_replace - make an existing name lead to another inode
- * @op: operation; needs no blocks
+ * @op: operation; the function allocates no blocks
  * @dir: directory
  * @name: name
  * @ino: new inode number
@@ -280,7 +284,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_remove);
  *
  * Sets mtime and ctime of @dir. After an error nothing has changed.
  *
- * Context: i_rwsem of @dir, exclusive; inside @op; may sleep.
+ * Context: caller holds i_rwsem of @dir exclusively; inside @op; may sleep.
  * Return: 0; -ENOENT; -ENAMETOOLONG; -EIO; -EUCLEAN (logged).
  */
 int msyncfs_dir_replace(struct msyncfs_op *op, struct inode *dir,
@@ -328,10 +332,9 @@ static bool emit_leaf(struct dir_context *ctx, struct dir_leaf *leaf)
 }
 
 /*
- * The position depends only on the hash. So it stays valid when leaves are
- * split or merged, and when names are added or removed, between two calls. The
- * position only grows, so a reader reaches the end even while other tasks add
- * names.
+ * The position depends only on the hash. So it stays valid if other tasks
+ * change the directory between two calls. The position only grows, so a reader
+ * reaches the end even while other tasks add names.
  */
 static int msyncfs_readdir(struct file *file, struct dir_context *ctx)
 {

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * O_DIRECT: this file transfers data between memory and the blocks of a file,
- * and bypasses the page cache. file.c calls it, and handles the part of a
- * transfer that must go through the page cache.
+ * This file implements O_DIRECT. It transfers data between memory and the
+ * blocks of a file without the page cache. file.c calls msyncfs_dio_home() and
+ * msyncfs_dio_transfer(). If a part of a transfer must go through the page
+ * cache, file.c transfers this part.
  *
- * While the device works on blocks in place, the file must keep these blocks.
- * So a read holds i_dio_sem, and a write holds i_commit_lock. A task must not
- * hold either lock across a page fault, because a FUSE server or a userfaultfd
- * can delay the fault without limit. A task must not hold either lock while it
- * waits for mmap_lock, because other tasks hold mmap_lock across such faults.
- * So the user's pages are pinned before the locks are taken, some MiB at a
- * time. iomap gets only the pinned pages.
+ * While the device reads or writes blocks of a file, the file must keep these
+ * blocks. So a read holds i_dio_sem, and a write holds i_commit_lock. A task
+ * must not hold either lock across a page fault, because a FUSE server or a
+ * userfaultfd can delay the fault without limit. A task must not hold either
+ * lock while it waits for mmap_lock, because other tasks hold mmap_lock across
+ * such faults. So this file pins the user's pages, some MiB at a time, before
+ * it takes either lock. iomap gets only the pinned pages.
  */
 #include <linux/iomap.h>
 #include <linux/mm.h>
@@ -24,9 +25,9 @@
 
 /**
  * struct msyncfs_dio - an O_DIRECT transfer under way
- * @locked: true while the lock is held that keeps the blocks in the file:
- *	i_dio_sem (shared) for a read, i_commit_lock for a write
- * @nofs: allocation context to restore after the unlock
+ * @locked: true while the transfer holds its lock: i_dio_sem (shared) for a
+ *	read, i_commit_lock for a write
+ * @nofs: allocation context before the lock; restored at the unlock
  */
 struct msyncfs_dio {
 	bool		locked;
@@ -40,10 +41,10 @@ static void msyncfs_dio_locked(struct msyncfs_dio *dio)
 }
 
 /*
- * Returns whether the blocks of [@pos, @end) may be accessed without the page
- * cache. They must hold the newest durable data, and no newer data may be under
- * way. Caller holds i_commit_lock. Without it, the function would overlook
- * pages between capture and attach.
+ * Returns whether a transfer may access the blocks of [@pos, @end) without the
+ * page cache. The blocks must contain the newest data of the range, and this
+ * data must be durable. Caller holds i_commit_lock. Without this lock, the
+ * function would overlook pages that are captured but not attached yet.
  */
 static bool msyncfs_dio_safe(struct inode *inode, loff_t pos, loff_t end,
 			     const struct msyncfs_extent *ext)
@@ -59,8 +60,9 @@ static bool msyncfs_dio_safe(struct inode *inode, loff_t pos, loff_t end,
 }
 
 /*
- * Returns -ENOTBLK if the block cannot be used in place. The rest of the write
- * then goes through the page cache.
+ * Finds a run of blocks that a write may use in place. Returns -ENOTBLK if the
+ * block at @pos cannot be used in place. Then the rest of the write goes
+ * through the page cache.
  */
 static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
 				   struct msyncfs_dio *dio, struct iomap *iomap)
@@ -73,9 +75,10 @@ static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
 	if (msyncfs_is_atomic(inode))
 		return -ENOTBLK;
 	/*
-	 * The lock is held until the last write is complete. Until then no
-	 * record can name these blocks (B2). It is not taken earlier, because
-	 * iomap first writes back and invalidates pages, which needs the lock.
+	 * Hold i_commit_lock until the transfer is complete. While it is held,
+	 * no record can name these blocks (B2). Do not take i_commit_lock
+	 * before the call of iomap, because iomap writes back pages first. This
+	 * writeback takes i_commit_lock.
 	 */
 	if (!dio->locked) {
 		mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
@@ -96,10 +99,10 @@ static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
 
 /*
  * Takes i_commit_lock for the lookup in the map, and i_dio_sem for the
- * transfer. If the transfer holds i_dio_sem already, this only tries to take
- * i_commit_lock, because the holder of i_commit_lock may be waiting for
- * i_dio_sem. After a failed try, msyncfs_dio_chunk() begins a new
- * transfer without i_dio_sem.
+ * transfer. If the transfer holds i_dio_sem already, this function only tries
+ * to take i_commit_lock, because the holder of i_commit_lock may be waiting for
+ * i_dio_sem. After a failed try, msyncfs_dio_chunk() begins a new transfer
+ * without i_dio_sem.
  */
 static bool msyncfs_dio_lock_read(struct msyncfs_inode_info *mi,
 				  struct msyncfs_dio *dio)
@@ -107,16 +110,19 @@ static bool msyncfs_dio_lock_read(struct msyncfs_inode_info *mi,
 	if (dio->locked)
 		return mutex_trylock(&mi->i_commit_lock);
 	mutex_lock(&mi->i_commit_lock);
-	/* This never waits: an exclusive holder also holds i_commit_lock. */
+	/*
+	 * down_read() never waits here, because a task that holds i_dio_sem
+	 * exclusively also holds i_commit_lock.
+	 */
 	down_read(&mi->i_dio_sem);
 	msyncfs_dio_locked(dio);
 	return true;
 }
 
 /*
- * Checks that a read may use the blocks in place. Blocks that were allocated
- * lately must not show their old content. If a store is captured after this
- * check, the read counts as earlier than the store.
+ * Finds a run of blocks that a read may use in place. The read must not return
+ * the old content of a newly allocated block. If a store is captured after this
+ * check, the read may return the data before the store.
  */
 static int msyncfs_dio_begin_read(struct inode *inode, u64 index, u64 max,
 				  struct msyncfs_dio *dio, struct iomap *iomap)
@@ -166,8 +172,8 @@ static const struct iomap_ops msyncfs_dio_iomap_ops = {
  * @pos: first byte
  * @count: length in bytes, at least 1
  *
- * Makes dirty pages of the range durable. Then brings images of its blocks
- * home, so that no checkpoint overwrites an O_DIRECT write later (B2).
+ * Makes dirty pages of the range durable. Then brings images of the range home,
+ * so that no later checkpoint overwrites an O_DIRECT write (B2).
  *
  * Context: caller holds i_rwsem; waits for commits and for the device.
  * Return: 0 or a negative errno.
@@ -217,8 +223,8 @@ static const struct iomap_dio_ops msyncfs_dio_ops = {
 /*
  * Makes one transfer, up to the first block that cannot be used in place.
  * Returns the number of bytes, 0 if the first block cannot be used in place, or
- * an error. @iter is not user memory. An asynchronous request waits too,
- * because this task owns the locks.
+ * an error. @iter must not be user memory. The function waits for the device
+ * even if the request is asynchronous, because this task owns the locks.
  */
 static ssize_t msyncfs_dio_once(struct kiocb *iocb, struct iov_iter *iter)
 {
@@ -231,7 +237,10 @@ static ssize_t msyncfs_dio_once(struct kiocb *iocb, struct iov_iter *iter)
 	dio = __iomap_dio_rw(iocb, iter, &msyncfs_dio_iomap_ops, &msyncfs_dio_ops,
 			     IOMAP_DIO_FORCE_WAIT, &state, 0);
 	msyncfs_dio_unlock(inode, iov_iter_rw(iter) == WRITE, &state);
-	/* iomap may call ->fsync here, which takes i_commit_lock (P5). */
+	/*
+	 * iomap_dio_complete() may call ->fsync, which takes i_commit_lock but
+	 * no i_rwsem (P5). So call it after the unlock.
+	 */
 	ret = PTR_ERR_OR_ZERO(dio);
 	if (!IS_ERR_OR_NULL(dio))
 		ret = iomap_dio_complete(dio);
@@ -266,11 +275,11 @@ static ssize_t msyncfs_dio_chunk(struct kiocb *iocb, struct iov_iter *iter)
 #define MSYNCFS_PIN_MAX		1024
 
 /**
- * struct msyncfs_pinned - the next part of a user's buffer, pinned
+ * struct msyncfs_pinned - a part of a user's buffer whose pages are pinned
  * @iter: iterator over @bvec
  * @bytes: length of the part in bytes
  * @nr: number of pinned pages
- * @pages: the pinned pages, in the form that unpinning needs
+ * @pages: the pinned pages, for unpin_user_pages_dirty_lock()
  * @bvec: one entry for each pinned page
  */
 struct msyncfs_pinned {
@@ -281,7 +290,7 @@ struct msyncfs_pinned {
 	struct bio_vec	bvec[];
 };
 
-/* Pins pages of one segment of @iter, at most up to @max pages in @pin. */
+/* Pins pages of one segment of @iter. @pin gets at most @max pages in total. */
 static int msyncfs_pin_some(struct msyncfs_pinned *pin, struct iov_iter *iter,
 			    unsigned int max)
 {
@@ -305,7 +314,7 @@ static int msyncfs_pin_some(struct msyncfs_pinned *pin, struct iov_iter *iter,
 
 /*
  * Pins the next part of @iter and advances @iter. A page fault may delay this
- * without limit, so the caller holds no lock except i_rwsem.
+ * function without limit, so the caller holds no lock except i_rwsem.
  */
 static struct msyncfs_pinned *msyncfs_pin(struct iov_iter *iter)
 {
@@ -327,7 +336,10 @@ static struct msyncfs_pinned *msyncfs_pin(struct iov_iter *iter)
 		kvfree(pin);
 		return ERR_PTR(err);
 	}
-	/* A part is good enough. An attempt to pin the rest gets the error. */
+	/*
+	 * After an error, use the pages that are pinned. The next call returns
+	 * the error.
+	 */
 	iov_iter_bvec(&pin->iter, dir, pin->bvec, pin->nr, pin->bytes);
 	return pin;
 }
@@ -352,11 +364,11 @@ static ssize_t msyncfs_dio_pinned(struct kiocb *iocb, struct iov_iter *iter)
 }
 
 /*
- * Returns whether the request of @iter goes to the device. The memory is passed
- * on as a list of pages, which must be aligned to sectors. The device may
- * accept memory with less alignment. In this case the data goes through the
- * page cache. If the device does not accept the memory, the result is true, and
- * iomap returns -EINVAL.
+ * Returns whether to transfer the data of @iter without the page cache. iomap
+ * gets the memory as a list of pages, and each piece must be aligned to
+ * sectors. If a piece is not aligned but the device accepts such memory, the
+ * result is false. Then the data goes through the page cache. If the device
+ * does not accept the memory, the result is true, and iomap returns -EINVAL.
  */
 static bool msyncfs_dio_aligned(struct inode *inode, struct iov_iter *iter)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fallocate(2): this file allocates blocks ahead of the data, makes holes and
- * zeroes ranges. It calls truncate.c or atomic.c to make a hole.
+ * This file implements fallocate(2). It allocates blocks ahead of the data,
+ * makes holes and zeroes ranges. To make a hole, it calls truncate.c or
+ * atomic.c.
  */
 #include <linux/fs.h>
 #include <linux/falloc.h>
@@ -15,7 +16,9 @@
 /* Longest run of blocks that one operation allocates. */
 #define MSYNCFS_FALLOC_RUN	4096
 
-/* Counts the blocks of holes in [@index, @end). Returns them or an error. */
+/*
+ * Returns the number of pages in [@index, @end) without a block, or an error.
+ */
 static s64 msyncfs_count_holes(struct inode *inode, u64 index, u64 end)
 {
 	struct msyncfs_extent ext;
@@ -36,9 +39,10 @@ static s64 msyncfs_count_holes(struct inode *inode, u64 index, u64 end)
 }
 
 /*
- * Returns how many blocks of a hole one operation may fill, from 1 to @len. If
- * it is more than one, the metadata blocks that the operation dirties fit into
- * half a record. Sets *@credits to the number of these metadata blocks.
+ * Returns how many blocks one operation may allocate for a hole of @len pages.
+ * The result is at least 1. If the result is larger than 1, the metadata blocks
+ * that the operation dirties fit into half a record. Sets *@credits to the
+ * number of these metadata blocks.
  */
 static u64 msyncfs_run_for(struct inode *inode, u64 index, u64 len,
 			   unsigned int *credits)
@@ -56,8 +60,8 @@ static u64 msyncfs_run_for(struct inode *inode, u64 index, u64 len,
 }
 
 /*
- * Allocates the beginning of the hole @ext. Sets *@done to the number of blocks
- * and *@goal to the block after them.
+ * Allocates blocks for the beginning of the hole @ext. Sets *@done to the
+ * number of blocks and *@goal to the block after them.
  */
 static int msyncfs_fill_hole(struct inode *inode,
 			     const struct msyncfs_extent *ext, u64 *goal,
@@ -70,7 +74,10 @@ static int msyncfs_fill_hole(struct inode *inode,
 	int err;
 
 	want = msyncfs_run_for(inode, ext->index, ext->len, &credits);
-	/* The operation makes fewer map nodes than it has credits. */
+	/*
+	 * The operation makes fewer map nodes than it has credits, so @credits
+	 * blocks are enough for the nodes.
+	 */
 	err = msyncfs_op_begin(sb, &op, credits, want + credits);
 	if (err == -ENOSPC && want > 1) {
 		/* The device is nearly full, but a single block may fit. */
@@ -91,7 +98,7 @@ static int msyncfs_fill_hole(struct inode *inode,
 	if (err)
 		return err;
 
-	/* Dirty pages of this range have blocks now. */
+	/* Dirty pages of this range have blocks now and need no reservation. */
 	msyncfs_resv_release(inode, ext->index, ext->index + len - 1);
 	*goal = start + len;
 	*done = len;
@@ -99,8 +106,8 @@ static int msyncfs_fill_hole(struct inode *inode,
 }
 
 /*
- * Allocates blocks for all holes in [@start, @end), in bytes. Caller holds
- * i_commit_lock.
+ * Allocates blocks for all holes between the bytes @start and @end. Caller
+ * holds i_commit_lock.
  */
 static int msyncfs_allocate(struct inode *inode, loff_t start, loff_t end)
 {
@@ -139,9 +146,10 @@ static int msyncfs_allocate(struct inode *inode, loff_t start, loff_t end)
 }
 
 /*
- * Handles an atomic file. Its state on the device must not change before the
- * next commit. So blocks cannot be allocated ahead, and a range that is zeroed
- * becomes a hole. Caller holds i_rwsem and i_commit_lock.
+ * Implements fallocate(2) for an atomic file. The state of the file on the
+ * device must not change before the next commit. So blocks cannot be allocated
+ * ahead, and a range that is zeroed becomes a hole. Caller holds i_rwsem and
+ * i_commit_lock.
  */
 static int msyncfs_atomic_fallocate(struct inode *inode, int mode,
 				    loff_t start, loff_t end)
@@ -166,8 +174,8 @@ static int msyncfs_do_fallocate(struct inode *inode, int mode, loff_t start,
 		return msyncfs_atomic_fallocate(inode, mode, start, end);
 	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
 		/*
-		 * Do not zero in place. It would need no new blocks, but a
-		 * checkpoint may still write images to the old blocks.
+		 * Do not zero the blocks in place. A checkpoint may still write
+		 * older images to them.
 		 */
 		err = msyncfs_punch(inode, start, end);
 		if (err || (mode & FALLOC_FL_PUNCH_HOLE))
@@ -190,9 +198,9 @@ static int msyncfs_do_fallocate(struct inode *inode, int mode, loff_t start,
  *
  * Context: takes i_rwsem and i_commit_lock; waits for O_DIRECT; may wait for
  * commits.
- * Return: 0; -EOPNOTSUPP for another mode, and for mode 0 or
+ * Return: 0; -EOPNOTSUPP for any other mode, and for the modes 0 and
  * FALLOC_FL_KEEP_SIZE of an atomic file; -ENOSPC or another negative errno.
- * After an error part of the range may be done.
+ * After an error a part of the range may have changed.
  */
 long msyncfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 {

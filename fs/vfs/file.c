@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Regular files: read, write, seek and FIEMAP, by means of iomap. direct.c
- * transfers data for O_DIRECT. read.c fills the page cache. fallocate.c and
- * truncate.c change blocks and sizes. mm/ has mappings, msync and fsync.
+ * This file implements read, write, seek and FIEMAP of regular files. It uses
+ * iomap. direct.c transfers data for O_DIRECT. read.c fills the page cache.
+ * fallocate.c and truncate.c change blocks and sizes. mm/ implements mappings,
+ * msync and fsync.
  *
- * In a buffered write, iomap copies the data. For each folio it calls functions
- * of this file, which lock the folio and i_freeze (shared) before the copy and
- * unlock them after it. The copy runs with page faults off (P3). iomap must not
- * read a page for a partial write, because it knows nothing of images that are
- * not home (B4). In addition, no I/O may happen under the freeze (P2). So the
- * folio is brought up to date before it is locked.
+ * In a buffered write, iomap copies the data into folios. Before each copy,
+ * iomap calls msyncfs_get_folio(), which locks i_freeze (shared) and the folio.
+ * After the copy, iomap calls msyncfs_put_folio(), which unlocks both. The copy
+ * runs with page faults off (P3). iomap must not read a page for a partial
+ * write, because iomap does not know images that are not home (B4). A task must
+ * not do I/O while it holds i_freeze, because a capture waits for i_freeze
+ * (P2). So msyncfs_get_folio() reads the page before it locks the folio.
  */
 #include <linux/fiemap.h>
 #include <linux/iomap.h>
@@ -29,8 +31,8 @@ static bool msyncfs_file_dead(struct inode *inode)
 /* ---- buffered write ------------------------------------------------------ */
 
 /*
- * Locks a folio, with i_freeze held shared. If @old data must be kept, the
- * folio is up to date.
+ * Locks i_freeze (shared) and a folio. If @old is true, the write keeps some
+ * old data of the page, and the returned folio is up to date.
  */
 static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
 					bool old)
@@ -48,7 +50,7 @@ static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
 		folio = msyncfs_folio_begin(inode, index);
 		if (IS_ERR(folio) || !old || folio_test_uptodate(folio))
 			return folio;
-		/* The page was reclaimed in between. */
+		/* The page was reclaimed between the read and the lock. */
 		msyncfs_folio_end(inode, folio);
 		if (fatal_signal_pending(current))
 			return ERR_PTR(-EINTR);
@@ -57,8 +59,9 @@ static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
 
 /*
  * Caller holds i_rwsem, so the page cannot lose its block between the lookup in
- * the map and the folio lock. It may gain a block. Then it does not need the
- * reservation, which lasts until the page is written or dropped.
+ * the map and the folio lock. The page may gain a block. Then this function
+ * makes a reservation that the page does not need. The reservation ends when
+ * the page is written or dropped.
  */
 static struct folio *msyncfs_get_folio(struct iomap_iter *iter, loff_t pos,
 				       unsigned int len)
@@ -106,9 +109,9 @@ static const struct iomap_folio_ops msyncfs_folio_ops = {
 };
 
 /*
- * Does not look at the map. msyncfs_get_folio() looks up each page. The type
- * IOMAP_DELALLOC makes iomap fill the rest of a folio that is not up to date
- * with zeros.
+ * This function does not read the map, because msyncfs_get_folio() looks up
+ * each page. With the type IOMAP_DELALLOC, iomap writes zeros to the rest of a
+ * folio that is not up to date.
  */
 static int msyncfs_write_begin(struct inode *inode, loff_t pos, loff_t length,
 			       unsigned int flags, struct iomap *iomap,
@@ -133,9 +136,9 @@ static const struct iomap_ops msyncfs_write_iomap_ops = {
 };
 
 /*
- * Tries to find space before a write fails with ENOSPC. Dirty pages and
- * writeback under way may hold more blocks than they need in the end. Freed
- * blocks become reusable by a commit and a checkpoint (B3).
+ * Tries to find space before a write fails with ENOSPC. Dirty pages may have
+ * promises of more blocks than they need, and writeback gives back the
+ * difference. A commit and a checkpoint make freed blocks usable (B3).
  */
 static int msyncfs_find_space(struct inode *inode)
 {
@@ -208,7 +211,7 @@ static ssize_t msyncfs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		iocb->ki_flags &= ~IOCB_DIRECT;
 	if (iocb->ki_flags & IOCB_DIRECT) {
 		ret = msyncfs_dio_read(iocb, to);
-		/* The rest of the data is not home yet. */
+		/* If data is left, its blocks are not all home yet. */
 		if (ret < 0 || !iov_iter_count(to) ||
 		    iocb->ki_pos >= i_size_read(inode))
 			return ret;
@@ -240,7 +243,7 @@ static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
 		ret = msyncfs_prepare_extend(inode);
 	if (ret)
 		return ret;
-	/* Only the page cache has uncommitted data of an atomic file (B2). */
+	/* An O_DIRECT write would change an atomic file without a commit. */
 	if (msyncfs_is_atomic(inode))
 		iocb->ki_flags &= ~IOCB_DIRECT;
 	if (iocb->ki_flags & IOCB_DIRECT)
@@ -300,8 +303,8 @@ static int msyncfs_file_open(struct inode *inode, struct file *file)
 }
 
 /*
- * Reports where the data lies on the device now. For this, makes the range
- * durable and brings it home first (P7).
+ * Makes the range durable and brings it home (P7). Then reports where the data
+ * lies on the device.
  */
 static int msyncfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 			  u64 start, u64 len)
@@ -314,7 +317,7 @@ static int msyncfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	if (start >= inode->i_sb->s_maxbytes || !len)
 		return iomap_fiemap(inode, info, start, len,
 				    &msyncfs_iomap_ops);
-	/* A program that only looks must not commit half an update. */
+	/* FIEMAP must not commit the unfinished update of an atomic file. */
 	if (msyncfs_is_atomic(inode))
 		err = msyncfs_commit(inode->i_sb,
 				     READ_ONCE(MSYNCFS_I(inode)->i_data_tid));

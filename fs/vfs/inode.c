@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Inodes: this file reads them into memory, writes them back, makes them and
- * deletes them. truncate.c changes sizes and frees blocks, namei.c handles
- * names, and mm/ handles the content of files.
+ * This file reads inodes into memory, writes them back, makes them and deletes
+ * them. truncate.c changes sizes and frees blocks, namei.c handles names, and
+ * mm/ handles the content of files.
  *
- * The inode's block (i_bh) stays referenced while the inode is in memory.
- * fs/map/ changes the root of the map, its depth and the block count there.
- * orphan.c changes the link of the orphan list there. Everything else changes
- * in memory first, and msyncfs_op_add_inode() copies it to the block.
+ * The buffer of the inode's block (i_bh) stays referenced while the inode is in
+ * memory. Some fields change directly in this buffer. fs/map/ changes the root
+ * and the depth of the map, and the block count. orphan.c changes the link of
+ * the orphan list. All other fields change in the inode in memory first, and
+ * msyncfs_op_add_inode() copies them to the buffer.
  */
 #include <linux/fs.h>
 #include <linux/random.h>
@@ -22,7 +23,7 @@ static struct kmem_cache *msyncfs_inode_cache;
 /* Sets the operations of an inode; i_mode and i_bh are valid. */
 static void (*msyncfs_inode_set_ops)(struct inode *inode, dev_t rdev);
 
-/* Metadata blocks that freeing the inode's own block dirties at most. */
+/* Largest number of metadata blocks that msyncfs_free_inode_block() dirties. */
 #define MSYNCFS_DELETE_CREDITS	4
 
 static void msyncfs_inode_once(void *obj)
@@ -37,9 +38,10 @@ static void msyncfs_inode_once(void *obj)
 	spin_lock_init(&mi->i_resv_lock);
 	xa_init(&mi->i_resv);
 	/*
-	 * Nobody searches for gaps. With ALLOC_RANGE the inner nodes keep their
-	 * metadata outside their slots. Inside a slot, mt_free_walk() would
-	 * take the metadata for a child.
+	 * No code searches for gaps. MT_FLAGS_ALLOC_RANGE is set because it
+	 * makes the inner nodes of the tree keep their metadata outside the
+	 * array of children. Inside the array, mt_free_walk() would take the
+	 * metadata for a child.
 	 */
 	mt_init_flags(&mi->i_overlay, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU);
 	mutex_init(&mi->i_open_lock);
@@ -88,9 +90,10 @@ void msyncfs_free_inode(struct inode *inode)
 }
 
 /*
- * Sets the transactions that fsync() has to wait for. They are not on disk. The
- * inode may have been evicted before its last change was durable. So assume
- * that everything that is not durable now belongs to this inode.
+ * Sets the transactions that fsync() has to wait for, because the inode on disk
+ * does not name them. The inode may have been evicted before its last change
+ * was durable. So assume that every transaction that is not durable yet changes
+ * this inode.
  */
 static void msyncfs_inherit_tid(struct inode *inode)
 {
@@ -163,7 +166,7 @@ struct inode *msyncfs_iget(struct super_block *sb, u64 ino)
 	return inode;
 }
 
-/* Gives the new inode its block and adds it to the inode hash. */
+/* Gives the new inode its block and adds the inode to the inode hash. */
 static int msyncfs_inode_block(struct msyncfs_op *op, struct inode *inode,
 			       struct inode *dir)
 {
@@ -194,14 +197,15 @@ static int msyncfs_inode_block(struct msyncfs_op *op, struct inode *inode,
 
 /**
  * msyncfs_new_inode - make an inode
- * @op: open handle with two credits and one block to allocate
+ * @op: operation with two credits and one block to allocate
  * @dir: directory in which the inode is made
  * @idmap: idmap of the mount
  * @mode: type and permissions
  * @rdev: device number of a device node
  *
- * The inode has one link, is locked (I_NEW) and is dirty in @op. A caller that
- * changes the inode further calls msyncfs_op_add_inode() again.
+ * The inode has one link and is locked (I_NEW). This function makes it part of
+ * the transaction. If the caller changes the inode further, the caller calls
+ * msyncfs_op_add_inode().
  *
  * Context: inside @op; may sleep.
  * Return: the inode; ERR_PTR(-ENOMEM); ERR_PTR(-ENOSPC); ERR_PTR(-EIO);
@@ -247,8 +251,9 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
  * @inode: inode
  * @wbc: kind of writeback
  *
- * Context: begins an operation; may sleep. With WB_SYNC_ALL it waits for the
- * commit, except if sync_fs follows: sync_fs commits for all inodes together.
+ * Context: begins an operation; may sleep. With WB_SYNC_ALL, waits for the
+ * commit. Does not wait if sync_fs follows, because sync_fs makes one commit
+ * for all inodes.
  * Return: 0 or a negative errno.
  */
 int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
@@ -295,8 +300,8 @@ static int msyncfs_free_inode_block(struct inode *inode)
 }
 
 /*
- * Deletes an inode that has no links left. If that fails, the inode stays on
- * the orphan list on disk, and the next mount tries again.
+ * Deletes an inode that has no links left. If the deletion fails, the inode
+ * stays on the orphan list on disk, and the next mount deletes the inode.
  */
 static void msyncfs_delete_inode(struct inode *inode)
 {
@@ -306,9 +311,10 @@ static void msyncfs_delete_inode(struct inode *inode)
 
 	sb_start_intwrite(sb);
 	/*
-	 * No other task uses this inode. The lock is taken only for functions
-	 * that check that it is held. It has a lock class of its own, because
-	 * the last reference may be dropped under the lock of another file.
+	 * No other task uses this inode. The only reason to take i_commit_lock
+	 * is that some functions check that it is held. Lockdep must accept a
+	 * nested lock, because a task may drop the last reference while it
+	 * holds i_commit_lock of another file.
 	 */
 	mutex_lock_nested(&mi->i_commit_lock, SINGLE_DEPTH_NESTING);
 	if (S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode))
@@ -324,10 +330,10 @@ static void msyncfs_delete_inode(struct inode *inode)
 }
 
 /*
- * Saves the times of an inode that leaves memory and stays on disk. Changes
- * that are part of a transaction stay there, even if a record fails. A later
- * read of the inode finds them there. So the eviction waits for no commit, and
- * memory reclaim may evict the inode.
+ * Saves the times of an inode that leaves memory and stays on disk. All other
+ * changes are part of a transaction already. The transaction keeps them even if
+ * a record fails, and a later read of the inode finds them. So the eviction
+ * waits for no commit, and memory reclaim may evict the inode.
  */
 static void msyncfs_save_times(struct inode *inode)
 {
@@ -339,7 +345,10 @@ static void msyncfs_save_times(struct inode *inode)
 	    (current->flags & PF_MEMALLOC) || sb_rdonly(sb) ||
 	    msyncfs_log_dead(MSYNCFS_SB(sb)))
 		return;
-	/* Do not wait for a thaw: the thaw may be waiting for this task. */
+	/*
+	 * Do not wait for the thaw of a frozen filesystem, because the task
+	 * that thaws it may be waiting for this task.
+	 */
 	if (!sb_start_intwrite_trylock(sb))
 		return;
 	if (!msyncfs_op_begin(sb, &op, 1, 0)) {
@@ -355,8 +364,8 @@ static void msyncfs_save_times(struct inode *inode)
  *
  * Deletes the inode if it has no links.
  *
- * Context: may sleep. A deletion may wait for a commit. Memory reclaim does not
- * wait, because it evicts only inodes that have links.
+ * Context: may sleep. A deletion may wait for a commit. Memory reclaim never
+ * waits here, because it evicts only inodes that have links.
  */
 void msyncfs_evict_inode(struct inode *inode)
 {

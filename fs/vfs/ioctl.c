@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ioctl(2) on files and directories. This file checks arguments and
- * permissions. mm/msync.c, atomic.c and fs/disk/state.c do the work.
+ * This file implements ioctl(2) on files and directories. It checks arguments
+ * and permissions, and calls mm/msync.c, atomic.c and fs/disk/state.c.
  */
 #include <linux/blkdev.h>
 #include <linux/capability.h>
@@ -13,10 +13,10 @@
 #include "vfs.h"
 
 /*
- * MSYNCFS_SHUTDOWN_DEFAULT freezes the filesystem first: this brings everything
- * home and keeps writers away. The other two write no data.
- * MSYNCFS_SHUTDOWN_LOGFLUSH commits first, MSYNCFS_SHUTDOWN_NOLOGFLUSH does
- * not.
+ * Shuts the filesystem down. MSYNCFS_SHUTDOWN_DEFAULT freezes the filesystem
+ * before the shutdown. The freeze brings everything home and keeps writers
+ * away. The other two flags do not write dirty pages. MSYNCFS_SHUTDOWN_LOGFLUSH
+ * commits before the shutdown. MSYNCFS_SHUTDOWN_NOLOGFLUSH does not commit.
  */
 static int msyncfs_ioc_shutdown(struct super_block *sb, u32 __user *arg)
 {
@@ -39,7 +39,7 @@ static int msyncfs_ioc_shutdown(struct super_block *sb, u32 __user *arg)
 		bdev_thaw(sb->s_bdev);
 		return 0;
 	case MSYNCFS_SHUTDOWN_LOGFLUSH:
-		/* Shut down even after an error, which has been logged. */
+		/* Shut down even after an error. The error has been logged. */
 		msyncfs_commit_all(sb);
 		fallthrough;
 	case MSYNCFS_SHUTDOWN_NOLOGFLUSH:

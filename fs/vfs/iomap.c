@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The file map in the form that iomap needs to read files, seek and report
- * extents. fs/map/ looks up the blocks. file.c and direct.c have iomap
- * operations of their own for buffered writes and for O_DIRECT.
+ * This file describes the file map to iomap, which reads files, seeks and
+ * reports extents. fs/map/ looks up the blocks. file.c has its own iomap
+ * operations for buffered writes, and direct.c has its own for O_DIRECT.
  */
 #include <linux/iomap.h>
 #include <linux/sched/signal.h>
@@ -12,7 +12,7 @@
 /**
  * msyncfs_set_iomap - describe a run of the file map to iomap
  * @inode: regular file
- * @iomap: filled in, in bytes
+ * @iomap: filled in; its offset and lengths are in bytes
  * @ext: run, in blocks
  *
  * Context: any.
@@ -33,7 +33,7 @@ void msyncfs_set_iomap(struct inode *inode, struct iomap *iomap,
 
 /*
  * Describes the beginning of the hole @ext. Dirty pages in a hole have no
- * blocks yet and are reported as data.
+ * blocks yet, but this function reports them as data.
  */
 static void msyncfs_report_delalloc(struct inode *inode, struct iomap *iomap,
 				    const struct msyncfs_extent *ext)
@@ -52,10 +52,11 @@ static void msyncfs_report_delalloc(struct inode *inode, struct iomap *iomap,
 }
 
 /*
- * Finds a run for SEEK_HOLE, SEEK_DATA and FIEMAP. They may visit very many
- * runs, so this reschedules and looks for fatal signals. The commit of an
- * atomic file takes over reservations before their pages have blocks in the
- * map. i_commit_lock keeps these pages from looking like holes in between.
+ * Finds a run for SEEK_HOLE, SEEK_DATA and FIEMAP. These calls may visit very
+ * many runs, so this function reschedules and checks for fatal signals. A
+ * commit of an atomic file takes over the reservations of pages before it sets
+ * the blocks of these pages in the map. Between the two steps the pages would
+ * look like holes. So this function takes i_commit_lock for an atomic file.
  * Caller holds i_rwsem.
  */
 static int msyncfs_iomap_report(struct inode *inode, u64 index, u64 max,
@@ -101,7 +102,10 @@ static int msyncfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	return err;
 }
 
-/* For reads into the page cache, SEEK_HOLE, SEEK_DATA and FIEMAP. */
+/*
+ * iomap uses this table for reads into the page cache, SEEK_HOLE, SEEK_DATA and
+ * FIEMAP.
+ */
 const struct iomap_ops msyncfs_iomap_ops = {
 	.iomap_begin	= msyncfs_iomap_begin,
 };

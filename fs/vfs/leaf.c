@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The leaves of a directory and the entries in them. This file reads and checks
- * leaves, finds the leaf for a hash, inserts entries, and splits and merges
- * leaves. It keeps i_size and i_dir_depth. dir.c handles names, and fs/map/
- * finds the block of a leaf.
+ * This file handles the leaves of a directory and the entries in them. It reads
+ * and checks leaves, and finds the leaf for a hash. It also inserts entries,
+ * and splits and merges leaves. It keeps i_size and i_dir_depth up to date.
+ * dir.c handles names, and fs/map/ finds the block of a leaf.
  *
  * A directory is a trie of leaves over the hash of the name. msyncfs_format.h
  * describes the trie.
@@ -13,9 +13,9 @@
 #include "leaf.h"
 
 /*
- * A merge leaves this many credits to the caller of msyncfs_dir_remove(). The
- * caller may still dirty the inodes and the parents of a rename, and the root
- * block.
+ * A merge leaves at least this many credits in the operation. The caller of
+ * msyncfs_dir_remove() may need them for the inodes and the directories of a
+ * rename, and for the root block.
  */
 #define MERGE_SPARE	7
 
@@ -56,8 +56,8 @@ static const char *check_entry(struct msyncfs_disk_dir *disk, unsigned int off,
 }
 
 /*
- * Checks everything that this file and dir.c rely on. Returns NULL, or a text
- * that names the defect.
+ * Checks all properties of a leaf that this file and dir.c rely on. Returns
+ * NULL, or a text that names the defect.
  */
 static const char *check_leaf(struct msyncfs_disk_dir *disk,
 			      unsigned int depth, u64 prefix)
@@ -88,9 +88,9 @@ static const char *check_leaf(struct msyncfs_disk_dir *disk,
 }
 
 /*
- * Reads the leaf at a place of the trie. The content is checked once for each
- * buffer, because later only this file and dir.c change it. Returns -ENOENT if
- * there is no leaf at the place.
+ * Reads the leaf with @depth and @prefix. Checks the content of each buffer
+ * only once, because only this file and dir.c change the content later. Returns
+ * -ENOENT if there is no such leaf.
  */
 static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
 		     struct dir_leaf *leaf)
@@ -111,7 +111,7 @@ static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
 	if (IS_ERR(leaf->bh)) {
 		err = PTR_ERR(leaf->bh);
 		leaf->bh = NULL;
-		/* Callers take -ENOENT for "there is no leaf at this place". */
+		/* For callers, -ENOENT means that there is no such leaf. */
 		return err == -ENOENT ? -EIO : err;
 	}
 	leaf->disk = (struct msyncfs_disk_dir *)leaf->bh->b_data;
@@ -119,8 +119,8 @@ static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
 	leaf->prefix = prefix;
 
 	/*
-	 * Compare the place each time, because a damaged map may show one block
-	 * at several places.
+	 * Compare depth and prefix on each read, because a damaged map may have
+	 * one block at several indexes.
 	 */
 	if (test_bit(MSYNCFS_BH_LEAF, &leaf->bh->b_state) &&
 	    le32_to_cpu(leaf->disk->h.level) == depth &&
@@ -144,10 +144,10 @@ static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
  * @leaf: filled in; @leaf->bh is NULL if the directory has no blocks
  *
  * Hashes are uniform, so the leaves of a directory differ little in depth. The
- * search begins at the deepest level and goes up, and ends after a few lookups.
- * The caller drops the leaf with leaf_put().
+ * search goes up from the deepest level. So it ends after a few lookups. The
+ * caller drops the leaf with leaf_put().
  *
- * Context: i_rwsem of @dir, shared is enough; may sleep and do I/O.
+ * Context: caller holds i_rwsem of @dir, at least shared; may sleep and do I/O.
  * Return: 0; -EIO; -EUCLEAN (logged) if the directory is damaged. After an
  * error there is no leaf to drop.
  */
@@ -176,9 +176,9 @@ int msyncfs_leaf_find(struct inode *dir, u64 hash, struct dir_leaf *leaf)
  * @disk: content of a leaf
  * @hash: hash
  *
- * Context: i_rwsem of the directory, shared is enough.
- * Return: the offset of the entry in @disk->data, in bytes; the number of used
- * bytes if there is no such entry.
+ * Context: caller holds i_rwsem of the directory, at least shared.
+ * Return: the offset of the entry in @disk->data, in bytes. If there is no such
+ * entry, the number of used bytes.
  */
 unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 hash)
 {
@@ -195,7 +195,10 @@ unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 hash)
 	return off;
 }
 
-/* Sets the map pointer for a place of the trie. Block 0 removes the leaf. */
+/*
+ * Sets the map pointer of the leaf with @depth and @prefix. If @blkno is 0, the
+ * map has no such leaf afterwards.
+ */
 static int dir_point(struct msyncfs_op *op, struct inode *dir,
 		     unsigned int depth, u64 prefix, u64 blkno)
 {
@@ -258,10 +261,7 @@ static void set_place(struct msyncfs_disk_dir *disk, unsigned int depth,
 	disk->prefix = cpu_to_le64(prefix);
 }
 
-/*
- * Moves the entries of @from, beginning with the one at @off, to the end of
- * @to.
- */
+/* Moves the entries at and after the offset @off of @from to the end of @to. */
 static void move_entries(struct msyncfs_disk_dir *from, unsigned int off,
 			 struct msyncfs_disk_dir *to)
 {
@@ -281,8 +281,8 @@ static void move_entries(struct msyncfs_disk_dir *from, unsigned int off,
 
 /*
  * Splits a leaf. The block of the leaf becomes the lower child, and a new block
- * becomes the upper child. So a split allocates one block and frees none. All
- * steps that can fail come before the entries move.
+ * becomes the upper child. So a split needs only one new leaf block and frees
+ * none. All steps that can fail come before the entries move.
  */
 static int split_in_op(struct msyncfs_op *op, struct inode *dir,
 		       struct dir_leaf *leaf)
@@ -327,8 +327,9 @@ out:
 }
 
 /*
- * Checks that there is no leaf at the places of the children. @child is the
- * index of the lower child. A split would overwrite the pointer of such a leaf.
+ * Checks that the map has no block for the two children of a leaf. @child is
+ * the index of the lower child. A split would overwrite the pointer to such a
+ * block.
  */
 static int check_children(struct inode *dir, u64 child)
 {
@@ -346,10 +347,10 @@ static int check_children(struct inode *dir, u64 child)
 /**
  * msyncfs_leaf_split - split a leaf into two children
  * @dir: directory
- * @leaf: leaf; the caller still drops it and then searches again
+ * @leaf: leaf; the caller drops it after the split and searches again
  *
- * Context: i_rwsem of @dir, exclusive; the caller has no operation; may wait
- * for a commit.
+ * Context: caller holds i_rwsem of @dir exclusively and has no open operation;
+ * may wait for a commit.
  * Return: 0; -ENOSPC if there is no free block, or if the leaf has the largest
  * depth; -EIO; -EUCLEAN (logged); -EROFS; -ENOMEM.
  */
@@ -399,7 +400,8 @@ int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
  *
  * The caller makes the leaf part of the transaction with msyncfs_op_dirty().
  *
- * Context: i_rwsem of the directory, exclusive; inside an operation.
+ * Context: caller holds i_rwsem of the directory exclusively; inside an
+ * operation.
  */
 void msyncfs_leaf_insert(struct dir_pos *pos, const struct qstr *name, u64 ino,
 			 umode_t mode)
@@ -422,11 +424,11 @@ void msyncfs_leaf_insert(struct dir_pos *pos, const struct qstr *name, u64 ino,
 
 /**
  * msyncfs_leaf_first - make the first leaf of a directory
- * @op: operation; needs msyncfs_dir_blocks() blocks
+ * @op: operation that may allocate msyncfs_dir_blocks() blocks
  * @dir: directory without blocks
  * @leaf: all zeros; @leaf->bh and @leaf->disk are filled in
  *
- * Context: i_rwsem of @dir, exclusive; inside @op; may sleep.
+ * Context: caller holds i_rwsem of @dir exclusively; inside @op; may sleep.
  * Return: 0; -ENOSPC; -ENOMEM; -EIO; -EUCLEAN (logged). After an error @dir has
  * no leaf.
  */
@@ -437,7 +439,7 @@ int msyncfs_leaf_first(struct msyncfs_op *op, struct inode *dir,
 
 	bh = leaf_new(op, dir, dir->i_ino + 1, 0, 0);
 	if (IS_ERR(bh)) {
-		/* The map may have gained nodes nevertheless. */
+		/* The map may have gained nodes before the error. */
 		msyncfs_op_add_inode(op, dir, true);
 		return PTR_ERR(bh);
 	}
@@ -449,9 +451,9 @@ int msyncfs_leaf_first(struct msyncfs_op *op, struct inode *dir,
 }
 
 /*
- * Returns whether the children @low and @high may become one leaf. The entries
- * must fill at most half of this leaf, so that a few new names do not split it
- * again. @op must have enough blocks and credits left.
+ * Returns whether the children @low and @high may become one leaf. All entries
+ * together must fill at most half of a leaf, so that a few new names do not
+ * cause another split. @op must have enough blocks and credits left.
  */
 static bool may_merge(struct msyncfs_op *op, struct inode *dir,
 		      struct dir_leaf *low, struct dir_leaf *high)
@@ -471,7 +473,7 @@ static bool may_merge(struct msyncfs_op *op, struct inode *dir,
 	return op->credits >= credits + MERGE_SPARE;
 }
 
-/* Makes the block of @low the parent and frees the block of @high. */
+/* Makes the block of @low the parent leaf and frees the block of @high. */
 static bool merge_pair(struct msyncfs_op *op, struct inode *dir,
 		       struct dir_leaf *low, struct dir_leaf *high)
 {
@@ -507,8 +509,9 @@ static bool merge_pair(struct msyncfs_op *op, struct inode *dir,
  * A merge only saves space. The directory is correct without it, so an obstacle
  * is not an error.
  *
- * Context: i_rwsem of @dir, exclusive; inside @op; may sleep and do I/O.
- * Return: true if the two leaves have become their parent, at @depth - 1.
+ * Context: caller holds i_rwsem of @dir exclusively; inside @op; may sleep and
+ * do I/O.
+ * Return: true if the two leaves have become one leaf of depth @depth - 1.
  */
 bool msyncfs_leaf_merge(struct msyncfs_op *op, struct inode *dir,
 			unsigned int depth, u64 prefix)

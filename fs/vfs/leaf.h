@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The leaves of a directory, private to leaf.c and dir.c. In these files "leaf"
- * means a directory leaf, not a leaf of the file map.
+ * This header describes the leaves of a directory. It is private to leaf.c and
+ * dir.c. In these files "leaf" means a directory leaf, not a leaf of the file
+ * map.
  */
 #ifndef MSYNCFS_LEAF_H
 #define MSYNCFS_LEAF_H
@@ -29,8 +30,8 @@ struct dir_leaf {
  * struct dir_pos - position of a name in a directory
  * @leaf: leaf for @hash; @leaf.bh is NULL if the directory has no blocks
  * @hash: hash of the name
- * @off: byte offset in the leaf's data of the first entry with @hash or a
- *	larger hash; a new entry for the name goes there
+ * @off: byte offset, in the leaf's data, of the first entry with @hash or a
+ *	larger hash; a new entry for the name is inserted at @off
  * @same_hash: the entry at @off has the hash @hash
  * @same_name: the entry at @off has the name
  */
@@ -43,8 +44,8 @@ struct dir_pos {
 };
 
 /*
- * Returns the smallest hash with @prefix at @depth. For the prefix after the
- * last one, the result is 1 << MSYNCFS_HASH_BITS.
+ * Returns the smallest hash with @prefix at @depth. If @prefix is one more than
+ * the largest prefix, the result is 1 << MSYNCFS_HASH_BITS.
  */
 static inline u64 prefix_first_hash(u64 prefix, unsigned int depth)
 {
@@ -67,7 +68,7 @@ static inline unsigned int entry_len(const struct msyncfs_disk_dirent *de)
 	return MSYNCFS_DIRENT_LEN(de->name_len);
 }
 
-/* Drops the reference of a leaf; does nothing if there is no leaf. */
+/* Drops the reference to a leaf. Does nothing if there is no leaf. */
 static inline void leaf_put(struct dir_leaf *leaf)
 {
 	brelse(leaf->bh);

@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The namespace operations that the VFS calls: lookup, create, link, unlink,
- * rename and others. Each of them is one operation of the log, so a crash
- * leaves all of it or nothing. dir.c finds and changes names, inode.c makes and
- * deletes inodes, and orphan.c keeps the list of inodes without a name.
+ * This file implements the inode_operations for names: lookup, create, link,
+ * unlink, rename and others. Each change is one operation of the log, so a
+ * crash leaves all of the change or nothing. dir.c finds and changes names,
+ * inode.c makes and deletes inodes, and orphan.c keeps the list of inodes
+ * without a name.
  *
- * All of them follow one pattern. First they make room for a new name, in
- * separate operations. Steps that can fail come before steps that cannot. They
- * drop the last reference to an inode only after the end of the operation,
- * because the eviction begins another operation.
+ * All these functions follow one pattern. They make room for a new name in
+ * separate operations, before the operation of the change. In the operation,
+ * steps that can fail come before steps that cannot fail. The functions drop
+ * the last reference to an inode only after the end of the operation, because
+ * the eviction begins another operation.
  *
  * MSYNCFS_OP_CREDITS must cover these blocks:
  *
- * - Create: the new inode and its bitmap block, the directory and a directory
- *   leaf: 4. The first leaf of a directory adds its bitmap block. If the map of
- *   the directory is deep already, it adds 2 * MSYNCFS_MAX_DEPTH for map nodes.
- * - Rename: two directories, two leaves, the moved inode, the replaced inode
- *   and the root block: 7. With the first leaf of a directory: 18.
- * - Link of an unnamed file: in addition, its predecessor on the orphan list.
+ * - Create dirties 4 blocks: the new inode, its bitmap block, the directory,
+ *   and a directory leaf. The first leaf of a directory adds 1 block, the
+ *   bitmap block of the leaf. If the map of the directory is deep already, the
+ *   first leaf also adds 2 * MSYNCFS_MAX_DEPTH blocks: map nodes and their
+ *   bitmap blocks.
+ * - Rename dirties 7 blocks: two directories, two leaves, the moved inode, the
+ *   replaced inode and the root block. With the first leaf of a directory there
+ *   are 18 blocks.
+ * - Link of an unnamed file also dirties the inode before this file on the
+ *   orphan list.
  *
- * msyncfs_dir_remove() uses the credits that are left to merge leaves.
+ * To merge leaves, msyncfs_dir_remove() uses the credits that are left.
  */
 #include <linux/fs.h>
 
@@ -28,16 +34,19 @@
 #define MSYNCFS_LINK_MAX	0x7fffffffU
 
 /*
- * Commits the operation if the directory is synchronous. The caller returns an
- * error to its user, although the change has been made in memory. After an
- * error the log is dead, or the next commit makes the change durable after all.
+ * Commits the operation if the directory is synchronous. If the commit fails,
+ * the caller returns the error, although the change has been made in memory.
+ * Then either the log is dead, or the next commit makes the change durable.
  */
 static int namei_sync(struct inode *dir, u64 tid)
 {
 	return IS_DIRSYNC(dir) ? msyncfs_commit(dir->i_sb, tid) : 0;
 }
 
-/* Removes one link of @inode. A damaged count of 0 must not wrap around. */
+/*
+ * Removes one link of @inode. If a damaged link count is 0, it must not wrap
+ * around.
+ */
 static void namei_unlink_inode(struct msyncfs_op *op, struct inode *inode)
 {
 	if (S_ISDIR(inode->i_mode))
@@ -106,9 +115,8 @@ static void namei_set_target(struct inode *inode, const char *target)
 }
 
 /*
- * Ends the operation and gives up the new inode, which could not get its name.
- * The inode is part of the transaction, so it is deleted like an unlinked
- * inode.
+ * Ends the operation after the new inode could not get its name. The inode is
+ * part of the transaction already, so it is deleted like an unlinked inode.
  */
 static void namei_abandon(struct msyncfs_op *op, struct inode *inode)
 {
@@ -128,7 +136,7 @@ static int namei_begin_add(struct inode *dir, const struct qstr *name,
 {
 	int err;
 
-	if (!dir->i_nlink)	/* removed, but rmdir() returned an error */
+	if (!dir->i_nlink)	/* removed by an rmdir() that failed later */
 		return -ENOENT;
 	err = msyncfs_dir_prepare(dir, name);
 	if (err)
@@ -282,8 +290,8 @@ static int msyncfs_unlink(struct inode *dir, struct dentry *dentry)
 }
 
 /*
- * Checks that a directory may be removed. When its last leaf is freed later,
- * the leaf is read (fs/map/change.c). Read the leaf here already, so that
+ * Checks that a directory may be removed. Later, fs/map/change.c reads the last
+ * leaf of the directory to free it. This function reads the leaf too, so that
  * damage is found while the directory still has its name.
  */
 static int namei_check_empty(struct inode *dir)
@@ -329,14 +337,14 @@ static int msyncfs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
 	msyncfs_op_add_inode(&op, inode, true);
 	msyncfs_op_end(&op);
 
-	/* d_tmpfile() would drop a link and dirty the inode again. */
+	/* Do not call d_tmpfile(): it would drop a link that does not exist. */
 	d_mark_tmpfile(file, inode);
 	d_instantiate(file->f_path.dentry, inode);
 	unlock_new_inode(inode);
 	return finish_open_simple(file, 0);
 }
 
-/* Updates an inode that has moved: a directory stores its parent. */
+/* Updates an inode after a rename. A directory stores its parent. */
 static void namei_moved(struct msyncfs_op *op, struct inode *inode,
 			struct inode *new_dir)
 {
@@ -516,9 +524,10 @@ static int msyncfs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 }
 
 /*
- * The target lies in the inode's block, which stays in memory only as long as
- * the inode. A path walk under RCU holds no reference to the inode. So it gets
- * -ECHILD and comes again with a reference.
+ * The target of a symbolic link lies in the inode's block. The block stays in
+ * memory only as long as the inode does. A path walk under RCU has no reference
+ * to the inode. So this function returns -ECHILD, and the VFS calls it again
+ * with a reference.
  */
 static const char *msyncfs_get_link(struct dentry *dentry, struct inode *inode,
 				    struct delayed_call *done)

@@ -24,7 +24,10 @@ void msyncfs_set_ops(struct inode *inode, dev_t rdev)
 		inode->i_mapping->a_ops = &msyncfs_aops;
 		/* A page must not change during a write to a fresh block. */
 		mapping_set_stable_writes(inode->i_mapping);
-		/* msyncfs_release_folio() decides about every page (B4). */
+		/*
+		 * Before the kernel drops a page, it must ask
+		 * msyncfs_release_folio() (B4).
+		 */
 		mapping_set_release_always(inode->i_mapping);
 		break;
 	case S_IFDIR:

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The orphan list (B5). It holds the inodes without links and the inodes with
- * an unfinished truncation. An inode without links is deleted after its last
- * use. On disk the list is singly linked: it leads from the root block through
- * the inode blocks, newest first. In memory a list holds the same inodes in the
- * same order. This file keeps the two lists in step. reclaim.c processes the
- * list at mount, inode.c deletes inodes, and truncate.c truncates them.
+ * This file keeps the orphan list (B5). The list names the inodes without links
+ * and the inodes with an unfinished truncation. An inode without links is
+ * deleted after its last use. On disk the list is singly linked: it leads from
+ * the root block through the inode blocks, newest first. In memory a second
+ * list has the same inodes in the same order. This file changes both lists
+ * together. reclaim.c processes the list at mount, inode.c deletes inodes, and
+ * truncate.c truncates them.
  *
- * If a deletion or a truncation fails, the inode leaves memory and stays on
- * disk for the next mount. So between two neighbours in memory there may be
- * further inodes on disk. The list on disk has every inode of the list in
- * memory.
+ * If a deletion or a truncation fails, the inode leaves the list in memory and
+ * stays on the list on disk. The next mount tries again to delete or truncate
+ * the inode. So the list on disk has every inode of the list in memory. Between
+ * two of these inodes, the list on disk may have further inodes.
  */
 #include <linux/fs.h>
 #include <linux/slab.h>
@@ -22,7 +23,9 @@ static struct msyncfs_disk_inode *orphan_disk(struct buffer_head *bh)
 	return (struct msyncfs_disk_inode *)bh->b_data;
 }
 
-/* Returns the link to the next inode, in an inode block or the root block. */
+/*
+ * Returns the link to the next inode. @bh is an inode block or the root block.
+ */
 static __le64 *orphan_link(struct msyncfs_orphans *orphans,
 			   struct buffer_head *bh)
 {
@@ -77,8 +80,9 @@ void msyncfs_orphans_exit(struct super_block *sb)
 }
 
 /*
- * Takes @inode off the list on disk, where it may have been left when it was
- * evicted earlier. If it were added a second time, the list would have a cycle.
+ * If @inode is on the list on disk, takes it off. An earlier eviction may have
+ * left it there. If the inode were on the list twice, the list would have a
+ * cycle.
  */
 static void orphan_cut_old(struct msyncfs_op *op, struct msyncfs_sb_info *sbi,
 			   struct inode *inode)
@@ -111,8 +115,8 @@ static void orphan_cut_old(struct msyncfs_op *op, struct msyncfs_sb_info *sbi,
  * @op: operation that drops the last link, or that begins a truncation
  * @inode: inode; nothing happens if it is on the list already
  *
- * Dirties the root block and the inode's block. If the list on disk holds
- * inodes that have left memory, it may dirty a third block.
+ * Dirties the root block and the inode's block. If the list on disk has inodes
+ * that are not in memory, this function may dirty a third block.
  *
  * Context: inside @op; takes orphans->lock; may sleep and do I/O.
  */
@@ -147,9 +151,9 @@ static struct buffer_head *orphan_newer(struct msyncfs_sb_info *sbi,
 }
 
 /*
- * Finds the block whose link leads to @inode. It is the block of the newer
- * neighbour in memory, or a later block of an inode that was left on disk.
- * Returns the buffer, referenced.
+ * Finds the block whose link leads to @inode. The search begins at the block of
+ * the newer neighbour in memory. It goes on through the inodes that only the
+ * list on disk has. Returns the buffer, referenced.
  */
 static struct buffer_head *orphan_before(struct msyncfs_sb_info *sbi,
 					 struct inode *inode)
@@ -175,13 +179,13 @@ static struct buffer_head *orphan_before(struct msyncfs_sb_info *sbi,
  * @op: operation that deletes the inode, gives it a name or ends its truncation
  * @inode: inode; nothing happens if it is not on the list
  *
- * After a truncation, the caller calls this only if the inode has links. An
- * inode without links stays on the list until it is deleted. Dirties two
- * blocks: the inode's block and the block before it on the list.
+ * After a truncation, the caller calls this function only if the inode has
+ * links. An inode without links stays on the list until it is deleted. Dirties
+ * two blocks: the inode's block and the block before it on the list.
  *
  * Context: inside @op; takes orphans->lock; may sleep and do I/O.
- * Return: 0; -EIO or -EUCLEAN (logged) if the list on disk is damaged. The
- * inode is still on the list then.
+ * Return: 0; -EIO or -EUCLEAN (logged) if the list on disk is damaged. After an
+ * error the inode is still on the list.
  */
 int msyncfs_orphan_del(struct msyncfs_op *op, struct inode *inode)
 {
@@ -217,10 +221,10 @@ unlock:
  * msyncfs_orphan_leave - take an inode off the list in memory only
  * @inode: inode; nothing happens if it is not on the list
  *
- * Every eviction ends with this. An inode that could not be deleted or
- * truncated is still on the list. The list in memory must not hold an inode
- * that has left memory. On disk the inode stays on the list, and the next mount
- * tries again.
+ * Every eviction calls this function. If an inode could not be deleted or
+ * truncated, it is still on both lists. This function takes the inode off the
+ * list in memory, because an evicted inode is freed. The inode stays on the
+ * list on disk, and the next mount deletes or truncates it.
  *
  * Context: takes orphans->lock; may sleep; needs no operation.
  */
@@ -229,7 +233,10 @@ void msyncfs_orphan_leave(struct inode *inode)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 
-	/* No other task can add an inode that is being evicted. */
+	/*
+	 * No other task can add an inode that is being evicted, so this test
+	 * needs no lock.
+	 */
 	if (!test_bit(MSYNCFS_I_ORPHAN, &mi->i_flags))
 		return;
 	mutex_lock(&sbi->orphans->lock);
@@ -240,10 +247,10 @@ void msyncfs_orphan_leave(struct inode *inode)
 }
 
 /**
- * msyncfs_unfinished - may a truncation of an inode have ended early?
+ * msyncfs_unfinished - tell whether a truncation may have ended early
  * @inode: regular file
  *
- * The truncation may have ended before the inode was last evicted.
+ * The truncation may have run before the inode was last read into memory.
  *
  * Context: any.
  * Return: true if the inode has links and there may be blocks beyond its end.

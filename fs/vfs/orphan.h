@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The orphan list in memory, private to orphan.c and reclaim.c.
+ * This header describes the orphan list in memory. It is private to orphan.c
+ * and reclaim.c.
  */
 #ifndef MSYNCFS_ORPHAN_H
 #define MSYNCFS_ORPHAN_H
@@ -11,7 +12,7 @@
  * struct msyncfs_orphans - the orphan list of a mount
  * @lock: guards the list, in memory and on disk
  * @list: inodes on the list, newest first
- * @left: an inode may have left memory while it was on the list on disk
+ * @left: true if the list on disk may have inodes that are not in memory
  * @root_bh: buffer of the root block, referenced; the root block holds the head
  *	of the list
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file fills the page cache. iomap reads home blocks. If the newest image
- * of a block is only in the log or on its way there, the page is filled from
- * the image (B4). mm/ makes pages dirty and writes them.
+ * of a block is not home yet, this file fills the page from the image (B4). mm/
+ * makes pages dirty and writes them.
  */
 #include <linux/highmem.h>
 #include <linux/iomap.h>
@@ -13,9 +13,9 @@
 
 /*
  * Fills @folio from the newest image of its block. No image can appear after
- * the lookup: the image would be a copy of this page, which is locked and not
- * uptodate, and therefore not dirty. An image can disappear after the lookup.
- * Then the home block has the newest content.
+ * the lookup, because an image is a copy of a dirty page. This page is not
+ * dirty, because it is locked and not uptodate. An image can disappear after
+ * the lookup. Then the home block has the newest content.
  *
  * Returns 1 if the folio is filled, 0 if the caller must read the home block,
  * or an error.
@@ -52,8 +52,8 @@ static int msyncfs_read_one(struct inode *inode, struct folio *folio)
 
 /*
  * Reports a page that cannot be read. The messages of iomap and of the block
- * layer do not name the file. With device mapper, they do not name this block
- * either.
+ * layer do not name the file. With device mapper, these messages do not name
+ * the block of this filesystem either.
  */
 static void msyncfs_read_failed(struct inode *inode, struct folio *folio)
 {
@@ -70,8 +70,9 @@ static void msyncfs_read_failed(struct inode *inode, struct folio *folio)
  * @file: unused
  * @folio: locked folio; it is unlocked when it has been filled or has failed
  *
- * Waits for the device, since all callers wait anyway. A page that readahead
- * could not read comes here again.
+ * Waits for the device, so that it can report a failed read. All callers wait
+ * anyway. If readahead could not read a page, the kernel calls this function
+ * for the page.
  *
  * Context: may sleep and do I/O.
  * Return: 0 or a negative errno.
@@ -108,7 +109,7 @@ static bool msyncfs_readahead_images(struct readahead_control *rac)
 
 /**
  * msyncfs_readahead - address_space_operations.readahead
- * @rac: pages to fill; a page that cannot be filled stays not uptodate
+ * @rac: pages to fill; a page that cannot be filled is not uptodate afterwards
  *
  * Context: may sleep and do I/O.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reclaim at mount: this file processes the orphan list of the last mount.
+ * At mount, this file processes the orphan list that the last mount has left.
  * orphan.c keeps the list, inode.c deletes inodes and truncate.c truncates
  * them.
  */
@@ -9,8 +9,8 @@
 #include "orphan.h"
 
 /*
- * Reads the inode @ino and puts it at the old end of the list in memory. Sets
- * *@next to the inode that follows it on disk.
+ * Reads the inode @ino and appends it to the list in memory. Sets *@next to the
+ * next inode of the list on disk.
  */
 static int orphan_load(struct super_block *sb, u64 ino, u64 *next)
 {
@@ -50,11 +50,12 @@ static void orphan_unload(struct msyncfs_sb_info *sbi)
 
 		msyncfs_orphan_leave(inode);
 		/*
-		 * With a link (in memory only), the eviction deletes nothing.
+		 * Set a link in memory only, so that the eviction does not
+		 * delete the inode.
 		 */
 		if (!inode->i_nlink) {
 			set_nlink(inode, 1);
-			remove_inode_hash(inode);	/* nobody may find it */
+			remove_inode_hash(inode);	/* no lookup finds it */
 		}
 		iput(inode);
 	}
@@ -72,7 +73,8 @@ static int orphan_truncate(struct inode *inode)
 		return err;
 	/*
 	 * msyncfs_truncate_blocks() takes the inode off the list in its last
-	 * operation. Make sure of it, since the caller's loop depends on it.
+	 * operation. Call msyncfs_orphan_del() nevertheless. If the inode
+	 * stayed on the list, the loop of the caller would not end.
 	 */
 	err = msyncfs_op_begin(inode->i_sb, &op, 2, 0);
 	if (err)
@@ -95,9 +97,9 @@ static int orphan_load_all(struct msyncfs_sb_info *sbi)
 }
 
 /*
- * Reads all inodes of the list before it processes the first, because taking an
- * inode off the list needs its neighbour. If an inode cannot be processed, it
- * is reported and stays on the list on disk.
+ * Reads all inodes of the list before it processes the first one, because
+ * msyncfs_orphan_del() needs the neighbour of an inode. If an inode cannot be
+ * truncated, reports the inode and leaves it on the list on disk.
  */
 static int orphan_recover(struct super_block *sb)
 {
@@ -127,7 +129,7 @@ static int orphan_recover(struct super_block *sb)
 				msyncfs_orphan_leave(inode);
 			}
 		}
-		iput(inode);	/* deletes it if it has no links */
+		iput(inode);	/* deletes an inode without links */
 	}
 	if (deleted || truncated)
 		msyncfs_info(sb, "orphans: %u deleted, %u truncated", deleted,
@@ -139,9 +141,10 @@ static int orphan_recover(struct super_block *sb)
  * msyncfs_reclaim - process the orphan list of the last mount
  * @sb: filesystem that is being mounted or made writable
  *
- * Deletes the inodes without links and truncates the others to their size. The
- * log has been replayed, and operations are possible. During a mount SB_ACTIVE
- * is not set, so the last iput() evicts an inode.
+ * Deletes the inodes without links and truncates the inodes with links to their
+ * size. The caller has replayed the log and started it, so operations are
+ * possible. During a mount SB_ACTIVE is not set, so the last iput() evicts an
+ * inode.
  *
  * Context: may sleep and wait for commits.
  * Return: 0; -EIO, -EUCLEAN or -EFBIG (logged) if the list is damaged or an

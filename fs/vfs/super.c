@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module and the superblock: this file registers the filesystem, parses
- * mount options, mounts and unmounts, and implements sync, freeze and statfs.
- * It calls the units of all floors in their order. fs/disk/format.c checks the
- * superblock, and fs/log/recovery.c replays the log. fs/disk/state.c prints
- * messages and stops the filesystem when the log can no longer be written.
+ * This file registers the filesystem, parses mount options, mounts and
+ * unmounts. It also implements sync, freeze and statfs. A mount starts the
+ * parts of the lower floors in the order in which they need each other.
+ * fs/disk/format.c checks the superblock, and fs/log/recovery.c replays the
+ * log. fs/disk/state.c prints messages and stops the filesystem when the log
+ * can no longer be written.
  */
 #include <linux/blkdev.h>
 #include <linux/fs_context.h>
@@ -34,7 +35,7 @@ static int msyncfs_sync_fs(struct super_block *sb, int wait)
 
 	if (msyncfs_is_dead(sbi))
 		return -EIO;
-	if (!wait)	/* the VFS first writes all data, for one record */
+	if (!wait)	/* the VFS calls again when it has written all data */
 		return 0;
 	err = msyncfs_commit_all(sb);
 	return err ?: msyncfs_dio_flush_all(sb);
@@ -42,7 +43,7 @@ static int msyncfs_sync_fs(struct super_block *sb, int wait)
 
 /*
  * Brings everything home, so that a copy of the device needs no replay. The VFS
- * keeps writers away by now.
+ * keeps writers away during this call.
  */
 static int msyncfs_freeze_fs(struct super_block *sb)
 {
@@ -61,13 +62,13 @@ static int msyncfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	buf->f_type = MSYNCFS_SUPER_MAGIC;
 	buf->f_bsize = MSYNCFS_BLOCK_SIZE;
 	buf->f_frsize = MSYNCFS_BLOCK_SIZE;
-	/*
-	 * Count the data area, which the backup superblock does not belong to.
-	 */
+	/* The backup superblock does not belong to the data area. */
 	buf->f_blocks = geo->blocks - geo->log_start - geo->log_blocks - 1;
 	buf->f_bfree = msyncfs_space_avail(sb);
 	buf->f_bavail = buf->f_bfree;
-	/* Inodes use the same blocks and are not counted. */
+	/*
+	 * There is no fixed number of inodes: they use the same blocks as data.
+	 */
 	buf->f_files = 0;
 	buf->f_ffree = 0;
 	buf->f_namelen = MSYNCFS_NAME_LEN;
@@ -105,14 +106,17 @@ static int msyncfs_show_options(struct seq_file *seq, struct dentry *root)
 
 /*
  * Undoes msyncfs_mount_log() and frees the structures of the mount. Each step
- * knows whether it has something to undo.
+ * does nothing if the mount has failed before the matching step.
  */
 static void msyncfs_release(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 
 	msyncfs_log_stop(sb);
-	/* This settles captures, which may still hold promises of blocks. */
+	/*
+	 * msyncfs_log_exit() settles captures, which may still have promises.
+	 * So call it before msyncfs_space_exit().
+	 */
 	msyncfs_log_exit(sb);
 	msyncfs_space_exit(sb);
 	msyncfs_orphans_exit(sb);
@@ -120,8 +124,9 @@ static void msyncfs_release(struct super_block *sb)
 	/* Wait for inodes that are being freed through RCU. */
 	rcu_barrier();
 	/*
-	 * After an abort, buffers hold content that never became durable. The
-	 * next mount and other users of the device must not find it.
+	 * After an abort, buffers contain changes that never became durable.
+	 * The next mount and other users of the device must not find these
+	 * changes.
 	 */
 	invalidate_bdev(sb->s_bdev);
 	sb->s_fs_info = NULL;
@@ -275,7 +280,10 @@ static int msyncfs_mount_log(struct super_block *sb)
 		err = msyncfs_recover(sb);
 	if (err)
 		return err;
-	/* The replay has bypassed the page cache of the device. */
+	/*
+	 * The replay has bypassed the page cache of the device, so cached pages
+	 * may be old.
+	 */
 	invalidate_bdev(sb->s_bdev);
 	err = msyncfs_dio_init(sb);
 	if (!err)
@@ -308,8 +316,9 @@ static int msyncfs_alloc_sbi(struct super_block *sb,
 }
 
 /*
- * Nothing may fail after d_make_root(). If a mount fails without a root, this
- * function undoes its own work. With a root, the VFS would also call put_super.
+ * Nothing may fail after d_make_root(). If the mount fails before
+ * d_make_root(), this function undoes its own work. After d_make_root(), the
+ * VFS would call put_super, which would undo the same work again.
  */
 static int msyncfs_fill_super(struct super_block *sb, struct fs_context *fc)
 {
@@ -421,7 +430,10 @@ static int msyncfs_make_rw(struct super_block *sb, struct fs_context *fc)
 	}
 	if (!test_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state))
 		return 0;
-	/* The VFS keeps writers away until reconfigure is done. */
+	/*
+	 * msyncfs_reclaim() must be able to write. The VFS keeps writers away
+	 * until reconfigure is done.
+	 */
 	sb->s_flags &= ~SB_RDONLY;
 	err = msyncfs_reclaim(sb);
 	if (err)
@@ -436,7 +448,9 @@ static int msyncfs_make_ro(struct super_block *sb, struct fs_context *fc)
 
 	if (err)
 		return err;
-	/* A read-only mount could neither commit nor spill these changes. */
+	/*
+	 * A read-only mount could neither commit nor spill uncommitted changes.
+	 */
 	ino = msyncfs_atomic_uncommitted(sb);
 	if (ino) {
 		errorf(fc, "msyncfs: inode %lu: has changes that are not committed",
@@ -454,7 +468,9 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 	bool ro = fc->sb_flags & SB_RDONLY;
 	int err = 0;
 
-	/* Dirty pages have reservations by the rules of the old option. */
+	/*
+	 * The reservations of dirty pages depend on the value of this option.
+	 */
 	if (opts->atomic != sbi->options.atomic) {
 		errorf(fc, "msyncfs: atomic can only be changed by unmounting and mounting");
 		return -EINVAL;
@@ -498,7 +514,10 @@ static int msyncfs_init_fs_context(struct fs_context *fc)
 
 static void msyncfs_kill_sb(struct super_block *sb)
 {
-	/* Writes of MS_ASYNC hold inodes until they are durable. */
+	/*
+	 * Workers that write for MS_ASYNC have references to inodes. Wait for
+	 * them.
+	 */
 	if (sb->s_root)
 		flush_workqueue(MSYNCFS_SB(sb)->wq);
 	kill_block_super(sb);

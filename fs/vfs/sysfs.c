@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The files under /sys/fs/msyncfs/. The directory <device>/ shows the state of
- * a mount and has files that start and pause its checkpoint. The directory
- * features/ shows the features of this module. Each file holds one value.
- * msyncfs(5) describes the files. fs/log/ and fs/space/ keep the numbers.
+ * This file makes the files under /sys/fs/msyncfs/. The directory <device>/
+ * shows the state of a mount. It also has files that start a checkpoint and
+ * pause checkpoints. The directory features/ shows the features of this module.
+ * Each file contains one value. msyncfs(5) describes the files. fs/log/ and
+ * fs/space/ keep the numbers.
  */
 #include <linux/fs.h>
 #include <linux/kobject.h>
@@ -159,7 +160,7 @@ static struct kobj_attribute msyncfs_feature_##name = __ATTR_RO(name)
 
 /* The pages of one msync(MS_SYNC) or fsync() become durable together. */
 MSYNCFS_FEATURE(one_record_msync);
-/* Files can be atomic: MSYNCFS_IOC_SET_ATOMIC and the mount option atomic. */
+/* MSYNCFS_IOC_SET_ATOMIC and the mount option atomic make files atomic. */
 MSYNCFS_FEATURE(atomic_files);
 
 static struct attribute *msyncfs_feature_attrs[] = {
@@ -194,7 +195,7 @@ static void msyncfs_sysfs_put(struct msyncfs_sysfs *sysfs)
  * @sb: filesystem, complete except for its root
  *
  * Context: mount; may sleep.
- * Return: 0 or a negative errno; there is no directory then.
+ * Return: 0 or a negative errno. After an error there is no directory.
  */
 int msyncfs_sysfs_add(struct super_block *sb)
 {
@@ -232,7 +233,7 @@ void msyncfs_sysfs_del(struct super_block *sb)
  * msyncfs_sysfs_init - make /sys/fs/msyncfs, on module load
  *
  * Context: may sleep.
- * Return: 0 or a negative errno; there is no directory then.
+ * Return: 0 or a negative errno. After an error there is no directory.
  */
 int msyncfs_sysfs_init(void)
 {

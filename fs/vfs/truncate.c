@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Changes of size, and holes: this file changes the page cache, the map and the
- * size of a file in the right order. atomic.c does the same for atomic files.
- * fs/map/ changes the map, fs/space/ frees blocks, and fallocate.c allocates
- * blocks ahead.
+ * This file changes the size of files and makes holes. It changes the page
+ * cache, the map and the size in the right order. atomic.c does the same for
+ * atomic files. fs/map/ changes the map, fs/space/ frees blocks, and
+ * fallocate.c allocates blocks ahead.
  *
  * A large range is freed in several operations, because one record must hold
  * all blocks that one operation dirties. A truncation sets its final size in
  * the first operation. The inode is on the orphan list until the last
- * operation, so after a crash in between the next mount finishes the
- * truncation.
+ * operation. So if there is a crash before the last operation, the next mount
+ * finishes the truncation.
  *
  * A store through a mapping can change the last page of a file beyond the end
- * of the file. So this part is zeroed when the end moves up or down. A
- * truncation puts the zeros into the same record as the new size.
+ * of the file. So this part of the page is zeroed when the end moves up or
+ * down. A truncation puts the zeros into the same record as the new size.
  */
 #include <linux/mm.h>
 
 #include "vfs.h"
 
 /*
- * Blocks that an operation dirties besides the map: the inode, the edges, and
- * for the orphan list the root block and a neighbour.
+ * Number of blocks that an operation dirties in addition to the map: the inode,
+ * two edges, the root block, and a neighbour on the orphan list.
  */
 #define MSYNCFS_EDGE_CREDITS	5
 
-/* Returns the credits of an operation that frees a range or a part of it. */
+/* Returns the credits for an operation that frees a part of a file. */
 static unsigned int msyncfs_free_credits(struct super_block *sb)
 {
 	return clamp(MSYNCFS_SB(sb)->geo.record_images / 4,
@@ -33,7 +33,7 @@ static unsigned int msyncfs_free_credits(struct super_block *sb)
 		     64U);
 }
 
-/* Calls msyncfs_map_free() and keeps MSYNCFS_EDGE_CREDITS back. */
+/* Calls msyncfs_map_free() and leaves MSYNCFS_EDGE_CREDITS in @op. */
 static int msyncfs_free_some(struct msyncfs_op *op, struct inode *inode,
 			     u64 first, u64 last, u64 *next)
 {
@@ -46,8 +46,8 @@ static int msyncfs_free_some(struct msyncfs_op *op, struct inode *inode,
 }
 
 /*
- * Makes an edge that has just been zeroed part of the operation. If the page
- * cannot be captured, it stays dirty for a later record.
+ * Makes the edge at @index part of the operation. The caller has zeroed the
+ * edge. If the page cannot be captured, it stays dirty for a later record.
  */
 static void msyncfs_take_edge(struct msyncfs_op *op, struct inode *inode,
 			      pgoff_t index)
@@ -64,7 +64,8 @@ static void msyncfs_take_edge(struct msyncfs_op *op, struct inode *inode,
  * @inode: regular file or directory
  * @first: first index, in blocks
  *
- * If the inode has links, the last operation takes it off the orphan list.
+ * If the inode has links, the last operation takes the inode off the orphan
+ * list.
  *
  * Context: caller holds i_commit_lock, or no other task uses the inode; begins
  * operations; may wait for commits.
@@ -110,12 +111,12 @@ static int msyncfs_finish_truncate(struct inode *inode)
  * msyncfs_prepare_extend - prepare a file for a write beyond its end
  * @inode: regular file
  *
- * Frees blocks and zeroes bytes that must not become visible behind the present
- * end of the file.
+ * Frees blocks and zeroes bytes beyond the present end of the file. They must
+ * not become visible when the file grows.
  *
  * Context: caller holds i_rwsem exclusively; may take i_commit_lock; may sleep
  * and do I/O.
- * Return: 0 or a negative errno; the file must not grow then.
+ * Return: 0 or a negative errno. After an error the file must not grow.
  */
 int msyncfs_prepare_extend(struct inode *inode)
 {
@@ -146,7 +147,7 @@ int msyncfs_prepare_extend(struct inode *inode)
  *
  * Context: caller holds i_rwsem and i_commit_lock; takes invalidate_lock;
  * begins operations.
- * Return: 0 or a negative errno; the size is unchanged then.
+ * Return: 0 or a negative errno. After an error the size is unchanged.
  */
 int msyncfs_extend(struct inode *inode, loff_t newsize)
 {
@@ -223,12 +224,13 @@ static int msyncfs_shrink(struct inode *inode, loff_t newsize, u64 *next)
  * @inode: regular file
  * @newsize: size in bytes
  *
- * If @newsize is the present size, this frees the blocks beyond the end.
+ * If @newsize is the present size, this function frees the blocks beyond the
+ * end.
  *
  * Context: caller holds i_rwsem exclusively; takes i_commit_lock and
  * invalidate_lock; waits for O_DIRECT; may wait for commits.
- * Return: 0 or a negative errno. If the size has changed in spite of an error,
- * the next attempt or the next mount does the rest of the work.
+ * Return: 0 or a negative errno. After an error the size may have changed. Then
+ * the next truncation or the next mount frees the remaining blocks.
  */
 int msyncfs_setsize(struct inode *inode, loff_t newsize)
 {
@@ -251,7 +253,10 @@ int msyncfs_setsize(struct inode *inode, loff_t newsize)
 	return err;
 }
 
-/* Makes the edges of [@start, @end) part of the operation, each page once. */
+/*
+ * Makes the edges of [@start, @end) part of the operation. If both edges lie in
+ * one page, takes this page once.
+ */
 static void msyncfs_take_edges(struct msyncfs_op *op, struct inode *inode,
 			       loff_t start, loff_t end)
 {
@@ -264,8 +269,8 @@ static void msyncfs_take_edges(struct msyncfs_op *op, struct inode *inode,
 }
 
 /*
- * Does one operation of a punch. It frees whole pages in [*@next, @stop) and
- * advances *@next. The first operation also zeroes the edges.
+ * Does one operation of a punch. Frees the blocks of pages in [*@next, @stop)
+ * and advances *@next. The first operation also zeroes the edges.
  */
 static int msyncfs_punch_some(struct inode *inode, loff_t start, loff_t end,
 			      u64 stop, u64 *next)
@@ -283,9 +288,10 @@ static int msyncfs_punch_some(struct inode *inode, loff_t start, loff_t end,
 		err = msyncfs_zero_edges(inode, start, end);
 	if (!err && *next < stop) {
 		/*
-		 * Drop all remaining pages each time. invalidate_lock cannot be
-		 * held between operations. Pages that are read in between from
-		 * blocks not yet freed must not stay in the cache.
+		 * Drop all remaining pages in each operation. Between two
+		 * operations invalidate_lock is free, so a reader may fill
+		 * pages from blocks that are not freed yet. These pages must
+		 * not stay in the cache.
 		 */
 		truncate_pagecache_range(inode, *next << PAGE_SHIFT,
 					 (stop << PAGE_SHIFT) - 1);
@@ -308,7 +314,8 @@ static int msyncfs_punch_some(struct inode *inode, loff_t start, loff_t end,
  *
  * Context: caller holds i_rwsem and i_commit_lock; no O_DIRECT is under way;
  * takes invalidate_lock; may wait for commits.
- * Return: 0 or a negative errno; part of the range may have been freed then.
+ * Return: 0 or a negative errno. After an error a part of the range may have
+ * been freed.
  */
 int msyncfs_punch(struct inode *inode, loff_t start, loff_t end)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The top floor: functions and tables that the VFS calls, and functions that
- * the files of this folder share.
+ * This header belongs to the top floor. It declares the functions and tables
+ * that the VFS uses. It also declares the functions that the files of this
+ * folder share.
  */
 #ifndef MSYNCFS_VFS_H
 #define MSYNCFS_VFS_H
@@ -10,7 +11,10 @@
 
 #include "mm/sync.h"
 
-/* Metadata blocks that one namespace operation dirties at most; see namei.c. */
+/*
+ * Largest number of metadata blocks that one namespace operation dirties. The
+ * top of namei.c counts them.
+ */
 #define MSYNCFS_OP_CREDITS	24
 
 /* In super.c */
