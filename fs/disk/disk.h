@@ -53,7 +53,7 @@ enum {
 	MSYNCFS_SB_RECLAIMING,	/* inodes without links may be read */
 };
 
-struct msyncfs_dio;
+struct msyncfs_dio_count;
 struct msyncfs_log;
 struct msyncfs_orphans;
 struct msyncfs_space;
@@ -74,7 +74,7 @@ struct msyncfs_sysfs;
  * @nr_split: number of msyncs that needed several records
  * @log: state of fs/log
  * @space: state of fs/space
- * @dio: state of fs/map/home.c
+ * @dio_count: state of fs/map/home.c
  * @orphans: state of fs/vfs/orphan.c
  * @sysfs: state of fs/vfs/sysfs.c
  */
@@ -91,7 +91,7 @@ struct msyncfs_sb_info {
 	atomic64_t			nr_split;
 	struct msyncfs_log		*log;
 	struct msyncfs_space		*space;
-	struct msyncfs_dio		*dio;
+	struct msyncfs_dio_count	*dio_count;
 	struct msyncfs_orphans		*orphans;
 	struct msyncfs_sysfs		*sysfs;
 };

@@ -52,11 +52,11 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 /* ---- O_DIRECT ------------------------------------------------------------ */
 
 /**
- * struct msyncfs_dio - count of the O_DIRECT writes of a mount
+ * struct msyncfs_dio_count - count of the O_DIRECT writes of a mount
  * @seq: number of the last completed O_DIRECT write
  * @flushed: all O_DIRECT writes up to this number are durable
  */
-struct msyncfs_dio {
+struct msyncfs_dio_count {
 	atomic64_t	seq;
 	atomic64_t	flushed;
 };
@@ -70,9 +70,10 @@ struct msyncfs_dio {
  */
 int msyncfs_dio_init(struct super_block *sb)
 {
-	MSYNCFS_SB(sb)->dio = kzalloc(sizeof(*MSYNCFS_SB(sb)->dio),
-				      GFP_KERNEL);
-	return MSYNCFS_SB(sb)->dio ? 0 : -ENOMEM;
+	struct msyncfs_dio_count *count = kzalloc(sizeof(*count), GFP_KERNEL);
+
+	MSYNCFS_SB(sb)->dio_count = count;
+	return count ? 0 : -ENOMEM;
 }
 
 /**
@@ -83,8 +84,8 @@ int msyncfs_dio_init(struct super_block *sb)
  */
 void msyncfs_dio_exit(struct super_block *sb)
 {
-	kfree(MSYNCFS_SB(sb)->dio);
-	MSYNCFS_SB(sb)->dio = NULL;
+	kfree(MSYNCFS_SB(sb)->dio_count);
+	MSYNCFS_SB(sb)->dio_count = NULL;
 }
 
 /**
@@ -98,8 +99,10 @@ void msyncfs_dio_exit(struct super_block *sb)
  */
 void msyncfs_dio_written(struct inode *inode)
 {
+	struct msyncfs_dio_count *count = MSYNCFS_SB(inode->i_sb)->dio_count;
+
 	WRITE_ONCE(MSYNCFS_I(inode)->i_dio_seq,
-		   atomic64_inc_return(&MSYNCFS_SB(inode->i_sb)->dio->seq));
+		   atomic64_inc_return(&count->seq));
 }
 
 /**
@@ -116,7 +119,7 @@ void msyncfs_dio_written(struct inode *inode)
 void msyncfs_dio_inherit(struct inode *inode)
 {
 	MSYNCFS_I(inode)->i_dio_seq =
-		atomic64_read(&MSYNCFS_SB(inode->i_sb)->dio->seq);
+		atomic64_read(&MSYNCFS_SB(inode->i_sb)->dio_count->seq);
 }
 
 /**
@@ -134,9 +137,9 @@ void msyncfs_dio_inherit(struct inode *inode)
  */
 int msyncfs_dio_flush_to(struct super_block *sb, u64 seq)
 {
-	struct msyncfs_dio *dio = MSYNCFS_SB(sb)->dio;
-	s64 old = atomic64_read(&dio->flushed);
-	s64 now = atomic64_read(&dio->seq);
+	struct msyncfs_dio_count *count = MSYNCFS_SB(sb)->dio_count;
+	s64 old = atomic64_read(&count->flushed);
+	s64 now = atomic64_read(&count->seq);
 	int err;
 
 	if (old >= (s64)seq)
@@ -145,7 +148,7 @@ int msyncfs_dio_flush_to(struct super_block *sb, u64 seq)
 	if (err)
 		return err;
 	while (old < now &&
-	       !atomic64_try_cmpxchg(&dio->flushed, &old, now))
+	       !atomic64_try_cmpxchg(&count->flushed, &old, now))
 		;
 	return 0;
 }
@@ -159,6 +162,7 @@ int msyncfs_dio_flush_to(struct super_block *sb, u64 seq)
  */
 int msyncfs_dio_flush_all(struct super_block *sb)
 {
-	return msyncfs_dio_flush_to(sb,
-				atomic64_read(&MSYNCFS_SB(sb)->dio->seq));
+	struct msyncfs_dio_count *count = MSYNCFS_SB(sb)->dio_count;
+
+	return msyncfs_dio_flush_to(sb, atomic64_read(&count->seq));
 }
