@@ -5,8 +5,8 @@
 # With BREAK=1 the modules go to build/<release>-break/.  They can break a rule of
 # the design on request (fs/disk/break.h).  The crash explorer uses them.
 #
-# The kernel's build system writes its output next to the sources.  So it gets a
-# farm of symlinks in build/<release>/src instead of the checkout.
+# The kernel's build system writes its output next to the sources.  So this script
+# passes it a tree of symlinks in build/<release>/src instead of the checkout.
 
 . "$(dirname "$0")/common.sh"
 
@@ -36,8 +36,9 @@ mkdir -p "$farm"
 exec 9>"$out/.lock"
 flock 9
 
-# Make all links anew each time, so that the build notices new and removed files.
-# The objects stay.  make follows the links and compares the real time stamps.
+# Make all links anew each time, so that the build notices new and removed files. The
+# objects of the last build stay. make follows the links and compares the real time
+# stamps.
 find "$farm" -type l -delete
 for d in fs mm include kunit; do
 	[ ! -d "$TOP/$d" ] || cp -rs "$TOP/$d" "$farm/"

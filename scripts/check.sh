@@ -3,8 +3,8 @@
 # Usage: [V=1] check.sh [TOOL...]
 #
 # Tools: build sparse floors checkpatch kernel-doc coccinelle shellcheck codespell rst
-# clang-format.  As many tools as there are CPUs run side by side.  V=1 prints
-# their whole output instead of the first lines.
+# clang-format.  As many tools as there are CPUs run side by side.  V=1 prints the whole
+# output of each tool instead of its first lines.
 
 . "$(dirname "$0")/common.sh"
 
@@ -83,9 +83,9 @@ check_floors() {
 	"$SCRIPTS/floors.py" "$BUILD/$(kver)/src" >>"$1" 2>"$1.full" || cat "$1.full" >>"$1"
 }
 
-# Some checks do not apply here.  Some make sense only inside the kernel's own tree.
-# The kernel's macros force mixed-case names on us (BH_Name).  User space reads some
-# headers too, so these cannot use BIT().  The trace header has the layout of all
+# Some checks do not apply here. Some checks make sense only inside the kernel's own
+# tree. The kernel's macros force mixed-case names on us (BH_Name).  User space reads
+# some headers too, so these cannot use BIT().  The trace header has the layout of all
 # trace headers of the kernel, and a slash in TRACE_INCLUDE_PATH.  The loops
 # msyncfs_for_each_*() use an argument twice, like those of the kernel's lists.  Some
 # checks would take the programs in tools/ for kernel code.
@@ -138,8 +138,8 @@ check_coccinelle() {
 }
 
 check_shellcheck() { shellcheck -x -P SCRIPTDIR -e SC1091,SC2015,SC2016,SC2317 "${shell[@]}" >"$1" 2>&1 || true; }
-# codespell takes the words after -L for mistakes: words of the kernel, and \(bu of
-# the man pages.
+# The option -L lists words that are correct although codespell reports them: words of
+# the kernel, and \(bu of the man pages.
 check_codespell() { codespell -q 3 -L iput,uptodate,filp,fo,inout,nd,fpr,ue,mis,bu "${texts[@]}" >"$1" 2>&1 || true; }
 check_rst() {
 	local f
@@ -156,8 +156,8 @@ check_clang_format() {
 	printf '  info  %-12s %s\n' clang-format "would change $n lines (${1#"$TOP"/}.diff)"
 }
 
-# run TOOL: run the tool and print its verdict.  The file TOOL.failed exists until
-# the tool has passed.  So a tool that breaks off counts as failed too.
+# run TOOL: run the tool and print its verdict.  The file TOOL.failed exists until the
+# tool has passed.  So a tool that ends early counts as failed too.
 run() {
 	local log=$out/$1.log
 	: >"$log"

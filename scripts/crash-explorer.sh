@@ -1,7 +1,7 @@
 #!/bin/bash
 # Explore the disk states that a power failure could leave.  The script records the
-# disk of a guest and makes states from the record.  Then it recovers each state in a
-# guest and checks the result.
+# writes and flushes of a guest's disk and makes states from the recording. Then it
+# recovers each state in a guest and checks the result.
 # Usage: crash-explorer.sh [-o DIR] [-j GUESTS] [-n STATES] [-s SEED] [-f FILE] [LOAD...]
 #        crash-explorer.sh -b [-o DIR] [-j GUESTS] [-n STATES] [-s SEED] [-f FILE] [RULE...]
 #        crash-explorer.sh -r DIR
@@ -13,8 +13,8 @@
 # -s  random seed, to repeat the choices of an earlier run (default: random)
 # -f  file for the result, which is one line
 # -b  break rules: the module breaks one of its rules at a time. For each rule the
-#     explorer must find a state that shows the violation. One more run uses ext4,
-#     whose msync is not atomic, and must find such a state too
+#     explorer must find a state that shows the violation. One more run uses ext4, whose
+#     msync is not atomic. This run must find a bad state, too
 # -r  look again at the bad state that is saved in DIR
 #
 # LOAD selects workloads; "build/tools/tests/explore list" lists them.
@@ -22,9 +22,9 @@
 # CRASH_STATES and CRASH_SEED in the environment have the same effect as -n and -s.
 # The word "broken" in front of the names has the same effect as -b.
 #
-# e2e.sh and boot.sh set VMLINUZ, INITRD, CMDLINE and SLOW in the environment. Without
-# them, this script first builds the modules and tools. PATIENCE=N then multiplies all
-# time limits by N.
+# e2e.sh and boot.sh set VMLINUZ, INITRD, CMDLINE and SLOW in the environment. If they
+# are not set, this script first builds the modules and tools. In this case PATIENCE=N
+# multiplies all time limits by N.
 
 . "$(dirname "$0")/common.sh"
 out=$BUILD/crash states=${CRASH_STATES:-} seed=${CRASH_SEED:-$((RANDOM * 32768 + RANDOM))} broken='' replay='' result=/dev/null
@@ -106,7 +106,7 @@ give_up() {
 		tail -n 2 | paste -sd ' '; cat "$out/$1/problems.log"; } | head -n 1)"
 }
 
-# vd N: the N-th disk of a guest, from 0 on. The recorded disk is the last one.
+# vd N: the N-th disk of a guest, from 0 on. The recorded disk is the last disk.
 vd() { printf '/dev/vd%s' "$(cut -c $(($1 + 1)) <<<abcdefgh)"; }
 
 # recorded RECORD: QEMU arguments for a blank disk that is recorded in RECORD
@@ -125,9 +125,9 @@ if [ -n "$replay" ]; then
 	exit
 fi
 
-# ---- record ----
+# ---- make the recordings ----
 
-# The workload that shows the violation of each rule.
+# For each rule this table names the workload that shows a violation.
 declare -A shows=([flush]=sets [checksum]=wrap [reuse]=reuse [home]=sets [ack]=sets
 	[fua]=large [freeze]=threads [failed]=failed [orphan]=orphans [spill]=spill [@ext4]=sets)
 loads=() dm_loads=()
@@ -185,7 +185,7 @@ if [ -z "$broken" ]; then
 fi
 rm -f "$out/disk"
 
-# ---- check ----
+# ---- check the states ----
 
 say "checking $states states${broken:+ at most of each}; seed $seed"
 pids=()
@@ -214,7 +214,7 @@ bad=''
 for p in "${pids[@]}"; do wait "$p" || bad=1; done
 trap - EXIT
 
-# ---- result ----
+# ---- print the result ----
 
 # All guests make the same states, and each guest looks at its share of them.
 tr -d '\r' <"$out/check0/channel.log" | awk '
@@ -229,7 +229,8 @@ tr -d '\r' <"$out/check0/channel.log" | awk '
 				order[i], n[order[i]], p[order[i]], all[order[i]]
 	}' >&2
 
-# A workload is missing if its record is incomplete or no state of it was looked at.
+# A workload is missing if its recording is incomplete or if no guest has looked at a
+# state of it.
 missing=$({
 	printf 'want %s\n' "${all[@]}"
 	[ -n "$broken" ] || for ((i = 0; i < recoveries; i++)); do

@@ -49,7 +49,7 @@ VM_ACCEL=tcg,thread=single guest examples demo-guest "$OUT/examples.raw" '' -v
 acks=$((300 + RANDOM % 700))
 say "booting again; a program stores numbered records, msync by msync"
 guest killed demo-crash-guest "$OUT/crash.raw" '' -K "$acks"
-# The kill may have cut off the last line; only complete lines count.
+# The last line may be incomplete because of the kill. Only complete lines count.
 acked=$(head -n "$(wc -l <"$OUT/killed/channel.log")" "$OUT/killed/channel.log" |
 	sed -n 's/^ack //p' | tail -n 1)
 [ -n "$acked" ] || die "nothing was acknowledged"

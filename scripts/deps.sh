@@ -47,8 +47,9 @@ install() {
 }
 life='tail -n 1 "$log" | cut -c -70'
 
-# If the package lists are old or missing, the installation fails: there is no
-# candidate, or its version is gone.  Only then fetch the lists.
+# If the package lists are old or missing, the installation fails: apt finds no
+# candidate, or the archive no longer has the version. Fetch the lists only after such a
+# failure.
 if ! install >"$log" 2>&1 </dev/null; then
 	say "fetching Debian's package lists"
 	run_quietly "$log" "$life" apt-get -q -o DPkg::Lock::Timeout=300 update ||

@@ -5,9 +5,9 @@
 # -D  use the test kernel of the KUnit suites instead of the stock kernel
 #
 # The guest tests share one boot.  The tests that load msyncfs_hook (t_hook) share
-# another one.  When a guest dies, the running test has failed, and the remaining
-# tests get a new guest.  The guests and the tests on the host are jobs.  Two jobs
-# run side by side, or one if there is only one CPU.
+# another boot. If a guest dies, the running test has failed, and the remaining tests
+# get a new guest.  The guests and the tests on the host are jobs.  Two jobs run side by
+# side, or one if there is only one CPU.
 #
 # Environment:
 # RUN=NAME         writes to build/e2e-NAME, so that two runs can go on at once
@@ -72,7 +72,7 @@ done
 run_guest() {
 	local job=$1 dir=$OUT/$1$2 results=$OUT/results.$1
 	local t c left='' running problem died='' accel='' more=''
-	# Before QEMU 8.1, if one CPU of the guest patches code while another one
+	# Before QEMU 8.1, if one CPU of the guest patches code while another CPU
 	# translates it, QEMU may keep the old translation.
 	[ "$job" != livepatch ] || accel=tcg,thread=single
 	mkdir -p "$dir"
@@ -157,8 +157,8 @@ host_test() {
 	done < <(cases "$SCRIPTS/host/$t.sh") >>"$OUT/results.$t"
 }
 
-# job NAME CMD...: run CMD in the background as soon as there is a free slot.  If it
-# breaks off, all cases that it has not reported have failed.
+# job NAME CMD...: run CMD in the background as soon as few enough jobs are running. If
+# CMD ends early, all cases that it has not reported have failed.
 slots=$(nproc)
 [ "$slots" -le 2 ] || slots=2
 busy() {

@@ -17,7 +17,7 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CIRCLE_MAX = 3
-# What other floors may include. Any other header belongs to its floor alone.
+# The public headers. Only files of the same floor may include any other header.
 PUBLIC = {'fs/vfs/vfs.h', 'mm/sync.h', 'fs/place/place.h', 'mm/pages/pages.h',
           'fs/map/map.h', 'fs/space/space.h', 'fs/log/log.h', 'fs/disk/disk.h',
           'fs/disk/format.h', 'fs/disk/trace.h', 'fs/disk/break.h'}
@@ -36,7 +36,7 @@ def sources(order):
 
 
 def included(path):
-    """The project's own headers that a file includes."""
+    """Return the project's own headers that a file includes."""
     with open(os.path.join(TOP, path)) as f:
         names = re.findall(r'^#include "(.*)"', f.read(), re.M)
     for name in names:
@@ -45,7 +45,7 @@ def included(path):
 
 
 def symbols(objects, files):
-    """Which file defines what, and what each file uses of others."""
+    """Return the file that defines each symbol, and the symbols that each file uses."""
     defined, used = {}, {}
     for path in files:
         obj = os.path.join(objects, path[:-2] + '.o')
@@ -65,7 +65,7 @@ def symbols(objects, files):
 
 
 def circle_of(start, edges):
-    """The files that start reaches and that reach start."""
+    """Return the files that use the file start and that start uses, even indirectly."""
     def reach(step):
         seen, todo = set(), [start]
         while todo:

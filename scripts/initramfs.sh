@@ -1,5 +1,6 @@
 #!/bin/bash
-# Make an initramfs.  It is an uncompressed cpio, which an emulated guest loads fastest.
+# Make an initramfs. The output is an uncompressed cpio, which an emulated guest loads
+# fastest.
 # Usage: initramfs.sh -o OUT [-R RELEASE [-K MODROOT] [-m "MODULE..."]] [-M FILE.ko]... [-a SRC:DEST]... [-p PROGRAM]... [-b]
 #
 # -m  add modules of MODROOT/lib/modules/RELEASE and the modules that they depend on.
@@ -7,8 +8,8 @@
 # -M  add a module that was built here; its dependencies come from MODROOT
 # -a  copy the file or directory SRC to DEST in the guest
 # -p  add a program of the host with its shared libraries
-# -b  bare: add only the -a files, no busybox and no init.  The result is appended to
-#     another initramfs (cat A B).  Its files replace files of the same name
+# -b  bare: add only the -a files, no busybox and no init. The caller appends OUT to
+#     another initramfs (cat A B). The files in OUT replace files of the same name
 
 . "$(dirname "$0")/common.sh"
 

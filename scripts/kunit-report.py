@@ -21,7 +21,7 @@ def main():
         sys.exit(__doc__)
     tree, channel, expected = sys.argv[1], sys.argv[2], sys.argv[3:]
     sys.path.insert(0, os.path.join(tree, "tools/testing/kunit"))
-    # The parser always prints to the stdout at the time of its import.
+    # The parser always prints to the stdout that was set when it was imported.
     with contextlib.redirect_stdout(io.StringIO()):
         import kunit_parser  # pylint: disable=import-error,import-outside-toplevel
 
@@ -68,7 +68,7 @@ def main():
         elif not cases:
             print(f"not ok {suite}  has no cases")
         elif not bad and (root.counts.errors or root.status is not passed_status):
-            # No case has failed: it was init or exit of the suite, or broken KTAP.
+            # No case has failed. So init or exit of the suite has failed, or KTAP is broken.
             print(f"not ok {suite}  {reason(root)}")
 
 

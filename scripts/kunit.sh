@@ -30,7 +30,7 @@ declared() {
 	' "$TOP"/kunit/*.c | sort -u
 }
 
-# chosen SUITE CASE...: does the filter match the suite or one of its cases?
+# chosen SUITE CASE...: succeed if the filter matches the suite or one of its cases
 chosen() {
 	local suite=$1 c
 	shift

@@ -2,9 +2,9 @@
 # make test, make soak: run all tests. The last line gives the counts.
 # Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|TEST...]
 #
-# -s  soak: repeat operations as often as the figures in README.md require; a
-#     plain run repeats them less often, to be quick.  Without names, run only
-#     the tests that repeat operations.
+# -s  soak: repeat operations as often as for the figures in README.md. Without -s, the
+#     tests repeat operations less often, to be quick.  Without names, run only the
+#     tests that repeat operations.
 # SUITE=FILTER  run only these KUnit suites or cases (see kunit.sh)
 
 . "$(dirname "$0")/common.sh"
@@ -35,7 +35,7 @@ finish() {
 	exit $rc
 }
 
-# A step that breaks counts as a failed test and ends the run.
+# A step that fails counts as a failed test and ends the run.
 step() {
 	local name=$1
 	shift

@@ -9,7 +9,7 @@
 #     after a comma goes to -device (image.raw,serial=x)
 # -t, -q  give up after this time in total / without output
 # -K  SIGKILL the guest at a random moment, up to 0.2 s after it has written this many
-#     lines "ack ...".  The run succeeds if the guest was alive until then
+#     lines "ack ...". The run succeeds if the guest was alive until the kill
 # -v  show the guest's messages as they arrive
 #
 # VM_ACCEL in the environment replaces QEMU's -accel (tcg,thread=multi). VM_AGAIN marks
@@ -66,10 +66,10 @@ for d in "${disks[@]}"; do
 	n=$((n + 1))
 done
 
-# loglevel=7: "quiet" would hide KTAP.  panic=-1 and -no-reboot: a dead guest ends at
-# once, not only at the time-out.  no_timer_check: on a busy host the boot's test of the
-# timer may see no tick.  q35: with the older "pc", a debug kernel needs 20 s for the
-# interrupt tables of ACPI.
+# loglevel=7: "quiet" would hide KTAP.  panic=-1 and -no-reboot: a guest that panics
+# ends at once and not only at the time-out.  no_timer_check: on a busy host the boot's
+# test of the timer may see no tick.  q35: with the older "pc", a debug kernel needs 20
+# s for the interrupt tables of ACPI.
 qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp "$cpus" -m "$mem" \
 	-display none -no-reboot -nodefaults -no-user-config \
 	-chardev file,id=con,path="$out/console.log" -serial chardev:con \

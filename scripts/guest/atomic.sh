@@ -1,5 +1,5 @@
 #!/bin/sh
-# Test: only msync and fsync change an atomic file on the device, and as a whole
+# Test: only msync and fsync change an atomic file on the device; each commits the whole file
 # Cases: stock_ioctl stock_ioctl32 stock_flag stock_readonly stock_rollback stock_commit stock_close stock_others stock_pressure stock_sizes stock_freeze stock_whole stock_dsync stock_vmas stock_direct stock_both stock_unlink stock_rename stock_truncate stock_replace stock_nospace stock_random stock_race
 # Cases: ioctl_whole ioctl_vmas ioctl_async ioctl_both fsck
 # Cases: option stock_option_close ioctl_option_close cp option_fsck
@@ -15,7 +15,8 @@ export SECTORS=$((64 * 2048)) COPY=/dev/mapper/copy
 export SEED="${ATOMIC_SEED:-}" ROUNDS="${ATOMIC_ROUNDS:-}"
 t_run dmsetup create copy --table "0 $SECTORS linear $DISK2 16384"
 
-# This replaces m_again of msync-doors, because the copy may be mounted too.
+# This function replaces m_again of msync-doors. It must also unmount the copy of the
+# disk.
 m_again() {
 	umount /tmp/copy || :
 	echo 20 >/proc/sys/vm/dirty_ratio
@@ -55,8 +56,8 @@ t_log "atomic can only be changed by unmounting"
 m_case atomic_rollback stock option_close
 m_case atomic_rollback ioctl option_close
 
-# These programs do not know of atomic files. The files that they have closed must be
-# complete.
+# These programs do not know that their files are atomic. The last close must commit the
+# files, so they must be complete.
 t_case cp
 t_run cp /bin/busybox "$MNT/busybox"
 mkdir "$MNT/tree"

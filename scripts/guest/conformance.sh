@@ -9,7 +9,7 @@
 #
 # Some tests of the suites require a result that no filesystem on Linux gives, or test
 # nothing.  The function known() lists them, each with its expected result.  Such a test
-# must have this result on msyncfs and on ext4.  It does not count as passed.
+# must have this result on msyncfs and on ext4. The test does not count as passed.
 . /tests/lib.sh
 
 SUITES=/conformance
@@ -50,7 +50,7 @@ known_debug() {
 kmsg() { echo "msyncfs-test: $*" >/dev/kmsg; }
 
 # in_dir DIR SHM CMD...: run CMD with DIR/tmp as /tmp, DIR/cwd as the working directory
-# and SHM (if not empty) as /dev/shm; kill it when it hangs
+# and SHM (if not empty) as /dev/shm; kill CMD if it hangs
 in_dir() {
 	dir=$1 shm=$2
 	shift 2
@@ -71,11 +71,12 @@ start() {
 		# shellcheck disable=SC2016
 		in_dir "$2" "$2/shm" sh -c 'ulimit -l 0; exec "$0"' "$prog" ;;
 	opts/munmap/2-1)
-		# This test unmaps a part of its malloc() memory and then uses stdio. So this
-		# memory must not lie in the heap.
+		# This test unmaps a part of its malloc() memory and then uses stdio. So
+		# malloc() must not take this memory from the heap.
 		in_dir "$2" "$2/shm" env GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4096:glibc.malloc.top_pad=0 "$prog" ;;
 	opts/mmap/18-1)
-		# This test needs a user without privileges who may lock any amount at first.
+		# This test needs a user without privileges who may lock any amount at
+		# the start.
 		# shellcheck disable=SC2016
 		in_dir "$2" "$2/shm" sh -c 'ulimit -l unlimited; exec su -s /bin/sh nobody -c "$0"' "$prog" ;;
 	opts/*)	in_dir "$2" "$2/shm" "$prog" ;;

@@ -16,7 +16,7 @@ single() {
 	t_fresh
 	t_run cost prepare "$MNT/file"
 	[ "$1" = ordinary ] || t_run cost atomic "$MNT/file"
-	t_remount		# leaves nothing for a checkpoint
+	t_remount		# empties the log, so that no checkpoint is counted
 	pause 1
 	rc=0
 	cost single "$MNT/file" >"/tmp/$1" || rc=$?
@@ -35,8 +35,8 @@ t_case single
 single ordinary
 t_umount
 
-# An atomic file costs the same. (A large record takes several writes. The disk's queue
-# decides how many, so their number is not compared.)
+# An msync of an atomic file must cost the same as an msync of an ordinary file. The
+# number of writes of a large record depends on the disk's queue, so it is not compared.
 t_case atomic
 single atomic
 t_umount

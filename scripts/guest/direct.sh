@@ -4,7 +4,8 @@
 # Timeout: 300
 . /tests/lib.sh
 
-# prog PROGRAM TEST: run the test; its last line of output is the reason of a failure
+# prog PROGRAM TEST: run the test. If it fails, the last line of its output is the
+# reason.
 prog() {
 	t_rc=0
 	"$1" "$MNT" "$2" >/tmp/out 2>&1 || t_rc=$?
@@ -30,7 +31,7 @@ fresh direct self other edges
 fresh direct_busy stalled_write stalled_read race
 fresh direct aio
 
-# The reads are so slow that the blocks could go to another file before a read ends.
+# The reads are slow. So a bug could give the blocks to another file before a read ends.
 t_case slow_read
 export DM_DISABLE_UDEV=1
 if modprobe dm_delay; then

@@ -4,7 +4,8 @@
 # Timeout: 300
 #
 # HOOK_ROUNDS: number of times that the module is loaded and unloaded. The default is
-# 10. If a busy machine needs more than 150 s, it is less, but at least 3.
+# 10. On a machine that would need more than 150 s for this, the default is lower, but
+# at least 3.
 . /tests/lib.sh
 
 rounds=${HOOK_ROUNDS:-10}

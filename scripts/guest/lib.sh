@@ -20,8 +20,8 @@
 # did not run is a failure too.
 #
 # There are two blank disks, $DISK and $DISK2 (1 GiB each, sparse, with a volatile
-# cache).  All tests share them, one after another.  /tests/run-tests unmounts the
-# filesystems that a test leaves mounted.  If it cannot, the test has failed.
+# cache).  All tests use the same disks, one after another. /tests/run-tests unmounts
+# the filesystems that a test leaves mounted. If an unmount fails, the test has failed.
 #
 # The guest has all programs of build/tools (mkfs, fsck and tests/* in PATH, examples/*
 # in /examples), xfs_io, dmsetup, and busybox.
@@ -62,10 +62,10 @@ t_end() {
 	t_current='' t_reason=''
 }
 
-# t_fail REASON: the case has failed, the test goes on
+# t_fail REASON: count the case as failed; the test goes on
 t_fail() { t_reason="${t_reason:+$t_reason; }$*"; }
 
-# t_die REASON: the case has failed and the test ends
+# t_die REASON: count the case as failed and end the test
 t_die() { t_fail "$@"; exit 1; }
 
 # t_run CMD...: run CMD, which must succeed
@@ -83,10 +83,10 @@ t_fails() {
 	[ "$t_rc" -lt 126 ] || t_die "exit status $t_rc: $*"
 }
 
-# t_eq WHAT GOT WANT: GOT must be equal to WANT
+# t_eq WHAT GOT WANT: fail unless GOT is equal to WANT
 t_eq() { [ "$2" = "$3" ] || t_die "$1: got '$2', want '$3'"; }
 
-# t_le WHAT GOT LIMIT: GOT must be at most LIMIT
+# t_le WHAT GOT LIMIT: fail unless GOT is at most LIMIT
 t_le() { [ "$2" -le "$3" ] || t_die "$1: $2, limit $3"; }
 
 t_module() { [ -d /sys/module/msyncfs ] || t_run modprobe msyncfs; }
@@ -123,7 +123,7 @@ t_hook() {
 	done
 }
 
-# t_unhook: unload msyncfs_hook; msync(2) is the kernel's own again
+# t_unhook: unload msyncfs_hook; from here on msync(2) runs the kernel's own code
 t_unhook() {
 	echo 0 >$T_KLP/enabled
 	t_n=0
@@ -135,7 +135,7 @@ t_unhook() {
 	t_run rmmod msyncfs_hook
 }
 
-# t_log TEXT: the kernel log since the begin of this case must contain TEXT
+# t_log TEXT: the kernel log since the start of this case must contain TEXT
 t_log() {
 	dmesg | awk -v c="msyncfs-test: case $t_current" \
 		'index($0, c) { buf = "" } { buf = buf $0 "\n" } END { printf "%s", buf }' |
@@ -143,7 +143,7 @@ t_log() {
 }
 
 # t_io [DEVICE]: print "writes KiB flushes" since boot.  The kernel counts a flush as a
-# write too; this function subtracts the flushes.
+# write too. So this function subtracts the flushes from the writes.
 t_io() {
 	awk '{ print $5 - $16, $7 / 2, $16 }' "/sys/block/$(basename "$(readlink -f "${1:-$DISK}")")/stat"
 }

@@ -32,7 +32,7 @@ m_cases msync_race hook race signal kill
 m_cases msync_race hook32 race kill
 echo 0 >/proc/sys/vm/nr_hugepages || :
 
-# Without the hook msync(2) is as it was before.
+# After the hook is unloaded, msync(2) must work as on a stock kernel.
 t_case unhooked_nothing
 t_unhook
 m_run msync unhooked nothing

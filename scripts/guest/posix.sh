@@ -4,7 +4,8 @@
 # Timeout: 300
 . /tests/lib.sh
 
-# prog PROGRAM TEST: run the test; its last line of output is the reason of a failure
+# prog PROGRAM TEST: run the test. If it fails, the last line of its output is the
+# reason.
 prog() {
 	t_rc=0
 	"$1" "$MNT" "$2" >/tmp/out 2>&1 || t_rc=$?
@@ -13,7 +14,7 @@ prog() {
 	[ "$2" != large_dir ] || while read -r line; do t_info "$line"; done </tmp/out
 }
 
-# progs PROGRAM TEST...: a case for each
+# progs PROGRAM TEST...: run each test as a case
 progs() {
 	p=$1
 	shift

@@ -8,7 +8,8 @@ t_run stress "$MNT" 30 8 >/tmp/out
 t_info "$(cat /tmp/out)"
 t_umount
 t_fsck
-# Run it again with the smallest log, which wraps and has to wait for room.
+# Run the program once more with the smallest log. This log wraps often, and commits
+# must wait for room.
 t_mkfs -l 1M "$DISK"
 t_mount
 t_run stress "$MNT" 15 8

@@ -6,8 +6,8 @@
 # Guest time counts instructions (one nanosecond each). A call of 10,000 instructions or
 # more may take 3 % longer. A call that only looks at mappings takes a few hundred
 # instructions and may take 200 more. The live patch alone adds about 90; the row "both"
-# shows this, because its calls fail at once. The row "nothing" may take 400 more, because
-# there the hook looks at a mapping and the kernel does not.
+# shows this, because its calls fail at once. The row "nothing" may take 400 more,
+# because in this row only the hook looks at a mapping.
 
 . "$SCRIPTS/host/lib.sh"
 

@@ -4,9 +4,9 @@
 # Timeout: 240
 #
 # Guest time is a count of instructions (one nanosecond each). The disk is in memory,
-# and each of its commands takes 20 us. The walk is the list of the functions that one
-# msync(MS_SYNC) of one page of an ordinary file enters, each in the file that defines
-# it.
+# and each of its commands takes 20 us. The case walk lists the functions that one
+# msync(MS_SYNC) of one page of an ordinary file enters. For each function it names the
+# file that defines the function.
 
 . "$SCRIPTS/host/lib.sh"
 
@@ -23,12 +23,12 @@ t_eq "sizes measured" "$(grep -c '^time ' "$OUT/vm/channel.log")" 2
 
 t_case walk
 farm=$SCRIPTS/../build/$RELEASE/src
-# FILE FUNCTION
+# Print a line "FILE FUNCTION" for each function of the module.
 while read -r o; do
 	f=${o#"$farm/"}
 	nm "$o" | awk -v f="${f%.o}.c" '$2 ~ /[tT]/ { sub(/\..*/, "", $3); print f, $3 }'
 done < <(find "$farm/fs" "$farm/mm" -name '*.o' ! -path '*/hook/*') >"$OUT/functions"
-# The file of each call, in order.
+# Print the file and the function of each call, in order.
 awk 'NR == FNR { file[$2] = $1; next } $1 == "call" { print ($2 in file ? file[$2] : "?"), $2 }' \
 	"$OUT/functions" "$OUT/vm/channel.log" >"$OUT/walk"
 files=$(cut -d ' ' -f 1 "$OUT/walk" | sort -u | wc -l)
