@@ -657,19 +657,6 @@ static void msyncfs_end_copied(struct msyncfs_capture *cap)
 }
 
 /*
- * According to POSIX, msync marks the times of a file if it causes a write. The
- * first store to a page marks the times in page_mkwrite. Later stores to the
- * page do not fault, so this function marks the times for these stores. The
- * capture for a spill marks the times, too, because a later msync finds the
- * spilled pages clean.
- */
-static void msyncfs_mark_times(struct msyncfs_capture *cap)
-{
-	if (cap->stored && !IS_NOCMTIME(cap->inode))
-		generic_update_time(cap->inode, S_MTIME | S_CTIME);
-}
-
-/*
  * Takes the dirty pages of all files. The caller has frozen the files, and this
  * function thaws them.
  */
@@ -687,7 +674,6 @@ static void msyncfs_pass_take(struct msyncfs_pass *pass, u64 start)
 				      f->cap->nr, f->cap->copied, start);
 		if (f->cap->copied)
 			msyncfs_end_copied(f->cap);
-		msyncfs_mark_times(f->cap);
 	}
 }
 
@@ -716,8 +702,21 @@ static int msyncfs_pass_run(struct msyncfs_pass *pass)
 }
 
 /*
- * Moves captures that have something to commit to @set, and drops all other
- * captures. If @err is not 0, drops all captures.
+ * According to POSIX, msync marks the times of a file if it causes a write. The
+ * first store to a page marks the times in page_mkwrite. Later stores to the
+ * page do not fault, so this function marks the times for these stores. The
+ * capture for a spill marks the times, too, because a later msync finds the
+ * spilled pages clean.
+ */
+static void msyncfs_mark_times(struct msyncfs_capture *cap)
+{
+	if (cap->stored && !IS_NOCMTIME(cap->inode))
+		generic_update_time(cap->inode, S_MTIME | S_CTIME);
+}
+
+/*
+ * Marks the times of the files. Moves captures that have something to commit to
+ * @set, and drops all other captures. If @err is not 0, drops all captures.
  */
 static void msyncfs_pass_end(struct msyncfs_pass *pass, int err,
 			     struct list_head *set)
@@ -726,6 +725,7 @@ static void msyncfs_pass_end(struct msyncfs_pass *pass, int err,
 
 	msyncfs_for_each_file(f, pass) {
 		msyncfs_drop_images(&f->pool);
+		msyncfs_mark_times(f->cap);
 		if (!err && (f->cap->nr || f->uncommitted))
 			list_add_tail(&f->cap->set, set);
 		else
