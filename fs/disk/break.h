@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The module parameter "broken" names one rule of Documentation/design.rst, and
+ * The module parameter "broken" names one rule of Documentation/rules.rst, and
  * the modules break that rule. A test uses the parameter to check that the
  * crash explorer notices the break. Only modules built with MSYNCFS_BREAK have
  * this parameter. In other modules msyncfs_breaks() is always false, and
