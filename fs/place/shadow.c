@@ -500,27 +500,27 @@ static int msyncfs_shadow_leaf(struct msyncfs_builder *b, __le64 *ptr,
 			       unsigned int nr, u64 base)
 {
 	struct msyncfs_changes *ch = &b->ch;
-	unsigned int slot;
+	unsigned int nth;
 	u64 blkno;
 	int err;
 
 	while (ch->more && ch->cur.index < base + nr) {
-		slot = ch->cur.index - base;
+		nth = ch->cur.index - base;
 		blkno = ch->cur.blkno;
-		if (ptr[slot]) {
-			err = msyncfs_shadow_old_data(b, le64_to_cpu(ptr[slot]));
+		if (ptr[nth]) {
+			err = msyncfs_shadow_old_data(b, le64_to_cpu(ptr[nth]));
 			if (err)
 				return err;
 		}
-		ptr[slot] = cpu_to_le64(blkno);
+		ptr[nth] = cpu_to_le64(blkno);
 		b->shadow->blocks += !!blkno;
 		msyncfs_changes_eat(ch, 1);
 	}
 	return 0;
 }
 
-static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
-				unsigned int nr, unsigned int level, u64 base);
+static int msyncfs_shadow_ptrs(struct msyncfs_builder *b, __le64 *ptr,
+			       unsigned int nr, unsigned int level, u64 base);
 
 /*
  * Makes a new node of @level for the indexes from @base on. If *@ptr points to
@@ -553,8 +553,8 @@ static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
 		err = msyncfs_shadow_old(b, &b->shadow->old_nodes, blkno);
 	}
 	if (!err)
-		err = msyncfs_shadow_slots(b, node->ptr, MSYNCFS_NODE_PTRS,
-					   level, base);
+		err = msyncfs_shadow_ptrs(b, node->ptr, MSYNCFS_NODE_PTRS,
+					  level, base);
 	if (err) {
 		brelse(bh);
 		return err;
@@ -571,30 +571,30 @@ static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
  * Makes the changes that affect @nr pointers of @level. The first pointer
  * covers indexes from @base on.
  */
-static int msyncfs_shadow_slots(struct msyncfs_builder *b, __le64 *ptr,
-				unsigned int nr, unsigned int level, u64 base)
+static int msyncfs_shadow_ptrs(struct msyncfs_builder *b, __le64 *ptr,
+			       unsigned int nr, unsigned int level, u64 base)
 {
 	u64 span = msyncfs_span[level - 1];
 	struct msyncfs_changes *ch = &b->ch;
-	u64 slot, at, end;
+	u64 nth, at, end;
 	int err = 0;
 
 	if (level == 1)
 		return msyncfs_shadow_leaf(b, ptr, nr, base);
 	while (!err && ch->more && ch->cur.index < base + nr * span) {
-		slot = div64_u64(ch->cur.index - base, span);
-		at = base + slot * span;
+		nth = div64_u64(ch->cur.index - base, span);
+		at = base + nth * span;
 		end = min(ch->cur.index + ch->cur.len, at + span);
-		if (!ch->cur.blkno && !ptr[slot]) {
+		if (!ch->cur.blkno && !ptr[nth]) {
 			msyncfs_changes_eat(ch, end - ch->cur.index);
 		} else if (!ch->cur.blkno && ch->cur.index == at &&
 			   end == at + span) {
 			err = msyncfs_shadow_drop(b, level - 1,
-						  le64_to_cpu(ptr[slot]));
-			ptr[slot] = 0;
+						  le64_to_cpu(ptr[nth]));
+			ptr[nth] = 0;
 			msyncfs_changes_eat(ch, span);
 		} else {
-			err = msyncfs_shadow_child(b, &ptr[slot], level - 1,
+			err = msyncfs_shadow_child(b, &ptr[nth], level - 1,
 						   at);
 		}
 	}
@@ -625,8 +625,8 @@ static int msyncfs_shadow_grow(struct msyncfs_builder *b, __le64 *ptr,
 	else
 		err = msyncfs_shadow_grow(b, node->ptr, level - 1);
 	if (!err)
-		err = msyncfs_shadow_slots(b, node->ptr, MSYNCFS_NODE_PTRS,
-					   level, 0);
+		err = msyncfs_shadow_ptrs(b, node->ptr, MSYNCFS_NODE_PTRS,
+					  level, 0);
 	if (err) {
 		brelse(bh);
 		return err;
@@ -730,8 +730,8 @@ int msyncfs_shadow_build(struct msyncfs_capture *cap,
 	else
 		err = msyncfs_shadow_grow(b, s->root, s->depth);
 	if (!err)
-		err = msyncfs_shadow_slots(b, s->root, MSYNCFS_INODE_PTRS,
-					   s->depth + 1, 0);
+		err = msyncfs_shadow_ptrs(b, s->root, MSYNCFS_INODE_PTRS,
+					  s->depth + 1, 0);
 	err2 = msyncfs_shadow_flush(b);
 	kfree(b);
 	return err ?: err2 ?: msyncfs_shadow_touch(cap, plan);
