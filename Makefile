@@ -4,7 +4,7 @@
 # Debian package installs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help modules tools demo test soak crash check clean
+.PHONY: help modules tools demo test soak crash bench check clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -25,6 +25,8 @@ help:
 	@echo '                 T="LOAD..." runs only these workloads,'
 	@echo '                 T="broken [RULE...]" breaks only these rules'
 	@echo '                 CRASH_STATES=N number of states, CRASH_SEED=N random seed'
+	@echo '  make bench     measure msyncfs, ext4, xfs, btrfs and f2fs with the same workloads;'
+	@echo '                 T="NAME..." runs only these rows, FS="NAME..." these filesystems'
 	@echo '  make modules   build build/<release>/*.ko; KVER=<release> selects installed'
 	@echo '                 headers (default: newest 6.12), KDIR=<dir> any kernel tree'
 	@echo '  make tools     build build/tools/: mkfs.msyncfs, fsck.msyncfs, examples/, tests/'
@@ -54,6 +56,9 @@ ifeq ($(T),)
 	@MAKEFLAGS= CRASH_STATES= scripts/crash-explorer.sh broken
 endif
 
+bench:
+	@MAKEFLAGS= FS='$(FS)' scripts/bench.sh $(T)
+
 check:
 	@MAKEFLAGS= V='$(V)' scripts/check.sh
 
@@ -70,7 +75,8 @@ TOOL_CFLAGS := -O2 -g -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE \
 TOOL_LDFLAGS := -static -pthread $(LDFLAGS)
 LIB_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/lib/*.c))
 PROGS := $(patsubst tools/%.c,$(BUILD)/tools/%, \
-	   $(wildcard tools/*.msyncfs.c tools/examples/*.c tools/tests/*.c))
+	   $(wildcard tools/*.msyncfs.c tools/examples/*.c tools/tests/*.c \
+	   tools/bench/*.c))
 EXPLORE := $(BUILD)/tools/tests/explore
 EXPLORE_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/tests/explore/*.c))
 

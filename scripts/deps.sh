@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the missing Debian packages of a target.
-# Usage: deps.sh build|tools|qemu|e2e|conformance|kernel|check|linux-headers-RELEASE...
+# Usage: deps.sh build|tools|qemu|e2e|bench|conformance|kernel|check|linux-headers-RELEASE...
 
 . "$(dirname "$0")/common.sh"
 
@@ -10,6 +10,7 @@ packages() {
 	tools)	echo build-essential libxxhash-dev libblkid-dev ;;
 	qemu)	echo qemu-system-x86 busybox-static cpio kmod util-linux ;;
 	e2e)	echo e2fsprogs xfsprogs dmsetup ;;
+	bench)	echo e2fsprogs xfsprogs btrfs-progs f2fs-tools gnuplot-nox ;;
 	conformance) echo build-essential libcap-dev "linux-source-$SERIES" stress-ng xz-utils ;;
 	kernel)	echo build-essential "linux-source-$SERIES" xz-utils flex bison bc \
 			libelf-dev libssl-dev kmod python3 cpio ;;

@@ -1,0 +1,105 @@
+#!/bin/bash
+# make bench: run the same workloads on msyncfs and on other filesystems.
+# Usage: [FS="NAME..."] bench.sh [WORKLOAD...]
+#
+# A guest with the stock kernel counts instructions, one nanosecond each, on a disk in
+# memory; see Documentation/testing.rst. The command prints a table and writes bench.csv
+# (microseconds) and bench.svg to build/bench.
+
+. "$(dirname "$0")/common.sh"
+
+"$SCRIPTS/deps.sh" build tools qemu bench
+OUT=$BUILD/bench
+mkdir -p "$OUT"
+rm -rf "$OUT"/{vm,bench.csv,bench.svg}
+v=$("$SCRIPTS/stock-kernel.sh")
+eval "$v"
+KVER=$STOCK_RELEASE "$SCRIPTS/build-modules.sh"
+make -s -C "$TOP" tools >&2
+"$BUILD/tools/bench/bench" list >"$OUT/workloads"
+
+# has FS: does the kernel have the filesystem and this machine its mkfs?
+has() {
+	case $1 in raw | msyncfs) return ;; esac
+	modprobe -d "$STOCK_MODROOT" -S "$STOCK_RELEASE" --show-depends "$1" >/dev/null 2>&1 ||
+		{ say "without $1: the kernel does not have it"; return 1; }
+	PATH=$PATH:/sbin:/usr/sbin command -v "mkfs.$1" >/dev/null ||
+		{ say "without $1: there is no mkfs.$1"; return 1; }
+}
+
+rows=${*:-$(cut -d '|' -f 1 "$OUT/workloads" | tr '\n' ' ')}
+filesystems='' mods='' progs=()
+for fs in ${FS:-raw msyncfs ext4 xfs btrfs f2fs}; do
+	has "$fs" || continue
+	filesystems="$filesystems $fs"
+	case $fs in raw | msyncfs) continue ;; esac
+	mods="$mods $fs" progs+=(-p "mkfs.$fs")
+done
+seconds=15
+for row in $rows; do
+	s=$(awk -F '|' -v n="$row" '$1 == n { print $2 }' "$OUT/workloads")
+	[ -n "$s" ] || die "no such workload: $row; there are: $(cut -d '|' -f 1 "$OUT/workloads" | xargs)"
+	seconds=$((seconds + s))
+done
+
+printf 'ROWS=%q FILESYSTEMS=%q\n' "$rows" "$filesystems" >"$OUT/env"
+"$SCRIPTS/initramfs.sh" -o "$OUT/initramfs" -R "$STOCK_RELEASE" -K "$STOCK_MODROOT" \
+	-m "null_blk crc32c_intel crc32_pclmul libcrc32c $mods" \
+	-M "$BUILD/$STOCK_RELEASE/msyncfs.ko" "${progs[@]}" \
+	-a "$BUILD/tools/mkfs.msyncfs:sbin/mkfs.msyncfs" -a "$BUILD/tools/bench/bench:bin/bench" \
+	-a "$SCRIPTS/bench-guest:run.sh" -a "$OUT/env:bench.env"
+say "$(wc -w <<<"$rows") workloads on$filesystems: about $(((seconds + 59) / 60)) min"
+VM_ACCEL=tcg,thread=single "$SCRIPTS/vm.sh" -v -n bench -o "$OUT/vm" -k "$STOCK_VMLINUZ" \
+	-i "$OUT/initramfs" -s 1 -m 2560 -a cryptomgr.notests -t 1800 -q 240 \
+	-- -icount shift=0,sleep=off -cpu max,-erms,-fsrm
+
+# Microseconds, one line for each workload.
+awk -F '[|]' -v rows="$rows" -v fss="$filesystems" '
+	NR == FNR { split($0, f, " "); if (f[1] == "ns") ns[f[2], f[3]] = f[4]; next }
+	{ what[$1] = $4; unit[$1] = $3 }
+	END {
+		nr = split(rows, row, " "); nf = split(fss, fs, " ")
+		printf "workload,description,unit"
+		for (j = 1; j <= nf; j++) printf ",%s", fs[j]
+		for (i = 1; i <= nr; i++) {
+			printf "\n%s,%s,us/%s", row[i], what[row[i]], unit[row[i]]
+			for (j = 1; j <= nf; j++) {
+				n = ns[row[i], fs[j]]
+				printf n == "" ? "," : ",%.3f", n / 1000
+			}
+		}
+		print ""
+	}' "$OUT/vm/channel.log" "$OUT/workloads" >"$OUT/bench.csv"
+
+# The same as a table. Behind each time is its ratio to ext4.
+awk -F , '{
+		printf "%-12s %-9s", $1, NR == 1 ? "unit" : $3
+		for (j = 4; j <= NF; j++) {
+			if ($j == "ext4") base = j
+			t = NR == 1 ? $j : $j == "" ? "-" : sprintf("%.1f", $j)
+			r = NR == 1 ? "ratio" : $j == "" || !base ? "" : sprintf("%.2f", $j / $base)
+			printf j == base ? " %9s" : " %9s %5s", t, r
+		}
+		print "  " (NR == 1 ? "" : $2)
+	}' "$OUT/bench.csv"
+
+if [[ $filesystems == *ext4* ]]; then
+	gnuplot <<-EOF
+		set terminal svg size 1400,600 background "white"
+		set output "$OUT/bench.svg"
+		set datafile separator ","
+		set title "Time, ext4 = 1, log scale; lower is better"
+		set style data histograms
+		set style histogram clustered gap 1
+		set style fill solid
+		set boxwidth 0.9
+		set logscale y 2
+		set grid y
+		set key outside top center horizontal
+		set xtics rotate by -40
+		set yrange [0.0625:32]
+		plot for [fs in "${filesystems# }"] "$OUT/bench.csv" \
+			using (column(fs) / column("ext4")):xtic(1) title fs
+	EOF
+fi
+say "results: ${OUT#"$TOP"/}/bench.csv and bench.svg"

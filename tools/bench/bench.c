@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The workloads of "make bench", one row of a table each. scripts/bench-guest runs
+ * them in a guest, each on a new filesystem.
+ *
+ * Usage: bench list		the workloads: NAME|SECONDS|UNIT|DESCRIPTION
+ *        bench make NAME PLACE	make the files of a workload; the caller then
+ *				unmounts the filesystem and mounts it again
+ *        bench run NAME PLACE	run it and print nanoseconds
+ *
+ * PLACE is an empty directory, or a raw disk. A workload without a raw column
+ * prints nothing there.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/msyncfs.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE		4096UL
+#define MIB		(1UL << 20)
+#define FILES		1000UL
+#define LOG_PAGES	4096UL
+#define MAX_UPDATE	64UL
+#define ENOUGH_NS	10000000000UL
+
+/**
+ * struct workload - one row
+ * @name: name for T= of make bench, and column of bench.csv
+ * @what: description, without commas and bars
+ * @unit: what one figure is for
+ * @seconds: real time on all filesystems together, on two slow cores
+ * @mib: size of the file that make_file() makes
+ * @pages: pages of one call
+ * @span: the calls store to so many pages, spread over the file; 0 for all pages
+ * @calls: measured calls
+ * @per: a call counts as so many of the unit; 0 for 1
+ * @mean: the figure is the mean of the calls, else the median
+ * @make: makes the files, before the filesystem is mounted again
+ * @ready: opens and maps the files
+ * @before: comes before each call and is not measured
+ * @call: is measured
+ * @raw: stands for @call on a raw disk
+ */
+struct workload {
+	const char *name, *what, *unit;
+	unsigned int seconds;
+	unsigned long mib, pages, span, calls, per;
+	bool mean;
+	void (*make)(void);
+	void (*ready)(void);
+	void (*before)(unsigned long nr);
+	void (*call)(unsigned long nr);
+	void (*raw)(unsigned long nr);
+};
+
+static const struct workload *w;
+static char *map, *tail, *buf;
+static unsigned long end_of_file, log_page;
+static int fd, log_fd = -1;
+
+static unsigned long size(void)
+{
+	return w->mib * MIB;
+}
+
+static void check(bool ok, const char *what)
+{
+	if (!ok)
+		err(1, "%s: %s", w->name, what);
+}
+
+/* ---- files that are written and mapped ----------------------------------- */
+
+static int new_file(const char *name, unsigned long bytes)
+{
+	static char data[MIB];
+	int f = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	check(f >= 0, name);
+	memset(data, 'x', sizeof(data));
+	for (; bytes; bytes -= sizeof(data))
+		check(write(f, data, sizeof(data)) == sizeof(data), name);
+	check(!fsync(f), "fsync");
+	return f;
+}
+
+static void make_file(void)
+{
+	close(new_file("file", size()));
+}
+
+static void open_file(void)
+{
+	struct stat st;
+
+	fd = open("file", O_RDWR | O_CREAT, 0600);
+	check(fd >= 0 && !fstat(fd, &st), "file");
+	end_of_file = st.st_size;
+}
+
+/* Later calls find each page in memory and mapped. */
+static void map_file(void)
+{
+	volatile char *p;
+
+	open_file();
+	map = mmap(NULL, size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check(map != MAP_FAILED, "mmap");
+	for (p = map; p < map + size(); p += PAGE)
+		(void)*p;
+}
+
+/* The place of page @i of call @nr: evenly spread, other pages in each call. */
+static char *page_of(unsigned long nr, unsigned long i)
+{
+	unsigned long span = w->span ? w->span : size() / PAGE;
+	unsigned long step = span / w->pages;
+	unsigned long place = i * step + nr * 7 % step;
+
+	return map + place * (size() / span);
+}
+
+static void dirty(unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 0; i < w->pages; i++)
+		page_of(nr, i)[100]++;
+}
+
+static void sync_map(unsigned long nr)
+{
+	(void)nr;
+	check(!msync(map, size(), MS_SYNC), "msync");
+}
+
+static void dirty_and_sync(unsigned long nr)
+{
+	dirty(nr);
+	sync_map(nr);
+}
+
+/* The same pages, but none of them has a block. */
+static void dirty_new(unsigned long nr)
+{
+	check(!ftruncate(fd, 0) && !fsync(fd) && !ftruncate(fd, size()), "truncate");
+	dirty(nr);
+}
+
+static void append(unsigned long nr)
+{
+	unsigned long bytes = w->pages * PAGE;
+
+	if (nr)
+		check(!munmap(tail, bytes), "munmap");
+	check(!ftruncate(fd, end_of_file + bytes), "truncate");
+	tail = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, end_of_file);
+	check(tail != MAP_FAILED, "mmap");
+	memset(tail, 'x', bytes);
+	end_of_file += bytes;
+}
+
+static void sync_tail(unsigned long nr)
+{
+	(void)nr;
+	check(!msync(tail, w->pages * PAGE, MS_SYNC), "msync");
+}
+
+/* O_DSYNC makes it a FUA write, and the kernel sends a flush after it. */
+static void raw_write(unsigned long nr)
+{
+	unsigned long bytes = w->pages * PAGE;
+
+	check(pwrite(fd, buf, bytes, nr * bytes % (64 * MIB)) == (ssize_t)bytes, "write");
+}
+
+/* ---- a write-ahead log ---------------------------------------------------- */
+
+static void wal(unsigned long offset)
+{
+	check(pwrite(fd, buf, PAGE, offset) == PAGE, "write");
+	check(!fdatasync(fd), "fdatasync");
+}
+
+static void wal_append(unsigned long nr)
+{
+	(void)nr;
+	wal(end_of_file);
+	end_of_file += PAGE;
+}
+
+static void wal_overwrite(unsigned long nr)
+{
+	wal(nr * PAGE);
+}
+
+/* ---- many files ------------------------------------------------------------ */
+
+static const char *name_of(const char *prefix, unsigned long nr)
+{
+	static char name[2][32];
+	static int turn;
+
+	turn = !turn;
+	snprintf(name[turn], sizeof(name[turn]), "%s%lu", prefix, nr);
+	return name[turn];
+}
+
+static void create(unsigned long nr)
+{
+	int f = open(name_of("f", nr), O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	check(f >= 0 && !close(f), "create");
+}
+
+static void create_synced(unsigned long nr)
+{
+	int f = open(name_of("f", nr), O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	check(f >= 0 && write(f, buf, PAGE) == PAGE && !fsync(f) && !close(f),
+	      "create");
+}
+
+static void stat_one(unsigned long nr)
+{
+	struct stat st;
+
+	check(!stat(name_of("f", nr), &st), "stat");
+}
+
+static void rename_one(unsigned long nr)
+{
+	check(!rename(name_of("f", nr), name_of("renamed", nr)), "rename");
+}
+
+static void unlink_one(unsigned long nr)
+{
+	check(!unlink(name_of("f", nr)), "unlink");
+}
+
+static void make_files(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < FILES; i++)
+		create(i);
+	sync();
+}
+
+static void stat_files(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < FILES; i++)
+		stat_one(i);
+}
+
+/* ---- an update that happens in full or not at all --------------------------- */
+
+static void make_update(void)
+{
+	make_file();
+	close(new_file("log", LOG_PAGES * PAGE));
+}
+
+/* Only msyncfs has atomic files. On other filesystems the program has a redo log. */
+static void ready_update(void)
+{
+	__u32 on = 1;
+
+	map_file();
+	if (!ioctl(fd, MSYNCFS_IOC_SET_ATOMIC, &on))
+		return;
+	log_fd = open("log", O_RDWR);
+	check(log_fd >= 0, "log");
+}
+
+/* Log records, a header and the pages, follow each other and start again. */
+static void log_update(void)
+{
+	unsigned long bytes = (w->pages + 1) * PAGE;
+
+	if (log_page + w->pages + 1 > LOG_PAGES)
+		log_page = 0;
+	check(pwrite(log_fd, buf, bytes, log_page * PAGE) == (ssize_t)bytes &&
+	      !fdatasync(log_fd), "log");
+	log_page += w->pages + 1;
+}
+
+static void update(unsigned long nr)
+{
+	unsigned long i;
+
+	if (log_fd >= 0)
+		log_update();
+	for (i = 0; i < w->pages; i++)
+		memcpy(page_of(nr, i), buf + (i + 1) * PAGE, PAGE);
+	sync_map(nr);
+}
+
+/* ---- the table --------------------------------------------------------------- */
+
+#define OVERWRITE	.mib = 64, .make = make_file, .ready = map_file, \
+			.before = dirty, .call = sync_map, .raw = raw_write
+#define MANY		.mib = 256, .pages = 64, .mean = true, .make = make_file, \
+			.ready = map_file, .call = dirty_and_sync
+#define APPEND		.calls = 101, .ready = open_file, .before = append, \
+			.call = sync_tail
+#define UPDATE		.mib = 64, .calls = 101, .make = make_update, \
+			.ready = ready_update, .call = update
+
+static const struct workload workloads[] = {
+	{ "1", "1 page overwritten", "call", 8,
+	  .pages = 1, .calls = 101, OVERWRITE },
+	{ "8", "8 scattered pages overwritten", "call", 8,
+	  .pages = 8, .calls = 101, OVERWRITE },
+	{ "64", "64 scattered pages overwritten", "call", 8,
+	  .pages = 64, .calls = 101, OVERWRITE },
+	{ "512", "512 scattered pages overwritten", "call", 10,
+	  .pages = 512, .calls = 31, OVERWRITE },
+	{ "new", "64 of 65536 pages: stores and msync; checkpoints", "call", 30,
+	  .calls = 2560, MANY },
+	{ "hot", "64 of 256 pages: stores and msync; checkpoints", "call", 30,
+	  .calls = 2560, .span = 256, MANY },
+	{ "append-1", "1 page appended", "call", 5, .pages = 1, APPEND },
+	{ "append-16", "16 pages appended", "call", 5, .pages = 16, APPEND },
+	{ "dirty", "first store to a clean page", "page", 8,
+	  .mib = 64, .pages = 64, .calls = 101, .per = 64, .make = make_file,
+	  .ready = map_file, .before = sync_map, .call = dirty },
+	{ "seq", "64 MiB overwritten", "call", 15,
+	  .pages = 16384, .calls = 5, OVERWRITE },
+	{ "seq-new", "64 MiB new", "call", 15,
+	  .mib = 64, .pages = 16384, .calls = 5, .make = make_file,
+	  .ready = map_file, .before = dirty_new, .call = sync_map },
+	{ "wal-append", "log: append 4 KiB; fdatasync", "call", 5,
+	  .calls = 101, .ready = open_file, .call = wal_append },
+	{ "wal-over", "log: overwrite 4 KiB; fdatasync", "call", 5,
+	  .mib = 16, .pages = 1, .calls = 101, .make = make_file,
+	  .ready = open_file, .call = wal_overwrite, .raw = raw_write },
+	{ "create-sync", "create; write 4 KiB; fsync", "file", 5,
+	  .calls = 101, .call = create_synced },
+	{ "create", "create 1000 empty files", "file", 5,
+	  .calls = FILES, .mean = true, .call = create },
+	{ "stat", "stat 1000 files; nothing cached", "file", 5,
+	  .calls = FILES, .mean = true, .make = make_files, .call = stat_one },
+	{ "rename", "rename 1000 files", "file", 5,
+	  .calls = FILES, .mean = true, .make = make_files,
+	  .ready = stat_files, .call = rename_one },
+	{ "unlink", "unlink 1000 files", "file", 5,
+	  .calls = FILES, .mean = true, .make = make_files,
+	  .ready = stat_files, .call = unlink_one },
+	{ "update-8", "8 pages; all or nothing", "update", 8,
+	  .pages = 8, UPDATE },
+	{ "update-64", "64 pages; all or nothing", "update", 8,
+	  .pages = 64, UPDATE },
+};
+
+#define WORKLOADS	(sizeof(workloads) / sizeof(workloads[0]))
+
+static void list(void)
+{
+	for (w = workloads; w < workloads + WORKLOADS; w++)
+		printf("%s|%u|%s|%s\n", w->name, w->seconds, w->unit, w->what);
+}
+
+/* ---- measuring ----------------------------------------------------------------- */
+
+static unsigned long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000UL + t.tv_nsec;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	unsigned long x = *(const unsigned long *)a;
+	unsigned long y = *(const unsigned long *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Sort the @ns of all calls and return the figure of the workload. */
+static unsigned long figure(unsigned long *ns, unsigned long calls)
+{
+	unsigned long i, sum = 0;
+
+	qsort(ns, calls, sizeof(*ns), by_size);
+	for (i = 0; i < calls; i++)
+		sum += ns[i];
+	return (w->mean ? sum / calls : ns[calls / 2]) / (w->per ? w->per : 1);
+}
+
+/* A slow filesystem makes fewer calls, so that the emulation ends in time. */
+static void measure(void (*before)(unsigned long nr), void (*call)(unsigned long nr))
+{
+	unsigned long *ns = calloc(w->calls, sizeof(*ns)), i;
+	unsigned long end = now() + ENOUGH_NS;
+
+	check(ns, "memory");
+	for (i = 0; i < w->calls && now() < end; i++) {
+		if (before)
+			before(i);
+		ns[i] = now();
+		call(i);
+		ns[i] = now() - ns[i];
+	}
+	printf("%lu\n", figure(ns, i));
+	free(ns);
+}
+
+static void run(void)
+{
+	if (w->ready)
+		w->ready();
+	measure(w->before, w->call);
+}
+
+static void run_raw(const char *disk)
+{
+	if (!w->raw)
+		return;
+	fd = open(disk, O_RDWR | O_DIRECT | O_DSYNC);
+	check(fd >= 0, disk);
+	measure(NULL, w->raw);
+}
+
+static void find(const char *name)
+{
+	for (w = workloads; w < workloads + WORKLOADS; w++)
+		if (!strcmp(w->name, name))
+			return;
+	errx(2, "no workload is named %s", name);
+}
+
+/* The data of all writes; a page of it is a header of a redo log. */
+static void make_data(void)
+{
+	unsigned long bytes = (w->pages + MAX_UPDATE + 1) * PAGE;
+
+	buf = aligned_alloc(PAGE, bytes);
+	check(buf, "memory");
+	memset(buf, 'y', bytes);
+}
+
+int main(int argc, char **argv)
+{
+	struct stat st;
+
+	if (argc == 2 && !strcmp(argv[1], "list")) {
+		list();
+		return 0;
+	}
+	if (argc != 4)
+		errx(2, "usage: bench list | make NAME PLACE | run NAME PLACE");
+	find(argv[2]);
+	make_data();
+	check(!stat(argv[3], &st), argv[3]);
+	if (S_ISBLK(st.st_mode)) {
+		run_raw(argv[3]);
+		return 0;
+	}
+	check(!chdir(argv[3]), argv[3]);
+	if (!strcmp(argv[1], "run"))
+		run();
+	else if (w->make)
+		w->make();
+	return 0;
+}
