@@ -35,12 +35,13 @@ for fs in ${FS:-raw msyncfs ext4 xfs btrfs f2fs}; do
 	case $fs in raw | msyncfs) continue ;; esac
 	mods="$mods $fs" progs+=(-p "mkfs.$fs")
 done
-seconds=15
+seconds=0
 for row in $rows; do
 	s=$(awk -F '|' -v n="$row" '$1 == n { print $2 }' "$OUT/workloads")
 	[ -n "$s" ] || die "no such workload: $row; there are: $(cut -d '|' -f 1 "$OUT/workloads" | xargs)"
 	seconds=$((seconds + s))
 done
+seconds=$((40 + seconds * $(wc -w <<<"$filesystems") / 6))
 
 printf 'ROWS=%q FILESYSTEMS=%q\n' "$rows" "$filesystems" >"$OUT/env"
 "$SCRIPTS/initramfs.sh" -o "$OUT/initramfs" -R "$STOCK_RELEASE" -K "$STOCK_MODROOT" \
@@ -49,8 +50,14 @@ printf 'ROWS=%q FILESYSTEMS=%q\n' "$rows" "$filesystems" >"$OUT/env"
 	-a "$BUILD/tools/mkfs.msyncfs:sbin/mkfs.msyncfs" -a "$BUILD/tools/bench/bench:bin/bench" \
 	-a "$SCRIPTS/bench-guest:run.sh" -a "$OUT/env:bench.env"
 say "$(wc -w <<<"$rows") workloads on$filesystems: about $(((seconds + 59) / 60)) min"
-VM_ACCEL=tcg,thread=single "$SCRIPTS/vm.sh" -v -n bench -o "$OUT/vm" -k "$STOCK_VMLINUZ" \
-	-i "$OUT/initramfs" -s 1 -m 2560 -a cryptomgr.notests -t 1800 -q 240 \
+# progress: print the last finished figure
+progress() {
+	awk '$1 == "ns" { last = " " $2 " on " $3 } END { print "finished:" (last ? last : " nothing yet") }' \
+		"$OUT/vm/channel.log"
+}
+export VM_ACCEL=tcg,thread=single
+run_quietly "$OUT/vm.log" progress "$SCRIPTS/vm.sh" -n bench -o "$OUT/vm" -k "$STOCK_VMLINUZ" \
+	-i "$OUT/initramfs" -s 1 -m 2560 -a cryptomgr.notests -t 3600 -q 900 \
 	-- -icount shift=0,sleep=off -cpu max,-erms,-fsrm
 
 # Microseconds, one line for each workload.

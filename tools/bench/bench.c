@@ -30,14 +30,14 @@
 #define FILES		1000UL
 #define LOG_PAGES	4096UL
 #define MAX_UPDATE	64UL
-#define ENOUGH_NS	10000000000UL
+#define ENOUGH_NS	8000000000UL
 
 /**
  * struct workload - one row
  * @name: name for T= of make bench, and column of bench.csv
  * @what: description, without commas and bars
  * @unit: what one figure is for
- * @seconds: real time on all filesystems together, on two slow cores
+ * @seconds: real time on six filesystems together, on a slow core
  * @mib: size of the file that make_file() makes
  * @pages: pages of one call
  * @span: the calls store to so many pages, spread over the file; 0 for all pages
@@ -319,26 +319,26 @@ static void update(unsigned long nr)
 			.ready = ready_update, .call = update
 
 static const struct workload workloads[] = {
-	{ "1", "1 page overwritten", "call", 8,
+	{ "1", "1 page overwritten", "call", 10,
 	  .pages = 1, .calls = 101, OVERWRITE },
-	{ "8", "8 scattered pages overwritten", "call", 8,
+	{ "8", "8 scattered pages overwritten", "call", 10,
 	  .pages = 8, .calls = 101, OVERWRITE },
-	{ "64", "64 scattered pages overwritten", "call", 8,
+	{ "64", "64 scattered pages overwritten", "call", 10,
 	  .pages = 64, .calls = 101, OVERWRITE },
-	{ "512", "512 scattered pages overwritten", "call", 10,
+	{ "512", "512 scattered pages overwritten", "call", 20,
 	  .pages = 512, .calls = 31, OVERWRITE },
-	{ "new", "64 of 65536 pages: stores and msync; checkpoints", "call", 30,
+	{ "new", "64 of 65536 pages: stores and msync; checkpoints", "call", 90,
 	  .calls = 2560, MANY },
-	{ "hot", "64 of 256 pages: stores and msync; checkpoints", "call", 30,
+	{ "hot", "64 of 256 pages: stores and msync; checkpoints", "call", 80,
 	  .calls = 2560, .span = 256, MANY },
 	{ "append-1", "1 page appended", "call", 5, .pages = 1, APPEND },
 	{ "append-16", "16 pages appended", "call", 5, .pages = 16, APPEND },
-	{ "dirty", "first store to a clean page", "page", 8,
+	{ "dirty", "first store to a clean page", "page", 10,
 	  .mib = 64, .pages = 64, .calls = 101, .per = 64, .make = make_file,
 	  .ready = map_file, .before = sync_map, .call = dirty },
-	{ "seq", "64 MiB overwritten", "call", 15,
+	{ "seq", "64 MiB overwritten", "call", 20,
 	  .pages = 16384, .calls = 5, OVERWRITE },
-	{ "seq-new", "64 MiB new", "call", 15,
+	{ "seq-new", "64 MiB new", "call", 20,
 	  .mib = 64, .pages = 16384, .calls = 5, .make = make_file,
 	  .ready = map_file, .before = dirty_new, .call = sync_map },
 	{ "wal-append", "log: append 4 KiB; fdatasync", "call", 5,
@@ -358,9 +358,9 @@ static const struct workload workloads[] = {
 	{ "unlink", "unlink 1000 files", "file", 5,
 	  .calls = FILES, .mean = true, .make = make_files,
 	  .ready = stat_files, .call = unlink_one },
-	{ "update-8", "8 pages; all or nothing", "update", 8,
+	{ "update-8", "8 pages; all or nothing", "update", 10,
 	  .pages = 8, UPDATE },
-	{ "update-64", "64 pages; all or nothing", "update", 8,
+	{ "update-64", "64 pages; all or nothing", "update", 10,
 	  .pages = 64, UPDATE },
 };
 
