@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define PAGE		4096UL
 #define MIB		(1UL << 20)
 #define FILES		1000UL
@@ -364,7 +365,7 @@ static const struct workload workloads[] = {
 	  .pages = 64, UPDATE },
 };
 
-#define WORKLOADS	(sizeof(workloads) / sizeof(workloads[0]))
+#define WORKLOADS	ARRAY_SIZE(workloads)
 
 static void list(void)
 {
