@@ -94,8 +94,9 @@ static int msyncfs_grow_once(struct msyncfs_op *op, struct inode *inode)
  * Returns whether the map can grow without new nodes, by a larger value of its
  * depth. First, the map must be empty. Second, only the leaf of @index may have
  * reserved pages. The larger depth makes the paths of small indexes longer, and
- * pages of other leaves have no promise for the additional nodes. Pages of the
- * leaf of @index share the new nodes of that leaf.
+ * pages of other leaves have no promise for the additional nodes. Other pages
+ * of the leaf of @index need no further promise: the same nodes lead to them
+ * and to @index.
  */
 static bool msyncfs_may_deepen(struct inode *inode, u64 index)
 {
