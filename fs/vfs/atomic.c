@@ -127,7 +127,7 @@ int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end)
 	return err;
 }
 
-/* ---- back to the last commit --------------------------------------------- */
+/* ---- rollback ------------------------------------------------------------ */
 
 /*
  * Discards all changes since the last commit. Caller holds i_rwsem and
