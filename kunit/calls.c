@@ -16,7 +16,7 @@
 /**
  * call_at - get the address of a page of the mappings
  * @fx: fixture
- * @page: number of the page, from the base on
+ * @page: number of the page; 0 is the page at fx->base
  *
  * Return: the address.
  */
@@ -30,7 +30,7 @@ unsigned long call_at(struct call_fixture *fx, unsigned int page)
  * @test: test, which fails if this function fails
  * @file: file
  * @index: first page of the file
- * @page: address, in pages from the base on
+ * @page: number of the page at the address; 0 is the page at fx->base
  * @nr: number of pages
  * @flags: MAP_SHARED or MAP_PRIVATE, and other flags of mmap(2)
  */
@@ -119,7 +119,7 @@ int call_init(struct kunit *test)
 /**
  * call_store - store a byte through the mapping, as a program does
  * @test: test, which fails if this function fails
- * @page: number of the page, from the base on
+ * @page: number of the page; 0 is the page at fx->base
  * @value: new value of the first byte of the page
  */
 void call_store(struct kunit *test, unsigned int page, u8 value)
@@ -133,7 +133,7 @@ void call_store(struct kunit *test, unsigned int page, u8 value)
 /**
  * call_load - load a byte through the mapping, as a program does
  * @fx: fixture
- * @page: number of the page, from the base on
+ * @page: number of the page; 0 is the page at fx->base
  *
  * Return: the first byte of the page or -EFAULT.
  */
@@ -148,7 +148,7 @@ int call_load(struct call_fixture *fx, unsigned int page)
 /**
  * call_msync - call msync as the ioctl and the hook do
  * @test: test
- * @page: first page, from the base on
+ * @page: number of the first page; 0 is the page at fx->base
  * @nr: number of pages
  * @flags: MS_*
  *

@@ -81,7 +81,7 @@ struct load {
  * @log: trace of its I/O
  * @sbi: the mount
  * @file: files
- * @again: second open file of the first file
+ * @again: second open file description of the first file
  * @other: a file for other writes
  * @old: acknowledged content
  * @now: present content

@@ -31,7 +31,7 @@
  * @sbi: the mount
  * @log: trace of its I/O
  * @file: FILE_PAGES pages full of 1
- * @again: second open file of the same file
+ * @again: second open file description of this file
  */
 struct fail_fixture {
 	struct msyncfs_fake	*fake;

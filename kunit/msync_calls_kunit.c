@@ -15,7 +15,7 @@
  * struct call_row - a call while page 0 of each file is dirty
  * @name: description
  * @options: mount options
- * @start: first byte, from the base on
+ * @start: offset of the first byte from fx->base
  * @len: length in bytes
  * @flags: MS_*
  * @ret: expected result
