@@ -73,7 +73,7 @@ struct blocks {
  * struct inode_info - the findings about an inode
  * @ino: inode number
  * @dir: directory in which a name of the inode was first found, or 0
- * @parent: parent directory, as the inode of a directory names it
+ * @parent: parent according to the inode; used only for a directory
  * @nlink: link count in the inode
  * @refs: number of names found
  * @subdirs: number of subdirectories

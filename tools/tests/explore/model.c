@@ -5,10 +5,11 @@
  *
  * Operations on names, and truncations, become durable in their order. A store
  * to a file becomes durable with the next sync of its range. So after a crash
- * the disk must be as after k operations. The number k is at least that of the
- * last acknowledged operation, and at most that of the next operation that
- * would be acknowledged. A workload makes the same operations each time, so the
- * check can run the workload on the model alone.
+ * the disk must have the content that it has after the first k operations. k is
+ * at least the number of the last acknowledged operation. k is at most the
+ * number of the first operation that is acknowledged later. A workload makes
+ * the same operations each time, so the check can run the workload on the model
+ * alone.
  *
  * Changes of an atomic file, including its size, become durable only by a
  * commit of this file. So the model keeps the content in memory apart from the

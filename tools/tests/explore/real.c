@@ -216,8 +216,8 @@ static uint64_t dirty_pages(int fd, off_t at, off_t len)
 }
 
 /*
- * Spill as background writeback does. If background writeback has already
- * spilled the pages, nothing is left to do.
+ * Spill the dirty pages of the cells, as background writeback does. If
+ * background writeback has already spilled the pages, nothing is left to do.
  */
 void real_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
 {

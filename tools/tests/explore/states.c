@@ -393,10 +393,10 @@ static unsigned long choose_prefixes(const struct slice *s, struct choice *ch,
  * @ctx: for @fn
  *
  * The function first makes some random states. Then it makes the prefixes,
- * which have all writes up to some event. If their number exceeds four fifths
- * of @want, it makes only half of @want prefixes. At the end it makes random
- * states. If a content occurs a second time with another acknowledgment, @fn is
- * called for it once more.
+ * which have all writes up to some event. If the number of prefixes exceeds
+ * four fifths of @want, the function makes only @want / 2 of them. At the end
+ * it makes random states. If a content occurs a second time with another
+ * acknowledgment, @fn is called for it once more.
  */
 void states_all(const struct slice *s, uint64_t seed, unsigned long want, int prefixes,
 		int (*fn)(const struct state *st, void *ctx), void *ctx)
