@@ -56,7 +56,6 @@ done < <(declared)
 
 say "booting the test kernel: ${#suites[@]} KUnit suites"
 rc=0
-# KUnit taints the kernel, and its suites also report on the console.
 "$SCRIPTS/vm.sh" -n "KUnit guest" -o "$OUT" -k "$TEST_BZIMAGE" -i "$OUT/initramfs" -m 3072 \
 	-t 1800 -q 300 -a "kunit.enable=1 guest.kmemleak=1 ${filter:+kunit.filter_glob=$filter}" || rc=1
 

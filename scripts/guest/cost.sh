@@ -3,7 +3,7 @@
 # Cases: single atomic many
 # Timeout: 240
 #
-# COST_CALLS (default 2000): number of calls in the case many.
+# COST_CALLS (default 2000): number of calls in the case "many".
 . /tests/lib.sh
 
 pause() { for f in /sys/fs/msyncfs/*/checkpoint_pause; do echo "$1" >"$f"; done; }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Test: each flag of msync keeps its promise by ioctl; without the hook, msync(2) works as on a stock kernel
+# Test: by ioctl each flag of msync has its documented effect; without the hook, msync(2) works as on a stock kernel
 # Cases: stock_einval stock_empty stock_hole stock_wrap stock_sync stock_record stock_many stock_eof stock_readonly stock_times stock_shutdown stock_private stock_other stock_special
 # Cases: stock_nothing stock_locked stock_locked_anon stock_home stock_error
 # Cases: stock32_einval stock32_hole stock32_sync stock32_nothing stock32_locked

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Test: with msyncfs_hook loaded, each flag of msync(2) keeps its promise to unmodified programs
+# Test: with msyncfs_hook loaded, each flag of msync(2) has its documented effect in unmodified programs
 # Cases: load hook_einval hook_empty hook_hole hook_wrap hook_sync hook_record hook_many hook_eof hook_readonly hook_times hook_shutdown hook_private hook_other hook_special
 # Cases: hook_drop hook_large hook_home hook_clean hook_locked hook_locked_anon hook_locked_other hook_pinned hook_pinned_crash
 # Cases: hook_async hook_zero hook_nowait hook_error hook_umount

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Test: a full disk reports the lack of space in time, loses nothing, and can be used again
+# Test: on a full disk the call or store that needs space gets the error, not a later msync; no data is lost, and the disk can be used again
 # Cases: written mapped files
 # Timeout: 240
 . /tests/lib.sh
