@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file implements operations on atomic files. After a crash an atomic file
- * has the content and the size of its last msync or fsync. This file changes
- * the size of atomic files, makes holes in them and rolls them back. It also
- * handles their open and close, and the flag that makes a file atomic.
+ * has the content and the size of its last msync or fsync. The functions here
+ * change the size of atomic files, make holes in them and roll them back. Other
+ * functions count opens, handle the last close, and set or clear the flag that
+ * makes a file atomic.
  *
  * fs/map/overlay.c keeps the uncommitted changes of the map. mm/sync.c and
  * fs/place/ commit the file. fs/place/spill.c spills pages that must leave
@@ -17,7 +18,7 @@
 #include "vfs.h"
 
 /*
- * Returns whether there are uncommitted changes. Without i_commit_lock the
+ * Returns whether @inode has uncommitted changes. Without i_commit_lock the
  * result is only a hint.
  */
 static bool msyncfs_atomic_dirty(struct inode *inode)
@@ -45,8 +46,8 @@ int msyncfs_atomic_extend(struct inode *inode, loff_t newsize)
 	int err;
 
 	/*
-	 * Blocks that a truncation has left beyond the end must not become
-	 * visible.
+	 * An unfinished truncation may have left blocks beyond the end. These
+	 * blocks must not become visible when the file grows.
 	 */
 	if (msyncfs_unfinished(inode))
 		msyncfs_overlay_hole(inode, DIV_ROUND_UP_ULL(size, PAGE_SIZE),
@@ -86,8 +87,8 @@ static int msyncfs_atomic_shrink(struct inode *inode, loff_t newsize)
  *
  * Context: caller holds i_rwsem and i_commit_lock; takes invalidate_lock; may
  * sleep and do I/O.
- * Return: 0; -ENOSPC if an edge must be zeroed and there is no free block for
- * its page; or another negative errno.
+ * Return: 0; -ENOSPC if an edge must be zeroed and no block is free for the
+ * edge; or another negative errno.
  */
 int msyncfs_atomic_setsize(struct inode *inode, loff_t newsize)
 {
@@ -106,8 +107,8 @@ int msyncfs_atomic_setsize(struct inode *inode, loff_t newsize)
  *
  * Context: caller holds i_rwsem and i_commit_lock; takes invalidate_lock; may
  * sleep and do I/O.
- * Return: 0; -ENOSPC if an edge must be zeroed and there is no free block for
- * its page; or another negative errno.
+ * Return: 0; -ENOSPC if an edge must be zeroed and no block is free for the
+ * edge; or another negative errno.
  */
 int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end)
 {
@@ -153,9 +154,10 @@ static void msyncfs_atomic_discard(struct inode *inode)
  * msyncfs_atomic_rollback - discard all changes since the last commit
  * @inode: regular file
  *
- * Makes the last commit durable before it discards anything. Otherwise the
- * record of that commit could fail after the rollback has been acknowledged.
- * Then a crash could bring back the state before that commit (R5).
+ * This function makes the last commit durable before it discards anything.
+ * Otherwise the record of the last commit could fail after the function has
+ * returned. Then a crash could restore an older state than the one to which the
+ * file was rolled back.
  *
  * Context: takes i_rwsem, i_commit_lock and invalidate_lock; waits for the
  * device.
@@ -185,8 +187,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_atomic_rollback);
  * msyncfs_atomic_open - count an open file
  * @inode: regular file
  *
- * If a last close of the file is under way, waits for its end. Otherwise that
- * close could discard a store that is made after the open.
+ * If another task is in the last close of the file, this function waits until
+ * the last close has ended. Otherwise the last close could discard a store that
+ * comes after this open.
  *
  * Context: takes i_open_lock; may sleep.
  */
@@ -212,7 +215,8 @@ static int msyncfs_atomic_last(struct inode *inode)
 	int err;
 
 	/*
-	 * Without the lock, this check overlooks pages that are being spilled.
+	 * Without the lock, this check would overlook pages that are being
+	 * spilled.
 	 */
 	mutex_lock(&mi->i_commit_lock);
 	dirty = msyncfs_atomic_dirty(inode);
@@ -244,7 +248,7 @@ static int msyncfs_atomic_last(struct inode *inode)
  * last close commits the changes.
  *
  * Context: takes i_open_lock, i_rwsem and i_commit_lock; waits for the device.
- * May also wait for the thaw of a frozen filesystem.
+ * On a frozen filesystem, may also wait for the thaw.
  * Return: 0.
  */
 int msyncfs_atomic_release(struct inode *inode, struct file *file)
@@ -264,10 +268,10 @@ int msyncfs_atomic_release(struct inode *inode, struct file *file)
 			return 0;
 		}
 		/*
-		 * A truncation by name may have failed to take i_open_lock.
-		 * Then it has left its commit to this close, so check again for
-		 * changes. This barrier pairs with the barrier in
-		 * msyncfs_atomic_unopened().
+		 * While this close held i_open_lock, truncate(2) may have
+		 * failed to take it. Then truncate(2) has not committed its
+		 * change. So check for changes again after the unlock. This
+		 * barrier pairs with the barrier in msyncfs_atomic_unopened().
 		 */
 		smp_mb();
 		if (READ_ONCE(mi->i_opens) || !msyncfs_is_atomic(inode) ||
@@ -283,14 +287,16 @@ int msyncfs_atomic_release(struct inode *inode, struct file *file)
  * @wait: true: on a frozen filesystem, wait for the thaw; false: do not wait,
  *	and leave the file dirty
  *
- * A truncation by name opens no file, so no last close commits it.
- * msyncfs_setattr() calls this function to commit it. If a last close could not
- * commit, writeback calls this function to try the commit again.
+ * truncate(2) opens no file, so no last close commits the truncation.
+ * msyncfs_setattr() calls this function to commit the truncation. If a last
+ * close could not commit the file, writeback calls this function to try the
+ * commit again.
  *
  * Context: may wait for commits. The caller may hold i_rwsem, and a last close
  * may wait for i_rwsem while it holds i_open_lock. So this function only tries
- * to take i_open_lock. If another task holds i_open_lock, the last close
- * commits the changes, because it checks for changes once more before it ends.
+ * to take i_open_lock. If another task holds i_open_lock, the last close of the
+ * file handles the changes. The last close checks for changes again after it
+ * has released i_open_lock.
  * Return: 0 or a negative errno.
  */
 int msyncfs_atomic_unopened(struct inode *inode, bool wait)
@@ -302,7 +308,7 @@ int msyncfs_atomic_unopened(struct inode *inode, bool wait)
 	if (!msyncfs_is_atomic(inode) || !msyncfs_atomic_dirty(inode) ||
 	    msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return 0;
-	/* Pairs with the barrier in msyncfs_atomic_release(). */
+	/* This barrier pairs with the barrier in msyncfs_atomic_release(). */
 	smp_mb();
 	if (mutex_trylock(&mi->i_open_lock)) {
 		again = !mi->i_opens;
@@ -346,7 +352,8 @@ void msyncfs_atomic_lost(struct inode *inode)
  * While other tasks can write, the result is only a hint.
  *
  * Context: takes spinlocks; does not sleep.
- * Return: the number of one such inode; 0 if there is none.
+ * Return: the number of an inode with uncommitted changes; 0 if no inode has
+ * any.
  */
 unsigned long msyncfs_atomic_uncommitted(struct super_block *sb)
 {
@@ -431,9 +438,9 @@ static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
  * @on: true: atomic; false: ordinary
  *
  * Commits the content of the file before it changes the flag. A store during
- * this call may come after that commit. If @on is true, the next commit makes
- * this store durable. Otherwise it is written back like any store to an
- * ordinary file.
+ * this call may come too late for this commit. If @on is true, the next commit
+ * of the file makes the late store durable. If @on is false, writeback writes
+ * the late store like any store to an ordinary file.
  *
  * Context: takes i_rwsem, i_commit_lock and invalidate_lock; waits for O_DIRECT
  * and for the device.
@@ -450,13 +457,15 @@ int msyncfs_atomic_set(struct inode *inode, bool on)
 	inode_dio_wait(inode);
 	for (;;) {
 		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, false);
-		/* The device's cache may hold data of O_DIRECT writes. */
+		/*
+		 * The cache of the device may contain data of O_DIRECT writes.
+		 */
 		if (!err)
 			err = msyncfs_dio_flush(inode);
 		if (err)
 			break;
 		mutex_lock(&mi->i_commit_lock);
-		/* If pages have been spilled since the sync, commit again. */
+		/* If pages have been spilled since the commit, commit again. */
 		if (on || mtree_empty(&mi->i_overlay)) {
 			tid = mi->i_tid;
 			if (test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags) != on)

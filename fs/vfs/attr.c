@@ -69,8 +69,8 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 
 		err = msyncfs_setsize(inode, attr->ia_size);
 		/*
-		 * truncate(2) must change the times, but @attr requests no
-		 * times.
+		 * truncate(2) must change mtime and ctime, but the VFS does not
+		 * request this change in @attr.
 		 */
 		if (i_size_read(inode) != old &&
 		    !(attr->ia_valid & (ATTR_MTIME | ATTR_CTIME))) {

@@ -21,8 +21,8 @@
 #define DIR_POS_END	((loff_t)((1ULL << MSYNCFS_HASH_BITS) + DIR_POS_FIRST))
 
 /*
- * Largest number of merges in one removal. This limit bounds the cost of a
- * removal.
+ * Largest number of merges during the removal of one name. This limit bounds
+ * the cost of a removal.
  */
 #define MERGE_LEVELS	4
 
@@ -52,7 +52,9 @@ static int dir_seek(struct inode *dir, const struct qstr *name,
 	return 0;
 }
 
-/* Like dir_seek(), except that it returns -ENOENT if there is no such name. */
+/*
+ * Does the work of dir_seek(), but returns -ENOENT if @dir does not have @name.
+ */
 static int dir_seek_present(struct inode *dir, const struct qstr *name,
 			    struct dir_pos *pos)
 {
@@ -72,7 +74,8 @@ static int dir_seek_present(struct inode *dir, const struct qstr *name,
  * msyncfs_dir_find - look up a name
  * @dir: directory
  * @name: name
- * @ino: set to the inode number; only msyncfs_iget() checks this number
+ * @ino: set to the inode number; the number is not checked here, only in
+ *	msyncfs_iget()
  *
  * Context: caller holds i_rwsem of @dir, at least shared; may sleep and do I/O.
  * Return: 0; -ENOENT; -ENAMETOOLONG; -EIO; -EUCLEAN (logged).
@@ -91,7 +94,7 @@ int msyncfs_dir_find(struct inode *dir, const struct qstr *name, u64 *ino)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_find);
 
-/* Sets times and version of @dir, because its names have changed. */
+/* Updates mtime, ctime and i_version of @dir after a change of its names. */
 static void dir_touch(struct msyncfs_op *op, struct inode *dir)
 {
 	inode_set_mtime_to_ts(dir, inode_set_ctime_current(dir));
@@ -122,7 +125,7 @@ static bool leaf_fits(const struct dir_leaf *leaf, const struct qstr *name)
 /**
  * msyncfs_dir_prepare - make room for a name
  * @dir: directory
- * @name: name that will be added before i_rwsem is released
+ * @name: name that the caller will add before it releases i_rwsem
  *
  * Splits the leaf for the name until the leaf has room for the name. Each split
  * is an operation of its own. A crash between two splits leaves a correct
@@ -155,7 +158,7 @@ int msyncfs_dir_prepare(struct inode *dir, const struct qstr *name)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_prepare);
 
 /**
- * msyncfs_dir_blocks - count the blocks that adding a name may allocate
+ * msyncfs_dir_blocks - count the blocks that msyncfs_dir_add() may allocate
  * @dir: directory, after msyncfs_dir_prepare()
  *
  * Context: caller holds i_rwsem of @dir exclusively; may sleep.
@@ -179,7 +182,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_blocks);
  * @op: operation that may allocate msyncfs_dir_blocks() blocks
  * @name: name for which msyncfs_dir_prepare() has made room
  * @ino: inode number
- * @mode: mode of the inode; the entry holds only the file type
+ * @mode: mode of the inode; the entry stores only the file type
  *
  * Sets mtime and ctime of @dir. After an error the names are unchanged.
  *
@@ -220,12 +223,12 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_add);
 
 /**
  * msyncfs_dir_remove - remove a name
- * @op: operation; the removal allocates no blocks, only a merge may do so
+ * @op: operation; only a merge of leaves may allocate blocks in it
  * @dir: directory
  * @name: name
  *
- * Sets mtime and ctime of @dir. Merges leaves that have become small while @op
- * has enough credits. After an error nothing has changed.
+ * Sets mtime and ctime of @dir. If @op has enough credits, merges leaves that
+ * have become small. After an error nothing has changed.
  *
  * Context: caller holds i_rwsem of @dir exclusively; inside @op; may sleep.
  * Return: 0; -ENOENT; -ENAMETOOLONG; -EIO; -EUCLEAN (logged).
@@ -280,7 +283,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_remove);
  * @dir: directory
  * @name: name
  * @ino: new inode number
- * @mode: mode of the new inode; the entry holds only the file type
+ * @mode: mode of the new inode; the entry stores only the file type
  *
  * Sets mtime and ctime of @dir. After an error nothing has changed.
  *
@@ -308,9 +311,9 @@ int msyncfs_dir_replace(struct msyncfs_op *op, struct inode *dir,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_replace);
 
 /*
- * Emits the entries of @leaf from ctx->pos on. Returns false if the buffer of
- * the caller is full. Then ctx->pos is the position of the entry that did not
- * fit.
+ * Emits the entries of @leaf, beginning at position ctx->pos. Returns false if
+ * the caller's buffer is full. Then ctx->pos is the position of the entry that
+ * did not fit.
  */
 static bool emit_leaf(struct dir_context *ctx, struct dir_leaf *leaf)
 {
@@ -332,9 +335,9 @@ static bool emit_leaf(struct dir_context *ctx, struct dir_leaf *leaf)
 }
 
 /*
- * The position depends only on the hash. So it stays valid if other tasks
- * change the directory between two calls. The position only grows, so a reader
- * reaches the end even while other tasks add names.
+ * The position of an entry depends only on the hash of its name. So ctx->pos
+ * stays valid if other tasks change the directory between two calls. ctx->pos
+ * only grows, so a reader reaches the end even while other tasks add names.
  */
 static int msyncfs_readdir(struct file *file, struct dir_context *ctx)
 {

@@ -27,7 +27,7 @@
  * struct msyncfs_dio - an O_DIRECT transfer under way
  * @locked: true while the transfer holds its lock: i_dio_sem (shared) for a
  *	read, i_commit_lock for a write
- * @nofs: allocation context before the lock; restored at the unlock
+ * @nofs: result of memalloc_nofs_save() at the lock, for the unlock
  */
 struct msyncfs_dio {
 	bool		locked;
@@ -60,8 +60,8 @@ static bool msyncfs_dio_safe(struct inode *inode, loff_t pos, loff_t end,
 }
 
 /*
- * Finds a run of blocks that a write may use in place. Returns -ENOTBLK if the
- * block at @pos cannot be used in place. Then the rest of the write goes
+ * Finds a run of blocks that a write may overwrite directly. Returns -ENOTBLK
+ * if the block at @pos needs the page cache. Then the rest of the write goes
  * through the page cache.
  */
 static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
@@ -75,10 +75,11 @@ static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
 	if (msyncfs_is_atomic(inode))
 		return -ENOTBLK;
 	/*
-	 * Hold i_commit_lock until the transfer is complete. While it is held,
-	 * no record can name these blocks (B2). Do not take i_commit_lock
-	 * before the call of iomap, because iomap writes back pages first. This
-	 * writeback takes i_commit_lock.
+	 * Hold i_commit_lock until the transfer is complete. While this task
+	 * holds the lock, no record can get images of these blocks (B2). Do not
+	 * take the lock before the call of __iomap_dio_rw(). At its start,
+	 * __iomap_dio_rw() writes back pages, and this writeback takes
+	 * i_commit_lock.
 	 */
 	if (!dio->locked) {
 		mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
@@ -101,8 +102,8 @@ static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
  * Takes i_commit_lock for the lookup in the map, and i_dio_sem for the
  * transfer. If the transfer holds i_dio_sem already, this function only tries
  * to take i_commit_lock, because the holder of i_commit_lock may be waiting for
- * i_dio_sem. After a failed try, msyncfs_dio_chunk() begins a new transfer
- * without i_dio_sem.
+ * i_dio_sem. If the attempt fails, this transfer ends and releases i_dio_sem.
+ * Then msyncfs_dio_chunk() begins a new transfer.
  */
 static bool msyncfs_dio_lock_read(struct msyncfs_inode_info *mi,
 				  struct msyncfs_dio *dio)
@@ -120,9 +121,9 @@ static bool msyncfs_dio_lock_read(struct msyncfs_inode_info *mi,
 }
 
 /*
- * Finds a run of blocks that a read may use in place. The read must not return
- * the old content of a newly allocated block. If a store is captured after this
- * check, the read may return the data before the store.
+ * Finds a run of blocks that a transfer may read directly. The read must not
+ * return the old content of a newly allocated block. If a store is captured
+ * after this check, the read may return the data from before the store.
  */
 static int msyncfs_dio_begin_read(struct inode *inode, u64 index, u64 max,
 				  struct msyncfs_dio *dio, struct iomap *iomap)
@@ -173,7 +174,7 @@ static const struct iomap_ops msyncfs_dio_iomap_ops = {
  * @count: length in bytes, at least 1
  *
  * Makes dirty pages of the range durable. Then brings images of the range home,
- * so that no later checkpoint overwrites an O_DIRECT write (B2).
+ * so that no later checkpoint overwrites the data of an O_DIRECT write (B2).
  *
  * Context: caller holds i_rwsem; waits for commits and for the device.
  * Return: 0 or a negative errno.
@@ -221,10 +222,10 @@ static const struct iomap_dio_ops msyncfs_dio_ops = {
 };
 
 /*
- * Makes one transfer, up to the first block that cannot be used in place.
- * Returns the number of bytes, 0 if the first block cannot be used in place, or
- * an error. @iter must not be user memory. The function waits for the device
- * even if the request is asynchronous, because this task owns the locks.
+ * Makes one transfer, which stops at the first block that needs the page cache.
+ * Returns the number of transferred bytes, which may be 0, or an error. @iter
+ * must not refer to user addresses. The function waits for the device even if
+ * the request is asynchronous, because only this task can release the locks.
  */
 static ssize_t msyncfs_dio_once(struct kiocb *iocb, struct iov_iter *iter)
 {
@@ -239,7 +240,7 @@ static ssize_t msyncfs_dio_once(struct kiocb *iocb, struct iov_iter *iter)
 	msyncfs_dio_unlock(inode, iov_iter_rw(iter) == WRITE, &state);
 	/*
 	 * iomap_dio_complete() may call ->fsync, which takes i_commit_lock but
-	 * no i_rwsem (P5). So call it after the unlock.
+	 * no i_rwsem (P5). So call iomap_dio_complete() after the unlock.
 	 */
 	ret = PTR_ERR_OR_ZERO(dio);
 	if (!IS_ERR_OR_NULL(dio))
@@ -250,8 +251,8 @@ static ssize_t msyncfs_dio_once(struct kiocb *iocb, struct iov_iter *iter)
 }
 
 /*
- * Makes transfers until @iter is empty or a transfer moves nothing. For a write
- * the caller holds i_rwsem.
+ * Makes transfers until @iter is empty or a transfer moves no bytes. For a
+ * write the caller holds i_rwsem.
  */
 static ssize_t msyncfs_dio_chunk(struct kiocb *iocb, struct iov_iter *iter)
 {
@@ -275,7 +276,7 @@ static ssize_t msyncfs_dio_chunk(struct kiocb *iocb, struct iov_iter *iter)
 #define MSYNCFS_PIN_MAX		1024
 
 /**
- * struct msyncfs_pinned - a part of a user's buffer whose pages are pinned
+ * struct msyncfs_pinned - pinned pages of one part of a user's buffer
  * @iter: iterator over @bvec
  * @bytes: length of the part in bytes
  * @nr: number of pinned pages
@@ -337,8 +338,8 @@ static struct msyncfs_pinned *msyncfs_pin(struct iov_iter *iter)
 		return ERR_PTR(err);
 	}
 	/*
-	 * After an error, use the pages that are pinned. The next call returns
-	 * the error.
+	 * If an error came after some pages were pinned, use these pages. The
+	 * next call gets the error again.
 	 */
 	iov_iter_bvec(&pin->iter, dir, pin->bvec, pin->nr, pin->bytes);
 	return pin;
@@ -365,10 +366,11 @@ static ssize_t msyncfs_dio_pinned(struct kiocb *iocb, struct iov_iter *iter)
 
 /*
  * Returns whether to transfer the data of @iter without the page cache. iomap
- * gets the memory as a list of pages, and each piece must be aligned to
- * sectors. If a piece is not aligned but the device accepts such memory, the
- * result is false. Then the data goes through the page cache. If the device
- * does not accept the memory, the result is true, and iomap returns -EINVAL.
+ * gets the memory as a list of pages. In each page, the address and the length
+ * of the data must be aligned to sectors. If they are not aligned, the result
+ * depends on the device. If the device accepts the memory, the result is false,
+ * and the data goes through the page cache. If the device rejects the memory,
+ * the result is true, and iomap returns -EINVAL.
  */
 static bool msyncfs_dio_aligned(struct inode *inode, struct iov_iter *iter)
 {
@@ -381,15 +383,15 @@ static bool msyncfs_dio_aligned(struct inode *inode, struct iov_iter *iter)
 
 /**
  * msyncfs_dio_transfer - transfer data without the page cache
- * @iocb: request; ki_pos advances by the number of bytes
- * @iter: memory; advances by the number of bytes
+ * @iocb: request; ki_pos advances by the number of transferred bytes
+ * @iter: memory; advances by the number of transferred bytes
  *
- * Stops at the first block that cannot be used in place. The caller sends the
- * rest through the page cache.
+ * The transfer stops at the first block that needs the page cache. The caller
+ * transfers the rest through the page cache.
  *
  * Context: for a write, caller holds i_rwsem exclusively; for a read, takes
  * i_rwsem shared. Takes i_commit_lock and i_dio_sem; waits for the device.
- * Return: the number of bytes, which may be 0; or a negative errno.
+ * Return: the number of transferred bytes, which may be 0; or a negative errno.
  */
 ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter)
 {

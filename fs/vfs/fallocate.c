@@ -61,7 +61,7 @@ static u64 msyncfs_run_for(struct inode *inode, u64 index, u64 len,
 
 /*
  * Allocates blocks for the beginning of the hole @ext. Sets *@done to the
- * number of blocks and *@goal to the block after them.
+ * number of allocated blocks and *@goal to the block after the last of them.
  */
 static int msyncfs_fill_hole(struct inode *inode,
 			     const struct msyncfs_extent *ext, u64 *goal,
@@ -80,7 +80,7 @@ static int msyncfs_fill_hole(struct inode *inode,
 	 */
 	err = msyncfs_op_begin(sb, &op, credits, want + credits);
 	if (err == -ENOSPC && want > 1) {
-		/* The device is nearly full, but a single block may fit. */
+		/* The device is nearly full. Try to allocate one block. */
 		want = 1;
 		credits = msyncfs_map_credits(inode, ext->index, 1) + 1;
 		err = msyncfs_op_begin(sb, &op, credits, 1 + credits);
@@ -147,9 +147,9 @@ static int msyncfs_allocate(struct inode *inode, loff_t start, loff_t end)
 
 /*
  * Implements fallocate(2) for an atomic file. The state of the file on the
- * device must not change before the next commit. So blocks cannot be allocated
- * ahead, and a range that is zeroed becomes a hole. Caller holds i_rwsem and
- * i_commit_lock.
+ * device must not change before the next commit. So this function allocates no
+ * blocks, and it makes a hole of a range that must be zeroed. Caller holds
+ * i_rwsem and i_commit_lock.
  */
 static int msyncfs_atomic_fallocate(struct inode *inode, int mode,
 				    loff_t start, loff_t end)
@@ -198,9 +198,9 @@ static int msyncfs_do_fallocate(struct inode *inode, int mode, loff_t start,
  *
  * Context: takes i_rwsem and i_commit_lock; waits for O_DIRECT; may wait for
  * commits.
- * Return: 0; -EOPNOTSUPP for any other mode, and for the modes 0 and
- * FALLOC_FL_KEEP_SIZE of an atomic file; -ENOSPC or another negative errno.
- * After an error a part of the range may have changed.
+ * Return: 0; -EOPNOTSUPP for any other mode; -EOPNOTSUPP for an atomic file if
+ * @mode is 0 or FALLOC_FL_KEEP_SIZE; -ENOSPC or another negative errno. After
+ * an error a part of the range may have changed.
  */
 long msyncfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 {

@@ -7,11 +7,12 @@
  *
  * In a buffered write, iomap copies the data into folios. Before each copy,
  * iomap calls msyncfs_get_folio(), which locks i_freeze (shared) and the folio.
- * After the copy, iomap calls msyncfs_put_folio(), which unlocks both. The copy
- * runs with page faults off (P3). iomap must not read a page for a partial
- * write, because iomap does not know images that are not home (B4). A task must
- * not do I/O while it holds i_freeze, because a capture waits for i_freeze
- * (P2). So msyncfs_get_folio() reads the page before it locks the folio.
+ * After the copy, iomap calls msyncfs_put_folio(), which unlocks both. Page
+ * faults are disabled during the copy (P3). iomap must not read a page for a
+ * partial write, because iomap does not know images that are not home (B4). A
+ * task must not do I/O while it holds i_freeze, because a capture waits for
+ * i_freeze (P2). So msyncfs_get_folio() reads the page before it locks the
+ * folio.
  */
 #include <linux/fiemap.h>
 #include <linux/iomap.h>
@@ -59,9 +60,9 @@ static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
 
 /*
  * Caller holds i_rwsem, so the page cannot lose its block between the lookup in
- * the map and the folio lock. The page may gain a block. Then this function
- * makes a reservation that the page does not need. The reservation ends when
- * the page is written or dropped.
+ * the map and the folio lock. But the page may gain a block in this time. Then
+ * this function makes a reservation that the page does not need. The
+ * reservation ends when the page is written or dropped.
  */
 static struct folio *msyncfs_get_folio(struct iomap_iter *iter, loff_t pos,
 				       unsigned int len)
@@ -110,8 +111,8 @@ static const struct iomap_folio_ops msyncfs_folio_ops = {
 
 /*
  * This function does not read the map, because msyncfs_get_folio() looks up
- * each page. With the type IOMAP_DELALLOC, iomap writes zeros to the rest of a
- * folio that is not up to date.
+ * each page. If a folio is not up to date, the type IOMAP_DELALLOC makes iomap
+ * zero the part of the folio that the write does not cover.
  */
 static int msyncfs_write_begin(struct inode *inode, loff_t pos, loff_t length,
 			       unsigned int flags, struct iomap *iomap,
@@ -136,9 +137,9 @@ static const struct iomap_ops msyncfs_write_iomap_ops = {
 };
 
 /*
- * Tries to find space before a write fails with ENOSPC. Dirty pages may have
- * promises of more blocks than they need, and writeback gives back the
- * difference. A commit and a checkpoint make freed blocks usable (B3).
+ * Tries to find space before a write fails with ENOSPC. The promises of dirty
+ * pages may count more blocks than the pages need. Writeback ends these
+ * promises. A commit and a checkpoint make freed blocks usable (B3).
  */
 static int msyncfs_find_space(struct inode *inode)
 {
@@ -211,7 +212,7 @@ static ssize_t msyncfs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		iocb->ki_flags &= ~IOCB_DIRECT;
 	if (iocb->ki_flags & IOCB_DIRECT) {
 		ret = msyncfs_dio_read(iocb, to);
-		/* If data is left, its blocks are not all home yet. */
+		/* Read the rest of the range through the page cache. */
 		if (ret < 0 || !iov_iter_count(to) ||
 		    iocb->ki_pos >= i_size_read(inode))
 			return ret;
@@ -219,7 +220,7 @@ static ssize_t msyncfs_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return filemap_read(iocb, to, ret);
 }
 
-/* For O_DIRECT, the VFS calls copy_splice_read() instead. */
+/* For O_DIRECT, the VFS calls copy_splice_read() instead of this function. */
 static ssize_t msyncfs_splice_read(struct file *in, loff_t *ppos,
 				   struct pipe_inode_info *pipe, size_t len,
 				   unsigned int flags)
@@ -303,8 +304,8 @@ static int msyncfs_file_open(struct inode *inode, struct file *file)
 }
 
 /*
- * Makes the range durable and brings it home (P7). Then reports where the data
- * lies on the device.
+ * Makes the data of the range durable and brings it home (P7). Then reports the
+ * blocks that contain the data.
  */
 static int msyncfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 			  u64 start, u64 len)
