@@ -20,7 +20,7 @@
 
 static struct kmem_cache *msyncfs_inode_cache;
 
-/* Sets the operations of an inode; i_mode and i_bh are valid. */
+/* This function sets the operations of an inode. i_mode and i_bh are valid. */
 static void (*msyncfs_inode_set_ops)(struct inode *inode, dev_t rdev);
 
 /* Largest number of metadata blocks that msyncfs_free_inode_block() dirties. */
@@ -38,10 +38,11 @@ static void msyncfs_inode_once(void *obj)
 	spin_lock_init(&mi->i_resv_lock);
 	xa_init(&mi->i_resv);
 	/*
-	 * No code searches for gaps. MT_FLAGS_ALLOC_RANGE is set because it
-	 * makes the inner nodes of the tree keep their metadata outside the
-	 * array of children. Inside the array, mt_free_walk() would take the
-	 * metadata for a child.
+	 * No code searches for gaps in this tree. Set MT_FLAGS_ALLOC_RANGE
+	 * nevertheless. With this flag, inner nodes store their metadata
+	 * outside the array of children. Without the flag, the metadata would
+	 * lie in this array, and mt_free_walk() would treat the metadata as a
+	 * child.
 	 */
 	mt_init_flags(&mi->i_overlay, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU);
 	mutex_init(&mi->i_open_lock);
@@ -90,10 +91,10 @@ void msyncfs_free_inode(struct inode *inode)
 }
 
 /*
- * Sets the transactions that fsync() has to wait for, because the inode on disk
- * does not name them. The inode may have been evicted before its last change
- * was durable. So assume that every transaction that is not durable yet changes
- * this inode.
+ * Sets i_tid and i_data_tid. They are the transactions for which fsync() waits,
+ * and the inode on disk does not store them. The inode may have been evicted
+ * before its last change was durable. So assume that every transaction that is
+ * not durable yet changes this inode.
  */
 static void msyncfs_inherit_tid(struct inode *inode)
 {
@@ -139,8 +140,8 @@ static int msyncfs_read_inode(struct inode *inode)
  * @ino: inode number, from disk
  *
  * Context: may sleep and do I/O.
- * Return: the inode, referenced; ERR_PTR(-ESTALE) if it has no links, except
- * during msyncfs_reclaim(); ERR_PTR(-EIO), ERR_PTR(-EUCLEAN) or
+ * Return: the inode, referenced; ERR_PTR(-ESTALE) if the inode has no links,
+ * except during msyncfs_reclaim(); ERR_PTR(-EIO), ERR_PTR(-EUCLEAN) or
  * ERR_PTR(-EFBIG), all logged; ERR_PTR(-ENOMEM).
  */
 struct inode *msyncfs_iget(struct super_block *sb, u64 ino)
@@ -181,8 +182,8 @@ static int msyncfs_inode_block(struct msyncfs_op *op, struct inode *inode,
 	inode->i_ino = blkno;
 	if (insert_inode_locked(inode) < 0) {
 		/*
-		 * The bitmap is wrong: the block belongs to another inode and
-		 * must not be changed.
+		 * The bitmap is wrong. The block belongs to another inode, so
+		 * do not change the block.
 		 */
 		msyncfs_err(op->sb, "block %llu: free, but an inode in use",
 			    blkno);
@@ -197,15 +198,15 @@ static int msyncfs_inode_block(struct msyncfs_op *op, struct inode *inode,
 
 /**
  * msyncfs_new_inode - make an inode
- * @op: operation with two credits and one block to allocate
+ * @op: operation with two credits left that may allocate one block
  * @dir: directory in which the inode is made
  * @idmap: idmap of the mount
  * @mode: type and permissions
  * @rdev: device number of a device node
  *
- * The inode has one link and is locked (I_NEW). This function makes it part of
- * the transaction. If the caller changes the inode further, the caller calls
- * msyncfs_op_add_inode().
+ * The new inode has one link and is locked (I_NEW). This function makes the
+ * inode part of the transaction. After a further change of the inode, the
+ * caller calls msyncfs_op_add_inode().
  *
  * Context: inside @op; may sleep.
  * Return: the inode; ERR_PTR(-ENOMEM); ERR_PTR(-ENOSPC); ERR_PTR(-EIO);
@@ -252,8 +253,8 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
  * @wbc: kind of writeback
  *
  * Context: begins an operation; may sleep. With WB_SYNC_ALL, waits for the
- * commit. Does not wait if sync_fs follows, because sync_fs makes one commit
- * for all inodes.
+ * commit. But if a call of sync_fs follows, this function does not wait,
+ * because sync_fs makes one commit for all inodes.
  * Return: 0 or a negative errno.
  */
 int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
@@ -311,10 +312,10 @@ static void msyncfs_delete_inode(struct inode *inode)
 
 	sb_start_intwrite(sb);
 	/*
-	 * No other task uses this inode. The only reason to take i_commit_lock
-	 * is that some functions check that it is held. Lockdep must accept a
-	 * nested lock, because a task may drop the last reference while it
-	 * holds i_commit_lock of another file.
+	 * No other task uses this inode. Take i_commit_lock nevertheless,
+	 * because some functions check that the caller holds it. Lockdep must
+	 * accept a nested lock, because this task may hold i_commit_lock of
+	 * another file.
 	 */
 	mutex_lock_nested(&mi->i_commit_lock, SINGLE_DEPTH_NESTING);
 	if (S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode))
@@ -331,9 +332,10 @@ static void msyncfs_delete_inode(struct inode *inode)
 
 /*
  * Saves the times of an inode that leaves memory and stays on disk. All other
- * changes are part of a transaction already. The transaction keeps them even if
- * a record fails, and a later read of the inode finds them. So the eviction
- * waits for no commit, and memory reclaim may evict the inode.
+ * changes are part of a transaction already. The transaction keeps these
+ * changes even if a record fails, and a later read of the inode finds them. So
+ * the eviction does not wait for a commit, and memory reclaim may evict the
+ * inode.
  */
 static void msyncfs_save_times(struct inode *inode)
 {
@@ -347,7 +349,7 @@ static void msyncfs_save_times(struct inode *inode)
 		return;
 	/*
 	 * Do not wait for the thaw of a frozen filesystem, because the task
-	 * that thaws it may be waiting for this task.
+	 * that thaws the filesystem may be waiting for this task.
 	 */
 	if (!sb_start_intwrite_trylock(sb))
 		return;
@@ -365,7 +367,7 @@ static void msyncfs_save_times(struct inode *inode)
  * Deletes the inode if it has no links.
  *
  * Context: may sleep. A deletion may wait for a commit. Memory reclaim never
- * waits here, because it evicts only inodes that have links.
+ * waits for a commit here, because it evicts only inodes that have links.
  */
 void msyncfs_evict_inode(struct inode *inode)
 {
@@ -389,7 +391,8 @@ void msyncfs_evict_inode(struct inode *inode)
 
 /**
  * msyncfs_inode_init - make the inode cache, on module load
- * @set_ops: sets the operations of an inode; i_mode and i_bh are valid
+ * @set_ops: function that sets the operations of an inode; i_mode and i_bh are
+ *	valid
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.

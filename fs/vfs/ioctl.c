@@ -15,8 +15,9 @@
 /*
  * Shuts the filesystem down. MSYNCFS_SHUTDOWN_DEFAULT freezes the filesystem
  * before the shutdown. The freeze brings everything home and keeps writers
- * away. The other two flags do not write dirty pages. MSYNCFS_SHUTDOWN_LOGFLUSH
- * commits before the shutdown. MSYNCFS_SHUTDOWN_NOLOGFLUSH does not commit.
+ * away. With the other two flags, this function writes no dirty pages.
+ * MSYNCFS_SHUTDOWN_LOGFLUSH commits before the shutdown.
+ * MSYNCFS_SHUTDOWN_NOLOGFLUSH does not commit.
  */
 static int msyncfs_ioc_shutdown(struct super_block *sb, u32 __user *arg)
 {

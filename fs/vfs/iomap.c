@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file describes the file map to iomap, which reads files, seeks and
- * reports extents. fs/map/ looks up the blocks. file.c has its own iomap
- * operations for buffered writes, and direct.c has its own for O_DIRECT.
+ * This file describes the map of a file to iomap. iomap uses the map to read
+ * files, to seek and to report extents. fs/map/ looks up the blocks. file.c has
+ * its own iomap operations for buffered writes, and direct.c has its own for
+ * O_DIRECT.
  */
 #include <linux/iomap.h>
 #include <linux/sched/signal.h>
@@ -10,9 +11,9 @@
 #include "vfs.h"
 
 /**
- * msyncfs_set_iomap - describe a run of the file map to iomap
+ * msyncfs_set_iomap - describe a run of a file's map to iomap
  * @inode: regular file
- * @iomap: filled in; its offset and lengths are in bytes
+ * @iomap: filled in; offset, length and addr are in bytes
  * @ext: run, in blocks
  *
  * Context: any.
@@ -32,8 +33,8 @@ void msyncfs_set_iomap(struct inode *inode, struct iomap *iomap,
 }
 
 /*
- * Describes the beginning of the hole @ext. Dirty pages in a hole have no
- * blocks yet, but this function reports them as data.
+ * Describes the beginning of the hole @ext. Dirty pages in the hole have no
+ * blocks yet, but this function reports the pages as data.
  */
 static void msyncfs_report_delalloc(struct inode *inode, struct iomap *iomap,
 				    const struct msyncfs_extent *ext)

@@ -5,8 +5,8 @@
  * and splits and merges leaves. It keeps i_size and i_dir_depth up to date.
  * dir.c handles names, and fs/map/ finds the block of a leaf.
  *
- * A directory is a trie of leaves over the hash of the name. msyncfs_format.h
- * describes the trie.
+ * A directory is a trie of leaves. The keys of the trie are hashes of names.
+ * msyncfs_format.h describes the trie.
  */
 #include <linux/fs.h>
 
@@ -14,8 +14,8 @@
 
 /*
  * A merge leaves at least this many credits in the operation. The caller of
- * msyncfs_dir_remove() may need them for the inodes and the directories of a
- * rename, and for the root block.
+ * msyncfs_dir_remove() may need these credits for the root block, and for the
+ * inodes and directories of a rename.
  */
 #define MERGE_SPARE	7
 
@@ -111,7 +111,10 @@ static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
 	if (IS_ERR(leaf->bh)) {
 		err = PTR_ERR(leaf->bh);
 		leaf->bh = NULL;
-		/* For callers, -ENOENT means that there is no such leaf. */
+		/*
+		 * Do not return -ENOENT, because it tells the caller that the
+		 * leaf does not exist.
+		 */
 		return err == -ENOENT ? -EIO : err;
 	}
 	leaf->disk = (struct msyncfs_disk_dir *)leaf->bh->b_data;
@@ -143,9 +146,9 @@ static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
  * @hash: hash of a name, 62 bits
  * @leaf: filled in; @leaf->bh is NULL if the directory has no blocks
  *
- * Hashes are uniform, so the leaves of a directory differ little in depth. The
- * search goes up from the deepest level. So it ends after a few lookups. The
- * caller drops the leaf with leaf_put().
+ * Hashes are evenly distributed, so the leaves of a directory differ little in
+ * depth. The search begins at the largest depth and goes up. So the search ends
+ * after a few lookups. The caller drops the leaf with leaf_put().
  *
  * Context: caller holds i_rwsem of @dir, at least shared; may sleep and do I/O.
  * Return: 0; -EIO; -EUCLEAN (logged) if the directory is damaged. After an
@@ -196,8 +199,8 @@ unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 hash)
 }
 
 /*
- * Sets the map pointer of the leaf with @depth and @prefix. If @blkno is 0, the
- * map has no such leaf afterwards.
+ * Sets the block of the leaf with @depth and @prefix in the directory's map. If
+ * @blkno is 0, removes the leaf from the map.
  */
 static int dir_point(struct msyncfs_op *op, struct inode *dir,
 		     unsigned int depth, u64 prefix, u64 blkno)
@@ -206,7 +209,7 @@ static int dir_point(struct msyncfs_op *op, struct inode *dir,
 			       false);
 }
 
-/* Allocates a block for a new leaf and sets its map pointer. */
+/* Allocates a block for a new leaf and adds the leaf to the map. */
 static struct buffer_head *leaf_new(struct msyncfs_op *op, struct inode *dir,
 				    u64 goal, unsigned int depth, u64 prefix)
 {
@@ -261,7 +264,10 @@ static void set_place(struct msyncfs_disk_dir *disk, unsigned int depth,
 	disk->prefix = cpu_to_le64(prefix);
 }
 
-/* Moves the entries at and after the offset @off of @from to the end of @to. */
+/*
+ * Moves the entries of @from that lie at the offset @off or later. Appends
+ * these entries to @to.
+ */
 static void move_entries(struct msyncfs_disk_dir *from, unsigned int off,
 			 struct msyncfs_disk_dir *to)
 {
@@ -282,7 +288,7 @@ static void move_entries(struct msyncfs_disk_dir *from, unsigned int off,
 /*
  * Splits a leaf. The block of the leaf becomes the lower child, and a new block
  * becomes the upper child. So a split needs only one new leaf block and frees
- * none. All steps that can fail come before the entries move.
+ * none. All steps that can fail come before the first change of an entry.
  */
 static int split_in_op(struct msyncfs_op *op, struct inode *dir,
 		       struct dir_leaf *leaf)
@@ -328,8 +334,8 @@ out:
 
 /*
  * Checks that the map has no block for the two children of a leaf. @child is
- * the index of the lower child. A split would overwrite the pointer to such a
- * block.
+ * the index of the lower child. If there were such a block, a split would
+ * overwrite the pointer to it.
  */
 static int check_children(struct inode *dir, u64 child)
 {
@@ -377,8 +383,8 @@ int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
 	if (err)
 		return err;
 	/*
-	 * The credits are for two leaves, the inode, the paths of three
-	 * pointers, and a bitmap block for each allocated block.
+	 * The credits are for two leaves, the inode, the map nodes on the paths
+	 * to three pointers, and a bitmap block for each allocated block.
 	 */
 	credits = 3 + blocks + msyncfs_map_credits(dir, child, 2) +
 		  msyncfs_map_credits(dir, leaf_index(leaf->depth,
@@ -426,7 +432,7 @@ void msyncfs_leaf_insert(struct dir_pos *pos, const struct qstr *name, u64 ino,
  * msyncfs_leaf_first - make the first leaf of a directory
  * @op: operation that may allocate msyncfs_dir_blocks() blocks
  * @dir: directory without blocks
- * @leaf: all zeros; @leaf->bh and @leaf->disk are filled in
+ * @leaf: zeroed by the caller; this function sets @leaf->bh and @leaf->disk
  *
  * Context: caller holds i_rwsem of @dir exclusively; inside @op; may sleep.
  * Return: 0; -ENOSPC; -ENOMEM; -EIO; -EUCLEAN (logged). After an error @dir has
@@ -451,9 +457,10 @@ int msyncfs_leaf_first(struct msyncfs_op *op, struct inode *dir,
 }
 
 /*
- * Returns whether the children @low and @high may become one leaf. All entries
- * together must fill at most half of a leaf, so that a few new names do not
- * cause another split. @op must have enough blocks and credits left.
+ * Returns whether the children @low and @high may become one leaf. The entries
+ * of both children must fill at most half of a leaf, so that a few new names do
+ * not cause a split of the merged leaf. @op must have enough blocks and credits
+ * left.
  */
 static bool may_merge(struct msyncfs_op *op, struct inode *dir,
 		      struct dir_leaf *low, struct dir_leaf *high)
@@ -506,8 +513,8 @@ static bool merge_pair(struct msyncfs_op *op, struct inode *dir,
  * @depth: depth of the leaf, at least 1
  * @prefix: prefix of the leaf
  *
- * A merge only saves space. The directory is correct without it, so an obstacle
- * is not an error.
+ * A merge only saves space. The directory is correct without the merge. So the
+ * function returns no error if a merge is not possible.
  *
  * Context: caller holds i_rwsem of @dir exclusively; inside @op; may sleep and
  * do I/O.

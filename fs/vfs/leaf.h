@@ -17,7 +17,7 @@
  * @bh: buffer of the leaf, referenced; NULL if there is no leaf
  * @disk: content of the leaf, in @bh
  * @depth: depth of the leaf in the trie
- * @prefix: top @depth bits of all hashes in the leaf
+ * @prefix: value of the top @depth bits of every hash in the leaf
  */
 struct dir_leaf {
 	struct buffer_head	*bh;
@@ -44,8 +44,9 @@ struct dir_pos {
 };
 
 /*
- * Returns the smallest hash with @prefix at @depth. If @prefix is one more than
- * the largest prefix, the result is 1 << MSYNCFS_HASH_BITS.
+ * Returns the smallest hash whose top @depth bits are @prefix. If @prefix is
+ * one more than the largest prefix at @depth, the result is 1 <<
+ * MSYNCFS_HASH_BITS.
  */
 static inline u64 prefix_first_hash(u64 prefix, unsigned int depth)
 {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file implements the inode_operations for names: lookup, create, link,
- * unlink, rename and others. Each change is one operation of the log, so a
- * crash leaves all of the change or nothing. dir.c finds and changes names,
- * inode.c makes and deletes inodes, and orphan.c keeps the list of inodes
- * without a name.
+ * unlink, rename and others. Each change is one operation of the log, so after
+ * a crash the change is there as a whole or not at all. dir.c finds and changes
+ * names, inode.c makes and deletes inodes, and orphan.c keeps the list of
+ * inodes without a name.
  *
- * All these functions follow one pattern. They make room for a new name in
- * separate operations, before the operation of the change. In the operation,
- * steps that can fail come before steps that cannot fail. The functions drop
- * the last reference to an inode only after the end of the operation, because
- * the eviction begins another operation.
+ * All functions that change names follow one pattern. First they make room for
+ * a new name in separate operations. Then one operation makes the change. In
+ * this operation, steps that can fail come before steps that cannot fail. The
+ * functions drop the last reference to an inode only after the end of the
+ * operation, because the eviction begins another operation.
  *
  * MSYNCFS_OP_CREDITS must cover these blocks:
  *
@@ -20,12 +20,12 @@
  *   first leaf also adds 2 * MSYNCFS_MAX_DEPTH blocks: map nodes and their
  *   bitmap blocks.
  * - Rename dirties 7 blocks: two directories, two leaves, the moved inode, the
- *   replaced inode and the root block. With the first leaf of a directory there
- *   are 18 blocks.
- * - Link of an unnamed file also dirties the inode before this file on the
- *   orphan list.
+ *   replaced inode and the root block. If the rename makes the first leaf of a
+ *   directory, it dirties up to 18 blocks.
+ * - Link dirties 3 blocks: the inode, the directory and a leaf. If the file is
+ *   unnamed, link also dirties the block before the inode on the orphan list.
  *
- * To merge leaves, msyncfs_dir_remove() uses the credits that are left.
+ * msyncfs_dir_remove() uses the remaining credits to merge leaves.
  */
 #include <linux/fs.h>
 
@@ -44,7 +44,8 @@ static int namei_sync(struct inode *dir, u64 tid)
 }
 
 /*
- * Removes one link of @inode. If a damaged link count is 0, it must not wrap
+ * Removes one link of @inode. A damaged link count may be 0 already. This
+ * function does not decrement a count of 0, because the count would wrap
  * around.
  */
 static void namei_unlink_inode(struct msyncfs_op *op, struct inode *inode)
@@ -136,7 +137,7 @@ static int namei_begin_add(struct inode *dir, const struct qstr *name,
 {
 	int err;
 
-	if (!dir->i_nlink)	/* removed by an rmdir() that failed later */
+	if (!dir->i_nlink)	/* a failed rmdir() has removed @dir */
 		return -ENOENT;
 	err = msyncfs_dir_prepare(dir, name);
 	if (err)
@@ -150,7 +151,7 @@ static int namei_begin_add(struct inode *dir, const struct qstr *name,
 
 /*
  * Makes an inode of any type and gives it a name. @target is the target of a
- * symbolic link, else NULL.
+ * symbolic link, or NULL for other types.
  */
 static int namei_create(struct mnt_idmap *idmap, struct inode *dir,
 			struct dentry *dentry, umode_t mode, dev_t rdev,
@@ -290,9 +291,10 @@ static int msyncfs_unlink(struct inode *dir, struct dentry *dentry)
 }
 
 /*
- * Checks that a directory may be removed. Later, fs/map/change.c reads the last
- * leaf of the directory to free it. This function reads the leaf too, so that
- * damage is found while the directory still has its name.
+ * Checks that a directory may be removed. When the directory is deleted,
+ * fs/map/change.c reads the last leaf to free its block. This function reads
+ * the leaf before the removal, so that it finds a damaged leaf while the
+ * directory still has its name.
  */
 static int namei_check_empty(struct inode *dir)
 {
@@ -344,7 +346,10 @@ static int msyncfs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
 	return finish_open_simple(file, 0);
 }
 
-/* Updates an inode after a rename. A directory stores its parent. */
+/*
+ * Updates an inode after a rename. The inode of a directory stores the number
+ * of its parent directory.
+ */
 static void namei_moved(struct msyncfs_op *op, struct inode *inode,
 			struct inode *new_dir)
 {
@@ -355,8 +360,9 @@ static void namei_moved(struct msyncfs_op *op, struct inode *inode,
 }
 
 /*
- * Handles the error @err of the second half of a rename. @undone is the result
- * of undoing the first half. Returns @err.
+ * Ends a rename whose second half has failed with @err. The caller has tried to
+ * undo the first half, and @undone is the error of this attempt or 0. Returns
+ * @err.
  */
 static int rename_undo(struct super_block *sb, int err, int undone)
 {
@@ -526,8 +532,8 @@ static int msyncfs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 /*
  * The target of a symbolic link lies in the inode's block. The block stays in
  * memory only as long as the inode does. A path walk under RCU has no reference
- * to the inode. So this function returns -ECHILD, and the VFS calls it again
- * with a reference.
+ * to the inode. So this function returns -ECHILD during such a walk, and the
+ * VFS calls it again with a reference.
  */
 static const char *msyncfs_get_link(struct dentry *dentry, struct inode *inode,
 				    struct delayed_call *done)

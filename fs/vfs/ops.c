@@ -22,10 +22,12 @@ void msyncfs_set_ops(struct inode *inode, dev_t rdev)
 		inode->i_op = &msyncfs_file_inode_operations;
 		inode->i_fop = &msyncfs_file_operations;
 		inode->i_mapping->a_ops = &msyncfs_aops;
-		/* A page must not change during a write to a fresh block. */
+		/*
+		 * A page must not change while it is written to a fresh block.
+		 */
 		mapping_set_stable_writes(inode->i_mapping);
 		/*
-		 * Before the kernel drops a page, it must ask
+		 * Before the kernel drops a page, it must call
 		 * msyncfs_release_folio() (B4).
 		 */
 		mapping_set_release_always(inode->i_mapping);

@@ -3,10 +3,10 @@
  * This file keeps the orphan list (B5). The list names the inodes without links
  * and the inodes with an unfinished truncation. An inode without links is
  * deleted after its last use. On disk the list is singly linked: it leads from
- * the root block through the inode blocks, newest first. In memory a second
- * list has the same inodes in the same order. This file changes both lists
- * together. reclaim.c processes the list at mount, inode.c deletes inodes, and
- * truncate.c truncates them.
+ * the root block through the inode blocks, newest first. A second list lies in
+ * memory and has the inodes in the same order as on disk. This file changes
+ * both lists together. reclaim.c processes the list at mount, inode.c deletes
+ * inodes, and truncate.c truncates them.
  *
  * If a deletion or a truncation fails, the inode leaves the list in memory and
  * stays on the list on disk. The next mount tries again to delete or truncate
@@ -38,7 +38,7 @@ static __le64 *orphan_link(struct msyncfs_orphans *orphans,
  * msyncfs_orphans_init - read the head of the orphan list
  * @sb: filesystem; the log has been replayed
  *
- * The caller calls msyncfs_orphans_exit() in the end, even after an error.
+ * The caller must call msyncfs_orphans_exit() later, even after an error.
  *
  * Context: mount; may sleep and do I/O.
  * Return: 0; -ENOMEM; -EIO; -EUCLEAN (logged).
@@ -80,9 +80,9 @@ void msyncfs_orphans_exit(struct super_block *sb)
 }
 
 /*
- * If @inode is on the list on disk, takes it off. An earlier eviction may have
- * left it there. If the inode were on the list twice, the list would have a
- * cycle.
+ * Removes @inode from the list on disk. An earlier eviction may have left the
+ * inode on this list. If the inode were on the list twice, the list would have
+ * a cycle.
  */
 static void orphan_cut_old(struct msyncfs_op *op, struct msyncfs_sb_info *sbi,
 			   struct inode *inode)
@@ -116,7 +116,7 @@ static void orphan_cut_old(struct msyncfs_op *op, struct msyncfs_sb_info *sbi,
  * @inode: inode; nothing happens if it is on the list already
  *
  * Dirties the root block and the inode's block. If the list on disk has inodes
- * that are not in memory, this function may dirty a third block.
+ * that the list in memory does not have, this function may dirty a third block.
  *
  * Context: inside @op; takes orphans->lock; may sleep and do I/O.
  */
@@ -141,7 +141,10 @@ void msyncfs_orphan_add(struct msyncfs_op *op, struct inode *inode)
 	mutex_unlock(&sbi->orphans->lock);
 }
 
-/* Returns the block of the next newer inode in memory, or the root block. */
+/*
+ * Returns the block of the next newer inode on the list in memory. If @mi is
+ * the newest inode on this list, returns the root block.
+ */
 static struct buffer_head *orphan_newer(struct msyncfs_sb_info *sbi,
 					struct msyncfs_inode_info *mi)
 {
@@ -152,8 +155,8 @@ static struct buffer_head *orphan_newer(struct msyncfs_sb_info *sbi,
 
 /*
  * Finds the block whose link leads to @inode. The search begins at the block of
- * the newer neighbour in memory. It goes on through the inodes that only the
- * list on disk has. Returns the buffer, referenced.
+ * the newer neighbour in memory. From this block, the search follows the list
+ * on disk. Returns the buffer, referenced.
  */
 static struct buffer_head *orphan_before(struct msyncfs_sb_info *sbi,
 					 struct inode *inode)
@@ -181,7 +184,7 @@ static struct buffer_head *orphan_before(struct msyncfs_sb_info *sbi,
  *
  * After a truncation, the caller calls this function only if the inode has
  * links. An inode without links stays on the list until it is deleted. Dirties
- * two blocks: the inode's block and the block before it on the list.
+ * two blocks: the inode's block and the preceding block on the list.
  *
  * Context: inside @op; takes orphans->lock; may sleep and do I/O.
  * Return: 0; -EIO or -EUCLEAN (logged) if the list on disk is damaged. After an
@@ -234,8 +237,8 @@ void msyncfs_orphan_leave(struct inode *inode)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 
 	/*
-	 * No other task can add an inode that is being evicted, so this test
-	 * needs no lock.
+	 * While an inode is being evicted, no other task can put it on the
+	 * list. So this test needs no lock.
 	 */
 	if (!test_bit(MSYNCFS_I_ORPHAN, &mi->i_flags))
 		return;
@@ -253,7 +256,8 @@ void msyncfs_orphan_leave(struct inode *inode)
  * The truncation may have run before the inode was last read into memory.
  *
  * Context: any.
- * Return: true if the inode has links and there may be blocks beyond its end.
+ * Return: true if the inode has links and may have blocks beyond the end of the
+ * file.
  */
 bool msyncfs_unfinished(struct inode *inode)
 {

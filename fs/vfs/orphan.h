@@ -12,7 +12,7 @@
  * struct msyncfs_orphans - the orphan list of a mount
  * @lock: guards the list, in memory and on disk
  * @list: inodes on the list, newest first
- * @left: true if the list on disk may have inodes that are not in memory
+ * @left: true if the list on disk may have inodes that @list does not have
  * @root_bh: buffer of the root block, referenced; the root block holds the head
  *	of the list
  */

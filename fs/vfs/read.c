@@ -12,10 +12,10 @@
 #include "vfs.h"
 
 /*
- * Fills @folio from the newest image of its block. No image can appear after
- * the lookup, because an image is a copy of a dirty page. This page is not
- * dirty, because it is locked and not uptodate. An image can disappear after
- * the lookup. Then the home block has the newest content.
+ * Fills @folio from the newest image of its block. No image of the block can
+ * appear after the lookup, because an image is a copy of a dirty page. This
+ * page is not dirty, because it is locked and not uptodate. The image can
+ * disappear after the lookup. Then the home block has the newest content.
  *
  * Returns 1 if the folio is filled, 0 if the caller must read the home block,
  * or an error.
@@ -68,11 +68,11 @@ static void msyncfs_read_failed(struct inode *inode, struct folio *folio)
 /**
  * msyncfs_read_folio - address_space_operations.read_folio
  * @file: unused
- * @folio: locked folio; it is unlocked when it has been filled or has failed
+ * @folio: locked folio; the end of the read unlocks it, also if the read fails
  *
  * Waits for the device, so that it can report a failed read. All callers wait
- * anyway. If readahead could not read a page, the kernel calls this function
- * for the page.
+ * for the page anyway. If readahead could not read a page, the kernel calls
+ * this function for the page.
  *
  * Context: may sleep and do I/O.
  * Return: 0 or a negative errno.

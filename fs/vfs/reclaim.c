@@ -10,7 +10,7 @@
 
 /*
  * Reads the inode @ino and appends it to the list in memory. Sets *@next to the
- * next inode of the list on disk.
+ * number of the next inode on the list on disk.
  */
 static int orphan_load(struct super_block *sb, u64 ino, u64 *next)
 {
@@ -61,7 +61,7 @@ static void orphan_unload(struct msyncfs_sb_info *sbi)
 	}
 }
 
-/* Finishes a truncation: frees the blocks beyond the size. */
+/* Finishes a truncation. Frees the blocks beyond the end of the file. */
 static int orphan_truncate(struct inode *inode)
 {
 	u64 first = DIV_ROUND_UP_ULL(i_size_read(inode), MSYNCFS_BLOCK_SIZE);
@@ -97,9 +97,9 @@ static int orphan_load_all(struct msyncfs_sb_info *sbi)
 }
 
 /*
- * Reads all inodes of the list before it processes the first one, because
- * msyncfs_orphan_del() needs the neighbour of an inode. If an inode cannot be
- * truncated, reports the inode and leaves it on the list on disk.
+ * Reads all inodes of the list into memory and then processes each inode.
+ * msyncfs_orphan_del() needs the neighbour of an inode in memory. If an inode
+ * cannot be truncated, reports the inode and leaves it on the list on disk.
  */
 static int orphan_recover(struct super_block *sb)
 {
@@ -141,10 +141,10 @@ static int orphan_recover(struct super_block *sb)
  * msyncfs_reclaim - process the orphan list of the last mount
  * @sb: filesystem that is being mounted or made writable
  *
- * Deletes the inodes without links and truncates the inodes with links to their
- * size. The caller has replayed the log and started it, so operations are
- * possible. During a mount SB_ACTIVE is not set, so the last iput() evicts an
- * inode.
+ * Deletes the inodes that have no links. For each other inode on the list,
+ * frees the blocks beyond the end of the file. The caller has replayed the log
+ * and started it, so operations are possible. During a mount SB_ACTIVE is not
+ * set, so the last iput() evicts an inode at once.
  *
  * Context: may sleep and wait for commits.
  * Return: 0; -EIO, -EUCLEAN or -EFBIG (logged) if the list is damaged or an

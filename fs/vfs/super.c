@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file registers the filesystem, parses mount options, mounts and
- * unmounts. It also implements sync, freeze and statfs. A mount starts the
- * parts of the lower floors in the order in which they need each other.
- * fs/disk/format.c checks the superblock, and fs/log/recovery.c replays the
- * log. fs/disk/state.c prints messages and stops the filesystem when the log
- * can no longer be written.
+ * unmounts. It also implements sync, freeze and statfs. A mount starts each
+ * part of the lower floors after the parts that it needs. fs/disk/format.c
+ * checks the superblock, and fs/log/recovery.c replays the log. fs/disk/state.c
+ * prints messages and stops the filesystem when the log can no longer be
+ * written.
  */
 #include <linux/blkdev.h>
 #include <linux/fs_context.h>
@@ -35,7 +35,7 @@ static int msyncfs_sync_fs(struct super_block *sb, int wait)
 
 	if (msyncfs_is_dead(sbi))
 		return -EIO;
-	if (!wait)	/* the VFS calls again when it has written all data */
+	if (!wait)	/* after the data, the VFS calls again */
 		return 0;
 	err = msyncfs_commit_all(sb);
 	return err ?: msyncfs_dio_flush_all(sb);
@@ -67,7 +67,8 @@ static int msyncfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	buf->f_bfree = msyncfs_space_avail(sb);
 	buf->f_bavail = buf->f_bfree;
 	/*
-	 * There is no fixed number of inodes: they use the same blocks as data.
+	 * The number of inodes is not fixed, because inodes and data use the
+	 * same free blocks.
 	 */
 	buf->f_files = 0;
 	buf->f_ffree = 0;
@@ -105,8 +106,9 @@ static int msyncfs_show_options(struct seq_file *seq, struct dentry *root)
 }
 
 /*
- * Undoes msyncfs_mount_log() and frees the structures of the mount. Each step
- * does nothing if the mount has failed before the matching step.
+ * Undoes msyncfs_mount_log() and frees the structures of the mount. If a mount
+ * has failed before it started a part, the step that stops this part does
+ * nothing.
  */
 static void msyncfs_release(struct super_block *sb)
 {
@@ -114,8 +116,9 @@ static void msyncfs_release(struct super_block *sb)
 
 	msyncfs_log_stop(sb);
 	/*
-	 * msyncfs_log_exit() settles captures, which may still have promises.
-	 * So call it before msyncfs_space_exit().
+	 * msyncfs_log_exit() settles the running transaction, whose captures
+	 * may still have promises. So call msyncfs_log_exit() before
+	 * msyncfs_space_exit().
 	 */
 	msyncfs_log_exit(sb);
 	msyncfs_space_exit(sb);
@@ -174,7 +177,10 @@ const struct super_operations msyncfs_super_ops = {
 
 /* ---- mount --------------------------------------------------------------- */
 
-/* Reads and checks the superblock. Only fsck repairs it from the backup. */
+/*
+ * Reads and checks the superblock. Only fsck.msyncfs repairs a damaged
+ * superblock from the backup.
+ */
 static int msyncfs_read_super(struct super_block *sb, bool silent)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
@@ -182,7 +188,9 @@ static int msyncfs_read_super(struct super_block *sb, bool silent)
 	struct buffer_head *bh;
 	const char *why;
 
-	/* Other programs may have used the page cache of the device. */
+	/*
+	 * Other programs may have written through the page cache of the device.
+	 */
 	sync_blockdev(sb->s_bdev);
 	invalidate_bdev(sb->s_bdev);
 
@@ -270,7 +278,7 @@ static int msyncfs_make_root(struct super_block *sb)
 	return sb->s_root ? 0 : -ENOMEM;
 }
 
-/* Recovers the log, then starts the log and everything that needs it. */
+/* Recovers the log. Then starts the log and the parts that need the log. */
 static int msyncfs_mount_log(struct super_block *sb)
 {
 	int err;
@@ -316,9 +324,9 @@ static int msyncfs_alloc_sbi(struct super_block *sb,
 }
 
 /*
- * Nothing may fail after d_make_root(). If the mount fails before
- * d_make_root(), this function undoes its own work. After d_make_root(), the
- * VFS would call put_super, which would undo the same work again.
+ * If a step fails, this function undoes its own work. d_make_root() must be the
+ * last step that can fail. If a later step failed, the VFS would also call
+ * put_super, which would undo the work a second time.
  */
 static int msyncfs_fill_super(struct super_block *sb, struct fs_context *fc)
 {
@@ -469,7 +477,8 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 	int err = 0;
 
 	/*
-	 * The reservations of dirty pages depend on the value of this option.
+	 * The reservations of dirty pages depend on the option atomic, so do
+	 * not change it while the filesystem is mounted.
 	 */
 	if (opts->atomic != sbi->options.atomic) {
 		errorf(fc, "msyncfs: atomic can only be changed by unmounting and mounting");
@@ -516,7 +525,7 @@ static void msyncfs_kill_sb(struct super_block *sb)
 {
 	/*
 	 * Workers that write for MS_ASYNC have references to inodes. Wait for
-	 * them.
+	 * these workers before the inodes are evicted.
 	 */
 	if (sb->s_root)
 		flush_workqueue(MSYNCFS_SB(sb)->wq);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file makes the files under /sys/fs/msyncfs/. The directory <device>/
- * shows the state of a mount. It also has files that start a checkpoint and
- * pause checkpoints. The directory features/ shows the features of this module.
+ * shows the state of a mount. A write to its file checkpoint starts a
+ * checkpoint. A write to its file checkpoint_pause pauses checkpoints or lets
+ * them continue. The directory features/ shows the features of this module.
  * Each file contains one value. msyncfs(5) describes the files. fs/log/ and
- * fs/space/ keep the numbers.
+ * fs/space/ count the values that the files show.
  */
 #include <linux/fs.h>
 #include <linux/kobject.h>
@@ -17,7 +18,7 @@
 /**
  * struct msyncfs_sysfs - the sysfs directory of a mount
  * @kobj: kobject of the directory
- * @sbi: mount
+ * @sbi: filesystem that the directory describes
  * @gone: completed when the last reference to @kobj has been dropped
  */
 struct msyncfs_sysfs {
@@ -192,7 +193,7 @@ static void msyncfs_sysfs_put(struct msyncfs_sysfs *sysfs)
 
 /**
  * msyncfs_sysfs_add - make the directory of a mount
- * @sb: filesystem, complete except for its root
+ * @sb: filesystem whose mount is complete except for the root inode
  *
  * Context: mount; may sleep.
  * Return: 0 or a negative errno. After an error there is no directory.

@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file changes the size of files and makes holes. It changes the page
- * cache, the map and the size in the right order. atomic.c does the same for
- * atomic files. fs/map/ changes the map, fs/space/ frees blocks, and
- * fallocate.c allocates blocks ahead.
+ * cache, the map and the size in the right order. atomic.c changes the size of
+ * atomic files and makes holes in them. fs/map/ changes the map, fs/space/
+ * frees blocks, and fallocate.c allocates blocks ahead.
  *
- * A large range is freed in several operations, because one record must hold
+ * A large range is freed in several operations, because one record must contain
  * all blocks that one operation dirties. A truncation sets its final size in
  * the first operation. The inode is on the orphan list until the last
  * operation. So if there is a crash before the last operation, the next mount
  * finishes the truncation.
  *
  * A store through a mapping can change the last page of a file beyond the end
- * of the file. So this part of the page is zeroed when the end moves up or
- * down. A truncation puts the zeros into the same record as the new size.
+ * of the file. So the part beyond the end is zeroed when the size of the file
+ * changes. A truncation puts the zeros into the same record as the new size.
  */
 #include <linux/mm.h>
 
 #include "vfs.h"
 
 /*
- * Number of blocks that an operation dirties in addition to the map: the inode,
- * two edges, the root block, and a neighbour on the orphan list.
+ * Number of blocks that an operation dirties in addition to the blocks that
+ * msyncfs_map_free() dirties: the inode, two edges, the root block, and a
+ * neighbour on the orphan list.
  */
 #define MSYNCFS_EDGE_CREDITS	5
 
@@ -60,9 +61,9 @@ static void msyncfs_take_edge(struct msyncfs_op *op, struct inode *inode,
 }
 
 /**
- * msyncfs_truncate_blocks - free all blocks from an index on
+ * msyncfs_truncate_blocks - free the blocks from an index to the end
  * @inode: regular file or directory
- * @first: first index, in blocks
+ * @first: index of the first page
  *
  * If the inode has links, the last operation takes the inode off the orphan
  * list.
@@ -95,9 +96,9 @@ int msyncfs_truncate_blocks(struct inode *inode, u64 first)
 }
 
 /*
- * Frees the blocks that an unfinished truncation has left beyond the end,
- * because they must not become visible. An unfinished truncation is the only
- * reason why an inode with links is on the orphan list.
+ * Frees the blocks that an unfinished truncation has left beyond the end. These
+ * blocks must not become visible when the file grows. An unfinished truncation
+ * is the only reason why an inode with links is on the orphan list.
  */
 static int msyncfs_finish_truncate(struct inode *inode)
 {
@@ -111,8 +112,9 @@ static int msyncfs_finish_truncate(struct inode *inode)
  * msyncfs_prepare_extend - prepare a file for a write beyond its end
  * @inode: regular file
  *
- * Frees blocks and zeroes bytes beyond the present end of the file. They must
- * not become visible when the file grows.
+ * Frees the blocks beyond the present end of the file, and zeroes the bytes
+ * beyond the end in the last page. Old data in them must not become visible
+ * when the file grows.
  *
  * Context: caller holds i_rwsem exclusively; may take i_commit_lock; may sleep
  * and do I/O.
@@ -254,8 +256,8 @@ int msyncfs_setsize(struct inode *inode, loff_t newsize)
 }
 
 /*
- * Makes the edges of [@start, @end) part of the operation. If both edges lie in
- * one page, takes this page once.
+ * Makes the edges of [@start, @end) part of the operation. If @start and @end
+ * lie in one page, takes this page only once.
  */
 static void msyncfs_take_edges(struct msyncfs_op *op, struct inode *inode,
 			       loff_t start, loff_t end)
@@ -289,9 +291,9 @@ static int msyncfs_punch_some(struct inode *inode, loff_t start, loff_t end,
 	if (!err && *next < stop) {
 		/*
 		 * Drop all remaining pages in each operation. Between two
-		 * operations invalidate_lock is free, so a reader may fill
-		 * pages from blocks that are not freed yet. These pages must
-		 * not stay in the cache.
+		 * operations no task holds invalidate_lock, so a reader may
+		 * fill pages from blocks that are not freed yet. These pages
+		 * must not stay in the cache.
 		 */
 		truncate_pagecache_range(inode, *next << PAGE_SHIFT,
 					 (stop << PAGE_SHIFT) - 1);

@@ -13,7 +13,7 @@
 
 /*
  * Largest number of metadata blocks that one namespace operation dirties. The
- * top of namei.c counts them.
+ * comment at the top of namei.c lists these blocks.
  */
 #define MSYNCFS_OP_CREDITS	24
 
