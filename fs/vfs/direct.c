@@ -121,9 +121,9 @@ static bool msyncfs_dio_lock_read(struct msyncfs_inode_info *mi,
 }
 
 /*
- * Finds a run of blocks that a transfer may read directly. The read must not
- * return the old content of a newly allocated block. If a store is captured
- * after this check, the read may return the data from before the store.
+ * Finds a run of blocks that a transfer may read directly. The transfer must
+ * not return the old content of a newly allocated block. If a store is captured
+ * after this check, the transfer may return the data from before the store.
  */
 static int msyncfs_dio_begin_read(struct inode *inode, u64 index, u64 max,
 				  struct msyncfs_dio *dio, struct iomap *iomap)

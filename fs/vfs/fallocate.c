@@ -148,7 +148,7 @@ static int msyncfs_allocate(struct inode *inode, loff_t start, loff_t end)
 /*
  * Implements fallocate(2) for an atomic file. The state of the file on the
  * device must not change before the next commit. So this function allocates no
- * blocks, and it makes a hole of a range that must be zeroed. Caller holds
+ * blocks, and it turns a range that must be zeroed into a hole. Caller holds
  * i_rwsem and i_commit_lock.
  */
 static int msyncfs_atomic_fallocate(struct inode *inode, int mode,

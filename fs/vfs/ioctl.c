@@ -14,8 +14,8 @@
 
 /*
  * Shuts the filesystem down. MSYNCFS_SHUTDOWN_DEFAULT freezes the filesystem
- * before the shutdown. The freeze brings everything home and keeps writers
- * away. With the other two flags, this function writes no dirty pages.
+ * before the shutdown. The freeze brings everything home and blocks writers.
+ * With the other two flags, this function writes no dirty pages.
  * MSYNCFS_SHUTDOWN_LOGFLUSH commits before the shutdown.
  * MSYNCFS_SHUTDOWN_NOLOGFLUSH does not commit.
  */

@@ -361,8 +361,8 @@ static void namei_moved(struct msyncfs_op *op, struct inode *inode,
 
 /*
  * Ends a rename whose second half has failed with @err. The caller has tried to
- * undo the first half, and @undone is the error of this attempt or 0. Returns
- * @err.
+ * undo the first half, and @undone is 0 or the error of this attempt. If the
+ * attempt has failed, calls msyncfs_abort(). Returns @err.
  */
 static int rename_undo(struct super_block *sb, int err, int undone)
 {

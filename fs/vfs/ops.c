@@ -27,7 +27,7 @@ void msyncfs_set_ops(struct inode *inode, dev_t rdev)
 		 */
 		mapping_set_stable_writes(inode->i_mapping);
 		/*
-		 * Before the kernel drops a page, it must call
+		 * Before the kernel drops a page, the kernel must call
 		 * msyncfs_release_folio() (B4).
 		 */
 		mapping_set_release_always(inode->i_mapping);

@@ -178,7 +178,7 @@ static struct buffer_head *orphan_before(struct msyncfs_sb_info *sbi,
 }
 
 /**
- * msyncfs_orphan_del - take an inode off the orphan list
+ * msyncfs_orphan_del - remove an inode from the orphan list
  * @op: operation that deletes the inode, gives it a name or ends its truncation
  * @inode: inode; nothing happens if it is not on the list
  *
@@ -221,12 +221,12 @@ unlock:
 }
 
 /**
- * msyncfs_orphan_leave - take an inode off the list in memory only
+ * msyncfs_orphan_leave - remove an inode only from the list in memory
  * @inode: inode; nothing happens if it is not on the list
  *
  * Every eviction calls this function. If an inode could not be deleted or
- * truncated, it is still on both lists. This function takes the inode off the
- * list in memory, because an evicted inode is freed. The inode stays on the
+ * truncated, it is still on both lists. This function removes the inode from
+ * the list in memory, because an evicted inode is freed. The inode stays on the
  * list on disk, and the next mount deletes or truncates it.
  *
  * Context: takes orphans->lock; may sleep; needs no operation.

@@ -13,8 +13,8 @@
  * @lock: guards the list, in memory and on disk
  * @list: inodes on the list, newest first
  * @left: true if the list on disk may have inodes that @list does not have
- * @root_bh: buffer of the root block, referenced; the root block holds the head
- *	of the list
+ * @root_bh: buffer of the root block, referenced; the root block contains the
+ *	head of the list
  */
 struct msyncfs_orphans {
 	struct mutex		lock;	/* the list, in memory and on disk */

@@ -72,7 +72,7 @@ static int orphan_truncate(struct inode *inode)
 	if (err)
 		return err;
 	/*
-	 * msyncfs_truncate_blocks() takes the inode off the list in its last
+	 * msyncfs_truncate_blocks() removes the inode from the list in its last
 	 * operation. Call msyncfs_orphan_del() nevertheless. If the inode
 	 * stayed on the list, the loop of the caller would not end.
 	 */

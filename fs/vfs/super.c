@@ -35,7 +35,7 @@ static int msyncfs_sync_fs(struct super_block *sb, int wait)
 
 	if (msyncfs_is_dead(sbi))
 		return -EIO;
-	if (!wait)	/* after the data, the VFS calls again */
+	if (!wait)	/* after all data is written, the VFS calls again */
 		return 0;
 	err = msyncfs_commit_all(sb);
 	return err ?: msyncfs_dio_flush_all(sb);
@@ -43,7 +43,7 @@ static int msyncfs_sync_fs(struct super_block *sb, int wait)
 
 /*
  * Brings everything home, so that a copy of the device needs no replay. The VFS
- * keeps writers away during this call.
+ * blocks writers during this call.
  */
 static int msyncfs_freeze_fs(struct super_block *sb)
 {
@@ -439,8 +439,8 @@ static int msyncfs_make_rw(struct super_block *sb, struct fs_context *fc)
 	if (!test_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state))
 		return 0;
 	/*
-	 * msyncfs_reclaim() must be able to write. The VFS keeps writers away
-	 * until reconfigure is done.
+	 * msyncfs_reclaim() must be able to write. The VFS blocks writers until
+	 * reconfigure is done.
 	 */
 	sb->s_flags &= ~SB_RDONLY;
 	err = msyncfs_reclaim(sb);

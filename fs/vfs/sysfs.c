@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file makes the files under /sys/fs/msyncfs/. The directory <device>/
- * shows the state of a mount. A write to its file checkpoint starts a
- * checkpoint. A write to its file checkpoint_pause pauses checkpoints or lets
- * them continue. The directory features/ shows the features of this module.
- * Each file contains one value. msyncfs(5) describes the files. fs/log/ and
+ * shows the state of a mount. A write to <device>/checkpoint starts a
+ * checkpoint. A write to <device>/checkpoint_pause pauses checkpoints or ends
+ * the pause. The directory features/ shows the features of this module. Each
+ * file contains one value. msyncfs(5) describes the files. fs/log/ and
  * fs/space/ count the values that the files show.
  */
 #include <linux/fs.h>

@@ -63,9 +63,9 @@ static void msyncfs_take_edge(struct msyncfs_op *op, struct inode *inode,
 /**
  * msyncfs_truncate_blocks - free the blocks from an index to the end
  * @inode: regular file or directory
- * @first: index of the first page
+ * @first: index of the first block to free
  *
- * If the inode has links, the last operation takes the inode off the orphan
+ * If the inode has links, the last operation removes the inode from the orphan
  * list.
  *
  * Context: caller holds i_commit_lock, or no other task uses the inode; begins
