@@ -1,8 +1,10 @@
 #!/bin/bash
-# Run fsck.msyncfs on images with deliberate damage: -n must report the damage and change
-# nothing, -y must repair it, and the next run must find nothing.
-# Usage: fsck-selftest.sh [-v] [DAMAGE...], after make tools.  The last line is the
-# verdict.  -v prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
+# Run fsck.msyncfs on images with deliberate damage. fsck.msyncfs -n must report the
+# damage and change nothing. fsck.msyncfs -y must repair the damage, and the next run
+# must find nothing.
+# Usage: fsck-selftest.sh [-v] [DAMAGE...]
+# Run "make tools" first. The last line of the output is the verdict. With -v the script
+# prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bin=$PWD/build/tools
@@ -38,10 +40,10 @@ declare -A text=(
 	[bitmap_leak]='2 blocks are marked in use, but belong to nothing'
 	[bitmap_free]='1 blocks are in use, but marked free'
 )
-# These states are not damage, because a crash leaves them.
+# A crash can leave these states, so fsck.msyncfs must not report damage.
 declare -A normal=([log_good]=1 [log_torn]=1)
 
-# fsck WANT OPTION...: run fsck.msyncfs; its exit status must be WANT
+# fsck WANT OPTION...: run fsck.msyncfs and fail unless its exit status is WANT
 fsck() {
 	local want=$1 rc=0
 	shift

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PASSES	3	/* a repair can reveal further damage */
+#define PASSES	3	/* maximum; each repair can reveal further damage */
 
 __noreturn
 static void usage(FILE *to, int status)
@@ -124,7 +124,7 @@ static void open_device(struct fsck *fs, const struct options *opt)
 		puts("No terminal to ask questions: looking only");
 }
 
-/* Clear the findings of the last pass. */
+/* Clear the results of the last pass. */
 static void reset(struct fsck *fs)
 {
 	u64 groups = fs->geo.bitmap_blocks;

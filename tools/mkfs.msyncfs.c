@@ -17,14 +17,15 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Signatures of other filesystems, RAIDs and partition tables lie within this many
- * bytes of either end of the device.
+/*
+ * Other filesystems, RAIDs and partition tables have their signatures in the
+ * first or in the last WIPE_BYTES bytes of a device.
  */
 #define WIPE_BYTES	(1024 * 1024)
 
 struct options {
 	const char	*label;
-	u64		log_bytes;	/* 0 for the default */
+	u64		log_bytes;	/* size of the log; 0 means the default */
 	bool		force;
 	bool		quiet;
 };
@@ -170,12 +171,15 @@ static void plan(const struct device *dev, const struct options *opt,
 		die("%s: cannot make a filesystem of this size", dev->path);
 
 	random_bytes(geo->uuid, sizeof(geo->uuid));
-	geo->uuid[6] = (geo->uuid[6] & 0x0f) | 0x40;	/* a random UUID */
+	geo->uuid[6] = (geo->uuid[6] & 0x0f) | 0x40;	/* version 4: random */
 	geo->uuid[8] = (geo->uuid[8] & 0x3f) | 0x80;
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
 }
 
-/* Wipe old signatures, and all blocks up to the first block of the log. */
+/*
+ * Wipe old signatures. Also wipe all blocks before the log and the first block
+ * of the log.
+ */
 static void wipe(const struct device *dev, const struct msyncfs_geo *geo)
 {
 	u64 head = (geo->log_start + 1) << MSYNCFS_BLOCK_SHIFT;
@@ -334,7 +338,7 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 		case 'q':
 			opt->quiet = true;
 			break;
-		case 'v':		/* mkfs(8) may pass this option */
+		case 'v':		/* mkfs(8) may pass -v to this program */
 			break;
 		case 'V':
 			version = true;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * These functions read and write a block device or an image file. They transfer
- * all bytes or return a negative errno. This file does not know the meaning of
- * the bytes.
+ * These functions read and write a block device or an image file. Each function
+ * transfers all bytes or returns a negative errno. This file does not know the
+ * meaning of the bytes.
  */
 #include "device.h"
 

@@ -2,9 +2,9 @@
 /*
  * The files of fsck.msyncfs share these structures and functions.
  *
- * Every repair is first made in memory, even with -n. So later checks see the
- * repair and do not report the same damage again. The repairs are written to
- * the device at the end, except with -n.
+ * The checks make every repair in memory first, even with -n. So later checks
+ * read the repaired block and do not report the same damage again. At the end
+ * fsck.msyncfs writes the repairs to the device, except with -n.
  */
 #ifndef MSYNCFS_FSCK_H
 #define MSYNCFS_FSCK_H
@@ -22,13 +22,13 @@
 #define EXIT_FSCK_USAGE		16
 
 enum fsck_mode {
-	FSCK_NO,	/* look only */
+	FSCK_NO,	/* only report problems */
 	FSCK_YES,	/* repair everything */
-	FSCK_PREEN,	/* make safe repairs, give up on other problems */
+	FSCK_PREEN,	/* make safe repairs; exit at any other problem */
 	FSCK_ASK,
 };
 
-/* This hash map leads from 64-bit numbers to 64-bit numbers. No key is zero. */
+/* This hash map has a 64-bit value for each 64-bit key. No key is zero. */
 struct umap {
 	u64	*key;
 	u64	*val;
@@ -43,11 +43,11 @@ void umap_clear(struct umap *m);
 
 /**
  * struct names - entries of one directory
- * @e: the entries; the field name is an offset in @pool
+ * @e: the entries; the field name is the offset of a name in @pool
  * @nr: number of entries
- * @cap: number of entries that @e has room for
+ * @cap: number of entries for which @e has memory
  * @pool: the names
- * @used: number of bytes of @pool in use
+ * @used: number of bytes in use in @pool
  * @room: size of @pool in bytes
  */
 struct names {
@@ -63,22 +63,23 @@ struct names {
 	size_t	used, room;
 };
 
-/* A list of block numbers. */
+/* This is a list of block numbers. */
 struct blocks {
 	u64	*b;
 	size_t	nr, cap;
 };
 
 /**
- * struct inode_info - the findings about an inode
+ * struct inode_info - the results of the check of an inode
  * @ino: inode number
  * @dir: directory in which a name of the inode was first found, or 0
- * @parent: parent according to the inode; used only for a directory
+ * @parent: parent directory that the inode itself names; used only if the inode
+ *	is a directory
  * @nlink: link count in the inode
  * @refs: number of names found
- * @subdirs: number of subdirectories
+ * @subdirs: number of subdirectories found
  * @mode: file mode
- * @bad: the block is not an inode; only @ino and @dir are valid
+ * @bad: block @ino is not an inode; only @ino and @dir are valid
  * @gone: the inode has no links and will be freed
  * @ignore: the link count is not checked
  */
@@ -112,28 +113,28 @@ struct rebuild {
 /**
  * struct fsck - one run of fsck.msyncfs
  * @dev: device
- * @geo: layout of the filesystem, from its superblock
+ * @geo: layout of the filesystem, read from its superblock
  * @mode: action on problems
  * @verbose: print each step
  * @fixed: number of problems repaired in this pass
  * @left: number of problems not repaired in this pass
- * @replay: map from a home block to the log block that holds its newest image;
- *	used with -n, which does not replay the log
- * @dirty: map from a block to its changed content in memory
- * @disk: the bitmaps as on disk; an invalid bitmap counts as clear
+ * @replay: map from a home block to the log block that has the newest image of
+ *	the home block; used with -n, because -n does not replay the log
+ * @dirty: map from a block number to the changed content of the block in memory
+ * @disk: the bitmaps that are on disk; an invalid bitmap counts as clear
  * @used: bitmap of the blocks that have an owner
- * @gone: bitmap of the blocks of inodes that will be freed
+ * @gone: bitmap of the blocks whose owner is an inode that will be freed
  * @bad_group: for each group the reason why its bitmap is invalid, or NULL
  * @inodes: map from an inode number to its struct inode_info
- * @queue: directories that still have to be checked
- * @queue_at: index of the next directory in @queue
+ * @queue: directories that are not checked yet
+ * @queue_at: position of the next directory in @queue
  * @orphans: the valid part of the orphan list
- * @on_list: the inodes of @orphans, as a map
+ * @on_list: map whose keys are the inode numbers in @orphans
  * @rebuilds: directories that will be written anew
  * @lost_found: inode number of /lost+found, or 0 if it has not been needed yet
  * @next_free: block at which the search for a free block starts
- * @complete: every block with an owner has been claimed
- * @why: reason why inode_visit() found no inode
+ * @complete: @used and @gone have every block with an owner
+ * @why: reason why inode_visit() returned NULL
  * @files: number of files that are not directories
  * @dirs: number of directories
  */
@@ -198,20 +199,20 @@ const char *inode_path(struct fsck *fs, u64 ino);
 u64 blk_alloc(struct fsck *fs);
 
 /*
- * This structure holds the parameters and results of map_walk(). The walk
- * follows the map of an inode, claims the blocks and repairs the pointers. It
- * calls @leaf for each data pointer of a directory.
+ * This structure has the parameters and results of map_walk(). The walk
+ * follows the map of an inode, marks the blocks in fs->used or fs->gone, and
+ * repairs the pointers. It calls @leaf for each data pointer of a directory.
  */
 struct map_walk {
 	struct fsck	*fs;
 	struct inode_info *info;
-	u64		limit;		/* first index behind the end of the file */
+	u64		limit;		/* index of the first page behind the end */
 	bool		beyond_ok;	/* written blocks behind the end are allowed */
 	bool		drop_beyond;
 	bool		asked;
-	bool		quiet;		/* claim and repair nothing */
+	bool		quiet;		/* mark and repair nothing */
 	u64		nr;		/* number of blocks found */
-	struct blocks	*list;		/* also add the blocks to this list */
+	struct blocks	*list;		/* if set, add the blocks to this list */
 	void		(*leaf)(struct map_walk *w, u64 index, u64 ptr);
 	void		*ctx;
 };

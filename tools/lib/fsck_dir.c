@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fsck checks directories here: their leaves, entries and sizes. Wrong counts are
- * corrected. A directory with any other damage is written anew from its good entries,
- * after all other checks.
+ * fsck checks directories here: their leaves, entries and sizes. It corrects wrong
+ * counts in place. If a directory has any other damage, fsck writes the directory anew
+ * from its good entries. It does this after all other checks.
  */
 #include "fsck.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* This is the position of a leaf in the trie. load_leaf() sets it. */
+/* This is the position of a leaf in the trie. load_leaf() sets the fields. */
 struct leaf {
 	u64		prefix;
 	unsigned int	depth;
@@ -140,7 +140,10 @@ static int cmp_leaf(const void *a, const void *b)
 	return p < q ? -1 : p > q ? 1 : (int)x->depth - (int)y->depth;
 }
 
-/* Check that the leaves cover every hash once. Returns NULL or the problem. */
+/*
+ * Check that every hash belongs to exactly one leaf. Returns NULL or the
+ * problem.
+ */
 static const char *check_partition(struct dir_walk *dw)
 {
 	u64 at = 0;
@@ -166,8 +169,8 @@ static const char *check_partition(struct dir_walk *dw)
 }
 
 /*
- * Check an entry for a subdirectory. The subdirectory must have one name and
- * the right parent.
+ * Check an entry for a subdirectory. The subdirectory must have only this name,
+ * and its inode must name @dir as the parent.
  */
 static bool check_subdir(struct fsck *fs, u64 dir, struct name *e,
 			 const char *name, struct inode_info *info)
@@ -275,8 +278,8 @@ static bool check_counts(struct fsck *fs, struct dir_walk *dw, u64 nr_blocks,
 		changed = true;
 	}
 	/*
-	 * The depth in the inode is an upper bound. When the kernel removes a
-	 * leaf, it does not compute the depth of the remaining leaves.
+	 * The depth in the inode may be larger than the depth of the trie. When
+	 * the kernel removes a leaf, it does not compute the new depth.
 	 */
 	if (le32_to_cpu(di->dir_depth) < depth &&
 	    fix_count(fs, ino, "levels", le32_to_cpu(di->dir_depth), depth)) {
@@ -296,7 +299,7 @@ static struct rebuild *rebuild_add(struct fsck *fs, u64 ino)
 	return rb;
 }
 
-/* Check the content of a directory whose inode has been visited. */
+/* Check the content of a directory. inode_visit() has checked the inode. */
 void dir_check(struct fsck *fs, u64 ino)
 {
 	struct dir_walk dw = {};
@@ -330,10 +333,10 @@ void dir_check(struct fsck *fs, u64 ino)
 		blocks_clear(&list);
 	}
 	/*
-	 * @di is still the newest content of this inode, because no other check
-	 * has stored the inode since blk_read(). The checks above store only
-	 * inodes of subdirectories. The check of the name of this directory ran
-	 * before dir_check().
+	 * @di is still the newest content of this inode, because no check has
+	 * stored the inode since blk_read(). The checks above store only
+	 * inodes of subdirectories. check_subdir() can store this inode, but
+	 * it ran before dir_check().
 	 */
 	if (changed)
 		inode_store(fs, &di);
@@ -350,8 +353,8 @@ static void quiet_leaf(struct map_walk *w, u64 index, u64 ptr)
 }
 
 /*
- * Read the entries of a directory into @n. Read its blocks into @b, unless @b
- * is NULL. Check nothing.
+ * Add the entries of a directory to @n. Unless @b is NULL, add the numbers of
+ * the blocks of the directory to @b. The function checks nothing.
  */
 void dir_names(struct fsck *fs, u64 ino, struct names *n, struct blocks *b)
 {
@@ -368,8 +371,8 @@ void dir_names(struct fsck *fs, u64 ino, struct names *n, struct blocks *b)
 }
 
 /*
- * Prepare a directory to be written anew. The caller may add entries to the
- * result.
+ * Prepare to write a directory anew at the end. Returns the structure with the
+ * entries of the directory. The caller may add entries to the structure.
  */
 struct rebuild *dir_rebuild(struct fsck *fs, u64 ino)
 {
@@ -426,8 +429,8 @@ static int write_leaf(struct fsck *fs, struct msyncfs_disk_inode *di,
 }
 
 /*
- * Write the leaves for @prefix. They get the sorted entries from @from up to,
- * but not including, @to.
+ * Write the leaves for the hashes that begin with @prefix. The leaves get the
+ * sorted entries of @n from @from to @to - 1.
  */
 static int write_trie(struct fsck *fs, struct msyncfs_disk_inode *di,
 		      const struct names *n, size_t from, size_t to,

@@ -32,7 +32,10 @@ void inode_store(struct fsck *fs, struct msyncfs_disk_inode *di)
 	blk_write(fs, le64_to_cpu(di->h.blkno), di);
 }
 
-/* Prepend "/" and the name of @ino in @dir to the path that starts at @p in @buf. */
+/*
+ * Find the name of inode @ino in directory @dir. Put "/" and this name before
+ * the path that starts at @p in @buf. Returns the new start of the path.
+ */
 static char *prepend(struct fsck *fs, char *buf, char *p, u64 dir, u64 ino)
 {
 	struct names n = {};
@@ -53,10 +56,10 @@ static char *prepend(struct fsck *fs, char *buf, char *p, u64 dir, u64 ino)
 }
 
 /*
- * Returns the path at which an inode was first found, in the form " (/a/b)", or
- * "" if no such path is known. Use this function only for messages: it is slow,
- * because it reads the directories again. A third call overwrites the result of
- * the first.
+ * Returns the path at which an inode was first found, in the form " (/a/b)".
+ * Returns "" if no such path is known. Use this function only for messages. It
+ * is slow, because it reads the directories again. The function has two
+ * buffers, so a third call overwrites the result of the first call.
  */
 const char *inode_path(struct fsck *fs, u64 ino)
 {
@@ -87,7 +90,7 @@ const char *inode_path(struct fsck *fs, u64 ino)
 	return p;
 }
 
-/* Mark that a block has an owner. Returns false if it already has one. */
+/* Mark that a block has an owner. Returns false if it was already marked. */
 static bool blk_claim(struct fsck *fs, u64 blkno, bool gone)
 {
 	if (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno))
@@ -97,9 +100,10 @@ static bool blk_claim(struct fsck *fs, u64 blkno, bool gone)
 }
 
 /*
- * Claim a free block. Returns 0 if there is none. Until every block with an
- * owner has been claimed, a block that is set in the bitmaps on disk may still
- * have an owner. So such a block is taken only if no other block is free.
+ * Take a free block and mark that it has an owner. Returns the block number, or
+ * 0 if no block is free. Before fs->complete is set, a block that is in use
+ * in the bitmaps on disk may have an owner that was not found yet. So the
+ * function takes such a block only if no other block is free.
  */
 u64 blk_alloc(struct fsck *fs)
 {
@@ -122,7 +126,7 @@ u64 blk_alloc(struct fsck *fs)
 	return 0;
 }
 
-/* Clear invalid pointers. */
+/* Clear the invalid pointers among the @nr pointers at @ptr. */
 static void salvage_ptrs(struct fsck *fs, __le64 *ptr, unsigned int nr,
 			 bool nodes, u64 self)
 {
@@ -139,7 +143,10 @@ static void salvage_ptrs(struct fsck *fs, __le64 *ptr, unsigned int nr,
 	}
 }
 
-/* Returns whether the header of a damaged block still identifies the block. */
+/*
+ * Returns whether the header of a damaged block has the right type, block number
+ * and owner. Clears the reserved bytes of such a header.
+ */
 static bool salvage_header(struct msyncfs_disk_header *h, u32 magic,
 			   u64 blkno, u64 owner)
 {
@@ -170,15 +177,15 @@ static void salvage_dir_fields(struct fsck *fs, struct msyncfs_disk_inode *di,
 		di->parent = cpu_to_le64(dir);
 	if (le32_to_cpu(di->dir_depth) > MSYNCFS_DIR_MAX_DEPTH)
 		di->dir_depth = cpu_to_le32(MSYNCFS_DIR_MAX_DEPTH);
-	/* The walk of the leaves finds the true size and number of entries. */
+	/* The check of the leaves later finds the true size and number of entries. */
 	di->size = 0;
 	di->entries = 0;
 }
 
 /*
- * Repair a damaged inode as far as possible. Reset fields that are not needed
- * or whose value can be found again. Returns NULL if the repaired inode passes
- * verification, or the problem.
+ * Repair a damaged inode as far as possible. Reset each field that is not
+ * needed, and each field whose value the later checks find. Returns NULL if the
+ * repaired inode passes verification. Otherwise returns the problem.
  */
 static const char *salvage_inode(struct fsck *fs,
 				 struct msyncfs_disk_inode *di, u64 ino,
@@ -255,7 +262,7 @@ static u64 span(unsigned int level)
 	return nr;
 }
 
-/* Read a map node and repair it if possible. Returns NULL or the problem. */
+/* Read a map node, and repair the node if possible. Returns NULL or the problem. */
 static const char *node_load(struct map_walk *w, u64 blkno, unsigned int level,
 			     struct msyncfs_disk_map *node)
 {
@@ -281,7 +288,10 @@ static const char *node_load(struct map_walk *w, u64 blkno, unsigned int level,
 				    ino);
 }
 
-/* Claim the block of pointer @index. Returns false if the pointer must be cleared. */
+/*
+ * Mark that block @blkno has an owner. The pointer for page @index names this
+ * block. Returns false if the caller must clear the pointer.
+ */
 static bool walk_claim(struct map_walk *w, u64 blkno, u64 index)
 {
 	struct fsck *fs = w->fs;
@@ -303,8 +313,8 @@ static bool walk_claim(struct map_walk *w, u64 blkno, u64 index)
 }
 
 /*
- * Decide about a block that lies behind the end of the file. Returns true if
- * the block must be freed.
+ * Decide whether blocks behind the end of the file are freed. Returns true if
+ * the caller must free the block of page @index.
  */
 static bool walk_beyond(struct map_walk *w, u64 index)
 {
@@ -319,7 +329,7 @@ static bool walk_beyond(struct map_walk *w, u64 index)
 	return w->drop_beyond;
 }
 
-/* Check one data pointer. Returns false if it must be cleared. */
+/* Check a data pointer. Returns false if the caller must clear the pointer. */
 static bool walk_data(struct map_walk *w, u64 index, u64 p)
 {
 	u64 blkno = p & MSYNCFS_PTR_BLKNO;
@@ -343,7 +353,7 @@ static bool walk_data(struct map_walk *w, u64 index, u64 p)
 static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 		      unsigned int level, u64 base);
 
-/* Check one pointer to a node. Returns false if it must be cleared. */
+/* Check a pointer to a node. Returns false if the caller must clear the pointer. */
 static bool walk_node(struct map_walk *w, u64 blkno, unsigned int level,
 		      u64 base)
 {
@@ -351,7 +361,7 @@ static bool walk_node(struct map_walk *w, u64 blkno, unsigned int level,
 	struct fsck *fs = w->fs;
 	const char *why;
 
-	/* Visit a node only once: otherwise the walk of a damaged tree may not end. */
+	/* Visit a node only once, because damaged nodes can point to each other. */
 	if (!w->quiet &&
 	    (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno)))
 		return walk_claim(w, blkno, base);
@@ -383,8 +393,8 @@ static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 		if (!p)
 			continue;
 		/*
-		 * If the walk claims nothing, only this limit ends the walk of
-		 * a damaged tree.
+		 * A quiet walk marks no blocks, so it may visit a node again.
+		 * This limit ends the walk of a damaged tree.
 		 */
 		if (w->quiet && w->nr > w->fs->geo.blocks)
 			break;
@@ -400,7 +410,7 @@ static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 	return changed;
 }
 
-/* Walk the map of @di. Returns true if @di has changed and the caller must store it. */
+/* Walk the map of @di. Returns true if @di has changed; the caller must store @di. */
 bool map_walk(struct map_walk *w, struct msyncfs_disk_inode *di)
 {
 	u64 size = le64_to_cpu(di->size);
@@ -410,7 +420,7 @@ bool map_walk(struct map_walk *w, struct msyncfs_disk_inode *di)
 			 le32_to_cpu(di->map_depth), 0);
 }
 
-/* Make a map node in memory. Returns its block, or 0 if there is no free block. */
+/* Make a map node in memory. Returns its block number, or 0 if no block is free. */
 static u64 node_new(struct fsck *fs, struct msyncfs_disk_inode *di,
 		    unsigned int level, struct msyncfs_disk_map *node)
 {
@@ -443,7 +453,10 @@ static int map_grow(struct fsck *fs, struct msyncfs_disk_inode *di)
 	return 0;
 }
 
-/* Set the pointer at @index, which is a hole. The caller stores @di. */
+/*
+ * Let the map of @di lead from page @index to block @blkno. The page must be a
+ * hole before the call. The caller stores @di.
+ */
 int map_insert(struct fsck *fs, struct msyncfs_disk_inode *di, u64 index,
 	       u64 blkno)
 {
@@ -506,10 +519,11 @@ static void check_map(struct fsck *fs, struct inode_info *info,
 }
 
 /*
- * Check an inode at the first visit. Later visits return the earlier findings.
- * @dir is the directory in which a name of the inode was found, or 0. @gone
- * means that the inode has no name and will be freed. If the block is not an
- * inode, the function returns NULL and sets fs->why.
+ * Check an inode at the first call. Later calls for the same inode only return
+ * the results of the first call. @dir is the directory in which a name of the
+ * inode was found, or 0. @gone means that the inode has no name and will be
+ * freed. If the block is not an inode, the function returns NULL and sets
+ * fs->why.
  */
 struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 {
@@ -544,7 +558,7 @@ struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 	return info;
 }
 
-/* Make an empty directory in the claimed block @ino. */
+/* Make an empty directory. Its inode is in block @ino, which the caller has taken. */
 struct inode_info *inode_new_dir(struct fsck *fs, u64 ino, u64 parent)
 {
 	struct inode_info *info = inode_find(fs, ino);

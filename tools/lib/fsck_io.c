@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The checks of fsck use these basic functions. They report problems and decide
- * on repairs. They read and write blocks; a block that was changed in memory is
- * read from memory. They also provide small containers.
+ * The checks of fsck use these basic functions. Some functions report problems
+ * and decide on repairs. Some read and write blocks. If a block was changed in
+ * memory, they read it from memory. Other functions are small containers.
  */
 #include "fsck.h"
 
@@ -40,8 +40,8 @@ static bool ask(void)
 }
 
 /*
- * Report a problem; @fmt describes it. @fix names the repair in the imperative. @safe means
- * that the repair cannot lose data. Returns true if the caller must make the repair.
+ * Report the problem that @fmt describes. @fix names the repair in the imperative. @safe
+ * means that the repair cannot lose data. Returns true if the caller must make the repair.
  */
 bool problem(struct fsck *fs, bool safe, const char *fix, const char *fmt, ...)
 {
@@ -80,7 +80,7 @@ void *fsck_alloc(size_t len)
 	return p;
 }
 
-/* Make room in the array @p for more than @nr entries of @size bytes. */
+/* Make the array @p large enough for more than @nr entries of @size bytes. */
 void *fsck_grow(void *p, size_t *cap, size_t nr, size_t size)
 {
 	if (nr < *cap)
@@ -218,7 +218,7 @@ int blk_read(struct fsck *fs, u64 blkno, void *buf)
 	return device_read(&fs->dev, buf, BLK, blkno << MSYNCFS_BLOCK_SHIFT);
 }
 
-/* Seal @buf and make it the new content of a block, in memory. */
+/* Seal @buf. Store it in memory as the new content of block @blkno. */
 void blk_write(struct fsck *fs, u64 blkno, void *buf)
 {
 	struct msyncfs_disk_header *h = buf;
@@ -236,8 +236,8 @@ void blk_write(struct fsck *fs, u64 blkno, void *buf)
 }
 
 /*
- * Write the changes to the device, except with -n. Then free the changes in
- * memory.
+ * Write all changed blocks to the device, except with -n. Then free the memory
+ * of the changed blocks.
  */
 void blk_flush(struct fsck *fs)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fsck checks the superblocks, the tail slots and the log here, and replays the log. After
- * that the filesystem is in the state that the last durable record left.
+ * fsck checks the superblocks, the tail slots and the log here, and replays the log. The
+ * replay brings the filesystem to the state after the last durable record.
  */
 #include "fsck.h"
 
@@ -48,7 +48,7 @@ static void check_features(struct fsck *fs,
 			 bits);
 }
 
-/* Check both superblocks, and set fs->geo from the good one. */
+/* Check both superblocks, and set fs->geo from a valid one. */
 void fsck_super(struct fsck *fs)
 {
 	u64 last = (fs->dev.bytes >> MSYNCFS_BLOCK_SHIFT) - 1;
@@ -104,9 +104,10 @@ static int note_record(void *ctx, const struct msyncfs_disk_record *rec,
 }
 
 /*
- * Find the slot in force and copy it to @slot. Returns false if there is none.
- * Sets *@lost if a slot cannot be read. The unreadable slot may have been the
- * slot in force, so it must be written anew.
+ * Find the slot in force, which is the valid slot with the larger counter. Copy
+ * this slot to @slot. Returns false if no slot is valid. Sets *@lost if a slot
+ * cannot be read. The unreadable slot may have been the slot in force, so the
+ * caller must write it anew.
  */
 static bool find_slot(struct fsck *fs, struct msyncfs_disk_slot *slot,
 		      bool *lost)
@@ -136,7 +137,7 @@ static bool find_slot(struct fsck *fs, struct msyncfs_disk_slot *slot,
 	return any;
 }
 
-/* Write a slot for an empty log that continues with record @seq. */
+/* Write a slot that says that the log is empty and that record @seq is the next. */
 static void write_slot(struct fsck *fs, u64 counter, u64 seq)
 {
 	union {
@@ -159,7 +160,8 @@ static void write_slot(struct fsck *fs, u64 counter, u64 seq)
 }
 
 /*
- * Write all images home. The images must be home before a slot frees the log.
+ * Write all images home. The caller writes a slot for an empty log only after
+ * this, because the slot makes the images in the log unreadable.
  */
 static void write_homes(struct fsck *fs)
 {
@@ -181,8 +183,8 @@ static void write_homes(struct fsck *fs)
 }
 
 /*
- * Replay the log onto the device. If nothing may be written, only fill fs->replay, which
- * blk_read() uses.
+ * Replay the log onto the device. With -n, only fill fs->replay, from which blk_read()
+ * finds the newest images.
  */
 void fsck_log(struct fsck *fs)
 {

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RUNS_SHOWN	8	/* number of runs of blocks in a message */
+#define RUNS_SHOWN	8	/* a message shows at most 8 runs of blocks */
 
 /* Mark all blocks outside the data area as used, and read the bitmaps. */
 void fsck_bitmaps_load(struct fsck *fs)
@@ -90,8 +90,9 @@ static void load_orphans(struct fsck *fs)
 }
 
 /*
- * Free the inodes on the list that have neither links nor names, as a mount
- * does. Leave inodes with links on the list; a mount finishes their truncation.
+ * Free the inodes on the list that have neither links nor names. A mount frees
+ * the same inodes. Leave inodes with links on the list, because a mount
+ * finishes their truncation.
  */
 static void check_orphans(struct fsck *fs)
 {
@@ -152,7 +153,10 @@ static void check_root_dir(struct fsck *fs)
 
 /* --- inodes without a name --- */
 
-/* Find inodes with links in blocks that are in use but have no owner. */
+/*
+ * Find lost inodes: their link count is not 0, and their block is in use on disk
+ * but has no owner.
+ */
 static void find_lost(struct fsck *fs, struct umap *lost)
 {
 	static struct msyncfs_disk_inode di;
@@ -160,8 +164,8 @@ static void find_lost(struct fsck *fs, struct umap *lost)
 
 	for (b = fs->geo.root_ino; b < end; b++) {
 		/*
-		 * Skip eight blocks at once if none of them is in use without
-		 * an owner.
+		 * Skip eight blocks at once if each of them is free or has an
+		 * owner.
 		 */
 		if (!(b % 8) && b + 8 < end &&
 		    !(fs->disk[b / 8] & ~(fs->used[b / 8] | fs->gone[b / 8]))) {
@@ -176,8 +180,8 @@ static void find_lost(struct fsck *fs, struct umap *lost)
 }
 
 /*
- * Mark lost inodes that have a name in another lost directory. They need no
- * name in /lost+found.
+ * Mark each lost inode that has a name in a lost directory. Such an inode needs
+ * no name in /lost+found.
  */
 static void find_lost_roots(struct fsck *fs, struct umap *lost,
 			    const u64 *inos)
@@ -196,7 +200,7 @@ static void find_lost_roots(struct fsck *fs, struct umap *lost,
 	}
 }
 
-/* Add one to the link count of an inode on disk. */
+/* Add one to the link count in an inode, and store the inode. */
 static void add_link(struct fsck *fs, struct inode_info *info)
 {
 	struct msyncfs_disk_inode di;
@@ -309,7 +313,7 @@ static void check_lost(struct fsck *fs)
 	for (i = 0; i < lost.nr; i++)
 		if (umap_get(&lost, inos[i], &lead) && !lead)
 			reconnect(fs, inos[i]);
-	/* The remaining inodes are in rings of directories that name each other. */
+	/* A directory that is still lost lies in or below a ring of directories. */
 	for (i = 0; i < lost.nr; i++)
 		if (!inode_find(fs, inos[i]) && !bit_test(fs->used, inos[i]))
 			reconnect(fs, inos[i]);
@@ -344,8 +348,8 @@ static void check_links(struct fsck *fs)
 }
 
 /*
- * This structure collects runs of blocks with the same kind of error in the
- * bitmap, as text for a message.
+ * This structure collects runs of blocks as text for a message. The bitmap has
+ * the same kind of error for all these blocks.
  */
 struct runs {
 	u64	nr;
@@ -420,7 +424,7 @@ static void store_bitmap(struct fsck *fs, u64 group, bool set, bool clear)
 		blk_write(fs, fs->geo.bitmap_start + group, &bm);
 }
 
-/* Compare the bitmaps with the findings, and write them. */
+/* Compare the bitmaps on disk with fs->used, and write the repaired bitmaps. */
 void fsck_bitmaps(struct fsck *fs)
 {
 	struct runs leak = {}, miss = {};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * This file replaces the kernel functions that the shared format code and the
- * shared log scan use. The tools include this header. Nothing in it depends on
- * msyncfs.
+ * shared log scan use. The tools include this header. Nothing in this file
+ * depends on msyncfs.
  */
 #ifndef MSYNCFS_USERSPACE_H
 #define MSYNCFS_USERSPACE_H
@@ -17,7 +17,7 @@
 
 #include <linux/types.h>
 
-#define XXH_STATIC_LINKING_ONLY		/* defines the state */
+#define XXH_STATIC_LINKING_ONLY		/* xxhash.h then defines XXH64_state_s */
 #include <xxhash.h>
 
 typedef __u8 u8;
@@ -27,8 +27,8 @@ typedef __u64 u64;
 typedef __s64 s64;
 
 /*
- * The casts make these u64, because %llu fits u64 on every machine. It does not
- * fit uint64_t on every machine.
+ * The macros cast their results to u64, because %llu fits u64 on every machine.
+ * %llu does not fit uint64_t on every machine.
  */
 #define le64_to_cpu(x)	((u64)le64toh(x))
 #define le32_to_cpu(x)	((u32)le32toh(x))
@@ -37,14 +37,14 @@ typedef __s64 s64;
 
 #define div_u64(n, d)		((u64)(n) / (d))
 
-/* linux/minmax.h */
+/* In the kernel, linux/minmax.h defines these macros. */
 #define min(a, b) ({		\
 	typeof(a) a_ = (a);	\
 	typeof(b) b_ = (b);	\
 	a_ < b_ ? a_ : b_;	\
 })
 
-/* linux/compiler_attributes.h */
+/* In the kernel, linux/compiler_attributes.h defines these macros. */
 #define __noreturn		__attribute((noreturn))
 #define __aligned(x)		__attribute((aligned(x)))
 #define __printf(fmt, args)	__attribute((format(printf, fmt, args)))
@@ -68,7 +68,7 @@ typedef __s64 s64;
 
 #define EXPORT_SYMBOL_IF_KUNIT(sym)
 
-/* linux/xxhash.h */
+/* In the kernel, linux/xxhash.h defines these names. */
 #define xxh64_state	XXH64_state_s
 #define xxh64(buf, len, seed)		((u64)XXH64(buf, len, seed))
 #define xxh64_reset(state, seed)	((void)XXH64_reset(state, seed))
