@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The workloads of "make bench", one row of a table each. scripts/bench-guest runs
- * them in a guest, each on a new filesystem.
+ * This program has the workloads of "make bench". Each workload gives one row of
+ * a table. scripts/bench-guest runs each workload in a guest on a new filesystem.
  *
- * Usage: bench list		the workloads: NAME|SECONDS|UNIT|DESCRIPTION
+ * Usage: bench list		print NAME|SECONDS|UNIT|DESCRIPTION of each workload
  *        bench make NAME PLACE	make the files of a workload; the caller then
  *				unmounts the filesystem and mounts it again
- *        bench run NAME PLACE	run it and print nanoseconds
+ *        bench run NAME PLACE	run a workload and print nanoseconds
  *
- * PLACE is an empty directory, or a raw disk. A workload without a raw column
- * prints nothing there.
+ * PLACE is an empty directory or a raw disk. If PLACE is a raw disk and the
+ * workload has no @raw function, "bench run" prints nothing.
  */
 #include <err.h>
 #include <errno.h>
@@ -34,22 +34,23 @@
 #define ENOUGH_NS	8000000000UL
 
 /**
- * struct workload - one row
- * @name: name for T= of make bench, and column of bench.csv
+ * struct workload - one workload, which is one row of the table
+ * @name: name for T= of make bench, and name of the column in bench.csv
  * @what: description, without commas and bars
- * @unit: what one figure is for
- * @seconds: real time on six filesystems together, on a slow core
- * @mib: size of the file that make_file() makes
- * @pages: pages of one call
- * @span: the calls store to so many pages, spread over the file; 0 for all pages
- * @calls: measured calls
- * @per: a call counts as so many of the unit; 0 for 1
- * @mean: the figure is the mean of the calls, else the median
- * @make: makes the files, before the filesystem is mounted again
+ * @unit: the thing that the result is the time of, for example one call
+ * @seconds: run time on all six filesystems together, in seconds on a slow core
+ * @mib: size in MiB of the file that make_file() makes
+ * @pages: number of pages in one call
+ * @span: number of different pages, spread over the file, to which the calls
+ *	store; 0 means all pages
+ * @calls: number of measured calls
+ * @per: number of units in one call; 0 means 1
+ * @mean: the result is the mean time of the calls; otherwise it is the median
+ * @make: makes the files, before the filesystem is unmounted and mounted again
  * @ready: opens and maps the files
- * @before: comes before each call and is not measured
- * @call: is measured
- * @raw: stands for @call on a raw disk
+ * @before: runs before each call; its time is not measured
+ * @call: the measured call
+ * @raw: the measured call on a raw disk, which replaces @call there
  */
 struct workload {
 	const char *name, *what, *unit;
@@ -108,7 +109,7 @@ static void open_file(void)
 	end_of_file = st.st_size;
 }
 
-/* Later calls find each page in memory and mapped. */
+/* Map the file. Read each page, so that later calls find it in memory and mapped. */
 static void map_file(void)
 {
 	volatile char *p;
@@ -120,7 +121,10 @@ static void map_file(void)
 		(void)*p;
 }
 
-/* The place of page @i of call @nr: evenly spread, other pages in each call. */
+/*
+ * Return the address of page @i of call @nr. The pages of a call are evenly
+ * spread over the file. The next call uses different pages.
+ */
 static char *page_of(unsigned long nr, unsigned long i)
 {
 	unsigned long span = w->span ? w->span : size() / PAGE;
@@ -150,7 +154,7 @@ static void dirty_and_sync(unsigned long nr)
 	sync_map(nr);
 }
 
-/* The same pages, but none of them has a block. */
+/* Store to the same pages as dirty(), but first make all pages holes. */
 static void dirty_new(unsigned long nr)
 {
 	check(!ftruncate(fd, 0) && !fsync(fd) && !ftruncate(fd, size()), "truncate");
@@ -176,7 +180,10 @@ static void sync_tail(unsigned long nr)
 	check(!msync(tail, w->pages * PAGE, MS_SYNC), "msync");
 }
 
-/* O_DSYNC makes it a FUA write, and the kernel sends a flush after it. */
+/*
+ * The descriptor has O_DSYNC, so the kernel writes with FUA and sends a flush
+ * after the write.
+ */
 static void raw_write(unsigned long nr)
 {
 	unsigned long bytes = w->pages * PAGE;
@@ -273,7 +280,7 @@ static void make_update(void)
 	close(new_file("log", LOG_PAGES * PAGE));
 }
 
-/* Only msyncfs has atomic files. On other filesystems the program has a redo log. */
+/* Only msyncfs has atomic files. On other filesystems the program keeps a redo log. */
 static void ready_update(void)
 {
 	__u32 on = 1;
@@ -285,7 +292,10 @@ static void ready_update(void)
 	check(log_fd >= 0, "log");
 }
 
-/* Log records, a header and the pages, follow each other and start again. */
+/*
+ * Append a header and the pages to the redo log. At the end of the log file,
+ * start again at its beginning.
+ */
 static void log_update(void)
 {
 	unsigned long bytes = (w->pages + 1) * PAGE;
@@ -391,7 +401,7 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Sort the @ns of all calls and return the figure of the workload. */
+/* Sort the times @ns of all calls, and return the result of the workload. */
 static unsigned long figure(unsigned long *ns, unsigned long calls)
 {
 	unsigned long i, sum = 0;
@@ -402,7 +412,7 @@ static unsigned long figure(unsigned long *ns, unsigned long calls)
 	return (w->mean ? sum / calls : ns[calls / 2]) / (w->per ? w->per : 1);
 }
 
-/* A slow filesystem makes fewer calls, so that the emulation ends in time. */
+/* On a slow filesystem, make fewer calls, so that the benchmark ends in time. */
 static void measure(void (*before)(unsigned long nr), void (*call)(unsigned long nr))
 {
 	unsigned long *ns = calloc(w->calls, sizeof(*ns)), i;
@@ -444,7 +454,7 @@ static void find(const char *name)
 	errx(2, "no workload is named %s", name);
 }
 
-/* The data of all writes; a page of it is a header of a redo log. */
+/* Make the data for all writes. The first page is the header of a redo log record. */
 static void make_data(void)
 {
 	unsigned long bytes = (w->pages + MAX_UPDATE + 1) * PAGE;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stores numbered records for ever, with one msync(MS_SYNC) for each. When the
- * msync() of record N has returned 0, prints "ack N" on CHANNEL. After a crash,
- * "numbered -c" prints the number of the last good record.
+ * This program stores numbered records for ever, with one msync(MS_SYNC) for
+ * each record. When the msync() of record N has returned 0, the program prints
+ * "ack N" on CHANNEL. After a crash, "numbered -c" prints the number of the last
+ * good record.
  *
  * Usage: numbered FILE CHANNEL
  *        numbered -c FILE		prints the last good number
@@ -26,7 +27,7 @@ struct record {
 	char text[PAGE - 16];
 };
 
-/* FNV-1a */
+/* Returns the FNV-1a hash of the number and the text of a record. */
 static uint64_t checksum(const struct record *rec)
 {
 	uint64_t h = 0xcbf29ce484222325ULL ^ rec->number;
@@ -61,7 +62,7 @@ static uint64_t last_good(const struct record *rec)
 	unsigned int i;
 
 	for (i = 0; i < SLOTS; i++) {
-		/* A crash may leave a part of the record that was being stored. */
+		/* A crash may leave only a part of the last record. */
 		if (rec[i].number > last && rec[i].check == checksum(&rec[i]))
 			last = rec[i].number;
 	}

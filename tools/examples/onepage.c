@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Changes one page of a large mapping. The program passes only the changed range to
- * msync(), and only this range is written.
+ * This program changes one page of a large mapping. The program passes only the
+ * changed range to msync(), so msync() writes only this range.
  *
  * Usage: onepage [FILE]
  */

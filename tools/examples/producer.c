@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 struct record {
-	uint32_t number;	/* 0 if not yet stored; written last */
+	uint32_t number;	/* 0 before the record is stored; stored last */
 	char text[60];
 };
 

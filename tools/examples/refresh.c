@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writes and refreshes a mapping with one call. msync(MS_SYNC | MS_INVALIDATE)
- * makes the stores to this mapping durable and removes stale pages from the
- * mapping.
+ * This program makes its stores durable and refreshes its mapping in one call.
+ * msync(MS_SYNC | MS_INVALIDATE) makes the stores to the mapping durable and
+ * removes stale pages from the mapping.
  *
  * Usage: refresh [FILE]
  */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reads, through a mapping, data that another process writes with write(2).
- * Linux uses the same cache for mappings and for write(2), so the mapping shows
- * the data at once. A portable program calls msync(MS_INVALIDATE) first.
+ * This program reads data through a mapping. Another process writes the data
+ * with write(2). Linux uses the same page cache for mappings and for write(2),
+ * so the mapping shows the data at once. A portable program calls
+ * msync(MS_INVALIDATE) before it reads.
  *
  * Usage: seen [FILE]
  */
@@ -18,7 +19,7 @@
 
 static const char news[] = "gate changed to B22";
 
-/* This function is the other process, with its own descriptor. */
+/* This function plays the other process. It uses its own descriptor. */
 static void writer(const char *path)
 {
 	int fd = open(path, O_WRONLY);

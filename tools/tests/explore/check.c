@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Put a state on a device in memory, mount it, and check its content. No
- * program is executed: fsck is part of this program, and the oracle runs in a
- * child. Each of them may exit at the first error.
+ * This file puts a state on a device in memory, mounts the device, and checks its
+ * content. The checks do not execute other programs. The code of fsck is linked
+ * into this program, and each check runs in a child. So a check may exit at its
+ * first error.
  */
 #include "explore.h"
 
@@ -19,13 +20,13 @@ int fsck_main(int argc, char **argv);
 #define CHUNK	(64UL << 10)
 
 /**
- * struct checker - a device to check states on
- * @dev: path of the device; its content is lost
+ * struct checker - a device on which states are checked
+ * @dev: path of the device; its old content is lost
  * @mnt: directory on which the device is mounted
  * @seed: seed of the workloads
- * @buf: part of a state that is to be written
- * @written: the filesystem had room for the file of child_write(); shared with
- *	the children
+ * @buf: buffer for the part of a state that is written next
+ * @written: the filesystem had room for the file of child_write(); memory that
+ *	this process shares with its children
  */
 struct checker {
 	const char	*dev, *mnt;
@@ -54,7 +55,7 @@ struct checker *checker_new(const char *dev, const char *mnt, uint64_t seed)
 
 /* ---- the device ---- */
 
-/* Build a block of the state. Return false if the whole block is zeros. */
+/* Build a block of the state from its sectors. Return false if all are zeros. */
 static int make_block(unsigned char *block, const unsigned char * const *src)
 {
 	unsigned int i, any = 0;
@@ -199,7 +200,7 @@ static void child_oracle(struct checker *ck, const void *arg)
 /* ---- writes after recovery ---- */
 
 #define NEW_FILE	"written-after-recovery"
-#define NEW_PAGES	40	/* a record of the smallest log takes fewer */
+#define NEW_PAGES	40	/* too many for a copied set of the smallest log */
 
 /* Fill page @page with the content of store round @pass. */
 static void new_page(unsigned char *buf, unsigned int page, unsigned int pass)
@@ -211,8 +212,8 @@ static void new_page(unsigned char *buf, unsigned int page, unsigned int pass)
 }
 
 /*
- * Store to the whole file, so that its pages go to fresh blocks. Then store to
- * a part of the file, so that the log gets images.
+ * Store to the whole file. Its pages are too many for a copied set, so they go
+ * to fresh blocks. Then store to a part of the file, so that the log gets images.
  */
 static void child_write(struct checker *ck, const void *arg)
 {
@@ -246,7 +247,7 @@ static void child_write(struct checker *ck, const void *arg)
 
 /*
  * Compare the file with the stores of child_write(). Then remove the file, so
- * that the filesystem has its former content.
+ * that the oracle finds only the files of the workload.
  */
 static void child_compare(struct checker *ck, const void *arg)
 {
@@ -290,7 +291,7 @@ static const char *check_mount(struct checker *ck, const char *fs)
 	return why;
 }
 
-/* Unmount. Return @bad, or an error if the unmount fails. */
+/* Unmount. Return @bad, or the error of the unmount if it fails. */
 static const char *check_umount(struct checker *ck, const char *bad)
 {
 	if (!umount(ck->mnt))
@@ -310,7 +311,7 @@ const char *variant_fs(const char *variant)
 	return *variant == '@' ? variant + 1 : "msyncfs";
 }
 
-/* Make the module break RULE if the variant is "!RULE". */
+/* Make the module break the rule RULE if the variant is "!RULE". */
 void break_rule(const char *variant)
 {
 	static const char path[] = "/sys/module/msyncfs/parameters/broken";
@@ -325,10 +326,10 @@ void break_rule(const char *variant)
  * @ck: checker
  * @load: workload
  * @variant: variant of the workload
- * @acked: the last acknowledgment
- * @also: CHECK_BEFORE: also run fsck before the mount, so that fsck replays the
- *	log; CHECK_WRITE: write to the mounted filesystem, so that a bad state
- *	after recovery is found
+ * @acked: text of the last acknowledgment
+ * @also: flags; with CHECK_BEFORE, fsck replays the log before the mount; with
+ *	CHECK_WRITE, write to the mounted filesystem, which finds an error that
+ *	is not visible in the recovered files
  *
  * Return: NULL, or the error.
  */

@@ -2,16 +2,16 @@
 /*
  * The files of the crash explorer share these declarations.
  *
- *	loads.c		the workloads, as operations on the model
- *	model.c		the model: the required content after n operations
+ *	loads.c		has the workloads, as operations on the model
+ *	model.c		has the model: the required content after n operations
  *	found.c		describes a mounted filesystem in terms of the model
- *	real.c		the operations on the real filesystem
- *	threads.c	the workload without a model: several threads
- *	record.c	the recording of the writes and flushes of a disk
- *	states.c	states of the disk that a power failure could leave
+ *	real.c		makes the operations on the real filesystem
+ *	threads.c	has the workload without a model: several threads
+ *	record.c	reads the recording of the writes and flushes of a disk
+ *	states.c	makes states of the disk that a power failure could leave
  *	check.c		puts states on a device, mounts and checks them
  *	work.c		runs workloads on a disk that is being recorded
- *	main.c		the commands
+ *	main.c		has the commands
  */
 #ifndef EXPLORE_H
 #define EXPLORE_H
@@ -25,9 +25,9 @@
 #define PAGE		4096UL
 
 /*
- * The recorded disk is divided into slices. A slice contains one filesystem
- * and, behind the filesystem, one sector for acknowledgments. So the recording
- * has the writes of the filesystem and the acknowledgments in one order.
+ * The recorded disk is divided into slices. A slice contains one filesystem. One
+ * sector for acknowledgments follows the filesystem. So one recording shows the
+ * order of the writes of the filesystem and the acknowledgments.
  */
 #define FS_SECTORS	(16UL * 2048)
 #define SLICE_SECTORS	(FS_SECTORS + 2048)
@@ -65,15 +65,15 @@ static inline uint64_t choose(struct choice *c, uint64_t n)
 
 /**
  * struct load - a workload
- * @name: its name
+ * @name: name of the workload
  * @run: runs the workload in the current directory, on the model and, if the
- *	variable working is set, on the real filesystem; NULL: the workload of
- *	threads.c
- * @flakey: the device can be made to fail
+ *	variable working is set, on the real filesystem; NULL means that
+ *	threads.c runs the workload
+ * @flakey: the workload can make the device fail
  * @atomic: the workload runs on a filesystem mounted with the option "atomic"
- * @log: size of the log, as for mkfs; NULL: the smallest
- * @gap: distance in the real file, in pages, of two pages that are neighbours
- *	in the model; 0 means 1
+ * @log: size of the log, as text for mkfs; NULL means the smallest log
+ * @gap: two neighbouring pages of the model are this number of pages apart in
+ *	the real file; 0 means 1
  */
 struct load {
 	const char	*name;
@@ -95,15 +95,16 @@ void put_setting(const char *name, const char *text);
 
 /* ---- model ---- */
 
-#define CELL		512UL		/* the unit of known content */
-#define MAX_CELLS	4096UL		/* of a file */
+#define CELL		512UL		/* bytes of one cell of content */
+#define MAX_CELLS	4096UL		/* maximum number of cells of a file */
 #define PAGE_CELLS	(PAGE / CELL)
 #define NO_ALT		UINT32_MAX
 
 /**
  * struct cell - content of 512 bytes of a file
- * @stamp: operation that wrote the content, 0: zeros
- * @alt: operation whose content may be on disk instead, NO_ALT: none
+ * @stamp: number of the operation that wrote the content; 0 means zeros
+ * @alt: number of another operation, whose content may be on disk instead of
+ *	the content of @stamp; NO_ALT means that no other content is possible
  * @len: number of bytes that the operation wrote; zeros follow
  */
 struct cell {
@@ -118,14 +119,15 @@ struct cell {
  * @nlink: number of names of the node
  * @size: size on disk, in bytes
  * @vsize: size in memory, in bytes
- * @room: number of entries of @cell, @vcell and @dirty; all later content is
- *	zeros
+ * @room: number of entries of each of @cell, @vcell and @dirty; all content
+ *	behind these entries is zeros
  * @cell: content on disk
  * @vcell: content in memory
- * @dirty: entries of @vcell that are not on disk; not used for an atomic file
+ * @dirty: for each entry of @vcell, whether its content is not yet on disk; not
+ *	used for an atomic file
  * @atomic: the ioctl made the file atomic
- * @fd: descriptor of the real file, -1: not open
- * @map: mapping of the real file
+ * @fd: descriptor of the real file; -1 means that the file is not open
+ * @map: address of the mapping of the real file
  */
 struct node {
 	int		dir;
@@ -139,7 +141,7 @@ struct node {
 	char		*map;
 };
 
-/* This is a name of the model, or a name that was found on disk. */
+/* This is a name in the model, or a name that was found on disk. */
 struct name {
 	char		path[60];
 	struct node	*node;
@@ -150,14 +152,14 @@ struct tree {
 	unsigned int	nr, room;
 };
 
-extern struct choice model_choice;	/* for workloads: the same each time */
+extern struct choice model_choice;	/* choices of workloads, same each run */
 extern int working;			/* also run on the real filesystem */
 extern unsigned long model_ops;		/* number of operations so far */
 extern unsigned long model_gap;		/* gap of the workload, at least 1 */
 
 /*
- * Return the position in the real file of a byte of the model. The real file
- * has data only in every model_gap-th page.
+ * Return the position in the real file of byte @byte in the model. The real
+ * file has data only in every model_gap-th page.
  */
 static inline uint64_t file_pos(uint64_t byte)
 {
@@ -165,8 +167,8 @@ static inline uint64_t file_pos(uint64_t byte)
 }
 
 /*
- * Convert the size of a real file to the size in the model. A real file may end
- * with a page or with the gap behind a page.
+ * Convert the size of a real file to its size in the model. A real file may end
+ * in a page that the model has, or in the gap behind such a page.
  */
 static inline uint64_t model_size(uint64_t size)
 {
@@ -211,7 +213,7 @@ void s_ballast(const char *path, unsigned long left);
 void s_drop(void);
 void s_sync(int fs);
 void s_pressure(struct node *n, int on);
-#define PRESSURE_PAGES	64	/* under pressure, fewer can be dirty */
+#define PRESSURE_PAGES	64	/* under pressure, fewer pages can be dirty */
 
 /* model.c provides these helpers for found.c. */
 struct node *node_new(int dir);
@@ -222,7 +224,7 @@ void cell_fill(void *buf, uint32_t stamp, uint32_t index);
 /* found.c */
 void found_read(struct tree *t);
 
-/* real.c: the same operations on the real filesystem */
+/* real.c makes the operations of the model on the real filesystem. */
 void real_open(struct node *n, const char *path, int flags);
 void real_close(struct node *n);
 void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp,
@@ -252,12 +254,12 @@ void threads_check(const char *acked);
 
 /**
  * struct event - a write, flush or acknowledgment of the recorded disk
- * @sector: first sector, counted from the start of the filesystem of the slice
+ * @sector: first sector of the write, counted from the start of the filesystem
  * @nr: number of sectors
- * @data: content; NULL: a flush
- * @hash: hash of each sector, 0 for zeros
- * @fua: durable on completion
- * @ack: text of an acknowledgment; then @nr is 0
+ * @data: content of the write, or text of the acknowledgment; NULL means a flush
+ * @hash: hash of each sector; 0 means that the sector is zeros
+ * @fua: the write was durable when it completed
+ * @ack: text of an acknowledgment, whose @nr is 0; otherwise NULL
  */
 struct event {
 	uint64_t		sector, nr;
@@ -270,11 +272,12 @@ struct event {
 /**
  * struct slice - the recording of one filesystem
  * @load: workload that ran on the filesystem
- * @variant: variant of the workload, see main.c; "-": none
+ * @variant: variant of the workload, see main.c; "-" means no variant
  * @event: array of the events
  * @nr: number of events
- * @first: first acknowledgment; states are made only from this event on
- * @whole: the recording has the end of the workload
+ * @first: the event after the first acknowledgment; states are made only from
+ *	this event on
+ * @whole: the recording includes the end of the workload
  */
 struct slice {
 	char		load[32], variant[32];
@@ -290,15 +293,16 @@ unsigned int record_read(const char *path, struct slice *slices, unsigned int nr
 /**
  * struct state - a state that a power failure could leave
  * @slice: slice of the state
- * @number: number of the state from 0: first all prefixes of the events, then
- *	random states
- * @cut: events before this event had completed
+ * @number: number of the state; the prefixes of the events have the numbers
+ *	from 0 on, random states have the numbers after the prefixes
+ * @cut: the events before event @cut had completed
  * @loose: number of completed writes that no flush covers
- * @how: text that says which of these writes the state has
+ * @how: text that says which of the @loose writes the state has
  * @promise: event of the last acknowledgment
- * @acked: text of that acknowledgment
- * @again: an earlier state had the same content, but another acknowledgment
- * @src: content of each sector, NULL: zeros
+ * @acked: text of the last acknowledgment
+ * @again: an earlier state had the same content, but its last acknowledgment
+ *	was different
+ * @src: content of each sector; NULL means zeros
  * @hash: hash of the whole content
  */
 struct state {

@@ -22,8 +22,8 @@ static _Noreturn void damaged(const char *path, unsigned long cell, const char *
 }
 
 /*
- * Find the operation that wrote these @bytes, and how many bytes of the sector
- * it wrote.
+ * Fill @c from the @bytes bytes of a sector: the operation that wrote the bytes,
+ * and the number of bytes that it wrote.
  */
 static void read_cell(struct cell *c, const char *path, unsigned long index,
 		      const unsigned char *buf, unsigned int bytes)
@@ -61,7 +61,7 @@ static void read_cells(struct node *n, const char *path, unsigned long cell,
 }
 
 /*
- * Read a file whose workload has a gap. Only the pages that the model uses may
+ * Read a file of a workload with a gap. Only the pages that the model uses may
  * have data.
  */
 static void read_scattered(struct node *n, const char *path, int fd)
@@ -92,7 +92,7 @@ static void read_file(struct node *n, const char *path)
 
 	CHECK(fd >= 0);
 	if (ioctl(fd, MSYNCFS_IOC_GET_ATOMIC, &n->atomic))
-		n->atomic = 0;		/* not msyncfs */
+		n->atomic = 0;		/* the filesystem is not msyncfs */
 	n->size = model_size(fstat_of(fd).st_size);
 	CHECK(n->size <= MAX_CELLS * CELL);
 	node_room(n, (n->size + CELL - 1) / CELL);
@@ -138,7 +138,8 @@ static void read_dir(struct tree *t, const char *dir)
 }
 
 /*
- * Read the tree. Exit if the content of a sector does not come from the model.
+ * Read the current directory into @t. Exit if the content of a sector does not
+ * come from the model.
  */
 void found_read(struct tree *t)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file has the workloads. A workload makes the same operations for the
- * same choices, so the check can run the workload on the model alone. After a
- * truncation or operations on names, the next acknowledged operation must be a
- * sync of a file or directory that they changed. A sync of a clean file
- * acknowledges nothing.
+ * This file has the workloads. For the same choices a workload makes the same
+ * operations, so the check can run the workload on the model alone. After a
+ * truncation or an operation on names, the next acknowledged operation must be
+ * a sync of a changed file or directory. A sync of a clean file acknowledges
+ * nothing.
  */
 #include "explore.h"
 
@@ -32,7 +32,7 @@ static struct node *sparse(const char *path, unsigned long pages)
 
 /*
  * Store to sets of scattered pages of two files. Some sets are synced by two
- * calls, each for a part of the range.
+ * calls. Each of the two calls covers a part of the range.
  */
 static void run_sets(void)
 {
@@ -46,7 +46,7 @@ static void run_sets(void)
 		for (i = 0; i < size; i++)
 			store_page(f, (set + i * 9) % 96);
 		if (step % 5 == 4) {
-			/* The second call syncs these pages. */
+			/* Only the second msync covers these pages. */
 			for (i = 0; i < 6; i++)
 				store_page(f, 96 + (set + i * 11) % 96);
 			f_msync(f, 0, PAGES(96));
@@ -58,7 +58,8 @@ static void run_sets(void)
 }
 
 /*
- * Append, truncate to any size, then grow the file by its size or by a write.
+ * Append to a file and truncate the file to any size. Then make the file larger
+ * by a truncation or by a write.
  */
 static void run_append(void)
 {
@@ -100,8 +101,8 @@ static void run_punch(void)
 }
 
 /*
- * Write a new version of a file under another name. Rename it over the old
- * version.
+ * Write the new version of a file under another name. Then rename the new
+ * version over the old version.
  */
 static void run_rename(void)
 {
@@ -123,8 +124,9 @@ static void run_rename(void)
 }
 
 /*
- * Make and remove files. Few other blocks are free, so the blocks of the
- * removed files are soon used again, for images of sets and as fresh blocks.
+ * Make and remove files. Few other blocks are free, so the filesystem soon uses
+ * the blocks of the removed files again. Some of these blocks become fresh
+ * blocks. Others become the homes of images.
  */
 static void run_reuse(void)
 {
@@ -184,7 +186,7 @@ static void run_links(void)
 	}
 }
 
-/* Split and merge directories. Make and remove empty ones. */
+/* Make directories whose leaves split and merge. Make and remove empty ones. */
 static void run_dirs(void)
 {
 	char name[60];
@@ -213,7 +215,7 @@ static void run_dirs(void)
 	}
 }
 
-/* Write records of all sizes, so many that the log wraps many times. */
+/* Write records of all sizes. They are so many that the log wraps many times. */
 static void run_wrap(void)
 {
 	struct node *n = sparse("a", 256);
@@ -229,7 +231,7 @@ static void run_wrap(void)
 	}
 }
 
-/* Sync sets that do not fit a record. Their pages go to fresh blocks. */
+/* Sync sets that are too large to be copied. Their pages go to fresh blocks. */
 static void run_large(void)
 {
 	struct node *n = sparse("a", 512), *other = sparse("b", 512);
@@ -247,7 +249,7 @@ static void run_large(void)
 	}
 }
 
-/* Drop pages from the cache before the checkpoint. */
+/* Drop pages from the cache before the checkpoint has written them home. */
 static void run_evict(void)
 {
 	struct node *n[3] = { sparse("a", 64), sparse("b", 64), sparse("c", 64) };
@@ -259,8 +261,8 @@ static void run_evict(void)
 
 		for (i = 1 + pick(16); i; i--)
 			/*
-			 * Store to a part of a page, so that the rest of the
-			 * page is read back.
+			 * Store to only a part of a page, so that the
+			 * filesystem reads the rest of the page.
 			 */
 			f_store(f, PAGES(pick(64)) + pick(8), 1);
 		f_msync(f, 0, PAGES(64));
@@ -323,7 +325,7 @@ static void run_direct(void)
 	}
 }
 
-/* Keep files open that have no name. Truncate long files. */
+/* Keep files without names open. Truncate long files. */
 static void run_orphans(void)
 {
 	struct node *n, *open[4] = { };
@@ -359,9 +361,9 @@ static void run_orphans(void)
 }
 
 /*
- * The device fails from time to time. Failed data is synced again, overwritten
- * or, in an atomic file, rolled back. The disk may have the data even though
- * the sync failed.
+ * The device fails from time to time. After a failed sync, the data is synced
+ * again or overwritten. In an atomic file, it may also be rolled back. The disk
+ * may have the data even though the sync failed.
  */
 static void run_failed(void)
 {
@@ -388,8 +390,8 @@ static void run_failed(void)
 }
 
 /*
- * The filesystem is so full that each new file needs the blocks of a removed
- * file.
+ * The filesystem is so full that a new file gets blocks only after an old file
+ * is removed.
  */
 static void run_full(void)
 {
@@ -437,7 +439,7 @@ static void touch(struct node *n)
 		store_page(n, pick(n->vsize / PAGE));
 }
 
-/* Change an atomic file of at most @max pages once. Do not commit the file. */
+/* Make one change of at most @max pages in an atomic file. Do not commit it. */
 static void change(struct node *n, unsigned long max)
 {
 	uint64_t room = n->vsize < max * PAGE ? max * PAGE - n->vsize : 0;
@@ -469,7 +471,7 @@ static void change(struct node *n, unsigned long max)
 }
 
 /*
- * Make an operation that must not change the atomic file. @n is an ordinary
+ * Make an operation that must not change any atomic file. @n is an ordinary
  * file.
  */
 static void bystand(struct node *n, unsigned int step)
@@ -506,7 +508,8 @@ static void bystand(struct node *n, unsigned int step)
 }
 
 /*
- * Go back to the last commit by a rollback, a close, or a rollback while a new
+ * Discard changes of atomic file @n, so that the file has the content of its
+ * last commit. Use a rollback or a close. The rollback may happen while a new
  * commit is in progress.
  */
 static void go_back(struct node *n, const char *path)
@@ -546,8 +549,8 @@ static void commit(struct node *n)
 		break;
 	default:
 		/*
-		 * The call commits the whole file, although its range is one
-		 * page.
+		 * The range of the call is one page, but the call commits the
+		 * whole file.
 		 */
 		f_msync(n, PAGES(pick(96)), PAGES(1));
 	}
@@ -582,7 +585,7 @@ static void run_atomic(void)
 	}
 }
 
-/* Store to parts of pages, so that the rest of each page is read back. */
+/* Store to parts of pages, so that the filesystem reads the rest of each page. */
 static void store_some(struct node *n, unsigned long first, unsigned long nr)
 {
 	f_truncate(n, 256 * PAGE);
@@ -591,9 +594,9 @@ static void store_some(struct node *n, unsigned long first, unsigned long nr)
 }
 
 /*
- * Spill pages of atomic files before the commit. Spill all or some pages, once
- * or more often. The workload requests the spill, or, in every fourth step,
- * causes it by a shortage of memory.
+ * Spill pages of atomic files before the commit. Spill all or some pages, one or
+ * more times. The workload requests the spills. In every fourth step, a shortage
+ * of memory also causes a spill.
  */
 static void run_spill(void)
 {
@@ -624,12 +627,12 @@ static void run_spill(void)
 	}
 }
 
-#define WIDE 300	/* pages; two have their own map nodes */
+#define WIDE 300	/* pages; a map node has at most two of them */
 #define WIDE_GAP 257
 
 /*
- * Store to one page in each of many map nodes, or of a few. Many means more
- * nodes than a record takes. Return one of the pages.
+ * Store to pages that are in different map nodes. The number of map nodes is
+ * either small, or larger than a record can take. Return one of the pages.
  */
 static unsigned long store_wide(struct node *n)
 {
@@ -641,7 +644,8 @@ static unsigned long store_wide(struct node *n)
 }
 
 /*
- * Remove map nodes. Punch at most @max pages at a time, or truncate the file.
+ * Remove pages, so that their map nodes become empty. Either punch at most @max
+ * pages, or truncate the file.
  */
 static void cut_wide(struct node *n, unsigned long max)
 {
@@ -691,7 +695,7 @@ static void run_wide(void)
 	}
 }
 
-/* All files are atomic by the mount option. The workload sets no flag. */
+/* The mount option makes all files atomic. The workload sets no flag. */
 static void run_option(void)
 {
 	struct node *n;
@@ -725,7 +729,11 @@ static void run_option(void)
 	}
 }
 
-/* Each hole of an atomic file needs an image in the record of its commit. */
+/*
+ * When an atomic file is committed, each filled hole needs an image in the
+ * record. These workloads fill many holes, so their log is larger than the
+ * smallest log.
+ */
 #define HOLES_LOG "8M"
 
 const struct load loads[] = {

@@ -5,29 +5,30 @@
  *
  * Usage: explore work DISK SEED LOAD...
  *	runs workloads on a disk that is being recorded. A LOAD may end with a
- *	variant. !RULE breaks the rule RULE, @FS uses the filesystem FS, and
- *	+TEXT only changes the name
+ *	variant. With !RULE the module breaks the rule RULE. With @FS the
+ *	workload uses the filesystem FS. +TEXT only changes the name
  *   or: explore recover DISK SEED COUNT RECORD...
- *	puts COUNT states on a disk that is being recorded, mounts each state
+ *	puts COUNT states on a disk that is being recorded, and mounts each state
  *   or: explore check SEED STATES WORKER WORKERS DEVICE RECORD...
  *	checks STATES distinct states on DEVICE. This process checks every
  *	WORKERS-th state, from number WORKER on. If the workload has a variant
- *	!RULE or @FS, bad states are expected, so the check of the workload
+ *	!RULE or @FS, bad states are expected. Then the check of the workload
  *	ends at the first bad state
  *   or: explore image SEED SLICE NUMBER FILE RECORD...
- *	writes a state into FILE and prints its "LOAD VARIANT ACKED"
+ *	writes a state into FILE and prints "LOAD VARIANT ACKED" of the state
  *   or: explore replay DEVICE SEED LOAD VARIANT ACKED...
  *	checks the state on DEVICE
  *   or: explore list
  *	prints the names of the workloads
  *   or: explore threads ...
+ *	runs or checks the workload of threads.c
  */
 #include "explore.h"
 
 #include <sys/mount.h>
 
 #define MNT	"/mnt"
-#define MAX_BAD	5	/* of one workload; more would say the same */
+#define MAX_BAD	5	/* bad states of one slice that are reported */
 
 static struct slice slices[MAX_SLICES];
 static unsigned int nr_slices;
@@ -50,8 +51,8 @@ static int is_broken(const struct slice *s)
 }
 
 /*
- * Return true if the variant acknowledges too early. Only prefixes can show
- * this.
+ * Return true if the variant acknowledges an operation before it is durable.
+ * Only prefixes can show this error.
  */
 static int prefixes_show(const struct slice *s)
 {
@@ -59,8 +60,8 @@ static int prefixes_show(const struct slice *s)
 }
 
 /*
- * Return the weight of a slice: the number of its prefixes and 100 random
- * states.
+ * Return the weight of a slice. The weight is the number of its prefixes plus
+ * 100, for the random states.
  */
 static unsigned long weight(const struct slice *s)
 {
@@ -68,20 +69,22 @@ static unsigned long weight(const struct slice *s)
 }
 
 /**
- * struct progress - the states that one of several workers has checked
+ * struct progress - the states that this process, one of several workers, checked
  * @ck: checker
- * @slice: current slice
+ * @slice: number of the current slice
  * @worker: number of this worker
- * @workers: number of workers; all make the same states and take turns
- * @bad: bad states of the slice
- * @nr: states of the slice, of all workers
- * @distinct: number of different contents among @nr
- * @prefixes: number of prefixes among @nr
- * @mine: different contents of the slice that this worker checked
- * @again: states that this worker checked again for another acknowledgment
- * @wrote: states among @mine and @again that this worker wrote to
- * @all: states of all slices that this worker checked
- * @start: time of the start
+ * @workers: number of workers; each worker makes all states of a slice, and
+ *	checks every @workers-th of them
+ * @bad: number of bad states that this worker found in the slice
+ * @nr: number of states made for the slice
+ * @distinct: number of different contents among the @nr states
+ * @prefixes: number of prefixes among the @nr states
+ * @mine: number of states with a new content that this worker checked
+ * @again: number of states that this worker checked although their content was
+ *	not new, because their last acknowledgment was different
+ * @wrote: number of states among @mine and @again to which this worker wrote
+ * @all: number of states of all slices that this worker checked
+ * @start: time when this process started
  * @said: time of the last report of progress
  */
 struct progress {
@@ -102,7 +105,7 @@ static void say_progress(struct progress *p, const struct state *st)
 	       st->slice->load, *st->slice->variant == '-' ? "" : st->slice->variant);
 }
 
-/* Check one state. Return true when the slice is finished. */
+/* Check one state. Return true if no more states of the slice are needed. */
 static int check_one(const struct state *st, void *ctx)
 {
 	static const int also[8] = { CHECK_BEFORE, 0, 0, 0, CHECK_WRITE };
@@ -112,8 +115,8 @@ static int check_one(const struct state *st, void *ctx)
 	p->prefixes += st->number < states_prefixes(st->slice);
 	p->distinct += !st->again;
 	/*
-	 * Enough states of the slice are bad, so check no more. But count all
-	 * states, because the states of the next slices depend on the number.
+	 * After MAX_BAD bad states of the slice, check no more of its states.
+	 * But count all states, because the next slices need the count.
 	 */
 	if (p->nr++ % p->workers != p->worker || p->bad == MAX_BAD)
 		return 0;
@@ -184,7 +187,7 @@ static int check(char **argv, int records)
 
 /* ---- image, replay, recover ---- */
 
-/* Write a state to a file or device that has only zeros. Close @fd. */
+/* Write a state to a file or device that has only zeros. Then close @fd. */
 static void write_state(int fd, off_t at, const struct state *st)
 {
 	static unsigned char buf[BLOCK] __attribute__((aligned(4096)));

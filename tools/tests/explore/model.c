@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file is the model of a filesystem. It knows the content that must be on
- * disk after n operations.
+ * This file is the model of a filesystem. The model knows the content that must
+ * be on disk after n operations.
  *
  * Operations on names, and truncations, become durable in their order. A store
  * to a file becomes durable with the next sync of its range. So after a crash
- * the disk must have the content that it has after the first k operations. k is
+ * the disk must have the content of the model after the first k operations. k is
  * at least the number of the last acknowledged operation. k is at most the
- * number of the first operation that is acknowledged later. A workload makes
- * the same operations each time, so the check can run the workload on the model
+ * number of the next operation that would be acknowledged. A workload makes the
+ * same operations in each run, so the check can run the workload on the model
  * alone.
  *
- * Changes of an atomic file, including its size, become durable only by a
- * commit of this file. So the model keeps the content in memory apart from the
- * content on disk. Only a commit changes the content on disk.
+ * Changes of an atomic file, including changes of its size, become durable only
+ * by a commit of this file. So the model has one content in memory and one
+ * content on disk for the file. Only a commit changes the content on disk.
  */
 #include "explore.h"
 
@@ -29,7 +29,7 @@ static struct tree model;
 static struct tree found;
 static unsigned long acked;
 static int checking;
-static int all_atomic;			/* by the mount option */
+static int all_atomic;			/* the mount option makes all files atomic */
 
 static const struct cell ZEROS = { .alt = NO_ALT };
 
@@ -42,7 +42,8 @@ static uint64_t spread(uint32_t x)
 }
 
 /*
- * Fill a cell. No byte is zero, so the end of the content differs from zeros.
+ * Fill a cell with the content of operation @stamp. No byte is zero, so the
+ * content differs from the zeros that may follow it.
  */
 void cell_fill(void *buf, uint32_t stamp, uint32_t index)
 {
@@ -68,8 +69,8 @@ struct node *node_new(int dir)
 }
 
 /*
- * Allocate room for the content of a file. Most files of large directories have
- * no content.
+ * Allocate memory for @cells cells of a file. node_new() allocates no cells,
+ * because most files of large directories have no content.
  */
 void node_room(struct node *n, unsigned long cells)
 {
@@ -201,7 +202,7 @@ static int node_is(const struct node *have, const struct node *want,
 	return 1;
 }
 
-/* Compare the tree that was found with the current state of the model. */
+/* Compare the tree that found_read() read with the current state of the model. */
 static int model_is_found(int say)
 {
 	unsigned int i;
@@ -224,7 +225,8 @@ static int model_is_found(int say)
 }
 
 /*
- * Finish an operation. If @durable is set, all operations so far are durable.
+ * Finish an operation. If @durable is set, this operation and all earlier
+ * operations are durable.
  */
 static void op_done(int durable)
 {
@@ -262,7 +264,7 @@ void model_start(const struct load *load, uint64_t seed, int work)
 	op_done(1);
 }
 
-/* Check the content of the current directory. Exit with the result. */
+/* Check the content of the current directory. Exit with the result as the status. */
 void model_check(const struct load *load, uint64_t seed, unsigned long nr)
 {
 	model_gap = load->gap ? load->gap : 1;
@@ -271,7 +273,7 @@ void model_check(const struct load *load, uint64_t seed, unsigned long nr)
 	checking = 1;
 	model_start(load, seed, 0);
 	load->run();
-	/* The workload ended, and no state of the model was found. */
+	/* The workload ended, but no state of the model is equal to the tree. */
 	printf(")\n");
 	exit(1);
 }
@@ -327,10 +329,10 @@ void f_store(struct node *n, unsigned long cell, unsigned long nr)
 }
 
 /*
- * Write clean sectors with O_DIRECT. Until the next fsync, each sector may be
- * on disk or not. Any of the sectors may be on disk before the write returns,
- * so the write is not one operation of the model. For an atomic file, O_DIRECT
- * is an ordinary write.
+ * Write clean sectors with O_DIRECT. Until the next fsync, each sector may have
+ * its old or its new content on disk. A sector may be on disk before the write
+ * returns, so each sector is an operation of its own in the model. For an atomic
+ * file, a write with O_DIRECT is an ordinary write.
  */
 void f_direct(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -359,7 +361,7 @@ void f_direct(struct node *n, unsigned long cell, unsigned long nr)
 	}
 }
 
-/* The whole atomic file is on disk. */
+/* Update the model of an atomic file: all its content is on disk now. */
 static void settle_atomic(struct node *n)
 {
 	unsigned long i;
@@ -372,8 +374,8 @@ static void settle_atomic(struct node *n)
 }
 
 /*
- * The stores to a range are on disk. Return true if the file also has writes by
- * O_DIRECT that may not be on disk.
+ * Update the model of a file: the stores to a range are on disk now. Return true
+ * if the file also has O_DIRECT writes that may not be on disk.
  */
 static int settle(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -409,7 +411,8 @@ static void settle_direct(struct node *n)
 }
 
 /*
- * Finish a sync. The record may be durable before the writes by O_DIRECT are.
+ * Finish a sync. The record of the sync may become durable before the O_DIRECT
+ * writes to the file are durable.
  */
 static void synced(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -420,7 +423,7 @@ static void synced(struct node *n, unsigned long cell, unsigned long nr)
 	op_done(1);
 }
 
-/* Sync whole pages. Some of them must be dirty. */
+/* Sync whole pages. At least one of the pages must be dirty. */
 void f_msync(struct node *n, unsigned long cell, unsigned long nr)
 {
 	CHECK(!(cell % PAGE_CELLS) && !(nr % PAGE_CELLS));
@@ -430,8 +433,8 @@ void f_msync(struct node *n, unsigned long cell, unsigned long nr)
 }
 
 /*
- * Call MS_ASYNC, which captures the pages and starts the commit, but does not
- * wait for the commit.
+ * Call msync with MS_ASYNC. The call captures the pages and starts the commit,
+ * but does not wait for the commit.
  */
 void f_async(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -442,8 +445,8 @@ void f_async(struct node *n, unsigned long cell, unsigned long nr)
 }
 
 /*
- * Call with MS_SYNC and MS_INVALIDATE. At least one page of the range must be
- * dirty.
+ * Call msync with MS_SYNC and MS_INVALIDATE. At least one page of the range must
+ * be dirty.
  */
 void f_invalidate(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -460,8 +463,8 @@ void f_fsync(struct node *n)
 }
 
 /*
- * Sync while the device fails. Until the next sync, the set may be on disk or
- * not.
+ * Sync while the device fails. Until the next sync, the disk may have the new or
+ * the old content of the set.
  */
 void f_fail_sync(struct node *n)
 {
@@ -480,7 +483,8 @@ static void cut_cell(struct cell *c, unsigned long at, uint64_t from)
 }
 
 /*
- * Zero a range of bytes in memory. For an ordinary file, also zero it on disk.
+ * Zero a range of bytes in memory. In an ordinary file, also zero the range on
+ * disk.
  */
 static void cut_cells(struct node *n, uint64_t from, uint64_t to)
 {
@@ -512,8 +516,8 @@ static void must_be_clean(const struct node *n)
 }
 
 /*
- * Truncate a clean file or an atomic file. For a dirty ordinary file, the page
- * at the new end would become durable, too.
+ * Truncate a file. An ordinary file must be clean, because the truncation also
+ * makes the page at the new end durable.
  */
 void f_truncate(struct node *n, uint64_t size)
 {
@@ -567,8 +571,9 @@ static void discard(struct node *n)
 }
 
 /*
- * Close the file. The last close discards changes that were not committed. If
- * the file is atomic only by the mount option, the last close commits them.
+ * Close the file. The last close of an atomic file discards changes that were
+ * not committed. But if the file is atomic only by the mount option, the last
+ * close commits the changes.
  */
 void f_close(struct node *n)
 {
@@ -583,8 +588,8 @@ void f_close(struct node *n)
 }
 
 /*
- * Open a file again. If @trunc is set, make the file, which must be atomic,
- * empty.
+ * Open an existing file. If @trunc is set, the file must be atomic, and the open
+ * makes the file empty.
  */
 void f_open(struct node *n, const char *path, int trunc)
 {
@@ -600,7 +605,7 @@ void f_open(struct node *n, const char *path, int trunc)
 
 /* ---- operations on atomic files ---- */
 
-/* Set or clear the flag. The ioctl first commits the content. */
+/* Set or clear the flag of an atomic file. The ioctl first commits the content. */
 void f_atomic(struct node *n, int on)
 {
 	CHECK(n->atomic != on);
@@ -613,8 +618,9 @@ void f_atomic(struct node *n, int on)
 }
 
 /*
- * Go back to the last commit. @durable says that the last commit was in
- * progress or had failed, and that the rollback makes it durable.
+ * Discard the changes since the last commit of the file. If @durable is set, the
+ * last commit was in progress or had failed, and the rollback makes this commit
+ * durable.
  */
 void f_rollback(struct node *n, int durable)
 {
@@ -626,8 +632,8 @@ void f_rollback(struct node *n, int durable)
 }
 
 /*
- * Spill: dirty pages of the range may leave memory. If @evict is set, the whole
- * file leaves memory.
+ * Spill the dirty pages of the range, so that they may leave memory. If @evict
+ * is set, all pages of the file leave memory.
  */
 void f_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
 {
@@ -638,8 +644,8 @@ void f_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
 }
 
 /*
- * Write with RWF_DSYNC. The write commits itself and all earlier changes of the
- * file.
+ * Write with RWF_DSYNC. The write commits its own data and all earlier changes
+ * of the file.
  */
 void f_write_dsync(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -652,8 +658,8 @@ void f_write_dsync(struct node *n, unsigned long cell, unsigned long nr)
 }
 
 /*
- * Truncate by name. No process has the file open, so the truncation is a
- * commit.
+ * Truncate the file at @path. No process has the file open, so the truncation is
+ * also a commit.
  */
 void d_truncate(const char *path, uint64_t size)
 {
@@ -760,7 +766,7 @@ void s_checkpoint(void)
 	op_done(0);
 }
 
-/* Make an empty file that takes all free blocks except @left. */
+/* Make a file without data that takes all free blocks except @left blocks. */
 void s_ballast(const char *path, unsigned long left)
 {
 	struct node *n = f_create(path);
@@ -777,7 +783,7 @@ void s_drop(void)
 	op_done(0);
 }
 
-/* Sync all files except atomic files. The dirty pages must fit a record. */
+/* Sync all files except atomic files. The dirty pages must fit in one record. */
 void s_sync(int fs)
 {
 	unsigned int i;
@@ -793,8 +799,8 @@ void s_sync(int fs)
 }
 
 /*
- * Limit the memory for dirty pages, which also limits those of @n, or restore
- * the limit.
+ * If @on is set, limit the memory for dirty pages, so that pages of @n are
+ * spilled. Otherwise restore the limit.
  */
 void s_pressure(struct node *n, int on)
 {

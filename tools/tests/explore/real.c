@@ -51,7 +51,7 @@ static void fill(char *buf, unsigned long cell, unsigned long nr, uint32_t stamp
 		cell_fill(buf + i * CELL, stamp, cell + i);
 }
 
-/* Return how many of @nr cells from @cell on are adjacent in the real file. */
+/* Return how many of the @nr cells from @cell on are adjacent in the real file. */
 static unsigned long together(unsigned long cell, unsigned long nr)
 {
 	unsigned long room = PAGE_CELLS - cell % PAGE_CELLS;
@@ -59,7 +59,7 @@ static unsigned long together(unsigned long cell, unsigned long nr)
 	return model_gap == 1 || nr < room ? nr : room;
 }
 
-/* @flags are the flags for pwritev2(2). */
+/* Write cells with operation number @stamp. @flags are flags of pwritev2(2). */
 void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp,
 		int flags)
 {
@@ -101,7 +101,7 @@ void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t 
 }
 
 /*
- * Check that the filesystem stopped because the write of the same record failed
+ * Check that the filesystem stopped for one reason: the write of a record failed
  * twice.
  */
 static int failed_twice(void)
@@ -124,10 +124,10 @@ static int failed_twice(void)
 }
 
 /*
- * End the workload because the filesystem has stopped. This may happen if a
- * commit in the background was the second failure of a record while the device
- * failed. The acknowledged data must still be durable. No other reason may end
- * the workload early.
+ * End the workload because the filesystem has stopped. This may happen only
+ * while the device fails: the write of a record fails, and a commit in the
+ * background fails to write the same record again. The acknowledged data must
+ * still be durable. No other reason may end the workload early.
  */
 static void end_early(void)
 {
@@ -146,8 +146,7 @@ void real_msync(struct node *n, unsigned long cell, unsigned long nr)
 }
 
 /*
- * Make a call with the full meaning of its flags, as msync(2) with the hook
- * does.
+ * Call msync so that each flag has its full meaning, even without the hook.
  */
 void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int flags)
 {
@@ -160,7 +159,7 @@ void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int 
 	CHECK(!ioctl(n->fd, MSYNCFS_IOC_MSYNC, &arg));
 }
 
-/* A store caused SIGBUS, because the filesystem has stopped. */
+/* The store that caused SIGBUS is allowed to fail if the filesystem has stopped. */
 static void on_sigbus(int sig)
 {
 	(void)sig;
@@ -172,8 +171,8 @@ void real_fail_sync(struct node *n)
 	static time_t last;
 
 	/*
-	 * The kernel drops messages if there are too many in a short time, so
-	 * wait.
+	 * The kernel drops messages if there are too many in a short time. So
+	 * wait until the clock shows another second.
 	 */
 	for (; time(NULL) == last; usleep(10000))
 		;
@@ -216,8 +215,8 @@ static uint64_t dirty_pages(int fd, off_t at, off_t len)
 }
 
 /*
- * Spill the dirty pages of the cells, as background writeback does. If
- * background writeback has already spilled the pages, nothing is left to do.
+ * Spill the dirty pages of the cells, as background writeback does. Background
+ * writeback may already have spilled the pages; then this call does nothing.
  */
 void real_spill(struct node *n, unsigned long cell, unsigned long nr, int evict)
 {
@@ -240,8 +239,8 @@ void real_syncfs(const char *dir)
 }
 
 /*
- * Under pressure the flusher spills at any time. It must leave fewer than
- * PRESSURE_PAGES pages dirty.
+ * Set or remove the pressure. Under pressure the flusher may spill at any time.
+ * It must spill until fewer than PRESSURE_PAGES pages are dirty.
  */
 void real_pressure(struct node *n, int on)
 {

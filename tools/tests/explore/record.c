@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * QEMU's blklogwrites driver, or dm-log-writes in a guest, makes a recording of
- * a disk. The recording has the writes and flushes in the order of their
- * completion. This file splits a recording into slices.
+ * QEMU's blklogwrites driver, or dm-log-writes in a guest, records a disk. The
+ * recording has the writes and flushes in the order in which they completed.
+ * This file splits a recording into slices.
  */
 #include "explore.h"
 
@@ -24,8 +24,8 @@ struct log_entry {
 };
 
 /*
- * Hash a sector. Return 0 if it is all zeros, as each sector is at the
- * beginning.
+ * Hash a sector. Return 0 if the sector is all zeros. At the beginning of the
+ * recording all sectors are zeros.
  */
 static uint64_t hash_sector(const unsigned char *data)
 {
@@ -86,7 +86,7 @@ static void add_ack(struct slice *s, const char *text)
 
 static void add_flush(struct slice *s)
 {
-	/* Skip a flush if the slice had no write since its last flush. */
+	/* Skip a flush if no event of the slice follows its last flush. */
 	if (s->nr && (s->event[s->nr - 1].data || s->event[s->nr - 1].ack))
 		add_event(s);
 }
@@ -115,13 +115,13 @@ static void add_entry(struct slice *slices, unsigned int max,
 
 /**
  * record_read - read the recording of a disk
- * @path: the recording, a file or a block device
- * @slices: table to fill in
- * @nr: number of entries that are in use
+ * @path: path of the recording, which is a file or a block device
+ * @slices: table to which the slices are added
+ * @nr: number of entries of @slices that are already in use
  *
- * A slice that acknowledges nothing or has no end is left out.
+ * The function skips a slice that has no acknowledgment or no end.
  *
- * Return: number of entries that are in use now.
+ * Return: the new number of entries of @slices in use.
  */
 unsigned int record_read(const char *path, struct slice *slices, unsigned int nr)
 {
@@ -142,8 +142,8 @@ unsigned int record_read(const char *path, struct slice *slices, unsigned int nr
 	CHECK(super->version == 1 && super->sectorsize == SECTOR);
 	memset(all, 0, sizeof(all));
 	/*
-	 * Do not use the number of entries in the header. It is updated only
-	 * from time to time.
+	 * The header has a number of entries, but the recorder updates this
+	 * number only from time to time. So do not use the number.
 	 */
 	for (at = SECTOR; at + SECTOR <= size;) {
 		const struct log_entry *e = (const void *)(log + at);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file makes states that a power failure could leave on a disk. A state
- * belongs to a point of the recording. The state has all writes that completed
- * before the last flush before this point. It also has all FUA writes. A write
- * that completed after that flush may be missing, or some of its sectors may be
- * missing. Such writes may reach the disk in any order, because the cache keeps
- * no order. The state may also have a part of the next write.
+ * This file makes states that a power failure could leave on a disk. Each state
+ * has a point in the recording, at which the power fails. The state has all
+ * writes that completed before the last flush before this point. It also has
+ * all FUA writes that completed before this point. The other writes that
+ * completed before this point may be missing, or some of their sectors may be
+ * missing. These writes may reach the disk in any order, because the cache of
+ * the disk keeps no order. The state may also have a part of the next write.
  */
 #include "explore.h"
 
@@ -16,7 +17,7 @@ static const char * const way_names[WAYS] = {
 	"only one there", "there in any order and part",
 };
 
-/* This is the content of the disk, with a hash that is kept up to date. */
+/* This is the content of the disk. Each change also updates the hash. */
 struct content {
 	const unsigned char	*src[FS_SECTORS];
 	uint64_t		of[FS_SECTORS];
@@ -26,11 +27,12 @@ struct content {
 /**
  * struct walk - a position in the recording of a slice
  * @s: slice
- * @at: the fields below cover the events before this event
+ * @at: position; the fields below describe the events before event @at
  * @from: first event that no flush covers
- * @ack: the last acknowledgment
+ * @ack: event of the last acknowledgment
  * @durable: content that is certainly on disk
- * @fua: for each sector, one more than the last event that wrote it by FUA
+ * @fua: for each sector, the number of the last event that wrote the sector by
+ *	FUA, plus one; 0 means no such event
  */
 struct walk {
 	const struct slice	*s;
@@ -55,7 +57,8 @@ static void put_sector(struct content *c, const struct event *ev, uint64_t i)
 }
 
 /*
- * Put sector @i of event @nr, unless a later FUA write of the sector completed.
+ * Put sector @i of event @nr into @c. Do nothing if a later FUA write of the
+ * same sector has completed, because the newer content is on disk.
  */
 static void put_pending(struct walk *w, struct content *c, unsigned long nr, uint64_t i)
 {
@@ -110,7 +113,8 @@ static void walk_to(struct walk *w, unsigned long cut)
 }
 
 /*
- * Put some sectors of the event: the first ones, the last ones, or any of them.
+ * Put some sectors of event @nr into @c. Choose the first sectors, the last
+ * sectors, or any sectors of the event.
  */
 static void put_torn(struct walk *w, struct content *c, unsigned long nr,
 		     struct choice *ch)
@@ -123,7 +127,7 @@ static void put_torn(struct walk *w, struct content *c, unsigned long nr,
 			put_pending(w, c, nr, i);
 }
 
-/* Put a part of the write that is in progress. */
+/* Put a part of the write that is in progress into @c. */
 static void put_next(struct walk *w, struct content *c, struct choice *ch)
 {
 	uint64_t i, n, place;
@@ -137,7 +141,7 @@ static void put_next(struct walk *w, struct content *c, struct choice *ch)
 			put_sector(c, &w->s->event[w->at], i);
 }
 
-/* Fill in the numbers of the pending writes. Return how many there are. */
+/* Fill @nr with the numbers of the pending writes. Return the count of these. */
 static unsigned long pending(const struct walk *w, unsigned long *nr, unsigned long max)
 {
 	unsigned long i, n = 0;
@@ -193,10 +197,10 @@ struct candidate {
 };
 
 /*
- * Return the number of prefixes. From the first acknowledgment on, each write
- * has one state behind it. If flushes and acknowledgments follow the write, the
- * state comes after them. Its content is the same there, but more operations
- * are acknowledged.
+ * Return the number of prefixes. One prefix ends after the first acknowledgment,
+ * and each later write adds one prefix. A prefix includes the flushes and
+ * acknowledgments that directly follow its last write. They do not change its
+ * content, but they make more operations acknowledged.
  */
 unsigned long states_prefixes(const struct slice *s)
 {
@@ -208,8 +212,8 @@ unsigned long states_prefixes(const struct slice *s)
 }
 
 /*
- * Choose any point, or move it to the next flush, before which most writes are
- * pending.
+ * Choose a random point of the recording. In two of three cases, move the point
+ * forward to the next flush, because most writes are pending there.
  */
 static unsigned long random_cut(const struct slice *s, struct choice *ch)
 {
@@ -285,8 +289,8 @@ struct hashes {
 
 /**
  * struct seen - states that have been checked
- * @content: hashes of the contents of these states
- * @state: hashes of the content together with the last acknowledgment
+ * @content: hash of the content of each state
+ * @state: hash of the content and the last acknowledgment of each state
  */
 struct seen {
 	struct hashes	content, state;
@@ -318,8 +322,9 @@ static int has_hash(struct hashes *seen, uint64_t hash)
 }
 
 /*
- * Return true if this content was checked with the same acknowledgment. Set
- * st->again if it was checked only with another acknowledgment.
+ * Return true if an earlier state had the same content and the same last
+ * acknowledgment as @st. Otherwise set st->again to say whether an earlier state
+ * had the same content.
  */
 static int seen_before(struct seen *seen, struct state *st)
 {
@@ -343,8 +348,8 @@ static int compare_cuts(const void *a, const void *b)
 #define ROUND 256
 
 /*
- * Check one set of candidates in the order of the recording. Return the number
- * of new contents, or -1 if @fn wants no more states.
+ * Sort one set of candidates by their points in the recording, and check them.
+ * Return the number of new contents, or -1 if @fn wants no more states.
  */
 static long one_round(const struct slice *s, uint64_t seed, struct candidate *ca,
 		      unsigned long nr, struct seen *seen, unsigned long want,
@@ -387,16 +392,17 @@ static unsigned long choose_prefixes(const struct slice *s, struct choice *ch,
  * states_all - make states of a slice
  * @s: slice
  * @seed: seed of the choices
- * @want: number of different contents, if there are so many
- * @prefixes: make only states that have all writes up to some event
+ * @want: maximum number of different contents
+ * @prefixes: make only prefixes
  * @fn: called for each state; returns true when it wants no more states
- * @ctx: for @fn
+ * @ctx: argument for @fn
  *
- * The function first makes some random states. Then it makes the prefixes,
- * which have all writes up to some event. If the number of prefixes exceeds
- * four fifths of @want, the function makes only @want / 2 of them. At the end
- * it makes random states. If a content occurs a second time with another
- * acknowledgment, @fn is called for it once more.
+ * A prefix is a state that has all writes up to some event. Unless @prefixes is
+ * set, the function first makes some random states. Then it makes the prefixes.
+ * If the number of prefixes exceeds four fifths of @want, the function makes
+ * only @want / 2 of them. Unless @prefixes is set, it then makes more random
+ * states. If two states have the same content, the function calls @fn for the
+ * second state only if its last acknowledgment is different.
  */
 void states_all(const struct slice *s, uint64_t seed, unsigned long want, int prefixes,
 		int (*fn)(const struct state *st, void *ctx), void *ctx)
@@ -430,7 +436,7 @@ void states_all(const struct slice *s, uint64_t seed, unsigned long want, int pr
 	free(ca);
 }
 
-/* Make only the state with this number. */
+/* Make only the state with the number @number. */
 void states_one(const struct slice *s, uint64_t seed, unsigned long number,
 		struct state *st)
 {

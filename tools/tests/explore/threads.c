@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file is a workload of several threads. Each thread makes numbered steps.
- * It acknowledges a step when the call that makes the step durable has
- * returned. The workload can also run on machines that are killed, because it
- * continues from the state on disk.
+ * In each step, one call makes the step durable. When this call has returned,
+ * the thread acknowledges the step. The workload can also run on machines that
+ * are killed, because it continues from the state on disk.
  *
- *	sets	each step stores a number into all pages of a set, and one msync
- *		makes them durable; a set has 8 pages, the last set 160 pages,
- *		which are scattered over a file; all pages of a set must be of
- *		the same step
- *	tails	each step appends some bytes with write(2), then calls fsync
- *	names	step 3k creates and fsyncs file f<k>, 3k+1 renames it to g<k>,
- *		3k+2 removes an old file; each step syncs the directory
- *	new	each step makes a file of a few pages, calls msync once, then
- *		syncs the directory
- *	order	one thread stores a number into one page after another, then the
- *		next number into all pages, and so on; another thread calls
- *		msync; the pages on disk must be as they were at one moment
+ *	sets	Each step stores a number into all pages of a set. One msync
+ *		makes the pages durable. A set has 8 pages. The last set has 160
+ *		pages, which are scattered over a file. After a crash, all pages
+ *		of a set must have the number of the same step.
+ *	tails	Each step appends some bytes with write(2), then calls fsync.
+ *	names	Step 3k creates and fsyncs file f<k>. Step 3k+1 renames f<k> to
+ *		g<k>. Step 3k+2 removes an old file. Each step syncs the
+ *		directory.
+ *	new	Each step makes a file of a few pages, calls msync once, then
+ *		syncs the directory.
+ *	order	One thread stores a number into one page after another. Then it
+ *		stores the next number into all pages, and so on. Another thread
+ *		calls msync. The pages on disk must have the content that the
+ *		pages in memory had at one moment.
  *
  * Usage: explore threads work DIR CHANNEL SECONDS NUMBERS
  *        explore threads check DIR NUMBERS
  *
- * NUMBERS says how many steps of each thread are done. "-" means none. "work"
- * continues after these steps and appends "ack NUMBERS" to the file CHANNEL
- * after each step. If SECONDS is 0, "work" never ends.
+ * NUMBERS says how many steps of each thread are done. "-" means that no steps
+ * are done. "work" continues after these steps. After each step "work" appends
+ * "ack NUMBERS" to the file CHANNEL. If SECONDS is 0, "work" never ends.
  *
  * "check" checks that DIR has the content of these steps, and prints "found
- * NUMBERS". DIR may also have later steps. It may have a part of a step that
+ * NUMBERS". DIR may also have later steps. DIR may have a part of a step that
  * was in progress, except in "sets" and "order". For "sets" and "order",
  * background writeback must be off (vm.dirty_writeback_centisecs=0).
  */
@@ -45,7 +47,7 @@ enum { SETS = 3, TAILS = 2, NAMES = 2, NEWS = 1, ORDERS = 2,
 
 static unsigned long long done[THREADS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int channel = -1;	/* -1: acknowledge on the recorded disk */
+static int channel = -1;	/* -1: put acknowledgments on the recorded disk */
 static time_t deadline;
 
 static void complain(const char *what, unsigned int nr, long long have, long long want)
@@ -110,14 +112,15 @@ static void set_name(char *name, unsigned int nr)
 	sprintf(name, "set%u", nr);
 }
 
-/* The last set has more pages than a record of a small log takes. */
+/* The last set has more pages than fit in a record of the smallest log. */
 static unsigned int set_pages(unsigned int nr)
 {
 	return nr == SETS - 1 ? 160 : 8;
 }
 
 /*
- * Return the page number of page @i of the set. It is the same for every step.
+ * Return the index of the page that is number @i of the set. Every step uses the
+ * same pages.
  */
 static unsigned long set_place(unsigned int nr, unsigned int i)
 {
@@ -225,7 +228,7 @@ static unsigned char tail_byte(unsigned int nr, off_t at)
 }
 
 /*
- * Return the length of the file after @steps steps. A step appends between 1
+ * Return the length of the file after @steps steps. Each step appends between 1
  * and 6000 bytes.
  */
 static off_t tail_end(unsigned int nr, unsigned long long steps)
@@ -288,7 +291,7 @@ static void *tail_work(void *arg)
 	fd = open(name, O_RDWR | O_CREAT, 0644);
 	CHECK(fd >= 0);
 	at = tail_end(nr, step);
-	/* Remove the bytes of a step that was not finished. */
+	/* Remove the bytes of an unfinished step. */
 	CHECK(!ftruncate(fd, at));
 	while (on() && at < (off_t)TAIL_MAX) {
 		end = at + 1 + mix(nr * 1000 + step) % 6000;
@@ -314,8 +317,8 @@ static void name_content(char *buf, unsigned int nr, unsigned long long k)
 }
 
 /*
- * Return true if g<k> exists after @steps steps. has_f() does the same for
- * f<k>.
+ * Return true if the name g<k> exists after @steps steps. The function has_f()
+ * returns this for the name f<k>.
  */
 static int has_g(unsigned long long steps, unsigned long long k)
 {
@@ -406,8 +409,9 @@ static unsigned long long name_check(unsigned int nr, unsigned long long want)
 	}
 	CHECK(!closedir(d));
 	/*
-	 * Find the number of steps that leads to exactly these names. If the
-	 * largest number in a name is @top, four numbers of steps are possible.
+	 * Find the number of steps after which the directory has exactly these
+	 * names. If the largest number in a name is @top, only four numbers of
+	 * steps are possible.
 	 */
 	for (steps = 3 * top; steps <= 3 * top + 3; steps++)
 		if (names_are(nr, steps, f, nf, g, ng))
@@ -418,8 +422,8 @@ static unsigned long long name_check(unsigned int nr, unsigned long long want)
 		exit(1);
 	}
 	/*
-	 * A step that removes nothing leaves the same names as the previous
-	 * step.
+	 * If a step removes nothing, the directory has the same names before
+	 * and after the step.
 	 */
 	if (steps < want && names_are(nr, want, f, nf, g, ng))
 		steps = want;
@@ -500,8 +504,8 @@ static void new_name(char *name, unsigned int nr, unsigned long long step)
 }
 
 /*
- * Return the number of pages in the file of @step that have the content of
- * @step.
+ * Return the number of pages in the file of step @step that have the content of
+ * this step.
  */
 static unsigned int new_pages(unsigned int nr, unsigned long long step)
 {
@@ -523,8 +527,8 @@ static unsigned int new_pages(unsigned int nr, unsigned long long step)
 }
 
 /*
- * Read the step from page 0 of each file. Return the number of the newest step
- * plus one.
+ * Read the step number in page 0 of each file. Return the number of the newest
+ * step, plus one.
  */
 static unsigned long long new_last(unsigned int nr)
 {
@@ -554,8 +558,9 @@ static unsigned long long new_check(unsigned int nr, unsigned long long want)
 	if (last < want)
 		complain("new", nr, last, want);
 	/*
-	 * All steps before @last were acknowledged, so their files must be
-	 * complete.
+	 * Page 0 of the newest step, @last - 1, is on disk. One msync makes all
+	 * pages of a step durable. So the files of all steps before @last must
+	 * be complete.
 	 */
 	for (step = last > NEW_KEEP ? last - NEW_KEEP : 0; step <= last; step++) {
 		good = new_pages(nr, step);
@@ -579,7 +584,7 @@ static void *new_work(void *arg)
 		new_name(name, nr, step);
 		sprintf(old, "%s.old", name);
 		/*
-		 * Rename the old file of that name, make a new file, then
+		 * Rename the old file with this name. Make a new file, then
 		 * remove the old file.
 		 */
 		CHECK(!rename(name, old) || errno == ENOENT);
@@ -602,8 +607,8 @@ static void *new_work(void *arg)
 /* ---- order ---- */
 
 /*
- * The first file fits half a record of the smallest log, so its pages are
- * copied.
+ * Return the number of pages of a file. The pages of the first file fit in half
+ * a record of the smallest log, so they are copied.
  */
 static unsigned int order_pages(unsigned int nr)
 {
@@ -611,8 +616,8 @@ static unsigned int order_pages(unsigned int nr)
 }
 
 /*
- * Return the page of store number @i. The order is neither ascending nor
- * descending.
+ * Return the address of the number in the page for store @i. The order of the
+ * pages is neither ascending nor descending.
  */
 static uint64_t *order_slot(unsigned int nr, void *map, unsigned int i)
 {
@@ -674,7 +679,7 @@ static void *order_store(void *arg)
 	uint64_t n = *order_slot(nr, map, 0);
 	unsigned int i;
 
-	/* The first round finishes a round that a crash interrupted. */
+	/* A crash may have interrupted a round. So first make this round again. */
 	for (; on(); n++) {
 		for (i = 0; i < order_pages(nr); i++)
 			__atomic_store_n(order_slot(nr, map, i), n, __ATOMIC_RELEASE);
@@ -739,8 +744,8 @@ void threads_check(const char *promise)
 }
 
 /*
- * Continue after the steps that are done. Run for @seconds, or without end if
- * this is 0.
+ * Continue after the steps that are done. Run for @seconds seconds, or without
+ * end if @seconds is 0.
  */
 void threads_work(unsigned int seconds)
 {

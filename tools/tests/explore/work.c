@@ -18,7 +18,7 @@ static int stacked;			/* the disk is a device-mapper device */
 static unsigned int slice;
 static char workload[80];		/* name and variant */
 static char device[100];		/* the mounted device */
-static char work_id[64];			/* its name in sysfs */
+static char work_id[64];		/* name of the device in sysfs */
 static const char mnt[] = "/mnt";
 
 __attribute__((format(printf, 1, 2)))
@@ -46,7 +46,7 @@ void put_text(const char *path, const char *text)
 	CHECK(!close(fd));
 }
 
-/* Write an attribute of the mounted filesystem in sysfs. */
+/* Write @text to attribute @name of the mounted filesystem in sysfs. */
 void put_setting(const char *name, const char *text)
 {
 	char path[128];
@@ -56,10 +56,10 @@ void put_setting(const char *name, const char *text)
 }
 
 /*
- * Write a line as one sector behind the filesystem. So the recording has the
- * line in one order with the writes of the filesystem. dm-log-writes delays all
- * writes except FUA writes until a flush. So use FUA if dm-log-writes makes the
- * recording.
+ * Write a line to the sector behind the filesystem. So the recording shows the
+ * order of the line and the writes of the filesystem. dm-log-writes records a
+ * write without FUA only at the next flush. So the function uses FUA if
+ * dm-log-writes makes the recording.
  */
 static void put_line(const char *word, const char *text)
 {
@@ -81,8 +81,8 @@ void ack(const char *text)
 }
 
 /*
- * Mark the end of the slice. Without this mark, a recording that ends early
- * would not be noticed.
+ * Write a mark at the end of the slice. Without the mark, nobody would notice
+ * that a recording ends early.
  */
 static void put_end(void)
 {
@@ -90,8 +90,8 @@ static void put_end(void)
 }
 
 /*
- * Make a device for the slice. This is a partition. If the disk cannot have
- * partitions, it is a device-mapper device.
+ * Make a device for the slice. The device is a partition. If the disk cannot
+ * have partitions, the device is a device-mapper device.
  */
 static void make_device(void)
 {
@@ -141,7 +141,7 @@ static void suspend_flakey(int fd, unsigned int flags)
 	CHECK(!ioctl(fd, DM_DEV_SUSPEND, &arg));
 }
 
-/* Make the table that was loaded last the current table. */
+/* Make the device-mapper table that was loaded last the current table. */
 static void swap_tables(void)
 {
 	int fd = open("/dev/mapper/control", O_RDWR);
@@ -153,11 +153,11 @@ static void swap_tables(void)
 }
 
 /*
- * Make the device fail, or end the failure. While the device fails, the
- * background checkpoint is paused. The failure must be short, because otherwise
- * a commit in the background fails, too. So at the beginning this function also
- * loads the table for the end of the failure. At the end it only swaps the
- * tables, and no program has to run.
+ * If @on is set, make the device fail. Otherwise end the failure. While the
+ * device fails, the background checkpoint is paused. The failure must be short,
+ * because a commit in the background would fail, too. So the function already
+ * loads the table for the end of the failure when the failure begins. To end
+ * the failure, it only swaps the tables and need not run a program.
  */
 void device_fails(int on)
 {
@@ -254,10 +254,10 @@ static void work_one(const char *spec, uint64_t seed)
 
 /**
  * work - run workloads, one after another
- * @path: disk that is being recorded
+ * @path: path of the disk that is being recorded
  * @seed: seed of the choices that workloads make
  * @argc: number of workloads
- * @argv: their names
+ * @argv: names of the workloads, which may end with a variant
  */
 void work(const char *path, uint64_t seed, int argc, char **argv)
 {
@@ -274,10 +274,10 @@ void work(const char *path, uint64_t seed, int argc, char **argv)
 
 /**
  * work_recover - record the recovery of a state
- * @path: disk that is being recorded
- * @nr: slice of the disk that gets the state
+ * @path: path of the disk that is being recorded
+ * @nr: number of the slice that gets the state
  * @load: workload of the state
- * @acked: last acknowledgment of the state
+ * @acked: text of the last acknowledgment of the state
  */
 void work_recover(const char *path, unsigned int nr, const char *load, const char *acked)
 {
