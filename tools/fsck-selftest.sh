@@ -1,10 +1,10 @@
 #!/bin/bash
-# Run fsck.msyncfs on images with deliberate damage. fsck.msyncfs -n must report the
-# damage and change nothing. fsck.msyncfs -y must repair the damage, and the next run
-# must find nothing.
+# Run fsck.msyncfs on images with deliberate damage. fsck.msyncfs -n must report
+# the damage and change nothing. fsck.msyncfs -y must repair the damage, and the
+# next run must find nothing.
 # Usage: fsck-selftest.sh [-v] [DAMAGE...]
-# Run "make tools" first. The last line of the output is the verdict. With -v the script
-# prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
+# Run "make tools" first. The last line of the output is the verdict. With -v the
+# script prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 bin=$PWD/build/tools

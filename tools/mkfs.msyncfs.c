@@ -25,7 +25,7 @@
 
 struct options {
 	const char	*label;
-	u64		log_bytes;	/* size of the log; 0 means the default */
+	u64		log_bytes;	/* log size; 0 means the default */
 	bool		force;
 	bool		quiet;
 };
@@ -338,7 +338,7 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 		case 'q':
 			opt->quiet = true;
 			break;
-		case 'v':		/* mkfs(8) may pass -v to this program */
+		case 'v':		/* mkfs(8) may pass this option */
 			break;
 		case 'V':
 			version = true;

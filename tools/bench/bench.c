@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This program has the workloads of "make bench". Each workload gives one row of
- * a table. scripts/bench-guest runs each workload in a guest on a new filesystem.
+ * This program has the workloads of "make bench". Each workload gives one row
+ * of a table. scripts/bench-guest runs each workload in a guest on a new
+ * filesystem.
  *
- * Usage: bench list		print NAME|SECONDS|UNIT|DESCRIPTION of each workload
+ * Usage: bench list		print the workloads: NAME|SECONDS|UNIT|DESCRIPTION
  *        bench make NAME PLACE	make the files of a workload; the caller then
  *				unmounts the filesystem and mounts it again
  *        bench run NAME PLACE	run a workload and print nanoseconds
@@ -109,7 +110,10 @@ static void open_file(void)
 	end_of_file = st.st_size;
 }
 
-/* Map the file. Read each page, so that later calls find it in memory and mapped. */
+/*
+ * Map the file. Read each page, so that later calls find it in memory and
+ * mapped.
+ */
 static void map_file(void)
 {
 	volatile char *p;
@@ -280,7 +284,10 @@ static void make_update(void)
 	close(new_file("log", LOG_PAGES * PAGE));
 }
 
-/* Only msyncfs has atomic files. On other filesystems the program keeps a redo log. */
+/*
+ * Only msyncfs has atomic files. On other filesystems the program keeps a redo
+ * log.
+ */
 static void ready_update(void)
 {
 	__u32 on = 1;
@@ -412,7 +419,9 @@ static unsigned long figure(unsigned long *ns, unsigned long calls)
 	return (w->mean ? sum / calls : ns[calls / 2]) / (w->per ? w->per : 1);
 }
 
-/* On a slow filesystem, make fewer calls, so that the benchmark ends in time. */
+/*
+ * On a slow filesystem, make fewer calls, so that the benchmark ends in time.
+ */
 static void measure(void (*before)(unsigned long nr), void (*call)(unsigned long nr))
 {
 	unsigned long *ns = calloc(w->calls, sizeof(*ns)), i;
@@ -454,7 +463,10 @@ static void find(const char *name)
 	errx(2, "no workload is named %s", name);
 }
 
-/* Make the data for all writes. The first page is the header of a redo log record. */
+/*
+ * Make the data for all writes. The first page is the header of a redo log
+ * record.
+ */
 static void make_data(void)
 {
 	unsigned long bytes = (w->pages + MAX_UPDATE + 1) * PAGE;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This program makes a journal record durable before it reports the record. When
- * msync(MS_SYNC) returns 0, the record is durable.
+ * This program makes a journal record durable before it reports the record.
+ * When msync(MS_SYNC) returns 0, the record is durable.
  *
  * Usage: journal [FILE]
  */
@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 	page = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		err(1, "%s: mmap", path);
-	/* The mapping stays after close(). The descriptor is no longer needed. */
+	/* The mapping keeps the file open after close(). */
 	if (close(fd))
 		err(1, "%s: close", path);
 

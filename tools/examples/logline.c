@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This program writes a line of a log. msync(MS_ASYNC) does not wait for the
- * disk, and the line reaches the disk some time later. After fsync() the line is
- * durable.
+ * disk, and the line reaches the disk some time later. After fsync() the line
+ * is durable.
  *
  * Usage: logline [FILE]
  */

@@ -2,8 +2,8 @@
 /*
  * This program stores numbered records for ever, with one msync(MS_SYNC) for
  * each record. When the msync() of record N has returned 0, the program prints
- * "ack N" on CHANNEL. After a crash, "numbered -c" prints the number of the last
- * good record.
+ * "ack N" on CHANNEL. After a crash, "numbered -c" prints the number of the
+ * last good record.
  *
  * Usage: numbered FILE CHANNEL
  *        numbered -c FILE		prints the last good number

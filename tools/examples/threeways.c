@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This program shows three ways to make a store durable. msync(MS_SYNC) takes an
- * address. fsync() and fdatasync() take a descriptor. fdatasync() need not make
- * the time stamps durable.
+ * This program shows three ways to make a store durable. msync(MS_SYNC) takes
+ * an address. fsync() and fdatasync() take a descriptor. fdatasync() need not
+ * make the time stamps durable.
  *
  * Usage: threeways [FILE]
  */

@@ -206,13 +206,13 @@ u64 blk_alloc(struct fsck *fs);
 struct map_walk {
 	struct fsck	*fs;
 	struct inode_info *info;
-	u64		limit;		/* index of the first page behind the end */
+	u64		limit;		/* first page index behind the end */
 	bool		beyond_ok;	/* written blocks behind the end are allowed */
 	bool		drop_beyond;
 	bool		asked;
 	bool		quiet;		/* mark and repair nothing */
 	u64		nr;		/* number of blocks found */
-	struct blocks	*list;		/* if set, add the blocks to this list */
+	struct blocks	*list;		/* if set, gets all blocks */
 	void		(*leaf)(struct map_walk *w, u64 index, u64 ptr);
 	void		*ctx;
 };

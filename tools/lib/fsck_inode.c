@@ -144,8 +144,8 @@ static void salvage_ptrs(struct fsck *fs, __le64 *ptr, unsigned int nr,
 }
 
 /*
- * Returns whether the header of a damaged block has the right type, block number
- * and owner. Clears the reserved bytes of such a header.
+ * Returns whether the header of a damaged block has the right type, block
+ * number and owner. Clears the reserved bytes of such a header.
  */
 static bool salvage_header(struct msyncfs_disk_header *h, u32 magic,
 			   u64 blkno, u64 owner)
@@ -177,7 +177,10 @@ static void salvage_dir_fields(struct fsck *fs, struct msyncfs_disk_inode *di,
 		di->parent = cpu_to_le64(dir);
 	if (le32_to_cpu(di->dir_depth) > MSYNCFS_DIR_MAX_DEPTH)
 		di->dir_depth = cpu_to_le32(MSYNCFS_DIR_MAX_DEPTH);
-	/* The check of the leaves later finds the true size and number of entries. */
+	/*
+	 * The check of the leaves later finds the true size and number of
+	 * entries.
+	 */
 	di->size = 0;
 	di->entries = 0;
 }
@@ -262,7 +265,10 @@ static u64 span(unsigned int level)
 	return nr;
 }
 
-/* Read a map node, and repair the node if possible. Returns NULL or the problem. */
+/*
+ * Read a map node, and repair the node if possible. Returns NULL or the
+ * problem.
+ */
 static const char *node_load(struct map_walk *w, u64 blkno, unsigned int level,
 			     struct msyncfs_disk_map *node)
 {
@@ -353,7 +359,10 @@ static bool walk_data(struct map_walk *w, u64 index, u64 p)
 static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 		      unsigned int level, u64 base);
 
-/* Check a pointer to a node. Returns false if the caller must clear the pointer. */
+/*
+ * Check a pointer to a node. Returns false if the caller must clear the
+ * pointer.
+ */
 static bool walk_node(struct map_walk *w, u64 blkno, unsigned int level,
 		      u64 base)
 {
@@ -361,7 +370,10 @@ static bool walk_node(struct map_walk *w, u64 blkno, unsigned int level,
 	struct fsck *fs = w->fs;
 	const char *why;
 
-	/* Visit a node only once, because damaged nodes can point to each other. */
+	/*
+	 * Visit a node only once, because damaged nodes can point to each
+	 * other.
+	 */
 	if (!w->quiet &&
 	    (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno)))
 		return walk_claim(w, blkno, base);
@@ -410,7 +422,10 @@ static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 	return changed;
 }
 
-/* Walk the map of @di. Returns true if @di has changed; the caller must store @di. */
+/*
+ * Walk the map of @di. Returns true if @di has changed; the caller must store
+ * @di.
+ */
 bool map_walk(struct map_walk *w, struct msyncfs_disk_inode *di)
 {
 	u64 size = le64_to_cpu(di->size);
@@ -420,7 +435,10 @@ bool map_walk(struct map_walk *w, struct msyncfs_disk_inode *di)
 			 le32_to_cpu(di->map_depth), 0);
 }
 
-/* Make a map node in memory. Returns its block number, or 0 if no block is free. */
+/*
+ * Make a map node in memory. Returns its block number, or 0 if no block is
+ * free.
+ */
 static u64 node_new(struct fsck *fs, struct msyncfs_disk_inode *di,
 		    unsigned int level, struct msyncfs_disk_map *node)
 {
@@ -558,7 +576,10 @@ struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 	return info;
 }
 
-/* Make an empty directory. Its inode is in block @ino, which the caller has taken. */
+/*
+ * Make an empty directory. Its inode is in block @ino, which the caller has
+ * taken.
+ */
 struct inode_info *inode_new_dir(struct fsck *fs, u64 ino, u64 parent)
 {
 	struct inode_info *info = inode_find(fs, ino);

@@ -40,8 +40,9 @@ static bool ask(void)
 }
 
 /*
- * Report the problem that @fmt describes. @fix names the repair in the imperative. @safe
- * means that the repair cannot lose data. Returns true if the caller must make the repair.
+ * Report the problem that @fmt describes. @fix names the repair in the
+ * imperative. @safe means that the repair cannot lose data. Returns true if the
+ * caller must make the repair.
  */
 bool problem(struct fsck *fs, bool safe, const char *fix, const char *fmt, ...)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fsck checks the superblocks, the tail slots and the log here, and replays the log. The
- * replay brings the filesystem to the state after the last durable record.
+ * fsck checks the superblocks, the tail slots and the log here, and replays the
+ * log. The replay brings the filesystem to the state after the last durable
+ * record.
  */
 #include "fsck.h"
 
@@ -137,7 +138,10 @@ static bool find_slot(struct fsck *fs, struct msyncfs_disk_slot *slot,
 	return any;
 }
 
-/* Write a slot that says that the log is empty and that record @seq is the next. */
+/*
+ * Write a slot that says that the log is empty and that record @seq is the
+ * next.
+ */
 static void write_slot(struct fsck *fs, u64 counter, u64 seq)
 {
 	union {
@@ -183,8 +187,8 @@ static void write_homes(struct fsck *fs)
 }
 
 /*
- * Replay the log onto the device. With -n, only fill fs->replay, from which blk_read()
- * finds the newest images.
+ * Replay the log onto the device. With -n, only fill fs->replay, from which
+ * blk_read() finds the newest images.
  */
 void fsck_log(struct fsck *fs)
 {

@@ -154,8 +154,8 @@ static void check_root_dir(struct fsck *fs)
 /* --- inodes without a name --- */
 
 /*
- * Find lost inodes: their link count is not 0, and their block is in use on disk
- * but has no owner.
+ * Find lost inodes: their link count is not 0, and their block is in use on
+ * disk but has no owner.
  */
 static void find_lost(struct fsck *fs, struct umap *lost)
 {
@@ -313,7 +313,10 @@ static void check_lost(struct fsck *fs)
 	for (i = 0; i < lost.nr; i++)
 		if (umap_get(&lost, inos[i], &lead) && !lead)
 			reconnect(fs, inos[i]);
-	/* A directory that is still lost lies in or below a ring of directories. */
+	/*
+	 * A directory that is still lost lies in or below a ring of
+	 * directories.
+	 */
 	for (i = 0; i < lost.nr; i++)
 		if (!inode_find(fs, inos[i]) && !bit_test(fs->used, inos[i]))
 			reconnect(fs, inos[i]);

@@ -17,7 +17,7 @@
 
 #include <linux/types.h>
 
-#define XXH_STATIC_LINKING_ONLY		/* xxhash.h then defines XXH64_state_s */
+#define XXH_STATIC_LINKING_ONLY		/* to get XXH64_state_s */
 #include <xxhash.h>
 
 typedef __u8 u8;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file puts a state on a device in memory, mounts the device, and checks its
- * content. The checks do not execute other programs. The code of fsck is linked
- * into this program, and each check runs in a child. So a check may exit at its
- * first error.
+ * This file puts a state on a device in memory, mounts the device, and checks
+ * its content. The checks do not execute other programs. The code of fsck is
+ * linked into this program, and each check runs in a child. So a check may exit
+ * at its first error.
  */
 #include "explore.h"
 
@@ -55,7 +55,9 @@ struct checker *checker_new(const char *dev, const char *mnt, uint64_t seed)
 
 /* ---- the device ---- */
 
-/* Build a block of the state from its sectors. Return false if all are zeros. */
+/*
+ * Build a block of the state from its sectors. Return false if all are zeros.
+ */
 static int make_block(unsigned char *block, const unsigned char * const *src)
 {
 	unsigned int i, any = 0;
@@ -200,7 +202,7 @@ static void child_oracle(struct checker *ck, const void *arg)
 /* ---- writes after recovery ---- */
 
 #define NEW_FILE	"written-after-recovery"
-#define NEW_PAGES	40	/* too many for a copied set of the smallest log */
+#define NEW_PAGES	40	/* too many for a copied set of a small log */
 
 /* Fill page @page with the content of store round @pass. */
 static void new_page(unsigned char *buf, unsigned int page, unsigned int pass)
@@ -213,7 +215,8 @@ static void new_page(unsigned char *buf, unsigned int page, unsigned int pass)
 
 /*
  * Store to the whole file. Its pages are too many for a copied set, so they go
- * to fresh blocks. Then store to a part of the file, so that the log gets images.
+ * to fresh blocks. Then store to a part of the file, so that the log gets
+ * images.
  */
 static void child_write(struct checker *ck, const void *arg)
 {

@@ -8,7 +8,7 @@
  *	real.c		makes the operations on the real filesystem
  *	threads.c	has the workload without a model: several threads
  *	record.c	reads the recording of the writes and flushes of a disk
- *	states.c	makes states of the disk that a power failure could leave
+ *	states.c	makes disk states that a power failure could leave
  *	check.c		puts states on a device, mounts and checks them
  *	work.c		runs workloads on a disk that is being recorded
  *	main.c		has the commands
@@ -25,9 +25,9 @@
 #define PAGE		4096UL
 
 /*
- * The recorded disk is divided into slices. A slice contains one filesystem. One
- * sector for acknowledgments follows the filesystem. So one recording shows the
- * order of the writes of the filesystem and the acknowledgments.
+ * The recorded disk is divided into slices. A slice contains one filesystem.
+ * One sector for acknowledgments follows the filesystem. So one recording shows
+ * the order of the writes of the filesystem and the acknowledgments.
  */
 #define FS_SECTORS	(16UL * 2048)
 #define SLICE_SECTORS	(FS_SECTORS + 2048)
@@ -152,7 +152,7 @@ struct tree {
 	unsigned int	nr, room;
 };
 
-extern struct choice model_choice;	/* choices of workloads, same each run */
+extern struct choice model_choice;	/* for workloads; same in each run */
 extern int working;			/* also run on the real filesystem */
 extern unsigned long model_ops;		/* number of operations so far */
 extern unsigned long model_gap;		/* gap of the workload, at least 1 */
@@ -256,7 +256,7 @@ void threads_check(const char *acked);
  * struct event - a write, flush or acknowledgment of the recorded disk
  * @sector: first sector of the write, counted from the start of the filesystem
  * @nr: number of sectors
- * @data: content of the write, or text of the acknowledgment; NULL means a flush
+ * @data: content of a write, or text of an acknowledgment; NULL means a flush
  * @hash: hash of each sector; 0 means that the sector is zeros
  * @fua: the write was durable when it completed
  * @ack: text of an acknowledgment, whose @nr is 0; otherwise NULL

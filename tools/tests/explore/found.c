@@ -22,8 +22,8 @@ static _Noreturn void damaged(const char *path, unsigned long cell, const char *
 }
 
 /*
- * Fill @c from the @bytes bytes of a sector: the operation that wrote the bytes,
- * and the number of bytes that it wrote.
+ * Fill @c from the @bytes bytes of a sector: the operation that wrote the
+ * bytes, and the number of bytes that it wrote.
  */
 static void read_cell(struct cell *c, const char *path, unsigned long index,
 		      const unsigned char *buf, unsigned int bytes)

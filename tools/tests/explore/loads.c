@@ -215,7 +215,9 @@ static void run_dirs(void)
 	}
 }
 
-/* Write records of all sizes. They are so many that the log wraps many times. */
+/*
+ * Write records of all sizes. They are so many that the log wraps many times.
+ */
 static void run_wrap(void)
 {
 	struct node *n = sparse("a", 256);
@@ -585,7 +587,9 @@ static void run_atomic(void)
 	}
 }
 
-/* Store to parts of pages, so that the filesystem reads the rest of each page. */
+/*
+ * Store to parts of pages, so that the filesystem reads the rest of each page.
+ */
 static void store_some(struct node *n, unsigned long first, unsigned long nr)
 {
 	f_truncate(n, 256 * PAGE);
@@ -594,9 +598,9 @@ static void store_some(struct node *n, unsigned long first, unsigned long nr)
 }
 
 /*
- * Spill pages of atomic files before the commit. Spill all or some pages, one or
- * more times. The workload requests the spills. In every fourth step, a shortage
- * of memory also causes a spill.
+ * Spill pages of atomic files before the commit. Spill all or some pages, one
+ * or more times. The workload requests the spills. In every fourth step, a
+ * shortage of memory also causes a spill.
  */
 static void run_spill(void)
 {

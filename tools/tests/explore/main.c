@@ -8,7 +8,7 @@
  *	variant. With !RULE the module breaks the rule RULE. With @FS the
  *	workload uses the filesystem FS. +TEXT only changes the name
  *   or: explore recover DISK SEED COUNT RECORD...
- *	puts COUNT states on a disk that is being recorded, and mounts each state
+ *	puts COUNT states on a disk that is being recorded and mounts them
  *   or: explore check SEED STATES WORKER WORKERS DEVICE RECORD...
  *	checks STATES distinct states on DEVICE. This process checks every
  *	WORKERS-th state, from number WORKER on. If the workload has a variant
@@ -69,7 +69,7 @@ static unsigned long weight(const struct slice *s)
 }
 
 /**
- * struct progress - the states that this process, one of several workers, checked
+ * struct progress - progress of this process, which is one of several workers
  * @ck: checker
  * @slice: number of the current slice
  * @worker: number of this worker
@@ -84,7 +84,7 @@ static unsigned long weight(const struct slice *s)
  *	not new, because their last acknowledgment was different
  * @wrote: number of states among @mine and @again to which this worker wrote
  * @all: number of states of all slices that this worker checked
- * @start: time when this process started
+ * @start: time when the checks started
  * @said: time of the last report of progress
  */
 struct progress {

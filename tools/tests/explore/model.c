@@ -5,11 +5,11 @@
  *
  * Operations on names, and truncations, become durable in their order. A store
  * to a file becomes durable with the next sync of its range. So after a crash
- * the disk must have the content of the model after the first k operations. k is
- * at least the number of the last acknowledged operation. k is at most the
- * number of the next operation that would be acknowledged. A workload makes the
- * same operations in each run, so the check can run the workload on the model
- * alone.
+ * the disk must have the content of the model after the first k operations. Let
+ * operation A be the last acknowledged operation. Let B be the first operation
+ * after A that the workload acknowledges when it is complete. Then k is at least
+ * the number of A and at most the number of B. A workload makes the same
+ * operations in each run, so the check can run the workload on the model alone.
  *
  * Changes of an atomic file, including changes of its size, become durable only
  * by a commit of this file. So the model has one content in memory and one
@@ -29,7 +29,7 @@ static struct tree model;
 static struct tree found;
 static unsigned long acked;
 static int checking;
-static int all_atomic;			/* the mount option makes all files atomic */
+static int all_atomic;			/* set by the mount option */
 
 static const struct cell ZEROS = { .alt = NO_ALT };
 
@@ -202,7 +202,9 @@ static int node_is(const struct node *have, const struct node *want,
 	return 1;
 }
 
-/* Compare the tree that found_read() read with the current state of the model. */
+/*
+ * Compare the tree that found_read() read with the current state of the model.
+ */
 static int model_is_found(int say)
 {
 	unsigned int i;
@@ -264,7 +266,10 @@ void model_start(const struct load *load, uint64_t seed, int work)
 	op_done(1);
 }
 
-/* Check the content of the current directory. Exit with the result as the status. */
+/*
+ * Check the content of the current directory. Exit with the result as the
+ * status.
+ */
 void model_check(const struct load *load, uint64_t seed, unsigned long nr)
 {
 	model_gap = load->gap ? load->gap : 1;
@@ -273,7 +278,9 @@ void model_check(const struct load *load, uint64_t seed, unsigned long nr)
 	checking = 1;
 	model_start(load, seed, 0);
 	load->run();
-	/* The workload ended, but no state of the model is equal to the tree. */
+	/*
+	 * The workload ended, but no state of the model is equal to the tree.
+	 */
 	printf(")\n");
 	exit(1);
 }
@@ -331,8 +338,8 @@ void f_store(struct node *n, unsigned long cell, unsigned long nr)
 /*
  * Write clean sectors with O_DIRECT. Until the next fsync, each sector may have
  * its old or its new content on disk. A sector may be on disk before the write
- * returns, so each sector is an operation of its own in the model. For an atomic
- * file, a write with O_DIRECT is an ordinary write.
+ * returns. So the model allows both contents before the write starts. For an
+ * atomic file, a write with O_DIRECT is an ordinary write.
  */
 void f_direct(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -374,8 +381,8 @@ static void settle_atomic(struct node *n)
 }
 
 /*
- * Update the model of a file: the stores to a range are on disk now. Return true
- * if the file also has O_DIRECT writes that may not be on disk.
+ * Update the model of a file: the stores to a range are on disk now. Return
+ * true if the file also has O_DIRECT writes that may not be on disk.
  */
 static int settle(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -445,8 +452,8 @@ void f_async(struct node *n, unsigned long cell, unsigned long nr)
 }
 
 /*
- * Call msync with MS_SYNC and MS_INVALIDATE. At least one page of the range must
- * be dirty.
+ * Call msync with MS_SYNC and MS_INVALIDATE. At least one page of the range
+ * must be dirty.
  */
 void f_invalidate(struct node *n, unsigned long cell, unsigned long nr)
 {
@@ -463,8 +470,8 @@ void f_fsync(struct node *n)
 }
 
 /*
- * Sync while the device fails. Until the next sync, the disk may have the new or
- * the old content of the set.
+ * Sync while the device fails. Until the next sync, the disk may have the new
+ * or the old content of the set.
  */
 void f_fail_sync(struct node *n)
 {
@@ -588,8 +595,8 @@ void f_close(struct node *n)
 }
 
 /*
- * Open an existing file. If @trunc is set, the file must be atomic, and the open
- * makes the file empty.
+ * Open an existing file. If @trunc is set, the file must be atomic, and the
+ * open makes the file empty.
  */
 void f_open(struct node *n, const char *path, int trunc)
 {
@@ -605,7 +612,9 @@ void f_open(struct node *n, const char *path, int trunc)
 
 /* ---- operations on atomic files ---- */
 
-/* Set or clear the flag of an atomic file. The ioctl first commits the content. */
+/*
+ * Set or clear the flag of an atomic file. The ioctl first commits the content.
+ */
 void f_atomic(struct node *n, int on)
 {
 	CHECK(n->atomic != on);
@@ -618,9 +627,9 @@ void f_atomic(struct node *n, int on)
 }
 
 /*
- * Discard the changes since the last commit of the file. If @durable is set, the
- * last commit was in progress or had failed, and the rollback makes this commit
- * durable.
+ * Discard the changes since the last commit of the file. If @durable is set,
+ * the last commit was in progress or had failed, and the rollback makes this
+ * commit durable.
  */
 void f_rollback(struct node *n, int durable)
 {
@@ -658,8 +667,8 @@ void f_write_dsync(struct node *n, unsigned long cell, unsigned long nr)
 }
 
 /*
- * Truncate the file at @path. No process has the file open, so the truncation is
- * also a commit.
+ * Truncate the file at @path. No process has the file open, so the truncation
+ * is also a commit.
  */
 void d_truncate(const char *path, uint64_t size)
 {
@@ -783,7 +792,9 @@ void s_drop(void)
 	op_done(0);
 }
 
-/* Sync all files except atomic files. The dirty pages must fit in one record. */
+/*
+ * Sync all files except atomic files. The dirty pages must fit in one record.
+ */
 void s_sync(int fs)
 {
 	unsigned int i;

@@ -51,7 +51,9 @@ static void fill(char *buf, unsigned long cell, unsigned long nr, uint32_t stamp
 		cell_fill(buf + i * CELL, stamp, cell + i);
 }
 
-/* Return how many of the @nr cells from @cell on are adjacent in the real file. */
+/*
+ * Return how many of the @nr cells from @cell on are adjacent in the real file.
+ */
 static unsigned long together(unsigned long cell, unsigned long nr)
 {
 	unsigned long room = PAGE_CELLS - cell % PAGE_CELLS;
@@ -101,8 +103,8 @@ void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t 
 }
 
 /*
- * Check that the filesystem stopped for one reason: the write of a record failed
- * twice.
+ * Check that the filesystem stopped for one reason: the write of a record
+ * failed twice.
  */
 static int failed_twice(void)
 {
@@ -159,7 +161,7 @@ void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int 
 	CHECK(!ioctl(n->fd, MSYNCFS_IOC_MSYNC, &arg));
 }
 
-/* The store that caused SIGBUS is allowed to fail if the filesystem has stopped. */
+/* A store causes SIGBUS if the filesystem has stopped. So end the workload. */
 static void on_sigbus(int sig)
 {
 	(void)sig;

@@ -141,7 +141,10 @@ static void put_next(struct walk *w, struct content *c, struct choice *ch)
 			put_sector(c, &w->s->event[w->at], i);
 }
 
-/* Fill @nr with the numbers of the pending writes. Return the count of these. */
+/*
+ * Fill @nr with the event numbers of the pending writes. Return the number of
+ * pending writes.
+ */
 static unsigned long pending(const struct walk *w, unsigned long *nr, unsigned long max)
 {
 	unsigned long i, n = 0;
@@ -197,10 +200,11 @@ struct candidate {
 };
 
 /*
- * Return the number of prefixes. One prefix ends after the first acknowledgment,
- * and each later write adds one prefix. A prefix includes the flushes and
- * acknowledgments that directly follow its last write. They do not change its
- * content, but they make more operations acknowledged.
+ * Return the number of prefixes. One prefix ends after the first
+ * acknowledgment, and each later write adds one prefix. A prefix includes the
+ * flushes and acknowledgments that directly follow its last write. These
+ * flushes and acknowledgments do not change the content of the prefix, but more
+ * operations are acknowledged.
  */
 unsigned long states_prefixes(const struct slice *s)
 {
@@ -323,8 +327,8 @@ static int has_hash(struct hashes *seen, uint64_t hash)
 
 /*
  * Return true if an earlier state had the same content and the same last
- * acknowledgment as @st. Otherwise set st->again to say whether an earlier state
- * had the same content.
+ * acknowledgment as @st. Otherwise set st->again to say whether an earlier
+ * state had the same content.
  */
 static int seen_before(struct seen *seen, struct state *st)
 {

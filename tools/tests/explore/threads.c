@@ -47,7 +47,7 @@ enum { SETS = 3, TAILS = 2, NAMES = 2, NEWS = 1, ORDERS = 2,
 
 static unsigned long long done[THREADS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int channel = -1;	/* -1: put acknowledgments on the recorded disk */
+static int channel = -1;	/* -1: acknowledge on the recorded disk */
 static time_t deadline;
 
 static void complain(const char *what, unsigned int nr, long long have, long long want)
@@ -119,8 +119,8 @@ static unsigned int set_pages(unsigned int nr)
 }
 
 /*
- * Return the index of the page that is number @i of the set. Every step uses the
- * same pages.
+ * Return the index of the page that is number @i of the set. Every step uses
+ * the same pages.
  */
 static unsigned long set_place(unsigned int nr, unsigned int i)
 {
@@ -679,7 +679,9 @@ static void *order_store(void *arg)
 	uint64_t n = *order_slot(nr, map, 0);
 	unsigned int i;
 
-	/* A crash may have interrupted a round. So first make this round again. */
+	/*
+	 * A crash may have interrupted a round. So first make this round again.
+	 */
 	for (; on(); n++) {
 		for (i = 0; i < order_pages(nr); i++)
 			__atomic_store_n(order_slot(nr, map, i), n, __ATOMIC_RELEASE);
