@@ -2,7 +2,7 @@
 /*
  * fsck checks directories here: their leaves, entries and sizes. It corrects
  * wrong counts in place. If a directory has any other damage, fsck writes the
- * directory anew from its good entries. It does this after all other checks.
+ * directory anew from its good entries, after all other checks.
  */
 #include "fsck.h"
 

@@ -2,7 +2,8 @@
 /*
  * The checks of fsck use these basic functions. Some functions report problems
  * and decide on repairs. Some read and write blocks. If a block was changed in
- * memory, they read it from memory. Other functions are small containers.
+ * memory, blk_read() reads the block from memory. Other functions provide small
+ * containers.
  */
 #include "fsck.h"
 

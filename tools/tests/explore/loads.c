@@ -215,9 +215,7 @@ static void run_dirs(void)
 	}
 }
 
-/*
- * Write records of all sizes. They are so many that the log wraps many times.
- */
+/* Write so many records, of all sizes, that the log wraps many times. */
 static void run_wrap(void)
 {
 	struct node *n = sparse("a", 256);

@@ -7,8 +7,8 @@
  * to a file becomes durable with the next sync of its range. So after a crash
  * the disk must have the content of the model after the first k operations. Let
  * operation A be the last acknowledged operation. Let B be the first operation
- * after A that the workload acknowledges when it is complete. Then k is at least
- * the number of A and at most the number of B. A workload makes the same
+ * after A that the workload acknowledges on completion. Then k is at least the
+ * number of A and at most the number of B. A workload makes the same
  * operations in each run, so the check can run the workload on the model alone.
  *
  * Changes of an atomic file, including changes of its size, become durable only
