@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file scans the log. The scan finds the good records and distinguishes
- * between damage and a torn tail, which a crash leaves. It reads through a
- * callback and allocates nothing. The recovery of the module, fsck.msyncfs and
- * the KUnit suites share this file. Each of these callers decides what to do
- * with the records.
+ * between damage and a torn tail, which a crash leaves. The scan reads the log
+ * through a callback and allocates nothing. The recovery of the module,
+ * fsck.msyncfs and the KUnit suites share this file. The caller of the scan
+ * decides what to do with the records.
  *
- * A record is good only if its magic, UUID, nonce, sequence number, shape, home
- * blocks and checksum all fit (R4). The first record that is not good ends the
- * log.
+ * A record is good only if its magic, UUID, nonce, sequence number, counts,
+ * lengths, home blocks and checksum are all correct (R4). The first record that
+ * is not good ends the log.
  *
- * Only one record is written at a time, and its commit returns when the record
- * is durable. So a crash leaves a bad record only at the end of the log, and
- * this record was never acknowledged. Each header has a durable_seq: all
- * records up to this sequence number were durable when the header was written.
- * If a later good record has a durable_seq that includes the bad record, the
- * bad record was durable and has been damaged since.
+ * A commit writes a record only when the previous record is durable. So a crash
+ * leaves a bad record only at the end of the log, and this record was never
+ * acknowledged. Each header has a durable_seq: all records up to this sequence
+ * number were durable when the header was written. If a later good record has a
+ * durable_seq that is not below the sequence number of the bad record, the bad
+ * record was durable and has been damaged since.
  */
 #include "format.h"
 
@@ -30,7 +30,7 @@
 
 /**
  * msyncfs_reject_name() - return the name of a reason to reject a record
- * @why: the reason
+ * @why: reason from a scan of the log
  *
  * Context: any.
  * Return: a constant string, even if @why is not a value of the enum.
@@ -60,7 +60,7 @@ static u64 record_max(const struct msyncfs_geo *geo)
 	return geo->log_blocks / MSYNCFS_RECORD_SHARE;
 }
 
-/* Return the length of a record in blocks, header and payload. */
+/* Return the number of blocks in a record: the header and the images. */
 static u64 record_len(const struct msyncfs_disk_record *rec)
 {
 	u32 nr = le32_to_cpu(rec->nr_images);
@@ -123,8 +123,8 @@ static enum msyncfs_reject check_homes(const struct msyncfs_geo *geo,
 }
 
 /*
- * Read and check the whole record of @len blocks at @pos. Its header has passed
- * check_shape().
+ * Read and check the whole record of @len blocks at @pos. The caller has
+ * checked the header with check_shape().
  */
 static enum msyncfs_reject check_body(struct msyncfs_log_reader *r, u64 pos,
 				      u64 len)
@@ -208,8 +208,8 @@ enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
 	if (!other)
 		*found = 0;
 	/*
-	 * The later a check is, the larger is the number of its reason.
-	 * MSYNCFS_REC_IO is the largest number.
+	 * A later check has a reason with a larger number. MSYNCFS_REC_IO is
+	 * the largest number.
 	 */
 	return !other || other > why ? other : why;
 }
@@ -234,9 +234,9 @@ struct later {
 };
 
 /*
- * Return true if the header at @pos says that the bad record was durable, and
- * if the header itself has a valid identity and shape. Then the rest of the
- * record must be checked, too.
+ * Return true if the header @rec at @pos passes check_identity() and
+ * check_shape() and says that the bad record was durable. If so, the caller
+ * must check the rest of the record @rec, too.
  */
 static bool is_claim(const struct later *l,
 		     const struct msyncfs_disk_record *rec, u64 pos)
@@ -249,8 +249,8 @@ static bool is_claim(const struct later *l,
 /*
  * Search blocks @from to @to (exclusive) of the log. Return 0 if no record
  * there proves that the bad record was durable. Return -EUCLEAN if a record
- * proves this, or if the budget is too small to check a record that may prove
- * it. Return -EIO if the log cannot be read.
+ * proves that the bad record was durable, or if the budget is too small to
+ * check such a record. Return -EIO if the log cannot be read.
  */
 static int find_later(struct later *l, u64 from, u64 to)
 {
@@ -284,7 +284,7 @@ static int find_later(struct later *l, u64 from, u64 to)
 	return 0;
 }
 
-/* Search the whole log except the @used blocks from @tail on. */
+/* Search the whole log except the @used blocks that start at position @tail. */
 static int search_rest(struct later *l, u64 tail, u64 used)
 {
 	u64 log_blocks = l->r->geo->log_blocks;
@@ -306,22 +306,23 @@ static u64 next_pos(const struct msyncfs_geo *geo, u64 pos, u64 len)
 }
 
 /**
- * msyncfs_log_scan() - walk the records of the log from its tail on
+ * msyncfs_log_scan() - walk the records of the log, starting at the tail
  * @r: how to read the log
  * @slot: the tail slot in force, verified
  * @apply: called with @r->ctx for every good record, in order. @rec is the
- *	whole record in memory, the payload after the header, and @pos is its
- *	position in the log. A negative return value ends the scan
- * @end: set to where the good records end, and why
+ *	whole record in memory, with the images after the header. @pos is the
+ *	position of the record in the log. A negative return value ends the scan
+ * @end: set to the end of the good records and to the reason for it
  *
- * After the last good record, the scan reads the rest of the log once. This
- * distinguishes a torn tail from damage. @end is valid on success and on
- * -EUCLEAN.
+ * After the last good record, the scan reads the rest of the log once. The rest
+ * of the log shows whether the log has a torn tail or is damaged. @end is valid
+ * on success and on -EUCLEAN.
  *
  * Context: as @r->read and @apply require.
  * Return: 0 if the log ends as a crash or a clean unmount leaves it; -EUCLEAN
- * if record @end->seq was durable once and is damaged, or if the slot is
- * inconsistent; -EIO if the log cannot be read; the error of @apply.
+ * if the record with sequence number @end->seq was durable and is damaged now,
+ * or if the slot is inconsistent; -EIO if the log cannot be read; the error of
+ * @apply.
  */
 int msyncfs_log_scan(struct msyncfs_log_reader *r,
 		     const struct msyncfs_disk_slot *slot,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file handles blocks in memory. Metadata buffers are checked before use.
- * Images are copies of blocks, for records. For each block, the index contains
- * the newest image that is durable but not home. checkpoint.c writes these
- * images home.
+ * This file handles blocks in memory. It checks metadata buffers before their
+ * first use. It makes images, which are copies of blocks for records. For each
+ * block, the index contains the newest image that is durable but not home.
+ * checkpoint.c writes these images home.
  */
 #include <kunit/visibility.h>
 #include <linux/pagemap.h>
@@ -61,10 +61,10 @@ static const char *msyncfs_check_buffer(const struct msyncfs_geo *geo,
 
 	/*
 	 * Verify under the buffer lock. Otherwise one task could finish the
-	 * check and modify the block while another task still checks it. The
-	 * checksum would be outdated, and the second check would fail. The task
-	 * that has set the bit may have expected another kind of block. So
-	 * compare the kind even if the bit is set.
+	 * check and modify the block while another task still checks the block.
+	 * The checksum would be outdated, and the second check would fail. The
+	 * task that has set the verified bit may have expected another kind of
+	 * block. So compare the kind even if the bit is set.
 	 */
 	if (!buffer_msyncfs_verified(bh)) {
 		lock_buffer(bh);
@@ -84,7 +84,7 @@ static const char *msyncfs_check_buffer(const struct msyncfs_geo *geo,
  * @sb: filesystem
  * @blkno: block
  * @magic: kind of block expected, MSYNCFS_MAGIC_*
- * @owner: owner expected, as in struct msyncfs_disk_header
+ * @owner: expected owner; see struct msyncfs_disk_header
  *
  * Context: may sleep and do I/O.
  * Return: the buffer, referenced; ERR_PTR(-EIO) if the block cannot be read;
@@ -124,7 +124,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_bread);
  * @sb: filesystem
  * @blkno: block, claimed or newly allocated
  * @magic: kind of block, MSYNCFS_MAGIC_*
- * @level: level for the header
+ * @level: value of the level field in the header of the block
  * @owner: inode number of the owner
  *
  * Context: may sleep.
@@ -172,12 +172,13 @@ void msyncfs_block_release(struct buffer_head *bh)
  * msyncfs_block_forget - note that a block is no longer metadata
  * @sb: filesystem
  * @blkno: block
- * @magic: kind of metadata that the block was, MSYNCFS_MAGIC_*
- * @owner: owner that the block had
+ * @magic: kind of the block until now, MSYNCFS_MAGIC_*
+ * @owner: owner of the block until now
  *
  * Context: may sleep, does no I/O.
- * Return: 0; -EUCLEAN (logged) if the block in memory is other metadata. After
- * this error nothing has changed, because the other metadata may be in use.
+ * Return: 0; -EUCLEAN (logged) if the block in memory has another kind or
+ * another owner. After this error nothing has changed, because another task may
+ * use the block.
  */
 int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic, u64 owner)
 {
@@ -207,7 +208,7 @@ int msyncfs_block_forget(struct super_block *sb, u64 blkno, u32 magic, u64 owner
  * The function finds only metadata that is in memory.
  *
  * Context: may sleep, does no I/O.
- * Return: the first block that is metadata, or 0.
+ * Return: the first block that is metadata, or 0 if there is none.
  */
 u64 msyncfs_block_find(struct super_block *sb, u64 start, u64 len)
 {
@@ -249,10 +250,10 @@ static struct kmem_cache *msyncfs_image_cache;
 
 /**
  * msyncfs_image_alloc - make an image
- * @gfp: how to allocate
+ * @gfp: allocation flags
  * @page: true to allocate a page for the copy, too
  *
- * Context: as @gfp says.
+ * Context: may sleep if @gfp allows it.
  * Return: the image with one reference, or NULL.
  */
 struct msyncfs_image *msyncfs_image_alloc(gfp_t gfp, bool page)
@@ -320,8 +321,8 @@ static struct msyncfs_image *msyncfs_image_find(struct xarray *xa, u64 home)
  * image.
  *
  * Context: any that may take a spinlock.
- * Return: the image with a reference for the caller, or NULL if a reader must
- * read the home block itself (B4).
+ * Return: the image with a reference for the caller, or NULL if there is no
+ * image. Then a reader must read the home block (B4).
  */
 struct msyncfs_image *msyncfs_image_get(struct msyncfs_sb_info *sbi, u64 home)
 {
@@ -402,7 +403,7 @@ void msyncfs_index_exit(struct msyncfs_index *index)
 }
 
 /**
- * msyncfs_index_add - add a record that has become durable
+ * msyncfs_index_add - add a durable record to the index
  * @log: log of the mount
  * @cut: the record; the index takes a reference to each of its images
  *
@@ -430,7 +431,9 @@ void msyncfs_index_add(struct msyncfs_log *log, const struct msyncfs_cut *cut)
 	rec->end = cut->pos + msyncfs_cut_blocks(cut);
 	rec->blocks = msyncfs_cut_blocks(cut) + cut->pad;
 
-	/* Add the record last: from here on a checkpoint may retire it. */
+	/*
+	 * Add the record last: from here on a checkpoint may retire the record.
+	 */
 	spin_lock(&index->lock);
 	list_add_tail(&rec->list, &index->records);
 	WRITE_ONCE(log->used, log->used + rec->blocks);
@@ -474,7 +477,7 @@ unsigned int msyncfs_index_collect(struct msyncfs_index *index,
  * @index: index
  * @tid: set to the transaction of the record
  * @seq: set to the sequence number of the record, plus one
- * @end: set to the position in the log after the record
+ * @end: set to the position after the record, in blocks from log_start
  *
  * Context: any that may take a spinlock.
  * Return: false if there is no record.
@@ -515,9 +518,9 @@ void msyncfs_index_remove(struct msyncfs_index *index,
 }
 
 /**
- * msyncfs_index_retire - forget records that are off the log
+ * msyncfs_index_retire - remove records that need no replay any more
  * @log: log of the mount
- * @tid: transaction of the newest record that is off the log
+ * @tid: transaction of the newest record to remove
  *
  * The log space of the records becomes free.
  *

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A checkpoint writes the durable images of the index (block.c) to their home
- * blocks. Then it moves the tail of the log (tail.c). commit.c decides which
- * images a record contains.
+ * blocks. Then it moves the tail of the log (tail.c). commit.c writes the
+ * records that contain the images.
  */
 
 /**
@@ -10,17 +10,17 @@
  *
  * SNAPSHOT	the newest durable record is the target
  * HOME		the newest image of every block in the index is written home, in
- *		block order. The copies are written, never live memory, and
- *		only after their records are durable (B1)
+ *		block order. The checkpoint writes the copies, never live
+ *		memory, and only after their records are durable (B1)
  * FLUSH	a flush makes the images durable at home
  * TAIL		one tail slot says that replay starts after the target (R6)
  * RETIRE	log space, images and freed blocks up to the target are given
  *		back
  *
- * If a crash comes before TAIL, recovery replays the records up to the target.
- * Some or all of their images are home already. Recovery writes the same
- * content to these blocks again, which is harmless. After TAIL, recovery does
- * not need these records.
+ * If a crash comes before TAIL is complete, recovery replays the records up to
+ * the target. Some or all of their images are home already. Recovery writes the
+ * same content to these blocks again, which is harmless. After TAIL, recovery
+ * does not need these records.
  *
  * If a write fails at HOME or TAIL, the log stays as it is and the next
  * checkpoint tries again. If a flush fails, the filesystem is aborted (R5).
@@ -36,8 +36,8 @@
 #define MSYNCFS_CHECKPOINT_BATCH	512
 
 /*
- * Write every image in the index home. Put each image into @done with a
- * reference.
+ * Write every image of the index to its home block. Put each image into @done.
+ * The caller drops the reference of @done to each image.
  */
 static int msyncfs_write_home(struct msyncfs_log *log,
 			      struct xarray *done)

@@ -10,11 +10,11 @@
  *
  * All steps run under commit_mutex, so only one record is written at a time.
  * Callers that arrive during these steps join the next record and share its
- * flush. Callers that shared a record will probably come again soon. So the
- * next commit waits a moment for these callers.
+ * flush. Callers that shared a record will probably ask for another commit
+ * soon. So the next commit waits a moment for these callers.
  *
- * GATHER	the commit waits for these callers, for at most a quarter of the
- *		time that the last record took
+ * GATHER	the commit waits for the callers of the last record, for at most
+ *		a quarter of the time that the last record took
  * LOCKED	no new handle opens, and all open handles have ended (R1)
  * CUT		metadata blocks are copied and the next transaction opens; from
  *		here on only callers that need this record wait
@@ -29,19 +29,20 @@
  *		may write them home
  *
  * A caller of msyncfs_commit_start() (MS_ASYNC) waits only until its record has
- * been sent. It also returns if a commit already waits for the device. Then the
- * record of the caller is the next record.
+ * been sent. The caller also returns if a commit already waits for the device.
+ * In this case the record of the caller is the next record.
  *
- * If a crash comes before WRITTEN is complete, the record is torn and recovery
- * does not accept it. Recovery then finds the state of the previous record.
- * After WRITTEN, it finds the state of this record.
+ * If a crash comes before WRITTEN is complete, the record may be torn. Recovery
+ * does not accept a torn record, so it finds the state of the previous record.
+ * After WRITTEN, recovery finds the state of this record.
  *
- * FAILED: if the record cannot be written, its pages become dirty again and
- * their mappings remember the error. The record is kept unchanged, because
- * metadata must never become durable without the data that it makes visible.
- * The next commit writes the failed record once more at the same position,
- * before its own record (R5). If the second write also fails, the filesystem is
- * aborted. If a flush fails, the filesystem is aborted at once.
+ * FAILED: if the record cannot be written, the pages of the record become dirty
+ * again, and the mappings of these pages remember the error. The record is kept
+ * unchanged, because metadata must never become durable without the data that
+ * it makes visible. The next commit writes the failed record once more at the
+ * same position, before its own record (R5). If the second write also fails,
+ * the filesystem is aborted. If a flush fails, the filesystem is aborted at
+ * once.
  */
 #include <kunit/visibility.h>
 #include <linux/blkdev.h>
@@ -83,7 +84,9 @@ static void msyncfs_log_started(struct msyncfs_log *log, u64 tid)
 	wake_up_all(&log->sbi->wait);
 }
 
-/* Note that a commit has failed, perhaps before anything was sent. */
+/*
+ * Note that a commit has failed. Callers of msyncfs_commit_start() then return.
+ */
 static void msyncfs_log_failed(struct msyncfs_log *log)
 {
 	WRITE_ONCE(log->fails, log->fails + 1);
@@ -122,8 +125,8 @@ static int msyncfs_image_cmp(const void *a, const void *b)
 
 /*
  * Collect the images of the record. Each metadata block is copied into a new
- * image. This image takes over the reference to the buffer. Images of data
- * exist already, because the capture has copied the pages.
+ * image. This image takes over the transaction's reference to the buffer.
+ * Images of data exist already, because the capture has copied the pages.
  */
 static void msyncfs_cut_copy(struct msyncfs_cut *cut)
 {
@@ -222,8 +225,8 @@ static void msyncfs_cut_seal(struct msyncfs_log *log,
 
 /*
  * Find the position of the record. If the log has no room, run a checkpoint.
- * The log is never filled to the last block, so head == tail always means
- * empty.
+ * The log is never filled to the last block, so head == tail always means that
+ * the log is empty.
  */
 static int msyncfs_log_position(struct msyncfs_log *log,
 				struct msyncfs_cut *cut)
@@ -263,9 +266,9 @@ static bool msyncfs_log_one_fua(struct msyncfs_log *log, unsigned int nr)
  * msyncfs_log_invalidate - keep recovery from finding a failed record
  * @log: log of the mount; log->retry is the failed record
  *
- * The function overwrites the first block of the record with zeros. It is
- * needed at unmount only, because at other times the next commit overwrites the
- * failed record.
+ * The function overwrites the first block of the record with zeros. Only the
+ * unmount needs this function, because at other times the next commit
+ * overwrites the failed record.
  *
  * Context: unmount, when nothing runs in the background; sleeps for the device.
  * Return: 0, or the error of the device (logged). After an error the filesystem
@@ -293,7 +296,7 @@ int msyncfs_log_invalidate(struct msyncfs_log *log)
 	return err;
 }
 
-/* If rule B1 is to be broken, write the images home before their record. */
+/* If a test breaks rule B1, write the images home before their record. */
 static void msyncfs_break_home(struct super_block *sb,
 			       struct msyncfs_image **images, unsigned int nr)
 {
@@ -320,8 +323,8 @@ static int msyncfs_log_write(struct msyncfs_log *log,
 	int err;
 
 	/*
-	 * Send the flush as its own command: if it fails, the record must not
-	 * be written.
+	 * Send the flush as its own command, because the record must not be
+	 * written if the flush fails.
 	 */
 	if (cut->txn->preflush && !msyncfs_breaks(FUA)) {
 		msyncfs_log_set_busy(log, true);
@@ -406,9 +409,9 @@ static void msyncfs_gather_expect(struct msyncfs_log *log,
 }
 
 /*
- * Wait until the expected callers have joined the running transaction. Return
- * at once if the last record became durable long ago or if all expected callers
- * have joined.
+ * Wait a limited time until the expected callers have joined the running
+ * transaction. Return at once if the last record became durable long ago or if
+ * all expected callers have joined.
  */
 static void msyncfs_gather(struct msyncfs_log *log)
 {
@@ -440,7 +443,7 @@ static void msyncfs_gather_join(struct msyncfs_log *log, u64 tid)
 		wake_up_all(&log->sbi->wait);
 }
 
-/* Write a cut record, for the first time or again. */
+/* Write a cut record, for the first time or again after a failure. */
 static int msyncfs_cut_commit(struct msyncfs_log *log,
 			      struct msyncfs_cut *cut)
 {
@@ -464,9 +467,9 @@ static int msyncfs_cut_commit(struct msyncfs_log *log,
 		if (msyncfs_breaks(FAILED))
 			log->head_pos = cut->pos + msyncfs_cut_blocks(cut);
 		/*
-		 * The data of the failed record is in dirty pages again. Its
-		 * metadata is only in this record. So make sure that a later
-		 * commit writes the record again.
+		 * The data of the failed record is in dirty pages again. The
+		 * metadata of the failed record is only in this record. So make
+		 * sure that a later commit writes the record again.
 		 */
 		queue_delayed_work(log->sbi->wq, &log->commit_work,
 				   MSYNCFS_COMMIT_DELAY);
@@ -494,8 +497,8 @@ static void msyncfs_txn_reopen(struct msyncfs_log *log,
 
 /*
  * Cut the running transaction. Return NULL if the transaction is empty. Return
- * ERR_PTR(-EIO) if the log is dead: then an operation may have stopped half
- * way, and its changes must not become durable.
+ * ERR_PTR(-EIO) if the log is dead. In this case an operation may have stopped
+ * half way, and the changes of this operation must not become durable.
  */
 static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_log *log)
 {
@@ -540,7 +543,8 @@ static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 		err = msyncfs_cut_commit(log, log->retry);
 		/*
 		 * Without the failed record, the running transaction cannot be
-		 * committed. So tell its members, too.
+		 * committed. So tell the members of the running transaction,
+		 * too.
 		 */
 		if (err)
 			msyncfs_txn_reopen(log, msyncfs_txn_lock(log), err);
@@ -565,8 +569,8 @@ static bool msyncfs_log_durable(struct msyncfs_log *log, u64 tid)
  * @tid: transaction
  *
  * Context: any.
- * Return: true if it is durable. The caller then also sees its images in the
- * index.
+ * Return: true if the transaction is durable. Then the caller also sees the
+ * images of the transaction in the index.
  */
 bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid)
 {
@@ -576,9 +580,8 @@ bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid)
 /*
  * Wait until @tid is durable or commit_mutex is free. If @tid is durable,
  * return false. Otherwise take commit_mutex and return true: the caller must
- * commit. Do not use mutex_lock(). With it, a task whose record has become
- * durable would still wait for the whole next commit. Its next call would then
- * be too late for the record after that commit.
+ * commit. Do not use mutex_lock(). In mutex_lock(), a task would wait for the
+ * whole next commit even if the record of the task is durable already.
  */
 static bool msyncfs_commit_lock(struct msyncfs_log *log, u64 tid)
 {
@@ -646,14 +649,16 @@ static bool msyncfs_commit_started(struct msyncfs_log *log, u64 tid,
  * @sb: filesystem
  * @tid: transaction
  *
- * The function returns in three cases. First, the record of @tid has been sent
- * to the device. Second, another record or a checkpoint for log space keeps a
- * commit waiting for the device, and the record of @tid comes next. Third, the
- * commit has failed, and the mappings remember the error.
+ * The function returns in four cases. First, the record of @tid has been sent
+ * to the device. Second, a commit already waits for the device, and the record
+ * of @tid is the next record. The commit may wait for another record, or for a
+ * checkpoint that makes room in the log. Third, a commit has failed, and the
+ * mappings remember the error. Fourth, the filesystem has been aborted or shut
+ * down.
  *
- * Context: may sleep, until all open handles have ended. It waits for the
- * device only if a task with an open handle waits for the device. The caller
- * holds no handle, folio lock, i_freeze or mmap_lock (P4).
+ * Context: may sleep, until all open handles have ended. The function waits for
+ * the device only if a task with an open handle waits for the device. The
+ * caller holds no handle, folio lock, i_freeze or mmap_lock (P4).
  */
 void msyncfs_commit_start(struct super_block *sb, u64 tid)
 {
@@ -667,7 +672,7 @@ void msyncfs_commit_start(struct super_block *sb, u64 tid)
 }
 
 /**
- * msyncfs_commit_all - make all changes so far durable
+ * msyncfs_commit_all - make all changes durable that were made before the call
  * @sb: filesystem
  *
  * Context: as msyncfs_commit().

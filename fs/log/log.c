@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file sets up, starts, stops and frees the log of a mount, and reads its
- * counters. commit.c writes records. checkpoint.c writes their images home.
- * recovery.c sets the position of the next record at mount.
+ * This file sets up, starts, stops and frees the log of a mount, and reads the
+ * counters of the log. commit.c writes records. checkpoint.c writes the images
+ * of the records home. recovery.c sets the position of the next record at
+ * mount.
  */
 #include <linux/slab.h>
 
@@ -13,17 +14,20 @@ static void msyncfs_commit_work(struct work_struct *work)
 	struct msyncfs_log *log = container_of(to_delayed_work(work),
 					       struct msyncfs_log, commit_work);
 
-	/* Ignore the error: it is logged, and the mappings remember it. */
+	/*
+	 * Ignore the error: the commit has logged it, and the mappings remember
+	 * it.
+	 */
 	msyncfs_commit_all(log->sbi->sb);
 }
 
 /**
  * msyncfs_log_init - make the log of a mount in memory
  * @sb: filesystem whose superblock has been read
- * @hooks: functions of the floor above that the log calls
+ * @hooks: functions that the log calls in the floor above
  *
- * Afterwards msyncfs_recover() sets the tail and the position of the next
- * record.
+ * The caller must then call msyncfs_recover(), which sets the tail and the
+ * position of the next record.
  *
  * Context: mount; may sleep.
  * Return: 0 or -ENOMEM.
@@ -74,8 +78,8 @@ int msyncfs_log_start(struct super_block *sb)
  *	durable
  *
  * If the write of the last record failed, the record may still be whole on the
- * device. So this function invalidates the record. Its error was reported, so
- * the next mount must not replay the record (R5).
+ * device. So this function invalidates the record. The error of the write was
+ * reported, so the next mount must not replay the record (R5).
  *
  * Context: unmount, or a mount that has failed at any point; may sleep.
  */
@@ -101,7 +105,7 @@ void msyncfs_log_stop(struct super_block *sb)
 
 /**
  * msyncfs_log_exit - free the log of a mount
- * @sb: filesystem that nobody uses any more, after msyncfs_log_stop()
+ * @sb: filesystem that nobody uses any more; msyncfs_log_stop() has been called
  *
  * An error may have left changes in the running transaction. These changes are
  * lost. Durable images that are not home stay in the log on disk for the next

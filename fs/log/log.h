@@ -18,18 +18,20 @@
  * @home: home block
  * @page: the copy; immutable once the record is cut; NULL if the page is not
  *	copied
- * @bh: metadata: the buffer, referenced until the image is home; data: NULL
- * @ref: number of references; captures, transactions, records, the index and
- *	readers have them
- * @tid: transaction of the record that contains the image; set when the record
- *	is durable
- * @folio: data: the captured folio, referenced until the record is durable or
- *	has failed; metadata: NULL
- * @index: data: page index in the file
- * @convert: data: the commit of the image changes the map pointer of the page
- * @writeback: data: @folio is under writeback, and the owner of the capture
+ * @bh: buffer of a metadata block, referenced until the image is home; NULL for
+ *	a data block
+ * @ref: number of references. Captures, transactions, records, the index and
+ *	readers take references
+ * @tid: number of the transaction whose record contains the image; set when the
+ *	record becomes durable
+ * @folio: captured folio of a data block, referenced until the record is
+ *	durable or has failed; NULL for a metadata block
+ * @index: page index in the file, only for a data block
+ * @convert: true if the commit of this data image changes the map pointer of
+ *	the page
+ * @writeback: true if @folio is under writeback; then the owner of the capture
  *	must end the writeback
- * @list: entry in the capture
+ * @list: entry in the image list of a capture
  */
 struct msyncfs_image {
 	u64			home;
@@ -46,9 +48,10 @@ struct msyncfs_image {
 
 /**
  * struct msyncfs_member - an object that is told how a transaction ends
- * @list: entry in the transaction
- * @settled: called once, when the record is durable (@err is 0) or has failed;
- *	may sleep, but must not wait for commits of this filesystem
+ * @list: entry in the member list of a transaction
+ * @settled: called once, when the record is durable (@err is 0) or has failed
+ *	(@err is a negative errno); may sleep, but must not wait for commits of
+ *	this filesystem
  */
 struct msyncfs_member {
 	struct list_head	list;
@@ -63,8 +66,8 @@ struct msyncfs_member {
  *	transaction
  * @blocks: number of blocks that the operation may still allocate; the hook
  *	hold() has held these blocks
- * @claimed: number of blocks that the operation has taken; their promise counts
- *	until the operation ends
+ * @claimed: number of blocks that the operation has taken. The promise for
+ *	these blocks counts until the operation ends
  * @fulfilled: number of blocks whose promise ends with the operation. The
  *	number exceeds @claimed if promised map nodes were not needed
  * @promised: true if the blocks were promised before the operation began
@@ -82,7 +85,7 @@ struct msyncfs_op {
 };
 
 /**
- * struct msyncfs_log_hooks - functions of the floor above that the log calls
+ * struct msyncfs_log_hooks - functions that the log calls in the floor above
  * @hold: holds op->blocks free blocks; may wait for commits; returns 0 or a
  *	negative errno
  * @release: gives back the held blocks that the operation did not use, and ends
@@ -96,7 +99,7 @@ struct msyncfs_log_hooks {
 };
 
 /**
- * struct msyncfs_log_stat - counters of the log, for users
+ * struct msyncfs_log_stat - counters of the log, for sysfs
  * @used: number of log blocks in use
  * @durable_tid: all transactions up to this number are durable
  * @home_tid: the records of all transactions up to this number are retired
@@ -112,7 +115,7 @@ struct msyncfs_log_stat {
 };
 
 /*
- * Bits of bh->b_state for the floors above. block.c uses the bit
+ * The floors above use these bits of bh->b_state. block.c itself uses the bit
  * BH_PrivateStart.
  */
 enum {

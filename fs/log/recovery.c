@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Recovery: all work on the log between the check of the superblock and the
- * first read of any other block. It finds the tail slot in force, replays the
- * log onto the home blocks and starts a new, empty log. fs/disk/logscan.c
- * decides which records are good. tail.c writes the new tail slot.
- * fs/vfs/reclaim.c deletes orphans later.
+ * This file recovers the log at mount. Recovery runs after the check of the
+ * superblock and before the mount reads any other block. It finds the tail slot
+ * in force, writes the images of the log home and starts a new, empty log.
+ * fs/disk/logscan.c decides which records are good. tail.c writes the new tail
+ * slot. fs/vfs/reclaim.c deletes orphans later.
  */
 
 /**
@@ -35,9 +35,10 @@
  * struct replay - one recovery
  * @sb: filesystem that is being mounted
  * @slot: the tail slot in force
- * @homes: position in the log of the newest image, by home block
+ * @homes: for each home block, the log position of the newest image of the
+ *	block
  * @records: number of good records
- * @images: number of distinct home blocks
+ * @images: number of home blocks in @homes
  */
 struct replay {
 	struct super_block		*sb;
@@ -47,7 +48,9 @@ struct replay {
 	u64				images;
 };
 
-/* Images that are read from the log together and written home together. */
+/*
+ * One batch of images, which are read together and then written home together.
+ */
 struct batch {
 	unsigned int	nr;
 	struct {
@@ -116,8 +119,8 @@ static const char *check_slot(struct super_block *sb, unsigned int i,
  * Find the slot in force: the valid slot with the larger counter. One invalid
  * slot is normal, because a crash may have torn its write. The other slot then
  * still describes the log, because log space is reused only after a new slot is
- * durable. A slot that cannot be read is an error. It may be the slot in force,
- * and a replay from the other slot would undo later changes.
+ * durable. A slot that cannot be read is an error. The unreadable slot may be
+ * the slot in force, and a replay from the other slot would undo later changes.
  */
 static int find_slot(struct replay *rp, void *buf)
 {
@@ -314,7 +317,7 @@ static int replay_log(struct replay *rp)
 
 /*
  * Set the tail and the position of the next record. On a writable device, do
- * step 4 of the list: the log is empty afterwards.
+ * step 4 of the list at the top of this file. This step makes the log empty.
  */
 static int start_log(struct replay *rp, u64 end_seq)
 {

@@ -18,9 +18,9 @@ static int write_slot_page(struct super_block *sb, struct page *page,
 	int err;
 
 	/*
-	 * Use FUA only if the device supports it. For another device, the block
-	 * layer would send a flush after the write. It would not say whether
-	 * the write or the flush failed.
+	 * Use FUA only if the device supports FUA. Otherwise the block layer
+	 * would send a flush after the write. The error of the bio would then
+	 * not say whether the write or the flush failed.
 	 */
 	bio = bio_alloc(bdev, 1, REQ_OP_WRITE | REQ_SYNC | REQ_META |
 			(bdev_fua(bdev) ? REQ_FUA : 0), GFP_NOFS);
@@ -63,7 +63,7 @@ int msyncfs_write_slot(struct msyncfs_log *log)
 	slot->counter = cpu_to_le64(counter);
 	slot->nonce = cpu_to_le64(log->nonce);
 	slot->tail_seq = cpu_to_le64(log->tail.seq);
-	/* The position at the very end of the log is the same as position 0. */
+	/* If the tail is at the end of the log, write position 0 instead. */
 	slot->tail_pos = cpu_to_le64(log->tail.pos < log->sbi->geo.log_blocks ?
 				     log->tail.pos : 0);
 	slot->time = cpu_to_le64(ktime_get_real_seconds());

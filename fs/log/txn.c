@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file contains operations and the running transaction. Metadata changes
- * only under the handle of an operation. The changed blocks join the running
- * transaction. commit.c cuts the transaction only while no handle is open (R1),
- * and writes the record. block.c reads and checks metadata blocks.
+ * This file begins and ends operations, and manages the running transaction.
+ * Metadata changes only under the handle of an operation. The changed blocks
+ * join the running transaction. commit.c cuts the transaction only while no
+ * handle is open (R1), and writes the record. block.c reads and checks metadata
+ * blocks.
  */
 #include <kunit/visibility.h>
 #include <linux/sched/mm.h>
@@ -97,7 +98,7 @@ struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_log *log)
 }
 
 /**
- * msyncfs_txn_switch - make another transaction the running one
+ * msyncfs_txn_switch - replace the running transaction
  * @log: log of the mount
  * @next: empty transaction, which handles join from now on
  *
@@ -119,7 +120,7 @@ void msyncfs_txn_switch(struct msyncfs_log *log, struct msyncfs_txn *next)
  * @log: log of the mount
  *
  * Before this call, the images of the transaction must be in the index or given
- * up. Afterwards readers do not find them in log->cutting.
+ * up. After this call, readers do not find the images in log->cutting.
  *
  * Context: under commit_mutex, or when nobody uses the filesystem any more.
  */
@@ -156,7 +157,7 @@ void msyncfs_cut_end(struct msyncfs_log *log, struct msyncfs_cut *cut)
 }
 
 /*
- * Return true if a handle with @credits has room in @txn. Caller holds
+ * Return true if a handle with @credits has room in @txn. The caller holds
  * txn_lock.
  */
 static bool msyncfs_txn_room(struct msyncfs_log *log,
@@ -165,7 +166,7 @@ static bool msyncfs_txn_room(struct msyncfs_log *log,
 	return txn->nr + txn->credits + credits <= log->sbi->geo.record_images;
 }
 
-/* Return true if @op may look for room now. Caller holds txn_lock. */
+/* Return true if @op may look for room now. The caller holds txn_lock. */
 static bool msyncfs_op_turn(struct msyncfs_log *log, struct msyncfs_op *op)
 {
 	return !log->running->locked && (!log->next_op || log->next_op == op);
@@ -278,8 +279,8 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
 	 * For lockdep, a handle is a shared lock, and a commit waits for this
 	 * lock. So lockdep reports a task that begins an operation under a lock
 	 * which another task takes inside an operation (P4). The code below
-	 * waits for commits itself. So release the lock here, and take it again
-	 * when the operation has begun.
+	 * waits for commits itself. So release the lock here, and take the lock
+	 * again when the operation has begun.
 	 */
 	might_sleep();
 	rwsem_acquire_read(&log->op_map, 0, 0, _THIS_IP_);
@@ -339,8 +340,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin);
  * @blocks: largest number of blocks that the change allocates, all of them
  *	promised
  *
- * The function does the same as msyncfs_op_begin(), but the blocks are promised
- * already. For example, msyncfs_resv_page() has promised them to dirty pages.
+ * An earlier promise counts the blocks of the operation already, so the
+ * function does not count them again. For example, msyncfs_resv_page() promises
+ * blocks for dirty pages.
  *
  * Context: as msyncfs_op_begin().
  * Return: as msyncfs_op_begin().
@@ -357,7 +359,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_begin_promised);
  * @op: handle from msyncfs_op_begin()
  *
  * The change is durable after msyncfs_commit(sb, op->tid). Without that call,
- * the background commit makes it durable after some seconds.
+ * the background commit makes the change durable after some seconds.
  *
  * Context: may sleep, does not wait for a commit.
  */
@@ -490,13 +492,14 @@ void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno)
  * @owner: owner of the block when it was last read
  *
  * After this call the block is not metadata any more, and the running
- * transaction does not write its content. A checkpoint may still write an image
- * of the block home from an earlier record. That is safe, because the block is
- * not reused before that record is home (B3).
+ * transaction does not write its content. A checkpoint may still write home an
+ * older image of the block, from an earlier record. That is safe, because the
+ * block is not reused before the earlier record is retired (B3).
  *
  * Context: inside @op; may sleep.
- * Return: 0; -EUCLEAN (logged) if the block is other metadata by now and must
- * not be freed. After this error nothing has changed.
+ * Return: 0; -EUCLEAN (logged) if the kind or the owner of the block has
+ * changed. Then the block must not be freed. After this error nothing has
+ * changed.
  */
 int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
 {
@@ -544,11 +547,11 @@ void msyncfs_op_add(struct msyncfs_op *op, struct list_head *images,
 
 /**
  * msyncfs_op_preflush - request a flush before the record
- * @op: open handle that makes blocks visible which lie outside the log
+ * @op: open handle of an operation that makes fresh blocks visible
  *
- * The writes of these blocks have completed before this call, but the blocks
- * may be in the volatile cache of the device. So a flush must precede the
- * record (R3).
+ * The writes of the fresh blocks have completed before this call, but the
+ * blocks may be in the volatile cache of the device. So a flush must precede
+ * the record (R3).
  *
  * Context: inside @op.
  */

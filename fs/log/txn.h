@@ -12,14 +12,16 @@
 #include "log.h"
 
 /*
- * If nobody asks for a commit, the background commit runs after this time.
+ * The background commit runs this long after a change, in jiffies, unless a
+ * task asks for a commit earlier.
  */
 #define MSYNCFS_COMMIT_DELAY	(5 * HZ)
 
 /**
  * struct msyncfs_txn - the blocks that go into the next record
- * @tid: number of the transaction, in memory only. It differs from the sequence
- *	number of the record, because an empty transaction has no record
+ * @tid: number of the transaction, which is never on disk. It differs from the
+ *	sequence number of the record, because an empty transaction has no
+ *	record
  * @active: number of open handles
  * @credits: number of credits that the open handles have not used yet
  * @nr: number of blocks in @meta and @data
@@ -27,8 +29,10 @@
  * @locked: no handle may open, because the transaction is being cut
  * @preflush: the transaction makes blocks visible that were written outside the
  *	log, so a flush must precede its record (R3)
- * @meta: metadata buffers by home block, each referenced
- * @data: struct msyncfs_image by home block, each referenced
+ * @meta: metadata buffers, indexed by home block; the transaction has a
+ *	reference to each buffer
+ * @data: images of data, indexed by home block; the transaction has a reference
+ *	to each image
  * @members: list of struct msyncfs_member; each member is told how the
  *	transaction ends
  *
@@ -50,8 +54,9 @@ struct msyncfs_txn {
 };
 
 /**
- * struct msyncfs_cut - a record from its cut until it is durable or given up
- * @txn: transaction from which the record was cut; no longer the running one
+ * struct msyncfs_cut - a record that was cut and is neither durable nor given
+ * up
+ * @txn: transaction from which the record was cut; not the running transaction
  * @images: images of the record, ascending by home block
  * @nr: number of images
  * @header: pages of the header
@@ -59,7 +64,8 @@ struct msyncfs_txn {
  * @pos: position of the record, in blocks from the start of the log
  * @pad: number of blocks at the end of the log that stay unused, because the
  *	record did not fit there
- * @fua: the record is one FUA write, which is durable when it completes
+ * @fua: true if the record is one FUA write; the record is durable when this
+ *	write completes
  */
 struct msyncfs_cut {
 	struct msyncfs_txn	*txn;
@@ -77,9 +83,9 @@ struct msyncfs_cut {
  * @list: entry in the index, oldest first
  * @tid: transaction from which the record was cut
  * @seq: sequence number
- * @end: position in the log after the record
+ * @end: position after the record, in blocks from the start of the log
  * @blocks: number of log blocks that the record takes, including the blocks at
- *	the end of the log that stay unused because of it
+ *	the end of the log that stay unused because of the record
  */
 struct msyncfs_record {
 	struct list_head	list;
@@ -91,7 +97,7 @@ struct msyncfs_record {
 
 /**
  * struct msyncfs_index - the durable images that are not home (block.c)
- * @images: newest durable image by home block
+ * @images: newest durable image of each block, indexed by home block
  * @lock: guards @records and log->used
  * @records: the records that contain the images, oldest first
  */
@@ -107,7 +113,7 @@ struct msyncfs_index {
  * @pos: position of that record in the log
  * @counter: number of slot writes so far, as on disk
  *
- * log->checkpoint_mutex guards it.
+ * log->checkpoint_mutex guards this structure.
  */
 struct msyncfs_tail {
 	u64	seq;
@@ -118,22 +124,22 @@ struct msyncfs_tail {
 /**
  * struct msyncfs_log - the log of a mount
  * @sbi: the mount
- * @hooks: functions of the floor above that the log calls
+ * @hooks: functions that the log calls in the floor above
  * @txn_lock: guards @running, its counters, @cutting, @next_op and @expected
  * @running: transaction that operations join
  * @cutting: the transaction that was running before @running; NULL when its
  *	record is durable or given up
  * @next_op: an operation that has found no room twice and joins before all
  *	others, or NULL
- * @op_map: lockdep map of open handles. For lockdep, it is a lock that
- *	operations hold and that a commit waits for
+ * @op_map: lockdep map of open handles. Lockdep treats an open handle as a
+ *	shared lock, and a commit as a task that waits for this lock
  * @commit_mutex: serialises the cutting and writing of records; guards @seq,
  *	@head_pos, @failed and @retry
  * @commit_wait: tasks that wait for @commit_mutex or for a durable transaction
  * @durable_tid: all transactions up to this number are durable
  * @started_tid: each transaction up to this number is empty, or its record has
  *	been sent to the device
- * @busy: a commit waits for the device
+ * @busy: true while a commit waits for the device
  * @fails: number of attempts to commit that have failed
  * @expected: number of tasks that will probably ask for the next commit: the
  *	callers of the last record, and the tasks that waited for the next
