@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Code that depends on the kernel version belongs in this header. The project
- * supports only Linux 6.12. For any other version the build fails here.
- * Otherwise the module could fail at run time.
+ * supports only Linux 6.12. For any other version the build fails here, because
+ * a module for that version could fail at run time.
  */
 #ifndef MSYNCFS_COMPAT_H
 #define MSYNCFS_COMPAT_H

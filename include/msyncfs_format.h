@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
  * This header defines the on-disk format of msyncfs. The module and the tools
- * share it.
+ * share this header.
  *
  * All structures on disk are little-endian, of fixed width and explicitly padded.
  * A block is 4096 bytes. Block numbers count from the start of the device.
@@ -50,8 +50,10 @@
 #define MSYNCFS_MAGIC_MAP	0x4e50414d	/* "MAPN" */
 #define MSYNCFS_MAGIC_DIR	0x42524944	/* "DIRB" */
 
-/* Feature bits that this version knows. An unknown incompat bit makes every
- * mount fail. An unknown ro-compat bit makes a writable mount fail.
+/*
+ * These macros contain the feature bits that this version knows. An unknown
+ * incompat bit makes every mount fail. An unknown ro-compat bit makes a
+ * writable mount fail.
  */
 #define MSYNCFS_COMPAT_ALL	0ULL
 #define MSYNCFS_RO_COMPAT_ALL	0ULL
@@ -68,7 +70,7 @@
  * struct msyncfs_disk_super - superblock, which only the tools write
  * @magic: MSYNCFS_MAGIC_SUPER
  * @csum: xxh64 of the first 512 bytes with this field zero, seed 0
- * @compat: features that any code may ignore
+ * @compat: features that every mount may ignore
  * @ro_compat: features that a read-only mount may ignore
  * @incompat: features that every mount must know
  * @uuid: identity of the filesystem; the xxh64 of @uuid is the seed of all
@@ -110,7 +112,8 @@ struct msyncfs_disk_super {
  * @csum: xxh64 of the sector with this field zero, with the seed of the
  *	filesystem
  * @counter: number of slot writes so far. The slot with counter c lies in block
- *	1 + c % 2. Of two valid slots, the one with the larger counter is in force
+ *	1 + c % 2. If both slots are valid, the slot with the larger counter is
+ *	in force
  * @nonce: random number that is in all records of this mount
  * @tail_seq: sequence number of the first record to replay
  * @tail_pos: position of the record @tail_seq, in blocks from log_start
@@ -129,7 +132,10 @@ struct msyncfs_disk_slot {
 	__u8	reserved[456];
 };
 
-/* A record header has a table of home blocks. An entry has these two parts. */
+/*
+ * A record header has a table of home blocks. These masks select the two parts
+ * of an entry.
+ */
 #define MSYNCFS_HOME_META	(1ULL << 63)	/* the image is metadata */
 #define MSYNCFS_HOME_BLKNO	((1ULL << 56) - 1)
 
@@ -152,8 +158,9 @@ struct msyncfs_disk_slot {
  *	numbers ascend and no block appears twice. The rest of the last header
  *	block is zero
  *
- * A record is contiguous in the log. A record that does not fit before the end of
- * the log starts at position 0, and the blocks before the end stay unused.
+ * A record is contiguous in the log. A record that does not fit before the end
+ * of the log starts at position 0, and the blocks at the end of the log stay
+ * unused.
  */
 struct msyncfs_disk_record {
 	__le32	magic;
@@ -175,16 +182,16 @@ struct msyncfs_disk_record {
 /**
  * struct msyncfs_disk_header - start of every metadata block except the superblock
  * @magic: kind of block, MSYNCFS_MAGIC_*
- * @level: for a map node its level, 1 for a leaf; for a directory block its depth
- *	in the trie; otherwise zero
+ * @level: level of a map node, 1 for a leaf; depth of a directory leaf in the
+ *	trie; zero in any other block
  * @csum: xxh64 of the block with this field zero, with the seed of the
  *	filesystem
  * @blkno: number of this block
- * @owner: for a bitmap block the number of its group; for the root block 0;
- *	otherwise the inode number of the owner
+ * @owner: number of the group in a bitmap block; 0 in the root block; inode
+ *	number of the owner in any other block
  * @seq: sequence number of the last record that contains this block; 0 after
- *	mkfs. For a block that was written outside the log, it is the number of
- *	the next record at that time
+ *	mkfs. If the block was written outside the log, @seq is the number of
+ *	the record that came next
  * @reserved: zero
  */
 struct msyncfs_disk_header {
@@ -214,7 +221,8 @@ struct msyncfs_disk_root {
 #define MSYNCFS_GROUP_BLOCKS	32256	/* bits of one bitmap block */
 
 /**
- * struct msyncfs_disk_bitmap - one bit for each block of a group, set if in use
+ * struct msyncfs_disk_bitmap - the bitmap of a group; the bit of a block in use
+ * is set
  * @h: header; owner is the number of the group
  * @bits: bit i of byte n stands for block owner * 32256 + n * 8 + i; the bits
  *	beyond the end of the filesystem are set
@@ -225,12 +233,13 @@ struct msyncfs_disk_bitmap {
 };
 
 /*
- * A file map is a radix tree of uniform depth. A pointer is a block number, or 0
- * for a hole. MSYNCFS_PTR_UNWRITTEN marks an allocated block that reads as zeros;
- * only pointers to data may have this bit. At depth 0 the inode's pointers lead to
- * data. At depth d they lead to nodes of level d, and nodes of level 1 hold
- * pointers to data. The tree grows when an index does not fit: a new node takes
- * over the inode's pointers, and the inode's first pointer leads to the new node.
+ * A file map is a radix tree of uniform depth. A pointer is a block number, or
+ * 0 for a hole. MSYNCFS_PTR_UNWRITTEN marks an allocated block that reads as
+ * zeros; only pointers to data may have this bit. At depth 0 the inode's
+ * pointers lead to data. At depth d the inode's pointers lead to nodes of level
+ * d. Nodes of level 1 contain pointers to data. The tree grows when an index
+ * does not fit: a new node takes over the inode's pointers, and the inode's
+ * first pointer leads to the new node.
  */
 #define MSYNCFS_PTR_UNWRITTEN	(1ULL << 63)
 #define MSYNCFS_PTR_BLKNO	((1ULL << 56) - 1)
@@ -248,12 +257,12 @@ struct msyncfs_disk_bitmap {
  * struct msyncfs_disk_inode - an inode; the block number is the inode number
  * @h: header; owner is the inode number
  * @mode: file type and permissions, as in st_mode
- * @uid: user ID of the owner
- * @gid: group ID
+ * @uid: user ID of the owner, as in st_uid
+ * @gid: group ID, as in st_gid
  * @nlink: number of links; 0 only for inodes on the orphan list
- * @size: size in bytes; for a directory the number of its leaves * 4096
- * @blocks: number of allocated blocks, including map nodes, without the block of
- *	the inode itself
+ * @size: size in bytes; a directory has 4096 bytes for each leaf
+ * @blocks: number of allocated blocks, including map nodes, but without the
+ *	block of the inode
  * @atime: time of last access, seconds
  * @mtime: time of last modification, seconds
  * @ctime: time of last status change, seconds
@@ -264,14 +273,14 @@ struct msyncfs_disk_bitmap {
  * @btime_ns: nanoseconds of @btime
  * @generation: distinguishes the inode from earlier inodes in the same block
  * @flags: MSYNCFS_INODE_*
- * @rdev: for a device node its device number, as new_encode_dev() returns it
- * @orphan_next: next inode on the orphan list; 0 for the last inode of the list and
- *	for inodes that are not on it
- * @parent: for a directory the inode number of its parent; the root directory is its
+ * @rdev: device number of a device node, in the encoding of new_encode_dev()
+ * @orphan_next: next inode on the orphan list; 0 for the last inode of the list
+ *	and for inodes that are not on the list
+ * @parent: inode number of the parent of a directory; the root directory is its
  *	own parent
- * @entries: for a directory the number of entries
+ * @entries: number of entries of a directory
  * @map_depth: number of levels of map nodes, 0..5
- * @dir_depth: for a directory an upper bound for the depth of its leaves
+ * @dir_depth: upper bound for the depth of the leaves of a directory
  * @reserved: zero
  * @ptr: root of the file map (regular files and directories)
  * @symlink: target of a symbolic link, NUL-terminated; the rest is zero
@@ -309,7 +318,8 @@ struct msyncfs_disk_inode {
 
 /**
  * struct msyncfs_disk_map - a node of a file map
- * @h: header; owner is the inode number, level counts from 1 at the leaves
+ * @h: header; owner is the inode number; a leaf has level 1, and each node is
+ *	one level above its children
  * @ptr: pointers to nodes of the level below; at level 1, pointers to data
  */
 struct msyncfs_disk_map {
@@ -320,11 +330,11 @@ struct msyncfs_disk_map {
 /*
  * A directory is a trie over the top bits of a 62-bit hash of the name. The
  * hash is the xxh64 of the bytes of the name, with the seed of the filesystem,
- * shifted right by 2. The leaf of depth d holds the names whose top d hash bits
- * are the prefix p. This leaf has index (1 << d | p) - 1 in the directory's
- * map. The leaves partition the hash space: exactly one leaf lies on the path
- * of each hash. A leaf may be empty. A directory that never had a name has no
- * blocks. Two names of one directory never share a hash.
+ * shifted right by 2. A leaf of depth d with prefix p contains the names whose
+ * top d hash bits are p. This leaf has index (1 << d | p) - 1 in the
+ * directory's map. The leaves partition the hash space: exactly one leaf lies
+ * on the path of each hash. A leaf may be empty. A directory that never had a
+ * name has no blocks. Two names of one directory never share a hash.
  */
 #define MSYNCFS_HASH_BITS	62
 #define MSYNCFS_DIR_MAX_DEPTH	40
@@ -334,7 +344,8 @@ struct msyncfs_disk_map {
  * struct msyncfs_disk_dir - a leaf of a directory
  * @h: header; owner is the inode number of the directory, level is the depth of the
  *	leaf
- * @prefix: the top @level bits of the hash, which all names in this leaf share
+ * @prefix: top bits of the hash, common to all names in this leaf; a leaf of
+ *	depth d has a prefix of d bits
  * @used: number of bytes of @data in use
  * @count: number of entries
  * @data: struct msyncfs_disk_dirent, ascending by hash; the rest is zero

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The module parameter "broken" names one rule of Documentation/rules.rst, and
- * the modules break that rule. A test uses the parameter to check that the
- * crash explorer notices the break. Only modules built with MSYNCFS_BREAK have
- * this parameter. In other modules msyncfs_breaks() is always false, and
- * fs/disk/break.c is not built.
+ * If the module parameter "broken" names a rule of Documentation/rules.rst, the
+ * module breaks this rule. A test uses the parameter to check that the crash
+ * explorer notices a broken rule. Only a module that is built with
+ * MSYNCFS_BREAK has this parameter. In any other module msyncfs_breaks() is
+ * always false, and fs/disk/break.c is not built.
  */
 #ifndef MSYNCFS_BREAK_H
 #define MSYNCFS_BREAK_H

@@ -62,7 +62,7 @@ struct msyncfs_sysfs;
 /**
  * struct msyncfs_sb_info - a mounted filesystem
  * @sb: the VFS superblock
- * @ds: the superblock as read from disk, verified
+ * @ds: copy of the superblock on disk, verified
  * @geo: where the parts of the filesystem lie
  * @options: mount options
  * @state: MSYNCFS_SB_* bits
@@ -141,10 +141,11 @@ static inline bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
  * @bio: bio that is being filled, or NULL
  * @next: number of the block that would extend @bio
  * @writeback: true to end the writeback of each folio when its write completes
- * @in_flight: number of bios under way, plus one for the submitter
+ * @in_flight: number of bios under way, plus one until msyncfs_io_wait() is
+ *	called
  * @error: first error, or 0
  * @bad: first block of the bio that had the error
- * @bad_nr: number of blocks of that bio; 0 if that bio was a flush
+ * @bad_nr: number of blocks of the bio that had the error; 0 for a flush
  * @done: completed when no bio is under way any more
  */
 struct msyncfs_io {

@@ -5,9 +5,9 @@
  * do no I/O, allocate nothing and take no locks. The module, the tools and the
  * KUnit suites share this file.
  *
- * A verify function checks one block by itself. Only fsck checks relations
- * between blocks, for example that a block is marked in the bitmap, or that the
- * inode of a directory entry exists.
+ * A verify function checks one block without reading any other block. Only fsck
+ * checks relations between blocks. For example, it checks that the inode of a
+ * directory entry exists.
  */
 #include "format.h"
 
@@ -23,7 +23,7 @@
 
 #define MSYNCFS_DATA_MIN_BLOCKS	32	/* a smaller data area is useless */
 #define MSYNCFS_BLOCKS_MAX	0x0008000000000000ULL /* byte size fits loff_t */
-#define MSYNCFS_SEQ_MAX		0x7fffffffffffffffULL /* leaves room to grow */
+#define MSYNCFS_SEQ_MAX		0x7fffffffffffffffULL /* seq + 1 fits */
 #define MSYNCFS_NSEC_PER_SEC	1000000000U
 #define MSYNCFS_LINKS_MAX	0x7fffffffU
 
@@ -37,7 +37,7 @@ static bool all_zero(const void *buf, size_t len)
  * @buf: the structure
  * @len: its length in bytes
  * @csum_offset: byte offset of the 8-byte checksum field in the structure. The
- *	function takes this field as zero
+ *	function treats this field as zero
  * @seed: geo->seed, or 0 for the superblock
  *
  * Context: any.
@@ -72,7 +72,7 @@ static u32 record_images(u64 log_blocks)
  * msyncfs_layout() - compute where the parts of a filesystem lie
  * @blocks: size of the filesystem in blocks, backup superblock included
  * @log_blocks: length of the log in blocks
- * @geo: filled in, except @seed and @uuid, which stay as they are
+ * @geo: filled in; the function does not change the seed and the UUID
  *
  * mkfs and msyncfs_verify_super() both use this function, so no other layout is
  * valid. The inode of the root directory is the first block of the data area.
@@ -118,8 +118,8 @@ static u64 super_csum(const struct msyncfs_disk_super *ds)
  * @dev_blocks: size of the device in whole blocks
  * @geo: filled in on success, seed and UUID included
  *
- * The caller checks the feature words. Only the caller knows whether it wants
- * to write, and only the caller can name unknown bits in a message.
+ * The caller must check the feature words. Only the caller knows whether it
+ * wants to write. Only the caller can name unknown bits in a message.
  *
  * Context: any.
  * Return: NULL, or a text that says what is wrong.
@@ -182,8 +182,8 @@ static u64 slot_csum(const struct msyncfs_geo *geo,
  * @geo: geometry of the filesystem
  * @slot: the 512 bytes as read
  *
- * The caller checks that the counter fits the block from which it read the
- * slot.
+ * The caller must check that the counter belongs to the block from which the
+ * slot was read.
  *
  * Context: any.
  * Return: NULL, or a text that says what is wrong.
@@ -257,7 +257,8 @@ static u64 block_csum(const struct msyncfs_geo *geo, const void *buf)
  * @geo: geometry of the filesystem
  * @buf: the block, complete except for its sequence number and checksum
  * @seq: sequence number for the header: the number of the record that contains
- *	the block, or 0 in mkfs
+ *	the block, or 0 in mkfs. For a block that is written outside the log,
+ *	@seq is the number of the next record
  *
  * Context: any.
  */
@@ -277,7 +278,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_seal_block);
  * @len: its length in bytes
  *
  * Context: any.
- * Return: a hash of 62 bits.
+ * Return: the hash, a number of 62 bits.
  */
 u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 		      unsigned int len)
@@ -379,7 +380,10 @@ static const char *verify_dir_inode(const struct msyncfs_geo *geo,
 	return NULL;
 }
 
-/* Verify the fields that only directories and device nodes may use. */
+/*
+ * Verify that the directory fields of other inodes are zero, and that the
+ * device number is valid or zero.
+ */
 static const char *verify_unused(const struct msyncfs_disk_inode *di,
 				 u32 mode)
 {
@@ -395,7 +399,7 @@ static const char *verify_unused(const struct msyncfs_disk_inode *di,
 }
 
 /*
- * Verify the map of a regular file or directory, or the content of another
+ * Verify the map of a regular file or directory, or the content of any other
  * inode.
  */
 static const char *verify_content(const struct msyncfs_geo *geo,
@@ -561,8 +565,9 @@ static bool bits_set(const u8 *bits, u64 from, u64 to)
 
 /*
  * The allocator may take every block whose bit is clear. So all bits for blocks
- * outside the data area must be set. These are the superblocks, tail slots,
- * root block, bitmaps and log, and the blocks past the end.
+ * outside the data area must be set. Such blocks are the superblocks, tail
+ * slots, root block, bitmaps, log blocks and the blocks past the end of the
+ * filesystem.
  */
 static const char *verify_bitmap(const struct msyncfs_geo *geo,
 				 const void *buf, u64 blkno)
@@ -623,13 +628,14 @@ static const char *verify_header(const struct msyncfs_geo *geo,
  * msyncfs_verify_block() - check a metadata block
  * @geo: geometry of the filesystem
  * @buf: the 4096 bytes as read, 8-byte aligned
- * @blkno: number of the block from which they were read
+ * @blkno: number of the block that was read into @buf
  * @magic: kind of block expected, MSYNCFS_MAGIC_*
- * @owner: owner expected, as in struct msyncfs_disk_header; (u64)-1 accepts any
+ * @owner: expected owner, see struct msyncfs_disk_header; (u64)-1 accepts any
  *	owner
  *
- * If a block passes, its own fields need no further check: every block number
- * in the block lies in the data area, and every length is within bounds.
+ * If a block passes, the caller can use the fields of the block without a
+ * further check. Every block number in the block lies in the data area, and
+ * every length is within bounds.
  *
  * Context: any. The function reads the block about twice.
  * Return: NULL, or a text that says what is wrong.

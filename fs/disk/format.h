@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * This header declares the functions of format.c and logscan.c. They encode,
- * seal and verify structures on disk, and scan the log. The functions allocate
- * nothing and do I/O only through a callback. So the module, the tools and the
- * KUnit suites can share them.
+ * This header declares the functions of format.c and logscan.c. These functions
+ * encode, seal and verify structures on disk, and scan the log. The functions
+ * allocate nothing and do I/O only through a callback. So the module, the tools
+ * and the KUnit suites can share these functions.
  */
 #ifndef MSYNCFS_DISK_FORMAT_H
 #define MSYNCFS_DISK_FORMAT_H
@@ -22,13 +22,13 @@
 #define MSYNCFS_RECORD_SHARE	4
 
 /**
- * struct msyncfs_geo - where things lie, from a verified superblock
- * @seed: seed of all checksums except that of the superblock
+ * struct msyncfs_geo - where the parts of a filesystem lie
+ * @seed: seed of all checksums except the checksum of the superblock
  * @uuid: UUID of the filesystem
  * @blocks: size of the filesystem in blocks
- * @log_start: first block of the log
+ * @log_start: block number of the first log block
  * @log_blocks: length of the log in blocks
- * @bitmap_start: first bitmap block
+ * @bitmap_start: block number of the first bitmap block
  * @bitmap_blocks: number of bitmap blocks, one for each group
  * @root_ino: inode number of the root directory
  * @record_images: number of images in the largest possible record
@@ -120,7 +120,8 @@ static inline bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno)
  *
  * Context: any.
  * Return: true for the data area, the bitmaps and the root block; false for the
- * superblocks, the tail slots, the log and numbers past the end.
+ * superblocks, the tail slots, the log and numbers past the end of the
+ * filesystem.
  */
 static inline bool msyncfs_is_home(const struct msyncfs_geo *geo, u64 blkno)
 {

@@ -2,10 +2,10 @@
 /*
  * This file reads and writes batches of blocks. It writes records, home blocks
  * and fresh blocks, and it reads the log for recovery. Consecutive blocks of a
- * batch share a bio. The tail slots are written by fs/log/tail.c.
+ * batch share a bio. fs/log/tail.c writes the tail slots without this file.
  *
- * This file does not know what the blocks mean or in which order batches must
- * become durable.
+ * This file does not know the content of the blocks. The callers decide in
+ * which order batches become durable.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -14,7 +14,7 @@
 #include "disk.h"
 
 /**
- * struct msyncfs_bio - a bio that remembers where it was sent
+ * struct msyncfs_bio - a bio and the blocks that it reads or writes
  * @blkno: first block
  * @nr: number of blocks, 0 for a flush
  * @bio: the bio. The block layer changes the sector of a bio, so @blkno
@@ -81,10 +81,10 @@ static void msyncfs_io_end(struct bio *bio)
  * @io: batch to set up, usually on the stack
  * @sb: filesystem
  * @writeback: true if the pages belong to folios under writeback; then the
- *	writeback of each folio ends when its own write is done
+ *	writeback of each folio ends when the write of the folio is done
  *
- * The batch writes blocks. If the caller wants to read, it sets @io->opf after
- * this call.
+ * The function sets @io->opf to a write. A caller that wants to read changes
+ * @io->opf after this call.
  *
  * Context: any.
  */
@@ -104,8 +104,7 @@ void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
 }
 
 /**
- * msyncfs_io_submit - send all blocks that have been added, without waiting for
- * them
+ * msyncfs_io_submit - send all blocks that have been added, and do not wait
  * @io: batch
  * @flags: REQ_FUA and REQ_PREFLUSH, only for a batch that is one bio
  *
@@ -165,8 +164,8 @@ void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page)
  * @flags: REQ_FUA and REQ_PREFLUSH, only for a batch that is one bio
  *
  * Context: sleeps for the device.
- * Return: 0, or the first error of a bio of the batch. After an error, @io->bad
- * and @io->bad_nr name the blocks of the bio that failed.
+ * Return: 0, or the first error in the batch. After an error, @io->bad and
+ * @io->bad_nr name the blocks of the bio that failed.
  */
 int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags)
 {
@@ -181,9 +180,10 @@ int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags)
  * @sb: filesystem
  *
  * If this flush or any earlier flush has failed, nobody knows which blocks of
- * the cache are lost. So the filesystem is aborted (R5).
+ * the cache are lost. So the filesystem is aborted (R5). The function sends no
+ * command to a device without a volatile cache.
  *
- * Context: may sleep. A device without a volatile cache gets no command.
+ * Context: may sleep.
  * Return: 0, or the error. After an error, blocks may be lost that were written
  * before this call and that no earlier flush has made durable.
  */
@@ -205,9 +205,9 @@ int msyncfs_flush(struct super_block *sb)
 /**
  * msyncfs_flush_failed - tell whether any flush has failed
  * @sb: filesystem
- * @err: error known already, or 0
+ * @err: negative errno of a flush that has failed, or 0
  *
- * The caller calls this function before each step that it cannot undo.
+ * Callers use this function before each step that cannot be undone.
  *
  * Context: any that may take a spinlock.
  * Return: 0 if no flush has failed and @err is 0; else @err, or -EIO if @err is

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file prints the messages of a mount, aborts a mount after a failure that
- * cannot be undone, and shuts a mount down. fs/vfs/super.c mounts and unmounts.
+ * This file prints messages about a mount. It aborts a mount after a failure
+ * that cannot be undone, and it shuts a mount down.
  */
 #include <kunit/visibility.h>
 #include <linux/ratelimit.h>
@@ -11,10 +11,11 @@
 /**
  * msyncfs_err - report that something is wrong with a filesystem
  * @sb: filesystem
- * @fmt: printf format without a newline; names the block or inode
+ * @fmt: printf format without a newline; the message should name the block or
+ *	inode
  *
- * If one filesystem sends too many messages in a short time, the rest are
- * dropped and counted.
+ * If one filesystem sends too many messages in a short time, the kernel drops
+ * and counts the further messages.
  *
  * Context: any, once sbi->messages is initialised.
  */
@@ -80,12 +81,13 @@ static const char * const msyncfs_errors_text[] = {
  * @why: the reason in words
  * @err: negative errno
  *
- * The first call logs the reason and does what errors= asks for; later calls do
- * nothing. After the first call, operations fail, even operations that already
- * wait for a transaction. Dirty pages stay dirty. The last durable state stays
- * as it is.
+ * The first call logs the reason and does what the mount option errors= says.
+ * Later calls do nothing. After the first call, operations fail, even
+ * operations that already wait for a transaction. Dirty pages stay dirty. The
+ * durable state on the device does not change.
  *
- * Context: any that may take a spinlock, also inside an operation or a commit.
+ * Context: any that may take a spinlock; may be inside an operation or a
+ * commit.
  */
 void msyncfs_abort(struct super_block *sb, const char *why, int err)
 {
@@ -101,9 +103,9 @@ void msyncfs_abort(struct super_block *sb, const char *why, int err)
 		set_bit(MSYNCFS_SB_SHUTDOWN, &sbi->state);
 	/*
 	 * SB_RDONLY is only for the VFS. This function may run without
-	 * s_umount, so a concurrent remount may clear the flag. Therefore this
-	 * filesystem tests the bit MSYNCFS_SB_ABORTED. The barrier makes this
-	 * bit visible before SB_RDONLY.
+	 * s_umount, so a concurrent remount may clear the flag. Therefore
+	 * msyncfs itself tests the bit MSYNCFS_SB_ABORTED. The barrier makes
+	 * this bit visible before SB_RDONLY.
 	 */
 	smp_wmb();
 	sb->s_flags |= SB_RDONLY;

@@ -21,7 +21,7 @@
 		      { MS_SYNC, "SYNC" })
 
 /*
- * Each msync(2) through msyncfs_hook and each MSYNCFS_IOC_MSYNC has these two
+ * Each msync(2) through msyncfs_hook and each MSYNCFS_IOC_MSYNC emits these two
  * events.
  */
 TRACE_EVENT(msyncfs_msync_enter,
@@ -62,8 +62,8 @@ TRACE_EVENT(msyncfs_msync_exit,
 );
 
 /*
- * Each call of ->fsync has these two events, for example in fsync(2) and in an
- * msync(2) without msyncfs_hook.
+ * Each call of ->fsync emits these two events. fsync(2) calls ->fsync. Without
+ * msyncfs_hook, msync(2) also calls ->fsync.
  */
 DECLARE_EVENT_CLASS(msyncfs_fsync,
 	TP_PROTO(struct inode *inode, loff_t start, loff_t end, int what),

@@ -14,16 +14,17 @@
  *		memory, and only after their records are durable (B1)
  * FLUSH	a flush makes the images durable at home
  * TAIL		one tail slot says that replay starts after the target (R6)
- * RETIRE	log space, images and freed blocks up to the target are given
- *		back
+ * RETIRE	the log space, the images and the freed blocks of all records up
+ *		to the target can be used again
  *
  * If a crash comes before TAIL is complete, recovery replays the records up to
- * the target. Some or all of their images are home already. Recovery writes the
- * same content to these blocks again, which is harmless. After TAIL, recovery
+ * the target. Some or all images of these records are home already. Recovery
+ * writes the same images home again, which is harmless. After TAIL, recovery
  * does not need these records.
  *
- * If a write fails at HOME or TAIL, the log stays as it is and the next
- * checkpoint tries again. If a flush fails, the filesystem is aborted (R5).
+ * If a write fails at HOME or TAIL, the log does not change and the next
+ * checkpoint repeats all steps. If a flush fails, the filesystem is aborted
+ * (R5).
  */
 #include <kunit/visibility.h>
 #include <linux/sched/mm.h>

@@ -60,8 +60,8 @@
 /* A commit gathers for at most 1/4 of the time that the last record took. */
 #define MSYNCFS_GATHER_PART	4
 /*
- * Limits of the wait in msyncfs_gather(), in ns. A wait below the minimum is
- * not worth a sleep.
+ * These limits apply to the wait in msyncfs_gather(), in ns. A commit does not
+ * sleep for a wait below the minimum.
  */
 #define MSYNCFS_GATHER_MIN	(50 * NSEC_PER_USEC)
 #define MSYNCFS_GATHER_MAX	(5 * NSEC_PER_MSEC)
@@ -97,8 +97,8 @@ static void msyncfs_log_failed(struct msyncfs_log *log)
  * Allocate a record for @txn. The transaction is locked, so its size is final.
  *
  * The allocation must not fail, because the captured pages are clean by now.
- * The allocation may wait for reclaim, because GFP_NOFS keeps reclaim from
- * waiting for a commit of this filesystem.
+ * The allocation may wait for reclaim. This cannot deadlock, because with
+ * GFP_NOFS reclaim does not wait for a commit of this filesystem.
  */
 static struct msyncfs_cut *msyncfs_cut_alloc(struct msyncfs_txn *txn)
 {
@@ -395,8 +395,8 @@ static void msyncfs_log_done(struct msyncfs_log *log,
 }
 
 /*
- * Note the number of callers that the next record can expect, and the time that
- * this record took.
+ * Note the number of callers to expect for the next record, and the time that
+ * the record of @txn took.
  */
 static void msyncfs_gather_expect(struct msyncfs_log *log,
 				  struct msyncfs_txn *txn, u64 began)

@@ -13,13 +13,15 @@
  * 1. Read both slots and the log. Nothing is written.
  * 2. Write the newest image of each block home, in block order. After a crash
  *    the old slot is in force and the log is unchanged, so the next mount
- *    repeats this step. Images are whole blocks, so the repetition is harmless.
+ *    repeats this step. Each image is a copy of a whole block, so the
+ *    repetition is harmless.
  * 3. Flush the device. The slot of step 4 says that the log is not needed any
  *    more, so the home blocks must be durable before that slot (R6).
- * 4. Write the other slot with a new nonce, durably. If a crash tears this
- *    write, the old slot is in force and the next mount begins with step 1.
- *    When the new slot is durable, the log is empty, because no record in the
- *    log has the new nonce. So records behind a torn tail can never come back.
+ * 4. Write the other slot with a new nonce, and make it durable. If a crash
+ *    tears this write, the old slot is in force and the next mount begins with
+ *    step 1. When the new slot is durable, the log is empty, because no record
+ *    in the log has the new nonce. So records behind a torn tail can never come
+ *    back.
  */
 #include <linux/blkdev.h>
 #include <linux/highmem.h>

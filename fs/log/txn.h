@@ -129,8 +129,8 @@ struct msyncfs_tail {
  * @running: transaction that operations join
  * @cutting: the transaction that was running before @running; NULL when its
  *	record is durable or given up
- * @next_op: an operation that has found no room twice and joins before all
- *	others, or NULL
+ * @next_op: operation that joins before all others, because it has found no
+ *	room twice; or NULL
  * @op_map: lockdep map of open handles. Lockdep treats an open handle as a
  *	shared lock, and a commit as a task that waits for this lock
  * @commit_mutex: serialises the cutting and writing of records; guards @seq,
@@ -141,9 +141,9 @@ struct msyncfs_tail {
  *	been sent to the device
  * @busy: true while a commit waits for the device
  * @fails: number of attempts to commit that have failed
- * @expected: number of tasks that will probably ask for the next commit: the
- *	callers of the last record, and the tasks that waited for the next
- *	record when the last record became durable
+ * @expected: number of tasks that will probably ask for the next commit. These
+ *	are the callers of the last record, and the tasks that already waited
+ *	for a later record when the last record became durable
  * @ended: time at which the last record became durable, in ns
  * @took: time that the write and the flush of the last record took, in ns
  * @nonce: random number of this mount, which is in the header of each record
@@ -151,7 +151,8 @@ struct msyncfs_tail {
  * @head_pos: position of the next record if it fits before the end of the log
  * @used: number of log blocks from the tail to the head, including unused
  *	blocks at the end of the log
- * @failed: number of record writes that have failed in a row
+ * @failed: number of record writes that have failed since the last successful
+ *	write
  * @retry: failed record that the next commit writes again, or NULL
  * @nr_commits: number of records written since the mount
  * @checkpoint_mutex: serialises checkpoints; guards @tail and @nr_checkpoints

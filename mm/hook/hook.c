@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The module msyncfs_hook.ko is a live patch of the 64-bit and the 32-bit entry
- * of the system call msync(2). It routes the call to msyncfs_msync() in
+ * of the system call msync(2). The patch routes the call to msyncfs_msync() in
  * mm/msync.c and does nothing else.
  *
  * Write 0 to /sys/kernel/livepatch/msyncfs_hook/enabled to disable the patch.
- * The kernel removes this directory when no task uses the patch any more. After
- * that, the module can be removed.
+ * The kernel removes this directory when no task uses the patch any more. When
+ * the directory is gone, the module can be removed.
  */
 #include <linux/livepatch.h>
 #include <linux/module.h>
@@ -17,8 +17,8 @@
 /*
  * While a task is in msyncfs_msync(), the stack of the task must contain this
  * function. Otherwise livepatch would allow the removal of this module, and
- * then of msyncfs.ko, while the task runs in them. A tail call would remove
- * this function from the stack. barrier() prevents a tail call.
+ * then of msyncfs.ko, while the task runs in these modules. A tail call would
+ * remove this function from the stack. barrier() prevents a tail call.
  */
 static __always_inline long msyncfs_hook_call(unsigned long start, size_t len,
 					      int flags)
@@ -71,9 +71,8 @@ static int __init msyncfs_hook_init(void)
 }
 
 /*
- * A module without an exit function cannot be removed. This exit function has
- * nothing to do, because the module can be removed only after the patch is
- * disabled.
+ * A module without an exit function cannot be removed. This exit function is
+ * empty, because the module can be removed only after the patch is disabled.
  */
 static void __exit msyncfs_hook_exit(void)
 {

@@ -6,9 +6,9 @@
  * FS_IOC_GETFSUUID and FS_IOC_GETFSSYSFSPATH of <linux/fs.h>. An unknown command
  * returns ENOTTY.
  *
- * The commands that only msyncfs has use the type MSYNCFS_IOC_MAGIC. struct
- * msyncfs_msync has fields of fixed width and ends in a reserved field, which
- * must be zero.
+ * MSYNCFS_IOC_MAGIC is the type of all commands that no other filesystem has.
+ * struct msyncfs_msync has fields of fixed width and ends in a reserved field,
+ * which must be zero.
  */
 #ifndef _UAPI_LINUX_MSYNCFS_H
 #define _UAPI_LINUX_MSYNCFS_H
@@ -34,20 +34,20 @@ struct msyncfs_msync {
 };
 
 /*
- * Do what all flags of msync(2) promise. This ioctl is for kernels without
- * msyncfs_hook. The range alone decides which files are synced. The descriptor
- * may be of any file or directory on an msyncfs mount. Documentation/msync.rst
- * lists the results and errors, which are the same as for msync(2). The ioctl
- * also returns EINVAL if @reserved is not zero, and EFAULT if it cannot read
- * the structure.
+ * Run msync(2) with the full meaning of all its flags. A program needs this
+ * ioctl only if msyncfs_hook is not loaded. The range alone decides which files
+ * are synced. The descriptor may be of any file or directory on an msyncfs
+ * mount. The ioctl has the results and errors of msync(2), which
+ * Documentation/msync.rst lists. The ioctl also returns EINVAL if @reserved is
+ * not zero, and EFAULT if it cannot read the structure.
  */
 #define MSYNCFS_IOC_MSYNC	_IOW(MSYNCFS_IOC_MAGIC, 1, struct msyncfs_msync)
 
 /*
  * Make a regular file atomic (1) or ordinary (0). Only msync and fsync change
- * an atomic file on the device, and always as a whole. WHEN THE LAST DESCRIPTOR
- * AND THE LAST MAPPING OF THE FILE ARE GONE, ALL UNCOMMITTED CHANGES ARE
- * DISCARDED.
+ * an atomic file on the device, and each call commits all changes of the file.
+ * WHEN THE LAST DESCRIPTOR AND THE LAST MAPPING OF THE FILE ARE GONE, ALL
+ * UNCOMMITTED CHANGES ARE DISCARDED.
  *
  * The ioctl first commits the content of the file. The new state of the file is
  * durable when the ioctl returns 0. It returns EBADF if the file is not open
@@ -58,8 +58,8 @@ struct msyncfs_msync {
 #define MSYNCFS_IOC_SET_ATOMIC	_IOW(MSYNCFS_IOC_MAGIC, 2, __u32)
 
 /*
- * Get 1 if the file is atomic, else 0. The mount option atomic makes every
- * regular file atomic.
+ * Get 1 if the file is an atomic file, else 0. The mount option atomic makes
+ * every regular file atomic.
  */
 #define MSYNCFS_IOC_GET_ATOMIC	_IOR(MSYNCFS_IOC_MAGIC, 3, __u32)
 
@@ -73,8 +73,8 @@ struct msyncfs_msync {
 
 /*
  * Stop the filesystem, as if the device had been removed. Afterwards every
- * operation returns EIO until the filesystem is unmounted. The ioctl number and
- * the flags are the same as in XFS and ext4. The caller needs CAP_SYS_ADMIN.
+ * operation returns EIO until the filesystem is unmounted. XFS and ext4 use the
+ * same ioctl number and the same flags. The caller needs CAP_SYS_ADMIN.
  */
 #define MSYNCFS_IOC_SHUTDOWN	_IOR('X', 125, __u32)
 
