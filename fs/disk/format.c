@@ -381,8 +381,8 @@ static const char *verify_dir_inode(const struct msyncfs_geo *geo,
 }
 
 /*
- * Verify that the directory fields of other inodes are zero, and that the
- * device number is valid or zero.
+ * Verify that only a directory uses the directory fields, and that only a
+ * device node has a device number.
  */
 static const char *verify_unused(const struct msyncfs_disk_inode *di,
 				 u32 mode)

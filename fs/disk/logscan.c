@@ -81,7 +81,10 @@ static enum msyncfs_reject check_identity(const struct msyncfs_geo *geo,
 	return MSYNCFS_REC_OK;
 }
 
-/* Check the counts and lengths of a header before any read relies on them. */
+/*
+ * Check the counts and lengths of a header before any read relies on these
+ * values.
+ */
 static enum msyncfs_reject check_shape(const struct msyncfs_geo *geo,
 				       const struct msyncfs_disk_record *rec,
 				       u64 pos)
@@ -185,8 +188,8 @@ static enum msyncfs_reject check_at(struct msyncfs_log_reader *r, u64 nonce,
  *
  * Context: as @r->read requires.
  * Return: MSYNCFS_REC_OK with the whole record in @r->record, or the reason why
- * there is no such record. If both positions were checked, the function returns
- * the reason from the position at which more checks passed.
+ * no such record was found. If both positions were checked, the function
+ * returns the reason from the position at which more checks passed.
  */
 enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
 				     u64 nonce, u64 seq, u64 pos, u64 *found)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * This header defines the trace events: msync, fsync, invalidate, capture,
- * freeze wait, commit and checkpoint. trace.c generates their code.
+ * freeze wait, commit and checkpoint. trace.c generates the code of these
+ * events.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM msyncfs

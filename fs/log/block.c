@@ -316,9 +316,9 @@ static struct msyncfs_image *msyncfs_image_find(struct xarray *xa, u64 home)
  * @home: home block of the image; a data block
  *
  * The function also finds images that are not durable yet, because their pages
- * may have left the page cache. An image enters the index before it leaves the
- * transaction. This function looks in the transactions first, so it misses no
- * image.
+ * may have left the page cache. An image enters the index before the image
+ * leaves the transaction. This function searches the transactions before the
+ * index, so it misses no image.
  *
  * Context: any that may take a spinlock.
  * Return: the image with a reference for the caller, or NULL if there is no

@@ -430,7 +430,7 @@ static void msyncfs_gather(struct msyncfs_log *log)
 			     ns_to_ktime(most - gone));
 }
 
-/* Count a caller that is going to wait for @tid. */
+/* Count a caller that is going to wait until @tid is durable. */
 static void msyncfs_gather_join(struct msyncfs_log *log, u64 tid)
 {
 	bool last = false;

@@ -2,8 +2,8 @@
 /*
  * This header declares the log. Operations fill a transaction. A commit writes
  * the transaction as one record. A checkpoint writes the images of the records
- * to their home blocks. The log knows blocks, but no files. It calls the floors
- * above only through struct msyncfs_member and struct msyncfs_log_hooks.
+ * to their home blocks. The log knows blocks, but no files. The log calls the
+ * floors above only through struct msyncfs_member and struct msyncfs_log_hooks.
  */
 #ifndef MSYNCFS_LOG_H
 #define MSYNCFS_LOG_H
@@ -16,8 +16,8 @@
 /**
  * struct msyncfs_image - a copy of one block, for a record
  * @home: home block
- * @page: the copy; immutable once the record is cut; NULL if the page is not
- *	copied
+ * @page: page that contains the copy; does not change after the record has been
+ *	cut; NULL if the block is not copied
  * @bh: buffer of a metadata block, referenced until the image is home; NULL for
  *	a data block
  * @ref: number of references. Captures, transactions, records, the index and

@@ -20,8 +20,8 @@
  * 4. Write the other slot with a new nonce, and make it durable. If a crash
  *    tears this write, the old slot is in force and the next mount begins with
  *    step 1. When the new slot is durable, the log is empty, because no record
- *    in the log has the new nonce. So records behind a torn tail can never come
- *    back.
+ *    in the log has the new nonce. So no later mount can replay a record behind
+ *    a torn tail.
  */
 #include <linux/blkdev.h>
 #include <linux/highmem.h>

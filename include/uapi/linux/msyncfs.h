@@ -52,8 +52,8 @@ struct msyncfs_msync {
  * The ioctl first commits the content of the file. The new state of the file is
  * durable when the ioctl returns 0. It returns EBADF if the file is not open
  * for writing, EPERM if the caller is neither the owner nor privileged, and
- * EINVAL for another number or if the file is not a regular file. See
- * Documentation/atomicity.rst.
+ * EINVAL if the number is neither 0 nor 1 or if the file is not a regular file.
+ * See Documentation/atomicity.rst.
  */
 #define MSYNCFS_IOC_SET_ATOMIC	_IOW(MSYNCFS_IOC_MAGIC, 2, __u32)
 
