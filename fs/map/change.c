@@ -15,8 +15,8 @@ static bool msyncfs_root_empty(struct inode *inode)
 }
 
 /*
- * Returns whether the leaf of any page in [@first, @last] has reservations. The
- * nodes on the path of such a leaf must stay, see resv.c.
+ * Returns whether any page in [@first, @last] lies in a leaf that has
+ * reservations. All nodes on the path to such a leaf must stay, see resv.c.
  */
 static bool msyncfs_range_reserved(struct inode *inode, u64 first, u64 last)
 {
@@ -69,7 +69,10 @@ static struct buffer_head *msyncfs_new_node(struct msyncfs_op *op,
 			      inode->i_ino);
 }
 
-/* Adds a level: a new node takes over the inode's pointers. */
+/*
+ * Adds a level to the map. A new node gets the root pointers, and the first
+ * root pointer leads to the new node.
+ */
 static int msyncfs_grow_once(struct msyncfs_op *op, struct inode *inode)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
@@ -91,12 +94,12 @@ static int msyncfs_grow_once(struct msyncfs_op *op, struct inode *inode)
 }
 
 /*
- * Returns whether the map can grow without new nodes, by a larger value of its
- * depth. First, the map must be empty. Second, only the leaf of @index may have
- * reserved pages. The larger depth makes the paths of small indexes longer, and
- * pages of other leaves have no promise for the additional nodes. Other pages
- * of the leaf of @index need no further promise: the same nodes lead to them
- * and to @index.
+ * Returns whether the map can grow without new nodes. An empty map needs only a
+ * larger value of its depth. But a larger depth makes the paths to all small
+ * indexes longer. A reserved page needs a promise for the additional nodes of
+ * its path, and it has none. So the function returns false if a leaf that does
+ * not cover @index has reserved pages. Reserved pages in the leaf that covers
+ * @index do no harm: the nodes that lead to @index also lead to these pages.
  */
 static bool msyncfs_may_deepen(struct inode *inode, u64 index)
 {
@@ -128,8 +131,8 @@ static int msyncfs_grow(struct msyncfs_op *op, struct inode *inode, u64 index,
 }
 
 /*
- * Adds the nodes that a path lacks. The parent gets the pointer to a new node
- * as soon as the node exists. So the map is consistent even after an error.
+ * Adds the nodes that a path lacks. As soon as a new node exists, its parent
+ * gets a pointer to it. So the map is consistent even after an error.
  */
 static int msyncfs_path_fill(struct msyncfs_op *op, struct msyncfs_path *path,
 			     u64 index)
@@ -159,9 +162,10 @@ static int msyncfs_path_fill(struct msyncfs_op *op, struct msyncfs_path *path,
 
 /*
  * Prepares one leaf for msyncfs_set_leaf(). This function does all steps that
- * can fail. It makes the leaf dirty, so the leaf stays in memory until
- * msyncfs_set_leaf() needs it. Sets *@end to the first index after the leaf or
- * after the missing subtree.
+ * can fail. If @create is true, it adds missing nodes. It makes the leaf dirty,
+ * so the leaf stays in memory until msyncfs_set_leaf() needs it. Sets *@end to
+ * the first index after the leaf. If the leaf is still missing, sets *@end to
+ * the first index after the missing subtree.
  */
 static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
 				u64 index, bool create, u64 *end)
@@ -188,7 +192,8 @@ static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
  * Writes up to @len pointers into the leaf of @index. The first pointer is
  * @ptr, and the next pointers lead to the next blocks. If @ptr is 0, all
  * pointers become holes. Sets *@end to the first index after the written
- * pointers, or after the missing subtree.
+ * pointers. If the leaf is missing, the function writes nothing and sets *@end
+ * to the first index after the missing subtree.
  */
 static int msyncfs_set_leaf(struct msyncfs_op *op, struct inode *inode,
 			    u64 index, u64 len, u64 ptr, u64 *end)
@@ -263,7 +268,7 @@ static int msyncfs_map_set_locked(struct msyncfs_op *op, struct inode *inode,
  * @len: number of indexes, at least 1
  * @blkno: block of @index; the next indexes get the next blocks. If it is 0,
  *	the range becomes a hole
- * @unwritten: the blocks read as zeros
+ * @unwritten: true if the blocks are unwritten, so that they read as zeros
  *
  * The function does not free the data blocks of the old pointers. If a hole
  * makes a node empty, the node stays in the map. The function updates i_blocks.
@@ -316,11 +321,12 @@ static bool msyncfs_node_unused(struct msyncfs_path *path, unsigned int level,
 }
 
 /*
- * Frees the node at the end of the path if msyncfs_node_unused() allows it. If
- * this makes the parent unused, the function frees the parent too, and so on.
- * It never frees the root. The first node that stays becomes dirty if @changed
- * is true or if a node below it was freed. A freed node does not become dirty
- * here, so it needs no credit of its own.
+ * Frees the last node of the path if msyncfs_node_unused() returns true for the
+ * node. If the parent becomes unused, the function frees the parent too, and so
+ * on. The function never frees the root. The lowest node that stays becomes
+ * dirty if @changed is true or if a node below it was freed. @changed says
+ * whether the caller has changed the last node of the path. A freed node does
+ * not become dirty here, so it needs no credit of its own.
  */
 static void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path,
 			  u64 index, bool changed)
@@ -365,9 +371,9 @@ static int msyncfs_run_at(struct msyncfs_path *path, unsigned int nth,
 
 /*
  * Returns whether there are enough credits to free one more run of a leaf. The
- * run needs credits for two bitmap blocks at most. The work after this run
- * needs more credits: the leaf or a node above it becomes dirty, and each freed
- * node makes a bitmap block dirty.
+ * run needs credits for two bitmap blocks at most. msyncfs_prune() then needs
+ * more credits: it makes the leaf or a node above the leaf dirty, and a bitmap
+ * block for each node that it frees.
  */
 static bool msyncfs_free_may_go_on(const struct msyncfs_op *op,
 				   const struct msyncfs_path *path)
@@ -404,9 +410,10 @@ static int msyncfs_free_run_at(struct msyncfs_op *op, struct msyncfs_path *path,
 }
 
 /*
- * Frees the data of a leaf from @index up to pointer @end (exclusive). The
- * function stops when the credits run low, but it frees the first run in any
- * case. Sets *@next to the index at which the function stopped.
+ * Frees the data of a leaf. The range begins at @index, and it ends before
+ * position @end of the leaf. The function stops when the credits run low, but
+ * it frees the first run in any case. Sets *@next to the index at which the
+ * function stopped.
  */
 static int msyncfs_free_leaf(struct msyncfs_op *op, struct msyncfs_path *path,
 			     unsigned int end, u64 index, u64 *next)
@@ -456,7 +463,7 @@ static int msyncfs_free_step(struct msyncfs_op *op, struct inode *inode,
 	if (path.level > 1) {
 		*next = min(last + 1,
 			    msyncfs_path_end(path.level, index));
-		/* The parent of the missing subtree may be empty. */
+		/* If the parent of the missing subtree is empty, free it. */
 		msyncfs_prune(op, &path, index, false);
 	} else {
 		end = min_t(u64, msyncfs_nr_ptrs(&path, 1),
@@ -496,15 +503,15 @@ static int msyncfs_map_free_locked(struct msyncfs_op *op, struct inode *inode,
  * @inode: regular file or directory
  * @first: first index
  * @last: last index, inclusive, below U64_MAX
- * @next: set to the index at which another operation must continue. It is
- *	@last + 1 if the whole range is free. After an error, it is the index
- *	that could not be freed
+ * @next: set to the index at which another operation must continue. It is @last
+ *	+ 1 if the whole range is free. After an error, it is the index at which
+ *	the error occurred
  *
- * The function frees the blocks from @first upwards. It also frees map nodes
- * that become empty, unless a reservation relies on them. It stops when the
- * credits run low, but not before it has freed one run. It updates i_blocks.
- * After this call, the caller calls msyncfs_op_add_inode(), even if this
- * function failed.
+ * The function frees the blocks from @first upwards. It also frees each map
+ * node that becomes empty, unless a reservation relies on this node. The
+ * function stops when the credits run low, but not before it has freed one run.
+ * It updates i_blocks. After this call, the caller calls
+ * msyncfs_op_add_inode(), even if this function failed.
  *
  * Context: inside @op; takes i_map_sem exclusively; may sleep and read map
  * nodes.

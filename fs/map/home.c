@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file brings the images of a range of a file home. It also counts the
- * O_DIRECT writes whose data may still be in the cache of the device.
- * fs/log/checkpoint.c writes images to their home blocks. fs/vfs/direct.c does
- * the O_DIRECT transfers.
+ * This file brings images of file blocks home. It also numbers O_DIRECT writes.
+ * The numbers tell fsync() whether the cache of the device may still have data
+ * of an O_DIRECT write. fs/log/checkpoint.c writes images to their home blocks.
+ * fs/vfs/direct.c does the O_DIRECT transfers.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -11,14 +11,14 @@
 #include "map.h"
 
 /**
- * msyncfs_home_range - bring the images of a range of a file home
+ * msyncfs_home_range - bring the images of a file range home
  * @inode: file
  * @start: first byte
  * @end: last byte, inclusive
  *
- * Runs a checkpoint if a block of the range has an image that is not home. A
- * checkpoint writes only durable images. So a caller that needs the newest data
- * at home must sync the range before this call.
+ * The function runs a checkpoint if a block of the range has an image that is
+ * not home. A checkpoint writes only durable images. So a caller that needs the
+ * newest data at home must sync the range before this call.
  *
  * Context: as msyncfs_checkpoint(); takes i_map_sem shared and may read map
  * nodes.

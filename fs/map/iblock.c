@@ -52,7 +52,9 @@ void msyncfs_iblock_decode(struct inode *inode)
 		set_bit(MSYNCFS_I_ATOMIC, &mi->i_flags);
 }
 
-/* The caller holds i_lock. */
+/*
+ * Copies the inode in memory to the inode's own block. The caller holds i_lock.
+ */
 static void msyncfs_iblock_encode(struct inode *inode)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
@@ -84,7 +86,7 @@ static void msyncfs_iblock_encode(struct inode *inode)
  * msyncfs_op_add_inode - make the state of an inode part of the transaction
  * @op: open handle with a credit for the inode's block
  * @inode: inode
- * @data: fdatasync() must make the change durable
+ * @data: true if fdatasync() must make the change durable
  *
  * Context: inside @op; takes i_lock; may sleep. If two tasks call this function
  * for the same inode, the block gets the state that the later call reads.
@@ -100,8 +102,9 @@ void msyncfs_op_add_inode(struct msyncfs_op *op, struct inode *inode,
 	clear_bit(MSYNCFS_I_DIRTY, &mi->i_flags);
 	/*
 	 * The barrier makes sure that the bit is clear before the state is
-	 * read. If a task changes the state after this read, it sets the bit
-	 * (msyncfs_dirty_inode() in mm/sync.c), so the change is not lost.
+	 * read. A task that changes the state after this read sets the bit
+	 * again (msyncfs_dirty_inode() in mm/sync.c). So a later sync writes
+	 * the change.
 	 */
 	smp_mb__after_atomic();
 	msyncfs_iblock_encode(inode);

@@ -7,9 +7,9 @@
  * reads maps and counts the blocks and credits that a change of a map needs.
  * change.c changes maps, and fs/place/shadow.c replaces a map as a whole.
  *
- * Levels count from the data: a node of level 1 holds pointers to data. The
- * root pointers act as a node of level depth + 1. If the map has no nodes, the
- * root pointers lead to data.
+ * Levels are counted from the data upwards. A node of level 1 holds pointers to
+ * data. The root pointers act as a node of level depth + 1. If the map has no
+ * nodes, the root pointers lead to data.
  */
 #include <kunit/visibility.h>
 #include <linux/math64.h>
@@ -117,8 +117,9 @@ void msyncfs_path_put(struct msyncfs_path *path)
  * msyncfs_path_walk - walk from the root of a map to an index
  * @inode: inode of the map
  * @index: index below the capacity of the map
- * @path: set to the path. The path ends at the leaf of @index. If a node is
- *	missing, the path ends at the parent of this node
+ * @path: set to the path. If no node is missing, the path ends at the leaf that
+ *	covers @index. Otherwise the path ends at the parent of the first
+ *	missing node
  *
  * If the function succeeds, the caller must call msyncfs_path_put() later.
  *
@@ -251,9 +252,9 @@ static int msyncfs_ext_next(struct inode *inode, u64 end,
 
 /*
  * One lookup visits at most this many leaves and missing subtrees. In a crafted
- * image many pointers may share a few nodes. Such a map is small on disk, but
- * it has as many paths as the map of the largest file. Without a limit, a
- * lookup could visit all these paths.
+ * image, many pointers may lead to the same few nodes. Such a map is small on
+ * disk, but it has as many paths as the map of the largest file. Without a
+ * limit, a lookup could visit all these paths.
  */
 #define MSYNCFS_LOOKUP_STEPS	4096
 
@@ -262,8 +263,8 @@ static int msyncfs_ext_next(struct inode *inode, u64 end,
  * @inode: regular file or directory
  * @index: first index
  * @max: longest run wanted, in blocks, at least 1
- * @ext: set to the run, as by msyncfs_map_lookup(). In an atomic file, the run
- *	does not show the changes that only the overlay has
+ * @ext: set to the run, see msyncfs_map_lookup(). The run of an atomic file
+ *	omits changes that are only in the overlay
  *
  * Context: as msyncfs_map_lookup().
  * Return: as msyncfs_map_lookup().
@@ -306,16 +307,17 @@ int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,
  *	entry of the overlay begins or ends
  *
  * A page is read from the block that this function finds. If the overlay of an
- * atomic file has an entry for an index, the entry is valid. Otherwise the map
- * is valid. Indexes beyond the capacity of the map are a hole.
+ * atomic file has an entry for an index, the result comes from this entry.
+ * Otherwise the result comes from the map. Indexes beyond the capacity of the
+ * map are a hole.
  *
- * The lookup in the overlay and the lookup in the map are not one atomic step.
- * This is safe in all three cases in which the overlay changes. First, a spill
- * or a commit enters the block of a page. This page is in the page cache, so
- * nobody reads it from the device. Second, a task makes a hole or discards
- * changes. This task holds invalidate_lock, so nobody reads the page. Third, a
- * commit empties the overlay. It changes the map before this, so the map leads
- * to the same block as the overlay did.
+ * The overlay may change between the lookup in the overlay and the lookup in
+ * the map. There are three cases, and all of them are safe. First, a spill or a
+ * commit enters the block of a page. This page is in the page cache, so nobody
+ * reads it from the device. Second, a task makes a hole or discards changes.
+ * This task holds invalidate_lock, so nobody reads pages of the file from the
+ * device. Third, a commit empties the overlay. The commit changes the map
+ * first, so the map already leads to the blocks that the overlay had.
  *
  * Context: takes i_map_sem shared; may sleep and read map nodes.
  * Return: 0, -EIO, -EUCLEAN (logged).
@@ -346,7 +348,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_lookup);
  * msyncfs_resv_key - compute the key under which i_resv has the entry of a page
  * @index: page
  *
- * A page with a higher index never has a lower key.
+ * The keys are in the order of the pages: the key never decreases when the
+ * index increases.
  *
  * Context: any.
  * Return: 0 for the first MSYNCFS_INODE_PTRS pages; for any other page the
@@ -361,7 +364,7 @@ unsigned long msyncfs_resv_key(u64 index)
 
 /**
  * msyncfs_depth_for - find the depth that a map needs to hold an index
- * @depth: depth of the map now
+ * @depth: current depth of the map
  * @index: index
  *
  * Context: any.
@@ -379,9 +382,10 @@ unsigned int msyncfs_depth_for(unsigned int depth, u64 index)
 /*
  * Counts the nodes that a map of depth @depth needs to grow to depth @to and to
  * get a path to @index. Growth adds one node for each new level, above the old
- * pointers. The path of @index shares those new nodes that cover @index. On all
- * other levels the path needs a node of its own. An empty map may need fewer
- * nodes. But other tasks may fill the map before the caller uses the result.
+ * pointers. Some of these nodes may cover @index, so they are part of the path
+ * to @index. On each level that has no such node, the path needs one more node.
+ * An empty map may need fewer nodes. The function ignores this, because other
+ * tasks may fill the map before the caller uses the result.
  */
 static unsigned int msyncfs_grow_missing(unsigned int depth, unsigned int to,
 					 u64 index)
@@ -406,7 +410,7 @@ static unsigned int msyncfs_grow_missing(unsigned int depth, unsigned int to,
  * other tasks add nodes, the result may be too large, but never too small.
  *
  * Context: i_map_sem held, shared or exclusively; may sleep and read map nodes.
- * Return: highest number of blocks to allocate for nodes, 0 on error.
+ * Return: upper bound for the number of missing nodes, 0 on error.
  */
 unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
 					int *err)
@@ -440,7 +444,7 @@ unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
  * @err: set as by msyncfs_map_missing_locked()
  *
  * Context: takes i_map_sem shared; may sleep and read map nodes.
- * Return: highest number of blocks to allocate for nodes, 0 on error.
+ * Return: upper bound for the number of missing nodes, 0 on error.
  */
 unsigned int msyncfs_map_missing(struct inode *inode, u64 index, int *err)
 {
@@ -460,9 +464,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_map_missing);
  * @index: index (page of the file)
  * @err: set to 0, or to -EFBIG if no map can hold @index
  *
- * The commit of an atomic file may write all these nodes to fresh blocks. So
- * the result includes nodes that exist and nodes that are missing. If the map
- * must grow to hold @index, the new nodes above the old pointers count too.
+ * The commit of an atomic file may write all nodes on the path to fresh blocks.
+ * So the result includes nodes that exist and nodes that are missing. If the
+ * map must grow to hold @index, the new nodes above the old pointers count too.
  *
  * Context: i_map_sem held, shared or exclusively.
  * Return: number of nodes, 0 on error.
@@ -483,11 +487,11 @@ unsigned int msyncfs_map_path(struct inode *inode, u64 index, int *err)
  * @index: first index
  * @len: number of indexes, at least 1
  *
- * Counts the inode's own block, all nodes on the paths of the range, the nodes
- * that the map adds when it grows, and one bitmap block for each of these
- * nodes. The bitmap blocks of the data do not count. The result is larger than
- * the number of new nodes. So the result is also an upper bound for the blocks
- * to allocate for nodes.
+ * The result includes the inode's own block, the nodes on the paths to all
+ * indexes of the range, and the nodes that the map adds when it grows. It also
+ * includes one bitmap block for each of these nodes. It does not include bitmap
+ * blocks for the data. The result is larger than the number of new nodes. So
+ * the result is also an upper bound for the blocks to allocate for nodes.
  *
  * Context: any context in which the depth of the map cannot change.
  * Return: highest number of metadata blocks that become dirty.

@@ -6,8 +6,8 @@
  * makes and evicts inodes.
  *
  * The list below shows the lock order, outermost lock first. A task takes only
- * locks that stand below all the locks that it holds. A plus marks a lock that
- * a task may take for several files at once. Such a task holds sbi->set_mutex
+ * locks that stand below all the locks that it holds. A task may take a lock
+ * with a plus for several files at once, but only while it holds sbi->set_mutex
  * (P6).
  *
  *	i_open_lock			[open, last close]
@@ -25,7 +25,7 @@
  *	          folio lock
  *	      i_map_sem
  *	        space->lock
- *	log->commit_mutex		[msyncfs_commit(); never inside a handle]
+ *	log->commit_mutex		[msyncfs_commit(); never in a handle]
  *	  log->checkpoint_mutex
  *
  * A task must not begin an operation or wait for a commit while it holds a
@@ -42,7 +42,7 @@
 /* msyncfs_map_free() frees at least one run if it gets this many credits. */
 #define MSYNCFS_MAP_FREE_CREDITS	16
 
-/* The last index that a map of the greatest depth can hold. */
+/* This is the last index that a map of the greatest depth can hold. */
 #define MSYNCFS_LAST_INDEX	(msyncfs_map_capacity(MSYNCFS_MAX_DEPTH) - 1)
 
 /*
@@ -52,9 +52,9 @@
 enum {
 	MSYNCFS_I_DIRTY,	/* no transaction has the latest attributes */
 	MSYNCFS_I_ORPHAN,	/* on the orphan list */
-	MSYNCFS_I_RESV_NEW,	/* i_rwsem: write(2) reserved the current page */
-	MSYNCFS_I_ATOMIC,	/* MSYNCFS_INODE_ATOMIC on disk */
-	MSYNCFS_I_SPILLED,	/* i_commit_lock: i_overlay has written blocks */
+	MSYNCFS_I_RESV_NEW,	/* i_rwsem: write(2) reserved its page */
+	MSYNCFS_I_ATOMIC,	/* the disk flag is MSYNCFS_INODE_ATOMIC */
+	MSYNCFS_I_SPILLED,	/* i_commit_lock: blocks of i_overlay written */
 };
 
 /**
@@ -63,28 +63,29 @@ enum {
  * @i_bh: the inode's own block, pinned while the inode is in memory; its
  *	pointers are the root of the file map
  * @i_flags: MSYNCFS_I_* bits
- * @i_commit_lock: guards @i_disksize and every change of the map of a regular
- *	file. A commit holds this lock from the start of a capture until the
- *	capture is attached. Truncation, hole punching and fallocate hold this
- *	lock too
+ * @i_commit_lock: guards @i_disksize. In a regular file, it also guards every
+ *	change of the map. A commit holds this lock from the start of a capture
+ *	until the capture is attached. Truncation, hole punching and fallocate
+ *	hold this lock too
  * @i_dio_sem: an O_DIRECT read holds it shared from the lookup in the map to
  *	the end of its I/O. A commit may free blocks that such a read uses. So
- *	the commit takes @i_dio_sem exclusively, under @i_commit_lock. It does
- *	this before its operation begins, because it may wait for the I/O of a
- *	read
+ *	the commit takes @i_dio_sem exclusively, under @i_commit_lock. Here the
+ *	commit may wait for the I/O of a read. It must not do so inside an
+ *	operation, so it takes @i_dio_sem before its operation begins
  * @i_freeze: a capture holds it exclusively. A task that makes a folio dirty
  *	holds it shared
  * @i_map_sem: guards the pointers of the map and @i_map_depth
  * @i_map_depth: number of levels of map nodes
  * @i_disksize: size in bytes; the next record that contains the inode has this
  *	size
- * @i_tid: last transaction with a change of this inode
- * @i_data_tid: last transaction with a change that fdatasync waits for
+ * @i_tid: number of the last transaction that changes this inode
+ * @i_data_tid: number of the last transaction for which fdatasync waits
  * @i_resv_lock: guards @i_resv and its entries
- * @i_resv: reservations. In an ordinary file, dirty pages without a block have
- *	one. In an atomic file, all dirty or spilled pages have one
- * @i_overlay: atomic files: the overlay, see overlay.c. Writers hold
- *	@i_commit_lock, and readers use RCU
+ * @i_resv: reservations. In an ordinary file, each dirty page without a block
+ *	has a reservation. In an atomic file, each dirty or spilled page has a
+ *	reservation
+ * @i_overlay: atomic files: the overlay, see overlay.c. A task that changes the
+ *	overlay holds @i_commit_lock. A task that reads the overlay uses RCU
  * @i_spilled: number of blocks in @i_overlay
  * @i_open_lock: guards @i_opens. The last close of an atomic file holds it
  *	while it discards or commits changes
@@ -120,10 +121,10 @@ struct msyncfs_inode_info {
 	/* atomic files: overlay.c and fs/vfs/atomic.c */
 	struct maple_tree	i_overlay;
 	unsigned long		i_spilled;
-	struct mutex		i_open_lock;	/* i_opens; the last close */
+	struct mutex		i_open_lock;	/* guards i_opens */
 	unsigned int		i_opens;
 
-	/* other members that are on disk, and i_dio_seq of home.c */
+	/* orphans, directories, creation time, O_DIRECT (home.c) */
 	struct list_head	i_orphan;
 	u64			i_parent;
 	u64			i_entries;
@@ -149,8 +150,8 @@ static inline struct msyncfs_inode_info *MSYNCFS_I(struct inode *inode)
  * @inode: inode of any type
  *
  * An atomic file changes on the device only by msync and fsync. The mount
- * option makes all regular files atomic. The flag of an inode makes one regular
- * file atomic.
+ * option "atomic" makes all regular files atomic. The flag MSYNCFS_I_ATOMIC
+ * makes a single regular file atomic.
  *
  * Context: any. The answer does not change while the caller holds
  * i_commit_lock.
@@ -164,14 +165,14 @@ static inline bool msyncfs_is_atomic(struct inode *inode)
 }
 
 /*
- * A run of a file map. It is either a hole or a run of contiguous blocks that
- * are all written or all unwritten.
+ * This structure describes a run of indexes in a file map. The run is either a
+ * hole, or it has contiguous blocks that are all written or all unwritten.
  */
 struct msyncfs_extent {
 	u64	index;		/* first index */
 	u64	len;		/* number of blocks, at least 1 */
 	u64	blkno;		/* first block, 0 for a hole */
-	bool	unwritten;	/* allocated blocks that read as zeros */
+	bool	unwritten;	/* blocks are allocated, but read as zeros */
 };
 
 struct msyncfs_resv;
@@ -236,8 +237,9 @@ int msyncfs_check_ptr(struct inode *inode, u64 ptr);
 unsigned int msyncfs_depth_for(unsigned int depth, u64 index);
 
 /*
- * These functions are in change.c. The caller holds i_commit_lock of a regular
- * file, or i_rwsem of a directory exclusively, or has the inode to itself.
+ * These functions are in change.c. The caller holds i_commit_lock if the inode
+ * is a regular file. The caller holds i_rwsem exclusively if the inode is a
+ * directory. A caller that has the inode to itself needs neither lock.
  */
 int msyncfs_map_set(struct msyncfs_op *op, struct inode *inode, u64 index,
 		    u64 len, u64 blkno, bool unwritten);

@@ -12,11 +12,12 @@
  * struct msyncfs_path - the path from the root of a map to one index
  * @inode: inode of the map
  * @top: level of the root, depth + 1
- * @level: level of the last node of the path. It is 1 at a leaf. A higher
- *	level means that the pointer of this node to the next node is 0
- * @bh: buffers of the nodes on the path. The number of the element is the level
- *	of the node. The path has a reference to each node. Element @top is the
- *	inode's own block, to which the path has no reference
+ * @level: level of the last node of the path. If the path reaches a leaf,
+ *	@level is 1. If @level is higher, the next node is missing, and the
+ *	pointer that should lead to it is 0
+ * @bh: buffers of the nodes on the path. Element n is the node of level n, and
+ *	element @top is the inode's own block. The path has a reference to each
+ *	buffer except element @top
  * @nth: positions of the pointers that the path follows. Element n is a
  *	position in the node of level n
  */

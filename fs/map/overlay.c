@@ -2,8 +2,9 @@
 /*
  * The overlay of an atomic file says what the next commit of the file changes
  * in the map of the file. The overlay is in memory only, so no record can
- * contain a part of it before this commit (R1). fs/vfs/atomic.c decides when
- * the file gets a hole. fs/place/spill.c decides when pages are spilled.
+ * contain a part of these changes before this commit (R1). fs/vfs/atomic.c
+ * decides when the file gets a hole. fs/place/spill.c decides when pages are
+ * spilled.
  *
  * The overlay is a tree that maps ranges of indexes to values. The value 0
  * stands for a hole: the commit frees the blocks that the map has in this
@@ -11,12 +12,13 @@
  * value is the distance from index to block, plus a constant. The distance is
  * the same for all pages of the run. The blocks of the run are claimed, and
  * their bits in the bitmap are clear. If the tree has no entry for an index,
- * the map is valid.
+ * the map says which block holds the page.
  *
  * If a page is spilled a second time before the commit, it goes to the same
  * block. This is safe, because no committed state refers to this block. A block
- * may enter the overlay before it is written, as long as its page is dirty. If
- * the write fails, the page cache still has the content.
+ * may enter the overlay before its page is written to the block, because the
+ * page stays in the page cache until the write ends. If the write fails, the
+ * page becomes dirty again.
  */
 #include <kunit/visibility.h>
 #include <linux/maple_tree.h>
@@ -24,7 +26,7 @@
 
 #include "map.h"
 
-/* Added to the distance from index to block, which may be negative. */
+/* The sum of this constant and the distance from index to block is positive. */
 #define MSYNCFS_OVERLAY_BIAS	(1ULL << 57)
 
 static void *msyncfs_overlay_entry(u64 index, u64 blkno)
@@ -81,7 +83,8 @@ bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
  * The function looks for changes since the last commit. Dirty pages that are
  * not in the overlay do not count.
  *
- * Context: exact under i_commit_lock and the freeze; otherwise a hint.
+ * Context: any. The result is exact if the caller holds i_commit_lock and the
+ * file is frozen. Otherwise the result is a hint.
  * Return: true if the overlay has an entry, or if the size differs from the
  * committed size.
  */
@@ -105,7 +108,7 @@ static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 
 	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);
 
-	/* Neighbours that have the same value become part of this entry. */
+	/* Neighbouring entries of the same value become part of this entry. */
 	rcu_read_lock();
 	if (entry && first) {
 		mas_set(&mas, first - 1);
@@ -124,7 +127,7 @@ static void msyncfs_overlay_store(struct inode *inode, u64 first, u64 last,
 
 /*
  * Unclaims the blocks that the overlay has in a range. The caller ends the
- * reservations of their pages.
+ * reservations of the pages in the range.
  */
 static void msyncfs_overlay_unclaim(struct inode *inode, u64 first, u64 last)
 {
@@ -183,7 +186,10 @@ void msyncfs_overlay_hole(struct inode *inode, u64 first, u64 last)
 	if (first > last)
 		return;
 	msyncfs_overlay_unclaim(inode, first, last);
-	/* If the map cannot be read, the next commit returns the error. */
+	/*
+	 * If the map cannot be read, store a hole. The next commit then returns
+	 * the error.
+	 */
 	if (msyncfs_map_committed(inode, first, last - first + 1, &ext) ||
 	    ext.blkno || ext.len < last - first + 1) {
 		msyncfs_overlay_store(inode, first, last, xa_mk_value(0));
@@ -226,7 +232,7 @@ u64 msyncfs_overlay_clear(struct inode *inode)
  * @inode: inode; all its pages have been dropped from the page cache
  *
  * The function unclaims the blocks of spilled pages. The caller ends the
- * reservations.
+ * reservations of the file.
  *
  * Context: caller holds i_commit_lock, or has the inode to itself; takes
  * space->lock; may sleep.

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file keeps reservations. A page that becomes dirty over a hole gets a
- * promise of one block for its data, and of one block for each map node that
- * its path lacks. This file counts these promises for each inode. The counter
- * space->reserved includes the promises of all inodes. fs/place chooses the
- * blocks after the page is captured.
+ * promise. The promise is one block for the data of the page, and one block for
+ * each map node that is missing on the path to the page. This file counts these
+ * promises for each inode. The counter space->reserved includes the promises of
+ * all inodes. fs/place chooses the blocks after the page is captured.
  *
  * Pages that share a map leaf share an entry of i_resv. An entry promises one
  * block for each reserved page. It also promises one block for each node that
- * was missing when its first page was reserved. These blocks stay enough for
- * the missing nodes, because change.c removes no node on the path of a leaf
- * that has an entry. The task that makes an entry holds i_map_sem while it
- * counts the missing nodes and stores the entry.
+ * was missing on the path when the entry was made. Later no more nodes can be
+ * missing, because change.c removes no node on the path to a leaf that has an
+ * entry. The task that makes an entry holds i_map_sem while it counts the
+ * missing nodes and stores the entry. Otherwise another task could remove a
+ * node between these two steps.
  *
  * In an atomic file, a commit may remove nodes, or write all nodes on the path
  * of a page to fresh blocks (fs/place/shadow.c). So an entry of an atomic file
  * promises a block for every node on the path, even if the node exists.
  *
- * The first leaf of the map has two entries: one for pages 0 to 447, and one
- * for the other pages. As long as the map has no nodes, the pointers of pages 0
- * to 447 are in the inode's own block. Only the other pages need the leaf.
+ * The first leaf of the map can have two entries: one for pages 0 to 447, and
+ * one for pages 448 to 503. As long as the map has no nodes, the pointers of
+ * pages 0 to 447 are in the inode's own block. So pages 448 to 503 need the
+ * leaf, but pages 0 to 447 do not.
  */
 #include <kunit/visibility.h>
 #include <linux/slab.h>
@@ -69,8 +71,8 @@ bool msyncfs_resv_test(struct inode *inode, pgoff_t index)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_test);
 
 /*
- * Reserves a page whose leaf has an entry. The function promises one block,
- * because the entry includes the promise for the map nodes.
+ * Reserves a page whose leaf has an entry. The function promises only the block
+ * of the page, because the entry already promises the blocks for map nodes.
  * Return: 0, -ENOSPC, or -EAGAIN if the entry does not exist any more.
  */
 static int msyncfs_resv_join(struct inode *inode, pgoff_t index)
@@ -97,10 +99,11 @@ static int msyncfs_resv_join(struct inode *inode, pgoff_t index)
 
 /*
  * Reserves a page. The caller has promised one block for the page and @meta
- * blocks for map nodes. If the leaf has no entry, the function stores the entry
- * *@new with @meta, and sets *@new to NULL. If another task has stored an entry
- * for the leaf, the function uses that entry.
- * Return: number of promised blocks that the entry uses, or -ENOMEM.
+ * blocks for map nodes. If the leaf has no entry, the function stores *@new as
+ * the entry, with @meta, and sets *@new to NULL. If another task has stored an
+ * entry for the leaf, the function uses that entry.
+ * Return: number of blocks that the entry has taken from the caller's promise,
+ * or -ENOMEM.
  */
 static int msyncfs_resv_store(struct msyncfs_inode_info *mi, pgoff_t index,
 			      unsigned int meta, struct msyncfs_resv **new)
@@ -202,8 +205,8 @@ static pgoff_t msyncfs_resv_base(unsigned long key)
 }
 
 /*
- * Sets [*@from, *@to) to the range of bits of the entry at @key that belong to
- * the pages [@first, @last].
+ * Finds the bits of the pages [@first, @last] in the entry at @key. Sets
+ * [*@from, *@to) to the range of these bits.
  */
 static void msyncfs_resv_clip(unsigned long key, pgoff_t first, pgoff_t last,
 			      unsigned int *from, unsigned int *to)
@@ -243,7 +246,8 @@ static u64 msyncfs_resv_clear(struct msyncfs_resv *r, unsigned int from,
  * The function does not change space->reserved. The caller ends the promises
  * of the removed reservations.
  *
- * Context: takes a spinlock. Cheap if the file has no reservation.
+ * Context: takes a spinlock. The function is cheap if the file has no
+ * reservation.
  * Return: number of blocks whose promise the caller must end.
  */
 u64 msyncfs_resv_end(struct inode *inode, pgoff_t first, pgoff_t last)
@@ -271,12 +275,13 @@ u64 msyncfs_resv_end(struct inode *inode, pgoff_t first, pgoff_t last)
 }
 
 /**
- * msyncfs_resv_release - remove the reservations of a range, end their promises
+ * msyncfs_resv_release - remove the reservations of a range and their promises
  * @inode: regular file
  * @first: first page
  * @last: last page, inclusive; ULONG_MAX for all pages from @first on
  *
- * Context: takes space->lock; may sleep. Cheap if the file has no reservation.
+ * Context: takes space->lock; may sleep. The function is cheap if the file has
+ * no reservation.
  */
 void msyncfs_resv_release(struct inode *inode, pgoff_t first, pgoff_t last)
 {
@@ -375,8 +380,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_count);
  * @last: last page, inclusive
  *
  * Context: any that may take a spinlock.
- * Return: one block for each reserved page of the range, plus the blocks for
- * map nodes of each entry that has such a page.
+ * Return: number of reserved pages in the range, plus the number of blocks that
+ * the entries of these pages promise for map nodes.
  */
 u64 msyncfs_resv_range(struct inode *inode, pgoff_t first, pgoff_t last)
 {
@@ -450,11 +455,12 @@ int msyncfs_resv_paths(struct inode *inode)
 }
 
 /**
- * msyncfs_resv_nodes - count the map nodes in the reservations of a capture
+ * msyncfs_resv_nodes - count the blocks that a capture has for map nodes
  * @taken: list from msyncfs_resv_take()
  *
  * Context: any in which the list does not change.
- * Return: number of blocks that these reservations promise for map nodes.
+ * Return: number of blocks that the reservations in the list promise for map
+ * nodes.
  */
 u64 msyncfs_resv_nodes(const struct list_head *taken)
 {
@@ -472,10 +478,10 @@ u64 msyncfs_resv_nodes(const struct list_head *taken)
  * @taken: empty list; the function adds the reservations to it
  *
  * After this call, the reservations belong to the captured content of the
- * pages. If a task then stores to such a page, the page needs a new
- * reservation. So a task that makes a page dirty must hold i_freeze while it
- * checks that the page has a reservation. Otherwise the task could rely on a
- * reservation that a capture takes over.
+ * pages. If a task later stores to a captured page, the page needs a new
+ * reservation. So a task that makes a page dirty must hold i_freeze shared
+ * while it checks that the page has a reservation. Otherwise the task could
+ * rely on a reservation that a capture takes over.
  *
  * Context: i_freeze held exclusively; takes a spinlock.
  */
@@ -517,8 +523,9 @@ static u64 msyncfs_resv_merge(struct msyncfs_resv *to,
  * @inode: atomic file
  * @taken: list from msyncfs_resv_take(); empty after this call
  *
- * The file may have new reservations since the capture. The function merges
- * the reservations of the capture into these.
+ * The file may have got new reservations since the capture. If the file has a
+ * new entry for a leaf, the function merges the entry of the capture into the
+ * new entry.
  *
  * Context: caller has held i_commit_lock since the capture; may sleep.
  */
@@ -555,8 +562,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_resv_return);
  * msyncfs_resv_drop - remove the reservations that a capture has taken over
  * @taken: list from msyncfs_resv_take(); empty after this call
  *
- * A caller uses this function when the captured pages have their blocks, or
- * when it frees the capture.
+ * A caller uses this function when the captured pages have got their blocks, or
+ * when the caller frees the capture.
  *
  * Context: any; the list belongs to the caller.
  * Return: number of blocks whose promise the caller must end.
@@ -600,10 +607,10 @@ static struct msyncfs_resv *msyncfs_resv_find(struct list_head *taken,
  * @index: page; not below the page of the previous call
  * @hint: position in the list; *@hint is NULL before the first call
  *
- * A captured page normally has a reservation. It has no reservation if the
- * record of an earlier capture failed, and there was no space for a new
- * reservation. The map has a block for such a page, so the path of the page
- * lacks no map node.
+ * A captured page normally has a reservation. There is one exception: the
+ * record of an earlier capture failed, and the page could not get a new
+ * reservation for lack of space. In this case the map has a block for the page,
+ * so no map node is missing on the path to the page.
  *
  * Context: caller holds i_commit_lock; takes space->lock; may sleep.
  * Return: 0, -ENOSPC, -ENOMEM.
