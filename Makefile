@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# This file is the user interface of the project.  A target that needs a missing
-# Debian package installs it.
+# This file is the user interface of the project.  If a target needs a Debian package
+# that is missing, the target installs this package.
 
 .DEFAULT_GOAL := help
 .PHONY: help modules tools demo test soak crash bench check clean

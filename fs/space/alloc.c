@@ -3,14 +3,15 @@
  * This file is the block allocator. It keeps the bitmaps, which stay in memory
  * while the filesystem is mounted, and the counters of free and promised
  * blocks. The allocator finds, takes and frees runs of blocks. It does not know
- * what the blocks contain. It never waits for a commit. promise.c waits for
- * commits, for callers that may wait.
+ * what the blocks contain. It never waits for a commit. Only promise.c waits
+ * for commits, if its caller may wait.
  *
- * A block may be unavailable although its bit is clear. Such a block is busy,
- * for one of two reasons. First, the block may be claimed: its data is written
- * before a record names the block. Second, a transaction may have freed the
- * block, and the record of this transaction is not yet durable and home (B3).
- * Busy blocks are known in memory only, so a crash leaves nothing to undo.
+ * A block may be unavailable although its bit in the bitmap is clear. Such a
+ * block is busy, for one of two reasons. First, the block may be claimed: a
+ * task writes data to the block before a record names the block. Second, a
+ * transaction may have freed the block, and the record of this transaction is
+ * not yet retired (B3). Busy blocks are known in memory only, so a crash leaves
+ * nothing to undo.
  */
 #include <kunit/visibility.h>
 #include <linux/math64.h>
@@ -20,20 +21,20 @@
 
 /* A search stops after this many groups, unless it has found no run yet. */
 #define MSYNCFS_SEARCH_GROUPS	8
-/* A mount reads this many bitmap blocks ahead together. */
+/* A mount starts the reads of this many bitmap blocks together. */
 #define MSYNCFS_BITMAP_RA	64
 /* 1/64 of all blocks are spare, but at most 256 blocks. */
 #define MSYNCFS_SPARE_SHARE	64
 #define MSYNCFS_SPARE_MAX	256
 
 /**
- * struct msyncfs_group - a group of blocks in memory
+ * struct msyncfs_group - the state of a group in memory
  * @bh: the bitmap block of the group, pinned
  * @busy: one bit for each block, set if the block is busy. The bit of a busy
  *	block is clear in the bitmap, but the block is not available. @busy is
  *	NULL until the group has its first busy block
- * @free: number of available blocks. The bit of such a block is clear in the
- *	bitmap and in @busy
+ * @free: number of available blocks. The bit of an available block is clear in
+ *	the bitmap and in @busy
  */
 struct msyncfs_group {
 	struct buffer_head	*bh;
@@ -41,7 +42,10 @@ struct msyncfs_group {
 	unsigned int		free;
 };
 
-/* A member of space->freed_list: a run of blocks that one transaction freed. */
+/*
+ * This structure describes a run of blocks that one transaction freed. It is an
+ * entry of space->freed_list.
+ */
 struct msyncfs_freed_extent {
 	struct list_head	list;
 	u64			tid;
@@ -49,7 +53,7 @@ struct msyncfs_freed_extent {
 	u64			len;
 };
 
-/* A run of blocks inside one group. */
+/* This structure describes a run of blocks inside one group. */
 struct msyncfs_group_run {
 	struct msyncfs_group	*group;
 	unsigned int		bit;
@@ -131,9 +135,10 @@ static bool msyncfs_search_group(struct msyncfs_group *g, unsigned int bit,
  * Chooses a run of at most @want blocks. If the block @goal is available, the
  * run begins at @goal, even if the run is short. So files stay contiguous.
  * Otherwise the function searches the group of @goal first, and the next groups
- * after it, for a run of @want blocks. It stops when the longest run that it
- * has found has a quarter of @want blocks, or after MSYNCFS_SEARCH_GROUPS
- * groups. Then it chooses this run.
+ * after it, for a run of @want blocks. If no group has such a run, the function
+ * chooses the longest run that it has found. It stops early if this run has at
+ * least a quarter of @want blocks, or if it has searched MSYNCFS_SEARCH_GROUPS
+ * groups.
  */
 static int msyncfs_search(struct msyncfs_space *space, u64 goal,
 			  unsigned int want, struct msyncfs_group_run *best)
@@ -237,7 +242,10 @@ static void msyncfs_set_busy(const struct msyncfs_group_run *run)
 	bitmap_set(g->busy, run->bit, run->len);
 }
 
-/* Ends the busy state of @run. Returns false if a block of it was not busy. */
+/*
+ * Ends the busy state of @run. If a block of @run was not busy, returns false
+ * and changes nothing.
+ */
 static bool msyncfs_clear_busy(const struct msyncfs_group_run *run)
 {
 	struct msyncfs_group *g = run->group;
@@ -268,8 +276,9 @@ static void msyncfs_set_bits(const struct msyncfs_group_run *run)
  * @len: set to the number of blocks claimed, 1..@want; they are contiguous
  *
  * The function takes the claimed blocks from the blocks that the caller holds
- * (msyncfs_hold()). The bits of claimed blocks are clear in the bitmap. So the
- * caller must call msyncfs_claim_commit() or msyncfs_unclaim() later.
+ * (msyncfs_hold()). It does not set the bits of the claimed blocks in the
+ * bitmap. Later the caller must call msyncfs_claim_commit(), which sets these
+ * bits, or msyncfs_unclaim().
  *
  * Context: takes space->lock; may sleep, does not wait for a commit.
  * Return: 0; -ENOSPC if no block is free; -EINVAL if @want is 0.
@@ -455,12 +464,13 @@ static bool msyncfs_free_run(struct msyncfs_op *op, u64 start,
  * @start: first block
  * @len: number of blocks
  *
- * The blocks become available when msyncfs_space_retired() learns that the
- * transaction of @op is home. A damaged map may lead to a wrong range. If a
- * block of the range is outside the data area, the function frees nothing. If a
- * block is not allocated, the function frees no block in the group of this
- * block. In both cases it prints a message. A lost block does less harm than a
- * block with two owners.
+ * The blocks become available when the log calls msyncfs_space_retired() for
+ * the transaction of @op. A damaged map may lead to a wrong range. If a block
+ * of the range is outside the data area, the function frees nothing. If a block
+ * of the range is not allocated, the function frees no block of the range that
+ * lies in the group of this block. In both cases the function prints a message.
+ * A block that stays allocated by mistake does less harm than a block with two
+ * owners.
  *
  * Context: inside @op; takes space->lock; may sleep.
  */
@@ -511,7 +521,8 @@ static void msyncfs_freed_done(struct msyncfs_space *space,
 /**
  * msyncfs_space_retired - make freed blocks available
  * @sb: filesystem
- * @tid: the records of all transactions up to this one have been retired
+ * @tid: number of a transaction; its record and the records of all earlier
+ *	transactions have been retired
  *
  * Context: takes space->lock; may sleep.
  */
@@ -554,7 +565,7 @@ static int msyncfs_load_group(struct super_block *sb, u64 nr)
 		     i++)
 			sb_breadahead(sb, space->geo->bitmap_start + i);
 
-	/* msyncfs_bread() checks that only blocks of the data area are free. */
+	/* msyncfs_bread() checks that all free blocks are in the data area. */
 	bh = msyncfs_bread(sb, space->geo->bitmap_start + nr,
 			   MSYNCFS_MAGIC_BITMAP, nr);
 	if (IS_ERR(bh))

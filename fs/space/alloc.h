@@ -14,17 +14,18 @@ struct msyncfs_group;
  * struct msyncfs_space - free blocks and promises of a mount
  * @geo: says where the data area and the bitmaps lie
  * @lock: guards the bitmaps and all members below it
- * @wait: tasks that wait for free blocks, because other operations hold them
+ * @wait: tasks that wait for free blocks
  * @groups: state of each group
  * @nr_groups: number of entries of @groups
- * @free: blocks that are available now
- * @freed: blocks that are freed and not reusable yet (B3)
- * @reserved: blocks that are promised to dirty pages and operations
- * @held: blocks of @free that operations hold
- * @claimed: blocks that are no longer in @free, but still in @reserved
- * @spare: blocks of @free that are kept back for map nodes of atomic files
- * @freed_list: runs of the blocks that @freed counts, in the order of their
- *	transactions
+ * @free: number of blocks that are available now
+ * @freed: number of blocks that are freed and not reusable yet (B3)
+ * @reserved: number of blocks that are promised to dirty pages and operations
+ * @held: number of blocks that operations hold; @free still counts them
+ * @claimed: number of blocks that @free does not count any more, but that
+ *	@reserved still counts
+ * @spare: number of blocks that are kept back for map nodes of atomic files
+ * @freed_list: all blocks that @freed counts, as runs, in the order of the
+ *	transactions that freed them
  * @rotor: block at which a search without a goal begins
  */
 struct msyncfs_space {

@@ -16,9 +16,9 @@
  * @level: level in the header of the block
  * @owner: inode number of the owner
  *
- * If the block is in use as metadata, the bitmap was wrong. In this case the
- * block stays allocated, so that the allocator does not choose it a second
- * time. After any other error the function frees the block.
+ * If the block is already in use as metadata, the bitmap was wrong. In this
+ * case the block stays allocated, so that the allocator does not choose it a
+ * second time. After any other error the function frees the block.
  *
  * Context: inside @op; may sleep.
  * Return: the buffer, referenced and dirty in @op; or the error of
@@ -44,11 +44,12 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_new);
  * @bh: buffer of the block, from msyncfs_bread() or msyncfs_op_new() with the
  *	right owner; the caller keeps its reference
  *
- * The function takes a buffer and not a block number, because a number is not
- * checked: a crafted map may lead to a block of another owner. The transaction
- * of @op does not write the content of the block. A checkpoint may still write
- * an image from an earlier record to the block. That does no harm, because the
- * block is not reusable before such a checkpoint has ended (B3).
+ * The function takes a buffer and not a block number, because the owner of a
+ * buffer has been checked. A crafted map may lead to a block of another owner,
+ * and a block number does not show this error. The transaction of @op does not
+ * write the content of the block. A checkpoint may still write an image from an
+ * earlier record to the block. This write does no harm, because the block is
+ * not reusable before the checkpoint has ended (B3).
  *
  * Context: inside @op; takes space->lock; may sleep.
  */
@@ -91,11 +92,11 @@ int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
  * @start: first block
  * @len: number of blocks, all in the data area
  *
- * A data block does not name its owner, so the function cannot check the owner.
- * A damaged map may lead to a metadata block. If the function freed this block,
- * the block could get a second owner. So the function refuses blocks that have
- * a metadata buffer in memory. The check is one lookup if the page cache of the
- * device has none of the blocks.
+ * A data block has no header that names its owner, so the function cannot check
+ * the owner. A damaged map may lead to a metadata block. If the function freed
+ * this block, the block could get a second owner. So the function refuses
+ * blocks that have a metadata buffer in memory. This check is cheap: if the
+ * page cache of the device has none of the blocks, it is a single lookup.
  *
  * Context: inside @op; may sleep, does no I/O.
  * Return: 0, -EUCLEAN (logged). After an error, no block is freed.

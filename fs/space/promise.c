@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file keeps promises and holds. A promise counts blocks for a user who
+ * This file keeps promises and holds. A promise counts blocks for a task that
  * will allocate them later. A hold sets free blocks aside for an operation
- * under way. This file decides whether a user gets space, and waits for space
- * if the user may wait. alloc.c chooses the blocks.
+ * under way. The functions here decide whether a caller gets space. If the
+ * caller may wait, they wait for space. alloc.c chooses the blocks.
  */
 #include <kunit/visibility.h>
 
 #include "alloc.h"
 
-/* msyncfs_hold() waits at most 100 times, each time 100 ms, for free blocks. */
+/*
+ * msyncfs_hold() waits for free blocks at most 100 times, each time for at most
+ * 100 ms.
+ */
 #define MSYNCFS_HOLD_TRIES	100
 #define MSYNCFS_HOLD_TICK	(HZ / 10)
 
@@ -60,8 +63,8 @@ static int msyncfs_promise(struct msyncfs_space *space, u64 nr, u64 spare)
  * @nr: number of blocks
  *
  * The function may promise freed blocks that are not reusable yet. It does not
- * wait until they are reusable, but the later allocation may wait. The function
- * does not promise spare blocks.
+ * wait until they are reusable. msyncfs_hold() may wait for them, before the
+ * allocation. The function does not promise spare blocks.
  *
  * Context: takes space->lock; may sleep, never waits for a commit (P4).
  * Return: 0 or -ENOSPC.
@@ -93,9 +96,9 @@ void msyncfs_unreserve(struct super_block *sb, u64 nr)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_unreserve);
 
 /*
- * Holds @nr blocks if they are free. Returns whether it holds them. Sets
- * *@freed and *@held to the values of these counters of @space, so that the
- * caller knows whether blocks may become available later.
+ * Holds @nr blocks if so many are free. Returns true if the function holds the
+ * blocks. Sets *@freed and *@held to the counters space->freed and space->held.
+ * They tell the caller whether blocks may become available later.
  */
 static bool msyncfs_try_hold(struct msyncfs_space *space, u64 nr, u64 *freed,
 			     u64 *held)
@@ -123,8 +126,8 @@ static bool msyncfs_may_hold(struct msyncfs_space *space, u64 nr)
 }
 
 /*
- * Makes freed blocks reusable. msyncfs_hold() does this before it returns
- * -ENOSPC (B3).
+ * Makes freed blocks reusable. msyncfs_hold() calls this function before it
+ * returns -ENOSPC (B3).
  */
 static int msyncfs_recycle(struct super_block *sb)
 {
@@ -157,7 +160,7 @@ static int msyncfs_wait_hold(struct super_block *sb, u64 nr)
 	return -ENOSPC;
 }
 
-/* Promises and holds @nr blocks, see msyncfs_promise() for @spare. */
+/* Promises and holds @nr blocks. See msyncfs_promise() for @spare. */
 static int msyncfs_hold_beyond(struct super_block *sb, u64 nr, u64 spare)
 {
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
@@ -190,7 +193,7 @@ static int msyncfs_hold_beyond(struct super_block *sb, u64 nr, u64 spare)
  * commit and a checkpoint. It also waits for about 10 seconds at most, because
  * other operations may give back blocks that they hold and do not need.
  * msyncfs_claim() and msyncfs_alloc() take blocks from the held blocks.
- * msyncfs_unhold() gives back the unused ones.
+ * msyncfs_unhold() gives back the blocks that stay unused.
  *
  * Context: waits for commits. The caller has no open handle and holds none of
  * the locks that P4 names.
@@ -211,8 +214,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_hold);
  *
  * The function does the same as msyncfs_hold() with @promised false, but it may
  * also take spare blocks. So an atomic file can be committed on a full
- * filesystem. Most of the new nodes should replace old nodes. The blocks of the
- * old nodes become free, so the spare blocks become available after the commit.
+ * filesystem. Most new nodes replace old nodes, and the commit frees the blocks
+ * of the old nodes. So the commit uses up few spare blocks.
  *
  * Context: as msyncfs_hold().
  * Return: as msyncfs_hold().
@@ -246,7 +249,7 @@ void msyncfs_unhold(struct super_block *sb, u64 nr, bool promised)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_unhold);
 
 /**
- * msyncfs_space_avail - count the blocks that a new user could get
+ * msyncfs_space_avail - count the blocks that can still be promised
  * @sb: filesystem
  *
  * Context: takes space->lock; may sleep.
@@ -279,7 +282,7 @@ static void msyncfs_op_release(struct msyncfs_op *op)
 		msyncfs_claim_done(op->sb, op->claimed, op->fulfilled);
 }
 
-/* The log calls these functions of fs/space. */
+/* The log calls fs/space only through these functions. */
 const struct msyncfs_log_hooks msyncfs_space_hooks = {
 	.hold		= msyncfs_op_hold,
 	.release	= msyncfs_op_release,
