@@ -96,10 +96,11 @@ static int msyncfs_grow_once(struct msyncfs_op *op, struct inode *inode)
 /*
  * Returns whether the map can grow without new nodes. An empty map needs only a
  * larger value of its depth. But a larger depth makes the paths to all small
- * indexes longer. A reserved page needs a promise for the additional nodes of
- * its path, and it has none. So the function returns false if a leaf that does
- * not cover @index has reserved pages. Reserved pages in the leaf that covers
- * @index do no harm: the nodes that lead to @index also lead to these pages.
+ * indexes longer. A page that is already reserved has no promise for the
+ * additional nodes of its path. So the function returns false if a leaf that
+ * does not cover @index has reserved pages. Reserved pages in the leaf that
+ * covers @index do no harm: the nodes that lead to @index also lead to these
+ * pages.
  */
 static bool msyncfs_may_deepen(struct inode *inode, u64 index)
 {
@@ -162,10 +163,10 @@ static int msyncfs_path_fill(struct msyncfs_op *op, struct msyncfs_path *path,
 
 /*
  * Prepares one leaf for msyncfs_set_leaf(). This function does all steps that
- * can fail. If @create is true, it adds missing nodes. It makes the leaf dirty,
- * so the leaf stays in memory until msyncfs_set_leaf() needs it. Sets *@end to
- * the first index after the leaf. If the leaf is still missing, sets *@end to
- * the first index after the missing subtree.
+ * can fail. If @create is true, the function adds missing nodes. It makes the
+ * leaf dirty, so the leaf stays in memory until msyncfs_set_leaf() needs it.
+ * Sets *@end to the first index after the leaf. If the leaf is still missing,
+ * sets *@end to the first index after the missing subtree.
  */
 static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
 				u64 index, bool create, u64 *end)
@@ -326,7 +327,7 @@ static bool msyncfs_node_unused(struct msyncfs_path *path, unsigned int level,
  * on. The function never frees the root. The lowest node that stays becomes
  * dirty if @changed is true or if a node below it was freed. @changed says
  * whether the caller has changed the last node of the path. A freed node does
- * not become dirty here, so it needs no credit of its own.
+ * not become dirty here, so no credit is needed for it.
  */
 static void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path,
 			  u64 index, bool changed)
@@ -503,14 +504,14 @@ static int msyncfs_map_free_locked(struct msyncfs_op *op, struct inode *inode,
  * @inode: regular file or directory
  * @first: first index
  * @last: last index, inclusive, below U64_MAX
- * @next: set to the index at which another operation must continue. It is @last
- *	+ 1 if the whole range is free. After an error, it is the index at which
- *	the error occurred
+ * @next: set to the index at which another operation must continue. If the
+ *	whole range is free, @next is set to @last + 1. After an error, @next is
+ *	set to the index at which the error occurred
  *
  * The function frees the blocks from @first upwards. It also frees each map
  * node that becomes empty, unless a reservation relies on this node. The
  * function stops when the credits run low, but not before it has freed one run.
- * It updates i_blocks. After this call, the caller calls
+ * The function updates i_blocks. After this call, the caller calls
  * msyncfs_op_add_inode(), even if this function failed.
  *
  * Context: inside @op; takes i_map_sem exclusively; may sleep and read map

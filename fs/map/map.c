@@ -253,8 +253,8 @@ static int msyncfs_ext_next(struct inode *inode, u64 end,
 /*
  * One lookup visits at most this many leaves and missing subtrees. In a crafted
  * image, many pointers may lead to the same few nodes. Such a map is small on
- * disk, but it has as many paths as the map of the largest file. Without a
- * limit, a lookup could visit all these paths.
+ * disk, but it can have as many paths as the map of a file of the greatest
+ * size. Without a limit, a lookup could visit all these paths.
  */
 #define MSYNCFS_LOOKUP_STEPS	4096
 

@@ -67,13 +67,14 @@ enum {
  *	change of the map. A commit holds this lock from the start of a capture
  *	until the capture is attached. Truncation, hole punching and fallocate
  *	hold this lock too
- * @i_dio_sem: an O_DIRECT read holds it shared from the lookup in the map to
- *	the end of its I/O. A commit may free blocks that such a read uses. So
- *	the commit takes @i_dio_sem exclusively, under @i_commit_lock. Here the
- *	commit may wait for the I/O of a read. It must not do so inside an
- *	operation, so it takes @i_dio_sem before its operation begins
- * @i_freeze: a capture holds it exclusively. A task that makes a folio dirty
- *	holds it shared
+ * @i_dio_sem: an O_DIRECT read holds @i_dio_sem shared from the lookup in the
+ *	map to the end of the I/O. A commit may free blocks that such a read
+ *	uses. So the commit takes @i_dio_sem exclusively, under @i_commit_lock.
+ *	The commit may have to wait for the I/O of a read, and a commit must not
+ *	wait inside an operation. So the commit takes @i_dio_sem before its
+ *	operation begins
+ * @i_freeze: a capture holds @i_freeze exclusively. A task that makes a folio
+ *	dirty holds @i_freeze shared
  * @i_map_sem: guards the pointers of the map and @i_map_depth
  * @i_map_depth: number of levels of map nodes
  * @i_disksize: size in bytes; the next record that contains the inode has this
@@ -87,14 +88,14 @@ enum {
  * @i_overlay: atomic files: the overlay, see overlay.c. A task that changes the
  *	overlay holds @i_commit_lock. A task that reads the overlay uses RCU
  * @i_spilled: number of blocks in @i_overlay
- * @i_open_lock: guards @i_opens. The last close of an atomic file holds it
- *	while it discards or commits changes
+ * @i_open_lock: guards @i_opens. The last close of an atomic file holds
+ *	@i_open_lock while it discards or commits changes
  * @i_opens: number of open file descriptions. A mapping keeps its file
  *	description open
  * @i_orphan: link in the list of orphans
  * @i_parent: directories: inode number of the parent
  * @i_entries: directories: number of entries
- * @i_dir_depth: directories: upper bound for the depth of the leaves
+ * @i_dir_depth: directories: no directory leaf has a greater depth than this
  * @i_btime: time of creation
  * @i_dio_seq: number of the last O_DIRECT write to the file, or 0 if there was
  *	no such write; see home.c

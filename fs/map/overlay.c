@@ -14,11 +14,11 @@
  * their bits in the bitmap are clear. If the tree has no entry for an index,
  * the map says which block holds the page.
  *
- * If a page is spilled a second time before the commit, it goes to the same
- * block. This is safe, because no committed state refers to this block. A block
- * may enter the overlay before its page is written to the block, because the
- * page stays in the page cache until the write ends. If the write fails, the
- * page becomes dirty again.
+ * If a page is spilled a second time before the commit, the new content
+ * overwrites the block of the first spill. The overwrite is safe, because no
+ * committed state refers to this block. A block may enter the overlay before
+ * its page is written to the block, because the page stays in the page cache
+ * until the write ends. If the write fails, the page becomes dirty again.
  */
 #include <kunit/visibility.h>
 #include <linux/maple_tree.h>

@@ -7,10 +7,10 @@
  * all inodes. fs/place chooses the blocks after the page is captured.
  *
  * Pages that share a map leaf share an entry of i_resv. An entry promises one
- * block for each reserved page. It also promises one block for each node that
- * was missing on the path when the entry was made. Later no more nodes can be
- * missing, because change.c removes no node on the path to a leaf that has an
- * entry. The task that makes an entry holds i_map_sem while it counts the
+ * block for each reserved page. The entry also promises one block for each node
+ * that was missing on the path when the entry was made. Later no more nodes can
+ * be missing, because change.c removes no node on the path to a leaf that has
+ * an entry. The task that makes an entry holds i_map_sem while it counts the
  * missing nodes and stores the entry. Otherwise another task could remove a
  * node between these two steps.
  *

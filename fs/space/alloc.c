@@ -32,7 +32,7 @@
  * @bh: the bitmap block of the group, pinned
  * @busy: one bit for each block, set if the block is busy. The bit of a busy
  *	block is clear in the bitmap, but the block is not available. @busy is
- *	NULL until the group has its first busy block
+ *	NULL before the first block of the group becomes busy
  * @free: number of available blocks. The bit of an available block is clear in
  *	the bitmap and in @busy
  */
@@ -43,8 +43,8 @@ struct msyncfs_group {
 };
 
 /*
- * This structure describes a run of blocks that one transaction freed. It is an
- * entry of space->freed_list.
+ * Each entry of space->freed_list has this type. The entry describes a run
+ * of blocks that one transaction freed.
  */
 struct msyncfs_freed_extent {
 	struct list_head	list;
@@ -136,7 +136,7 @@ static bool msyncfs_search_group(struct msyncfs_group *g, unsigned int bit,
  * run begins at @goal, even if the run is short. So files stay contiguous.
  * Otherwise the function searches the group of @goal first, and the next groups
  * after it, for a run of @want blocks. If no group has such a run, the function
- * chooses the longest run that it has found. It stops early if this run has at
+ * chooses the longest run. The function stops early if its longest run has at
  * least a quarter of @want blocks, or if it has searched MSYNCFS_SEARCH_GROUPS
  * groups.
  */
@@ -276,9 +276,9 @@ static void msyncfs_set_bits(const struct msyncfs_group_run *run)
  * @len: set to the number of blocks claimed, 1..@want; they are contiguous
  *
  * The function takes the claimed blocks from the blocks that the caller holds
- * (msyncfs_hold()). It does not set the bits of the claimed blocks in the
- * bitmap. Later the caller must call msyncfs_claim_commit(), which sets these
- * bits, or msyncfs_unclaim().
+ * (msyncfs_hold()). The function does not set the bits of the claimed blocks in
+ * the bitmap. Later the caller must call msyncfs_claim_commit(), which sets
+ * these bits, or msyncfs_unclaim().
  *
  * Context: takes space->lock; may sleep, does not wait for a commit.
  * Return: 0; -ENOSPC if no block is free; -EINVAL if @want is 0.

@@ -95,8 +95,8 @@ int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
  * A data block has no header that names its owner, so the function cannot check
  * the owner. A damaged map may lead to a metadata block. If the function freed
  * this block, the block could get a second owner. So the function refuses
- * blocks that have a metadata buffer in memory. This check is cheap: if the
- * page cache of the device has none of the blocks, it is a single lookup.
+ * blocks that have a metadata buffer in memory. The check is cheap: if the page
+ * cache of the device has none of the blocks, the check is a single lookup.
  *
  * Context: inside @op; may sleep, does no I/O.
  * Return: 0, -EUCLEAN (logged). After an error, no block is freed.

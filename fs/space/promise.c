@@ -3,7 +3,7 @@
  * This file keeps promises and holds. A promise counts blocks for a task that
  * will allocate them later. A hold sets free blocks aside for an operation
  * under way. The functions here decide whether a caller gets space. If the
- * caller may wait, they wait for space. alloc.c chooses the blocks.
+ * caller may wait, the functions wait for space. alloc.c chooses the blocks.
  */
 #include <kunit/visibility.h>
 
@@ -20,11 +20,11 @@
  * msyncfs_claim_done - end the promises of allocated blocks
  * @sb: filesystem
  * @claimed: number to subtract from space->claimed
- * @fulfilled: number of blocks whose promise ends. It may include promised
- *	blocks that nobody needs any more
+ * @fulfilled: number of blocks whose promise ends. This number may include
+ *	promised blocks that nobody needs any more
  *
- * Both counters change in one step. Otherwise a block would count twice for a
- * moment, or it would count as free.
+ * Both counters change in one step. Otherwise other tasks could count a block
+ * twice, or could count a used block as free.
  *
  * Context: takes space->lock; may sleep.
  */
@@ -62,9 +62,10 @@ static int msyncfs_promise(struct msyncfs_space *space, u64 nr, u64 spare)
  * @sb: filesystem
  * @nr: number of blocks
  *
- * The function may promise freed blocks that are not reusable yet. It does not
- * wait until they are reusable. msyncfs_hold() may wait for them, before the
- * allocation. The function does not promise spare blocks.
+ * The function may promise freed blocks that are not reusable yet. The function
+ * does not wait until freed blocks are reusable. Later, msyncfs_hold() may wait
+ * for that before the blocks are allocated. The function does not promise spare
+ * blocks.
  *
  * Context: takes space->lock; may sleep, never waits for a commit (P4).
  * Return: 0 or -ENOSPC.
@@ -98,7 +99,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_unreserve);
 /*
  * Holds @nr blocks if so many are free. Returns true if the function holds the
  * blocks. Sets *@freed and *@held to the counters space->freed and space->held.
- * They tell the caller whether blocks may become available later.
+ * The two counters tell the caller whether blocks may become available later.
  */
 static bool msyncfs_try_hold(struct msyncfs_space *space, u64 nr, u64 *freed,
 			     u64 *held)
@@ -186,8 +187,8 @@ static int msyncfs_hold_beyond(struct super_block *sb, u64 nr, u64 spare)
  * msyncfs_hold - hold free blocks
  * @sb: filesystem
  * @nr: number of blocks
- * @promised: true if msyncfs_reserve() has promised the blocks; if false, the
- *	function promises the blocks too
+ * @promised: true if msyncfs_reserve() has already promised the blocks. If
+ *	@promised is false, the function first promises the blocks
  *
  * If too few blocks are free, the function makes freed blocks reusable by a
  * commit and a checkpoint. It also waits for about 10 seconds at most, because
@@ -230,8 +231,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_hold_spare);
  * msyncfs_unhold - give back held blocks that were not used
  * @sb: filesystem
  * @nr: number of blocks
- * @promised: the value that the caller gave to msyncfs_hold(); false after
- *	msyncfs_hold_spare()
+ * @promised: the value that the caller gave to msyncfs_hold(); after
+ *	msyncfs_hold_spare(), the value is false
  *
  * Context: takes space->lock; may sleep.
  */
