@@ -4,12 +4,12 @@
  * transaction, in one operation. mm/pages/capture.c makes the captures, and
  * fs/log/commit.c makes the transaction durable.
  *
- * There are three ways to attach a set. In the first way, the record has copies
- * of the pages. A set that is too large for a record takes the second way:
- * fresh.c writes its pages to fresh blocks, and the record has only the
- * metadata that makes these blocks visible. If the second way fails for lack of
- * free blocks, or if too many bitmap blocks would change, split.c splits the
- * set.
+ * There are three ways to attach a set. The first way puts copies of the pages
+ * into the record. The second way is for a set that is too large for a record.
+ * fresh.c writes the pages of the set to fresh blocks, and the record contains
+ * only the metadata that makes these blocks visible. The second way fails if
+ * there are too few free blocks, or if more bitmap blocks would change than one
+ * record takes. Then split.c splits the set, which is the third way.
  */
 #include <kunit/visibility.h>
 #include <linux/slab.h>
@@ -19,8 +19,9 @@
 /* ---- ordinary files ------------------------------------------------------ */
 
 /*
- * Looks up the home blocks of the pages of one run. The pages may lie in
- * several extents.
+ * Looks up the home block of each page in a run. The pages may lie in several
+ * extents. If a page has no written block, the map must change for this page,
+ * so the function adds the change to the plan.
  */
 static int msyncfs_find_run(struct msyncfs_capture *cap,
 			    const struct msyncfs_run *run,
@@ -75,9 +76,9 @@ static int msyncfs_find_homes(struct msyncfs_capture *cap, struct msyncfs_plan *
 }
 
 /*
- * Ends the reservations of the captured pages. Even a page that already had a
- * block can have a reservation: the block may have appeared while the
- * reservation was made. This function ends such a reservation, too.
+ * Ends the reservations of the captured pages. Even a page with a block can
+ * have a reservation. msyncfs_make_dirty() makes such a reservation if another
+ * task gives the page a block just after msyncfs_make_dirty() found none.
  */
 static void msyncfs_ordinary_applied(struct msyncfs_op *op,
 				     struct msyncfs_capture *cap)
@@ -94,7 +95,7 @@ static void msyncfs_ordinary_applied(struct msyncfs_op *op,
 }
 
 /*
- * Returns the size that the file has in the record. The size grows if captured
+ * Returns the file size that goes into the record. The size grows if captured
  * pages lie beyond the old size. The size never shrinks here, because a
  * truncation is an operation of its own.
  */
@@ -130,7 +131,7 @@ msyncfs_ops_of(const struct msyncfs_capture *cap)
 
 /*
  * Adds the inode to the transaction if its size or its map changes. If @attrs
- * is set, changed times or attributes are a reason, too.
+ * is set, also adds the inode if its times or attributes have changed.
  */
 static void msyncfs_attach_inode(struct msyncfs_op *op,
 				 struct msyncfs_capture *cap, bool attrs)
@@ -150,8 +151,9 @@ static void msyncfs_attach_inode(struct msyncfs_op *op,
 }
 
 /*
- * Adds a capture to the transaction and publishes its pages. Reads now find the
- * content of the pages in the transaction, or on fresh blocks through the map.
+ * Adds a capture to the transaction and publishes its pages. A read of a
+ * published page finds the content in the transaction, or finds a fresh block
+ * through the map.
  */
 static void msyncfs_attach_capture(struct msyncfs_op *op,
 				   struct msyncfs_capture *cap)
@@ -183,9 +185,8 @@ static int msyncfs_attach_map(struct msyncfs_op *op,
 }
 
 /*
- * Attaches a set in one operation. msyncfs_hold() has promised the @extra
- * blocks of the set. The operation uses these blocks, so it ends their
- * promises.
+ * Attaches a set in one operation. msyncfs_hold() has promised @extra blocks to
+ * the set. The operation uses these blocks, so it ends the promises.
  */
 static int msyncfs_attach_in_op(struct list_head *set,
 				const struct msyncfs_plan *plan, u64 extra,
@@ -224,8 +225,9 @@ static int msyncfs_attach_in_op(struct list_head *set,
 
 /*
  * Plans the operation that attaches copied pages. If an overlay changes the map
- * of a file, this function builds a shadow of the map, unless the plan has more
- * than @max credits already. The caller frees the shadow.
+ * of a file, this function also builds a shadow of the map. It builds no shadow
+ * if the plan already has more than @max credits, because the set does not fit
+ * into a record then. The caller frees the shadows.
  */
 static int msyncfs_plan_record(struct list_head *set, struct msyncfs_plan *plan,
 			       unsigned int max)
@@ -288,7 +290,7 @@ int msyncfs_attach_record(struct list_head *set, bool attrs, bool *fits)
 	return err;
 }
 
-/* Excludes O_DIRECT reads of the files of a set. */
+/* Keeps O_DIRECT reads of the files waiting until msyncfs_unlock_direct(). */
 static void msyncfs_lock_direct(struct list_head *set)
 {
 	bool several = !list_is_singular(set);
@@ -316,8 +318,8 @@ static void msyncfs_unlock_direct(struct list_head *set)
  * Context: as msyncfs_attach_set(); waits for the device.
  * Return: 0 or a negative errno. -ENOSPC means that there are too few free
  * blocks. -EFBIG means that more bitmap blocks would change than one record
- * takes. After either error, pages that are still under writeback have not been
- * written.
+ * takes. After -ENOSPC or -EFBIG, a page that is still under writeback has not
+ * been written.
  */
 int msyncfs_attach_fresh(struct list_head *set, bool attrs,
 			 struct completion *sent)
@@ -352,8 +354,8 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs,
  * @cap: capture
  * @err: the reason; the mapping remembers it
  *
- * This function makes the pages dirty again. It gives the reservations of an
- * atomic file back to the inode.
+ * This function makes the pages dirty again. If the file is atomic, the
+ * function also gives the reservations back to the inode.
  *
  * Context: caller holds i_commit_lock; takes folio locks.
  */
@@ -364,10 +366,10 @@ void msyncfs_attach_undo(struct msyncfs_capture *cap, int err)
 }
 
 /*
- * Returns whether the set can be split. Splitting needs the pages as they were
- * captured: as copies, or still under writeback. Once the write of an uncopied
- * page has ended, a store may have changed the page. A single atomic file is
- * never split.
+ * Returns whether the set can be split. Splitting needs the captured content of
+ * the pages. A copy has the captured content, and so does a page that is still
+ * under writeback. Once the write of an uncopied page has ended, a store may
+ * have changed the page. A single atomic file is never split.
  */
 static bool msyncfs_may_split(struct list_head *set)
 {
@@ -410,8 +412,8 @@ static int msyncfs_attach_check(struct list_head *set)
 	struct msyncfs_capture *cap;
 
 	/*
-	 * If the log is dead, no operation can begin. Callers that sync data
-	 * get -EIO then, instead of the -EROFS of the operation.
+	 * If the log is dead, no operation can begin. An operation would return
+	 * -EROFS then, but callers that sync data must get -EIO.
 	 */
 	if (msyncfs_log_dead(msyncfs_sbi_of(set)))
 		return -EIO;
@@ -423,17 +425,18 @@ static int msyncfs_attach_check(struct list_head *set)
 }
 
 /**
- * msyncfs_attach_set - make captures part of the running transaction, together
+ * msyncfs_attach_set - make a set of captures part of the running transaction
  * @set: captures of msyncfs_capture_ranges(), at least one; the caller keeps
  *	its references
  * @attrs: also attach changed times and attributes
  * @sent: completed when all writes to fresh blocks are sent, or NULL; not
- *	completed if there are no such writes
+ *	completed if no page goes to a fresh block
  *
- * After success, msyncfs_commit() makes the pages durable if it commits the
- * i_data_tid of each file. After a failure, the pages are dirty again, and no
- * capture is attached. A set that was split is the only exception: its first
- * records may be durable already. An atomic file is never split.
+ * After success, the caller passes the largest i_data_tid of the files to
+ * msyncfs_commit() to make the pages durable. After a failure, the pages are
+ * dirty again, and no capture is attached. The only exception is a set that
+ * msyncfs_attach_split() has split: its first records may be durable already.
+ * An atomic file is never split.
  *
  * Context: caller holds i_commit_lock of each file, set_mutex if there are
  * several files, and no lock that P4 forbids. May wait for a commit and a
@@ -476,7 +479,7 @@ int msyncfs_attach_set(struct list_head *set, bool attrs,
 
 /**
  * msyncfs_attach - make one capture part of the running transaction
- * @cap: capture of msyncfs_capture_pages(); the caller keeps it
+ * @cap: capture of msyncfs_capture_pages(); the caller keeps its reference
  * @attrs: also attach changed times and attributes
  *
  * Context: as msyncfs_attach_set().
@@ -498,14 +501,16 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach);
  * msyncfs_attach_edge - attach captured edges in an operation under way
  * @op: open handle with a credit for each page
  * @inode: file
- * @cap: capture of msyncfs_capture_pages(), copied; this function consumes it
+ * @cap: copied capture of msyncfs_capture_pages(); this function drops the
+ *	caller's reference
  *
  * A truncation or a hole zeroes part of each edge. These zeros must become
  * durable in the same transaction as the truncation or the hole.
  *
  * An edge without a written block is an exception. A read of such a page never
- * returns old data of the device, so this function need not attach the page. It
- * makes the page dirty again, and a later commit of the file takes the page.
+ * returns old data from the device, so this function need not attach the page.
+ * Instead, the function makes the page dirty again, and a later commit of the
+ * file takes the page.
  *
  * Context: caller holds i_commit_lock.
  */

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file writes the pages of a large set to fresh blocks. No committed state
- * refers to these blocks. attach.c decides which sets go to fresh blocks, and
- * makes the blocks visible in one operation. ordinary.c and spill.c find the
- * blocks.
+ * This file writes the pages of a large set to fresh blocks. attach.c decides
+ * which sets go to fresh blocks, and makes the blocks visible in one operation.
+ * No committed state refers to the blocks before this operation. ordinary.c and
+ * spill.c find the blocks.
  *
- * A lack of space must be noticed before the first page is written. Once an
- * uncopied page has been written, the set cannot be split any more. So the
- * blocks are held and claimed, and the operation is planned, before the writes
- * begin.
+ * This file must notice a lack of space before it writes the first page,
+ * because a set cannot be split once an uncopied page has been written. So the
+ * file holds and claims the blocks, and plans the operation, before it begins
+ * to write.
  */
 #include <linux/blkdev.h>
 #include <linux/pagemap.h>
@@ -24,7 +24,11 @@ static void msyncfs_fresh_unhold(struct super_block *sb,
 		msyncfs_unhold(sb, fresh->extra, false);
 }
 
-/* Holds a block for each page that needs one. Holds nothing after a failure. */
+/*
+ * Holds a fresh block for each page of the ordinary files in a set. After an
+ * error, the function holds no block. msyncfs_atomic_claim() holds the blocks
+ * for atomic files.
+ */
 static int msyncfs_fresh_hold(struct list_head *set,
 			      struct msyncfs_fresh *fresh)
 {
@@ -74,11 +78,11 @@ void msyncfs_fresh_unclaim(struct list_head *set,
 /**
  * msyncfs_fresh_claim - claim a fresh block for every page of a set
  * @set: captures, at least one
- * @fresh: set to the blocks that are held for the set
+ * @fresh: set to the numbers of blocks that are held for the set
  *
  * Context: as msyncfs_attach_set(); waits for commits, as msyncfs_hold() does.
- * Return: 0 or a negative errno. After an error, no block is held. Only the
- * overlays of atomic files may still have claimed blocks.
+ * Return: 0 or a negative errno. After an error, no block is held, but the
+ * overlays of atomic files may contain claimed blocks.
  */
 int msyncfs_fresh_claim(struct list_head *set, struct msyncfs_fresh *fresh)
 {
@@ -99,7 +103,7 @@ int msyncfs_fresh_claim(struct list_head *set, struct msyncfs_fresh *fresh)
 }
 
 /*
- * Reports the page whose block could not be written, and the file of the page.
+ * Logs which page could not be written, and the inode number of its file.
  */
 static void msyncfs_fresh_failed(struct list_head *set,
 				 const struct msyncfs_io *io)
@@ -125,9 +129,9 @@ static void msyncfs_fresh_failed(struct list_head *set,
  * @set: captures, at least one; their images have their home blocks
  * @sent: completed when all writes are sent, or NULL
  *
- * This function writes the copies if there are copies. Otherwise it writes the
- * pages themselves, and a store to a page waits for the write of that page. The
- * set may have no page at all.
+ * If the pages have copies, this function writes the copies. Otherwise it
+ * writes the pages themselves, and a store to a page waits until the page is
+ * written. A set without pages is allowed.
  *
  * Context: waits for the device.
  * Return: 0 or the first error.
@@ -145,9 +149,9 @@ int msyncfs_fresh_write(struct list_head *set, struct completion *sent)
 	list_for_each_entry(cap, set, set) {
 		list_for_each_entry(img, &cap->images, list) {
 			/*
-			 * The writeback of the folio ends when its write ends.
-			 * Clear the flag, so that nobody ends the writeback a
-			 * second time.
+			 * The end of the write also ends the writeback of the
+			 * folio. Clear the flag, so that no other function ends
+			 * the writeback a second time.
 			 */
 			img->writeback = false;
 			msyncfs_io_add(&io, img->home, img->page ?:
@@ -165,9 +169,10 @@ int msyncfs_fresh_write(struct list_head *set, struct completion *sent)
 }
 
 /*
- * Prepares shadows for some files of a set. If @whole is true, these are the
- * atomic files with an overlay, else the ordinary files. If @build is false,
- * msyncfs_fresh_write_all() builds the shadows later.
+ * Allocates and builds the shadows of maps. If @whole is true, the function
+ * does so for the atomic files with an overlay, else for the ordinary files. If
+ * @build is false, it only allocates the shadows, and msyncfs_fresh_write_all()
+ * builds them later.
  */
 static int msyncfs_plan_shadows(struct list_head *set, bool whole, bool build,
 				struct msyncfs_plan *plan)
@@ -191,15 +196,17 @@ static int msyncfs_plan_shadows(struct list_head *set, bool whole, bool build,
 /*
  * Plans the operation that makes the fresh blocks of a set visible. The map of
  * an atomic file is shadowed if the file has an overlay. The maps of ordinary
- * files are shadowed if the record cannot take the nodes that would change in
- * place.
+ * files are shadowed if one record cannot take all nodes that would otherwise
+ * change in place.
  *
- * Normally shadows are built after the pages have been written. Stores wait for
- * the writes of the pages, so these writes must not wait for shadows. But a set
- * can be split only before its pages are written. On a device with more bitmap
- * blocks than a record takes, a set with ordinary files may have to be split.
- * So this function then builds the shadows and counts their bitmap blocks
- * exactly.
+ * Normally msyncfs_fresh_write_all() builds the shadows after it has written
+ * the pages. Stores wait until the pages are written, so the shadows must not
+ * delay these writes.
+ *
+ * There is one exception. If the device has more bitmap blocks than a record
+ * takes, a set with ordinary files may have to be split. A set can be split
+ * only before its pages are written. So in this case, this function builds the
+ * shadows itself, and then knows exactly which bitmap blocks change.
  */
 static int msyncfs_plan_switch(struct list_head *set,
 			       struct msyncfs_plan *plan)
@@ -261,8 +268,8 @@ static int msyncfs_fresh_write_all(struct list_head *set,
  * msyncfs_fresh_prepare - plan the switch to fresh blocks and write the pages
  * @set: captures, after msyncfs_fresh_claim()
  * @sent: completed when the writes of the pages are sent, or NULL
- * @plan: all zeros; filled with the plan of the operation that makes the blocks
- *	visible
+ * @plan: all zeros on entry; the function fills in the plan of the operation
+ *	that makes the blocks visible
  *
  * Context: as msyncfs_attach_set(); waits for the device.
  * Return: 0; -EFBIG if the operation does not fit one record; or another

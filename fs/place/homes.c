@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file finds home blocks for captured pages that have none. It allocates
- * or claims the blocks, and points the map to the blocks. The callers choose
- * between allocating and claiming. Before that, the callers hold the blocks
- * with msyncfs_hold().
+ * This file finds home blocks for captured pages without a home block, and
+ * points the map to these blocks. msyncfs_homes_alloc() allocates the blocks in
+ * an operation that was begun with enough blocks. msyncfs_homes_claim() claims
+ * the blocks in memory only, and its caller has called msyncfs_hold() for them.
  */
 
 #include "plan.h"
 
 /**
- * msyncfs_goal - choose the block at which a page should lie
+ * msyncfs_goal - choose the preferred block for a page
  * @inode: regular file
  * @index: page
  *
@@ -27,9 +27,8 @@ u64 msyncfs_goal(struct inode *inode, u64 index)
 }
 
 /*
- * Gives consecutive blocks to @nr images. The first image is *@img, and the
- * first block is @start. Sets *@img to the image after the last of these
- * images.
+ * Gives consecutive blocks to @nr consecutive images. The first image is *@img,
+ * and the first block is @start. Then sets *@img to the next image.
  */
 static void msyncfs_homes_set(struct msyncfs_image **img, u64 start, u64 nr)
 {
@@ -40,7 +39,7 @@ static void msyncfs_homes_set(struct msyncfs_image **img, u64 start, u64 nr)
 }
 
 /**
- * msyncfs_homes_alloc - allocate blocks for the pages that have none
+ * msyncfs_homes_alloc - allocate blocks for the pages without a home block
  * @op: open handle with blocks and credits as planned
  * @cap: capture; images without a home block have the home 0
  *
@@ -73,7 +72,7 @@ int msyncfs_homes_alloc(struct msyncfs_op *op, struct msyncfs_capture *cap)
  * @op: open handle with credits as planned
  * @cap: capture whose pages all have their blocks
  *
- * The map changes only for images that are marked to convert.
+ * The function changes the map only for images with the flag convert.
  *
  * Context: inside @op; caller holds i_commit_lock.
  * Return: 0 or the error of msyncfs_map_set().
@@ -93,13 +92,15 @@ int msyncfs_homes_map(struct msyncfs_op *op, struct msyncfs_capture *cap)
 }
 
 /**
- * msyncfs_homes_claim - claim blocks for the pages that have none
+ * msyncfs_homes_claim - claim blocks for the pages without a home block
  * @cap: capture; images without a home block have the home 0
- * @goal: block wanted most
- * @nr: in: number of pages that need a block; the caller holds as many blocks;
- *	out: number of held blocks that were not claimed
- * @enter: called with the first page, its block and the number of pages, for
- *	each run of pages that got blocks; or NULL
+ * @goal: preferred first block
+ * @nr: in: number of pages that need a block, which is also the number of
+ *	blocks that the caller holds; out: number of held blocks that were not
+ *	claimed
+ * @enter: function to call for each run of pages that got blocks, or NULL; its
+ *	arguments are the file, the first page, the block of the first page, and
+ *	the number of pages
  *
  * Context: caller holds i_commit_lock; may sleep.
  * Return: 0 or the error of msyncfs_claim(). After an error, some pages may

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file claims fresh blocks for the captured pages of ordinary files, and
- * switches the map to these blocks. fresh.c writes the pages. attach.c has the
- * table of the functions in this file. spill.c has the functions for atomic
- * files.
+ * switches the map to these blocks. fresh.c writes the pages. attach.c calls
+ * the functions of this file through msyncfs_ordinary_place. spill.c has the
+ * functions for atomic files.
  */
 
 #include "plan.h"
@@ -11,7 +11,7 @@
 /**
  * msyncfs_ordinary_count - count the blocks that must be held for the pages
  * @cap: capture
- * @fresh: the function adds the number of these blocks
+ * @fresh: counters to which the function adds the numbers of blocks
  *
  * A reservation has promised a block to each page over a hole. A page that
  * already has a block needs an extra block, until the old block is freed and
@@ -93,8 +93,8 @@ static int msyncfs_plan_old(struct inode *inode, u64 index, u64 len,
 /**
  * msyncfs_ordinary_plan - plan the switch of the map to fresh blocks
  * @cap: capture whose pages have their fresh blocks
- * @plan: the function adds the map nodes that the switch changes and allocates,
- *	the fresh blocks, and the blocks that the switch frees
+ * @plan: plan to which the function adds the map nodes that the switch changes
+ *	or allocates, the fresh blocks, and the blocks that the switch frees
  *
  * Context: caller holds i_commit_lock; may sleep and read map nodes.
  * Return: 0, -ENOMEM, or the error of reading a node.
@@ -176,8 +176,8 @@ int msyncfs_ordinary_switch(struct msyncfs_op *op,
  * msyncfs_ordinary_change - find the next change of the map
  * @cap: capture whose pages have their blocks
  * @run: iterator, all zeros before the first call
- * @index: not used; the runs come in ascending order
- * @ext: set to the next pages whose blocks are consecutive
+ * @index: not used, because @run remembers where to go on
+ * @ext: set to the next run of pages with consecutive blocks
  *
  * Context: caller holds i_commit_lock.
  * Return: false if there is no further change.

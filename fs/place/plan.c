@@ -6,12 +6,13 @@
  *
  * Some blocks that the operation allocates or frees are known in advance. The
  * plan counts one bitmap block for each group that contains such a block (B7).
- * The operation takes other blocks from the allocator. The plan counts one
- * bitmap block for each of them, because its group is not known yet.
+ * The allocator chooses the other blocks during the operation, so the groups of
+ * these blocks are not known yet. The plan counts one bitmap block for each of
+ * these blocks.
  *
  * Counting known blocks by group matters for large sets. A large device may
  * have more bitmap blocks than a record takes. If the plan counted one bitmap
- * block for each known block, a large set would seem too large for a record of
+ * block for each known block, a large set would seem too large for a record on
  * such a device, even if all blocks of the set lie in one group.
  */
 #include <linux/math64.h>
@@ -20,16 +21,17 @@
 #include "plan.h"
 
 /**
- * msyncfs_plan_run - plan the change of the pointers of a run of pages
+ * msyncfs_plan_run - plan to change the map pointers of a run of pages
  * @inode: regular file
  * @index: first page
  * @len: number of pages
  * @plan: plan to which the run is added; the caller adds runs in ascending
  *	order
  *
- * This function counts the missing map nodes of each leaf once.
- * msyncfs_resv_page() has promised nodes in the same way. Leaves may share
- * missing nodes above them, so the sum is an upper bound.
+ * For each leaf, this function counts the map nodes that are missing on the
+ * path from the root to this leaf. msyncfs_resv_page() counts the promised
+ * nodes in the same way. A missing node may lie above two leaves, and the
+ * function counts such a node twice, so the sum is an upper bound.
  *
  * Context: caller holds i_commit_lock; may sleep and read map nodes.
  * Return: 0 or the error of reading a node.
@@ -48,7 +50,7 @@ int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 			missing = msyncfs_map_missing(inode, index, &err);
 			if (err)
 				return err;
-			/* the new nodes, and the node that points to them */
+			/* Count the new nodes, and the old node above them. */
 			plan->credits += missing + 1;
 			plan->blocks += missing;
 		}
@@ -65,10 +67,11 @@ int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
  * @start: first block, in the data area
  * @len: number of blocks, at least 1
  *
- * The caller may add the same blocks more than once.
+ * The caller may add a block more than once. The plan counts the block only
+ * once.
  *
  * Context: may sleep.
- * Return: 0, -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int msyncfs_plan_touch(struct super_block *sb, struct msyncfs_plan *plan,
 		       u64 start, u64 len)

@@ -15,7 +15,7 @@
 #include "place.h"
 
 /**
- * struct msyncfs_plan - what an operation needs of the record and the allocator
+ * struct msyncfs_plan - how many blocks an operation allocates and adds
  * @blocks: number of blocks that the operation allocates for pages and map
  *	nodes; the allocator has not chosen these blocks yet
  * @credits: upper bound of the number of blocks that the operation adds to the
@@ -71,7 +71,7 @@ struct msyncfs_place_ops;
 
 /**
  * struct msyncfs_placing - data of fs/place for one capture
- * @ops: the steps for ordinary or for atomic files
+ * @ops: functions for the kind of the file, ordinary or atomic
  * @changes: true if the map of the file must change for this capture
  * @shadow: the new map of the file (see shadow.c), or NULL if the map is not
  *	shadowed
@@ -83,7 +83,7 @@ struct msyncfs_placing {
 };
 
 /**
- * struct msyncfs_fresh - blocks held for a set that goes to fresh blocks
+ * struct msyncfs_fresh - numbers of fresh blocks that are held for a set
  * @promised: number of held blocks that the reservations of the pages have
  *	promised
  * @extra: number of held blocks that no reservation has promised; a page that
@@ -95,7 +95,7 @@ struct msyncfs_fresh {
 };
 
 /**
- * struct msyncfs_run - a run of the images of a capture
+ * struct msyncfs_run - a run of images in a capture
  * @img: first image
  * @next: the image after the run; NULL before the first run
  * @index: index of the page of @img
@@ -118,7 +118,7 @@ enum msyncfs_run_of {
 	MSYNCFS_RUN_PAGES,	/* any images */
 	MSYNCFS_RUN_BLOCKS,	/* images on consecutive home blocks */
 	MSYNCFS_RUN_HOMELESS,	/* images without a home block */
-	MSYNCFS_RUN_CONVERT,	/* as BLOCKS, if the map must change */
+	MSYNCFS_RUN_CONVERT,	/* as RUN_BLOCKS, but only images to convert */
 };
 
 static inline bool msyncfs_run_takes(const struct msyncfs_image *img,
@@ -147,7 +147,7 @@ static inline bool msyncfs_images_end(const struct msyncfs_capture *cap,
 }
 
 /**
- * msyncfs_run_next - find the next run of the images of a capture
+ * msyncfs_run_next - find the next run of images in a capture
  * @cap: capture
  * @of: which images form a run
  * @run: in: the previous run, or all zeros before the first call; out: the next
@@ -194,11 +194,11 @@ static inline bool msyncfs_run_next(struct msyncfs_capture *cap,
  * @count_fresh: count the blocks that must be held for the pages
  * @claim_fresh: give each page a fresh block
  * @unclaim_fresh: give the fresh blocks back
- * @plan_fresh: add the switch of the map to fresh blocks to the plan
+ * @plan_fresh: plan the operation that points the map to the fresh blocks
  * @switch_fresh: point the map to the fresh blocks
- * @applied: end the promises of the blocks of the pages; called when the map
- *	points to these blocks
- * @size: return the size that the file has in the record, in bytes
+ * @applied: end the promises for the blocks that the pages have got; called
+ *	when the map points to these blocks
+ * @size: return the file size that goes into the record, in bytes
  * @change: find the first change of the map at or after an index, as an extent
  *	of the new map; return false if there is no such change
  * @undo: give back the reservations of a capture; called if the capture could
@@ -251,7 +251,7 @@ static inline struct msyncfs_sb_info *msyncfs_sbi_of(struct list_head *set)
  * @set: captures
  *
  * Context: the caller owns the captures.
- * Return: the image, or NULL if no capture has one.
+ * Return: the image, or NULL if no capture has an image.
  */
 static inline struct msyncfs_image *msyncfs_first_image(struct list_head *set)
 {
@@ -268,7 +268,7 @@ static inline struct msyncfs_image *msyncfs_first_image(struct list_head *set)
  * msyncfs_overlaid - test whether an overlay changes the map of a file
  * @cap: capture
  *
- * If an overlay changes the map, the map is shadowed.
+ * A commit builds a shadow of such a map, and does not change the map in place.
  *
  * Context: caller holds i_commit_lock.
  * Return: true if an overlay changes the map.
