@@ -67,8 +67,8 @@ int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
  * @start: first block, in the data area
  * @len: number of blocks, at least 1
  *
- * The caller may add a block more than once. The plan counts the block only
- * once.
+ * The caller may add a block more than once, because the plan marks groups and
+ * does not count blocks here.
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file builds shadows of file maps. A large set may change more map nodes
- * than a record takes. Then new versions of all changed nodes, and of all nodes
- * above them, are written to fresh blocks. The record has only bitmap blocks
- * and the block of the inode, which contains the new root. attach.c and fresh.c
- * decide when a map is shadowed. fs/map/change.c changes a map in place.
+ * than a record takes. For such a set, this file writes a new version of each
+ * changed node, and of each node above a changed node, to fresh blocks. The
+ * record has only bitmap blocks and the block of the inode, which contains the
+ * new root. attach.c and fresh.c decide when a map is shadowed. fs/map/change.c
+ * changes a map in place.
  *
  * The builder makes a shadow from the map in memory and the changes of one
- * capture. The changes come in ascending order, so the builder holds only one
- * path from the root at a time. The builder also collects the blocks that the
- * file gives up, and the blocks of the new nodes. One operation stores the new
- * root, frees the blocks that the file gives up, and allocates the blocks of
- * the new nodes.
+ * capture. The changes come in ascending order, so the builder has incomplete
+ * nodes on only one path from the root at a time. The builder also collects the
+ * blocks that the file gives up, and the blocks of the new nodes. One operation
+ * stores the new root, frees the blocks that the file gives up, and allocates
+ * the blocks of the new nodes.
  *
- * The builder drops nodes that become empty. If nothing of the old map stays,
- * the builder starts with an empty map, which is only as deep as the changes
- * need.
+ * The builder drops nodes that become empty. If the changes replace the whole
+ * old map, the builder starts with an empty map. The empty map is only as deep
+ * as the changes need.
  */
 #include <linux/math64.h>
 #include <linux/slab.h>
@@ -23,10 +24,10 @@
 
 #include "plan.h"
 
-/* Number of nodes that are written together. */
+/* The builder writes up to this number of nodes together. */
 #define MSYNCFS_SHADOW_BATCH	128
 
-/* Runs of blocks; one of these structures fills a page. */
+/* A page with an array of runs of blocks. */
 struct msyncfs_runs {
 	struct list_head	list;
 	unsigned int		nr;
@@ -42,16 +43,18 @@ struct msyncfs_runs {
 /**
  * struct msyncfs_shadow - the new map of a file
  * @depth: depth of the new map
- * @anew: true if nothing of the old map stays
+ * @anew: true if the changes replace the whole old map
  * @root: pointers of the new root
  * @blocks: number of blocks that the file gains; negative if the file loses
  *	blocks
- * @nodes: runs of the blocks of the new nodes, claimed
+ * @nodes: claimed blocks for the new nodes, as runs
  * @used: number of blocks in @nodes
- * @promised: number of held blocks that reservations have promised for nodes
- * @extra: number of held blocks for nodes that no reservation has promised
- * @old_data: runs of the data blocks that the file gives up
- * @old_nodes: runs of the blocks of nodes that the file gives up
+ * @promised: number of blocks that are held for nodes, and that reservations
+ *	have promised
+ * @extra: number of blocks that are held for nodes, and that no reservation has
+ *	promised
+ * @old_data: data blocks that the file gives up, as runs
+ * @old_nodes: blocks of map nodes that the file gives up, as runs
  */
 struct msyncfs_shadow {
 	unsigned int		depth;
@@ -67,9 +70,9 @@ struct msyncfs_shadow {
 };
 
 /**
- * struct msyncfs_changes - the changes of a map, in ascending order
+ * struct msyncfs_changes - iterator over the changes of a map, in page order
  * @cap: capture whose pages have their blocks
- * @run: run of images from which @cur comes; used only for ordinary files
+ * @run: the run of images that @cur was made from; used only for ordinary files
  * @cur: rest of the current change: a run of pages with their blocks, or a hole
  * @more: false after the last change
  */
@@ -84,7 +87,7 @@ struct msyncfs_changes {
  * struct msyncfs_builder - a shadow that is being built
  * @inode: file
  * @shadow: shadow
- * @ch: changes still to be made
+ * @ch: changes that are not made yet
  * @goal: the next node gets this block if it is free
  * @left: number of blocks that the file can still give up; without this limit,
  *	a crafted map could name any number of blocks
@@ -189,9 +192,9 @@ static void msyncfs_shadow_count(struct msyncfs_capture *cap,
 }
 
 /**
- * struct msyncfs_node_count - number of nodes that the changes of a map touch
- * @seen: for each level, the last node that was counted in @runs
- * @counted: for each level, the last node that was counted in @holes
+ * struct msyncfs_node_count - counts of the nodes that changes of a map affect
+ * @seen: for each level, the last node that @runs counts
+ * @counted: for each level, the last node that @holes counts
  * @runs: number of nodes that runs of blocks change
  * @holes: number of nodes that holes cover in part
  */
@@ -242,10 +245,10 @@ static void msyncfs_count_hole(struct msyncfs_node_count *count,
 }
 
 /*
- * Returns an upper bound of the number of nodes of a shadow. If both a run and
- * a hole change a node, this function counts the node twice. Holes change only
- * nodes that the file already has. So the number of these nodes is at most the
- * number of blocks of the file.
+ * Returns an upper bound for the number of nodes in a shadow. If both a run and
+ * a hole change a node, this function counts the node twice. A hole changes
+ * only nodes that the file already has. So holes change at most as many nodes
+ * as the file has blocks.
  */
 static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 				const struct msyncfs_shadow *s)
@@ -279,15 +282,15 @@ static u64 msyncfs_shadow_nodes(struct msyncfs_capture *cap,
 }
 
 /**
- * msyncfs_shadow_alloc - prepare the shadow of the map of a file
+ * msyncfs_shadow_alloc - prepare the shadow of a map
  * @cap: capture whose pages have their blocks
  *
  * This function holds the blocks for the new nodes, so that
  * msyncfs_shadow_build() cannot fail for lack of space.
  *
  * Context: as msyncfs_attach_set().
- * Return: 0, -ENOMEM, or an error of msyncfs_hold(). After success, the caller
- * must call msyncfs_shadow_free().
+ * Return: 0, -ENOMEM, or an error of msyncfs_hold() or msyncfs_hold_spare().
+ * After success, the caller must call msyncfs_shadow_free() later.
  */
 int msyncfs_shadow_alloc(struct msyncfs_capture *cap)
 {
@@ -366,9 +369,9 @@ static int msyncfs_shadow_flush(struct msyncfs_builder *b)
 }
 
 /*
- * Gives back a node that has become empty. All nodes below this node have
- * become empty and have already been given back. So the block of this node is
- * the last one in @nodes of the shadow.
+ * Drops a new node that has become empty, and unclaims its block. The builder
+ * has already dropped all nodes below this node, because they were empty, too.
+ * So the block of this node is the last block in the list nodes of the shadow.
  */
 static void msyncfs_shadow_empty(struct msyncfs_builder *b,
 				 struct buffer_head *bh)
@@ -394,8 +397,9 @@ static void msyncfs_shadow_empty(struct msyncfs_builder *b,
 }
 
 /*
- * Seals a complete node, makes *@ptr point to the node, and adds the node to
- * the nodes to be written. Takes over the caller's reference to @bh.
+ * Seals a complete node and makes *@ptr point to the node. Adds the node to the
+ * nodes that msyncfs_shadow_flush() writes. Takes over the caller's reference
+ * to @bh.
  */
 static int msyncfs_shadow_write(struct msyncfs_builder *b,
 				struct buffer_head *bh, __le64 *ptr)
@@ -466,7 +470,10 @@ static int msyncfs_shadow_old_data(struct msyncfs_builder *b, u64 ptr)
 					 ptr & MSYNCFS_PTR_BLKNO);
 }
 
-/* Gives up a node and everything below it. */
+/*
+ * Adds a node, and all nodes and data blocks below the node, to the blocks that
+ * the file gives up.
+ */
 static int msyncfs_shadow_drop(struct msyncfs_builder *b, unsigned int level,
 			       u64 blkno)
 {
@@ -493,8 +500,8 @@ static int msyncfs_shadow_drop(struct msyncfs_builder *b, unsigned int level,
 }
 
 /*
- * Makes the changes that affect @nr data pointers. The first pointer is for
- * index @base.
+ * Makes the changes that affect @nr data pointers. The first pointer is for the
+ * page with the index @base.
  */
 static int msyncfs_shadow_leaf(struct msyncfs_builder *b, __le64 *ptr,
 			       unsigned int nr, u64 base)
@@ -523,10 +530,11 @@ static int msyncfs_shadow_ptrs(struct msyncfs_builder *b, __le64 *ptr,
 			       unsigned int nr, unsigned int level, u64 base);
 
 /*
- * Makes a new node of @level for the indexes from @base on. If *@ptr points to
- * a node, the new node starts as a copy of that node. Then this function makes
- * the changes in the new node, and makes *@ptr point to the new node. If the
- * new node has no pointers, the function drops it and sets *@ptr to 0.
+ * Makes a new node of @level. The first page that the node covers has the index
+ * @base. If *@ptr points to an old node, the new node starts as a copy of the
+ * old node. Then this function makes the changes in the new node, and makes
+ * *@ptr point to the new node. If the new node has no pointers after the
+ * changes, the function drops the new node and sets *@ptr to 0.
  */
 static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
 				unsigned int level, u64 base)
@@ -568,8 +576,8 @@ static int msyncfs_shadow_child(struct msyncfs_builder *b, __le64 *ptr,
 }
 
 /*
- * Makes the changes that affect @nr pointers of @level. The first pointer
- * covers indexes from @base on.
+ * Makes the changes that affect @nr pointers of @level. The first page that the
+ * first pointer covers has the index @base.
  */
 static int msyncfs_shadow_ptrs(struct msyncfs_builder *b, __le64 *ptr,
 			       unsigned int nr, unsigned int level, u64 base)
@@ -602,11 +610,13 @@ static int msyncfs_shadow_ptrs(struct msyncfs_builder *b, __le64 *ptr,
 }
 
 /*
- * Makes the new node of @level that covers index 0, when the map becomes
- * deeper. Each new level has one such node. The node of the lowest new level
- * gets the pointers of the old root. These nodes stay even if they are empty:
- * pages may have been reserved before the map grew, and their reservations rely
- * on these nodes (fs/map/resv.c).
+ * If the map becomes deeper, each new level needs a node that covers index 0.
+ * This function makes this node for @level, and calls itself for the new levels
+ * below. The node of the lowest new level gets the pointers of the old root.
+ *
+ * The function keeps these nodes even if they are empty. A page may have got
+ * its reservation before the map became deeper, and such a reservation promises
+ * no blocks for these nodes (fs/map/resv.c).
  */
 static int msyncfs_shadow_grow(struct msyncfs_builder *b, __le64 *ptr,
 			       unsigned int level)
@@ -634,7 +644,7 @@ static int msyncfs_shadow_grow(struct msyncfs_builder *b, __le64 *ptr,
 	return msyncfs_shadow_write(b, bh, ptr);
 }
 
-/* Gives up everything below the root. */
+/* Adds all blocks below the old root to the blocks that the file gives up. */
 static int msyncfs_shadow_drop_all(struct msyncfs_builder *b)
 {
 	unsigned int depth = MSYNCFS_I(b->inode)->i_map_depth;
@@ -693,16 +703,16 @@ static int msyncfs_shadow_touch(struct msyncfs_capture *cap,
 /**
  * msyncfs_shadow_build - build the shadow of a map and write its nodes
  * @cap: capture, after msyncfs_shadow_alloc()
- * @plan: the function adds the blocks that msyncfs_shadow_apply() allocates and
- *	frees
+ * @plan: plan to which the function adds the blocks that msyncfs_shadow_apply()
+ *	allocates and frees
  *
  * When this function returns, nothing refers to the new nodes yet. The nodes
- * may still be in the volatile cache of the device, so the record must go out
- * after a flush.
+ * may still be in the volatile cache of the device. So the device must be
+ * flushed before the record is written.
  *
  * Context: caller holds i_commit_lock, so the map does not change; waits for
  * the device.
- * Return: 0, -EIO, -EUCLEAN, -ENOMEM.
+ * Return: 0, -EIO, -EUCLEAN or -ENOMEM.
  */
 int msyncfs_shadow_build(struct msyncfs_capture *cap,
 			 struct msyncfs_plan *plan)
@@ -740,9 +750,10 @@ int msyncfs_shadow_build(struct msyncfs_capture *cap,
 /* ---- the shadow becomes the map ------------------------------------------ */
 
 /*
- * Frees the nodes in consecutive blocks. These blocks belonged to the file when
- * the shadow was built. On a damaged filesystem, a block may have got another
- * owner since then. This function does not free such a block.
+ * Frees @len consecutive blocks of map nodes. These blocks belonged to the file
+ * when the shadow was built. On a damaged filesystem, one of these blocks may
+ * belong to another file or directory now. This function does not free such a
+ * block.
  */
 static void msyncfs_nodes_give_up(struct msyncfs_op *op, u64 ino, u64 start,
 				  u64 len)
@@ -780,12 +791,12 @@ static void msyncfs_runs_give_up(struct msyncfs_op *op, struct list_head *list,
 }
 
 /**
- * msyncfs_shadow_apply - make the shadow the map of its file
+ * msyncfs_shadow_apply - replace the map of a file by its shadow
  * @op: open handle with credits for the inode and for the bitmap blocks
  * @cap: capture, after msyncfs_shadow_build()
  *
- * This function also records the claimed data blocks of the new map in the
- * bitmap. The caller ends the promises of these data blocks.
+ * This function also sets the bits of the claimed data blocks in the bitmap.
+ * The caller ends the promises of these data blocks.
  *
  * Context: inside @op; caller holds i_commit_lock; takes i_map_sem exclusively.
  */
@@ -817,9 +828,9 @@ void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
 	if (s->used)
 		msyncfs_op_preflush(op);
 	/*
-	 * The caller ends the promises of the first @promised nodes together
-	 * with their reservations. End only the promises of the other nodes
-	 * here.
+	 * Reservations have promised the blocks of the first s->promised nodes.
+	 * The caller ends these reservations. So end only the promises for the
+	 * blocks of all further nodes here.
 	 */
 	op->claimed += s->used;
 	if (s->used > s->promised)
@@ -831,7 +842,7 @@ void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
  * @cap: capture; the function does nothing if the capture has no shadow
  *
  * If the shadow has not become the map, this function unclaims the blocks of
- * its nodes.
+ * the new nodes.
  *
  * Context: may sleep; takes space->lock.
  */
@@ -857,8 +868,8 @@ void msyncfs_shadow_free(struct msyncfs_capture *cap)
 		}
 	}
 	/*
-	 * The blocks of nodes in use are not held any more. Unhold only the
-	 * unused blocks.
+	 * The shadow has used s->used of the held blocks, and these blocks are
+	 * not held any more. Unhold only the unused blocks.
 	 */
 	promised = min(s->used, s->promised);
 	extra = s->used - promised;

@@ -9,11 +9,11 @@
 #include "plan.h"
 
 /*
- * Finds the block of a captured page. If the page has an entry in the overlay,
- * this is the block of the entry. Otherwise, it is the committed block if the
- * page is copied. The home is 0 if the page needs a new block. A page over a
- * hole of the overlay needs a new block, because the next commit frees the
- * committed block of the page.
+ * Finds the home of a captured page. If the overlay has an entry for the page,
+ * the home is the block of this entry. Otherwise, the home of a copied page is
+ * its committed block. The home 0 means that the page needs a new block. If the
+ * overlay has a hole at the page, the next commit frees the committed block, so
+ * the page needs a new block.
  */
 static int msyncfs_atomic_home(struct inode *inode, struct msyncfs_image *img,
 			       bool copied)
@@ -36,8 +36,8 @@ static int msyncfs_atomic_home(struct inode *inode, struct msyncfs_image *img,
 }
 
 /*
- * Claims blocks for the @nr pages that have none, and enters the blocks in the
- * overlay. Reservations have promised these blocks.
+ * Claims blocks for the @nr pages without a home block, and enters the blocks
+ * in the overlay. Reservations have promised these blocks.
  */
 static int msyncfs_atomic_claim(struct msyncfs_capture *cap, u64 nr)
 {
@@ -92,15 +92,16 @@ static int msyncfs_atomic_homes(struct msyncfs_capture *cap)
  * @inode: atomic file
  * @first: first page
  * @last: last page, inclusive
- * @limit: number of pages to spill at most
+ * @limit: largest number of pages to spill
  * @nr: set to the number of spilled pages
  *
- * No committed state refers to these blocks. The next commit of the file makes
- * the blocks part of its map. After the spill, the pages can leave memory.
+ * The fresh blocks become part of the map with the next commit of the file. No
+ * committed state refers to them before that commit. After the spill, the pages
+ * can leave memory.
  *
  * Context: caller holds i_commit_lock and keeps the filesystem from being
  * frozen; waits for the device.
- * Return: 0 or a negative errno; after an error the pages are dirty again.
+ * Return: 0 or a negative errno; after an error, the pages are dirty again.
  */
 int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 		  unsigned long limit, unsigned long *nr)
@@ -123,9 +124,9 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 	}
 	if (err) {
 		/*
-		 * Report no error, because nothing is lost: the pages are dirty
-		 * again. The next commit writes the pages, or reports an error
-		 * of its own.
+		 * Report no error to the mapping, because nothing is lost: the
+		 * pages are dirty again. The next commit either writes the
+		 * pages or reports an error.
 		 */
 		msyncfs_capture_redirty(cap, 0);
 	} else {
@@ -140,8 +141,8 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 /* ---- the table of operations --------------------------------------------- */
 
 /*
- * The record takes the inode and the pages. It takes no map nodes, because the
- * map is shadowed.
+ * Counts the inode and the pages for the record. The record contains no map
+ * nodes, because the map is shadowed.
  */
 static int msyncfs_atomic_plan_overlaid(struct msyncfs_capture *cap,
 					struct msyncfs_plan *plan)
@@ -158,8 +159,8 @@ static void msyncfs_atomic_count(struct msyncfs_capture *cap,
 }
 
 /*
- * There is nothing to do: the blocks stay in the overlay, like blocks of
- * spilled pages.
+ * There is nothing to do: the blocks stay in the overlay, as the blocks of
+ * spilled pages do.
  */
 static void msyncfs_atomic_unclaim(struct msyncfs_capture *cap)
 {
@@ -175,8 +176,8 @@ static int msyncfs_atomic_plan_fresh(struct msyncfs_capture *cap,
 }
 
 /*
- * There is nothing to do. This function is called only if there is no shadow,
- * and the map does not change then.
+ * There is nothing to do. This function is called only for a file without a
+ * shadow. Such a file has an empty overlay, so its map does not change.
  */
 static int msyncfs_atomic_switch(struct msyncfs_op *op,
 				 struct msyncfs_capture *cap)
@@ -185,8 +186,8 @@ static int msyncfs_atomic_switch(struct msyncfs_op *op,
 }
 
 /*
- * Ends the reservations, and empties the overlay. The shadow of the map, if
- * there is one, has become the map.
+ * Ends the reservations, and empties the overlay. If the map was shadowed, the
+ * shadow has already become the map.
  */
 static void msyncfs_atomic_applied(struct msyncfs_op *op,
 				   struct msyncfs_capture *cap)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file splits a set that fits neither one record nor fresh blocks. It
- * commits the set in several records, and the pages of each file in page order.
- * attach.c decides when a set is split.
+ * This file splits a set that is too large for one record, if the set cannot go
+ * to fresh blocks either. It commits the set in several records. The pages of a
+ * file go into these records in page order. attach.c decides when a set is
+ * split.
  */
 
 #include "plan.h"
@@ -43,9 +44,9 @@ static void msyncfs_count_split(struct inode *inode, unsigned int nr)
 }
 
 /*
- * Moves the first pages of a capture to a new capture, as many as one record
- * takes. Attaches and returns the new capture. After an error, the pages of the
- * new capture are dirty again.
+ * Moves the first pages of a capture to a new capture. The number of pages is
+ * chosen so that one record takes them. Attaches and returns the new capture.
+ * After an error, the pages of the new capture are dirty again.
  */
 static struct msyncfs_capture *msyncfs_attach_part(struct msyncfs_capture *cap,
 						   bool attrs, int *err)
@@ -81,8 +82,9 @@ static struct msyncfs_capture *msyncfs_attach_part(struct msyncfs_capture *cap,
 }
 
 /*
- * Attaches the pages of a file part by part, in page order. Commits each part
- * before it attaches the next part. Each record is atomic in itself.
+ * Attaches the pages of a file in several parts, in page order. Commits each
+ * part before it attaches the next part. Each part is atomic, but all parts
+ * together are not atomic.
  */
 static int msyncfs_split_file(struct msyncfs_capture *cap, bool attrs)
 {
@@ -105,12 +107,14 @@ static int msyncfs_split_file(struct msyncfs_capture *cap, bool attrs)
 
 /**
  * msyncfs_attach_split - attach a set in several records
- * @set: captures that fit neither one record nor fresh blocks
+ * @set: captures that are too large for one record, and that cannot go to fresh
+ *	blocks
  * @attrs: also attach changed times and attributes
  * @sent: as for msyncfs_attach_fresh()
  *
- * Splitting is the only exception to G2. If the set has several files, each
- * file is attached on its own. An atomic file is attached as a whole.
+ * Splitting is the only exception to G2. If the set has several files, this
+ * function attaches one file after the other. It attaches an atomic file as a
+ * whole.
  *
  * Context: as msyncfs_attach_set().
  * Return: 0 or a negative errno. Pages that could not be attached are dirty
@@ -125,8 +129,8 @@ int msyncfs_attach_split(struct list_head *set, bool attrs,
 	int err = 0;
 
 	/*
-	 * Count a set of several files as split. The files may share a record,
-	 * but nothing ensures this.
+	 * Count a set of several files as split, even if all its files happen
+	 * to go into one record.
 	 */
 	if (!list_is_singular(set))
 		msyncfs_count_split(cap->inode, cap->nr);
