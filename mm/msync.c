@@ -4,12 +4,13 @@
  * the mappings in the range of addresses, and turns mappings of msyncfs into
  * ranges of files. mm/sync.c makes these ranges durable together, and
  * mm/pages/invalidate.c drops their pages. This file treats mappings of other
- * filesystems as the kernel's own msync(2) does, except that
- * msyncfs_call_locked() may refuse a call earlier.
+ * filesystems as the kernel's own msync(2) does, with one difference: a call
+ * may fail earlier, as msyncfs_call_locked() explains.
  *
  * The ioctl MSYNCFS_IOC_MSYNC calls msyncfs_msync(). msyncfs_hook.ko calls
- * msyncfs_msync() in place of the system call. The kernel's own msync(2) calls
- * only msyncfs_fsync(), and only for MS_SYNC.
+ * msyncfs_msync() in place of the system call. Without the hook, the system
+ * call runs the kernel's own msync(2), which calls msyncfs_fsync() for MS_SYNC,
+ * and no other function of msyncfs.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -33,12 +34,12 @@
  * struct msyncfs_call - an msync under way
  * @flags: MS_*
  * @unmapped: -ENOMEM if a page of the range is not mapped, else 0
- * @refused: the call does nothing, not even for ranges that it has found
+ * @refused: the call fails without any work on the ranges that it has found
  * @looked: msyncfs_call_locked() has already run in this call
  * @ranges: ranges of files of msyncfs, each with a reference of its open file
  * @nr: number of ranges
  * @max: number of ranges for which @ranges has room
- * @few: room for the first @ranges
+ * @few: memory of @ranges while they are at most MSYNCFS_CALL_FEW
  */
 struct msyncfs_call {
 	int			flags;
@@ -77,11 +78,11 @@ static int msyncfs_call_grow(struct msyncfs_call *call)
 }
 
 /*
- * Adds [@start, @end) of a mapping to the ranges. This includes shared mappings
- * of files that are open only for reading (no VM_SHARED). Other mappings may
- * have made the pages dirty, and MS_INVALIDATE drops clean pages, too.
- * mprotect() may have divided one mapping into several. These mappings become
- * one range.
+ * Adds [@start, @end) of a shared mapping to the ranges. If the file is open
+ * only for reading, its shared mapping lacks VM_SHARED, but this function adds
+ * the mapping, too. Stores through other mappings may have made its pages
+ * dirty, and MS_INVALIDATE drops clean pages, too. mprotect() may have divided
+ * one mapping into several mappings. This function makes one range of them.
  */
 static int msyncfs_call_add(struct msyncfs_call *call,
 			    struct vm_area_struct *vma, unsigned long start,
@@ -120,12 +121,12 @@ static int msyncfs_call_add(struct msyncfs_call *call,
 }
 
 /*
- * Checks the rest of the range for locked mappings (mlock). A call with
- * MS_INVALIDATE does this before it syncs a mapping of another filesystem.
- * Returns true if a mapping is locked and the range touches msyncfs. Without
- * this check, the call would sync some mappings before it finds the locked
- * mapping and fails. The kernel's own msync(2) does that. This function checks
- * only once in each call.
+ * Returns true if the rest of the range has a locked mapping (mlock), and if
+ * any part of the whole range belongs to msyncfs. A call with MS_INVALIDATE
+ * makes this check before it syncs the first mapping of another filesystem.
+ * Without the check, the call would sync some mappings, and then find the
+ * locked mapping and fail. The kernel's own msync(2) fails in this late way.
+ * The second check of a call would find nothing new, so it returns false.
  */
 static bool msyncfs_call_locked(struct msyncfs_call *call, unsigned long start,
 				unsigned long end)
@@ -148,8 +149,9 @@ static bool msyncfs_call_locked(struct msyncfs_call *call, unsigned long start,
 }
 
 /*
- * Returns whether a mapping of another filesystem needs fsync(2). A file whose
- * fsync function does nothing, as on tmpfs, does not need fsync(2).
+ * Returns whether the call must sync the file of a mapping that belongs to
+ * another filesystem. The call need not sync a file whose fsync function does
+ * nothing, for example a file on tmpfs.
  */
 static bool msyncfs_call_fsyncs(struct msyncfs_call *call,
 				struct vm_area_struct *vma)
@@ -159,7 +161,7 @@ static bool msyncfs_call_fsyncs(struct msyncfs_call *call,
 	       vma->vm_file->f_op->fsync != noop_fsync;
 }
 
-/* Syncs a mapping of another filesystem at once. Drops mmap_lock. */
+/* Drops mmap_lock, and then syncs a mapping of another filesystem. */
 static int msyncfs_call_fsync(struct vm_area_struct *vma, unsigned long start,
 			      unsigned long end)
 {
@@ -234,9 +236,10 @@ static int msyncfs_range_cmp(const void *a, const void *b)
 }
 
 /*
- * Removes the part of each range that earlier ranges cover. Ranges overlap if a
- * file is mapped more than once. The function keeps ranges that become empty,
- * because errors must still be reported to their open file.
+ * Removes from each range the pages that an earlier range contains. Ranges can
+ * overlap if a file is mapped more than once. The function keeps a range that
+ * becomes empty, because the call must still report errors to the open file of
+ * the range.
  */
 static void msyncfs_clip_ranges(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -269,7 +272,10 @@ static int msyncfs_sync_files(struct msyncfs_range *ranges, unsigned int nr)
 	return err;
 }
 
-/* Brings durable ranges home, then drops their pages (P7). */
+/*
+ * Makes sure that the durable pages of the ranges are home, and then drops the
+ * pages from the cache (P7).
+ */
 static int msyncfs_invalidate_files(struct msyncfs_range *ranges,
 				    unsigned int nr)
 {
@@ -296,7 +302,7 @@ static int msyncfs_invalidate_files(struct msyncfs_range *ranges,
 	return err;
 }
 
-/* Does what the flags ask for, on the ranges of one mount. */
+/* Processes the ranges of one mount as @flags require. */
 static int msyncfs_call_mount(struct msyncfs_range *ranges, unsigned int nr,
 			      int flags)
 {
@@ -366,9 +372,9 @@ static int msyncfs_call_run(unsigned long start, unsigned long end, int flags)
 /*
  * Processes a call whose length is 0, or so large that it becomes 0 when it is
  * rounded up to pages. The kernel's own msync(2) does nothing in both cases. On
- * msyncfs, so large a length is an error, because the range wraps around the
- * end of the address space. With msync=bsd, a length of 0 stands for the whole
- * mapping.
+ * msyncfs, a length that is too large in this way is an error, because the
+ * range wraps around the end of the address space. With msync=bsd, a length of
+ * 0 means the whole mapping.
  */
 static int msyncfs_call_empty(unsigned long start, size_t len, int flags)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file makes ranges of files durable. It captures and attaches their dirty
- * pages, commits the transaction, and reports errors. fsync(2) makes one range
- * durable. The kernel's own msync(MS_SYNC) calls msyncfs_fsync() once for each
- * mapping in its range. mm/msync.c calls msyncfs_sync_ranges() once for all
- * mappings of a mount.
+ * This file makes ranges of files durable. It captures and attaches the dirty
+ * pages of the ranges, commits the transaction, and reports errors. fsync(2)
+ * makes one range durable. The kernel's own msync(MS_SYNC) calls
+ * msyncfs_fsync() once for each mapping in the range of the call. mm/msync.c
+ * calls msyncfs_sync_ranges() once for all mappings of a mount.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
@@ -31,8 +31,8 @@ void msyncfs_dirty_inode(struct inode *inode, int flags)
 }
 
 /*
- * Puts the times and attributes of an inode into a transaction if they have
- * changed without an operation.
+ * Puts the times and attributes of an inode into a transaction, if they have
+ * changed and no operation has put the change into a transaction yet.
  */
 static int msyncfs_sync_attrs(struct inode *inode)
 {
@@ -40,8 +40,9 @@ static int msyncfs_sync_attrs(struct inode *inode)
 	int err;
 
 	/*
-	 * With lazytime, nobody has called msyncfs_dirty_inode() yet for the
-	 * times that the capture has marked.
+	 * With lazytime, the capture sets only I_DIRTY_TIME when it marks the
+	 * times. mark_inode_dirty_sync() calls msyncfs_dirty_inode() for this
+	 * change.
 	 */
 	if (inode->i_state & I_DIRTY_TIME)
 		mark_inode_dirty_sync(inode);
@@ -58,8 +59,8 @@ static int msyncfs_sync_attrs(struct inode *inode)
 /*
  * Takes i_commit_lock of every file. The ranges are sorted, so all tasks take
  * the locks in the same order. For several files, this function takes set_mutex
- * first. set_mutex tells lockdep that the order is safe, and serialises freezes
- * of several files (P6).
+ * first. set_mutex tells lockdep that the order is safe. Because of set_mutex,
+ * only one task at a time freezes several files (P6).
  */
 static void msyncfs_lock_files(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -92,10 +93,10 @@ static void msyncfs_unlock_files(struct msyncfs_range *ranges, unsigned int nr)
 }
 
 /*
- * Sets @whole in the ranges of atomic files, and clears it in all other ranges.
- * Returns whether there is an atomic file. A file becomes atomic or ordinary
- * only under i_commit_lock. If the caller does not hold this lock, the result
- * is only a hint.
+ * Sets @whole in the ranges of atomic files, and clears @whole in all other
+ * ranges. Returns whether any range belongs to an atomic file. A file becomes
+ * atomic or ordinary only under i_commit_lock. If the caller does not hold this
+ * lock, the result is only a hint.
  */
 static bool msyncfs_mark_whole(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -125,12 +126,12 @@ static bool msyncfs_atomic_dirty_in(const struct msyncfs_range *ranges,
 
 /*
  * Keeps the filesystem from being frozen during a commit of atomic files. If
- * the filesystem is frozen already, this function waits until it is thawed. The
- * function does not wait if there is nothing to commit, or if the caller must
- * not wait. No page gets dirty on a frozen filesystem, but a page of an atomic
- * file may have been dirty before the filesystem was frozen. Returns false if
- * the caller must not commit. If the function returns true, the caller must
- * call sb_end_intwrite().
+ * the filesystem is frozen already, this function waits until the filesystem is
+ * thawed. The function does not wait if there is nothing to commit, or if the
+ * caller must not wait. No page gets dirty on a frozen filesystem. But a page
+ * of an atomic file may have become dirty before the filesystem was frozen, and
+ * may still be dirty. Returns false if the caller must not commit. If the
+ * function returns true, the caller must call sb_end_intwrite().
  */
 static bool msyncfs_keep_thawed(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -145,9 +146,9 @@ static bool msyncfs_keep_thawed(struct msyncfs_range *ranges, unsigned int nr)
 	if (!dirty) {
 		/*
 		 * Another task may have captured pages. Captured pages are
-		 * neither dirty nor in the overlay. Once this task has
-		 * i_commit_lock, these pages are either attached or dirty
-		 * again, so check again. A file may have become atomic since
+		 * neither dirty nor in the overlay. When msyncfs_lock_files()
+		 * returns, these pages are either attached or dirty again, so
+		 * check a second time. A file may also have become atomic since
 		 * the first check.
 		 */
 		msyncfs_lock_files(ranges, nr);
@@ -180,8 +181,9 @@ static bool msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr,
 		if (!msyncfs_mark_whole(ranges, nr) || *kept)
 			return true;
 		/*
-		 * A file became atomic after the first look and before this
-		 * task locked the file. Try again with sb_start_intwrite().
+		 * A file became atomic after the first msyncfs_mark_whole() and
+		 * before msyncfs_lock_files() had locked the file. Try again
+		 * with sb_start_intwrite().
 		 */
 		msyncfs_unlock_files(ranges, nr);
 	}
@@ -195,7 +197,7 @@ static void msyncfs_ranges_unlock(struct msyncfs_range *ranges,
 		sb_end_intwrite(ranges->inode->i_sb);
 }
 
-/* Returns the tid up to which a commit makes the ranges durable. */
+/* Returns the tid of the last transaction that has changes of these files. */
 static u64 msyncfs_ranges_tid(const struct msyncfs_range *ranges,
 			      unsigned int nr, bool datasync)
 {
@@ -231,10 +233,10 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 
 /*
  * Drops the captures of a set. Returns @err, or an error of the captures if
- * @err is 0. msyncfs_capture_redirty() has reported the error to the mappings
- * of the captured pages. A capture of an atomic file may have no pages, if the
- * commit has only a new size, holes or spilled pages. This function reports the
- * error to the mapping of such a file.
+ * @err is 0. If a capture has pages, msyncfs_capture_redirty() has already
+ * reported the error to the mapping. A capture of an atomic file may have no
+ * pages, because the commit may have only a new size, holes or spilled pages.
+ * This function reports the error to the mapping of such a file.
  */
 static int msyncfs_put_set(struct list_head *set, int err)
 {
@@ -259,18 +261,19 @@ static int msyncfs_put_set(struct list_head *set, int err)
 }
 
 /**
- * msyncfs_sync_ranges - make ranges of files of one mount durable, together
+ * msyncfs_sync_ranges - make ranges of files on one mount durable together
  * @ranges: sorted by inode, then by first page; at least one
  * @nr: number of ranges
  * @datasync: leave out times and other changes that fdatasync(2) may leave out
  *
  * All dirty pages of all ranges become durable in one record, together with the
- * metadata that is needed to read them (G1, G2). If no page is dirty, and all
- * changes of these inodes are durable already, this function sends no command
- * to the device.
+ * metadata that is needed to read these pages (G1, G2). If no page is dirty,
+ * and all changes of the inodes are durable already, this function sends no
+ * command to the device.
  *
  * An atomic file is committed as a whole: all dirty pages, its size and its
- * holes. If the filesystem is frozen, this commit waits for the thaw.
+ * holes. If the filesystem is frozen, this function waits until the filesystem
+ * is thawed, and then commits the file.
  *
  * Context: sleeps for the device. The caller holds neither i_commit_lock nor a
  * lock that P4 forbids. The caller may hold i_rwsem (P5).
@@ -297,9 +300,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_ranges);
 
 /**
  * struct msyncfs_async - a large set that is written for MS_ASYNC
- * @work: in sbi->wq
+ * @work: work item, queued in sbi->wq
  * @sent: completed when the caller may return
- * @ref: one reference of the caller, and one of the work
+ * @ref: number of references; the caller has one, and the work item has one
  * @err: error that the caller returns, if the set failed before @sent was
  *	completed
  * @nr: number of @ranges
@@ -345,8 +348,8 @@ static void msyncfs_async_work(struct work_struct *work)
 /*
  * Starts to write a set that is too large for a record. The pages of the set
  * are written to fresh blocks, and the record must wait for these writes. A
- * work item waits instead of the caller. This function returns when the writes
- * are sent.
+ * work item waits for the writes and commits the set. This function returns
+ * when the writes have been sent to the device.
  */
 static int msyncfs_start_large(struct msyncfs_range *ranges, unsigned int nr)
 {
@@ -382,13 +385,13 @@ static int msyncfs_start_large(struct msyncfs_range *ranges, unsigned int nr)
  * @ranges: sorted by inode, then by first page; at least one; of one mount
  * @nr: number of ranges
  *
- * Pages that are dirty now become durable soon, in the same way as with
- * msyncfs_sync_ranges(). When this function returns, the pages are in a
- * transaction. msyncfs_commit_start() has started to make this transaction
- * durable. The pages of a large set may not be in a transaction yet, but their
- * writes have been sent to the device.
+ * This function attaches the pages that are dirty when it is called, and starts
+ * the commit of their transaction. It does not wait for the end of the commit.
+ * For a large set, it only sends the writes of the pages to the device. A work
+ * item attaches and commits the large set later.
  *
- * Context: as msyncfs_sync_ranges(), but does not wait for these writes.
+ * Context: as msyncfs_sync_ranges(), but does not wait until the pages are
+ * durable.
  * Return: 0, or a negative errno if the pages are still dirty. Later errors are
  * reported to the mappings.
  */
@@ -443,13 +446,13 @@ int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 }
 
 /**
- * msyncfs_try_sync_inode - make a file durable, but do not wait for a thaw
+ * msyncfs_try_sync_inode - make a file durable unless the filesystem is frozen
  * @inode: file
  *
  * This function is for callers that must not wait for a frozen filesystem. The
  * task that thaws the filesystem may be waiting for such a caller.
  *
- * Context: as msyncfs_sync_ranges(), but does not wait for the thaw.
+ * Context: as msyncfs_sync_ranges(), but never waits for a frozen filesystem.
  * Return: as msyncfs_sync_ranges(); also 0 if the function did nothing because
  * the filesystem is frozen.
  */
@@ -474,8 +477,8 @@ int msyncfs_try_sync_inode(struct inode *inode)
  * Context: sleeps for the device. O_DSYNC direct writes call this function with
  * i_rwsem held (P5).
  * Return: 0, or -EIO, -ENOSPC or another error that kept the range from
- * becoming durable. The function also returns an error of an earlier writeback
- * that was not yet reported to this open file (G4).
+ * becoming durable. If an earlier writeback failed, and its error was not yet
+ * reported to this open file, the function returns this error (G4).
  */
 int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {

@@ -11,16 +11,18 @@
 #include "sync.h"
 
 /*
- * Fresh blocks save the second write of each page, but need a flush. If at
- * least this number of pages is dirty, fresh blocks are worth the flush.
+ * A copied page is written twice: first to the record, later to its home block.
+ * A page that goes to a fresh block is written once, but the device must be
+ * flushed before the record. If at least this number of pages is dirty, the
+ * flush costs less than the second writes.
  */
 #define MSYNCFS_FRESH_MIN	64
 
 /*
  * Returns how many pages may be copied into the record. Background writeback
- * copies no pages if many are dirty and at least half of them have no block
- * yet. Writing these pages directly to fresh blocks saves the second write of
- * each page.
+ * copies no pages if many pages are dirty and at least half of the dirty pages
+ * have no block yet. It writes these pages directly to fresh blocks, which
+ * saves the second write of each page.
  */
 static unsigned long msyncfs_copy_max(struct inode *inode, pgoff_t first,
 				      unsigned long nr, bool background)
@@ -59,10 +61,11 @@ static int msyncfs_write_range(struct inode *inode,
 }
 
 /*
- * Writes back an atomic file. Changes by writeback must not be visible after a
- * crash. So the pages stay dirty until memory is needed. Then this function
- * spills them to blocks that no committed state refers to. It spills nothing
- * while the filesystem is frozen.
+ * Writes back an atomic file. After a crash, the file must have the content of
+ * its last commit, so writeback must not commit the dirty pages. The pages stay
+ * dirty until memory is needed. When memory is needed, this function spills the
+ * pages to blocks that no committed state refers to. It spills nothing while
+ * the filesystem is frozen.
  */
 static int msyncfs_write_atomic(struct inode *inode,
 				struct writeback_control *wbc, pgoff_t first,
@@ -78,7 +81,7 @@ static int msyncfs_write_atomic(struct inode *inode,
 		sb_end_intwrite(sb);
 	}
 	wbc->nr_to_write -= nr;
-	/* A skipped page keeps the flusher from trying again at once. */
+	/* Report a skipped page, so that the flusher does not retry at once. */
 	if (!nr)
 		wbc->pages_skipped++;
 	return err;
@@ -89,9 +92,9 @@ static int msyncfs_write_atomic(struct inode *inode,
  * @mapping: mapping of a regular file
  * @wbc: what to write
  *
- * Dirty pages become part of the running transaction. This function does not
- * commit the transaction. It spills pages of an atomic file, or leaves them
- * dirty.
+ * This function attaches the dirty pages of an ordinary file to the running
+ * transaction, but does not commit the transaction. It spills the dirty pages
+ * of an atomic file, or leaves these pages dirty.
  *
  * Context: caller holds no lock that P4 forbids; may wait for the device.
  * Return: 0 or a negative errno; after an error the pages are still dirty.
@@ -107,8 +110,8 @@ int msyncfs_writepages(struct address_space *mapping,
 	int err;
 
 	/*
-	 * If the log is dead, no page can become clean. Without an error, the
-	 * flusher would take the call for progress.
+	 * If the log is dead, no page can become clean. Return an error,
+	 * because the flusher would otherwise count the call as progress.
 	 */
 	if (msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return -EIO;
