@@ -125,8 +125,9 @@ static int msyncfs_call_add(struct msyncfs_call *call,
  * any part of the whole range belongs to msyncfs. A call with MS_INVALIDATE
  * makes this check before it syncs the first mapping of another filesystem.
  * Without the check, the call would sync some mappings, and then find the
- * locked mapping and fail. The kernel's own msync(2) fails in this late way.
- * The second check of a call would find nothing new, so it returns false.
+ * locked mapping and fail, as the kernel's own msync(2) does. Only the first
+ * check in a call walks the mappings. Later checks would find nothing new, so
+ * this function returns false for them.
  */
 static bool msyncfs_call_locked(struct msyncfs_call *call, unsigned long start,
 				unsigned long end)

@@ -18,12 +18,13 @@
  * Once the capture has taken a page, a store to this page faults, and waits in
  * page_mkwrite for the thaw. While a store waits, its thread makes no later
  * store, and no other thread can see the waiting store. So the capture contains
- * no store that is ordered after a waiting store. A store to a dirty page that
- * the capture has not taken yet does not wait, and is captured. Hence the
- * snapshot is consistent (G3), and only tasks that write have to wait.
+ * no store that is ordered after a waiting store. If a page is dirty and the
+ * capture has not taken the page yet, a store to the page does not wait, and
+ * the capture contains the store. Hence the snapshot is consistent (G3). Only
+ * tasks that write have to wait.
  *
- * page_mkwrite returns with the folio locked, before its PTE is writable. The
- * kernel unlocks the folio after it has made the PTE writable. The capture
+ * page_mkwrite returns with the folio locked. The kernel then makes the PTE of
+ * the folio writable, and unlocks the folio after that. The capture
  * write-protects the PTEs of a folio while it holds the folio lock, so the
  * capture cannot miss this PTE. The page is tagged dirty before i_freeze is
  * released, so the capture cannot miss the page.
@@ -50,10 +51,10 @@
 /**
  * struct msyncfs_file_pass - the part of a pass that captures one file
  * @cap: the capture that the pass fills
- * @ranges: where to look for dirty pages, in ascending order
+ * @ranges: ranges in which the pass looks for dirty pages, in ascending order
  * @nr_ranges: number of @ranges
  * @pool: unused images
- * @room: number of images that @pool has at first
+ * @room: number of images in @pool when the pass begins to take pages
  * @uncommitted: an atomic file has a size or a map that differs from its
  *	committed state
  */
@@ -85,7 +86,7 @@ struct msyncfs_pass {
 	struct msyncfs_sb_info		*sbi;
 };
 
-/* The range of an atomic file. A capture takes all pages of the file. */
+/* This range is used for each atomic file, and contains all pages of a file. */
 static const struct msyncfs_range msyncfs_all_pages = { .last = ULONG_MAX };
 
 #define msyncfs_for_each_file(f, pass) \
@@ -98,7 +99,7 @@ static const struct msyncfs_range msyncfs_all_pages = { .last = ULONG_MAX };
  * @inode: file
  * @first: first page
  * @last: last page, inclusive; if it is before @first, the range is empty
- * @limit: stop counting here
+ * @limit: number of pages at which the function stops counting
  *
  * Context: may sleep.
  * Return: number of pages tagged dirty, at most @limit.
@@ -143,8 +144,8 @@ static void msyncfs_capture_release(struct msyncfs_capture *cap)
 }
 
 /*
- * The transaction of the capture has ended. If its record has failed, this
- * function makes the captured pages dirty again.
+ * Is called when the transaction of the capture has ended. If the record of the
+ * transaction has failed, this function makes the captured pages dirty again.
  */
 static void msyncfs_capture_settled(struct msyncfs_member *member, int err)
 {
@@ -219,9 +220,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);
  * @cap: capture that did not become durable
  * @err: the reason; 0 if nobody needs to know
  *
- * Pages that were truncated after the capture stay as they are. The mapping
- * remembers the error for every open file description. Pages of an atomic file
- * get a new reservation if there is space.
+ * If a page was truncated after the capture, this function does not make it
+ * dirty. The mapping remembers the error for every open file description. Pages
+ * of an atomic file get a new reservation if there is space.
  *
  * Context: takes folio locks.
  */
@@ -305,9 +306,10 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 	if (folio->mapping != cap->inode->i_mapping)
 		return;
 	/*
-	 * Find out whether a store through a mapping has changed the page.
-	 * folio_clear_dirty_for_io() walks the mappings a second time, so stop
-	 * when one such page of the capture has been found.
+	 * Find out whether a store through a mapping has changed the page. This
+	 * check walks the mappings, and folio_clear_dirty_for_io() walks them a
+	 * second time. So do not check any more pages of the capture after the
+	 * first changed page.
 	 */
 	if (!cap->stored && folio_mapped(folio) && folio_mkclean(folio)) {
 		cap->stored = true;
@@ -343,9 +345,10 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 }
 
 /*
- * Dirty pages that are at most this far apart form a stretch. The capture
- * write-protects a stretch in one go. It also walks the page tables of the
- * clean pages in a stretch, but flushes the TLBs only once.
+ * Dirty pages form a stretch if the gaps between them are not larger than
+ * MSYNCFS_STRETCH_GAP. The capture write-protects a stretch in one step. This
+ * step also walks the page tables of the clean pages in the stretch, but it
+ * flushes the TLBs only once.
  */
 #define MSYNCFS_STRETCH_GAP	16
 #define MSYNCFS_STRETCH_MIN	8
@@ -590,9 +593,9 @@ static int msyncfs_pool_fill(struct msyncfs_file_pass *f)
 
 /*
  * Allocates memory for as many pages as are dirty now. More pages may become
- * dirty before the freeze. Then msyncfs_pass_run() calls this function again.
- * If @again is true, the function allocates memory for some more pages than are
- * dirty.
+ * dirty before the freeze. In this case, msyncfs_pass_run() calls this function
+ * a second time, with @again set to true. The function then allocates memory
+ * for a few more pages than are dirty.
  */
 static int msyncfs_pass_prepare(struct msyncfs_pass *pass, bool again)
 {
@@ -641,8 +644,8 @@ static bool msyncfs_pass_enough(struct msyncfs_pass *pass)
 
 /*
  * Ends the writeback of copied pages, because stores need not wait for the
- * write of a copy. The caller thaws the files first, so that the freeze is
- * short.
+ * write of a copy. The caller has thawed the files before this call, so that
+ * the freeze is short.
  */
 static void msyncfs_end_copied(struct msyncfs_capture *cap)
 {
@@ -702,11 +705,11 @@ static int msyncfs_pass_run(struct msyncfs_pass *pass)
 }
 
 /*
- * According to POSIX, msync marks the times of a file if it causes a write. The
- * first store to a page marks the times in page_mkwrite. Later stores to the
- * page do not fault, so this function marks the times for these stores. The
- * capture for a spill marks the times, too, because a later msync finds the
- * spilled pages clean.
+ * According to POSIX, msync marks the times of a file if msync causes a write
+ * to the file. The first store to a page marks the times in page_mkwrite. Later
+ * stores to the page do not fault, so this function marks the times for these
+ * stores. The capture for a spill must mark the times, too: a later msync finds
+ * the spilled pages clean, and would not mark the times.
  */
 static void msyncfs_mark_times(struct msyncfs_capture *cap)
 {
@@ -762,15 +765,16 @@ static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
  *	copied, and all captured pages stay under writeback until they are
  *	written
  * @limit: largest number of pages to take from each file, in page order
- * @set: empty list; gets one capture for each file with captured pages, and for
- *	each atomic file with anything else to commit; linked by the member set
+ * @set: list, empty at the call; gets one capture for each file that has
+ *	captured pages, or that is atomic and has other changes to commit;
+ *	struct msyncfs_capture.set is the link
  *
  * After success, the captured pages are clean. The caller attaches or redirties
  * the captures, and drops its references to the captures.
  *
  * Context: caller holds i_commit_lock of every inode, set_mutex if there are
  * several inodes, and no lock that P4 forbids.
- * Return: 0 or -ENOMEM; after an error @set is empty.
+ * Return: 0 or -ENOMEM; after an error, @set is empty.
  */
 int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 			   unsigned long copy_max, unsigned long limit,
@@ -811,8 +815,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_ranges);
  * @limit: as for msyncfs_capture_ranges()
  *
  * Context: caller holds i_commit_lock, and no lock that P4 forbids.
- * Return: the capture, which the caller attaches or redirties, and then drops;
- * NULL if no page is dirty; ERR_PTR(-ENOMEM).
+ * Return: the capture; NULL if no page is dirty; or ERR_PTR(-ENOMEM). The
+ * caller attaches or redirties the capture, and then drops its reference.
  */
 struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
 					      pgoff_t first, pgoff_t last,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file locks folios of the page cache for changes. Before the folio lock,
- * it takes i_freeze shared. capture.c takes i_freeze exclusively.
+ * This file locks folios of the page cache for changes. It takes i_freeze
+ * shared before it takes a folio lock. capture.c takes i_freeze exclusively.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -10,8 +10,8 @@
 #include "pages.h"
 
 /*
- * Takes i_freeze shared. If the task has to wait, a trace event reports how
- * long.
+ * Takes i_freeze shared. If the task has to wait, a trace event reports the
+ * duration of the wait.
  */
 static void msyncfs_freeze_shared(struct inode *inode)
 {
@@ -32,8 +32,8 @@ static void msyncfs_freeze_shared(struct inode *inode)
  *
  * If a page is written to a fresh block without a copy, a store must not change
  * the page during the write. So this function waits for the end of the write.
- * It waits before it takes i_freeze. Otherwise, a capture would have to wait
- * for the write, too.
+ * The function does not hold i_freeze while it waits. Otherwise, a capture that
+ * needs i_freeze would have to wait for the write, too.
  *
  * On return the folio is locked and i_freeze is held shared. The folio may have
  * been truncated during the wait.
@@ -54,15 +54,15 @@ void msyncfs_folio_lock_stable(struct inode *inode, struct folio *folio)
 }
 
 /**
- * msyncfs_folio_begin - get a folio of the page cache to change it
+ * msyncfs_folio_begin - get and lock a folio of the page cache for a change
  * @inode: file
  * @index: page
  *
  * If the page lies over a hole or the file is atomic, the caller makes sure
- * that the page has a reservation. The returned folio need not be uptodate. The
- * caller fills the folio, marks it dirty and calls msyncfs_folio_end(). Until
- * it has called msyncfs_folio_end(), the caller does no I/O (P2), and touches
- * user memory only with page faults off (P3).
+ * that the page has a reservation. The returned folio may be not uptodate. The
+ * caller fills the folio, marks it dirty and calls msyncfs_folio_end(). Before
+ * the caller has called msyncfs_folio_end(), it does no I/O (P2), and accesses
+ * user memory only with page faults disabled (P3).
  *
  * Context: may sleep, also for the write of the folio; begins no commit.
  * Return: the folio with a reference, or ERR_PTR(-ENOMEM). The folio is locked

@@ -3,7 +3,7 @@
  * This file handles page faults. A store through a mapping makes a page dirty
  * only in msyncfs_page_mkwrite(). This function reserves space, takes i_freeze
  * shared (see capture.c) and never begins a commit (P4). write(2) does not use
- * this file, but calls msyncfs_folio_begin().
+ * this file, but calls msyncfs_folio_begin() in dirty.c.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -29,10 +29,10 @@ static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
 
 again:
 	/*
-	 * Another task may truncate the page before this task has locked it.
-	 * Then the reservation stays. The task may use it when it faults the
-	 * page in again. Otherwise a truncation or the eviction of the inode
-	 * ends the reservation.
+	 * Another task may truncate the page before the folio is locked below.
+	 * In this case, the reservation stays. A later fault on this page uses
+	 * the reservation. Without a later fault, a truncation or the eviction
+	 * of the inode ends the reservation.
 	 */
 	if (!ext.blkno || atomic) {
 		err = msyncfs_resv_page(inode, folio->index);
@@ -43,9 +43,9 @@ again:
 	msyncfs_folio_lock_stable(inode, folio);
 	if ((!ext.blkno || atomic) && !msyncfs_resv_test(inode, folio->index)) {
 		/*
-		 * The reservation is gone. A capture has taken it over for the
-		 * old content of the page, or a write(2) that failed has
-		 * released it.
+		 * The reservation is gone. Either a capture has taken over the
+		 * reservation for the old content of the page, or a failed
+		 * write(2) has released the reservation.
 		 */
 		folio_unlock(folio);
 		up_read(&mi->i_freeze);
@@ -114,8 +114,9 @@ static void msyncfs_zero_tail(struct inode *inode)
 	folio = filemap_lock_folio(mapping, i_size_read(inode) >> PAGE_SHIFT);
 	if (!IS_ERR(folio)) {
 		/*
-		 * write(2) moves the end of the file under the lock of the last
-		 * folio, so read the size again.
+		 * write(2) changes the size while it holds the lock of the last
+		 * folio. This function holds that lock now, so read the size
+		 * again.
 		 */
 		size = i_size_read(inode);
 		if (folio_test_uptodate(folio) && !folio_test_writeback(folio) &&

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file drops cached pages for MS_INVALIDATE, so that the next access reads
- * the pages from the device. Before that, mm/msync.c makes the pages durable
- * and brings them home.
+ * the pages from the device. mm/msync.c calls this file after the pages have
+ * become durable and are home.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
@@ -15,8 +15,9 @@
 #include "pages.h"
 
 /*
- * Functions to walk mapping->i_mmap, the tree of the mappings of a file. The
- * kernel has them in mm/interval_tree.c, but does not export them.
+ * These functions walk mapping->i_mmap, the tree that contains all mappings of
+ * a file. The kernel has equal functions in mm/interval_tree.c, but does not
+ * export them.
  */
 static inline unsigned long msyncfs_vma_first(struct vm_area_struct *vma)
 {
@@ -51,8 +52,8 @@ static bool msyncfs_next_locked(struct address_space *mapping, pgoff_t *first,
 		if (!(READ_ONCE(vma->vm_flags) & VM_LOCKED))
 			continue;
 		/*
-		 * Mappings come in order of their first page, so no page before
-		 * *@first is locked.
+		 * The tree returns the mappings in the order of their first
+		 * pages, so no page before the new *@first is locked.
 		 */
 		*first = max(*first, msyncfs_vma_first(vma));
 		*end = min(last, msyncfs_vma_last(vma));
@@ -102,8 +103,8 @@ static bool msyncfs_any_cached(struct address_space *mapping, pgoff_t first,
 
 /*
  * Drops the pages of a range. No page of the range is locked (mlock), and the
- * caller has unmapped all of them. Returns 0, or -EBUSY if a page has to stay
- * because it is pinned.
+ * caller has unmapped all pages of the range. Returns 0, or -EBUSY if a page
+ * has to stay because it is pinned.
  */
 static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
 			pgoff_t last)
@@ -133,8 +134,9 @@ static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
  * pages. Returns @last + 1 if no page up to @last is locked.
  *
  * A task can pin a mapped page at any time. Once the page is unmapped, the task
- * must fault the page in before it can pin the page. For DMA that writes to the
- * page, this fault calls page_mkwrite, which waits for invalidate_lock.
+ * must fault the page in before it can pin the page. If the task pins the page
+ * for DMA that writes to the page, this fault calls page_mkwrite. page_mkwrite
+ * waits for invalidate_lock, which msyncfs_invalidate() holds.
  *
  * A task may lock pages after this function has looked for locked pages. So the
  * function looks a second time, after the unmapping. The second look finds all
@@ -163,12 +165,12 @@ static pgoff_t msyncfs_unmap_unlocked(struct address_space *mapping,
  * @first: first page
  * @last: last page, inclusive; below the end of the largest possible file
  *
- * Pages that are locked (mlock) or pinned stay in the cache and valid. Pages
- * also stay in the cache if a store has changed them after the range became
- * durable, so no store is lost.
+ * Pages that are locked (mlock) or pinned stay in the cache, with their
+ * content. Pages also stay in the cache if a store has changed them after the
+ * range became durable, so no store is lost.
  *
- * Context: may sleep; caller holds no lock that P4 forbids, and not
- * i_commit_lock.
+ * Context: may sleep; caller holds neither i_commit_lock nor a lock that P4
+ * forbids.
  * Return: 0, or -EBUSY if a page had to stay because it is locked or pinned.
  */
 int msyncfs_invalidate(struct inode *inode, pgoff_t first, pgoff_t last)

@@ -19,7 +19,8 @@ struct msyncfs_placing;
  * @file: open file to which errors are reported, with a reference; or NULL
  * @first: first page
  * @last: last page, inclusive; if it is before @first, the range is empty
- * @whole: the file is atomic: capture all its pages, whatever the range
+ * @whole: the file is atomic, so the call covers all its pages, not only those
+ *	from @first to @last
  * @nowait: if the filesystem is frozen, do nothing instead of waiting; only the
  *	flag of the first range of a call counts
  */
@@ -34,9 +35,9 @@ struct msyncfs_range {
 
 /**
  * struct msyncfs_capture - the dirty pages of one file, cleaned together
- * @inode: file, without a reference; valid as long as the caller keeps the
- *	inode
- * @set: link in the list of the captures of one set
+ * @inode: file; the capture has no reference to it, so the caller must keep
+ *	the inode in memory
+ * @set: link in the list of a set
  * @images: list of struct msyncfs_image, in ascending order of the pages
  * @nr: number of @images
  * @size: i_size under the freeze, in bytes
@@ -44,7 +45,7 @@ struct msyncfs_range {
  * @copied: true if the record is to have copies of the pages; false if the
  *	pages are to be written to fresh blocks
  * @incomplete: some pages were not captured for lack of memory
- * @stored: a store through a mapping has changed at least one page
+ * @stored: a store through a mapping has changed at least one captured page
  * @whole: the capture contains all changes of an atomic file, for a commit
  * @resvs: reservations that the capture has taken over from the file; empty
  *	unless @whole is set
@@ -99,8 +100,9 @@ static inline void msyncfs_down_write_of(bool several,
  * @cap: capture; either its copies are in the transaction, or its fresh blocks
  *	are in the map or the overlay
  *
- * The content of these pages can be read elsewhere now. Until this call,
- * msyncfs_release_folio() keeps the pages in the cache (B4).
+ * After this call, memory reclaim may free the captured pages, because a read
+ * finds their content in the transaction or on the fresh blocks. Before this
+ * call, msyncfs_release_folio() keeps the pages in the cache (B4).
  *
  * Context: any.
  */

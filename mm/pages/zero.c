@@ -11,9 +11,9 @@
 #include "pages.h"
 
 /*
- * Looks up the block of a page, and reads the page into the cache if it has a
- * written block. Returns 1 if the page is in the cache and uptodate, 0 if there
- * is nothing to zero, or a negative errno.
+ * Looks up the block of a page. If the page has a written block, reads the page
+ * into the cache. Returns 1 if the page is in the cache and uptodate, 0 if
+ * there is nothing to zero, or a negative errno.
  */
 static int msyncfs_fetch_page(struct inode *inode, pgoff_t index,
 			      struct msyncfs_extent *ext)
@@ -52,9 +52,9 @@ static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
 
 	if (!ext->blkno || ext->unwritten) {
 		/*
-		 * A read of this page never returns old data of the device. So
-		 * nothing needs to change if the bytes in the cache are zeros
-		 * already.
+		 * The page has no written block, so a read of the page never
+		 * returns old data from the device. Change nothing if the bytes
+		 * in the cache are zeros already.
 		 */
 		addr = kmap_local_folio(folio, from);
 		clean = !memchr_inv(addr, 0, to - from);
@@ -83,8 +83,8 @@ static int msyncfs_zero_folio(struct inode *inode, struct folio *folio,
  * zeros already.
  *
  * Context: caller holds i_rwsem, and neither i_freeze nor a folio lock. The
- * caller may hold a handle and invalidate_lock. May read the page from the
- * device.
+ * caller may have an open handle (struct msyncfs_op) and may hold
+ * invalidate_lock. This function may read the page from the device.
  * Return: 0 or a negative errno.
  */
 int msyncfs_zero_partial(struct inode *inode, loff_t from, loff_t to)
