@@ -10,11 +10,11 @@
 #include "calls.h"
 
 #define BLOCKS		4096
-#define LOG_BLOCKS	512	/* a record takes 128 */
+#define LOG_BLOCKS	512	/* a record has up to 128 blocks */
 #define RW		(PROT_READ | PROT_WRITE)
 
 /**
- * call_at - get the address of a page of the mappings
+ * call_at - get the address of a mapped page
  * @fx: fixture
  * @page: number of the page; 0 is the page at fx->base
  *
@@ -57,7 +57,7 @@ static struct file *make_file(struct kunit *test, const char *name)
 }
 
 /**
- * call_unmap - unmap everything, and wait until the mappings drop their files
+ * call_unmap - remove all mappings, and wait until their files are dropped
  * @fx: fixture
  */
 void call_unmap(struct call_fixture *fx)
@@ -165,7 +165,7 @@ int call_msync(struct kunit *test, unsigned int page, unsigned int nr,
  * @file: file
  * @index: page
  *
- * Return: true if it is.
+ * Return: true if the page is in the page cache.
  */
 bool call_cached(struct file *file, pgoff_t index)
 {
@@ -176,10 +176,10 @@ bool call_cached(struct file *file, pgoff_t index)
 
 /**
  * call_crash - let the power fail, and mount the device again
- * @test: test, which fails if it cannot be mounted
+ * @test: test, which fails if the device cannot be mounted
  *
- * The content of the volatile cache is lost. The files are open again, but they
- * are not mapped.
+ * The content of the volatile cache is lost. The function opens the files
+ * again, but does not map them again.
  */
 void call_crash(struct kunit *test)
 {

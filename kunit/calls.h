@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Fixture of the suites that call msync: two files on the fake device, which
- * are mapped into an address space of the test.
+ * Fixture of the suites that call msync: two files on the fake device. Both
+ * files are mapped into an address space of the test.
  */
 #ifndef MSYNCFS_KUNIT_CALLS_H
 #define MSYNCFS_KUNIT_CALLS_H
@@ -9,10 +9,13 @@
 #include "files.h"
 #include "iolog.h"
 
-#define CALL_PAGES	256	/* of each file */
+#define CALL_PAGES	256	/* size of each file */
 #define CALL_OUT	(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
-/* Offsets of the mappings, in pages from the base. [8, 10) is not mapped. */
+/*
+ * Offsets of the mappings from fx->base, in pages. Nothing is mapped at the
+ * offsets 8 and 9.
+ */
 #define F_AT		0
 #define G_AT		4
 #define HOLE_AT		8
@@ -24,7 +27,7 @@
 /**
  * struct call_fixture - two files with clean pages, and their mappings
  * @fake: device
- * @log: trace of its I/O
+ * @log: trace of the I/O of @fake
  * @f: file with CALL_PAGES pages full of 1
  * @g: another file with CALL_PAGES pages full of 1
  * @base: address of the first mapping

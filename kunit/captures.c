@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A file, and captures of its pages: see captures.h.
+ * Make a file and capture its pages: see captures.h.
  */
 #include <linux/pagemap.h>
 
@@ -37,7 +37,8 @@ int cap_init(struct kunit *test)
  * @fx: fixture
  * @first: first page of the range
  * @last: last page of the range
- * @copy_max: copy the pages if there are at most this many
+ * @copy_max: largest number of pages to copy; if more pages are dirty, none is
+ *	copied
  * @limit: maximum number of pages to capture
  *
  * Return: the result of msyncfs_capture_pages().
@@ -57,7 +58,7 @@ struct msyncfs_capture *cap_take(struct cap_fixture *fx, pgoff_t first,
 /**
  * cap_give_back - give a capture back as if its commit had failed
  * @cap: capture
- * @err: error of the commit; 0: nobody gets an error
+ * @err: error of the commit; 0: no open file gets an error
  */
 void cap_give_back(struct msyncfs_capture *cap, int err)
 {
@@ -83,7 +84,7 @@ int cap_image_fill(struct msyncfs_image *img)
  * @cap: capture
  * @index: page
  *
- * Return: its image, NULL if the capture does not have it.
+ * Return: the image of the page, NULL if the page is not in the capture.
  */
 struct msyncfs_image *cap_image(struct msyncfs_capture *cap, pgoff_t index)
 {
@@ -100,7 +101,7 @@ struct msyncfs_image *cap_image(struct msyncfs_capture *cap, pgoff_t index)
  * @fx: fixture
  * @index: page
  *
- * Return: true if it is.
+ * Return: true if the page is in memory and dirty.
  */
 bool cap_dirty(struct cap_fixture *fx, pgoff_t index)
 {

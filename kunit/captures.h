@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A file on the fake device, and captures of its pages, for the suites that
- * test captures.
+ * Helpers of the suites that test captures. They make a file on the fake device
+ * and capture its pages.
  */
 #ifndef MSYNCFS_KUNIT_CAPTURES_H
 #define MSYNCFS_KUNIT_CAPTURES_H
@@ -14,7 +14,7 @@
 /**
  * struct cap_fixture - a mounted device with an empty file
  * @fake: device
- * @log: trace of its I/O
+ * @log: trace of the I/O of @fake
  * @file: the file
  * @inode: inode of @file
  * @mi: msyncfs's part of @inode

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The fake block device of the KUnit suites: see fake.h. It is a disk without a
- * request queue. Its blocks are pages in two xarrays, one for the media and one
- * for the volatile cache. Blocks that were never written read as zeros.
+ * The fake block device of the KUnit suites: see fake.h. The device is a disk
+ * without a request queue. Two xarrays have the pages that store its blocks:
+ * one xarray is the media, the other is the volatile cache. Blocks that were
+ * never written read as zeros.
  */
 #include <linux/bio.h>
 #include <linux/highmem.h>
@@ -26,7 +27,7 @@ static void fake_drop(struct xarray *blocks)
 	xa_destroy(blocks);
 }
 
-/* Return the newest content of a block, NULL if it was never written. */
+/* Return the newest content of a block, NULL if the block was never written. */
 static struct page *fake_newest(struct msyncfs_fake *fake, u64 blkno)
 {
 	struct page *page = xa_load(&fake->cache, blkno);
@@ -35,8 +36,8 @@ static struct page *fake_newest(struct msyncfs_fake *fake, u64 blkno)
 }
 
 /*
- * Return the page of a block in @blocks. A new page gets the newest content of
- * the block.
+ * Return the page that stores a block in @blocks. If there is no such page, add
+ * a page with the newest content of the block.
  */
 static struct page *fake_page(struct msyncfs_fake *fake, struct xarray *blocks,
 			      u64 blkno)
@@ -78,7 +79,7 @@ static void fake_flush(struct msyncfs_fake *fake)
 		fake_move_to_media(fake, blkno);
 }
 
-/* Copy one segment of a bio within one block. */
+/* Transfer data between a bio and one block. The data lies within the block. */
 static void fake_copy(struct msyncfs_fake *fake, struct bio *bio, u64 blkno,
 		      unsigned int offset, void *data, unsigned int len)
 {
@@ -153,7 +154,7 @@ static unsigned int fake_ops(struct bio *bio)
 	return ops;
 }
 
-/* Execute a bio, or let it fail, and end it. */
+/* Execute a bio, or let the bio fail. End the bio in both cases. */
 static void fake_do_bio(struct msyncfs_fake *fake, struct bio *bio,
 			enum msyncfs_fake_fate fate)
 {
@@ -228,7 +229,8 @@ void msyncfs_fake_read(struct msyncfs_fake *fake, u64 blkno, void *buf)
  * @blkno: block
  * @buf: content
  *
- * Copies of the block in the page cache of the device do not change.
+ * If the page cache of the device has a copy of the block, the copy does not
+ * change.
  */
 void msyncfs_fake_write(struct msyncfs_fake *fake, u64 blkno, const void *buf)
 {
@@ -243,8 +245,9 @@ void msyncfs_fake_write(struct msyncfs_fake *fake, u64 blkno, const void *buf)
  * msyncfs_fake_fail - make I/O fail
  * @fake: device
  * @ops: kinds of I/O, MSYNCFS_FAKE_*; 0: no I/O fails any more
- * @skip: number of I/Os of these kinds that succeed first
- * @nr: number of I/Os of these kinds that fail after @skip
+ * @skip: number of I/Os of the kinds @ops that succeed before the first I/O
+ *	fails
+ * @nr: number of I/Os of the kinds @ops that fail after the first @skip I/Os
  */
 void msyncfs_fake_fail(struct msyncfs_fake *fake, unsigned int ops,
 		       unsigned int skip, unsigned int nr)
@@ -303,7 +306,7 @@ void msyncfs_fake_release(struct msyncfs_fake *fake)
 }
 
 /**
- * msyncfs_fake_reset_counts - count I/O from zero again
+ * msyncfs_fake_reset_counts - set all counts of I/O to zero
  * @fake: device
  */
 void msyncfs_fake_reset_counts(struct msyncfs_fake *fake)
@@ -505,7 +508,7 @@ int msyncfs_fake_do_mount(struct msyncfs_fake *fake, unsigned int sb_flags,
 	KUNIT_ASSERT_NOT_NULL(fake->test, type);
 	if (options)
 		data = kstrdup(options, GFP_KERNEL);
-	/* With SB_KERNMOUNT, mntput() returns after the unmount. */
+	/* With SB_KERNMOUNT, mntput() unmounts before it returns. */
 	mnt = vfs_kern_mount(type, sb_flags | SB_KERNMOUNT, fake->path, data);
 	module_put(type->owner);
 	kfree(data);
@@ -553,11 +556,11 @@ void msyncfs_fake_umount(struct msyncfs_fake *fake)
  * msyncfs_fake_crash - let the power fail
  * @fake: device; the caller has closed all its files
  * @keep: returns true for a block of the volatile cache that reaches the media;
- *	NULL: no block does
+ *	NULL: no block reaches the media
  * @ctx: data of @keep
  *
- * The filesystem is unmounted, and all its writes from now on are lost. The
- * device can be mounted again with msyncfs_fake_do_mount().
+ * The function unmounts the filesystem. The writes of the unmount are lost.
+ * Then msyncfs_fake_do_mount() can mount the device again.
  */
 void msyncfs_fake_crash(struct msyncfs_fake *fake,
 			bool (*keep)(void *ctx, u64 blkno), void *ctx)
@@ -592,8 +595,8 @@ static void fake_fput(void *file)
  * @name: path from the root directory, without a leading slash
  * @flags: as for open(2); a new file gets mode 0600
  *
- * Return: the file. At the end of the test, it is closed before the filesystem
- * is unmounted. If the file cannot be opened, the test fails.
+ * Return: the file. The end of the test closes the file before it unmounts the
+ * filesystem. If the file cannot be opened, the test fails.
  */
 struct file *msyncfs_fake_open(struct msyncfs_fake *fake, const char *name,
 			       int flags)

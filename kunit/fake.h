@@ -3,8 +3,8 @@
  * A block device in memory, with a msyncfs mounted on it. A test can lose the
  * content of the volatile write cache, and it can let I/O fail.
  *
- * At the end of the test, open files are closed, then the filesystem is
- * unmounted, then the device is removed.
+ * The end of the test closes the open files, unmounts the filesystem and
+ * removes the device, in this order.
  */
 #ifndef MSYNCFS_KUNIT_FAKE_H
 #define MSYNCFS_KUNIT_FAKE_H
@@ -16,7 +16,10 @@
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 
-/* Private headers of their floors. The suites check these structures. */
+/*
+ * These headers are private to their floors. The suites check the structures
+ * that the headers declare.
+ */
 #include "fs/log/txn.h"
 #include "fs/map/node.h"
 #include "fs/space/alloc.h"
@@ -34,7 +37,9 @@
 #define MSYNCFS_FAKE_CACHE	1	/* a volatile write cache */
 #define MSYNCFS_FAKE_FUA	2	/* writes that bypass it */
 
-/* How an I/O ends. A hook returns this. */
+/*
+ * The ways in which an I/O may end. A hook of the device returns one of them.
+ */
 enum msyncfs_fake_fate {
 	MSYNCFS_FAKE_DONE,	/* it succeeds, unless fail_ops lets it fail */
 	MSYNCFS_FAKE_FAILS,	/* it fails and has no effect */
@@ -50,8 +55,8 @@ enum msyncfs_fake_fate {
  * @mnt: the mount, NULL if the filesystem is not mounted
  * @sb: the mounted filesystem
  * @lock: guards the following members
- * @media: block number -> page, survives msyncfs_fake_crash()
- * @cache: block number -> page, content of the volatile cache
+ * @media: blocks that survive msyncfs_fake_crash(): block number -> page
+ * @cache: blocks in the volatile cache: block number -> page
  * @lost: the power has failed, so writes are not stored any more
  * @reads: number of bios that read
  * @writes: number of bios that write data
@@ -59,10 +64,12 @@ enum msyncfs_fake_fate {
  * @flushes: number of bios that flush the cache
  * @bytes: bytes written
  * @fail_ops: kinds of I/O that fail, MSYNCFS_FAKE_*
- * @fail_skip: number of I/Os of these kinds that succeed first
- * @fail_nr: number of I/Os of these kinds that fail after @fail_skip
+ * @fail_skip: number of I/Os of the kinds @fail_ops that succeed before the
+ *	first I/O fails
+ * @fail_nr: number of I/Os of the kinds @fail_ops that fail after the first
+ *	@fail_skip I/Os
  * @hold_ops: kinds of I/O that wait for msyncfs_fake_release(), MSYNCFS_FAKE_*
- * @held: bios that wait
+ * @held: bios that wait for msyncfs_fake_release()
  * @hook: is called for each I/O before the device executes it, with @lock held;
  *	returns how the I/O ends, and may set @lost; NULL: no hook
  * @hook_ctx: data of @hook

@@ -14,9 +14,9 @@
  * files_quiet - stop all I/O in the background
  * @fake: device, mounted
  *
- * The background checkpoint stays off. The background commit is cancelled. The
- * next change schedules a background commit again, which runs some seconds
- * later.
+ * Until the unmount, no checkpoint runs in the background. The function also
+ * cancels the background commit. The next change schedules a new background
+ * commit, which runs some seconds later.
  */
 void files_quiet(struct msyncfs_fake *fake)
 {
@@ -34,7 +34,7 @@ void files_quiet(struct msyncfs_fake *fake)
  * @file: file
  * @index: first page
  * @nr: number of pages
- * @fill: byte that fills them
+ * @fill: byte that fills these pages
  */
 void files_write(struct kunit *test, struct file *file, pgoff_t index,
 		 unsigned int nr, u8 fill)
@@ -80,7 +80,7 @@ int files_read(struct file *file, pgoff_t index)
  * @file: file
  * @index: first page
  * @nr: number of pages
- * @fill: result of files_read() for each
+ * @fill: expected result of files_read() for each page
  */
 void files_expect(struct kunit *test, struct file *file, pgoff_t index,
 		  unsigned int nr, int fill)
@@ -91,7 +91,7 @@ void files_expect(struct kunit *test, struct file *file, pgoff_t index,
 }
 
 /**
- * files_sync - sync all of a file, as msync(MS_SYNC) does
+ * files_sync - sync a whole file in the way that msync(MS_SYNC) does
  * @file: file
  *
  * Return: 0 or a negative errno.
@@ -176,12 +176,13 @@ static void flush_fput(void *unused)
 }
 
 /**
- * files_flush_fput - let the end of the test wait until mappings drop files
+ * files_flush_fput - let the end of a test wait until files are dropped
  * @test: test
  *
- * A mapping drops its file in a work item. An unmount before this work item
- * would fail. Call this function after the mount and before the first mmap: the
- * end of the test unmaps first, then it waits, then it unmounts.
+ * When a mapping ends, a work item drops its file. The unmount fails if it runs
+ * before this work item. Call this function after the mount and before the
+ * first mmap. Then the end of the test removes the mappings, waits for the work
+ * items and unmounts the filesystem, in this order.
  */
 void files_flush_fput(struct kunit *test)
 {

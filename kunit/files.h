@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Files on the fake device, for most suites. Each page is full of one byte. The
- * value of the byte tells which write the page has.
+ * Most suites use these helpers to change and check files on the fake device.
+ * Each write fills its pages with one byte value. If two writes use different
+ * values, a suite can tell which of them a page has.
  */
 #ifndef MSYNCFS_KUNIT_FILES_H
 #define MSYNCFS_KUNIT_FILES_H

@@ -18,7 +18,7 @@
 #include "kmsg.h"
 
 #define BLOCKS		1400
-#define LOG_BLOCKS	256	/* a record takes 63 images, 31 copied */
+#define LOG_BLOCKS	256	/* 63 images fit a record, 31 copied pages */
 #define MAX_SLOTS	72
 #define MAX_FILES	2
 #define MAX_IO		100
@@ -78,7 +78,7 @@ struct load {
  * struct fixture - a mounted device and files on it
  * @load: operation that is tested
  * @fake: device
- * @log: trace of its I/O
+ * @log: trace of the I/O of @fake
  * @sbi: the mount
  * @file: files
  * @again: second open file description of the first file

@@ -83,7 +83,7 @@ struct iolog *iolog_start(struct msyncfs_fake *fake, unsigned int mask)
 }
 
 /**
- * iolog_reset - count from zero, and let no I/O fail
+ * iolog_reset - empty the trace, and let no I/O fail
  * @log: log
  */
 void iolog_reset(struct iolog *log)
@@ -101,7 +101,7 @@ void iolog_reset(struct iolog *log)
  * iolog_fail - make I/O fail
  * @log: log
  * @at: number of the first I/O that fails, counted from the last reset
- * @nr: number of I/Os that fail; UINT_MAX: all from @at on
+ * @nr: number of I/Os that fail; UINT_MAX: all I/Os from @at on
  * @fate: how these I/Os fail
  */
 void iolog_fail(struct iolog *log, unsigned int at, unsigned int nr,
@@ -130,8 +130,9 @@ void iolog_cut(struct iolog *log, unsigned int at)
  * iolog_power_off - lose all writes from now on
  * @log: log
  *
- * Files must be closed before msyncfs_fake_crash(). Call this function before
- * the close, so that the writes of the close are lost.
+ * A test must close its files before it calls msyncfs_fake_crash(). Call
+ * iolog_power_off() before the files are closed. Otherwise the writes of the
+ * close are not lost.
  */
 void iolog_power_off(struct iolog *log)
 {
@@ -167,7 +168,8 @@ bool iolog_keep(void *seed, u64 blkno)
  *
  * There is one word for each I/O: R for a read, F for a bare flush, W for a
  * write. A "p" before the W means PREFLUSH. An "f" after the W means FUA. The
- * last letter of a write says where it goes: s slot, l log, h home.
+ * last letter of a write names the area that is written: s for a slot, l for
+ * the log, h for home blocks.
  *
  * Return: @buf. The I/Os that do not fit @len are left out.
  */

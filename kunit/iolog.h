@@ -26,13 +26,13 @@ struct iolog_io {
 };
 
 /**
- * struct iolog - trace of the I/O, and the failures to come
+ * struct iolog - trace of the I/O, and the failures that a test asks for
  * @fake: device
  * @io: the I/Os, in order
  * @nr: number of I/Os; only the first IOLOG_MAX of them are in @io
  * @mask: kinds of I/O that are traced, MSYNCFS_FAKE_*
  * @fail_at: number of the first I/O that fails
- * @fail_nr: number of I/Os that fail
+ * @fail_nr: number of I/Os that fail, from @fail_at on
  * @fate: how these I/Os fail
  * @failed: number of I/Os that have failed
  * @cut_at: number of the I/O at which the power fails; if this I/O is a write,

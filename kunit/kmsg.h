@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Read new messages of the kernel log, and check if a line names a block and
- * the kind of object that the block belongs to.
+ * Read new messages of the kernel log. Check if a message names a block, and
+ * the kind of object to which the block belongs.
  */
 #ifndef MSYNCFS_KUNIT_KMSG_H
 #define MSYNCFS_KUNIT_KMSG_H
@@ -12,7 +12,7 @@
 
 /**
  * struct kmsg - a reader of the kernel log
- * @iter: position
+ * @iter: position in the kernel log
  * @line: the last line read
  */
 struct kmsg {

@@ -10,7 +10,7 @@
 #include "files.h"
 #include "iolog.h"
 
-#define LOG_BLOCKS	256	/* a record takes 63 images */
+#define LOG_BLOCKS	256	/* 63 images fit a record */
 #define LARGE		80	/* bitmap blocks */
 #define LARGER		400	/* bitmap blocks, more than spare blocks */
 #define PAGES		600	/* in two leaves of a map */

@@ -26,7 +26,7 @@
  * struct log_fixture - a mounted device with a file whose pages are home
  * @fake: device
  * @sbi: the mount
- * @log: trace of its I/O
+ * @log: trace of the I/O of @fake
  * @file: FILE_PAGES pages full of 1
  */
 struct log_fixture {

@@ -29,7 +29,7 @@
  * struct fail_fixture - a mounted device with a file whose pages are home
  * @fake: device
  * @sbi: the mount
- * @log: trace of its I/O
+ * @log: trace of the I/O of @fake
  * @file: FILE_PAGES pages full of 1
  * @again: second open file description of this file
  */

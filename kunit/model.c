@@ -9,7 +9,7 @@
 #include "model.h"
 
 #define BLOCKS		1400
-#define LOG_BLOCKS	256	/* a record takes 63 images, 31 copied */
+#define LOG_BLOCKS	256	/* 63 images fit a record, 31 copied pages */
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
 /* ---- the file and the model --------------------------------------------- */
@@ -53,10 +53,10 @@ static void punch(struct kunit *test, struct atomic_fixture *fx,
 /**
  * model_differs - compare the file with a model
  * @fx: fixture
- * @m: model, @fx->old or @fx->now or a copy of one of them
+ * @m: model, @fx->old or @fx->now or a copy of one of these models
  *
- * Return: -1 if file and model are the same; MODEL_MAX if their sizes differ;
- * otherwise the first page that differs.
+ * Return: -1 if the file has the content of the model; MODEL_MAX if their sizes
+ * differ; otherwise the number of the first page that differs.
  */
 int model_differs(struct atomic_fixture *fx, const struct model *m)
 {
@@ -105,8 +105,8 @@ void model_open(struct atomic_fixture *fx)
  * @test: test, which fails if this function fails
  * @fx: fixture
  *
- * The file is atomic. It has MODEL_PAGES pages full of 1, which are durable and
- * home.
+ * The file is atomic. It has MODEL_PAGES pages full of 1. All pages are durable
+ * and home.
  */
 void model_prepare(struct kunit *test, struct atomic_fixture *fx)
 {
@@ -151,8 +151,8 @@ struct atomic_fixture *model_setup(struct kunit *test, unsigned int features,
 
 /**
  * model_crash - let the power fail, and mount the device again
- * @test: test, which fails if it cannot be mounted
- * @fx: fixture; the file is open again
+ * @test: test, which fails if the device cannot be mounted
+ * @fx: fixture; the function opens its file again
  * @keep: seed that chooses which blocks of the volatile cache survive, see
  *	iolog_keep()
  */
@@ -168,7 +168,7 @@ void model_crash(struct kunit *test, struct atomic_fixture *fx,
 }
 
 /**
- * model_spill - write dirty pages and drop clean ones, like memory pressure
+ * model_spill - write and drop pages, as memory pressure does
  * @fx: fixture
  *
  * Return: 0 or the negative errno of the write.
@@ -184,7 +184,7 @@ int model_spill(struct atomic_fixture *fx)
 /* ---- changes ------------------------------------------------------------ */
 
 /**
- * model_overwrite - change six pages in two places
+ * model_overwrite - change a run of five pages, and one page far from it
  * @test: test, which fails if this function fails
  * @fx: fixture
  * @fill: the byte that fills the new pages
@@ -214,7 +214,7 @@ static void do_sparse(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 }
 
 /**
- * model_large - change more pages than a record takes
+ * model_large - change more pages than fit a record
  * @test: test, which fails if this function fails
  * @fx: fixture
  * @fill: the byte that fills the new pages
@@ -269,7 +269,7 @@ static void do_empty(struct kunit *test, struct atomic_fixture *fx, u8 fill)
 	set_size(test, fx, 0);
 }
 
-/* Most cases test each of these changes. */
+/* Most cases for atomic files run once with each of these changes. */
 const struct change_row model_changes[] = {
 	{ "overwrite", model_overwrite },
 	{ "overwrite all", do_overwrite_all },

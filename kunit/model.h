@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * An atomic file on the fake device, and a model that gets the same changes.
- * The suites for atomic files compare the file with the model after a crash.
+ * An atomic file on the fake device, and a model of its content. Each change is
+ * made to both the file and the model. The suites for atomic files compare the
+ * file with the model after a crash.
  */
 #ifndef MSYNCFS_KUNIT_MODEL_H
 #define MSYNCFS_KUNIT_MODEL_H
@@ -9,8 +10,8 @@
 #include "files.h"
 #include "iolog.h"
 
-#define MODEL_PAGES	64	/* pages of the file at the beginning */
-#define MODEL_MAX	544	/* maximum number of pages */
+#define MODEL_PAGES	64	/* initial size of the file, in pages */
+#define MODEL_MAX	544	/* maximum size, in pages */
 
 /**
  * struct model - the content that the file should have
@@ -25,7 +26,7 @@ struct model {
 /**
  * struct atomic_fixture - a mounted device with an atomic file
  * @fake: device
- * @log: trace of its I/O
+ * @log: trace of the I/O of @fake
  * @sbi: the mount
  * @file: the file
  * @old: committed content
@@ -53,7 +54,7 @@ struct change_row {
 				u8 fill);
 };
 
-/* How often the pages are spilled during a change. */
+/* The modes of model_change(): how often it spills pages during the change. */
 enum { SPILL_NEVER, SPILL_ONCE, SPILL_TWICE, SPILL_MODES };
 
 extern const struct change_row model_changes[10];

@@ -21,7 +21,7 @@
 /**
  * struct rec_fixture - a device with a log made by hand
  * @fake: device
- * @log: trace of its I/O
+ * @log: trace of the I/O of @fake
  * @buf: one block
  */
 struct rec_fixture {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A log in memory and the scan of it: see scans.h.
+ * Make a log in memory and scan it: see scans.h.
  */
 #include <linux/vmalloc.h>
 
@@ -34,7 +34,10 @@ static int scan_read(void *ctx, u64 pos, u32 nr, void *buf)
 {
 	struct scan_fixture *fx = ctx;
 
-	/* The scan must not read more than a record, or beyond the log. */
+	/*
+	 * A read must not be longer than the largest record, and must not end
+	 * beyond the log.
+	 */
 	KUNIT_EXPECT_GT(fx->test, nr, 0);
 	KUNIT_EXPECT_LE(fx->test, nr, RECORD_MAX);
 	KUNIT_ASSERT_LE(fx->test, pos + nr, LOG_BLOCKS);
@@ -54,7 +57,9 @@ static int scan_apply(void *ctx, const struct msyncfs_disk_record *rec, u64 pos)
 	KUNIT_ASSERT_LT(fx->test, fx->applied, SCAN_APPLIED);
 	if (fx->stop_at == (int)fx->applied)
 		return -ENOMEM;
-	/* The scan must apply records in order. Each must be complete. */
+	/*
+	 * The scan must apply records in order. Each record must be complete.
+	 */
 	if (!fx->applied)
 		fx->first_seq = le64_to_cpu(rec->seq);
 	KUNIT_EXPECT_EQ(fx->test, le64_to_cpu(rec->seq),
@@ -145,7 +150,7 @@ static void scan_vfree(void *p)
 }
 
 /**
- * scan_valloc - allocate memory until the end of the test
+ * scan_valloc - allocate memory that the end of the test frees
  * @test: test, which fails if there is no memory
  * @len: number of bytes
  *

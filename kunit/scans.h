@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A log in memory. The suites for the scan write records and damage them.
+ * A log in memory. The suites for the log scan write records to this log and
+ * damage them.
  */
 #ifndef MSYNCFS_KUNIT_SCANS_H
 #define MSYNCFS_KUNIT_SCANS_H
@@ -13,24 +14,28 @@
 #define RECORD_MAX	(LOG_BLOCKS / 4)
 #define NONCE		0x1234567890abcdefULL
 #define BAD_NONCE	0x0fedcba098765432ULL
-#define SCAN_APPLIED	LOG_BLOCKS	/* more records do not fit */
+#define SCAN_APPLIED	LOG_BLOCKS	/* more records do not fit the log */
 
-/* Layout of 4096 blocks: bitmap 4, log 5..260, data 261..4094, backup 4095. */
+/*
+ * A device of 4096 blocks has its bitmap in block 4, the log in blocks 5..260,
+ * data in blocks 261..4094, and the backup superblock in block 4095.
+ */
 #define FIRST_HOME	261
 
 /**
  * struct scan_fixture - a log in memory, and the results of a scan of it
- * @test: its test
+ * @test: test that uses the fixture
  * @geo: layout of the filesystem
  * @log: content of the log
- * @r: reader
+ * @r: reader, for msyncfs_log_scan()
  * @reads: number of blocks read so far
  * @fail_pos: reads of this block fail; LOG_BLOCKS: no read fails
- * @fail_nr: a read of @fail_pos fails only if it has at least this many blocks
+ * @fail_nr: a read of @fail_pos fails only if the read has at least this many
+ *	blocks
  * @applied: number of records applied
  * @first_seq: seq of the first record applied
  * @pos: positions of the records applied
- * @stop_at: apply fails when it has applied this many records; -1: never
+ * @stop_at: the callback apply fails after this many records; -1: never
  * @end: result of the scan
  */
 struct scan_fixture {

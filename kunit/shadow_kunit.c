@@ -12,7 +12,7 @@
 #include "iolog.h"
 
 #define BLOCKS		2400
-#define LOG_BLOCKS	256	/* a record takes 63 images */
+#define LOG_BLOCKS	256	/* 63 images fit a record */
 #define LARGE		(80 * MSYNCFS_GROUP_BLOCKS)	/* bitmap blocks: 80 */
 #define PAGES		72	/* each in its own leaf */
 #define MAX_IO		100
