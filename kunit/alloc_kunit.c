@@ -19,7 +19,7 @@ struct alloc_fixture {
 	struct msyncfs_fake	*fake;
 	struct super_block	*sb;
 	struct msyncfs_sb_info	*sbi;
-	u64			free;	/* at the start of the test */
+	u64			free;	/* free blocks at the start */
 };
 
 static int alloc_init(struct kunit *test)
@@ -31,14 +31,19 @@ static int alloc_init(struct kunit *test)
 	fx->fake = msyncfs_fake_mount(test, ALLOC_BLOCKS, ALLOC_LOG_BLOCKS);
 	fx->sb = fx->fake->sb;
 	fx->sbi = MSYNCFS_SB(fx->sb);
-	/* Allow all blocks. The spare blocks have a test of their own. */
+	/*
+	 * Let the cases use all blocks. alloc_spare() tests the spare blocks.
+	 */
 	fx->sbi->space->spare = 0;
 	fx->free = msyncfs_space_avail(fx->sb);
 	test->priv = fx;
 	return 0;
 }
 
-/* Expect that the case has given all blocks back: none is promised or lost. */
+/*
+ * Expect that the case has given all blocks back. No block may be promised or
+ * lost.
+ */
 static void alloc_settled(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -63,7 +68,7 @@ static void commit_and_checkpoint(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->sb), 0);
 }
 
-/* Claim @want blocks in one run. They must be available. */
+/* Claim @want blocks in one run. The test fails if no such run is free. */
 static u64 claim(struct kunit *test, u64 goal, u64 want)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -75,7 +80,10 @@ static u64 claim(struct kunit *test, u64 goal, u64 want)
 	return start;
 }
 
-/* Claim all free blocks, run by run. Each block must come exactly once. */
+/*
+ * Claim all free blocks, run by run. The allocator must return each block
+ * exactly once.
+ */
 static void alloc_last_block(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -120,7 +128,7 @@ static void alloc_goal(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_hold(fx->sb, 1000, false), 0);
 	/* The goal is free. */
 	KUNIT_EXPECT_EQ(test, claim(test, goal, 10), goal);
-	/* The next run continues it. */
+	/* The next run begins where the first run ends. */
 	KUNIT_EXPECT_EQ(test, claim(test, goal + 10, 10), goal + 10);
 	/* The goal is in use, so the run begins at the next free block. */
 	KUNIT_EXPECT_EQ(test, claim(test, goal + 5, 10), goal + 20);
@@ -153,8 +161,8 @@ static void alloc_goal(struct kunit *test)
 }
 
 /*
- * The goal is in use, and three short runs behind it are free. The allocator
- * must take the first run that is long enough.
+ * The goal is in use, and three short runs behind the goal are free. The
+ * allocator must take the first run that is long enough.
  */
 static void alloc_runs(struct kunit *test)
 {
@@ -182,7 +190,7 @@ static void alloc_runs(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* If no free run is long enough, the allocator takes the longest one. */
+/* If no free run is long enough, the allocator takes the longest free run. */
 static void alloc_fragmented(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -206,7 +214,10 @@ static void alloc_fragmented(struct kunit *test)
 			0);
 	KUNIT_EXPECT_EQ(test, start, 9000);
 	KUNIT_EXPECT_EQ(test, len, 5);
-	/* The last free run is in the first group, the goal in the second. */
+	/*
+	 * The last free run is in the first group. The goal is in the second
+	 * group.
+	 */
 	KUNIT_ASSERT_EQ(test, msyncfs_claim(fx->sb, 39000, 100, &start, &len),
 			0);
 	KUNIT_EXPECT_EQ(test, start, 11000);
@@ -224,8 +235,9 @@ static void alloc_fragmented(struct kunit *test)
 }
 
 /*
- * A claim is only in memory. msyncfs_claim_commit() puts it into the bitmap.
- * After that, only msyncfs_free() gives the blocks back.
+ * Claimed blocks are still free in the bitmap. msyncfs_claim_commit() marks
+ * them in use there. After this call, only msyncfs_free() can give the blocks
+ * back.
  */
 static void alloc_claim_commit(struct kunit *test)
 {
@@ -255,7 +267,10 @@ static void alloc_claim_commit(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* Freed blocks are not used before their record is durable and home (B3). */
+/*
+ * Freed blocks are not reused before the record that frees them is durable and
+ * home (B3).
+ */
 static void alloc_freed(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -306,14 +321,14 @@ static void alloc_bad_free(struct kunit *test)
 
 	begin(test, &op, 4);
 	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 16000, 4, &start, &len), 0);
-	msyncfs_free(&op, start + 3, 2);		/* the last is free */
+	msyncfs_free(&op, start + 3, 2);		/* last block is free */
 	msyncfs_free(&op, 0, 1);			/* the superblock */
 	msyncfs_free(&op, fx->sbi->geo.log_start, 8);
 	msyncfs_free(&op, ALLOC_BLOCKS - 2, 2);		/* backup superblock */
 	msyncfs_free(&op, U64_MAX - 1, 4);
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 0);
 	msyncfs_free(&op, start, 4);
-	msyncfs_free(&op, start, 4);			/* free already */
+	msyncfs_free(&op, start, 4);			/* already free */
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 4);
 	msyncfs_op_end(&op);
 	alloc_settled(test);
@@ -364,7 +379,7 @@ static void alloc_reserve_exact(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* Only callers that ask for spare blocks get them. */
+/* Only a caller that asks for spare blocks gets spare blocks. */
 static void alloc_spare(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -388,7 +403,10 @@ static void alloc_spare(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* Check the counters while an operation allocates less than it may. */
+/*
+ * An operation allocates fewer blocks than it has held. Check the counters
+ * during the operation and after its end.
+ */
 static void alloc_op_accounting(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -408,7 +426,10 @@ static void alloc_op_accounting(struct kunit *test)
 	msyncfs_op_end(&op);
 	alloc_settled(test);
 
-	/* If the caller has promised the blocks, the promise does not end. */
+	/*
+	 * If the caller has promised the blocks, the operation does not end the
+	 * promise.
+	 */
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, 10), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin_promised(fx->sb, &op, 8, 10), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, 0, 4, &start, &len), 0);
@@ -422,7 +443,7 @@ static void alloc_op_accounting(struct kunit *test)
 }
 
 /*
- * An allocation needs blocks that were just freed. It must commit and
+ * A task needs blocks that were just freed. msyncfs_hold() must commit and
  * checkpoint, so that these blocks can be used.
  */
 static void alloc_hold_waits(struct kunit *test)
@@ -441,7 +462,7 @@ static void alloc_hold_waits(struct kunit *test)
 
 	/*
 	 * msyncfs_reserve() counts freed blocks as available. msyncfs_hold()
-	 * must make them usable first.
+	 * must first make the freed blocks usable.
 	 */
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->sb, fx->free), 0);
 	msyncfs_unreserve(fx->sb, fx->free);
@@ -453,7 +474,7 @@ static void alloc_hold_waits(struct kunit *test)
 	alloc_settled(test);
 }
 
-/* The next mount finds the same blocks allocated and the same blocks free. */
+/* An unmount and a mount do not change which blocks are free. */
 static void alloc_remount(struct kunit *test)
 {
 	struct alloc_fixture *fx = test->priv;
@@ -479,8 +500,9 @@ static void alloc_remount(struct kunit *test)
 }
 
 /*
- * The mount refuses a bitmap that says that blocks of the filesystem itself, or
- * blocks beyond the device, are free.
+ * A bitmap must mark two kinds of blocks as in use: blocks of the filesystem
+ * itself, and blocks beyond the device. The mount refuses a bitmap in which
+ * such a block is free.
  */
 static void alloc_bad_bitmap(struct kunit *test)
 {

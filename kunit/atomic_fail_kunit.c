@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for atomic files: an error or a power failure at each I/O of a
- * spill and of a commit, and a full filesystem.
+ * spill or a commit, and a full filesystem.
  */
 #include <kunit/test.h>
 
@@ -70,8 +70,9 @@ static void atomic_errors(struct kunit *test)
 }
 
 /*
- * The write of the record reports an error. A later rollback restores the
- * content of this commit, because the next commit writes its record again.
+ * The write of a record reports an error, but the record is on the device. A
+ * later rollback restores the content that is in this record. The reason is
+ * that the next commit writes the failed record again.
  */
 static void atomic_error_rollback(struct kunit *test)
 {
@@ -92,7 +93,7 @@ static void atomic_error_rollback(struct kunit *test)
 	model_settled(test, fx, false);
 }
 
-/* Let the power fail at each I/O in turn. */
+/* Let the power fail at each I/O of a spill and a commit in turn. */
 static void atomic_power(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;
@@ -156,8 +157,8 @@ static void atomic_nospace(struct kunit *test)
 	KUNIT_EXPECT_GE(test, i, 10);
 	KUNIT_EXPECT_LE(test, i, 40);
 	/*
-	 * The dirty pages leave memory. There is no space for another page. The
-	 * commit must work nevertheless.
+	 * A spill writes the dirty pages and drops them from memory. The device
+	 * has no space for another page, but the commit must succeed.
 	 */
 	KUNIT_EXPECT_EQ(test, model_spill(fx), 0);
 	KUNIT_EXPECT_EQ(test, write_page(g, nr + 100, buf), -ENOSPC);

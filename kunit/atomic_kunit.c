@@ -74,7 +74,10 @@ static void atomic_commit(struct kunit *test)
 	}
 }
 
-/* Rollback and close restore the committed content and its blocks. */
+/*
+ * A rollback or the last close restores the committed content of the file. The
+ * file has its committed blocks again.
+ */
 static void atomic_discard(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;
@@ -98,7 +101,10 @@ static void atomic_discard(struct kunit *test)
 				    "closed, mode %u", mode);
 		fx->now = fx->old;
 		model_settled(test, fx, true);
-		/* The file can be changed again. */
+		/*
+		 * After the rollback or the close, the file can be changed
+		 * again.
+		 */
 		model_change(test, fx, row, mode);
 		KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 		KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);
@@ -106,7 +112,7 @@ static void atomic_discard(struct kunit *test)
 	}
 }
 
-/* With the mount option "atomic", the last close of a file commits it. */
+/* With the mount option "atomic", the last close of a file commits the file. */
 static void atomic_mount_option(struct kunit *test)
 {
 	const struct change_row *row = test->param_value;
@@ -118,7 +124,9 @@ static void atomic_mount_option(struct kunit *test)
 	again = msyncfs_fake_open(fx->fake, "f", O_RDONLY);
 	model_change(test, fx, row, SPILL_ONCE);
 	msyncfs_fake_close(fx->fake, fx->file);
-	/* The file is still open as @again, so this commits nothing. */
+	/*
+	 * The file is still open as @again, so the first close commits nothing.
+	 */
 	KUNIT_EXPECT_TRUE(test, files_dirty(again) ||
 			  msyncfs_overlay_uncommitted(file_inode(again)));
 	msyncfs_fake_close(fx->fake, again);
@@ -133,7 +141,7 @@ static void atomic_mount_option(struct kunit *test)
 
 static const struct set_row {
 	const char	*name;
-	unsigned int	pages;	/* of each of the two files */
+	unsigned int	pages;	/* size of each file */
 	bool		spilled;
 } set_rows[] = {
 	{ "copied", 5, false },
@@ -145,8 +153,8 @@ static const struct set_row {
 KUNIT_ARRAY_PARAM_DESC(set, set_rows, name);
 
 /*
- * One call syncs an ordinary file and an atomic file. It commits all of the
- * atomic file.
+ * One call syncs an ordinary file and an atomic file. The call commits the
+ * whole atomic file.
  */
 static void atomic_set_of_files(struct kunit *test)
 {
@@ -192,7 +200,9 @@ static void io_of(struct kunit *test, struct atomic_fixture *fx,
 	counts[3] = fx->fake->bytes;
 }
 
-/* An atomic file costs the same I/O as an ordinary file. */
+/*
+ * A commit of an atomic file does the same I/O as a commit of an ordinary file.
+ */
 static void atomic_cost(struct kunit *test)
 {
 	static const unsigned int pages[] = { 1, 16 };
@@ -216,8 +226,8 @@ static void atomic_cost(struct kunit *test)
 /* ---- mappings ----------------------------------------------------------- */
 
 /*
- * A rollback restores the pages of shared mappings, and leaves the private
- * copies alone. A store reserves space.
+ * A rollback restores the pages of shared mappings. It does not change the
+ * private copies of pages. A store to a shared mapping reserves space.
  */
 static void atomic_mapping(struct kunit *test)
 {
@@ -246,7 +256,10 @@ static void atomic_mapping(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, value, 7);
 	model_settled(test, fx, true);
 
-	/* A commit uses the reservation. The next store makes a new one. */
+	/*
+	 * A commit uses the reservation. The next store makes a new
+	 * reservation.
+	 */
 	KUNIT_ASSERT_EQ(test, put_user((u8)9, (u8 __user *)shared), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(inode, 0));
@@ -265,7 +278,7 @@ static void atomic_flag(struct kunit *test)
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
 	struct inode *inode = file_inode(fx->file);
 
-	/* The flag is durable, and so is its removal. */
+	/* Setting the flag is durable. Clearing the flag is durable, too. */
 	model_crash(test, fx, 0);
 	inode = file_inode(fx->file);
 	KUNIT_EXPECT_TRUE(test, msyncfs_is_atomic(inode));

@@ -189,8 +189,9 @@ static void atomic_frozen(struct kunit *test)
 /* ---- while pages are captured ------------------------------------------- */
 
 /*
- * Bring the file into the state in the middle of a commit or a spill: its pages
- * are not dirty any more, but they are not attached yet.
+ * Bring the file into the state that it has in the middle of a commit or a
+ * spill. In this state, the pages are not dirty any more, but they are not
+ * attached yet.
  */
 static struct msyncfs_capture *captured(struct kunit *test,
 					struct atomic_fixture *fx)
@@ -215,7 +216,10 @@ static void uncaptured(struct msyncfs_capture *cap)
 	mutex_unlock(&MSYNCFS_I(inode)->i_commit_lock);
 }
 
-/* The last close waits until the capture has ended. Then it discards pages. */
+/*
+ * The last close waits until the capture has ended. After the wait, the close
+ * discards the changed pages.
+ */
 static void atomic_captured_close(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
@@ -255,7 +259,9 @@ static void atomic_captured_freeze(struct kunit *test)
 	model_overwrite(test, fx, 2);
 	sb_start_intwrite(sb);
 	cap = captured(test, fx);
-	/* The freeze begins with a sync, which would wait for this lock. */
+	/*
+	 * The freeze begins with a sync, and the sync would wait for this lock.
+	 */
 	mutex_unlock(&mi->i_commit_lock);
 	other_start(test, &f);
 	/* Wait until the freeze blocks new changes. */
@@ -279,7 +285,10 @@ static void atomic_captured_freeze(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);
 }
 
-/* A page without a block is data, also while a capture has its reservation. */
+/*
+ * SEEK_DATA finds a dirty page without a block, even if a capture has taken the
+ * reservation of the page.
+ */
 static void atomic_captured_seek(struct kunit *test)
 {
 	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);

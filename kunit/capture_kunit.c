@@ -32,7 +32,7 @@ struct range_row {
 	pgoff_t		first;
 	pgoff_t		last;
 	unsigned long	limit;
-	unsigned long	want;	/* bit i: page i */
+	unsigned long	want;	/* bit i: page i is captured */
 };
 
 #define P(i)	BIT(i)
@@ -65,7 +65,8 @@ static void write_sparse(struct kunit *test)
 
 /*
  * Return a mask of the pages in the capture, and store the index of the last
- * page in @last. Expect the pages in order, each with its content.
+ * page in @last. Expect that the pages are in order, and that each page has its
+ * content.
  */
 static unsigned long images(struct kunit *test, struct msyncfs_capture *cap,
 			    pgoff_t *last)
@@ -83,7 +84,10 @@ static unsigned long images(struct kunit *test, struct msyncfs_capture *cap,
 	return got;
 }
 
-/* Expect the pages in @want to be clean, and the rest of dirty_pages dirty. */
+/*
+ * Expect that the pages in @want are clean. The other pages of dirty_pages must
+ * be dirty.
+ */
 static void expect_clean(struct kunit *test, unsigned long want)
 {
 	struct cap_fixture *fx = test->priv;
@@ -175,7 +179,9 @@ static const struct copied_row {
 
 KUNIT_ARRAY_PARAM_DESC(copied, copied_rows, name);
 
-/* Store junk beyond the end of the file, as a program can in a mapping. */
+/*
+ * Store junk beyond the end of the file, as a program can do through a mapping.
+ */
 static void store_beyond_end(struct kunit *test, pgoff_t index, unsigned int at)
 {
 	struct cap_fixture *fx = test->priv;
@@ -238,7 +244,7 @@ static void capture_beyond_end(struct kunit *test)
 	cap_give_back(cap, 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 2);
 
-	/* If all dirty pages are beyond the end, there is no capture. */
+	/* If all dirty pages are beyond the end, nothing is captured. */
 	i_size_write(fx->inode, 4 * PAGE_SIZE);
 	files_write(test, fx->file, 3, 1, 1);
 	i_size_write(fx->inode, 2 * PAGE_SIZE);
@@ -299,7 +305,10 @@ static void capture_copy_max(struct kunit *test)
 						PAGECACHE_TAG_WRITEBACK));
 }
 
-/* If a capture is given back unwritten, the writeback of its pages ends. */
+/*
+ * If a capture is given back before its pages are written, the writeback of the
+ * pages ends.
+ */
 static void capture_give_back_fresh(struct kunit *test)
 {
 	struct cap_fixture *fx = test->priv;
@@ -384,7 +393,10 @@ static void capture_store_waits(struct kunit *test)
 	cap = cap_take(fx, 0, ALL, 0, ALL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
 
-	/* Run @out before @in: write(2) of @in holds i_rwsem while it waits. */
+	/*
+	 * Run @out before @in: the write(2) in @in keeps i_rwsem locked while
+	 * it waits.
+	 */
 	start_other(test, &out);
 	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&out.done, 5 * HZ));
 	start_other(test, &in);
@@ -400,8 +412,8 @@ static void capture_store_waits(struct kunit *test)
 }
 
 /*
- * If a truncation removes pages after the capture, they do not become dirty
- * again (P1).
+ * If a truncation removes captured pages, a failed commit does not make these
+ * pages dirty again (P1).
  */
 static void capture_truncated_since(struct kunit *test)
 {
@@ -419,7 +431,10 @@ static void capture_truncated_since(struct kunit *test)
 	cap = cap_take(fx, 0, ALL, row->copied ? ALL : 0, ALL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
 
-	/* A truncation waits for pages under writeback, not for copies. */
+	/*
+	 * A truncation waits for pages under writeback. It does not wait for
+	 * copied pages, because they are not under writeback.
+	 */
 	start_other(test, &shrink);
 	left = wait_for_completion_timeout(&shrink.done,
 					   row->copied ? 5 * HZ : SOON);
@@ -465,7 +480,10 @@ static void capture_truncation_waits(struct kunit *test)
 	if (!IS_ERR_OR_NULL(cap))
 		msyncfs_capture_put(cap);
 
-	/* The record has the state after the truncation. */
+	/*
+	 * The truncation was part of the record. After a crash, the file must
+	 * be empty.
+	 */
 	KUNIT_EXPECT_EQ(test, i_size_read(fx->inode), 0);
 	iolog_power_off(fx->log);
 	msyncfs_fake_close(fx->fake, fx->file);

@@ -127,7 +127,9 @@ static int find(struct inode *dir, const struct qstr name, u64 *ino)
 	return err;
 }
 
-/* Return the buffer of the leaf at map index @index, NULL if there is none. */
+/*
+ * Return the buffer of the leaf at map index @index, NULL if there is no leaf.
+ */
 static struct buffer_head *leaf_at(struct kunit *test, struct inode *dir,
 				   u64 index)
 {
@@ -225,8 +227,8 @@ static void dir_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add(dir, short_name(buf, 7), 1), -EEXIST);
 
 	/*
-	 * Remove every other name, then the remaining names. Leaves are merged
-	 * both times.
+	 * Remove every other name. Then remove the remaining names. Both steps
+	 * merge leaves.
 	 */
 	for (i = 0; i < DIR_NAMES; i += 2)
 		KUNIT_ASSERT_EQ(test, del(dir, short_name(buf, i)), 0);
@@ -362,8 +364,8 @@ static void dir_no_space(struct kunit *test)
  * @room: number of entries that still fit the buffer
  * @total: number of entries, without the dots
  * @last: position of the last entry
- * @disorder: number of entries whose position is not above that of the previous
- *	entry
+ * @disorder: number of entries whose position is not above the position of the
+ *	previous entry
  * @first: inode number of the first entry of a call, 0 for none
  */
 struct listing {
@@ -624,7 +626,7 @@ static const struct damage {
 
 KUNIT_ARRAY_PARAM_DESC(damage, damages, name);
 
-/* Each case damages a leaf with two entries in another way. */
+/* Each case damages a leaf with two entries in its own way. */
 static void dir_damaged(struct kunit *test)
 {
 	struct dir_fixture *fx = test->priv;
@@ -642,7 +644,7 @@ static void dir_damaged(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, copy);
 	memcpy(copy, bh->b_data, MSYNCFS_BLOCK_SIZE);
 
-	/* Let the next access verify the buffer, as after a read. */
+	/* Clear the flag, so that the next access verifies the buffer again. */
 	clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
 	damage->harm((void *)bh->b_data);
 	KUNIT_EXPECT_EQ(test, find(fx->dir, a, &ino), -EFSCORRUPTED);
@@ -659,8 +661,8 @@ static void dir_damaged(struct kunit *test)
 }
 
 /*
- * Two names with the same hash are hard to find. So change the name of an
- * entry, but keep its hash.
+ * Two names with the same hash are hard to find. So change the name in an
+ * entry, but keep the hash in the entry.
  */
 static void dir_collision(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for the fake device. The other suites rely on its crashes and on
- * its I/O errors.
+ * KUnit suite for the fake device. The other suites rely on the crashes and the
+ * I/O errors that the device simulates.
  */
 #include <kunit/test.h>
 #include <linux/slab.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for the shape of the format: sizes and offsets of the structures
- * on disk, the layout, checksums, hashes, the superblock and the tail slots.
+ * KUnit suite for the on-disk format: sizes and offsets of the structures on
+ * disk, the layout, checksums, hashes, the superblock and the tail slots.
  * verify_kunit.c tests the metadata blocks.
  *
  * The expected numbers come from Documentation/on-disk-format.rst, not from the
@@ -164,7 +164,9 @@ static const struct constant constants[] = {
 	CONSTANT(SUPER_MAGIC, 0x4d53594e),
 };
 
-/* The magic numbers, as a hex dump shows them. */
+/*
+ * The magic numbers. @text has the bytes in the order of a hex dump.
+ */
 static const struct {
 	const char	*text;
 	u64		is;
@@ -246,15 +248,15 @@ static void format_layout(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, geo.log_start, 4 + row->bitmaps);
 	KUNIT_EXPECT_EQ(test, geo.log_blocks, row->log);
 	KUNIT_EXPECT_EQ(test, geo.root_ino, 4 + row->bitmaps + row->log);
-	/* The backup superblock follows at least 32 data blocks. */
+	/* At least 32 data blocks lie before the backup superblock. */
 	KUNIT_EXPECT_GE(test, geo.blocks, geo.root_ino + 33);
 	KUNIT_EXPECT_EQ(test, geo.seed, before.seed);
 	KUNIT_EXPECT_MEMEQ(test, geo.uuid, before.uuid, sizeof(geo.uuid));
 }
 
 /*
- * Layout of 65000 blocks: bitmaps 4..6, log 7..262, data 263..64998, backup
- * 64999.
+ * A device of 65000 blocks has its bitmaps in blocks 4..6, the log in blocks
+ * 7..262, data in blocks 263..64998, and the backup superblock in block 64999.
  */
 struct area_row {
 	const char	*name;
@@ -304,13 +306,16 @@ static void format_map_capacity(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, ARRAY_SIZE(want), MSYNCFS_MAX_DEPTH + 1);
 	for (depth = 0; depth < ARRAY_SIZE(want); depth++)
 		KUNIT_EXPECT_EQ(test, msyncfs_map_capacity(depth), want[depth]);
-	/* A map of the maximum depth covers all positions of a loff_t. */
+	/*
+	 * A map of the maximum depth has a pointer for each page that a loff_t
+	 * can address.
+	 */
 	KUNIT_EXPECT_GE(test, want[MSYNCFS_MAX_DEPTH], 1ULL << 51);
 }
 
 /*
- * The first header block of a record has 500 homes. Each further header block
- * has 512 homes.
+ * The first header block of a record has the home block numbers of up to 500
+ * images. Each further header block has up to 512 home block numbers.
  */
 static void format_record_header(struct kunit *test)
 {
@@ -448,8 +453,9 @@ static const struct field_row super_rows[] = {
 	FIELD(super, log_blocks, 257, "root directory is not"),
 	FIELD(super, root_ino, 264, "root directory is not"),
 	/*
-	 * These superblocks are valid. The filesystem may be smaller than the
-	 * device. The caller checks the feature bits.
+	 * The superblocks in the following rows are valid. The filesystem may
+	 * be smaller than the device. msyncfs_verify_super() does not check the
+	 * feature bits, because its caller checks them.
 	 */
 	FIELD(super, blocks, 64999, NULL),
 	FIELD(super, compat, 1, NULL),
@@ -505,7 +511,7 @@ static void format_super(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, &geo, &want, sizeof(geo));
 }
 
-/* A flip of any single bit must be noticed. */
+/* If any single bit is flipped, the check must notice the error. */
 static void format_super_bits(struct kunit *test)
 {
 	struct msyncfs_disk_super *ds;

@@ -23,7 +23,7 @@ static void change_underneath(struct kunit *test, pgoff_t index, u8 value)
 
 /*
  * After MS_INVALIDATE, the next access reads the page from the device. After
- * MS_SYNC alone, it uses the page cache.
+ * MS_SYNC alone, the next access uses the page cache.
  */
 static void msync_invalidate(struct kunit *test)
 {
@@ -46,8 +46,8 @@ static void msync_invalidate(struct kunit *test)
 }
 
 /*
- * A page that is dirty again after the sync is newer than its block. It stays
- * in the page cache, so the store is not lost.
+ * A page that is dirty again after the sync is newer than its block. The page
+ * stays in the page cache, so that the store is not lost.
  */
 static void msync_invalidate_dirty(struct kunit *test)
 {
@@ -81,7 +81,7 @@ static void msync_invalidate_locked(struct kunit *test)
 
 /*
  * A mapping outside the range locks two pages of the file. The call makes the
- * data durable and drops all pages except these two.
+ * data durable and drops all pages except the locked pages.
  */
 static void msync_invalidate_locked_elsewhere(struct kunit *test)
 {

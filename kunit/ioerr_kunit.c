@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for I/O errors. Each device read, write and flush of a commit, a
- * checkpoint, an unmount, a mount and a file read fails in turn. Either this
- * I/O fails alone, or all later I/O of its kind fails, too. In all cases,
+ * KUnit suite for I/O errors. The suite tests commits, checkpoints, unmounts,
+ * mounts and file reads. Each round runs one of these operations and lets one
+ * read, write or flush of the device fail. In some rounds, this I/O fails
+ * alone. In other rounds, all later I/O of its kind fails, too. In all cases,
  * acknowledged data must not be lost, and a call must succeed only if its data
  * is durable. The pages of a failed call must stay dirty, and no block may be
  * lost. The kernel log must name the block and the kind of object.
@@ -50,11 +51,12 @@ struct fixture;
  * @features: features of the device
  * @kinds: kinds of I/O that @call does, MSYNCFS_FAKE_*
  * @step: distance between two pages that are checked, in pages
- * @nr: number of these pages before @change; they are full of 1, durable, home
+ * @nr: number of checked pages before @change; these pages are full of 1,
+ *	durable and home
  * @files: number of files; @change changes all of them in the same way
  * @atomic: the files are atomic
  * @durable: the effect of @change is acknowledged before @call
- * @second: an I/O of an earlier call has failed
+ * @second: an I/O of an earlier call has failed before @call
  * @once: @call cannot be repeated
  * @change: makes changes
  * @call: the operation that fails
@@ -81,15 +83,15 @@ struct load {
  * @log: trace of the I/O of @fake
  * @sbi: the mount
  * @file: files
- * @again: second open file description of the first file
- * @other: a file for other writes
+ * @again: another open file description of the first file
+ * @other: a file that expect_final() writes to
  * @old: acknowledged content
  * @now: present content
  * @half: content of the record that failed first, if the load has @second
  * @space: blocks available at the start of each round; 0: not known yet
  * @rounds: number of rounds
  * @kmsg: the kernel log
- * @where: the I/O that fails, for messages
+ * @where: description of the I/O that fails, for messages
  * @buf: a page
  */
 struct fixture {
@@ -195,8 +197,8 @@ static void close_all(struct fixture *fx)
 }
 
 /*
- * Commit and checkpoint. Then no block may be promised or held. Return the
- * number of available blocks.
+ * Commit and checkpoint. Expect that no block is still promised or held. Return
+ * the number of available blocks.
  */
 static u64 settle(struct kunit *test, struct fixture *fx)
 {
@@ -213,7 +215,8 @@ static u64 settle(struct kunit *test, struct fixture *fx)
 
 /*
  * Make new files with load->nr pages. Expect as many available blocks as after
- * the first call: otherwise the round before has lost blocks.
+ * the first call of prepare(). If fewer blocks are available, the previous
+ * round has lost blocks.
  */
 static void prepare(struct kunit *test, struct fixture *fx)
 {
@@ -242,7 +245,7 @@ static void prepare(struct kunit *test, struct fixture *fx)
 
 /*
  * Let the power fail. @keep chooses the blocks of the cache that survive. The
- * filesystem may have been unmounted before.
+ * caller may have unmounted the filesystem.
  */
 static void power_fails(struct fixture *fx, unsigned int keep)
 {
@@ -289,7 +292,7 @@ static void change_all(struct kunit *test, struct fixture *fx)
 	store(test, fx, 0, fx->load->nr, 2);
 }
 
-/* Spill some pages, and then write one of them again. */
+/* Spill some pages, and then write one of these pages again. */
 static void change_spilled(struct kunit *test, struct fixture *fx)
 {
 	store(test, fx, 0, 6, 2);
@@ -338,7 +341,7 @@ static void change_after_error(struct kunit *test, struct fixture *fx)
 	store(test, fx, 4, 3, 3);
 }
 
-/* Write two records, with images of the same block in both. */
+/* Write two records. Both records have an image of one block. */
 static void change_logged(struct kunit *test, struct fixture *fx)
 {
 	change_few(test, fx);
@@ -467,8 +470,8 @@ static bool aborted(struct fixture *fx)
 }
 
 /*
- * The device fails for good. Within three more calls, the filesystem must abort
- * in the way that the mount option errors= sets.
+ * The device fails for good. Call sync up to three times. Then the filesystem
+ * must have aborted in the way that the mount option errors= sets.
  */
 static void expect_final(struct kunit *test, struct fixture *fx)
 {
@@ -494,8 +497,8 @@ static void expect_final(struct kunit *test, struct fixture *fx)
 }
 
 /*
- * The device works again. The call must succeed, and @again must get the error
- * once.
+ * Repeat the failed call on a device that works again. The repeated call must
+ * succeed, and @again must get the error of the failed call once.
  */
 static void expect_retry(struct kunit *test, struct fixture *fx, u64 *space)
 {
@@ -511,7 +514,8 @@ static void expect_retry(struct kunit *test, struct fixture *fx, u64 *space)
 
 /*
  * The call has failed, and the filesystem is still mounted. Repeat the call if
- * this makes sense. Return true if the repeated call has succeeded.
+ * the load allows this and the filesystem has not aborted. Return true if the
+ * repeated call has succeeded.
  */
 static bool expect_failed(struct kunit *test, struct fixture *fx,
 			  unsigned int kind, bool good, unsigned long dirty,
@@ -533,8 +537,9 @@ static bool expect_failed(struct kunit *test, struct fixture *fx,
 		iolog_reset(fx->log);
 	} else if (good || aborted(fx)) {
 		/*
-		 * A failed flush cannot be repeated. A record that has failed
-		 * twice is not written a third time.
+		 * The filesystem does not repeat a failed flush. It does not
+		 * write a record a third time if two writes of the record have
+		 * failed.
 		 */
 		KUNIT_EXPECT_TRUE_MSG(test, good || kind == FLUSH_IO ||
 				      load->second, "%s", fx->where);
@@ -549,8 +554,9 @@ static bool expect_failed(struct kunit *test, struct fixture *fx,
 }
 
 /*
- * Mount the device, which works again. Expect the new content if it was
- * acknowledged. Otherwise expect the old or the new content, not a mixture.
+ * Mount the device, which works again. Expect the new content if the new
+ * content was acknowledged. Otherwise expect the old or the new content, not a
+ * mixture.
  */
 static void expect_state(struct kunit *test, struct fixture *fx, bool acked,
 			 u64 space)
@@ -564,7 +570,10 @@ static void expect_state(struct kunit *test, struct fixture *fx, bool acked,
 	open_all(fx);
 	now = differs(fx, &fx->now);
 	old = differs(fx, &fx->old);
-	/* The record that failed first may be durable without its successor. */
+	/*
+	 * The record that failed first may be durable although the next record
+	 * is not.
+	 */
 	if (old >= 0 && fx->load->second)
 		old = differs(fx, &fx->half);
 	if (acked)
@@ -620,7 +629,10 @@ static bool fail_at(struct kunit *test, struct fixture *fx, unsigned int kind,
 						   &space))
 			acked = true;
 	} else {
-		/* A failed readahead is no error: the page is read again. */
+		/*
+		 * A failed readahead is no error, because the page is read
+		 * again.
+		 */
 		KUNIT_EXPECT_TRUE_MSG(test, kind == READ_IO, "%s", fx->where);
 	}
 

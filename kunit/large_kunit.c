@@ -12,8 +12,8 @@
 
 #define LOG_BLOCKS	256	/* 63 images fit a record */
 #define LARGE		80	/* bitmap blocks */
-#define LARGER		400	/* bitmap blocks, more than spare blocks */
-#define PAGES		600	/* in two leaves of a map */
+#define LARGER		400	/* bitmap blocks, more than the spare blocks */
+#define PAGES		600	/* their pointers are in two leaves */
 #define SCATTERED	100
 
 /**
@@ -43,7 +43,7 @@ static struct file *open_file(struct msyncfs_fake *fake, const char *name)
 	return msyncfs_fake_open(fake, name, O_CREAT | O_RDWR | O_LARGEFILE);
 }
 
-/* Return the topmost node of the map, 0 if the map has no node. */
+/* Return the block of the topmost map node, 0 if the map has no node. */
 static u64 top_node(struct file *file)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(file_inode(file));
@@ -75,7 +75,10 @@ static struct msyncfs_fake *mount_large(struct kunit *test, u64 groups,
 	return fake;
 }
 
-/* The set of one file goes into one record. The map nodes do not move. */
+/*
+ * The set of one file goes into one record. The topmost map node keeps its
+ * block.
+ */
 static void large_one(struct kunit *test)
 {
 	const struct large_row *row = test->param_value;
@@ -218,8 +221,8 @@ static void scattered(struct kunit *test, bool atomic, int err)
 }
 
 /*
- * The set needs blocks in more groups than a record takes bitmap blocks. The
- * set is split, and nr_split counts this.
+ * The set needs blocks in very many groups. The bitmap blocks of these groups
+ * do not fit a record. So the set is split, and nr_split counts the split.
  */
 static void large_scattered(struct kunit *test)
 {
@@ -236,8 +239,9 @@ static void large_scattered_atomic(struct kunit *test)
 }
 
 /*
- * The old blocks of the file lie in too many groups. The record that frees them
- * needs all their bitmap blocks, so the set is split.
+ * The old blocks of the file lie in very many groups. A record that frees all
+ * these blocks would need the bitmap blocks of all these groups. They do not
+ * fit a record, so the set is split.
  */
 static void large_scattered_old(struct kunit *test)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for commit and checkpoint without failures: the I/O of a commit
- * and its order, the content of its record, sharing of records, and reads of
- * data that is only in the log. logfail_kunit.c tests failures of I/O and
+ * KUnit suite for commit and checkpoint without failures: the order of I/O in a
+ * commit, the content of a record, records that several calls share, and reads
+ * of data that is only in the log. logfail_kunit.c tests failures of I/O and
  * power.
  */
 #include <kunit/test.h>
@@ -97,7 +97,7 @@ static bool has_home(const struct msyncfs_disk_record *rec, u64 home, bool meta)
  * @nr: number of pages written
  * @full: use fsync, not fdatasync
  * @images: number of images in the record
- * @meta: number of metadata images among them
+ * @meta: number of these images that are metadata
  */
 struct change_row {
 	const char	*name;
@@ -182,7 +182,7 @@ static void log_nothing(struct kunit *test)
 
 /* ---- order on the device ------------------------------------------------ */
 
-#define FITS		1000	/* for as many as one request takes */
+#define FITS		1000	/* stands for the pages of one request */
 
 /**
  * struct device_row - a device and a number of pages
@@ -205,7 +205,10 @@ static const struct device_row device_rows[] = {
 	{ "FUA, fresh blocks", 3, 200, "Wh F Wfl" },
 	{ "cache", 1, 1, "Wl F" },
 	{ "cache, 20 pages", 1, 20, "Wl F" },
-	/* Fresh blocks must be durable before their record (R3). */
+	/*
+	 * Fresh blocks must be durable before the record that makes them
+	 * visible (R3).
+	 */
 	{ "cache, fresh blocks", 1, 200, "Wh F Wl F" },
 	{ "no cache", 0, 1, "Wl" },
 	{ "no cache, 100 pages", 0, 100, "Wl" },
@@ -223,7 +226,10 @@ static void log_device(struct kunit *test)
 	unsigned int pages = row->pages;
 	char text[128];
 
-	/* Replace FITS by the real number. The header takes one block. */
+	/*
+	 * Replace FITS by the number of pages that fit one request. The header
+	 * of the record needs one block of the request.
+	 */
 	if (pages >= FITS)
 		pages += (queue_max_sectors(fx->fake->disk->queue) >> 3) - 1 -
 			 FITS;
@@ -256,7 +262,7 @@ static void log_two_files(struct kunit *test)
 	iolog_reset(fx->log);
 	pos = fx->sbi->log->head_pos;
 
-	/* Writeback attaches pages, and does not wait for their commit. */
+	/* Writeback attaches the dirty page, and does not wait for a commit. */
 	files_write(test, fx->file, 7, 1, 2);
 	KUNIT_EXPECT_EQ(test, filemap_fdatawrite(fx->file->f_mapping), 0);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
@@ -424,7 +430,7 @@ static void log_read_image(struct kunit *test)
 
 	/*
 	 * The page is read from its image. Its neighbours are read ahead from
-	 * home.
+	 * their home blocks.
 	 */
 	files_expect(test, fx->file, 0, 5, 1);
 	files_expect(test, fx->file, 5, 1, 2);
@@ -453,7 +459,7 @@ static void log_read_image(struct kunit *test)
 
 /*
  * Metadata whose newest content is only in memory and in the log must stay in
- * memory. invalidate_bdev() must not drop it.
+ * memory. invalidate_bdev() must not drop such metadata.
  */
 static void log_read_metadata(struct kunit *test)
 {

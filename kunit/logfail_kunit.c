@@ -2,8 +2,9 @@
 /*
  * KUnit suite for failures of I/O and power in commits, checkpoints and the
  * orphan list. It checks which open files get the error, which pages are dirty,
- * and which content the next mount finds. Many cases repeat the same operations
- * and let another I/O fail each time, until all I/Os have failed once.
+ * and which content the next mount finds. Many cases repeat a sequence of
+ * operations in rounds. In each round another I/O fails, until each I/O has
+ * failed in one round.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -20,7 +21,7 @@
 #define FILE_PAGES	64
 #define COPIED		5	/* pages that go into the record */
 #define FRESH		40	/* pages that go to fresh blocks */
-#define MAX_IO		40	/* more than any case has */
+#define MAX_IO		40	/* no case does more I/Os */
 
 /* Writes and flushes, as a mask for iolog_start(). */
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
@@ -31,7 +32,7 @@
  * @sbi: the mount
  * @log: trace of the I/O of @fake
  * @file: FILE_PAGES pages full of 1
- * @again: second open file description of this file
+ * @again: another open file description of the file
  */
 struct fail_fixture {
 	struct msyncfs_fake	*fake;
@@ -72,8 +73,8 @@ static void fail_prepare(struct kunit *test, struct fail_fixture *fx)
 }
 
 /*
- * Let the power fail, and mount the device again. @keep chooses the blocks of
- * the cache that survive.
+ * Let the power fail, and mount the device again. @keep chooses which blocks of
+ * the volatile cache survive.
  */
 static void fail_crash(struct kunit *test, struct fail_fixture *fx,
 		       unsigned int keep)
@@ -130,7 +131,10 @@ static const struct error_row error_rows[] = {
 
 KUNIT_ARRAY_PARAM_DESC(error, error_rows, name);
 
-/* Expect the same version in all pages of the commit (G2). Return it. */
+/*
+ * Expect that all pages of the commit have one version (G2). Return this
+ * version.
+ */
 static int version_of(struct kunit *test, struct file *file, unsigned int nr)
 {
 	int fill = files_read(file, 0);
@@ -148,7 +152,10 @@ static void expect_told_once(struct kunit *test, struct fail_fixture *fx,
 		KUNIT_EXPECT_TRUE(test, sb_rdonly(fx->fake->sb));
 		return;
 	}
-	/* A retry writes the pages (G4). Each open file gets the error once. */
+	/*
+	 * The next sync writes the pages (G4). Each open file gets the error
+	 * once.
+	 */
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->again), -EIO);
@@ -178,7 +185,7 @@ static bool fail_commit(struct kunit *test, struct fail_fixture *fx,
 
 	/* A failed flush cannot be repeated (R5). */
 	final = row->nr > 1 || (fx->log->io[at].ops & MSYNCFS_FAKE_FLUSH);
-	if (row->nr > 1)	/* the second failure in a row is final */
+	if (row->nr > 1)	/* a second failure is final */
 		KUNIT_EXPECT_NE(test, files_sync(fx->file), 0);
 	/*
 	 * If all I/O fails, a commit with fresh blocks fails before it writes
@@ -211,7 +218,7 @@ static void fail_every_io(struct kunit *test)
 	KUNIT_EXPECT_GE(test, at, row->ios);
 }
 
-/* ---- a failed record must not come back (R5) ---------------------------- */
+/* ---- a failed record must not be replayed (R5) -------------------------- */
 
 /*
  * The write of a record reports an error, but the record is on the device. The
@@ -264,8 +271,9 @@ static void head_to_end(struct kunit *test, struct fail_fixture *fx)
 
 /*
  * The failed record is on the device, at the end of the log. The next record
- * does not fit there, so it goes to the start of the log. If it had the number
- * of the failed record, a replay would take the failed record and end there.
+ * does not fit there, so it goes to the start of the log. It must not have the
+ * number of the failed record. Otherwise a replay would apply the failed record
+ * and would not find the next record.
  */
 static void fail_lands_elsewhere(struct kunit *test)
 {
@@ -284,13 +292,15 @@ static void fail_lands_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, version_of(test, fx->file, 20), 3);
 }
 
-/* If the failed record fails again, the filesystem must abort. */
+/* The second write of a failed record fails, too. The filesystem must abort. */
 static void fail_twice(struct kunit *test)
 {
 	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
 	unsigned int at;
 
-	/* I/O 0 is the record, I/O 1 the same record again, I/O 2 a flush. */
+	/*
+	 * I/O 0 writes the record, I/O 1 writes it again, and I/O 2 is a flush.
+	 */
 	for (at = 1; at < 3; at++) {
 		fail_prepare(test, fx);
 		head_to_end(test, fx);
@@ -368,8 +378,9 @@ static const struct cut_row {
 KUNIT_ARRAY_PARAM_DESC(cut, cut_rows, name);
 
 /*
- * Write the versions 2 to 5, with a checkpoint after version 3, until the power
- * fails. Return the newest version that was acknowledged before the failure.
+ * Write the versions 2 to 5 in order, and checkpoint after version 3. Stop when
+ * the power fails. Return the newest version that was acknowledged before the
+ * power failure.
  */
 static int write_versions(struct kunit *test, struct fail_fixture *fx,
 			  unsigned int pages)
@@ -466,7 +477,7 @@ static void fail_reuse(struct kunit *test)
 }
 
 /**
- * struct orphan_row - an inode without a name when the power fails
+ * struct orphan_row - an inode that has no name when the power fails
  * @name: description
  * @tmpfile: the inode never had a name
  * @commit: the last change of the inode is durable
@@ -497,7 +508,7 @@ static u64 settled_space(struct kunit *test, struct fail_fixture *fx)
 	return msyncfs_space_avail(sb);
 }
 
-/* The mount reclaims the inode and its blocks, and no other block (B5). */
+/* The mount frees the inode and its blocks. It frees no other block (B5). */
 static void fail_orphan(struct kunit *test)
 {
 	const struct orphan_row *row = test->param_value;
@@ -539,7 +550,7 @@ static void fail_orphan(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, le64_to_cpu(root->orphan_head), 0);
 }
 
-/* If the inode is closed without a crash, its space is available again. */
+/* If the inode is closed without a crash, its blocks become available. */
 static void fail_orphan_closed(struct kunit *test)
 {
 	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
@@ -581,7 +592,8 @@ static int waiter_thread(void *data)
 
 /*
  * A commit waits for the end of an operation, and the filesystem aborts before
- * this end. The commit must not write a record with half of the operation.
+ * the operation ends. The commit must not write a record with half of the
+ * operation.
  */
 static void fail_abort_inside(struct kunit *test)
 {
@@ -608,8 +620,8 @@ static void fail_abort_inside(struct kunit *test)
 
 /*
  * A damaged map makes a block both data of one file and the inode of another
- * file. No record may have both images: recovery would refuse this record and
- * all later records.
+ * file. No record may have two images of this block, one as data and one as an
+ * inode. Recovery would refuse such a record and all later records.
  */
 static void fail_two_things(struct kunit *test)
 {

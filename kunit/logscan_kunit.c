@@ -133,8 +133,8 @@ static void scan_reject_tail(struct kunit *test)
 }
 
 /*
- * The record behind the damaged record says that record 5 was durable. So the
- * scan must report damage (R4).
+ * Record 5 is damaged, and the next record says that record 5 was durable. So
+ * the scan must report damage (R4).
  */
 static void scan_reject_proven(struct kunit *test)
 {
@@ -188,8 +188,8 @@ static void scan_next_places(struct kunit *test)
 	u64 found = 77;
 
 	/*
-	 * The next record is at position 0 if it does not fit behind the last
-	 * record, or if the last record ends at the end of the log.
+	 * The next record is at position 0 in two cases: it does not fit behind
+	 * the last record, or the last record ends at the end of the log.
 	 */
 	scan_put(fx, 0, 5, 9);
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 250, &found),
@@ -201,8 +201,8 @@ static void scan_next_places(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, found, 0);
 
 	/*
-	 * Both positions have a bad record. msyncfs_log_next() must return the
-	 * reason of the record that has passed more checks.
+	 * Both positions have a bad record. msyncfs_log_next() must return why
+	 * it rejects the record that has passed more checks.
 	 */
 	found = 77;
 	scan_put(fx, 30, 5, 9);
@@ -222,7 +222,10 @@ static void scan_next_places(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 247, &found),
 			MSYNCFS_REC_SHAPE);
 
-	/* The largest record is valid. A record with one more block is not. */
+	/*
+	 * The largest record is valid. A record with one more block is not
+	 * valid.
+	 */
 	scan_put(fx, 100, 5, RECORD_MAX - 1);
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 100, &found),
 			MSYNCFS_REC_OK);
@@ -284,7 +287,7 @@ static void scan_exact_end(struct kunit *test)
 
 /*
  * First, good records fill the whole log. In a second log, the last record
- * reaches over the tail, so the scan must reject it.
+ * overlaps the tail, so the scan must reject this record.
  */
 static void scan_full(struct kunit *test)
 {
@@ -365,7 +368,10 @@ static void scan_apply_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);
 }
 
-/* A scan of an empty log reads each block once. Any read error fails it. */
+/*
+ * A scan of an empty log reads each block once. If any read fails, the scan
+ * fails.
+ */
 static void scan_empty(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
@@ -384,8 +390,8 @@ static void scan_empty(struct kunit *test)
 }
 
 /*
- * Scan records with random damage. Any result is right, but the scan must end,
- * and KASAN must not report an access out of bounds.
+ * Scan records with random damage. The scan may return any result, but it must
+ * end, and KASAN must not report an access out of bounds.
  */
 static void scan_fuzz(struct kunit *test)
 {

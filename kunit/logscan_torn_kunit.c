@@ -10,14 +10,14 @@
 /* ---- torn tails --------------------------------------------------------- */
 
 /*
- * Content of the blocks of the torn record before the write of this record.
+ * The blocks of the torn record have this content before the record is written.
  */
 enum stale { STALE_ZEROS, STALE_OLD_SEQ, STALE_OLD_NONCE, STALE_DATA };
 
 static const struct torn_row {
 	const char		*name;
 	enum stale		stale;
-	enum msyncfs_reject	why;	/* if the header was not written */
+	enum msyncfs_reject	why;	/* if no header was written */
 } torn_rows[] = {
 	{ "over zeros",			STALE_ZEROS, MSYNCFS_REC_MAGIC },
 	{ "over an older record",	STALE_OLD_SEQ, MSYNCFS_REC_SEQ },
@@ -62,7 +62,7 @@ static void expect_torn(struct scan_fixture *fx, bool header,
 /*
  * Write only some first blocks of the second record, or only some last blocks,
  * or all blocks except one. A power failure can have all these effects, because
- * the cache of a device keeps no order.
+ * a device may write the blocks of its cache in any order.
  */
 static void scan_torn(struct kunit *test)
 {
@@ -104,13 +104,14 @@ static void scan_torn(struct kunit *test)
 /* ---- damage, proven by a later record ----------------------------------- */
 
 /**
- * struct later_row - a record behind the bad record number 6
+ * struct later_row - a later record, which may prove that record 6 is damaged
  * @name: description
  * @err: result of the scan
  * @seq: number of the later record
- * @durable: number of the last durable record, as the later record says
+ * @durable: durable_seq of the later record: the last record known to be
+ *	durable
  * @flaw: error in the later record
- * @before: the later record is before the tail, not behind the bad record
+ * @before: the later record is before the tail, not behind record 6
  */
 struct later_row {
 	const char	*name;
@@ -172,7 +173,10 @@ static void scan_later(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->end.pos, 110);
 	KUNIT_EXPECT_EQ(test, fx->end.why, MSYNCFS_REC_CSUM);
 
-	/* If record 6 is good, only a proof that 7 was durable is an error. */
+	/*
+	 * If record 6 is good, the scan fails only if the later record says
+	 * that record 7 was durable.
+	 */
 	scan_seal(fx, 110);
 	if (row->seq != 7) {
 		KUNIT_EXPECT_EQ(test, scan_log(fx, 100, 5),
@@ -205,18 +209,22 @@ static void scan_later_skip(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->applied, 0);
 }
 
-/* The scan must not take an image for a record, even if it looks like one. */
+/*
+ * The scan must not take an image for a record, even if the image looks like a
+ * record.
+ */
 static void scan_record_in_image(struct kunit *test)
 {
 	struct scan_fixture *fx = test->priv;
 
-	scan_put(fx, 60, 77, 3);	/* would prove that 6 is damaged */
+	scan_put(fx, 60, 77, 3);	/* would prove damage of record 6 */
 	scan_put(fx, 0, 5, 9);
 	memcpy(scan_block(fx, 3), scan_block(fx, 60), MSYNCFS_BLOCK_SIZE);
 	memset(scan_block(fx, 60), 0, 4 * MSYNCFS_BLOCK_SIZE);
 	scan_seal(fx, 0);
 	/*
-	 * The block is an image of the good record 5, so the scan skips it.
+	 * The block is an image in the good record 5, so the scan skips the
+	 * block.
 	 */
 	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), 0);
 	KUNIT_EXPECT_EQ(test, fx->applied, 1);

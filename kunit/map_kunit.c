@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for the file map: growth through all levels, runs, holes, freeing
- * in small steps, damaged nodes. i_blocks and the free count must be exact at
- * any time. Many cases set pointers to blocks that are not allocated. They
- * clear these pointers before the file is closed.
+ * in small steps, and damaged nodes. i_blocks and the number of free blocks
+ * must be exact at any time. Many cases set pointers to blocks that are not
+ * allocated. They clear these pointers before the file is closed.
  */
 #include <kunit/test.h>
 #include <linux/ktime.h>
@@ -23,7 +23,7 @@ struct map_fixture {
 	struct inode		*inode;
 	struct msyncfs_inode_info *mi;
 	struct msyncfs_disk_inode *di;
-	u64			free;	/* available while the file is empty */
+	u64			free;	/* free blocks before a test */
 };
 
 static int map_init(struct kunit *test)
@@ -65,7 +65,10 @@ static int map_set(struct map_fixture *fx, u64 index, u64 len, u64 blkno,
 	struct msyncfs_op op;
 	int err;
 
-	/* A hole makes no nodes, so the bound for @len pages is too high. */
+	/*
+	 * Setting a hole makes no nodes, so it needs far fewer credits than
+	 * msyncfs_map_credits() returns for @len pages.
+	 */
 	if (!blkno)
 		credits = min(credits, 200);
 	mutex_lock(&fx->mi->i_commit_lock);
@@ -172,8 +175,8 @@ static void expect_empty(struct kunit *test)
 }
 
 /*
- * Set the pages on both sides of each boundary between two depths, the lowest
- * boundary first. So each depth is reached once.
+ * For each depth, set the last page that the depth covers and the page after
+ * it. Begin with depth 0, so that the map grows by one level at a time.
  */
 static void map_growth(struct kunit *test)
 {
@@ -326,7 +329,7 @@ static void map_free_resumes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map_blocks(fx), 40 * 12 + 40);
 	KUNIT_EXPECT_EQ(test, map_used(fx), 40 * 12 + 40);
 
-	/* If a part of a leaf is freed, the leaf stays. */
+	/* If only some pages of a leaf are freed, the leaf stays. */
 	map_free(test, 1, 15, MSYNCFS_MAP_FREE_CREDITS);
 	expect_run(test, 0, 4, 1, 10000, false);
 	expect_run(test, 1, U64_MAX, 15, 0, false);
@@ -386,8 +389,9 @@ static void map_free_nothing(struct kunit *test)
 }
 
 /*
- * A leaf must stay while one of its pages is reserved, even if all its other
- * pages are freed. The reservation has no block for a new leaf.
+ * A leaf must stay while one of its pages is reserved, even if all other pages
+ * of the leaf are freed. The reservation of the page has no block for a new
+ * leaf.
  */
 static void map_keeps_reserved(struct kunit *test)
 {

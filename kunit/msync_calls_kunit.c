@@ -91,7 +91,10 @@ static void msync_calls(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->g), !row->g);
 	if (row->flags & (MS_ASYNC | MS_INVALIDATE))
 		msyncfs_commit_all(fx->fake->sb);
-	/* Pages that the call did not take must not be on the device. */
+	/*
+	 * The content of pages that the call did not sync must not be on the
+	 * device.
+	 */
 	call_crash(test);
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->f, 0), row->f ? 2 : 1);
 	KUNIT_EXPECT_EQ(test, call_first_byte(fx->g, 0), row->g ? 3 : 1);
@@ -101,8 +104,8 @@ static void msync_calls(struct kunit *test)
 
 /*
  * Sync many new files on a large device. Each file needs some bitmap blocks.
- * All files together need at most the bitmap blocks that exist, and these fit a
- * small record. So the set must not be split.
+ * All files together cannot need more bitmap blocks than the device has. All
+ * bitmap blocks of the device fit a small record. So the set must not be split.
  */
 static void msync_many_files(struct kunit *test)
 {
@@ -114,7 +117,7 @@ static void msync_many_files(struct kunit *test)
 	char name[8];
 	u64 records;
 
-	/* There are 20 bitmap blocks. A record takes 64 blocks. */
+	/* There are 20 bitmap blocks. A record has at most 64 blocks. */
 	fake = msyncfs_fake_mount(test, 20 * MSYNCFS_GROUP_BLOCKS, 256);
 	sbi = MSYNCFS_SB(fake->sb);
 	ranges = kunit_kcalloc(test, MANY, sizeof(*ranges), GFP_KERNEL);

@@ -52,8 +52,8 @@ static void msync_one_record(struct kunit *test)
 }
 
 /*
- * Two files also go into one record if they have too many pages to copy, or if
- * pages need new blocks.
+ * Two files go into one record even if they have too many dirty pages to copy,
+ * or if pages need new blocks.
  */
 static void msync_two_large(struct kunit *test)
 {
@@ -100,7 +100,10 @@ static void msync_many_mappings(struct kunit *test)
 				addr + 2 * i * PAGE_SIZE);
 	call_store(test, F_AT, 2);
 	call_store(test, F_AT + 1, 3);
-	/* If each mapping had its own copies, they would not fit a record. */
+	/*
+	 * If the call made copies for each mapping, the copies would not fit a
+	 * record.
+	 */
 	KUNIT_EXPECT_EQ(test, msyncfs_msync(addr, 2 * nr * PAGE_SIZE, MS_SYNC),
 			0);
 	KUNIT_ASSERT_EQ(test, fx->log->nr, 1);
@@ -119,7 +122,7 @@ static void msync_many_mappings(struct kunit *test)
 
 /* ---- MS_ASYNC ----------------------------------------------------------- */
 
-/* MS_ASYNC sends the write and returns, although no I/O ends. */
+/* MS_ASYNC sends the write of the record and returns before the write ends. */
 static void msync_async(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;
@@ -129,7 +132,9 @@ static void msync_async(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_fake_held(fx->fake), 1);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 0);
-	/* A store makes the page dirty again. The next call captures it. */
+	/*
+	 * A store makes the page dirty again. The next call captures the page.
+	 */
 	call_store(test, F_AT, 3);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 1);
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
@@ -137,7 +142,7 @@ static void msync_async(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
 	msyncfs_fake_release(fx->fake);
 
-	/* The second commit follows the first without another call. */
+	/* The second commit follows the first commit without another call. */
 	flush_workqueue(MSYNCFS_SB(fx->fake->sb)->wq);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 2);
 	call_crash(test);
@@ -261,7 +266,7 @@ static bool same_time(struct timespec64 a, struct timespec64 b)
 static const struct way_row {
 	const char	*name;
 	int		flags;	/* -1: fsync */
-	unsigned int	pages;	/* one, or a dense stretch */
+	unsigned int	pages;	/* 1, or enough for a stretch */
 } way_rows[] = {
 	{ "sync", MS_SYNC, 1 },
 	{ "sync, dense", MS_SYNC, 8 },
@@ -280,7 +285,10 @@ static int sync_by(struct kunit *test, const struct way_row *row)
 				call_msync(test, F_AT, 8, row->flags);
 }
 
-/* msync updates the times for a store that did not fault. */
+/*
+ * A store may change a page without a fault. msync must update the times for
+ * such a store.
+ */
 static void msync_times(struct kunit *test)
 {
 	const struct way_row *row = test->param_value;
@@ -311,7 +319,10 @@ static void msync_times(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, same_time(mtime(fx->f), first));
 }
 
-/* A spill also updates the times: a later msync finds the page clean. */
+/*
+ * A spill must also update the times, because a later msync finds the page
+ * clean.
+ */
 static void msync_times_spilled(struct kunit *test)
 {
 	struct call_fixture *fx = test->priv;

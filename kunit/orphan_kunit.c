@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for the orphan list. The list on disk must have the same inodes
- * as the list in memory, in whatever order inodes leave it. After a crash, the
- * mount must free the space of inodes without a name. A mount must refuse a
- * damaged list.
+ * as the list in memory, in whatever order inodes leave the list. After a
+ * crash, the mount must free the space of inodes without a name. A mount must
+ * refuse a damaged list.
  */
 #include <kunit/test.h>
 #include <linux/buffer_head.h>
@@ -61,7 +61,7 @@ static void expect_chain(struct kunit *test, struct super_block *sb,
 	KUNIT_EXPECT_EQ(test, ino, 0);
 }
 
-/* Orders in which the inodes leave the list. */
+/* The inodes leave the list in these orders. */
 static const struct leaving {
 	const char *name;
 	unsigned char order[ORPHAN_FILES];
@@ -123,8 +123,8 @@ static int unlink(struct kunit *test, struct msyncfs_fake *fake,
 }
 
 /*
- * An inode without a name leaves the list when it gets a name. It is on the
- * list again when this name is removed.
+ * An inode without a name leaves the list when it gets a name. The inode joins
+ * the list again when this name is removed.
  */
 static void orphan_link(struct kunit *test)
 {
@@ -206,7 +206,10 @@ static void orphan_crash(struct kunit *test)
 	struct msyncfs_fake *fake = test->priv;
 	u64 avail;
 
-	/* The root directory gets its first leaf and keeps it. */
+	/*
+	 * Let the root directory get its first leaf. The directory keeps the
+	 * leaf, so it takes no block after @avail is set.
+	 */
 	msyncfs_fake_close(fake, msyncfs_fake_open(fake, "x", O_CREAT));
 	KUNIT_ASSERT_EQ(test, unlink(test, fake, "x"), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fake->sb), 0);
@@ -262,7 +265,7 @@ static void head_no_inode(struct msyncfs_fake *fake, void *buf)
 	edit_root(fake, buf, fake->geo.blocks - 2);
 }
 
-/* The last inode refers to the first one. */
+/* Let the last inode of the list refer to the first inode. */
 static void cycle(struct msyncfs_fake *fake, void *buf)
 {
 	u64 head = read_head(fake, buf);

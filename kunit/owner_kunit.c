@@ -19,7 +19,7 @@
 #define BLOCKS		2048
 #define LOG_BLOCKS	512
 
-/* The block to which the pointer leads. */
+/* The kinds of block to which the bad pointer leads. */
 enum foreign {
 	F_INODE,	/* an inode in memory */
 	F_COLD,		/* an inode that is not in memory */
@@ -46,7 +46,9 @@ static struct file *open_new(struct owner_fixture *fx, const char *name)
 	return msyncfs_fake_open(fx->fake, name, O_CREAT | O_RDWR);
 }
 
-/* Make two files and mount again, so that no block of them is in memory. */
+/*
+ * Make two files and mount again, so that no block of the files is in memory.
+ */
 static void remount(struct kunit *test, struct owner_fixture *fx)
 {
 	struct file *file = open_new(fx, "file");
@@ -269,7 +271,9 @@ static void owner_reused(struct kunit *test)
 	};
 	int err;
 
-	/* The first leaf of @dir would get this block if it were free. */
+	/*
+	 * The first leaf of @dir would get this block if the block were free.
+	 */
 	KUNIT_ASSERT_EQ(test, ino, file_inode(dir)->i_ino + 1);
 	KUNIT_ASSERT_EQ(test, change_dir(test, "victim", false), 0);
 	point(victim, ino);
@@ -304,7 +308,9 @@ static void owner_truncate(struct kunit *test)
 	point(file, 0);
 }
 
-/* The eviction of a deleted file frees no such block either. */
+/*
+ * The eviction of a deleted file frees no block that is in memory as metadata.
+ */
 static void owner_evict_file(struct kunit *test)
 {
 	const struct foreign_row *row = test->param_value;
@@ -344,7 +350,7 @@ static void owner_forget(struct kunit *test)
 
 /*
  * The bitmap says that a block is free, but the block is in memory as metadata.
- * msyncfs_op_new() refuses it.
+ * msyncfs_op_new() refuses the block.
  */
 static void owner_new(struct kunit *test)
 {
@@ -372,8 +378,9 @@ static void owner_new(struct kunit *test)
 }
 
 /*
- * A directory gets such a block for its first leaf, and the call fails. The
- * next call gets another block, because the first block stays in use.
+ * The bitmap says that the block of an open inode is free. A directory
+ * allocates this block for its first leaf, and the call fails. The next call
+ * gets another block, because the first block stays in use.
  */
 static void owner_bitmap(struct kunit *test)
 {
@@ -383,7 +390,9 @@ static void owner_bitmap(struct kunit *test)
 	u64 ino = file_inode(file)->i_ino;
 	struct msyncfs_op op;
 
-	/* The first leaf of @dir would get this block if it were free. */
+	/*
+	 * The first leaf of @dir would get this block if the block were free.
+	 */
 	KUNIT_ASSERT_EQ(test, ino, file_inode(dir)->i_ino + 1);
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fx->sb, &op, 1, 0), 0);
 	msyncfs_free(&op, ino, 1);
@@ -446,7 +455,10 @@ static void reader_start(struct kunit *test, struct reader *r, u32 magic)
 	put_task_struct(task);
 }
 
-/* Two readers expect different kinds of block, and read it at the same time. */
+/*
+ * Two readers read a block at the same time. Each reader expects another kind
+ * of block.
+ */
 static void owner_two_readers(struct kunit *test)
 {
 	struct owner_fixture *fx = test->priv;

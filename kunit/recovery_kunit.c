@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for recovery: the effects of a mount on a device with records in
- * its log. The cases write the records themselves, without the filesystem.
- * logscan_kunit.c tests which records are good.
+ * KUnit suite for recovery: what a mount does if the log has records. The cases
+ * write the records themselves, without the filesystem. logscan_kunit.c tests
+ * which records are good.
  */
 #include <kunit/test.h>
 #include <linux/blkdev.h>
@@ -66,7 +66,10 @@ static void put_bad_slot(struct rec_fixture *fx, unsigned int block)
 	msyncfs_fake_write(fx->fake, MSYNCFS_SLOT_BLKNO + block, fx->buf);
 }
 
-/* Write the newer slot: replay begins at @pos, with record @seq. */
+/*
+ * Write both slots. The newer slot says that a replay begins at @pos, with
+ * record @seq.
+ */
 static void put_tail(struct rec_fixture *fx, u64 seq, u64 pos)
 {
 	put_slot(fx, 0, 10, NONCE, seq, pos);
@@ -83,7 +86,10 @@ struct image {
 	u8	fill;
 };
 
-/* Write a record of up to 63 images at @pos. Return the position after it. */
+/*
+ * Write a record of up to 63 images at @pos. Return the position behind the
+ * record.
+ */
 static u64 put_record(struct kunit *test, u64 pos, u64 seq,
 		      const struct image *img, u32 nr)
 {
@@ -373,7 +379,10 @@ static void recovery_torn(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->log->seq, 42);
 	msyncfs_fake_umount(fx->fake);
 
-	/* Even if the record is whole again, it must not be replayed. */
+	/*
+	 * The record is whole again, but the next mount must not replay the
+	 * record.
+	 */
 	spoil_block(fx, 5 + 3 + 2);
 	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
 	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 30), 0);
@@ -457,8 +466,8 @@ static void recovery_slots_alternate(struct kunit *test)
 }
 
 /*
- * If a slot cannot be read, the mount must fail. The other slot may be older,
- * and a replay from the older slot would undo later changes.
+ * If a slot cannot be read, the mount must fail. The readable slot may be the
+ * older slot. A replay from the older slot would undo later changes.
  */
 static void recovery_slot_unreadable(struct kunit *test)
 {
@@ -479,8 +488,8 @@ static void recovery_slot_unreadable(struct kunit *test)
 /* ---- interruptions ------------------------------------------------------ */
 
 /*
- * Let the power fail at each I/O of a recovery in turn, with different blocks
- * of the cache that survive. The next mount must complete the recovery.
+ * Let the power fail at each I/O of a recovery in turn. Each time, other blocks
+ * of the volatile cache survive. The next mount must complete the recovery.
  */
 static void recovery_cut(struct kunit *test)
 {
@@ -534,7 +543,10 @@ static void recovery_errors(struct kunit *test)
 		err = mount_it(fx);
 		if (!fx->log->failed)
 			break;
-		/* A failed readahead is no error: the block is read again. */
+		/*
+		 * A failed readahead is no error, because the block is read
+		 * again.
+		 */
 		if (!err && fx->log->io[at].opf & REQ_RAHEAD)
 			err = -EIO;
 		KUNIT_EXPECT_EQ_MSG(test, err, -EIO, "error at %u", at);

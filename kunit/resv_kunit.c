@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for reservations: how many blocks a page reserves and gives back.
- * A reservation must suffice for its page, in whatever order pages are written.
+ * KUnit suite for reservations: how many blocks are reserved for a page and
+ * given back. A reservation must suffice for its page, in whatever order pages
+ * are written.
  */
 #include <kunit/test.h>
 
@@ -42,7 +43,10 @@ static void resv_page(struct kunit *test, pgoff_t index)
 	KUNIT_EXPECT_TRUE(test, msyncfs_resv_test(fx->inode, index));
 }
 
-/* Set the pointer of a reserved page, with the blocks of its reservation. */
+/*
+ * Set the pointer of a reserved page. The map nodes get their blocks from the
+ * reservation of the page.
+ */
 static void resv_use(struct kunit *test, u64 index)
 {
 	struct resv_fixture *fx = test->priv;
@@ -102,7 +106,10 @@ static void resv_counts(struct kunit *test)
 	msyncfs_resv_release(fx->inode, 8, 503);
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 2);
 
-	/* A page of another leaf needs both leaves. They are reserved once. */
+	/*
+	 * A page in the second leaf needs the first leaf, too. Each leaf is
+	 * reserved once.
+	 */
 	resv_page(test, LEAF + 1);
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 5);
 	resv_page(test, LEAF + 400);
@@ -155,7 +162,7 @@ static void resv_next(struct kunit *test)
 	resv_clear(test);
 }
 
-/* Reserve a page with the last free blocks. Another page must get an error. */
+/* Reserve the last free blocks for a page. The next reservation must fail. */
 static void resv_exact(struct kunit *test)
 {
 	struct resv_fixture *fx = test->priv;
@@ -164,7 +171,7 @@ static void resv_exact(struct kunit *test)
 	LIST_HEAD(taken);
 
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, avail - 3), 0);
-	resv_page(test, LEAF);			/* data and two leaves */
+	resv_page(test, LEAF);			/* one page, two leaves */
 	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fx->fake->sb), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_resv_page(fx->inode, LEAF + 1), -ENOSPC);
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(fx->inode, LEAF + 1));

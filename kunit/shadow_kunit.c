@@ -13,8 +13,8 @@
 
 #define BLOCKS		2400
 #define LOG_BLOCKS	256	/* 63 images fit a record */
-#define LARGE		(80 * MSYNCFS_GROUP_BLOCKS)	/* bitmap blocks: 80 */
-#define PAGES		72	/* each in its own leaf */
+#define LARGE		(80 * MSYNCFS_GROUP_BLOCKS)	/* 80 bitmap blocks */
+#define PAGES		72	/* each page has its own leaf */
 #define MAX_IO		100
 #define OUT		(MSYNCFS_FAKE_WRITE | MSYNCFS_FAKE_FLUSH)
 
@@ -60,7 +60,7 @@ struct wide_fixture {
 	struct msyncfs_sb_info	*sbi;
 	struct file		*file;
 	u64			space;
-	u8			fill[PAGES];	/* committed; 0: a hole */
+	u8			fill[PAGES];	/* page content; 0: a hole */
 	loff_t			size;
 };
 
@@ -196,8 +196,8 @@ static void shadow_commit(struct kunit *test)
 }
 
 /*
- * Let the power fail at each I/O in turn. Each time, other blocks of the cache
- * survive.
+ * Let the power fail at each I/O in turn. Each time, other blocks of the
+ * volatile cache survive.
  */
 static void shadow_crash(struct kunit *test)
 {
@@ -294,9 +294,10 @@ static void shadow_read_error(struct kunit *test)
 #define HOLES_END	300000	/* the last page */
 
 /*
- * Truncate the file, so that leaves are freed. Write pages again, the last one
- * beyond the old end. Then punch a hole that covers whole leaves. Set @want[i]
- * to the byte that fills page page_at(i) after these changes.
+ * Truncate the file, so that leaves are freed. Write pages again. The last of
+ * these pages lies beyond the old end of the file. Then punch a hole that
+ * covers whole leaves. Set @want[i] to the byte that fills page page_at(i)
+ * after these changes.
  */
 static void change_holes(struct kunit *test, struct wide_fixture *fx, u8 fill,
 			 u8 *want)
@@ -373,7 +374,7 @@ static void shadow_holes(struct kunit *test)
 
 /*
  * Truncate a small file to size 0, and write pages far from each other. The new
- * map has very many holes. The old map of the first round had no node.
+ * map has very many holes. In the first round, the old map has no node.
  */
 static void shadow_regrown(struct kunit *test)
 {
@@ -395,8 +396,8 @@ static void shadow_regrown(struct kunit *test)
 }
 
 /*
- * On a full filesystem, a file can be truncated to size 0. This frees its
- * blocks.
+ * On a full filesystem, a file can be truncated to size 0. The truncation frees
+ * the blocks of the file.
  */
 static void shadow_cut_when_full(struct kunit *test)
 {
@@ -521,7 +522,7 @@ static void shadow_set(struct kunit *test)
 
 /*
  * If there is no space for new nodes, the set of an ordinary file is split, and
- * nr_split counts this.
+ * nr_split counts the split.
  */
 static void shadow_no_space(struct kunit *test)
 {
@@ -542,7 +543,7 @@ static void shadow_no_space(struct kunit *test)
 
 /*
  * On a full filesystem, write(2) to a page of an atomic file fails. All pages
- * that were written before are committed as a whole.
+ * that were written before the failure are committed as a whole.
  */
 static void shadow_no_space_atomic(struct kunit *test)
 {

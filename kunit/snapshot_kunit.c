@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit suite for captures. A capture must be a consistent snapshot (G3), while
- * threads store by write(2) or through a mapping in an address space. A page
- * must become dirty again if a program or a device stores to it after the
- * capture.
+ * KUnit suite for captures. A capture must be a consistent snapshot (G3) even
+ * while threads store to the file. The threads store by write(2), or through a
+ * mapping in an address space. A page must become dirty again if a program or a
+ * device stores to it after the capture.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -118,7 +118,10 @@ KUNIT_ARRAY_PARAM_DESC(snapshot, snapshot_rows, name);
 #define CUT_PAGES	256
 #define CUT_ROUNDS	80
 
-/* Page @a lies before page @b in half of the rows, behind @b in the other. */
+/*
+ * Page @a lies before page @b in half of the rows. Page @a lies behind page @b
+ * in the other rows.
+ */
 static const struct storer snapshot_storers[] = {
 	{ .a = 2, .b = 250, .pause = 4000 },
 	{ .a = 249, .b = 3, .pause = 4000 },
@@ -129,7 +132,7 @@ static const struct storer snapshot_storers[] = {
 /*
  * Remove the pages @a from the capture, so that they stay clean. The next
  * capture then finds some of these pages clean. A thread may make such a page
- * dirty soon after the capture has passed it.
+ * dirty soon after the capture has passed the page.
  */
 static void forget_first_pages(struct msyncfs_capture *cap)
 {
@@ -175,7 +178,10 @@ static void check_snapshot(struct kunit *test, const u64 *seen)
 	for (i = 0; i < ARRAY_SIZE(snapshot_storers); i++) {
 		const struct storer *s = &snapshot_storers[i];
 
-		/* A snapshot with a store to @b has the earlier store to @a. */
+		/*
+		 * If a snapshot has a store to @b, it also has the earlier
+		 * store to @a.
+		 */
 		KUNIT_EXPECT_GE_MSG(test, seen[s->a], seen[s->b],
 				    "page %lu before page %lu", s->a, s->b);
 		if (!s->follow)
@@ -236,7 +242,9 @@ static void capture_snapshot(struct kunit *test)
 
 /* ---- stores through a mapping ------------------------------------------- */
 
-/* A store makes only its page dirty. After a capture, a store faults again. */
+/*
+ * A store makes one page dirty. The first store after a capture faults again.
+ */
 static void capture_mapping(struct kunit *test)
 {
 	struct cap_fixture *fx = test->priv;
@@ -281,8 +289,9 @@ static void capture_mapping(struct kunit *test)
 }
 
 /*
- * A device stores to a pinned page without a fault. A capture takes the page as
- * it is. The page becomes dirty again when it is unpinned.
+ * A device stores to a pinned page without a fault. A capture copies the
+ * present content of the page. The page becomes dirty again when it is
+ * unpinned.
  */
 static void capture_pinned(struct kunit *test)
 {

@@ -13,8 +13,9 @@
 #include "fs/disk/format.h"
 
 /*
- * Layout of 65000 blocks: bitmaps 4..6, log 7..262, data 263..64998, backup
- * 64999. The last group begins at block 64512 and has 488 blocks.
+ * A device of 65000 blocks has its bitmaps in blocks 4..6, the log in blocks
+ * 7..262, data in blocks 263..64998, and the backup superblock in block 64999.
+ * The last group begins at block 64512 and has 488 blocks.
  */
 #define ROOT_INO	263
 #define INO		300
@@ -39,9 +40,9 @@ enum base {
 	B_EMPTY,	/* directory leaf without entries */
 	B_LEAF,		/* leaf with three entries of one letter */
 	B_SWAPPED,	/* leaf with its entries out of order */
-	B_TWICE,	/* leaf with an entry twice */
-	B_MISPLACED,	/* leaf of depth 1 with names of the other half */
-	B_PLACED,	/* leaf of depth 1 with names of its half */
+	B_TWICE,	/* leaf that has an entry twice */
+	B_MISPLACED,	/* depth 1, names of the other half */
+	B_PLACED,	/* depth 1, names of its own half */
 };
 
 static const struct {
@@ -198,7 +199,7 @@ static void pick_names(const struct msyncfs_geo *geo, unsigned int half,
 				swap(e[i], e[j]);
 }
 
-/* Entries have 24 bytes. The first one is at byte 80 of the block. */
+/* Entries have 24 bytes. The first entry is at byte 80 of the block. */
 #define ENTRY(i)	(80 + 24 * (i))
 
 static void make_leaf(const struct msyncfs_geo *geo,
@@ -563,7 +564,10 @@ static void verify_row(struct kunit *test)
 				      "\"%s\" is not \"%s\"", why, row->why);
 }
 
-/* Seal each kind of block. A change of any byte must then be noticed. */
+/*
+ * Seal each kind of block. If any byte is changed after that,
+ * msyncfs_verify_block() must notice the change.
+ */
 static void verify_sealed(struct kunit *test)
 {
 	struct msyncfs_disk_header *h;
