@@ -235,9 +235,9 @@ static void alloc_fragmented(struct kunit *test)
 }
 
 /*
- * Claimed blocks are still free in the bitmap. msyncfs_claim_commit() marks
- * them in use there. After this call, only msyncfs_free() can give the blocks
- * back.
+ * Claimed blocks are still free in the bitmap. msyncfs_claim_commit() marks the
+ * blocks as in use in the bitmap. After this call, only msyncfs_free() can give
+ * the blocks back.
  */
 static void alloc_claim_commit(struct kunit *test)
 {

@@ -481,8 +481,8 @@ static void capture_truncation_waits(struct kunit *test)
 		msyncfs_capture_put(cap);
 
 	/*
-	 * The truncation was part of the record. After a crash, the file must
-	 * be empty.
+	 * The commit has made the truncation durable. After a crash, the file
+	 * must be empty.
 	 */
 	KUNIT_EXPECT_EQ(test, i_size_read(fx->inode), 0);
 	iolog_power_off(fx->log);

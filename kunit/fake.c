@@ -2,8 +2,8 @@
 /*
  * The fake block device of the KUnit suites: see fake.h. The device is a disk
  * without a request queue. Two xarrays have the pages that store its blocks:
- * one xarray is the media, the other is the volatile cache. Blocks that were
- * never written read as zeros.
+ * one xarray is the media, the other xarray is the volatile cache. Blocks that
+ * were never written read as zeros.
  */
 #include <linux/bio.h>
 #include <linux/highmem.h>

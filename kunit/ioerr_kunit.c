@@ -572,7 +572,7 @@ static void expect_state(struct kunit *test, struct fixture *fx, bool acked,
 	old = differs(fx, &fx->old);
 	/*
 	 * The record that failed first may be durable although the next record
-	 * is not.
+	 * is not durable.
 	 */
 	if (old >= 0 && fx->load->second)
 		old = differs(fx, &fx->half);

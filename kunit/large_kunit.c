@@ -240,8 +240,8 @@ static void large_scattered_atomic(struct kunit *test)
 
 /*
  * The old blocks of the file lie in very many groups. A record that frees all
- * these blocks would need the bitmap blocks of all these groups. They do not
- * fit a record, so the set is split.
+ * these blocks would need the bitmap blocks of all these groups. These bitmap
+ * blocks do not fit a record, so the set is split.
  */
 static void large_scattered_old(struct kunit *test)
 {

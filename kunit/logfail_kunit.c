@@ -271,9 +271,9 @@ static void head_to_end(struct kunit *test, struct fail_fixture *fx)
 
 /*
  * The failed record is on the device, at the end of the log. The next record
- * does not fit there, so it goes to the start of the log. It must not have the
- * number of the failed record. Otherwise a replay would apply the failed record
- * and would not find the next record.
+ * does not fit there, so it goes to the start of the log. The next record must
+ * not have the number of the failed record. Otherwise a replay would apply the
+ * failed record and would not find the next record.
  */
 static void fail_lands_elsewhere(struct kunit *test)
 {

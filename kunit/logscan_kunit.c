@@ -188,8 +188,9 @@ static void scan_next_places(struct kunit *test)
 	u64 found = 77;
 
 	/*
-	 * The next record is at position 0 in two cases: it does not fit behind
-	 * the last record, or the last record ends at the end of the log.
+	 * The next record is at position 0 in two cases: the next record does
+	 * not fit behind the last record, or the last record ends at the end of
+	 * the log.
 	 */
 	scan_put(fx, 0, 5, 9);
 	KUNIT_EXPECT_EQ(test, msyncfs_log_next(&fx->r, NONCE, 5, 250, &found),

@@ -35,7 +35,7 @@
  * @applied: number of records applied
  * @first_seq: seq of the first record applied
  * @pos: positions of the records applied
- * @stop_at: the callback apply fails after this many records; -1: never
+ * @stop_at: scan_apply() fails after this many records; -1: never
  * @end: result of the scan
  */
 struct scan_fixture {

@@ -3,7 +3,7 @@
  * KUnit suite for captures. A capture must be a consistent snapshot (G3) even
  * while threads store to the file. The threads store by write(2), or through a
  * mapping in an address space. A page must become dirty again if a program or a
- * device stores to it after the capture.
+ * device stores to the page after the capture.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
