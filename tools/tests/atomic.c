@@ -47,8 +47,8 @@ static void bad_arguments(int fd)
 	FAILS(ioctl(fd, MSYNCFS_IOC_GET_ATOMIC, NULL), EFAULT);
 	FAILS(ioctl(fd, MSYNCFS_IOC_GET_ATOMIC, nowhere), EFAULT);
 	/*
-	 * The size of the argument is a part of the command, so these commands
-	 * do not exist.
+	 * The number of an ioctl contains the size of the argument. With these
+	 * sizes, no such ioctl exists.
 	 */
 	FAILS(ioctl(fd, _IOW(MSYNCFS_IOC_MAGIC, 2, __u64), nowhere), ENOTTY);
 	FAILS(ioctl(fd, _IOR(MSYNCFS_IOC_MAGIC, 3, __u64), nowhere), ENOTTY);
@@ -136,7 +136,7 @@ static void test_flag(void)
 	CHECK(!atomic_ioctl(fd, 1));
 	disk_has("f", "SET_ATOMIC", NR, 2);
 	store(map, NR, 3);
-	CHECK(!atomic_ioctl(fd, 1));	/* commits although it is set */
+	CHECK(!atomic_ioctl(fd, 1));	/* commits, although the flag is set */
 	disk_has("f", "SET_ATOMIC again", NR, 3);
 	unmap(map, NR);
 
@@ -267,8 +267,8 @@ static void test_vmas(void)
 	SAME(commits_of_mprotect(fd), 1);
 	disk_has("f", "msync of three mappings", NR, 2);
 	/*
-	 * Without the hook, an ordinary file must need three commits.
-	 * Otherwise the check above would prove nothing.
+	 * Without the hook, an ordinary file must need three commits. If it
+	 * needed fewer, the check above would prove nothing.
 	 */
 	SAME(commits_of_mprotect(gd), door.full ? 1 : 3);
 	CHECK(!close(fd) && !close(gd));
@@ -318,7 +318,7 @@ static void test_direct(void)
 	touch(map, NR);
 	settle();
 	before = disk_io(need_env("DISK"));
-	/* This is half of an update. It must not reach the device. */
+	/* This store is half of an update. It must not reach the device. */
 	store(map, 2, 2);
 	write_direct("f", 2, 4, 2);
 	expect(map + 2 * PAGE, 4, 2, "O_DIRECT write, mapped");
@@ -413,7 +413,7 @@ static void test_rename(void)
 	store(map, NR, 2);
 	store(gmap, NR, 3);
 	spill(gd);
-	/* Rename over a dirty file that stays open, and over a clean one. */
+	/* Rename over a dirty file that stays open, and over a clean file. */
 	CHECK(!rename("f", "g") && !rename("g", "h"));
 	sync();
 	expect(map, NR, 2, "renamed");
@@ -473,7 +473,10 @@ static void test_truncate(void)
 	free(map);
 }
 
-/* A program can replace the content of a file without a second name. */
+/*
+ * Test that a program can replace the whole content of a file in place. It
+ * needs no temporary file and no rename.
+ */
 static void test_replace(void)
 {
 	int fd;

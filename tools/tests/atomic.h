@@ -3,9 +3,9 @@
  * The tests of atomic files use these helpers. The helpers make atomic files
  * and look at the content of the files on the device.
  *
- * A test looks at a copy of the device. During the copy all I/O of the device
- * waits. The test mounts the copy like a disk after a power failure. So the
- * file under test can stay open and mapped on the original device.
+ * A test looks at a copy of the device. While the test makes the copy, all I/O
+ * of the device waits. The test then mounts the copy like a disk after a power
+ * failure. The file under test stays open and mapped on the original device.
  *
  * Usage of each program: PROGRAM MNT DOOR TEST, see msync.h. The environment
  * also has:
@@ -19,7 +19,7 @@
 
 #include <sys/statfs.h>
 
-#define NR	16UL		/* pages of most files */
+#define NR	16UL		/* number of pages in most files */
 #define COPY_MNT "/tmp/copy"
 
 /* ---- content of the device ---------------------------------------------- */
@@ -47,8 +47,8 @@ static inline void copy_disk(void)
 }
 
 /*
- * Mount a copy of the device. Return the directory of the copy that corresponds
- * to the directory of the test.
+ * Mount a copy of the device. Return the path at which the copy has the
+ * directory of the test.
  */
 static inline const char *look(void)
 {
@@ -87,7 +87,7 @@ static inline char *read_all(const char *dir, const char *name, off_t *size)
 
 /*
  * Check that file @name in @dir has @nr pages. The first @new pages must be of
- * generation @gen, the other pages of generation 1.
+ * generation @gen, and the other pages must be of generation 1.
  */
 static inline void found_part(const char *dir, const char *name,
 			      const char *when, unsigned long nr,
@@ -113,8 +113,8 @@ static inline void found(const char *dir, const char *name, const char *when,
 }
 
 /*
- * Check that file @name would have @nr pages of generation @gen after a crash
- * at this moment.
+ * Check that a crash now would leave @nr pages of generation @gen in file
+ * @name.
  */
 static inline void disk_has(const char *name, const char *when,
 			    unsigned long nr, uint64_t gen)
@@ -160,7 +160,8 @@ static inline void memory_has(const char *name, unsigned long nr, uint64_t gen)
 }
 
 /*
- * Spill: write the dirty pages to blocks that nothing on the device refers to.
+ * Spill the dirty pages of the file: write them to fresh blocks. Nothing on the
+ * device refers to these blocks.
  */
 static inline void spill(int fd)
 {

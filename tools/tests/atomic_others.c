@@ -74,8 +74,8 @@ static void other_caches(int fd)
 }
 
 /*
- * Return the number of dirty pages. The headers may lack cachestat(2), so the
- * call uses its number.
+ * Return the number of dirty pages. The C library may lack cachestat(2), so
+ * this function uses the number of the system call.
  */
 static unsigned long nr_dirty(int fd)
 {
@@ -85,7 +85,7 @@ static unsigned long nr_dirty(int fd)
 	return stat[1];
 }
 
-/* The periodic writeback writes the dirty pages of another file. */
+/* Let the periodic writeback write the dirty pages of another file. */
 static void other_kupdate(int fd)
 {
 	int gd = open_file("other", O_CREAT), i;
@@ -213,8 +213,8 @@ static void test_others(void)
 		disk_has("f", others[i].name, NR, 1);
 	}
 	/*
-	 * Check that the copy shows a commit. Otherwise the checks above would
-	 * prove nothing.
+	 * Check that the copy shows a commit. If a copy never showed a commit,
+	 * the checks above would prove nothing.
 	 */
 	CHECK(!call(map, NR * PAGE, MS_SYNC));
 	disk_has("f", "msync", NR, 2);
@@ -258,8 +258,8 @@ static void test_pressure(void)
 }
 
 /*
- * Make many holes and spill many pages, so that the tree of the overlay takes
- * every shape.
+ * Make many holes and spill many pages. The overlay keeps them in a tree. The
+ * test makes trees of many sizes.
  */
 static void test_sizes(void)
 {
@@ -271,8 +271,8 @@ static void test_sizes(void)
 
 	for (nr = 1000; nr < most; nr += 150) {
 		/*
-		 * Spread the holes, so that the nodes of the tree have all
-		 * numbers of entries.
+		 * Spread the holes. So entries are added to all nodes of the
+		 * tree, and nodes become full at different times.
 		 */
 		for (i = 0; i < nr; i++)
 			CHECK(!fallocate(fd, FALLOC_FL_PUNCH_HOLE |
@@ -284,7 +284,10 @@ static void test_sizes(void)
 		CHECK(!rollback(fd));
 		SAME(fstat_of(fd).st_blocks, was);
 	}
-	/* The filesystem frees discarded blocks a little later. */
+	/*
+	 * The filesystem may free the blocks of the last rollback a moment
+	 * later.
+	 */
 	sleep(1);
 	expect(map, most, 1, "rolled back");
 	unmap(map, most);

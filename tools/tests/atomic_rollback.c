@@ -173,8 +173,8 @@ static void test_rollback(void)
 }
 
 /*
- * Commit each kind of change. After a crash the file must be as it was at the
- * commit.
+ * Commit each kind of change. A crash after the commit must leave the committed
+ * file.
  */
 static void test_commit(void)
 {
@@ -362,15 +362,16 @@ static void test_option_close(void)
 	disk_has("f", "mount option, last close", NR, 2);
 
 	/*
-	 * The ioctl has made this file atomic, too, so its last close discards.
+	 * atomic_file() makes this file atomic by the ioctl, too. So the last
+	 * close of the file discards the changes.
 	 */
 	fd = atomic_file("g", NR);
 	write_gen(fd, 0, NR, 2);
 	CHECK(!close(fd));
 	memory_has("g", NR, 1);
 	/*
-	 * The ioctl clears the flag of the file. The file stays atomic by the
-	 * mount option.
+	 * The ioctl clears the flag of the file. Because of the mount option,
+	 * the file is still atomic.
 	 */
 	fd = open_file("g", 0);
 	CHECK(!atomic_ioctl(fd, 0));
@@ -381,8 +382,8 @@ static void test_option_close(void)
 	disk_has("g", "mount option, closed", NR, 3);
 
 	/*
-	 * Stop the filesystem while the file is open. This is like a crash at
-	 * that moment.
+	 * Stop the filesystem while the file is open. This is like a crash
+	 * before the last close.
 	 */
 	fd = open_file("g", 0);
 	write_gen(fd, 0, NR, 4);

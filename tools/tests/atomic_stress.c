@@ -14,8 +14,8 @@
 
 /* ---- no space ----------------------------------------------------------- */
 
-#define LARGE	2500UL		/* pages; exceeds a record and SPARE */
-#define SPARE	1500ULL		/* number of blocks that are left free */
+#define LARGE	2500UL		/* pages; more than SPARE or a record */
+#define SPARE	1500ULL		/* blocks; fill_up() leaves them free */
 
 /*
  * Store to pages until there is no space. Return the number of pages that were
@@ -59,13 +59,16 @@ static unsigned long run_out(int fd, char *map, uint64_t gen)
 	FAILS(pwrite(fd, "x", 1, (LARGE - 1) * PAGE), ENOSPC);
 	FAILS(ftruncate(fd, (LARGE - 2) * PAGE + 100), ENOSPC);
 	SAME(fstat_of(fd).st_size, LARGE * PAGE);
-	/* A page that is dirty has its space, so it can be written to. */
+	/*
+	 * A dirty page already has a reservation, so another write to it needs
+	 * no space.
+	 */
 	put_page_gen(map, gen);
 	SAME(pwrite(fd, &gen, sizeof(gen), 0), sizeof(gen));
 	return nr;
 }
 
-/* If there is no space, the store fails, not the commit. */
+/* If there is no space, the store must fail. The commit must not fail. */
 static void test_nospace(void)
 {
 	int fd = atomic_file("f", LARGE);
@@ -102,7 +105,7 @@ static void test_nospace(void)
 #define R_SIZE	(24 * PAGE)
 
 static struct {
-	char now[R_SIZE], then[R_SIZE];		/* zeros behind the size */
+	char now[R_SIZE], then[R_SIZE];		/* zeros from the size on */
 	off_t size, then_size;
 	char *map;
 	int fd;
@@ -253,8 +256,8 @@ static void r_step(void)
 }
 
 /*
- * Compare reads with a model. Compare the file after a crash with the last
- * commit in the model.
+ * Make random operations on a file and on a model. Compare each read with the
+ * model. Compare the file after a crash with the last commit of the model.
  */
 static void test_random(void)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All test programs use these helpers: checks, and a function that runs the
- * tests of a table by name. Each test gets a directory of its own.
+ * All test programs use these helpers: macros that check results, and
+ * run_tests(). run_tests() runs tests from a table. Each test gets a directory
+ * of its own.
  */
 #ifndef MSYNCFS_TESTS_CHECK_H
 #define MSYNCFS_TESTS_CHECK_H
@@ -20,15 +21,15 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /*
- * @cond must be true. The message shows errno, which an earlier call may have
- * set.
+ * Fail unless @cond is true. The message also shows errno. If @cond does not
+ * set errno, this value comes from an earlier call.
  */
 #define CHECK(cond) do {						\
 	if (!(cond))							\
 		check_failed(__FILE__, __LINE__, #cond);		\
 } while (0)
 
-/* @call must return -1 (or MAP_FAILED) and set errno to @want. */
+/* Fail unless @call returns -1 (or MAP_FAILED) with errno @want. */
 #define FAILS(call, want) do {						\
 	int want_ = (want);						\
 									\
@@ -39,7 +40,7 @@
 	}								\
 } while (0)
 
-/* Both numbers must be equal. */
+/* Fail unless both numbers are equal. */
 #define SAME(a, b) do {							\
 	long long a_ = (a), b_ = (b);					\
 									\
@@ -164,8 +165,8 @@ static inline unsigned long below(unsigned long n)
 }
 
 /*
- * To survive a SIGBUS, make jump_back() the handler of the signal and put the
- * access into "if (!sigsetjmp(jump, 1))".
+ * To survive a SIGBUS, install jump_back() as its handler and put the access
+ * into "if (!sigsetjmp(jump, 1))".
  */
 static __thread sigjmp_buf jump;
 

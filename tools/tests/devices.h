@@ -23,8 +23,8 @@ static inline const char *need_env(const char *name)
 }
 
 /*
- * Call device-mapper directly. On a slow machine dmsetup takes seconds. A test
- * must not leave a device broken for so long.
+ * Call device-mapper directly, without dmsetup. On a slow machine dmsetup takes
+ * seconds. A test must not keep a device suspended for so long.
  */
 struct dm_request {
 	struct dm_ioctl head;
@@ -54,7 +54,7 @@ static inline void dm_request(unsigned long cmd, const char *name, __u32 flags,
 	dm_send(cmd, name, flags, &r->head, sizeof(*r));
 }
 
-/* This device is suspended. A test that fails must resume it. */
+/* The suspended device, or NULL. A test that fails must resume this device. */
 static const char *stopped_device;
 static pid_t stopped_by;
 
@@ -68,7 +68,7 @@ static inline void dm_suspend(const char *name, __u32 how)
 		   how, &r);
 }
 
-/* Suspend the device. From now on all its I/O waits. */
+/* Suspend the device. From now on all I/O of the device waits. */
 static inline void dm_stop(const char *name)
 {
 	dm_suspend(name, DM_NOFLUSH_FLAG);
@@ -83,8 +83,8 @@ static inline void dm_resume(const char *name)
 }
 
 /*
- * Resume the device. Otherwise this process could not exit. A signal handler
- * calls this function, too.
+ * Resume the device that this process has suspended, if any. Without this, the
+ * process could not exit. A signal handler calls this function, too.
  */
 static inline void dm_let_go(void)
 {
@@ -92,7 +92,10 @@ static inline void dm_let_go(void)
 		dm_resume(stopped_device);
 }
 
-/* Change the target of the mounted device, e.g. to "linear", "/dev/vda 0". */
+/*
+ * Replace the target of the mounted device, e.g. by "linear" with @params
+ * "/dev/vda 0".
+ */
 static inline void dm_table(const char *type, const char *params)
 {
 	struct dm_request r = { };

@@ -20,8 +20,9 @@ static void write_self(int fd, int dfd, char *map)
 	unsigned long i;
 
 	/*
-	 * Write from other pages than the pages of the range. In the first
-	 * write the buffer is not in memory, in the second write it is dirty.
+	 * The buffer and the written range have no page in common. In the first
+	 * write the pages of the buffer are not in memory, in the second write
+	 * they are dirty.
 	 */
 	SAME(pwrite(dfd, map + 16 * PAGE, 16 * PAGE, 0), 16 * PAGE);
 	check_pages(map, 1, 16, 16, 1);
@@ -32,8 +33,9 @@ static void write_self(int fd, int dfd, char *map)
 	check_pages(map, 1, 16, 16, 2);
 
 	/*
-	 * Write from the pages of the range itself. They are clean in the first
-	 * round, dirty in the second, and not in memory in the third.
+	 * The buffer and the written range are the same pages. These pages are
+	 * clean in the first round, dirty in the second round, and not in
+	 * memory in the third round.
 	 */
 	for (i = 0; i < 3; i++) {
 		if (i == 1)
@@ -45,7 +47,7 @@ static void write_self(int fd, int dfd, char *map)
 		check_pages(map + 32 * PAGE, 1, 32, 16, i ? 3 : 1);
 	}
 
-	/* The buffer overlaps the range. */
+	/* The buffer and the written range have some pages in common. */
 	stamp_pages(map, 1, 0, 64, 4);
 	drop(fd);
 	SAME(pwrite(dfd, map + 4 * PAGE, 16 * PAGE, 0), 16 * PAGE);
@@ -57,8 +59,8 @@ static void write_self(int fd, int dfd, char *map)
 }
 
 /*
- * Read into a mapping of the file: first into other pages than the pages of the
- * range, then into the pages of the range itself.
+ * Read a range of the file into a mapping of the same file. First the buffer
+ * has other pages than the range, then it has the pages of the range.
  */
 static void read_self(int fd, int dfd, char *map)
 {
@@ -92,8 +94,8 @@ static void test_self(void)
 }
 
 /*
- * The buffer is a mapping of another file. The buffer is larger than the kernel
- * pins at once. Both files have holes.
+ * The buffer is a mapping of another file. The kernel cannot pin the whole
+ * buffer in one step, because the buffer is too large. Both files have holes.
  */
 static void test_other(void)
 {
@@ -148,7 +150,7 @@ static void test_edges(void)
 	take_home();
 	/*
 	 * The first eight entries of the vector are the sectors of the first
-	 * page. One entry is for all other pages.
+	 * page. The last entry has all other pages.
 	 */
 	for (i = 0; i < 8; i++)
 		v[i] = (struct iovec){ buf + (31 - i) * PAGE + i * SECTOR,
@@ -268,6 +270,6 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-	setlinebuf(stdout);	/* so the last line shows the failure */
+	setlinebuf(stdout);	/* to keep the last line of a failure */
 	return run_tests(argc, argv, tests);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The tests of O_DIRECT use these helpers. They make files in which each sector
- * contains its file, its page and its generation.
+ * contains a stamp: the number of the file, the index of the page, and a
+ * generation.
  */
 #ifndef MSYNCFS_TESTS_DIRECT_H
 #define MSYNCFS_TESTS_DIRECT_H
@@ -38,8 +39,8 @@ static inline void stamp_pages(char *p, unsigned long file, unsigned long first,
 }
 
 /*
- * Check that the page is page @index of @file. Return the oldest generation of
- * its sectors.
+ * Check that @page has the content of page @index of file @file. Return the
+ * oldest generation in its sectors.
  */
 static inline unsigned long check_stamps(const void *page, unsigned long file,
 					 unsigned long index)
@@ -120,8 +121,8 @@ static inline int open_direct(const char *name, int flags)
 }
 
 /*
- * Write everything home. Afterwards O_DIRECT does not have to wait, and freed
- * blocks can be used again.
+ * Write all images of the log home. Then O_DIRECT does not have to wait for a
+ * checkpoint, and freed blocks can be used again.
  */
 static inline void take_home(void)
 {

@@ -250,9 +250,9 @@ static int has_block(int fd, unsigned long long block)
 }
 
 /*
- * Store generation 2 to the pages of the file, which moves them to fresh
- * blocks. Then make other files until one of them gets @block, a former block
- * of the file.
+ * Store generation 2 to the pages of the file and call msync. So the pages move
+ * to fresh blocks. Then make other files until one of them gets @block, which
+ * was a block of the file before.
  */
 static void move_away(struct job *store, int fd, unsigned long long block)
 {
@@ -265,7 +265,7 @@ static void move_away(struct job *store, int fd, unsigned long long block)
 	take_home();
 	CHECK(!has_block(fd, block));
 	for (i = 2; ; i++) {
-		CHECK(i < 8);	/* no file gets the block if this fails */
+		CHECK(i < 8);	/* fails if no file gets the block */
 		snprintf(name, sizeof(name), "g%lu", i);
 		gd = stamped_file(name, i, LARGE);
 		has = has_block(gd, block);
@@ -323,8 +323,8 @@ static void test_stalled_read(void)
 }
 
 /*
- * This test is like test_stalled_read(), but the device delays the read. $SLOW
- * is a command that makes reads of the device slow.
+ * This test is like test_stalled_read(), but the device delays the read, not a
+ * page fault. $SLOW is a command that makes reads of the device slow.
  */
 static void test_slow_read(void)
 {
@@ -345,7 +345,7 @@ static void test_slow_read(void)
 	 */
 	check_pages(store.map, 1, 0, LARGE, 1);
 	CHECK(slow && !system(slow));
-	/* This buffer has the same size, but no fault is delayed. */
+	/* Replace the buffer by memory whose faults are not delayed. */
 	stall.nr = 64;
 	stall.buf = map_pages(-1, 64);
 	memset(stall.buf, 0, 64 * PAGE);
@@ -402,7 +402,8 @@ static void *race_reader(void *arg)
 }
 
 /*
- * Allocate and free blocks, so that blocks that msync frees get other content.
+ * Make and remove files. They reuse the blocks that msync frees, so these
+ * blocks get other content.
  */
 static void *race_churn(void *arg)
 {
@@ -443,8 +444,9 @@ static void *race_writer(void *arg)
 /*
  * If @in_place is set, the main thread stores to the first half of the file and
  * calls msync, while another thread overwrites the second half with O_DIRECT.
- * Otherwise the main thread stores to all pages and calls msync. A record
- * cannot take copies of so many pages, so the pages move to fresh blocks.
+ * If @in_place is not set, the main thread stores to all pages and calls msync.
+ * A record cannot take copies of so many pages, so the pages move to fresh
+ * blocks.
  */
 static void race(int in_place)
 {
@@ -502,6 +504,6 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-	setlinebuf(stdout);	/* so the last line shows the failure */
+	setlinebuf(stdout);	/* to keep the last line of a failure */
 	return run_tests(argc, argv, tests);
 }

@@ -8,7 +8,7 @@
  * DIRECTORY and looks all of them up. Lists the directory while another thread
  * removes every second file. Renames the remaining files and removes them.
  * Prints the cost of each 10,000 entries. Fails if the cost grows with the
- * directory or if an answer is wrong.
+ * number of entries, or if a call returns a wrong result.
  *
  * Exit status: 0 for success, 1 for a failure, 2 if the program could not run.
  */
@@ -54,8 +54,8 @@ static double now_ms(void)
 }
 
 /*
- * Make names of different lengths. @kind differs between old names and new
- * names.
+ * Make names of different lengths. @kind is the first letter: old names and new
+ * names have different first letters.
  */
 static const char *name(char *buf, char kind, unsigned int i)
 {
@@ -65,8 +65,8 @@ static const char *name(char *buf, char kind, unsigned int i)
 }
 
 /*
- * Call @each for @from, @from + @step, and so on. Report the time of each
- * batch.
+ * Call @each for the entries @from, @from + @step, and so on. Report the time
+ * of each batch.
  */
 static void run(const char *what, unsigned int from, unsigned int step,
 		void (*each)(unsigned int i))
@@ -88,8 +88,8 @@ static void run(const char *what, unsigned int from, unsigned int step,
 	}
 	printf(" ms per %d\n", BATCH);
 	/*
-	 * Differences of a few milliseconds are noise, even if the ratio is
-	 * large.
+	 * A difference of a few milliseconds is noise, even if the last batch
+	 * took many times as long as the fastest batch.
 	 */
 	if (n >= 4 * BATCH && last > best * GROWTH && last > 200)
 		fail("%s: %.0f ms per %d at the end, %.0f at best", what, last,

@@ -57,7 +57,7 @@ static void expect_modified(int fd, struct stat *st)
 	CHECK(later(st->st_mtim, was.st_mtim) && later(st->st_ctim, was.st_ctim));
 }
 
-/* Write, truncate, and store through a mapping. */
+/* Write, truncate, and store through a mapping. Each must change the times. */
 static void times_of_changes(int fd)
 {
 	struct stat st = fstat_of(fd);
@@ -68,7 +68,8 @@ static void times_of_changes(int fd)
 	expect_modified(fd, &st);
 
 	/*
-	 * For truncate(2), the kernel passes only the size to the filesystem.
+	 * truncate(2) passes only the size to the filesystem, without
+	 * ATTR_MTIME. So the filesystem itself must change the times.
 	 */
 	usleep(20000);
 	CHECK(!truncate("f", 2));
@@ -242,7 +243,7 @@ static void test_statfs(void)
 	SAME(sf.f_namelen, 255);
 	CHECK(sf.f_bavail <= sf.f_bfree && sf.f_bfree < sf.f_blocks);
 
-	put_file("stays", "");		/* so the directory has a block */
+	put_file("stays", "");		/* gives the directory a block */
 	before = free_blocks();
 	fd = make_file("big", NULL);
 	for (i = 0; i < 16; i++)

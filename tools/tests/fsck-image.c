@@ -2,7 +2,7 @@
 /*
  * This program makes images for tools/fsck-selftest.sh. It fills a new
  * filesystem without a mount, writes log records into the image, and damages
- * the image in the named way.
+ * the image in the way that DAMAGE names.
  *
  *	fsck-image fill IMAGE
  *	fsck-image break IMAGE DAMAGE
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define MANY	10000	/* names in the large directory */
+#define MANY	10000	/* number of names in the large directory */
 
 static struct fsck *fs;
 static u64 root;
@@ -45,8 +45,8 @@ static u64 new_inode(u32 mode, u32 nlink, u64 size)
 }
 
 /*
- * Give @nr blocks from page @index on to inode @ino. @flag is the flag of
- * unwritten blocks, or 0.
+ * Add @nr blocks to inode @ino, for the pages from @index on. @flag marks the
+ * blocks as unwritten, or is 0.
  */
 static void add_data(u64 ino, u64 index, u64 nr, u64 flag)
 {
@@ -101,8 +101,8 @@ static void new_symlink(u64 dir, const char *name, const char *target)
 }
 
 /*
- * Make one inode without links, and one with links and with blocks beyond its
- * size.
+ * Make two orphans. One has no links. The other has links, and blocks beyond
+ * its size.
  */
 static void new_orphans(void)
 {
@@ -181,7 +181,8 @@ static u64 find(const char *path)
 }
 
 /*
- * Return pointer @n, counted among the pointers of a block that are not zero.
+ * Return pointer @n of a block, counted from 0. Pointers that are zero do not
+ * count.
  */
 static __le64 *nth_ptr(__le64 *ptr, unsigned int n)
 {
@@ -248,8 +249,8 @@ static void poke(u64 blkno, unsigned int off, const char *text)
 /* --- log --- */
 
 /*
- * Write record @seq with one image. The image is the inode of /file with other
- * times.
+ * Write record @seq with one image. The image has the inode of /file with
+ * changed times.
  */
 static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
 {

@@ -92,8 +92,8 @@ static void test_truncate(void)
 	expect(fd, PAGE + 100, 2 * PAGE - 100, 0);
 
 	/*
-	 * If bytes are stored beyond the end through a mapping, they are not
-	 * part of the file.
+	 * A program can store bytes beyond the end of the file through a
+	 * mapping. These bytes are not part of the file.
 	 */
 	for (round = 0; round < 3; round++) {
 		CHECK(!ftruncate(fd, 0));
@@ -113,8 +113,8 @@ static void test_truncate(void)
 		expect(fd, 100, 2 * PAGE - 100, 0);
 	}
 	/*
-	 * Such bytes must also become zeros if a write beyond the end extends
-	 * the file.
+	 * Bytes that were stored beyond the end must also become zeros if a
+	 * write extends the file.
 	 */
 	CHECK(!ftruncate(fd, 50));
 	map = map_file(fd, PAGE);
@@ -133,8 +133,8 @@ static void test_truncate(void)
 }
 
 /*
- * A store to a private mapping stays private. A store to a shared mapping is
- * visible to others.
+ * A store to a private mapping changes only this mapping. A store to a shared
+ * mapping changes the file for all.
  */
 static void private_stores(int fd, char *shared)
 {
@@ -303,7 +303,7 @@ static blkcnt_t allocate_ahead(int fd)
 	SAME(fstat_of(fd).st_size, 64 * PAGE);
 	CHECK(!fsync(fd));
 	CHECK(fstat_of(fd).st_blocks >= blocks + 16 * 8);
-	CHECK(!ftruncate(fd, 64 * PAGE));	/* frees blocks beyond the size */
+	CHECK(!ftruncate(fd, 64 * PAGE));	/* frees the blocks beyond the size */
 	CHECK(!fsync(fd));
 	SAME(fstat_of(fd).st_blocks, blocks);
 	return blocks;
@@ -326,8 +326,8 @@ static void punch_hole(int fd, blkcnt_t blocks)
 }
 
 /*
- * Zero written data, pages with stores through a mapping, and a range beyond
- * the end.
+ * Zero a range of written data, pages that were stored to through a mapping,
+ * and a range beyond the end.
  */
 static void zero_range(int fd)
 {
@@ -408,7 +408,8 @@ static void test_fiemap(void)
 	SAME(fie.fe[0].fe_logical, 0);
 
 	/*
-	 * The bytes must lie on the device at the offset that FIEMAP reports.
+	 * The content of the file must lie on the device at the offset that
+	 * FIEMAP reports.
 	 */
 	CHECK(!fstat(fd, &st));
 	snprintf(dev, sizeof(dev), "/tmp/fiemap-dev-%d", getpid());
@@ -521,7 +522,10 @@ static void direct_over(int fd, int dfd)
 	expect(fd, 44 * PAGE, 4 * PAGE, 0);
 }
 
-/* Read after a store that is only in the page cache. */
+/*
+ * Store through a mapping, then read with O_DIRECT. The read must return the
+ * store, which is only in the page cache.
+ */
 static void direct_mapped(int fd, int dfd)
 {
 	char *map = map_file(fd, 48 * PAGE);

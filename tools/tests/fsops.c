@@ -74,7 +74,7 @@ static void test_dirs(void)
 	FAILS(rmdir("f"), ENOTDIR);
 	FAILS(link("d", "d2"), EPERM);
 
-	/* A directory that is moved gets a new parent. */
+	/* After a directory was moved, its ".." is the new parent. */
 	CHECK(!mkdir("g", 0755));
 	CHECK(!rename("d/e", "g/e"));
 	SAME(stat_of("d").st_nlink, 2);
@@ -135,8 +135,8 @@ static void rename_files(void)
 }
 
 /*
- * Rename directories, which have a parent and entries. The caller has made a
- * file "a".
+ * Rename directories. They must keep their entries and get a new parent. The
+ * caller has made a file "a".
  */
 static void rename_dirs(void)
 {
@@ -256,7 +256,7 @@ static void test_nodes(void)
 	CHECK(S_ISSOCK(stat_of("sock").st_mode));
 	CHECK(S_ISREG(stat_of("reg").st_mode));
 
-	fd = open("chr", O_WRONLY);	/* /dev/null under another name */
+	fd = open("chr", O_WRONLY);	/* the same device as /dev/null */
 	CHECK(fd >= 0);
 	CHECK(write(fd, "gone", 4) == 4);
 	CHECK(!close(fd));
@@ -359,7 +359,7 @@ static void test_readdir(void)
 	stop = 1;
 	CHECK(!pthread_join(thread, NULL));
 
-	/* seekdir() returns to the same entry. */
+	/* seekdir() returns to the entry at which telldir() was called. */
 	d = opendir("churn");
 	CHECK(d);
 	for (i = 0; i < 300; i++)
@@ -381,8 +381,8 @@ static void test_readdir(void)
 }
 
 /*
- * Make 100,000 names of a few files. The last names must not cost more than the
- * first.
+ * Make 100,000 names of a few files. A late name must not cost more than an
+ * early name.
  */
 static void test_large_dir(void)
 {
@@ -417,8 +417,8 @@ static void test_large_dir(void)
 	       first, last);
 	/*
 	 * If the cost were quadratic, the last names would take nine times as
-	 * long as the first. The bound is lower and leaves room for a busy
-	 * machine.
+	 * long as the first. The bound is below nine, but high enough for a
+	 * busy machine.
 	 */
 	CHECK(last < 6 * first + 2);
 

@@ -18,7 +18,7 @@
 static unsigned char model[MODEL];
 static char step_text[128];
 
-/* This is the state of the walk, with the range of the current step. */
+/* The file, its model, and the range of the current step. */
 static struct walk {
 	int fd;
 	int dfd;		/* for O_DIRECT; negative if unsupported */
@@ -173,7 +173,7 @@ static void step_sync(void)
 	CHECK(!(below(2) ? fsync(w.fd) : fdatasync(w.fd)));
 }
 
-/* A step that is listed several times is taken more often. */
+/* A step with several entries is chosen more often. */
 static void (* const steps[])(void) = {
 	step_write, step_write_direct, step_read, step_read_direct,
 	step_store, step_store, step_store, step_load, step_truncate,

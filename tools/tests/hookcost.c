@@ -8,7 +8,8 @@
  *
  * Prints lines "ROW NS RESULT". NS is the least cost of many calls, and RESULT
  * is the result of all these calls. Work in the background makes some calls
- * longer, on ext4 perhaps most of them. It makes no call shorter.
+ * slower, on ext4 perhaps most calls. It makes no call faster, so the least
+ * cost does not include it.
  */
 #include "check.h"
 
@@ -22,8 +23,8 @@
 /* A row describes the stores before each call, and the measured call. */
 static const struct row {
 	const char *name;
-	unsigned int dirty;	/* scattered pages, stored to before each call */
-	size_t start, len;	/* pages; there is a hole behind the mapping */
+	unsigned int dirty;	/* number of scattered pages to store to */
+	size_t start, len;	/* in pages; a hole follows the mapping */
 	int flags;
 } rows[] = {
 	{ "sync-1",		1, 0, PAGES, MS_SYNC },

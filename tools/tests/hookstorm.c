@@ -6,9 +6,9 @@
  *
  * Usage: hookstorm STOP DIR...
  *
- * Runs four threads for each DIR, each with its own file, until the file STOP
- * exists. All threads make the same calls: MS_SYNC of two pages, MS_ASYNC,
- * MS_INVALIDATE, and two calls with errors.
+ * Runs four threads for each DIR until the file STOP exists. Each thread has
+ * its own file. All threads make the same calls: MS_SYNC of two pages,
+ * MS_ASYNC, MS_INVALIDATE, and two calls with errors.
  */
 #include "check.h"
 
@@ -38,7 +38,10 @@ static long now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Make one call. It must return @want, 0 or an errno. */
+/*
+ * Make one call. If @want is 0, the call must succeed. If @want is an errno,
+ * the call must fail with this errno.
+ */
 static void call(struct worker *w, void *addr, size_t len, int flags, int want)
 {
 	long ms = now_ms();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The tests of msync use these helpers. They call msync, make files whose pages
- * contain a generation, and simulate a crash.
+ * The tests of msync use these helpers. They call msync, make files in which
+ * each page contains a generation number, and simulate a crash.
  *
  * Usage of each program: PROGRAM MNT DOOR TEST. A door is a way in which a call
  * reaches the filesystem:
@@ -52,7 +52,7 @@ enum how { SYSCALL, IOCTL };
 static struct {
 	const char *name;
 	enum how how;
-	bool full;		/* all flags have their full meaning */
+	bool full;		/* all flags have their documented effect */
 	bool compat;		/* the calls use int $0x80 */
 } door;
 
@@ -63,8 +63,8 @@ static struct {
 } run = { .door_fd = -1 };
 
 /*
- * These are all valid combinations of flags. With msync=bsd some of them are
- * invalid.
+ * These are all combinations of flags that are valid by default. With the mount
+ * option msync=bsd, some of these combinations are invalid.
  */
 static const int good_flags[] = {
 	0, MS_ASYNC, MS_SYNC, MS_INVALIDATE, MS_SYNC | MS_INVALIDATE,
@@ -217,8 +217,8 @@ static inline int new_file(const char *name, unsigned long nr)
 }
 
 /*
- * Map pages at @at. If @at is NULL, the kernel chooses an address that the call
- * can pass.
+ * Map pages at @at. If @at is NULL, the kernel chooses the address. A 32-bit
+ * call can pass only a low address, so then the kernel chooses a low address.
  */
 static inline char *map_at(void *at, int fd, unsigned long first,
 			   unsigned long nr, int prot, int flags)
@@ -350,8 +350,8 @@ static inline void unmount(const char *mnt)
 	int i;
 
 	/*
-	 * The kernel may close the files of a killed process a little later.
-	 * Until then the unmount fails with EBUSY.
+	 * After a process was killed, the kernel may need a moment to close its
+	 * files. While a file is open, the unmount fails with EBUSY.
 	 */
 	for (i = 0; umount2(mnt, 0); i++) {
 		CHECK(errno == EBUSY && i < 50);
@@ -556,8 +556,8 @@ static inline void wait_for(pid_t pid)
 }
 
 /*
- * Tell the peer to exit. It would not notice that the pipe is closed here,
- * because other peers have the pipe open, too.
+ * Tell the peer to exit. Closing the pipe is not enough: other peers have the
+ * pipe open, too, so the peer would not get an end of file.
  */
 static inline void peer_end(struct peer *p)
 {
@@ -618,7 +618,7 @@ static inline int msync_main(int argc, char **argv, const struct test *tests)
 		fprintf(stderr, "usage: %s MNT DOOR TEST\n", argv[0]);
 		return 2;
 	}
-	setlinebuf(stdout);	/* so the last line shows the failure */
+	setlinebuf(stdout);	/* to keep the last line of a failure */
 	umask(022);
 	choose_door(argv[2]);
 	for (t = tests; t->name && strcmp(t->name, argv[3]); t++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This program calls msync(MS_SYNC) from one thread, on a file without holes.
+ * This program measures msync(MS_SYNC) of one thread. The file has no holes.
  *
  * Usage: path prepare FILE		makes FILE of 64 MiB
  *        path time FILE PAGES CALLS	prints the median time of a call
@@ -119,9 +119,7 @@ static void once(const char *name)
 	if (tracing < 0)
 		err(1, "%s", name);
 	map_file();
-	/*
-	 * The first calls find nothing in the caches, so they are not measured.
-	 */
+	/* The first calls must load the caches, so they are not measured. */
 	dirty(1, 0);
 	call();
 	dirty(1, 1);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One thread calls msync for a given number of dirty pages while others store
- * to the same file without a pause. This program only produces the load. The
- * trace events of the filesystem show how long a store waited for the thaw.
+ * One thread calls msync for a given number of dirty pages. At the same time,
+ * other threads store to the file without a pause. This program only produces
+ * the load. The test reads in the trace events of the filesystem how long a
+ * store waited for the thaw.
  *
  * Usage: storm FILE PAGES CALLS [THREADS]
  *

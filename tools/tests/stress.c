@@ -3,7 +3,7 @@
  * Many threads change a few common files at the same time. They store through
  * mappings, call msync, read and write, truncate, punch holes, and make, remove
  * and rename files. A thread checks only content that no other thread can
- * change. Afterwards fsck must find no error.
+ * change. After the program, fsck must find no error.
  *
  * Usage: stress DIR SECONDS [THREADS]
  */
@@ -30,7 +30,7 @@ static const char * const op_names[NR_OPS] = {
 static unsigned long counts[NR_OPS];
 static time_t deadline;
 
-/* Accept the errors that other threads can cause. */
+/* Fail unless the error is an error that other threads can cause. */
 static void tolerate(int failed, const char *what)
 {
 	if (!failed || errno == ENOENT || errno == EEXIST || errno == ENOSPC)
