@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measure the cost of one msync by the counters in /sys/dev/block/M:N/stat.
+ * Measure the cost of one msync. The figures come from the counters in
+ * /sys/dev/block/M:N/stat.
  *
  * Usage: cost prepare FILE		makes FILE of 64 MiB with all blocks
- *        cost single FILE		checks the cost of one call by cases
- *        cost many FILE CALLS		calls of 64 scattered pages; prints the
- *					KiB that they made dirty
+ *        cost single FILE		checks the cost of one call in each case
+ *        cost many FILE CALLS		makes CALLS calls, each after stores to
+ *					64 scattered pages; prints the number of
+ *					KiB that the stores made dirty
  *        cost atomic FILE		makes FILE an atomic file
  *        cost group DIR DISK COMMITS THREADS CALLS
  *					each thread stores to a page of its own
- *					file and calls msync, CALLS times; DISK
- *					(e.g. vda) counts the flushes and the
- *					sysfs file COMMITS the records
+ *					file and calls msync, CALLS times. DISK
+ *					(e.g. vda) has the counter of flushes,
+ *					the sysfs file COMMITS the number of
+ *					records
  *
- * "single" prints one line "case|calls|writes|KiB|flushes|bound" for each case,
- * with the largest figures of all calls, and a line "over: ..." for each bound
- * that a call exceeded. If a call exceeded a bound, the exit status is 1. The
- * caller must ensure that nothing else writes to the disk, not even the
- * checkpoint.
+ * "single" prints one line "case|calls|writes|KiB|flushes|bound" for each case.
+ * The figures are the largest figures of all calls of the case. It also prints
+ * a line "over: ..." for each bound that a call exceeded. If a call exceeded a
+ * bound, the exit status is 1. The caller must ensure that nothing else writes
+ * to the disk, not even the checkpoint.
  *
- * "group" prints calls, flushes, records and microseconds per call of a thread.
- * The kernel does not count FUA writes. On a disk with FUA, each record without
- * a flush is one FUA write.
+ * "group" prints the number of calls, flushes and records, and the mean time of
+ * a call in microseconds. The kernel does not count FUA writes. On a disk with
+ * FUA, each record without a flush is one FUA write.
  */
 #include <err.h>
 #include <errno.h>
@@ -108,7 +111,7 @@ static void map_file(void)
 		err(1, "%s: mmap", path);
 }
 
-/* Store to @nr pages of the file. No two of them are neighbours. */
+/* Store to @nr pages of the file. No two of these pages are neighbours. */
 static void dirty_scattered(unsigned long nr)
 {
 	unsigned long step = PAGES / nr, i;
@@ -136,7 +139,7 @@ static void dirty_512(void) { dirty_scattered(512); }
 
 /*
  * Wait until the clock differs from the time of the file on disk, then store to
- * a page. So the sync must also write the inode.
+ * a page. The store changes the time, so the sync must also write the inode.
  */
 static void dirty_1_later(void)
 {
@@ -198,8 +201,8 @@ static void measure(const struct bound *b, int calls, void (*prepare)(void),
 		if (io.flushes > max.flushes)
 			max.flushes = io.flushes;
 		/*
-		 * Without a flush, the call would be durable only on a disk
-		 * that has no cache.
+		 * Without a flush, the data would be durable only on a disk
+		 * without a cache.
 		 */
 		if (b->flushes && !io.flushes) {
 			printf("over: %s: call %d: no flush at all\n", b->name, i);

@@ -303,7 +303,7 @@ static blkcnt_t allocate_ahead(int fd)
 	SAME(fstat_of(fd).st_size, 64 * PAGE);
 	CHECK(!fsync(fd));
 	CHECK(fstat_of(fd).st_blocks >= blocks + 16 * 8);
-	CHECK(!ftruncate(fd, 64 * PAGE));	/* frees the blocks beyond the size */
+	CHECK(!ftruncate(fd, 64 * PAGE));	/* frees the blocks behind */
 	CHECK(!fsync(fd));
 	SAME(fstat_of(fd).st_blocks, blocks);
 	return blocks;
@@ -523,8 +523,9 @@ static void direct_over(int fd, int dfd)
 }
 
 /*
- * Store through a mapping, then read with O_DIRECT. The read must return the
- * store, which is only in the page cache.
+ * Read with O_DIRECT after a store through a mapping. The store is only in the
+ * page cache, but the read must return it. A write with O_DIRECT must be
+ * visible in the mapping.
  */
 static void direct_mapped(int fd, int dfd)
 {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This program tests I/O errors with mappings, on the stock kernel. Part of the
- * device, or the whole device, fails to read or to write, for a while or
- * forever. Acknowledged data must survive. If msync fails, it must return an
- * error and its pages must stay dirty. A read of unreadable data must fail
- * instead of returning old data.
+ * This program tests mappings on a device with I/O errors. Reads or writes
+ * fail, on a part of the device or on the whole device, for a while or forever.
+ * Acknowledged data must survive. If msync cannot write the pages, it must
+ * return an error and leave the pages dirty. A read of unreadable data must
+ * fail instead of returning old data.
  *
  * Usage: ioerr MNT DOOR TEST, see msync.h. The program prints lines "kernel
- * log: TEXT". scripts/guest/ioerr.sh looks for each TEXT in the kernel log.
+ * log: TEXT". scripts/guest/ioerr.sh checks that each TEXT is in the kernel
+ * log.
  */
 #include "msync.h"
 #include "msyncfs_format.h"
@@ -66,8 +67,8 @@ static void dm_add(struct dm_tables *t, size_t *at, uint64_t first, uint64_t end
 }
 
 /*
- * Make @nr blocks from @first on fail. If @how is "error", all I/O fails, but a
- * flush does not. Otherwise @how is a feature of dm-flakey.
+ * Make @nr blocks from @first on fail. If @how is "error", reads and writes
+ * fail, but flushes succeed. Otherwise @how is a feature of dm-flakey.
  */
 static void dm_fail(uint64_t first, uint64_t nr, const char *how)
 {
@@ -169,8 +170,8 @@ static char *begin(const char *name, unsigned long nr, int *fd, int *other)
 }
 
 /*
- * The device works again. A retry of the failed call must succeed. Other
- * descriptors must get the error once.
+ * Repair the device and check the file. The second msync must succeed. The
+ * descriptor @other must get the error once.
  */
 static void healed(const char *name, char *map, unsigned long nr, int fd,
 		   int other, uint64_t gen)
@@ -192,8 +193,8 @@ static void healed(const char *name, char *map, unsigned long nr, int fd,
 }
 
 /*
- * The device failed for too long, so the filesystem stops. After a new mount,
- * acknowledged data must be there.
+ * Call msync until the filesystem stops, then repair the device. After a new
+ * mount, acknowledged data must be there.
  */
 static void given_up(const char *name, char *map, unsigned long nr, int fd,
 		     int other)
@@ -255,7 +256,8 @@ static void test_log_good(void)
 }
 
 /*
- * Neither writes nor flushes work. The filesystem is unmounted in this state.
+ * Writes and flushes fail, and the test unmounts the filesystem while they
+ * fail.
  */
 static void test_all_good(void)
 {
@@ -302,15 +304,15 @@ static void checkpoint_fails(void)
 }
 
 /*
- * The log works, but its content cannot be written home. Calls must still
- * succeed.
+ * The log works, but a checkpoint cannot write the images home. Calls must
+ * still succeed.
  */
 static void checkpoint(uint64_t first, uint64_t nr, int fd, int other, char *map)
 {
 	set_attr("checkpoint_pause", "1");
 	store(map, NR, 3);
 	CHECK(!call(map, NR * PAGE, MS_SYNC));
-	/* Flushes work, so the filesystem does not stop. */
+	/* With "error", flushes succeed, so the filesystem does not stop. */
 	dm_fail(first, nr, "error");
 	checkpoint_fails();
 	store(map, NR, 4);
@@ -320,8 +322,8 @@ static void checkpoint(uint64_t first, uint64_t nr, int fd, int other, char *map
 	unmap(map, NR);
 	CHECK(!close(fd) && !close(other));
 	/*
-	 * The log has the data. The unmount cannot write it home, and the next
-	 * mount must replay it.
+	 * The log has the data. The unmount cannot write this data home, so the
+	 * next mount must replay it.
 	 */
 	leave();
 	dm_healthy();
@@ -360,7 +362,7 @@ static void unreadable(int fd, unsigned long index)
 	FAILS(pread(fd, &byte, 1, index * PAGE), EIO);
 	CHECK(faults(map + index * PAGE));
 	CHECK(faults(map + (index + NR - 1) * PAGE));
-	/* A write to a part of the page must read the rest of it. */
+	/* A write to a part of the page must first read the page. */
 	FAILS(pwrite(fd, "x", 1, index * PAGE + 1), EIO);
 	CHECK(!call(map, (index + NR) * PAGE, MS_SYNC));
 	dm_healthy();
@@ -468,14 +470,14 @@ static void test_mount(void)
 /* ---- temporary failures ------------------------------------------------- */
 
 struct progress {
-	uint64_t stored, acked;		/* newest generations */
+	uint64_t stored, acked;		/* newest generation that was stored, acknowledged */
 	uint64_t errors;
 	bool stop;
 };
 
 /*
- * A second failure in a row stopped the filesystem. From now on every store
- * fails.
+ * The filesystem has stopped after two failures in a row. All later stores
+ * would fail, so end the process.
  */
 static void end_of_storm(int sig)
 {
@@ -513,8 +515,8 @@ static void storm(const char *name, volatile struct progress *p)
 }
 
 /*
- * Let writes to the log fail for moments, while a process stores without a
- * pause.
+ * Let writes to the log fail for a moment, again and again. Meanwhile a process
+ * stores without a pause.
  */
 static void test_storm(void)
 {

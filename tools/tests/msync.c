@@ -44,7 +44,7 @@ static void test_einval(void)
 	expect_file("f", 0, 4, 1);
 }
 
-/* A call of length 0 does nothing, whether the address is mapped or not. */
+/* A call of length 0 does nothing, for mapped and for unmapped addresses. */
 static void test_empty(void)
 {
 	int fd = new_file("f", 4);
@@ -103,8 +103,9 @@ static void test_hole(void)
 
 	unmap(nowhere, 4);
 	/*
-	 * This also holds with msync=bsd. The mount decides which flags are
-	 * invalid, and unmapped memory belongs to no mount.
+	 * With the mount option msync=bsd, the error is ENOMEM, too. The option
+	 * makes some flags invalid only for memory of its mount, and unmapped
+	 * memory belongs to no mount.
 	 */
 	for (i = 0; i < NR_GOOD; i++) {
 		FAILS(call(nowhere, PAGE, good_flags[i]), ENOMEM);
@@ -155,8 +156,8 @@ static void test_wrap(void)
 		FAILS(call(map, -addr + PAGE, good_flags[i]), ENOMEM);
 		FAILS(call(map, -PAGE, good_flags[i]), ENOMEM);
 		/*
-		 * Rounded up to pages, the length is 0. A stock kernel may
-		 * treat it as length 0.
+		 * If the length -1 is rounded up to pages, the result is 0. A
+		 * stock kernel may treat this length like 0.
 		 */
 		if (door.full) {
 			FAILS(call(map, -1UL, good_flags[i]), ENOMEM);
@@ -184,7 +185,7 @@ static void test_wrap(void)
 
 /* ---- MS_SYNC ------------------------------------------------------------ */
 
-#define SPAN	20UL		/* pages of each of two files */
+#define SPAN	20UL		/* pages in each file */
 
 /*
  * Map two files side by side. Different protections, locks and advice split the
@@ -225,7 +226,7 @@ static void test_sync(void)
 
 	/*
 	 * Sync a part of a file without blocks. The length is rounded up to
-	 * whole pages, and the pages outside stay zero.
+	 * whole pages. On the device, the pages outside the range stay zero.
 	 */
 	hd = open_file("h", O_CREAT | O_EXCL);
 	CHECK(!ftruncate(hd, 8 * PAGE));
@@ -281,11 +282,11 @@ static void test_record(void)
 }
 
 #define FILES	20UL
-#define TURNED	100UL		/* pages of one more file, in reverse order */
+#define TURNED	100UL		/* pages of a file, mapped in reverse order */
 
 /*
- * Map many pieces of many files, so that the kernel must grow its table of the
- * ranges.
+ * Map many pieces of many files. The table that msync keeps for the ranges must
+ * grow.
  */
 static void map_pieces(char *area)
 {
@@ -365,8 +366,8 @@ static void test_eof(void)
 	}
 	if (door.full) {
 		/*
-		 * When the page is read back, it has zeros behind the end of
-		 * the file, because zeros were written there.
+		 * Drop the page and read it back from the device. It must have
+		 * zeros behind the end of the file.
 		 */
 		CHECK(!call(map, 4 * PAGE, MS_INVALIDATE));
 		for (j = 1032; j < PAGE; j++)
@@ -388,8 +389,9 @@ static void test_eof(void)
 }
 
 /*
- * Make pages dirty through one mapping. Sync them through another mapping,
- * which is read-only and shared, of a file opened read-only, or private.
+ * Make pages dirty through one mapping. Sync them through another mapping: a
+ * read-only shared mapping, a mapping of a file opened read-only, or a private
+ * mapping.
  */
 static void test_readonly(void)
 {
@@ -424,8 +426,8 @@ static void test_readonly(void)
 /* ---- 0 and MS_ASYNC ----------------------------------------------------- */
 
 /*
- * These calls return 0 and start no write here. msync_async tests that the data
- * becomes durable.
+ * Without the hook, these calls return 0 and start no write. msync_async and
+ * msync_invalidate test the calls with the hook.
  */
 static void test_nothing(void)
 {
@@ -454,7 +456,10 @@ static bool before(struct timespec a, struct timespec b)
 	       (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
 }
 
-/* Return a time that is later than all updates so far. */
+/*
+ * Return a time that is later than all updates before this call and earlier
+ * than all updates after it.
+ */
 static struct timespec later(void)
 {
 	struct timespec t;
@@ -493,7 +498,7 @@ static void expect_times(int fd, struct stat was, const char *what)
 	exit(1);
 }
 
-/* Store to a page that is dirty and writable. This store causes no fault. */
+/* Store to a page that is dirty and writable. Such a store causes no fault. */
 static void times_of_store(int fd, char *map, int flags, const char *what)
 {
 	struct timespec since;
@@ -515,8 +520,8 @@ static void times_of_store(int fd, char *map, int flags, const char *what)
 }
 
 /*
- * Make a single store. A fault or msync updates the times once, and no later
- * call updates them again.
+ * Make a single store. Its fault or the first msync updates the times of the
+ * file. Later calls without a new store must not change the times.
  */
 static void times_of_one(int fd, char *map)
 {
@@ -599,7 +604,7 @@ static void test_ioctl(void)
 	td = memfd_create("tmpfs", 0);
 	FAILS(call_ioctl(td, &m), ENOTTY);
 
-	/* msync(2) cannot pass these values, but the ioctl can. */
+	/* A user of the ioctl can pass values that msync(2) cannot pass. */
 	m.addr = 1UL << 47;
 	FAILS(call_ioctl(fd, &m), ENOMEM);
 	m.addr = -PAGE;
@@ -731,7 +736,8 @@ static void test_bsd_einval(void)
 	FAILS(call(map + 1, 4 * PAGE, 0), EINVAL);
 	expect_resident(map, 4, 0xf, "after EINVAL");
 	/*
-	 * The mount option does not apply to memory that is not of the mount.
+	 * The mount option does not apply to memory that does not belong to the
+	 * mount.
 	 */
 	anon = map_at(NULL, -1, 0, 1, PROT_READ, MAP_PRIVATE);
 	CHECK(!call(anon, PAGE, MS_ASYNC));

@@ -10,16 +10,16 @@
  *	unhooked	msync(2) after the hook was removed
  *	hook		msync(2) with msyncfs_hook
  *	ioctl		MSYNCFS_IOC_MSYNC
- *	stock32, hook32, ioctl32	these doors, with 32-bit system calls
+ *	stock32, hook32, ioctl32	stock, hook and ioctl, as 32-bit calls
  *
  * The script scripts/guest/msync-doors sets the environment:
  *
  *	OPTIONS		mount options of MNT
  *	DM		name of the mounted device-mapper device
  *	DISK, SECTORS	the disk below DM, and the size of the disk
- *	DISK2		another disk, for all other purposes
+ *	DISK2		another disk, which msyncfs does not use
  *	SLOW_DM		not empty if the kernel has dm-delay
- *	PIN		name of another device-mapper device
+ *	PIN		name of a device-mapper device on DISK2
  *	OTHERS		directories of other filesystems and mounts
  *
  * The periodic writeback is off, so only the calls of a test make data durable.

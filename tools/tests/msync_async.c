@@ -9,7 +9,7 @@
 #include "msync.h"
 
 #define NR	16UL
-#define LARGE	1200UL		/* pages; more than half a record takes */
+#define LARGE	1200UL		/* pages; too many for a copied set */
 
 /* ---- durable soon ------------------------------------------------------- */
 
@@ -27,7 +27,7 @@ struct soon {
 	unsigned long nr;	/* pages */
 	bool zero;		/* call without flags */
 	bool fresh;		/* the file has no blocks yet */
-	bool twice;		/* store and call a second time at once */
+	bool twice;		/* store and call again immediately */
 	bool two;		/* the range has a second file */
 	bool hole;		/* the range has an unmapped address, too */
 };
@@ -72,8 +72,8 @@ static bool is_gen(const char *name, unsigned long nr, uint64_t gen)
 }
 
 /*
- * The machine was too slow for a result. This is an error unless $SLOW says
- * that the machine is slow.
+ * Report that the machine was too slow for a result. This is an error unless
+ * $SLOW says that the machine is slow.
  */
 static void cannot_tell(const char *what)
 {
@@ -272,7 +272,7 @@ static void dm_slow(double seconds)
 	const char *disk = need_env("DISK");
 	char params[256];
 
-	/* Delay only writes, not reads or flushes. */
+	/* Delay writes. Do not delay reads and flushes. */
 	snprintf(params, sizeof(params), "%s 0 0 %s 0 %u %s 0 0", disk, disk,
 		 (unsigned int)(seconds * 1000), disk);
 	dm_table("delay", params);
@@ -280,8 +280,8 @@ static void dm_slow(double seconds)
 
 /*
  * Each write takes 4 s, and the commit needs @rounds writes in sequence.
- * fdatasync() begins to wait in the middle of the first write. It must return
- * when the writes of the commit are done, without writes of its own.
+ * fdatasync() begins in the middle of the first write. It must start no write.
+ * It must return when the writes of the commit are done.
  */
 static bool slow(char *map, unsigned long nr, int fd, uint64_t gen, int rounds)
 {
@@ -298,7 +298,7 @@ static bool slow(char *map, unsigned long nr, int fd, uint64_t gen, int rounds)
 	done = now() - start;
 	printf("%lu pages: called %.2f s, then %u writes under way, durable after %.2f s\n",
 	       nr, called, writes, done);
-	CHECK(done >= DELAY * 0.9);	/* otherwise nothing was slow */
+	CHECK(done >= DELAY * 0.9);	/* the writes were slow */
 	return called < DELAY / 2 && writes && done < DELAY * (rounds + 0.4);
 }
 
@@ -389,7 +389,7 @@ static void dm_broken(void)
 
 /*
  * If the commit fails, the call fails, the pages stay dirty, and each open file
- * description gets the error once. A second call succeeds, and the data is
+ * description gets the error once. A second call must succeed and make the data
  * durable.
  */
 static void error(int flags, const char *name)
@@ -427,8 +427,8 @@ static void error(int flags, const char *name)
 }
 
 /*
- * The commit fails after MS_ASYNC has returned. The next call returns the
- * error.
+ * The commit fails after the call with MS_ASYNC has returned 0. The next call
+ * must return the error.
  */
 static void error_async(int flags, const char *name)
 {
@@ -453,7 +453,10 @@ static void error_async(int flags, const char *name)
 	expect_file(name, 0, NR, 3);
 }
 
-/* If the range has two files, both files stay dirty and both get the error. */
+/*
+ * Test an error in a range with two files. The pages of both files must stay
+ * dirty, and both files must get the error.
+ */
 static void error_two(void)
 {
 	int fd = new_file("two_f", NR), gd = new_file("two_g", NR);
@@ -478,8 +481,8 @@ static void error_two(void)
 }
 
 /*
- * Without a second call, the file has the content that was durable before the
- * error.
+ * Crash after the error, without a second call. The file must have the content
+ * that was durable before the error.
  */
 static void error_crash(int flags, const char *name)
 {

@@ -10,9 +10,9 @@
 
 #include <linux/aio_abi.h>
 
-#define NR	16UL		/* pages of a file */
+#define NR	16UL		/* number of pages of a file */
 #define ALL	0xffffUL
-#define RANGE	0x03fcUL	/* pages 2 to 9 of the file */
+#define RANGE	0x03fcUL	/* mask of pages 2 to 9 */
 
 static const int ways[] = {
 	MS_INVALIDATE, MS_INVALIDATE | MS_SYNC, MS_INVALIDATE | MS_ASYNC,
@@ -186,7 +186,8 @@ static void test_home(void)
 		CHECK(!call(map, NR * PAGE, ways[i]));
 		SAME(disk_gen(block), gen);
 		/*
-		 * A later read must find the block, not the image in the log.
+		 * Change the home block. If the next read used the image in the
+		 * log, it would miss this change.
 		 */
 		poke(block, gen + 1);
 		expect_resident(map + SEEN * PAGE, 1, 0, way_names[i]);
@@ -198,8 +199,8 @@ static void test_home(void)
 }
 
 /*
- * The page is clean because it was synced. The log has its content, but its
- * home block does not yet have it.
+ * The page is clean because it was synced. Its content is in the log but not
+ * yet in the home block. The call must write the content home.
  */
 static void test_clean(void)
 {
@@ -298,8 +299,8 @@ static void test_locked(void)
 		locked(how, f, g);
 	}
 	/*
-	 * A lock matters only for MS_INVALIDATE, and only while the lock is
-	 * held.
+	 * A lock makes only calls with MS_INVALIDATE fail. After the unlock,
+	 * these calls succeed.
 	 */
 	fd = new_file("h", 4);
 	map = map_file(fd, 4);
@@ -352,8 +353,8 @@ static void test_locked_anon(void)
 /* ---- locked or pinned by somebody else ---------------------------------- */
 
 /*
- * The private mapping must be read-only. In a writable private mapping, the
- * lock would make a copy of the page.
+ * The private mapping must be read-only. In a writable private mapping, mlock()
+ * would make a copy of the page.
  */
 static void held_by_peer(int way, int flags)
 {
@@ -389,8 +390,9 @@ static void held_by_peer(int way, int flags)
 	CHECK(!call(map + 2 * PAGE, 8 * PAGE, ways[way]));
 	expect_resident(map + 2 * PAGE, 8, 0, "unlocked");
 	/*
-	 * Lock the page again. The caller crashes the filesystem and then
-	 * checks the content.
+	 * Lock the page again, so that the last call fails, too. The caller
+	 * then crashes the filesystem. The crash must not lose the data of the
+	 * failed call.
 	 */
 	peer_ask(&peer, P_LOCK, 5, 0);
 	store(map + 2 * PAGE, 6, 4);
@@ -401,8 +403,8 @@ static void held_by_peer(int way, int flags)
 }
 
 /*
- * The caller has locked the page in a second mapping outside the range. This
- * must have the same effect as a lock of another process.
+ * The caller has locked the page in a second mapping outside the range. Such a
+ * lock must have the same effect as a lock by another process.
  */
 static void held_by_self(const char *name)
 {
@@ -500,8 +502,8 @@ static void pinned(int way, bool read)
 	put_page_gen(map + 5 * PAGE, gen);
 	if (read) {
 		/*
-		 * Write the page to the device, so that the later read finds it
-		 * there.
+		 * Write the page to the other device. The read below then
+		 * transfers this content into the page.
 		 */
 		t = pin_start(map + 5 * PAGE, false);
 		pin_end(&t);
@@ -513,7 +515,10 @@ static void pinned(int way, bool read)
 	expect(map + 5 * PAGE, 1, read ? 3 : gen, "the pinned page");
 	SAME(disk_gen(block), 2);
 	pin_end(&t);
-	/* The page has the data of the device. It still belongs to the file. */
+	/*
+	 * The page must have the content of the other device. The page must
+	 * still belong to the file.
+	 */
 	expect(map + 5 * PAGE, 1, gen, "what was transferred");
 	expect(map + 2 * PAGE, 3, 2, "read again");
 	CHECK(!call(map + 2 * PAGE, 8 * PAGE, ways[way]));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This program tests msync on private mappings, anonymous memory, other
- * filesystems and other mounts. The range has only such memory, or also shared
+ * filesystems and other mounts. In some tests, the range also has shared
  * mappings of files of the mount.
  *
  * Usage: msync_other MNT DOOR TEST, see msync.h
@@ -41,8 +41,8 @@ static void test_private(void)
 	expect_file("f", 0, 4, 1);
 
 	/*
-	 * Pages of the private mapping that were not modified show the new
-	 * content of the file.
+	 * The unmodified pages of the private mapping must show the new content
+	 * of the file.
 	 */
 	store(shared, 4, 2);
 	CHECK(!call(shared, 4 * PAGE, MS_SYNC | MS_INVALIDATE));
@@ -64,7 +64,7 @@ struct other {
 	bool msyncfs;
 };
 
-/* Map a page of a file in each directory of $OTHERS. */
+/* Make a file of one page in each directory of $OTHERS. */
 static int open_others(struct other *others)
 {
 	char *dirs = strdup(getenv("OTHERS") ?: ""), *dir, *save;
@@ -125,7 +125,7 @@ static void test_other(void)
 	for (j = 0; j < NR_GOOD; j++) {
 		store(area, pages, 2 + j);
 		CHECK(!call(area, pages * PAGE, good_flags[j]));
-		/* None of these pages may be dropped. */
+		/* msync must drop none of the pages 1 to 4. */
 		expect_resident(area + PAGE, 4, 0xf, "what is no msyncfs");
 		for (i = 0; i < nr; i++)
 			if (!others[i].msyncfs)

@@ -25,8 +25,7 @@ static void seed(unsigned long n)
 }
 
 /*
- * Return whether the success of a call with these flags means that all data is
- * durable.
+ * Return whether all data is durable after a successful call with these flags.
  */
 static bool acknowledges(int flags)
 {
@@ -36,7 +35,7 @@ static bool acknowledges(int flags)
 /* ---- mappings that change ----------------------------------------------- */
 
 #define PAGES		64UL
-#define STABLE		8UL	/* pages at the start that do not change */
+#define STABLE		8UL	/* first pages; their mapping never changes */
 #define STORERS		2UL
 #define OWN		(STABLE / STORERS)
 #define SECONDS		4
@@ -61,8 +60,8 @@ static void count(volatile unsigned long *n)
 }
 
 /*
- * The call may succeed. It may also fail with an error that other threads cause
- * by changing the mappings.
+ * Make a call. It must succeed, or fail with an error that a change of the
+ * mappings can cause.
  */
 static void race_call(char *from, size_t len, int flags)
 {
@@ -271,7 +270,7 @@ static void test_signal(void)
 	unsigned long calls = 0;
 	double end = now() + 2;
 
-	alarm(0);		/* the timer sends the same signal */
+	alarm(0);		/* the timer sends SIGALRM, too */
 	sigaction(SIGALRM, &act, NULL);
 	CHECK(!setitimer(ITIMER_REAL, &often, NULL));
 	while (now() < end || !signals) {
@@ -293,7 +292,7 @@ static void test_signal(void)
 
 #define KIDS	4UL
 #define ROUNDS	10UL
-#define SET	32UL		/* pages that have one generation */
+#define SET	32UL		/* pages of a set; it has one generation */
 
 /*
  * Each child maps its own file and a common file. The last child calls
@@ -381,8 +380,8 @@ static uint64_t check_sets(void)
 	int fd;
 
 	/*
-	 * Leave out the child that calls MS_ASYNC. It stores again before its
-	 * commit has ended, so its pages may be of two generations.
+	 * Do not check the child that calls MS_ASYNC. It stores again before
+	 * its commit has ended, so its pages may have two generations.
 	 */
 	for (i = 0; i < KIDS - 1; i++) {
 		sprintf(name, "own%lu", i);
@@ -423,7 +422,10 @@ static void test_kill(void)
 	printf("%lu rounds, %lu generations\n", i, after - (KIDS - 1));
 	kill_round();
 	all_works(after + 1000);
-	/* An ordinary unmount waits for all commits in progress. */
+	/*
+	 * Unmount while commits of killed processes are in progress. The
+	 * unmount must wait for these commits.
+	 */
 	kill_round();
 	CHECK(!chdir("/") && !close(run.door_fd));
 	unmount(run.mnt);

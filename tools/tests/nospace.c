@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This program fills a filesystem. If space is missing, the request for space
- * must fail, not the later write. Accepted data must never be lost. The space
- * of deleted files must be usable again.
+ * This program fills a filesystem. If there is no space, the write or the store
+ * must fail. A later fsync or msync must not fail. Accepted data must never be
+ * lost. The space of deleted files must be usable again.
  *
  * Usage: nospace DIR TEST		fills the whole filesystem of DIR
  *        nospace DIR verify		checks after a new mount the files that

@@ -119,7 +119,7 @@ static void once(const char *name)
 	if (tracing < 0)
 		err(1, "%s", name);
 	map_file();
-	/* The first calls must load the caches, so they are not measured. */
+	/* The first call must load the caches, so it is not measured. */
 	dirty(1, 0);
 	call();
 	dirty(1, 1);

@@ -30,7 +30,10 @@ static const char * const op_names[NR_OPS] = {
 static unsigned long counts[NR_OPS];
 static time_t deadline;
 
-/* Fail unless the error is an error that other threads can cause. */
+/*
+ * Accept success, and the errors that other threads can cause. Fail at any
+ * other error.
+ */
 static void tolerate(int failed, const char *what)
 {
 	if (!failed || errno == ENOENT || errno == EEXIST || errno == ENOSPC)

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This program builds a tree whose content is computed from a number. A later
- * call compares the tree with the number.
+ * This program computes the content of a tree of files from a number and builds
+ * the tree. A later run computes the content again and compares the tree with
+ * it.
  *
  * Usage: tree build DIR SEED
  *        tree check DIR SEED	prints the first difference, exit status 1
  *        tree sync FILE MIB		stores to every page, calls msync
  *        tree sum FILE MIB		checks the content that "sync" stored
- *        tree again FILE MIB		stores to all pages of the file that
- *					"sync" made, which is atomic by now, and
- *					syncs it; reports the progress on stderr
+ *        tree again FILE MIB		stores to all pages of an atomic file
+ *					that "sync" has made, and calls msync;
+ *					reports the progress on stderr
  *        tree dirty FILE MIB		stores like "again", but calls no msync
  *					and never ends
  *        tree sum2 FILE MIB		checks the content that "again" stored
