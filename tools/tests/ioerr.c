@@ -470,7 +470,7 @@ static void test_mount(void)
 /* ---- temporary failures ------------------------------------------------- */
 
 struct progress {
-	uint64_t stored, acked;		/* newest generation that was stored, acknowledged */
+	uint64_t stored, acked;		/* newest generations */
 	uint64_t errors;
 	bool stop;
 };

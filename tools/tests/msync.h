@@ -17,7 +17,7 @@
  *	OPTIONS		mount options of MNT
  *	DM		name of the mounted device-mapper device
  *	DISK, SECTORS	the disk below DM, and the size of the disk
- *	DISK2		another disk, which msyncfs does not use
+ *	DISK2		another disk, which MNT does not use
  *	SLOW_DM		not empty if the kernel has dm-delay
  *	PIN		name of a device-mapper device on DISK2
  *	OTHERS		directories of other filesystems and mounts
