@@ -2,9 +2,9 @@
 # make bench: run the same workloads on msyncfs and on other filesystems.
 # Usage: [FS="NAME..."] bench.sh [WORKLOAD...]
 #
-# A guest with the stock kernel counts instructions, one nanosecond each, on a disk in
-# memory; see Documentation/testing.rst. The command prints a table and writes bench.csv
-# (microseconds) and bench.svg to build/bench.
+# The guest has the stock kernel and a disk in memory. Its clock counts instructions,
+# one nanosecond each; see Documentation/testing.rst. The command prints a table and
+# writes bench.csv (microseconds) and bench.svg to build/bench.
 
 . "$(dirname "$0")/common.sh"
 
@@ -18,7 +18,7 @@ KVER=$STOCK_RELEASE "$SCRIPTS/build-modules.sh"
 make -s -C "$TOP" tools >&2
 "$BUILD/tools/bench/bench" list >"$OUT/workloads"
 
-# has FS: does the kernel have the filesystem and this machine its mkfs?
+# has FS: succeed if the kernel has the filesystem and this machine has its mkfs
 has() {
 	case $1 in raw | msyncfs) return ;; esac
 	modprobe -d "$STOCK_MODROOT" -S "$STOCK_RELEASE" --show-depends "$1" >/dev/null 2>&1 ||
@@ -60,7 +60,7 @@ run_quietly "$OUT/vm.log" progress "$SCRIPTS/vm.sh" -n bench -o "$OUT/vm" -k "$S
 	-i "$OUT/initramfs" -s 1 -m 2560 -a cryptomgr.notests -t 3600 -q 900 \
 	-- -icount shift=0,sleep=off -cpu max,-erms,-fsrm
 
-# Microseconds, one line for each workload.
+# Print the microseconds, with one line for each workload.
 awk -F '[|]' -v rows="$rows" -v fss="$filesystems" '
 	NR == FNR { split($0, f, " "); if (f[1] == "ns") ns[f[2], f[3]] = f[4]; next }
 	{ what[$1] = $4; unit[$1] = $3 }
@@ -78,7 +78,8 @@ awk -F '[|]' -v rows="$rows" -v fss="$filesystems" '
 		print ""
 	}' "$OUT/vm/channel.log" "$OUT/workloads" >"$OUT/bench.csv"
 
-# The same as a table. Behind each time is its ratio to ext4.
+# Print the microseconds as a table. Each time is followed by its ratio to the time of
+# ext4.
 awk -F , '{
 		printf "%-12s %-9s", $1, NR == 1 ? "unit" : $3
 		for (j = 4; j <= NF; j++) {

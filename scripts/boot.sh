@@ -1,7 +1,6 @@
 # shellcheck shell=bash
-# Prepares guests that use the module and the tools.  Scripts source this file
-# after common.sh.  It sets and exports RELEASE, VMLINUZ, INITRD, MEM, SLOW and
-# CMDLINE.
+# Scripts source this file, after common.sh, to prepare guests that use the module and
+# the tools. It sets and exports RELEASE, VMLINUZ, INITRD, MEM, SLOW and CMDLINE.
 
 # boot_prepare DIR [debug]: make an initramfs in DIR.  The caller must append a
 # /run.sh (vm.sh -i "$INITRD,mine.cpio").  With BREAK in the environment, the
@@ -10,7 +9,8 @@ boot_prepare() {
 	local dir=$1 debug=${2:-} modroot='' mods='' v ko f args=()
 	if [ -n "$debug" ]; then
 		v=$("$SCRIPTS/test-kernel.sh") && eval "$v"
-		# All modules are built in. These files tell modprobe so.
+		# All modules are built in. These files tell modprobe that the kernel
+		# has them.
 		modroot=$dir/modroot
 		mkdir -p "$modroot/lib/modules/$TEST_RELEASE"
 		cp "$TEST_KDIR"/modules.{order,builtin,builtin.modinfo} "$modroot/lib/modules/$TEST_RELEASE/"

@@ -2,11 +2,11 @@
 # Build the modules into build/<release>/, with W=1.
 # Usage: [KVER=<release>] [KDIR=<kernel tree>] [BREAK=1] build-modules.sh [make argument...]
 #
-# With BREAK=1 the modules go to build/<release>-break/.  They can break a rule of
-# the design on request (fs/disk/break.h).  The crash explorer uses them.
+# With BREAK=1 the modules go to build/<release>-break/. These modules can break a rule
+# of the design on request (fs/disk/break.h). The crash explorer uses these modules.
 #
-# The kernel's build system writes its output next to the sources.  So this script
-# passes it a tree of symlinks in build/<release>/src instead of the checkout.
+# The kernel's build system writes its output next to the sources. To keep the output
+# out of the checkout, this script builds a tree of symlinks, build/<release>/src.
 
 . "$(dirname "$0")/common.sh"
 
@@ -37,22 +37,22 @@ exec 9>"$out/.lock"
 flock 9
 
 # Make all links anew each time, so that the build notices new and removed files. The
-# objects of the last build stay. make follows the links and compares the real time
-# stamps.
+# objects of the last build stay. make compares the time stamps of the files to which
+# the links point.
 find "$farm" -type l -delete
 for d in fs mm include kunit; do
 	[ ! -d "$TOP/$d" ] || cp -rs "$TOP/$d" "$farm/"
 done
 ln -s "$TOP/Kbuild" "$farm/Kbuild"
-# Remove old modules.  If a module gains or loses a part, Kbuild may not see that it
-# must be linked again.  A module that is no longer built must disappear too.
+# Remove old modules. If a source file joins or leaves a module, Kbuild may not link the
+# module again. Also, the directory must not keep a module that is no longer built.
 rm -f "$out"/*.ko
 
 say "building the modules for $release"
 log=$out/build.log
 rc=0
-# If the tree was configured with another compiler, make asks questions; /dev/null
-# keeps it from waiting for the answers.
+# If the kernel tree was configured with another compiler, make asks questions.
+# /dev/null keeps make from waiting for the answers.
 make -C "$KDIR" M="$farm" W=1 -j"$(nproc)" ${BREAK:+MSYNCFS_BREAK=1} "$@" modules </dev/null >"$log" 2>&1 || rc=$?
 # The message about skipped BTF is expected: the distribution's vmlinux is missing.
 grep -vE '^(make|  (CC|LD|AR|MODPOST|BTF|CHECK|DESCEND|ENTER)\b)|^Skipping BTF' "$log" >&2 || true

@@ -23,7 +23,7 @@ mapfile -t shell < <(list scripts .ci 'tools/*.sh' | xargs grep -lE '^(#!.*\b(ba
 mapfile -t texts < <(list ':!COPYING')
 mapfile -t rst < <(list 'Documentation/*.rst')
 
-# verdict TOOL LOG: print the verdict; a tool has failed if its LOG is not empty
+# verdict TOOL LOG: print whether the tool has passed; it has failed if LOG is not empty
 verdict() {
 	if [ -s "$2" ]; then
 		printf '  FAIL  %-12s %s\n' "$1" "$(wc -l <"$2") lines, in ${2#"$TOP"/}"
@@ -34,9 +34,9 @@ verdict() {
 	fi
 }
 
-# compile LOG MAKE-ARG...: collect the warnings of a build in LOG.  An incremental
-# build does not repeat old warnings, so this function compiles everything anew, in
-# a directory of its own.
+# compile LOG MAKE-ARG...: collect the warnings of a build in LOG. An incremental build
+# does not repeat the warnings of earlier builds. So this function compiles all files,
+# in a directory of its own.
 compile() {
 	local log=$1 tree=${1%.log}.tree
 	shift
@@ -55,8 +55,9 @@ kver() {
 		sed 's/^linux-headers-//' | sort -V | tail -n 1
 }
 
-# both_kernels LOG MAKE-ARG...: compile for the stock kernel and, if it is in the
-# cache, for the test kernel.  Only the test kernel builds the KUnit suites.
+# both_kernels LOG MAKE-ARG...: compile for the stock kernel. If the test kernel is in
+# the cache, compile for the test kernel too. Only the test kernel builds the KUnit
+# suites.
 both_kernels() {
 	compile "$@"
 	local kdir
@@ -77,18 +78,18 @@ check_sparse() {
 	both_kernels "$1" C=2 CHECK=sparse
 }
 
-# floors.py reads the objects of a whole build.
+# floors.py reads the objects of a build, so build all objects first.
 check_floors() {
 	KVER=$(kver) KDIR='' MAKEFLAGS='' "$SCRIPTS/build-modules.sh" >"$1.build" 2>&1 || cat "$1.build" >>"$1"
 	"$SCRIPTS/floors.py" "$BUILD/$(kver)/src" >>"$1" 2>"$1.full" || cat "$1.full" >>"$1"
 }
 
-# Some checks do not apply here. Some checks make sense only inside the kernel's own
-# tree. The kernel's macros force mixed-case names on us (BH_Name).  User space reads
-# some headers too, so these cannot use BIT().  The trace header has the layout of all
-# trace headers of the kernel, and a slash in TRACE_INCLUDE_PATH.  The loops
-# msyncfs_for_each_*() use an argument twice, like those of the kernel's lists.  Some
-# checks would take the programs in tools/ for kernel code.
+# These checks do not apply here. Some make sense only inside the kernel's own tree. The
+# kernel's macros need mixed-case names (BH_Name). User space also includes some
+# headers, so these headers cannot use BIT(). The trace header follows the layout of the
+# kernel's trace headers, and has a slash in TRACE_INCLUDE_PATH. The loops
+# msyncfs_for_each_*() use an argument twice, like the loops of the kernel's lists. Some
+# checks are for kernel code only, and tools/ has programs.
 ignore=FILE_PATH_CHANGES,EMBEDDED_FILENAME,CONFIG_DESCRIPTION,LINUX_VERSION_CODE
 ignore+=,CONSTANT_COMPARISON,CAMELCASE,BIT_MACRO,MACRO_ARG_REUSE
 ignore_trace=$ignore,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE,SPACING
@@ -126,7 +127,7 @@ check_kernel_doc() {
 		grep -E 'warning|error' >"$1" || true
 }
 
-# Run those semantic patches of the kernel that can find mistakes in a filesystem.
+# Run the semantic patches of the kernel that can find mistakes in a filesystem.
 check_coccinelle() {
 	local f
 	: >"$1"
@@ -138,16 +139,16 @@ check_coccinelle() {
 }
 
 check_shellcheck() { shellcheck -x -P SCRIPTDIR -e SC1091,SC2015,SC2016,SC2317 "${shell[@]}" >"$1" 2>&1 || true; }
-# The option -L lists words that are correct although codespell reports them: words of
-# the kernel, and \(bu of the man pages.
+# Without -L, codespell would report these words as mistakes. They are words of the
+# kernel, and \(bu of the man pages.
 check_codespell() { codespell -q 3 -L iput,uptodate,filp,fo,inout,nd,fpr,ue,mis,bu "${texts[@]}" >"$1" 2>&1 || true; }
 check_rst() {
 	local f
 	for f in "${rst[@]}"; do rst2html --report=1 "$f"; done 2>"$1" >/dev/null || true
 }
 
-# clang-format only informs: its configuration does not cover the kernel's whole
-# style.
+# The result of clang-format is only information: its configuration covers only a part
+# of the kernel's style.
 check_clang_format() {
 	local n
 	n=$(for f in "${sources[@]}"; do
@@ -156,8 +157,8 @@ check_clang_format() {
 	printf '  info  %-12s %s\n' clang-format "would change $n lines (${1#"$TOP"/}.diff)"
 }
 
-# run TOOL: run the tool and print its verdict.  The file TOOL.failed exists until the
-# tool has passed.  So a tool that ends early counts as failed too.
+# run TOOL: run the tool and print its verdict. The file TOOL.failed exists until the
+# tool has passed. So if a check ends early, the tool counts as failed.
 run() {
 	local log=$out/$1.log
 	: >"$log"

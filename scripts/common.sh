@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# Common paths and helpers.  The scripts that run on the host source this file.
+# The scripts that run on the host source this file. It has their common paths and
+# helpers.
 
 set -euo pipefail
 
@@ -10,8 +11,8 @@ CACHE=${MSYNCFS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/msyncfs}
 SERIES=6.12
 export LC_ALL=C
 
-# Progress goes to stderr, because some scripts print their result on stdout.
-# The clock starts with the outermost script.
+# Progress goes to stderr, because some scripts print their result on stdout. The times
+# in the output count from the start of the first script.
 export MSYNCFS_T0=${MSYNCFS_T0:-$EPOCHSECONDS}
 say() { printf '[%4ds] %s\n' $((EPOCHSECONDS - MSYNCFS_T0)) "$*" >&2; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
@@ -42,8 +43,8 @@ run_quietly() {
 	return "$rc"
 }
 
-# with_lock NAME CMD...: run CMD under a lock, so that two runs at once do not fill
-# the same cache entry
+# with_lock NAME CMD...: run CMD under a lock. Without the lock, two runs at the same
+# time could write the same cache entry
 with_lock() {
 	local name=$1
 	shift

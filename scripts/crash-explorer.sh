@@ -8,23 +8,23 @@
 #
 # -j  number of guests that check at the same time (default: one for each CPU, at
 #     most 2)
-# -n  number of distinct states over all workloads (default 12000); with -b the
-#     maximum number for each rule (default 2000)
+# -n  number of distinct states of all workloads together (default 12000); with -b the
+#     maximum number of states for each rule (default 2000)
 # -s  random seed, to repeat the choices of an earlier run (default: random)
 # -f  file for the result, which is one line
-# -b  break rules: the module breaks one of its rules at a time. For each rule the
-#     explorer must find a state that shows the violation. One more run uses ext4, whose
-#     msync is not atomic. This run must find a bad state, too
-# -r  look again at the bad state that is saved in DIR
+# -b  break rules: in each run the module breaks one rule, and the explorer must find a
+#     state that shows the violation. One more run uses ext4, whose msync is not atomic.
+#     The explorer must find a bad state in this run, too
+# -r  check again the bad state that an earlier run has saved in DIR
 #
 # LOAD selects workloads; "build/tools/tests/explore list" lists them.
 #
-# CRASH_STATES and CRASH_SEED in the environment have the same effect as -n and -s.
-# The word "broken" in front of the names has the same effect as -b.
+# CRASH_STATES and CRASH_SEED in the environment have the same effect as -n and -s. The
+# word "broken" before the names of the rules has the same effect as -b.
 #
-# e2e.sh and boot.sh set VMLINUZ, INITRD, CMDLINE and SLOW in the environment. If they
-# are not set, this script first builds the modules and tools. In this case PATIENCE=N
-# multiplies all time limits by N.
+# e2e.sh and boot.sh set VMLINUZ, INITRD, CMDLINE and SLOW in the environment. If these
+# variables are not set, this script first builds the modules and tools. In this case
+# PATIENCE=N multiplies all time limits by N.
 
 . "$(dirname "$0")/common.sh"
 out=$BUILD/crash states=${CRASH_STATES:-} seed=${CRASH_SEED:-$((RANDOM * 32768 + RANDOM))} broken='' replay='' result=/dev/null
@@ -51,7 +51,7 @@ fi
 explore=$BUILD/tools/tests/explore
 failed=$BUILD/crash/failed
 sectors=32768		# sectors in a state, as in explore.h
-fast=(-cpu "max,-erms,-fsrm")	# QEMU emulates these fast copies byte by byte
+fast=(-cpu "max,-erms,-fsrm")	# because QEMU emulates these copies slowly
 mkdir -p "$out"
 
 if [ -n "$replay" ]; then
@@ -69,8 +69,8 @@ if [ -z "${INITRD:-}" ]; then
 fi
 SLOW=${SLOW:-1}
 
-# make_guest NAME SCRIPT VAR=VALUE...: prepare a guest that runs SCRIPT with these
-# variables
+# make_guest NAME SCRIPT VAR=VALUE...: prepare a guest that runs SCRIPT with the
+# variables in its environment
 make_guest() {
 	local name=$1 script=$2
 	shift 2
@@ -81,17 +81,20 @@ make_guest() {
 		-a "$SCRIPTS/host/guest/$script:run.sh" -a "$out/$name/env:explore.env"
 }
 
-# run_guest NAME VM.SH-ARG...: run the guest; its verdict is the exit status
+# run_guest NAME VM.SH-ARG...: run the guest; the exit status is 0 if the guest has
+# passed
 run_guest() {
 	local name=$1
 	shift
 	"$SCRIPTS/vm.sh" -n "crash $name" -o "$out/$name" -k "$VMLINUZ" \
 		-i "$INITRD,$out/$name.cpio" -a "$CMDLINE" -q $((120 * SLOW)) "$@" && return
-	# A broken rule may cause complaints in the kernel log; they do not count.
+	# A broken rule may cause messages in the kernel log. These messages do not
+	# count.
 	[ -n "$broken" ] && grep -q '^verdict pass' "$out/$name/channel.log"
 }
 
-# read_only RECORD...: QEMU arguments for read-only disks, which several guests share
+# read_only RECORD...: print the QEMU arguments for read-only disks, which several
+# guests share
 read_only() {
 	local r n=0
 	for r; do
@@ -106,10 +109,12 @@ give_up() {
 		tail -n 2 | paste -sd ' '; cat "$out/$1/problems.log"; } | head -n 1)"
 }
 
-# vd N: the N-th disk of a guest, from 0 on. The recorded disk is the last disk.
+# vd N: print the device of disk N of a guest; the first disk is disk 0. The recorded
+# disk is the last disk.
 vd() { printf '/dev/vd%s' "$(cut -c $(($1 + 1)) <<<abcdefgh)"; }
 
-# recorded RECORD: QEMU arguments for a blank disk that is recorded in RECORD
+# recorded RECORD: print the QEMU arguments for a blank disk. QEMU records the disk in
+# RECORD
 recorded() {
 	rm -f "$out/disk" "$1"
 	truncate -s 1100M "$out/disk"
@@ -198,7 +203,7 @@ for ((w = 0; w < guests; w++)); do
 done
 trap 'kill "${pids[@]}" 2>/dev/null' EXIT
 
-# channels AWK-PROGRAM: run the program on the channels of all guests
+# channels AWK-PROGRAM: run the program on the output of all guests
 channels() { cat "$out"/check[0-9]*/channel.log | tr -d '\r' | awk "$1"; }
 
 begun=$EPOCHSECONDS
@@ -216,7 +221,7 @@ trap - EXIT
 
 # ---- print the result ----
 
-# All guests make the same states, and each guest looks at its share of them.
+# All guests compute the same states. Each guest checks only its own part of the states.
 tr -d '\r' <"$out/check0/channel.log" | awk '
 	/^explored / {
 		key = $2 ($3 == "-" ? "" : $3)
@@ -229,8 +234,8 @@ tr -d '\r' <"$out/check0/channel.log" | awk '
 				order[i], n[order[i]], p[order[i]], all[order[i]]
 	}' >&2
 
-# A workload is missing if its recording is incomplete or if no guest has looked at a
-# state of it.
+# A workload is missing if its recording is incomplete, or if no guest has checked a
+# state of this workload.
 missing=$({
 	printf 'want %s\n' "${all[@]}"
 	[ -n "$broken" ] || for ((i = 0; i < recoveries; i++)); do
@@ -247,7 +252,8 @@ missing=$({
 				printf "%s%s", sep++ ? ", " : "", order[i]
 	}')
 
-# save NUMBER SLICE LOAD VARIANT: save the state, and print how to look at it again
+# save NUMBER SLICE LOAD VARIANT: save the state, and print the command that checks the
+# state again
 save() {
 	local dir=$failed/$3$4-$1 what
 	mkdir -p "$dir"

@@ -3,19 +3,18 @@
 # Usage: crash.sh -o DIR -n ROUNDS -r GUEST-SCRIPT -d DISK [-a MAX-ACKS] [-l FILE] [-c FILES]... [-- QEMU-ARG...]
 #
 # The guest script is the /run.sh of every round.  It must do these steps in order:
-#   1. Check the disk that the previous round left.  $ROUND is the number of the round.
+#   1. Check the disk that the previous round left.  $ROUND is the number of this round.
 #      In round 0 the disk is blank.  $ACKED is the text of the last line "ack TEXT"
-#      that arrived before the SIGKILL.  The disk must have all data up to this
-#      acknowledgement. If it does not, print "not ok NAME  reason" and exit with 1.
+#      that arrived before the SIGKILL.  The disk must have all data that was
+#      acknowledged by then. If data is missing, print "not ok NAME  reason" and exit with 1.
 #   2. Print "checked TEXT" on $CHANNEL.
 #   3. Exit with 0 if $LAST is set.
 #   4. Work for ever, and print a line "ack TEXT" for each durable step.
 # All rounds use the same disk image.
 #
-# -a  maximum number of acknowledgements before the kill (default 30). The actual number
-#     is random
-# -l  file for one line about each round
-# -c  SRC:DEST: a further file for the guest
+# -a  maximum number of acknowledgements before the kill (default 30). The script
+#     chooses a random number up to this maximum
+# -l file gets one line for each round -c SRC:DEST: a further file for the guest
 #
 # e2e.sh or boot.sh sets VMLINUZ, INITRD and CMDLINE in the environment.
 
@@ -58,7 +57,7 @@ for ((round = 0; round <= rounds; round++)); do
 	checked=$(sed -n 's/^checked *//p' "$out/channel.log" | tail -n 1)
 	grep -q '^checked' "$out/channel.log" || { say "round $round: the guest checked nothing"; exit 1; }
 	line="round $round: found ${checked:-nothing}; promised ${acked:-nothing}"
-	# The last line may be incomplete because of the kill. Only a complete line is
+	# The kill may leave an incomplete last line. Only a complete line is
 	# an acknowledgement.
 	acked=$(head -n "$(wc -l <"$out/channel.log")" "$out/channel.log" | sed -n 's/^ack //p' | tail -n 1)
 	echo "$line" >>"$log"

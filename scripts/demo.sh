@@ -2,7 +2,8 @@
 # make demo: show msyncfs at work on an unmodified stock kernel.
 # Usage: [RUN=NAME] demo.sh
 #
-# With RUN=NAME, the output goes to build/demo-NAME, so that two runs can go on at once.
+# With RUN=NAME, the output goes to build/demo-NAME. So two runs with different names
+# can run at the same time.
 
 . "$(dirname "$0")/common.sh"
 . "$SCRIPTS/boot.sh"
@@ -49,7 +50,7 @@ VM_ACCEL=tcg,thread=single guest examples demo-guest "$OUT/examples.raw" '' -v
 acks=$((300 + RANDOM % 700))
 say "booting again; a program stores numbered records, msync by msync"
 guest killed demo-crash-guest "$OUT/crash.raw" '' -K "$acks"
-# The last line may be incomplete because of the kill. Only complete lines count.
+# The kill may leave an incomplete last line. Only complete lines count.
 acked=$(head -n "$(wc -l <"$OUT/killed/channel.log")" "$OUT/killed/channel.log" |
 	sed -n 's/^ack //p' | tail -n 1)
 [ -n "$acked" ] || die "nothing was acknowledged"

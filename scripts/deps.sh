@@ -48,9 +48,9 @@ install() {
 }
 life='tail -n 1 "$log" | cut -c -70'
 
-# If the package lists are old or missing, the installation fails: apt finds no
-# candidate, or the archive no longer has the version. Fetch the lists only after such a
-# failure.
+# The installation fails if the package lists are missing, or if they name a version
+# that the archive no longer has. Fetch the lists only after a failure, because this
+# takes time.
 if ! install >"$log" 2>&1 </dev/null; then
 	say "fetching Debian's package lists"
 	run_quietly "$log" "$life" apt-get -q -o DPkg::Lock::Timeout=300 update ||
