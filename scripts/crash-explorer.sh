@@ -51,7 +51,7 @@ fi
 explore=$BUILD/tools/tests/explore
 failed=$BUILD/crash/failed
 sectors=32768		# sectors in a state, as in explore.h
-fast=(-cpu "max,-erms,-fsrm")	# because QEMU emulates these copies slowly
+fast=(-cpu "max,-erms,-fsrm")	# these copies are slow in QEMU
 mkdir -p "$out"
 
 if [ -n "$replay" ]; then

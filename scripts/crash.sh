@@ -6,7 +6,8 @@
 #   1. Check the disk that the previous round left.  $ROUND is the number of this round.
 #      In round 0 the disk is blank.  $ACKED is the text of the last line "ack TEXT"
 #      that arrived before the SIGKILL.  The disk must have all data that was
-#      acknowledged by then. If data is missing, print "not ok NAME  reason" and exit with 1.
+#      acknowledged by then. If data is missing, print
+#      "not ok NAME  reason" and exit with 1.
 #   2. Print "checked TEXT" on $CHANNEL.
 #   3. Exit with 0 if $LAST is set.
 #   4. Work for ever, and print a line "ack TEXT" for each durable step.
@@ -14,7 +15,8 @@
 #
 # -a  maximum number of acknowledgements before the kill (default 30). The script
 #     chooses a random number up to this maximum
-# -l file gets one line for each round -c SRC:DEST: a further file for the guest
+# -l  file that gets one line for each round
+# -c  SRC:DEST: a further file for the guest
 #
 # e2e.sh or boot.sh sets VMLINUZ, INITRD and CMDLINE in the environment.
 

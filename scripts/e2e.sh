@@ -1,13 +1,14 @@
 #!/bin/bash
-# Run the end-to-end tests: scripts/guest/*.sh in guests, scripts/host/*.sh here.
+# Run the end-to-end tests: scripts/guest/*.sh in guests, scripts/host/*.sh on this
+# host.
 # Usage: [RUN=NAME] e2e.sh [-D] [TEST...]
 #
 # -D  use the test kernel of the KUnit suites instead of the stock kernel
 #
-# The guest tests share one boot.  The tests that load msyncfs_hook (t_hook) share
-# another boot. If a guest dies, the running test has failed, and the remaining tests
-# get a new guest.  The guests and the tests on the host are jobs.  Two jobs run side by
-# side, or one if there is only one CPU.
+# The guest tests that load msyncfs_hook (t_hook) share one guest. All other guest tests
+# share another guest. If a guest dies, the running test has failed, and the remaining
+# tests get a new guest. The guests and the tests on the host are jobs. Two jobs run
+# side by side, or one if there is only one CPU.
 #
 # Environment:
 # RUN=NAME         writes to build/e2e-NAME, so that two runs can go on at once
@@ -57,8 +58,8 @@ cases() {
 boot_prepare "$OUT" "$debug"
 SLOW=$((SLOW * ${PATIENCE:-1}))
 
-# A test may need more files: "# Brings: SCRIPT" in its header names a script that
-# prints further arguments for initramfs.sh.
+# A test may need more files in its guest. Then "# Brings: SCRIPT" in its header names a
+# script that prints further arguments for initramfs.sh.
 declare -A brings=()
 for t in $guest; do
 	b=$(sed -n 's/^# Brings: *//p' "$SCRIPTS/guest/$t.sh")
@@ -72,8 +73,8 @@ done
 run_guest() {
 	local job=$1 dir=$OUT/$1$2 results=$OUT/results.$1
 	local t c left='' running problem died='' accel='' more=''
-	# Before QEMU 8.1, if one CPU of the guest patches code while another CPU
-	# translates it, QEMU may keep the old translation.
+	# One CPU of the guest may patch code while another CPU translates this code.
+	# QEMU before 8.1 may then keep the old translation.
 	[ "$job" != livepatch ] || accel=tcg,thread=single
 	mkdir -p "$dir"
 	tr ' ' '\n' <<<"$3" | grep . >"$dir/tests.list"
@@ -112,7 +113,8 @@ run_guest() {
 		grep -E "^not ok $t\.tidy " "$dir/channel.log" >>"$results" || true
 	done <"$dir/tests.list"
 
-	# Report trouble that belongs to no test.
+	# Report trouble that no single test has caused: memory leaks, trouble during
+	# the boot, the death of the guest.
 	grep -E '^(not )?ok kmemleak' "$dir/channel.log" >>"$results" || true
 	sed '/msyncfs-test: begin /,$d' "$dir/console.log" >"$dir/console.boot"
 	problem=$("$SCRIPTS/kernel-trouble.sh" "$dir/console.boot" | head -n 1) || true
@@ -121,7 +123,8 @@ run_guest() {
 		echo "not ok e2e.$job$2  $(head -n 1 "$dir/problems.log")" >>"$results"
 	fi
 	if [ -z "$running" ] && [ -n "$left" ]; then
-		# The guest died outside of any test, so another try would not help.
+		# The guest died while no test was running. A new guest would probably
+		# die, too, so give up.
 		for t in $left; do
 			cases "$SCRIPTS/guest/$t.sh" | sed 's/.*/not ok &  did not run: the guest died/' >>"$results"
 		done
@@ -130,7 +133,8 @@ run_guest() {
 	echo "$left"
 }
 
-# guest_tests JOB TESTS: run the tests, in a new guest after each death of a guest
+# guest_tests JOB TESTS: run the tests; if the guest dies, run the remaining tests in a
+# new guest
 guest_tests() {
 	local rest=$2 round=0
 	while [ -n "${rest// /}" ]; do
@@ -157,8 +161,8 @@ host_test() {
 	done < <(cases "$SCRIPTS/host/$t.sh") >>"$OUT/results.$t"
 }
 
-# job NAME CMD...: run CMD in the background as soon as few enough jobs are running. If
-# CMD ends early, all cases that it has not reported have failed.
+# job NAME CMD...: wait until a job may start, then run CMD in the background. If CMD
+# ends without reporting all cases, the missing cases have failed.
 slots=$(nproc)
 [ "$slots" -le 2 ] || slots=2
 busy() {
@@ -167,7 +171,8 @@ busy() {
 	if [ -n "${BESIDE:-}" ] && kill -0 "$BESIDE" 2>/dev/null; then n=$((n + 1)); fi
 	[ "$n" -ge "$slots" ]
 }
-# A background process does not receive an interrupt, so this trap ends all of them.
+# Background processes do not receive an interrupt from the terminal, so this trap ends
+# them.
 trap 'trap "" TERM; kill 0; exit 130' INT
 jobs_=()
 job() {

@@ -17,7 +17,8 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CIRCLE_MAX = 3
-# The public headers. Only files of the same floor may include any other header.
+# The public headers. Other headers are private: only files of the same floor may
+# include them.
 PUBLIC = {'fs/vfs/vfs.h', 'mm/sync.h', 'fs/place/place.h', 'mm/pages/pages.h',
           'fs/map/map.h', 'fs/space/space.h', 'fs/log/log.h', 'fs/disk/disk.h',
           'fs/disk/format.h', 'fs/disk/trace.h', 'fs/disk/break.h'}

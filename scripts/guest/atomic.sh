@@ -10,13 +10,12 @@
 . /tests/lib.sh
 . /tests/msync-doors
 
-# The disk is small, because a case copies all of it to see its content.
+# The disk is small, because the cases copy the whole disk to see its content.
 export SECTORS=$((64 * 2048)) COPY=/dev/mapper/copy
 export SEED="${ATOMIC_SEED:-}" ROUNDS="${ATOMIC_ROUNDS:-}"
 t_run dmsetup create copy --table "0 $SECTORS linear $DISK2 16384"
 
-# This function replaces m_again of msync-doors. It must also unmount the copy of the
-# disk.
+# This function replaces m_again of msync-doors. It also unmounts the copy of the disk.
 m_again() {
 	umount /tmp/copy || :
 	echo 20 >/proc/sys/vm/dirty_ratio
@@ -36,7 +35,8 @@ m_cases atomic stock ioctl ioctl32 flag readonly
 m_cases atomic_rollback stock rollback commit close
 m_cases atomic_others stock others pressure sizes freeze
 m_cases atomic stock whole dsync vmas direct both unlink rename truncate replace
-# These cases get a new filesystem: they fill the disk, or they change it at random.
+# Each of these cases gets a new filesystem, because it fills the disk or changes files
+# at random.
 for c in nospace random race; do
 	t_umount
 	m_fresh
@@ -56,8 +56,8 @@ t_log "atomic can only be changed by unmounting"
 m_case atomic_rollback stock option_close
 m_case atomic_rollback ioctl option_close
 
-# These programs do not know that their files are atomic. The last close must commit the
-# files, so they must be complete.
+# These programs do not know that their files are atomic. The last close of each file
+# must commit it, so after a crash all files must be complete.
 t_case cp
 t_run cp /bin/busybox "$MNT/busybox"
 mkdir "$MNT/tree"
@@ -75,7 +75,7 @@ t_mount "$DEVICE"
 t_run cmp /bin/busybox "$MNT/busybox"
 for i in 1 2 3 4 5; do t_eq "tree/$i" "$(cat "$MNT/tree/$i")" "text $i
 more"; done
-# Without the option the files are ordinary again.
+# Without the mount option, the files are ordinary files again.
 t_umount
 t_mount "$DEVICE"
 echo again >"$MNT/tree/1"

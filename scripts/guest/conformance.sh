@@ -7,15 +7,16 @@
 # All files of the suites are on msyncfs: their /tmp, their working directory and, for
 # the Open POSIX Test Suite, their /dev/shm.
 #
-# Some tests of the suites require a result that no filesystem on Linux gives, or test
-# nothing.  The function known() lists them, each with its expected result.  Such a test
-# must have this result on msyncfs and on ext4. The test does not count as passed.
+# Some tests of the suites require a result that no filesystem on Linux gives. Some
+# other tests check nothing. The function known() lists all these tests with their
+# expected results. A listed test must have its expected result on msyncfs and on ext4.
+# A listed test does not count as passed.
 . /tests/lib.sh
 
 SUITES=/conformance
-REF=/mnt-ref	# mount point of the ext4 for comparison
+REF=/mnt-ref	# where ext4 is mounted, for comparison
 
-# known NAME: print the expected result of a listed test, and the reason
+# known NAME: if the test is listed, print its expected result and the reason
 known() {
 	case $1 in
 	opts/mmap/21-1)
@@ -34,8 +35,8 @@ known() {
 	esac
 }
 
-# known_debug NAME: print the expected result and the reason for a test that needs a
-# feature the test kernel lacks
+# known_debug NAME: if the test needs a feature that the test kernel lacks, print its
+# expected result and the reason
 known_debug() {
 	case $(uname -r):$1 in
 	*-msyncfs-test:selftests/mkdirty) echo "SKIP-2 parts that need NUMA" ;;
@@ -45,8 +46,8 @@ known_debug() {
 	esac
 }
 
-# kmsg TEXT: write TEXT to the kernel's log, for the reader of the log and to show that
-# the guest is alive
+# kmsg TEXT: write TEXT to the kernel's log. The text helps the reader of the log, and
+# it shows the host that the guest is alive
 kmsg() { echo "msyncfs-test: $*" >/dev/kmsg; }
 
 # in_dir DIR SHM CMD...: run CMD with DIR/tmp as /tmp, DIR/cwd as the working directory
@@ -54,7 +55,7 @@ kmsg() { echo "msyncfs-test: $*" >/dev/kmsg; }
 in_dir() {
 	dir=$1 shm=$2
 	shift 2
-	# shellcheck disable=SC2016 # expands in that shell
+	# shellcheck disable=SC2016 # the inner shell expands $1 and so on
 	timeout -s KILL $((120 * SLOW)) unshare -m sh -c 'mount --bind "$1/tmp" /tmp || exit 125
 		[ -z "$2" ] || mount --bind "$2" /dev/shm || exit 125
 		cd "$1/cwd" || exit 125
@@ -62,7 +63,7 @@ in_dir() {
 		exec "$@"' sh "$dir" "$shm" "$@"
 }
 
-# start NAME DIR: run the test, with the user and limits that it expects
+# start NAME DIR: run the test as the user and with the limits that it expects
 start() {
 	prog=$SUITES/$1
 	case $1 in
@@ -71,12 +72,12 @@ start() {
 		# shellcheck disable=SC2016
 		in_dir "$2" "$2/shm" sh -c 'ulimit -l 0; exec "$0"' "$prog" ;;
 	opts/munmap/2-1)
-		# This test unmaps a part of its malloc() memory and then uses stdio. So
-		# malloc() must not take this memory from the heap.
+		# This test unmaps a part of the memory that malloc() returned, then
+		# uses stdio. If this memory came from the heap, stdio could crash.
 		in_dir "$2" "$2/shm" env GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4096:glibc.malloc.top_pad=0 "$prog" ;;
 	opts/mmap/18-1)
-		# This test needs a user without privileges who may lock any amount at
-		# the start.
+		# This test needs a user without privileges. At the start of the test,
+		# the user may lock any amount of memory.
 		# shellcheck disable=SC2016
 		in_dir "$2" "$2/shm" sh -c 'ulimit -l unlimited; exec su -s /bin/sh nobody -c "$0"' "$prog" ;;
 	opts/*)	in_dir "$2" "$2/shm" "$prog" ;;
@@ -86,7 +87,7 @@ start() {
 	esac
 }
 
-# result NAME DIR: run the test and print its result in the words of its suite
+# result NAME DIR: run the test and print its result, in the terms of the suite
 result() {
 	kmsg "$1"
 	rc=0
@@ -112,7 +113,8 @@ says_what() {
 	while read -r line; do t_info "| $line"; done </run/end
 }
 
-# suite WHAT NAME...: each test must pass, or have the result that known() lists
+# suite WHAT NAME...: run the tests; each test must pass or have the result that known()
+# lists
 suite() {
 	what=$1
 	shift
@@ -164,7 +166,7 @@ places $REF
 
 for g in msync mmap munmap mlock mlockall munlock munlockall; do
 	t_case opts_$g
-	# shellcheck disable=SC2046 # no blanks in names
+	# shellcheck disable=SC2046 # the names have no blanks
 	suite "Open POSIX Test Suite, $g" $(sed -n "s|^$g |opts/|p" $SUITES/opts.list)
 done
 
@@ -177,9 +179,9 @@ suite "the kernel's selftests" $(sed 's|^|selftests/|' $SUITES/selftests.list)
 echo 0 >/proc/sys/vm/nr_hugepages
 echo 0 >/proc/sys/vm/overcommit_memory
 
-# Run stressors that verify their data, as a user who may lock some memory.  As root
-# they would also try MADV_HWPOISON, which breaks the machine.  The second column is the
-# number of operations.
+# Run stressors that verify their data, as a user who may lock some memory. As root the
+# stressors would also try MADV_HWPOISON, which breaks the machine. The second column of
+# the list has the number of operations.
 t_case stress
 passed=0 all=0
 while read -r s ops args; do

@@ -11,12 +11,12 @@ pause() { for f in /sys/fs/msyncfs/*/checkpoint_pause; do echo "$1" >"$f"; done;
 # row NAME CALLS WRITES KIB FLUSHES BOUND: print one row of the table
 row() { t_info "$(printf '%-28s %5s %6s %6s %7s   %s' "$@")"; }
 
-# single KIND: measure single calls; KIND of the file is ordinary or atomic
+# single KIND: measure single calls on a file; KIND is ordinary or atomic
 single() {
 	t_fresh
 	t_run cost prepare "$MNT/file"
 	[ "$1" = ordinary ] || t_run cost atomic "$MNT/file"
-	t_remount		# empties the log, so that no checkpoint is counted
+	t_remount		# empties the log, so that no checkpoint runs
 	pause 1
 	rc=0
 	cost single "$MNT/file" >"/tmp/$1" || rc=$?
@@ -35,8 +35,9 @@ t_case single
 single ordinary
 t_umount
 
-# An msync of an atomic file must cost the same as an msync of an ordinary file. The
-# number of writes of a large record depends on the disk's queue, so it is not compared.
+# An msync must cost the same for an atomic file as for an ordinary file. The disk's
+# queue decides how many writes a large record needs, so the test does not compare the
+# number of writes.
 t_case atomic
 single atomic
 t_umount
@@ -47,8 +48,8 @@ while IFS= read -r line; do
 done </tmp/ordinary
 t_fsck
 
-# Count all disk commands from the mount to the unmount, both included. The unmount
-# brings the last images home.
+# Count all disk commands of the mount, the calls and the unmount. The unmount writes
+# the last images home.
 t_case many
 t_fresh
 t_run cost prepare "$MNT/file"

@@ -31,7 +31,8 @@ fresh direct self other edges
 fresh direct_busy stalled_write stalled_read race
 fresh direct aio
 
-# The reads are slow. So a bug could give the blocks to another file before a read ends.
+# Reads of the disk are slow. So with a bug, another file could get the blocks before a
+# read ends.
 t_case slow_read
 export DM_DISABLE_UDEV=1
 if modprobe dm_delay; then
@@ -39,7 +40,7 @@ if modprobe dm_delay; then
 	t_mkfs "$DISK"
 	t_run dmsetup create slow --table "0 $sectors linear $DISK 0"
 	t_mount /dev/mapper/slow
-	# shellcheck disable=SC2089,SC2090 # the program passes it to system(3)
+	# shellcheck disable=SC2089,SC2090 # the program passes $SLOW to system(3)
 	export SLOW="dmsetup suspend --nolockfs slow &&
 		dmsetup reload slow --table '0 $sectors delay $DISK 0 8000 $DISK 0 0' &&
 		dmsetup resume slow"

@@ -3,9 +3,9 @@
 # Cases: storm refused
 # Timeout: 300
 #
-# HOOK_ROUNDS: number of times that the module is loaded and unloaded. The default is
-# 10. On a machine that would need more than 150 s for this, the default is lower, but
-# at least 3.
+# HOOK_ROUNDS: how often the test loads and unloads the module. The default is 10. On a
+# machine that would need more than 150 s for 10 rounds, the default is lower, but at
+# least 3.
 . /tests/lib.sh
 
 rounds=${HOOK_ROUNDS:-10}

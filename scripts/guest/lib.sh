@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# The harness of the end-to-end tests.  Every test sources it, in the guest (busybox
-# ash) and on the host (scripts/host, bash).
+# Every end-to-end test sources this file. The guest tests run in busybox ash, the tests
+# on the host (scripts/host) in bash.
 #
 # A test is an executable file scripts/guest/NAME.sh:
 #
@@ -15,12 +15,12 @@
 #	t_fresh
 #	...
 #
-# A test needs no registration.  If a plain command fails, the test ends (set -e) and
-# its case has failed.  The end of its trace (set -x) goes into the report.  A case that
-# did not run is a failure too.
+# A test needs no registration. If a command fails, the test ends (set -e) and its
+# current case has failed. The end of the trace of the test (set -x) goes into the
+# report. A case that did not run has failed, too.
 #
 # There are two blank disks, $DISK and $DISK2 (1 GiB each, sparse, with a volatile
-# cache).  All tests use the same disks, one after another. /tests/run-tests unmounts
+# cache). All tests use these disks, one test after another. /tests/run-tests unmounts
 # the filesystems that a test leaves mounted. If an unmount fails, the test has failed.
 #
 # The guest has all programs of build/tools (mkfs, fsck and tests/* in PATH, examples/*
@@ -42,8 +42,8 @@ t_send() { printf '%s\n' "$*" >>"$CHANNEL"; }
 # t_info TEXT: send TEXT to the reader of the report
 t_info() { t_send "# $*"; }
 
-# t_case NAME: begin a case and end the previous case.  The previous case has passed
-# unless it failed.
+# t_case NAME: end the previous case and begin a case. The previous case has passed
+# unless t_fail was called
 t_case() {
 	t_end
 	t_current=$T_NAME.$1
@@ -112,7 +112,7 @@ t_fresh() {
 
 T_KLP=/sys/kernel/livepatch/msyncfs_hook
 
-# t_hook: load msyncfs_hook; from here on msync(2) has its full semantics
+# t_hook: load msyncfs_hook; from now on msync(2) has its full semantics
 t_hook() {
 	t_run modprobe msyncfs_hook
 	t_n=0
@@ -123,7 +123,7 @@ t_hook() {
 	done
 }
 
-# t_unhook: unload msyncfs_hook; from here on msync(2) runs the kernel's own code
+# t_unhook: unload msyncfs_hook; from now on msync(2) runs the kernel's own code
 t_unhook() {
 	echo 0 >$T_KLP/enabled
 	t_n=0
@@ -135,15 +135,15 @@ t_unhook() {
 	t_run rmmod msyncfs_hook
 }
 
-# t_log TEXT: the kernel log since the start of this case must contain TEXT
+# t_log TEXT: fail unless the kernel log since the start of this case contains TEXT
 t_log() {
 	dmesg | awk -v c="msyncfs-test: case $t_current" \
 		'index($0, c) { buf = "" } { buf = buf $0 "\n" } END { printf "%s", buf }' |
 		grep -F -- "$1" >/dev/null || t_die "not in the kernel log: $1"
 }
 
-# t_io [DEVICE]: print "writes KiB flushes" since boot.  The kernel counts a flush as a
-# write too. So this function subtracts the flushes from the writes.
+# t_io [DEVICE]: print "writes KiB flushes" since boot. The kernel also counts a flush
+# as a write. So this function subtracts the flushes from the writes.
 t_io() {
 	awk '{ print $5 - $16, $7 / 2, $16 }' "/sys/block/$(basename "$(readlink -f "${1:-$DISK}")")/stat"
 }

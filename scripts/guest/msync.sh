@@ -39,10 +39,10 @@ echo 0 >/proc/sys/vm/nr_hugepages || :
 t_case fsck
 m_end
 
-# A mount option selects the meaning of a length of 0 and of flags of 0.
+# A mount option selects what a length of 0 means, and what flags of 0 mean.
 t_case option
 m_begin
-t_fails grep -q " $MNT .*msync=" /proc/mounts	# the default is not shown
+t_fails grep -q " $MNT .*msync=" /proc/mounts	# /proc/mounts does not show the default
 t_umount
 t_mount "$DEVICE" msync=posix
 t_fails grep -q " $MNT .*msync=" /proc/mounts

@@ -4,7 +4,7 @@
 # Timeout: 240
 . /tests/lib.sh
 
-# Use a small part of the disk, which is soon full.
+# Use a small part of the disk, because a small disk is soon full.
 export DM_DISABLE_UDEV=1
 t_run dmsetup create small --table "0 $((96 * 2048)) linear $DISK 0"
 t_module

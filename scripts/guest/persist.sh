@@ -23,7 +23,8 @@ t_run rm -rf "$MNT/u"
 t_umount
 t_fsck
 
-# The data is acknowledged, then everything stops (shutdown ioctl without a flush).
+# The data is acknowledged. Then the shutdown ioctl, without a flush, stops the
+# filesystem.
 t_case replay
 t_mount
 t_run mkdir "$MNT/v"

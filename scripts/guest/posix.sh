@@ -40,7 +40,7 @@ t_log cheese
 t_log "Bad value for 'errors'"
 for e in remount-ro shutdown panic; do
 	t_mount "$DISK" "errors=$e"
-	# The default is not shown.
+	# /proc/mounts does not show the default.
 	if [ $e = remount-ro ]; then
 		t_fails grep -q " $MNT .*errors=" /proc/mounts
 	else

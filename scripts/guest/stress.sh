@@ -8,8 +8,8 @@ t_run stress "$MNT" 30 8 >/tmp/out
 t_info "$(cat /tmp/out)"
 t_umount
 t_fsck
-# Run the program once more with the smallest log. This log wraps often, and commits
-# must wait for room.
+# Run the program once more with the smallest log. The smallest log wraps often, and
+# commits must wait for space in the log.
 t_mkfs -l 1M "$DISK"
 t_mount
 t_run stress "$MNT" 15 8
