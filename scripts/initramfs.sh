@@ -1,6 +1,6 @@
 #!/bin/bash
-# Make an initramfs. The output is an uncompressed cpio, which an emulated guest loads
-# fastest.
+# Make an initramfs. The output is a cpio without compression, because an emulated guest
+# needs long to uncompress a file.
 # Usage: initramfs.sh -o OUT [-R RELEASE [-K MODROOT] [-m "MODULE..."]] [-M FILE.ko]... [-a SRC:DEST]... [-p PROGRAM]... [-b]
 #
 # -m  add modules of MODROOT/lib/modules/RELEASE and the modules that they depend on.
@@ -37,7 +37,7 @@ if [ -z "$bare" ]; then
 	busybox=$(command -v busybox) || die "busybox-static is missing: run scripts/deps.sh qemu"
 	cp "$busybox" "$root/bin/busybox"
 	for applet in sh mount; do ln -s busybox "$root/bin/$applet"; done
-	ln -s ../bin/busybox "$root/sbin/modprobe"	# for request_module()
+	ln -s ../bin/busybox "$root/sbin/modprobe"	# request_module() runs it
 	install -m 755 "$SCRIPTS/guest-init" "$root/init"
 	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$root/etc/passwd"
 	printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
@@ -54,7 +54,8 @@ if [ -n "$rel" ]; then
 		deps="$deps $(modinfo -F depends "$ko" | tr ',' ' ')"
 	done
 	for m in $deps; do
-		# The dependency may be a module of this project.
+		# A dependency that is a module of this project was already copied
+		# above.
 		[ ! -e "$dst/extra/$m.ko" ] || continue
 		[ -n "$modroot" ] || continue
 		modprobe -d "$modroot" -S "$rel" --show-depends "$m" ||
@@ -63,7 +64,7 @@ if [ -n "$rel" ]; then
 	while read -r f; do
 		to=$dst/${f#*/lib/modules/"$rel"/}
 		mkdir -p "${to%/*}"
-		# The modprobe of busybox cannot unpack modules.
+		# The modprobe of busybox cannot load compressed modules.
 		case $f in
 		*.xz) xz -dc "$f" >"${to%.xz}" ;;
 		*) cp "$f" "$to" ;;

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Print the lines of a kernel log that report trouble.  The exit status is 1 if there
-# are any.
+# Print the lines of a kernel log that report trouble. The exit status is 1 if there are
+# such lines.
 # Usage: kernel-trouble.sh CONSOLE-LOG
 
 . "$(dirname "$0")/common.sh"
@@ -15,8 +15,8 @@ trouble+='|rcu: .*(stall|detected)|Call Trace|general protection|unable to handl
 trouble+='|Objects remaining in|still has objects|ODEBUG: |list_(add|del) corruption|double free|page allocation failure'
 trouble+='|Out of memory: Killed|Bad page state|Bad rss-counter|VFS: Busy inodes after unmount'
 
-# A healthy kernel prints these lines too: the taint of our own modules, CPU bugs of
-# "-cpu max".
+# A healthy kernel prints these lines too. Our own modules taint the kernel, and "-cpu
+# max" has CPU bugs.
 harmless='loading out-of-tree module|module verification failed|Spectre|unprivileged eBPF|kmemleak: Kernel memory leak detector initialized'
 
 found=$(tr -d '\r' <"$1" | grep -nE "$trouble" | grep -vE "$harmless" | head -n 25 || true)

@@ -21,7 +21,8 @@ def main():
         sys.exit(__doc__)
     tree, channel, expected = sys.argv[1], sys.argv[2], sys.argv[3:]
     sys.path.insert(0, os.path.join(tree, "tools/testing/kunit"))
-    # The parser always prints to the stdout that was set when it was imported.
+    # The parser keeps the sys.stdout that it finds when it is imported. Import it while
+    # sys.stdout is a buffer, so that its messages are dropped.
     with contextlib.redirect_stdout(io.StringIO()):
         import kunit_parser  # pylint: disable=import-error,import-outside-toplevel
 

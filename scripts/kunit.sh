@@ -18,7 +18,8 @@ for ko in msyncfs msyncfs_kunit; do
 		die "build/$TEST_RELEASE/$ko.ko is missing: make modules KDIR=$TEST_KDIR"
 done
 
-# declared: print each suite that the sources declare, with the cases of its file
+# declared: print a line for each suite that the sources declare: the suite and the
+# cases in its file
 declared() {
 	awk '
 	FNR == 1 { on = 0; cases = "" }
@@ -34,7 +35,7 @@ declared() {
 chosen() {
 	local suite=$1 c
 	shift
-	# shellcheck disable=SC2053 # patterns
+	# shellcheck disable=SC2053 # the filter is a pattern
 	[[ $suite == ${filter%%.*} ]] || return 1
 	[[ $filter == *.* ]] || return 0
 	# shellcheck disable=SC2053
@@ -42,14 +43,15 @@ chosen() {
 	return 1
 }
 
-# All matching suites must report.
+# The report must have a result of every suite that matches the filter.
 suites=()
 while read -r -a s; do
 	if [ -z "$filter" ] || chosen "${s[@]}"; then suites+=("${s[0]}"); fi
 done < <(declared)
 [ ${#suites[@]} -gt 0 ] || die "kunit/*.c declares no suite ${filter:+like $filter}"
 
-# No -K is necessary: the kernel has the dependencies of the modules built in.
+# The option -K is not necessary, because all modules that these modules need are built
+# into the kernel.
 "$SCRIPTS/initramfs.sh" -o "$OUT/initramfs" -R "$TEST_RELEASE" \
 	-M "$BUILD/$TEST_RELEASE/msyncfs.ko" -M "$BUILD/$TEST_RELEASE/msyncfs_kunit.ko" \
 	-a "$SCRIPTS/kunit-guest:run.sh"

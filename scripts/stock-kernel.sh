@@ -1,7 +1,7 @@
 #!/bin/bash
-# Download Debian's newest stock kernel of the series into the cache, without
-# installing it.  Install its headers on the host.  Print shell assignments:
-# STOCK_RELEASE, STOCK_VMLINUZ, and STOCK_MODROOT, the directory that holds
+# Download Debian's newest stock kernel of the series into the cache, without installing
+# the kernel. Install the headers of the kernel on the host. Print shell assignments:
+# STOCK_RELEASE, STOCK_VMLINUZ, and STOCK_MODROOT, the directory that contains
 # lib/modules/<release>.
 # Usage: stock-kernel.sh
 
@@ -29,7 +29,8 @@ fetch() {
 	(cd "$tmp" && apt-get -q -o APT::Sandbox::User=root download "linux-image-$rel" \
 		>apt.log 2>&1) || { cat "$tmp/apt.log" >&2; rm -rf "$tmp"; return 1; }
 	say "unpacking it into $dest"
-	# The maintainer script of the package would run depmod too.
+	# If the package were installed, its maintainer script would run depmod. So run
+	# depmod here.
 	dpkg-deb -x "$tmp"/*.deb "$tmp/root" && rm -f "$tmp"/*.deb &&
 		depmod -b "$tmp/root" "$rel" && : >"$tmp/done" && mv "$tmp" "$dest"
 }

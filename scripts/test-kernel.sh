@@ -1,5 +1,5 @@
 #!/bin/bash
-# Build the test kernel for the KUnit suites, or find it in the cache.  Print shell
+# Build the test kernel for the KUnit suites, unless the cache has it. Print shell
 # assignments: TEST_BZIMAGE, TEST_RELEASE, and TEST_KDIR, a tree for building modules.
 # Usage: test-kernel.sh
 
@@ -42,9 +42,9 @@ build() {
 	: >"$dest/done"
 }
 
-# Keep only the files that are needed to build and check modules: headers, Makefiles,
-# scripts and their host programs, Module.symvers, the KUnit parser.  This reduces
-# 2 GiB to 300 MiB.
+# Remove the files that are not needed to build and check modules. These files stay:
+# headers, Makefiles, scripts and their host programs, Module.symvers, the KUnit parser.
+# This reduces 2 GiB to 300 MiB.
 prune() {
 	say "pruning the build tree"
 	cp arch/x86/boot/bzImage "$dest/bzImage"

@@ -2,7 +2,7 @@
 # make test, make soak: run all tests. The last line gives the counts.
 # Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|TEST...]
 #
-# -s  soak: repeat operations as often as for the figures in README.md. Without -s, the
+# -s soak: repeat operations as often as README.md says. Without -s, the
 #     tests repeat operations less often, to be quick.  Without names, run only the
 #     tests that repeat operations.
 # SUITE=FILTER  run only these KUnit suites or cases (see kunit.sh)
@@ -35,7 +35,7 @@ finish() {
 	exit $rc
 }
 
-# A step that fails counts as a failed test and ends the run.
+# step NAME CMD...: run CMD. If CMD fails, it counts as a failed test, and the run ends.
 step() {
 	local name=$1
 	shift
@@ -55,7 +55,7 @@ kernels() {
 export MAKEFLAGS=
 step build.packages "$SCRIPTS/deps.sh" build tools qemu kernel e2e conformance
 step build.kernels kernels
-# The eval in kernels() has set STOCK_RELEASE and TEST_KDIR.
+# kernels() has set STOCK_RELEASE and TEST_KDIR, in its eval.
 step build.modules_stock env KVER="${STOCK_RELEASE:?}" KDIR= "$SCRIPTS/build-modules.sh"
 step build.modules_test env KVER= KDIR="${TEST_KDIR:?}" "$SCRIPTS/build-modules.sh"
 step build.tools make -s -C "$TOP" tools
@@ -85,8 +85,8 @@ if [ -n "$fsck" ]; then
 		echo "not ok fsck  broke off: $(tail -n 1 "$BUILD/fsck$suffix/log")" >>"$BUILD/fsck$suffix/results"
 	report fsck "$BUILD/fsck$suffix/results"
 fi
-# The KUnit guest runs beside the end-to-end tests.  A background process does
-# not receive an interrupt from the terminal, so this trap ends it.
+# The KUnit guest runs beside the end-to-end tests. A background process does not
+# receive an interrupt from the terminal, so this trap ends the KUnit guest.
 trap 'trap "" TERM; kill 0; exit 130' INT
 if [ -n "$kunit" ]; then
 	mkdir -p "$BUILD"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Run one QEMU guest and judge it.
+# Run one QEMU guest and tell whether it has passed.
 # Usage: vm.sh -o DIR -k KERNEL -i INITRD [-s CPUS] [-m MiB] [-d DISK]... [-a CMDLINE] [-t SECONDS] [-q SECONDS] [-n NAME] [-K ACKS] [-v] [-- QEMU-ARG...]
 #
 # -o  directory for console.log, channel.log (the output of the guest on its second
@@ -12,12 +12,14 @@
 #     lines "ack ...". The run succeeds if the guest was alive until the kill
 # -v  show the guest's messages as they arrive
 #
-# VM_ACCEL in the environment replaces QEMU's -accel (tcg,thread=multi). VM_AGAIN marks
-# the second try, after a fault of QEMU has spoiled the first boot.
+# VM_ACCEL in the environment replaces QEMU's -accel (tcg,thread=multi). This script
+# sets VM_AGAIN when it runs itself again, after a fault of QEMU has spoiled the first
+# boot.
 #
-# The exit status of QEMU says nothing about the guest.  A run succeeds if the last line
-# on the channel is "verdict pass", no line there is "not ok", and the kernel's log shows
-# no trouble.  The caller must check that all tests have reported.
+# The exit status of QEMU says nothing about the guest. A run succeeds if three
+# conditions are true. The last line on the channel is "verdict pass". No line on the
+# channel begins with "not ok". The kernel's log shows no trouble. The caller must check
+# that all tests have reported.
 
 . "$(dirname "$0")/common.sh"
 
@@ -52,7 +54,7 @@ rm -f "$out"/{console,channel,problems,qemu}.log "$out/qemu.pid"
 : >"$out/channel.log"
 case $initrd in
 *,*)
-	# shellcheck disable=SC2046 # file names of ours, no blanks
+	# shellcheck disable=SC2046 # the file names have no blanks
 	cat $(tr ',' ' ' <<<"$initrd") >"$out/initrd"
 	initrd=$out/initrd ;;
 esac
@@ -66,10 +68,11 @@ for d in "${disks[@]}"; do
 	n=$((n + 1))
 done
 
-# loglevel=7: "quiet" would hide KTAP.  panic=-1 and -no-reboot: a guest that panics
-# ends at once and not only at the time-out.  no_timer_check: on a busy host the boot's
-# test of the timer may see no tick.  q35: with the older "pc", a debug kernel needs 20
-# s for the interrupt tables of ACPI.
+# loglevel=7: "quiet" would hide KTAP. panic=-1 and -no-reboot: a guest that panics ends
+# at once. Without them it would hang until the time-out. no_timer_check: during the
+# boot the kernel tests the timer, and on a busy host the test may see no tick. q35:
+# with the older machine "pc", a debug kernel needs 20 s to read the interrupt tables of
+# ACPI.
 qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp "$cpus" -m "$mem" \
 	-display none -no-reboot -nodefaults -no-user-config \
 	-chardev file,id=con,path="$out/console.log" -serial chardev:con \
@@ -117,8 +120,9 @@ trap - EXIT
 rm -f "$out/qemu.pid"
 show
 
-# A booting kernel patches itself. An emulation thread that has kept the old code may
-# then trap. No code of this project has run yet, so boot again with a single thread.
+# A booting kernel patches its own code. A thread of QEMU that has kept the old
+# translation may then trap. No code of this project has run yet, so boot again with a
+# single thread.
 if grep -q 'Oops: int3' "$out/console.log" && [ -z "${VM_AGAIN:-}" ] &&
 	! grep -q 'Run /init as init process' "$out/console.log"; then
 	say "$name: QEMU has kept code that the booting kernel patched; booting again"

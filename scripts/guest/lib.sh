@@ -43,7 +43,7 @@ t_send() { printf '%s\n' "$*" >>"$CHANNEL"; }
 t_info() { t_send "# $*"; }
 
 # t_case NAME: end the previous case and begin a case. The previous case has passed
-# unless t_fail was called
+# unless t_fail or t_die was called
 t_case() {
 	t_end
 	t_current=$T_NAME.$1

@@ -6,7 +6,7 @@
 . "$SCRIPTS/host/lib.sh"
 
 disk=$(h_disk disk 3G)
-# step NAME VM-ARG...: boot once; all steps use the same disk
+# step NAME VM-ARG...: boot a guest for this step; all steps use the same disk
 step() {
 	t_case "$1"
 	echo "STEP=$1" >"$OUT/step.env"

@@ -2,8 +2,8 @@
 # Test: the longest wait of a store while an msync captures 64 or 16,384 pages is within its bound
 # Timeout: 240
 #
-# Guest time counts instructions (one nanosecond each). So the emulation and other load
-# on this machine do not change the figures.
+# Guest time counts instructions (one nanosecond each). So neither the speed of the
+# emulation nor other programs on this machine change the figures.
 
 . "$SCRIPTS/host/lib.sh"
 

@@ -5,8 +5,8 @@
 #
 # Each thread stores to a page of its own file and calls msync, again and again. Each
 # write and each flush of the disk takes a millisecond. Guest time counts instructions
-# (one nanosecond each). So the emulation and other load on this machine do not decide
-# which thread comes too late to share a flush.
+# (one nanosecond each). So neither the speed of the emulation nor other programs on
+# this machine decide which thread comes too late to share a flush.
 
 . "$SCRIPTS/host/lib.sh"
 
@@ -27,8 +27,8 @@ rows() {
 			"$(awk -v t=$trips -v n="$calls" 'BEGIN { printf "%.3f", t / n }')" "$us")"
 		if [ "$1" = fua ]; then t_eq "flushes beside FUA" "$flushes" 0; else t_eq flushes "$flushes" "$records"; fi
 		case $threads in
-		# A single thread shares no flush. Any other count means that the disk
-		# has the wrong settings.
+		# A single thread shares no flush, so each call has one flush or FUA
+		# write. With any other count, the disk has the wrong settings.
 		1) t_eq "flushes or FUA writes, one thread" $trips "$calls" ;;
 		8) t_le "flushes or FUA writes of $calls calls, 8 threads" $trips $((calls * 3 / 10)) ;;
 		esac

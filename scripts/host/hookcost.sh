@@ -5,9 +5,10 @@
 #
 # Guest time counts instructions (one nanosecond each). A call of 10,000 instructions or
 # more may take 3 % longer. A call that only looks at mappings takes a few hundred
-# instructions and may take 200 more. The live patch alone adds about 90; the row "both"
-# shows this, because its calls fail at once. The row "nothing" may take 400 more,
-# because in this row only the hook looks at a mapping.
+# instructions. Such a call may take 200 instructions more. The live patch alone adds
+# about 90 instructions; the row "both" shows this, because its calls fail at once. A
+# call of the row "nothing" may take 400 instructions more. In this row only the hook
+# looks at a mapping, not the kernel's own code.
 
 . "$SCRIPTS/host/lib.sh"
 

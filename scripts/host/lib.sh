@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# End-to-end tests that direct the guest from the host source this file.  Such a test is
-# scripts/host/NAME.sh, an executable bash script with the same header as a guest test.
-# $OUT is the directory of the test.  The environment has the kernel and the initramfs
-# with module and tools, for crash.sh and vm.sh.  A test reports its cases as in a guest:
-# t_case, t_fail, t_die, t_info.
+# The end-to-end tests that run on the host source this file. They start their guests
+# themselves. Such a test is scripts/host/NAME.sh, an executable bash script. It has the
+# same header as a guest test. $OUT is the directory of the test. The environment has
+# the variables that crash.sh and vm.sh need for the kernel and the initramfs. A test
+# reports its cases with the functions of a guest test: t_case, t_fail, t_die, t_info.
 #
 # scripts/host/guest/ has the scripts that these tests run in a guest.
 

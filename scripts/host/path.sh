@@ -3,10 +3,10 @@
 # Cases: time walk
 # Timeout: 240
 #
-# Guest time is a count of instructions (one nanosecond each). The disk is in memory,
-# and each of its commands takes 20 us. The case walk lists the functions that one
-# msync(MS_SYNC) of one page of an ordinary file enters. For each function it names the
-# file that defines the function.
+# Guest time counts instructions (one nanosecond each). The disk is in memory, and each
+# of its commands takes 20 us. The case walk lists the functions that one msync(MS_SYNC)
+# of one page of an ordinary file enters. For each function it names the file that
+# defines the function.
 
 . "$SCRIPTS/host/lib.sh"
 
