@@ -2,9 +2,9 @@
 # make test, make soak: run all tests. The last line gives the counts.
 # Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|TEST...]
 #
-# -s soak: repeat operations as often as README.md says. Without -s, the
-#     tests repeat operations less often, to be quick.  Without names, run only the
-#     tests that repeat operations.
+# -s  soak: repeat operations as often as README.md says. Without -s, the tests repeat
+#     operations less often, to be quick. With -s and without names, run only the tests
+#     that repeat operations.
 # SUITE=FILTER  run only these KUnit suites or cases (see kunit.sh)
 
 . "$(dirname "$0")/common.sh"
@@ -55,7 +55,7 @@ kernels() {
 export MAKEFLAGS=
 step build.packages "$SCRIPTS/deps.sh" build tools qemu kernel e2e conformance
 step build.kernels kernels
-# kernels() has set STOCK_RELEASE and TEST_KDIR, in its eval.
+# kernels() has set STOCK_RELEASE and TEST_KDIR.
 step build.modules_stock env KVER="${STOCK_RELEASE:?}" KDIR= "$SCRIPTS/build-modules.sh"
 step build.modules_test env KVER= KDIR="${TEST_KDIR:?}" "$SCRIPTS/build-modules.sh"
 step build.tools make -s -C "$TOP" tools

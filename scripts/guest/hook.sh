@@ -3,8 +3,8 @@
 # Cases: storm refused
 # Timeout: 300
 #
-# HOOK_ROUNDS: how often the test loads and unloads the module. The default is 10. On a
-# machine that would need more than 150 s for 10 rounds, the default is lower, but at
+# HOOK_ROUNDS: how often the test loads and unloads the module. The default is 10. If
+# the machine would need more than 150 s for 10 rounds, the default is lower, but at
 # least 3.
 . /tests/lib.sh
 

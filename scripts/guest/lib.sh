@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Every end-to-end test sources this file. The guest tests run in busybox ash, the tests
-# on the host (scripts/host) in bash.
+# Every end-to-end test sources this file. The guest tests run in busybox ash. The tests
+# on the host (scripts/host) run in bash.
 #
 # A test is an executable file scripts/guest/NAME.sh:
 #

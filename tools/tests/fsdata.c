@@ -134,7 +134,7 @@ static void test_truncate(void)
 
 /*
  * A store to a private mapping changes only this mapping. A store to a shared
- * mapping changes the file for all.
+ * mapping changes the file.
  */
 static void private_stores(int fd, char *shared)
 {
@@ -303,7 +303,7 @@ static blkcnt_t allocate_ahead(int fd)
 	SAME(fstat_of(fd).st_size, 64 * PAGE);
 	CHECK(!fsync(fd));
 	CHECK(fstat_of(fd).st_blocks >= blocks + 16 * 8);
-	CHECK(!ftruncate(fd, 64 * PAGE));	/* frees the blocks behind */
+	CHECK(!ftruncate(fd, 64 * PAGE));	/* frees blocks beyond the size */
 	CHECK(!fsync(fd));
 	SAME(fstat_of(fd).st_blocks, blocks);
 	return blocks;

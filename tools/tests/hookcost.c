@@ -8,8 +8,8 @@
  *
  * Prints lines "ROW NS RESULT". NS is the least cost of many calls, and RESULT
  * is the result of all these calls. Work in the background makes some calls
- * slower, on ext4 perhaps most calls. It makes no call faster, so the least
- * cost does not include it.
+ * slower, on ext4 perhaps most calls. Such work makes no call faster, so the
+ * least cost does not include such work.
  */
 #include "check.h"
 

@@ -8,7 +8,7 @@
  *
  * Runs four threads for each DIR until the file STOP exists. Each thread has
  * its own file. All threads make the same calls: MS_SYNC of two pages,
- * MS_ASYNC, MS_INVALIDATE, and two calls with errors.
+ * MS_ASYNC, MS_INVALIDATE, and two calls that must fail.
  */
 #include "check.h"
 

@@ -170,7 +170,7 @@ static char *begin(const char *name, unsigned long nr, int *fd, int *other)
 }
 
 /*
- * Repair the device and check the file. The second msync must succeed. The
+ * Repair the device and check the file. The next msync must succeed. The
  * descriptor @other must get the error once.
  */
 static void healed(const char *name, char *map, unsigned long nr, int fd,

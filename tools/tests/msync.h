@@ -63,8 +63,8 @@ static struct {
 } run = { .door_fd = -1 };
 
 /*
- * These are all combinations of flags that are valid by default. With the mount
- * option msync=bsd, some of these combinations are invalid.
+ * These are all combinations of flags that are valid by default. The mount
+ * option msync=bsd makes some of these combinations invalid.
  */
 static const int good_flags[] = {
 	0, MS_ASYNC, MS_SYNC, MS_INVALIDATE, MS_SYNC | MS_INVALIDATE,

@@ -2,8 +2,8 @@
 /*
  * One thread calls msync for a given number of dirty pages. At the same time,
  * other threads store to the file without a pause. This program only produces
- * the load. The test reads in the trace events of the filesystem how long a
- * store waited for the thaw.
+ * the load. The trace events of the filesystem show how long each store waited
+ * for the thaw. The caller reads these events.
  *
  * Usage: storm FILE PAGES CALLS [THREADS]
  *

@@ -3,7 +3,7 @@
  * Many threads change a few common files at the same time. They store through
  * mappings, call msync, read and write, truncate, punch holes, and make, remove
  * and rename files. A thread checks only content that no other thread can
- * change. After the program, fsck must find no error.
+ * change. When the program has ended, fsck must find no error.
  *
  * Usage: stress DIR SECONDS [THREADS]
  */
