@@ -129,8 +129,8 @@ struct msyncfs_tail {
  * @running: transaction that operations join
  * @cutting: the transaction that was running before @running; NULL when its
  *	record is durable or given up
- * @next_op: operation that joins before all others, because it has found no
- *	room twice; or NULL
+ * @next_op: operation that joins before all others, because it has tried to
+ *	join twice and both times the running transaction had no room; or NULL
  * @op_map: lockdep map of open handles. Lockdep treats an open handle as a
  *	shared lock, and a commit as a task that waits for this lock
  * @commit_mutex: serialises the cutting and writing of records; guards @seq,
