@@ -130,9 +130,9 @@ void iolog_cut(struct iolog *log, unsigned int at)
  * iolog_power_off - lose all writes from now on
  * @log: log
  *
- * A test must close its files before it calls msyncfs_fake_crash(). Call
- * iolog_power_off() before the files are closed. Otherwise the writes of the
- * close are not lost.
+ * A test must close its files before it calls msyncfs_fake_crash(). The close
+ * may write, and these writes must be lost, too. So call iolog_power_off()
+ * before the files are closed.
  */
 void iolog_power_off(struct iolog *log)
 {

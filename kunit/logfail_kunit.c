@@ -532,7 +532,7 @@ static void fail_orphan(struct kunit *test)
 	}
 	if (row->commit)
 		KUNIT_EXPECT_EQ(test, vfs_fsync(g, 0), 0);
-	/* The inode can be read while it is open. */
+	/* The file has no name, but it can be read while it is open. */
 	files_expect(test, g, 0, FRESH, 7);
 
 	iolog_power_off(fx->log);

@@ -272,7 +272,9 @@ static void owner_reused(struct kunit *test)
 	int err;
 
 	/*
-	 * The first leaf of @dir would get this block if the block were free.
+	 * The block of the inode of @file follows the block of the inode of
+	 * @dir. So if the block of @file were free, the first leaf of @dir
+	 * would get it.
 	 */
 	KUNIT_ASSERT_EQ(test, ino, file_inode(dir)->i_ino + 1);
 	KUNIT_ASSERT_EQ(test, change_dir(test, "victim", false), 0);
@@ -391,7 +393,9 @@ static void owner_bitmap(struct kunit *test)
 	struct msyncfs_op op;
 
 	/*
-	 * The first leaf of @dir would get this block if the block were free.
+	 * The block of the inode of @file follows the block of the inode of
+	 * @dir. So if the block of @file were free, the first leaf of @dir
+	 * would get it.
 	 */
 	KUNIT_ASSERT_EQ(test, ino, file_inode(dir)->i_ino + 1);
 	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fx->sb, &op, 1, 0), 0);
