@@ -31,8 +31,8 @@ fresh direct self other edges
 fresh direct_busy stalled_write stalled_read race
 fresh direct aio
 
-# Reads of the disk are slow. So with a bug, another file could get the blocks before a
-# read ends.
+# Reads of the disk are slow. So if a bug frees blocks of a file that a read still uses,
+# another file has time to get these blocks before the read ends.
 t_case slow_read
 export DM_DISABLE_UDEV=1
 if modprobe dm_delay; then
