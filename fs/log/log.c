@@ -104,6 +104,21 @@ void msyncfs_log_stop(struct super_block *sb)
 }
 
 /**
+ * msyncfs_log_empty - make all changes durable and bring them home
+ * @sb: filesystem
+ *
+ * After success, blocks that were freed before the call can be used again (B3),
+ * and a copy of the device needs no replay.
+ *
+ * Context: as msyncfs_commit().
+ * Return: 0 or the error of the commit or of the checkpoint.
+ */
+int msyncfs_log_empty(struct super_block *sb)
+{
+	return msyncfs_commit_all(sb) ?: msyncfs_checkpoint(sb);
+}
+
+/**
  * msyncfs_log_exit - free the log of a mount
  * @sb: filesystem that nobody uses any more; msyncfs_log_stop() has been called
  *

@@ -172,6 +172,7 @@ int msyncfs_recover(struct super_block *sb);
 int msyncfs_log_init(struct super_block *sb,
 		     const struct msyncfs_log_hooks *hooks);
 int msyncfs_log_start(struct super_block *sb);
+int msyncfs_log_empty(struct super_block *sb);
 void msyncfs_log_stop(struct super_block *sb);
 void msyncfs_log_exit(struct super_block *sb);
 void msyncfs_log_get_stat(struct msyncfs_sb_info *sbi,

@@ -127,16 +127,9 @@ static bool msyncfs_may_hold(struct msyncfs_space *space, u64 nr)
 }
 
 /*
- * Makes freed blocks reusable. msyncfs_hold() calls this function before it
- * returns -ENOSPC (B3).
+ * Holds @nr promised blocks. If too few blocks are free, first makes freed
+ * blocks reusable, and waits for blocks that other operations hold (B3).
  */
-static int msyncfs_recycle(struct super_block *sb)
-{
-	int err = msyncfs_commit_all(sb);
-
-	return err ? err : msyncfs_checkpoint(sb);
-}
-
 static int msyncfs_wait_hold(struct super_block *sb, u64 nr)
 {
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
@@ -149,7 +142,7 @@ static int msyncfs_wait_hold(struct super_block *sb, u64 nr)
 		if (!freed && !held)
 			break;
 		if (freed) {
-			err = msyncfs_recycle(sb);
+			err = msyncfs_log_empty(sb);
 			if (err)
 				return err;
 			if (msyncfs_may_hold(space, nr))
@@ -172,7 +165,7 @@ static int msyncfs_hold_beyond(struct super_block *sb, u64 nr, u64 spare)
 		 * Operations under way may have promises that they do not
 		 * need. A commit waits until these operations end.
 		 */
-		err = msyncfs_recycle(sb) ?:
+		err = msyncfs_log_empty(sb) ?:
 		      msyncfs_promise(space, nr, spare);
 	}
 	if (err)

@@ -144,13 +144,9 @@ static const struct iomap_ops msyncfs_write_iomap_ops = {
 static int msyncfs_find_space(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
-	int err;
 
 	try_to_writeback_inodes_sb(sb, WB_REASON_FS_FREE_SPACE);
-	err = filemap_fdatawrite(inode->i_mapping);
-	if (!err)
-		err = msyncfs_commit_all(sb);
-	return err ?: msyncfs_checkpoint(sb);
+	return filemap_fdatawrite(inode->i_mapping) ?: msyncfs_log_empty(sb);
 }
 
 /* Caller holds i_rwsem and has done all checks. */

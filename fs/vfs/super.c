@@ -20,14 +20,6 @@
 
 /* ---- super_operations ---------------------------------------------------- */
 
-/* Makes everything durable and empties the log. */
-static int msyncfs_empty_log(struct super_block *sb)
-{
-	int err = msyncfs_commit_all(sb);
-
-	return err ?: msyncfs_checkpoint(sb);
-}
-
 static int msyncfs_sync_fs(struct super_block *sb, int wait)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
@@ -49,7 +41,7 @@ static int msyncfs_freeze_fs(struct super_block *sb)
 {
 	if (msyncfs_is_dead(MSYNCFS_SB(sb)))
 		return -EIO;
-	return sb_rdonly(sb) ? 0 : msyncfs_empty_log(sb);
+	return sb_rdonly(sb) ? 0 : msyncfs_log_empty(sb);
 }
 
 static int msyncfs_statfs(struct dentry *dentry, struct kstatfs *buf)
@@ -465,7 +457,7 @@ static int msyncfs_make_ro(struct super_block *sb, struct fs_context *fc)
 		       ino);
 		return -EBUSY;
 	}
-	return msyncfs_empty_log(sb);
+	return msyncfs_log_empty(sb);
 }
 
 static int msyncfs_reconfigure(struct fs_context *fc)
