@@ -117,9 +117,7 @@ static bool msyncfs_atomic_dirty_in(const struct msyncfs_range *ranges,
 				    unsigned int nr)
 {
 	for (; nr--; ranges++)
-		if (ranges->whole &&
-		    (msyncfs_overlay_uncommitted(ranges->inode) ||
-		     msyncfs_count_dirty(ranges->inode, 0, ULONG_MAX, 1)))
+		if (ranges->whole && msyncfs_atomic_dirty(ranges->inode))
 			return true;
 	return false;
 }

@@ -17,16 +17,6 @@
 
 #include "vfs.h"
 
-/*
- * Returns whether @inode has uncommitted changes. Without i_commit_lock the
- * result is only a hint.
- */
-static bool msyncfs_atomic_dirty(struct inode *inode)
-{
-	return msyncfs_overlay_uncommitted(inode) ||
-	       msyncfs_count_dirty(inode, 0, ULONG_MAX, 1);
-}
-
 /* ---- size and holes ------------------------------------------------------ */
 
 /**

@@ -737,6 +737,20 @@ static void msyncfs_pass_end(struct msyncfs_pass *pass, int err,
 	bitmap_free(pass->bitmap);
 }
 
+/**
+ * msyncfs_atomic_dirty - test whether an atomic file has anything to commit
+ * @inode: atomic file
+ *
+ * Context: may sleep. The result is only a hint unless the caller holds
+ * i_commit_lock, because captured pages are neither dirty nor in the overlay.
+ * Return: true if the file has a dirty page or an uncommitted overlay.
+ */
+bool msyncfs_atomic_dirty(struct inode *inode)
+{
+	return msyncfs_overlay_uncommitted(inode) ||
+	       msyncfs_count_dirty(inode, 0, ULONG_MAX, 1);
+}
+
 /*
  * Returns whether there is anything to commit: a dirty page in a range, or a
  * change of an atomic file.
@@ -745,11 +759,8 @@ static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
 			      unsigned int nr)
 {
 	for (; nr--; ranges++) {
-		if (ranges->whole &&
-		    (msyncfs_overlay_uncommitted(ranges->inode) ||
-		     msyncfs_count_dirty(ranges->inode, 0, ULONG_MAX, 1)))
-			return true;
-		if (msyncfs_count_dirty(ranges->inode, ranges->first,
+		if (ranges->whole ? msyncfs_atomic_dirty(ranges->inode) :
+		    msyncfs_count_dirty(ranges->inode, ranges->first,
 					ranges->last, 1))
 			return true;
 	}

@@ -117,6 +117,7 @@ static inline void msyncfs_capture_publish(struct msyncfs_capture *cap)
 /* In capture.c */
 unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
 				  pgoff_t last, unsigned long limit);
+bool msyncfs_atomic_dirty(struct inode *inode);
 struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
 					      pgoff_t first, pgoff_t last,
 					      unsigned long copy_max,
