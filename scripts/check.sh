@@ -87,12 +87,12 @@ check_floors() {
 # These checks do not apply here. Some make sense only inside the kernel's own tree. The
 # kernel's macros need mixed-case names (BH_Name). User space also includes some
 # headers, so these headers cannot use BIT(). The trace header follows the layout of the
-# kernel's trace headers, and has a slash in TRACE_INCLUDE_PATH. The loops
-# msyncfs_for_each_*() use an argument twice, like the loops of the kernel's lists. Some
-# checks are for kernel code only, and tools/ has programs.
+# kernel's trace headers. Macros in kunit/ name a member of a structure twice, for its
+# offset and for its size. Some checks are for kernel code only, and tools/ has programs.
 ignore=FILE_PATH_CHANGES,EMBEDDED_FILENAME,CONFIG_DESCRIPTION,LINUX_VERSION_CODE
-ignore+=,CONSTANT_COMPARISON,CAMELCASE,BIT_MACRO,MACRO_ARG_REUSE
-ignore_trace=$ignore,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE,SPACING
+ignore+=,CONSTANT_COMPARISON,CAMELCASE,BIT_MACRO
+ignore_trace=$ignore,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
+ignore_kunit=$ignore,MACRO_ARG_REUSE
 ignore_tools=$ignore,PREFER_KERNEL_TYPES,STRCPY,STRLCPY,STRNCPY,CONSIDER_KSTRTO
 ignore_tools+=,SSCANF_TO_KSTRTO,NAKED_SSCANF,EXPORT_SYMBOL,MACRO_ARG_UNUSED,SPLIT_STRING
 ignore_tools+=,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO,EMBEDDED_FUNCTION_NAME
@@ -107,16 +107,18 @@ style() {
 }
 
 check_checkpatch() {
-	local f plain=() trace=()
+	local f plain=() kunit=() trace=()
 	for f in "${sources[@]}"; do
 		case $f in
 		fs/disk/trace.h) trace+=("$f") ;;
+		kunit/*) kunit+=("$f") ;;
 		*) plain+=("$f") ;;
 		esac
 	done
 	{
 		style "$ignore" "${plain[@]}"
 		style "$ignore_trace" "${trace[@]}"
+		style "$ignore_kunit" "${kunit[@]}"
 		style "$ignore_tools" "${tools[@]}"
 	} >"$1"
 	rm -f .checkpatch-camelcase.*	# the cache of checkpatch

@@ -223,7 +223,7 @@ TRACE_EVENT(msyncfs_checkpoint,
 #endif /* MSYNCFS_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH
-#define TRACE_INCLUDE_PATH fs/disk
+#define TRACE_INCLUDE_PATH .
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_FILE trace
 #include <trace/define_trace.h>

@@ -61,12 +61,12 @@ static int msyncfs_find_run(struct msyncfs_capture *cap,
  */
 static int msyncfs_find_homes(struct msyncfs_capture *cap, struct msyncfs_plan *plan)
 {
-	struct msyncfs_run run;
+	struct msyncfs_run run = {};
 	int err;
 
 	cap->placing->changes = false;
 	plan->leaf = U64_MAX;
-	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_PAGES) {
+	while (msyncfs_run_next(cap, MSYNCFS_RUN_PAGES, &run)) {
 		err = msyncfs_find_run(cap, &run, plan);
 		if (err)
 			return err;
@@ -83,13 +83,13 @@ static int msyncfs_find_homes(struct msyncfs_capture *cap, struct msyncfs_plan *
 static void msyncfs_ordinary_applied(struct msyncfs_op *op,
 				     struct msyncfs_capture *cap)
 {
-	struct msyncfs_run run;
+	struct msyncfs_run run = {};
 
 	if (!cap->copied)
 		op->claimed += cap->nr;
 	if (xa_empty(&MSYNCFS_I(cap->inode)->i_resv))
 		return;
-	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_PAGES)
+	while (msyncfs_run_next(cap, MSYNCFS_RUN_PAGES, &run))
 		op->fulfilled += msyncfs_resv_end(cap->inode, run.index,
 						  run.index + run.len - 1);
 }

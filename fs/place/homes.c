@@ -49,11 +49,11 @@ static void msyncfs_homes_set(struct msyncfs_image **img, u64 start, u64 nr)
 int msyncfs_homes_alloc(struct msyncfs_op *op, struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img;
-	struct msyncfs_run run;
+	struct msyncfs_run run = {};
 	u64 at, start, len;
 	int err;
 
-	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_HOMELESS) {
+	while (msyncfs_run_next(cap, MSYNCFS_RUN_HOMELESS, &run)) {
 		img = run.img;
 		for (at = 0; at < run.len; at += len) {
 			err = msyncfs_alloc(op, msyncfs_goal(cap->inode,
@@ -79,10 +79,10 @@ int msyncfs_homes_alloc(struct msyncfs_op *op, struct msyncfs_capture *cap)
  */
 int msyncfs_homes_map(struct msyncfs_op *op, struct msyncfs_capture *cap)
 {
-	struct msyncfs_run run;
+	struct msyncfs_run run = {};
 	int err;
 
-	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_CONVERT) {
+	while (msyncfs_run_next(cap, MSYNCFS_RUN_CONVERT, &run)) {
 		err = msyncfs_map_set(op, cap->inode, run.index, run.len,
 				      run.home, false);
 		if (err)
@@ -112,10 +112,10 @@ int msyncfs_homes_claim(struct msyncfs_capture *cap, u64 goal, u64 *nr,
 {
 	u64 start = 0, len = 0, at, part;
 	struct msyncfs_image *img;
-	struct msyncfs_run run;
+	struct msyncfs_run run = {};
 	int err;
 
-	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_HOMELESS) {
+	while (msyncfs_run_next(cap, MSYNCFS_RUN_HOMELESS, &run)) {
 		img = run.img;
 		for (at = 0; at < run.len; at += part) {
 			if (!len) {

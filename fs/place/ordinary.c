@@ -103,11 +103,11 @@ int msyncfs_ordinary_plan(struct msyncfs_capture *cap,
 			  struct msyncfs_plan *plan)
 {
 	struct super_block *sb = cap->inode->i_sb;
-	struct msyncfs_run run;
+	struct msyncfs_run run = {};
 	int err;
 
 	plan->leaf = U64_MAX;
-	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_BLOCKS) {
+	while (msyncfs_run_next(cap, MSYNCFS_RUN_BLOCKS, &run)) {
 		err = msyncfs_plan_run(cap->inode, run.index, run.len, plan) ?:
 		      msyncfs_plan_touch(sb, plan, run.home, run.len) ?:
 		      msyncfs_plan_old(cap->inode, run.index, run.len, plan);
@@ -160,10 +160,10 @@ static int msyncfs_switch_run(struct msyncfs_op *op, struct inode *inode,
 int msyncfs_ordinary_switch(struct msyncfs_op *op,
 			    struct msyncfs_capture *cap)
 {
-	struct msyncfs_run run;
+	struct msyncfs_run run = {};
 	int err;
 
-	msyncfs_for_each_run(&run, cap, MSYNCFS_RUN_BLOCKS) {
+	while (msyncfs_run_next(cap, MSYNCFS_RUN_BLOCKS, &run)) {
 		err = msyncfs_switch_run(op, cap->inode, run.index, run.len,
 					 run.home);
 		if (err)

@@ -180,13 +180,6 @@ static inline bool msyncfs_run_next(struct msyncfs_capture *cap,
 	return true;
 }
 
-/*
- * Goes through the runs of a capture. @run is a pointer to a struct
- * msyncfs_run.
- */
-#define msyncfs_for_each_run(run, cap, of) \
-	for (*(run) = (struct msyncfs_run){}; msyncfs_run_next(cap, of, run);)
-
 /**
  * struct msyncfs_place_ops - steps in which ordinary and atomic files differ
  * @plan_overlaid: give copied pages their blocks, and add the pages to the

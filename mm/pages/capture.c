@@ -89,9 +89,6 @@ struct msyncfs_pass {
 /* This range is used for each atomic file, and contains all pages of a file. */
 static const struct msyncfs_range msyncfs_all_pages = { .last = ULONG_MAX };
 
-#define msyncfs_for_each_file(f, pass) \
-	for ((f) = (pass)->files; (f) < (pass)->files + (pass)->nr; (f)++)
-
 /* ---- captures ------------------------------------------------------------ */
 
 /**
@@ -520,7 +517,7 @@ static void msyncfs_freeze_files(struct msyncfs_pass *pass)
 
 	if (msyncfs_breaks(FREEZE))
 		return;
-	msyncfs_for_each_file(f, pass)
+	for (f = pass->files; f < pass->files + pass->nr; f++)
 		msyncfs_down_write_of(pass->nr > 1, pass->sbi,
 				      &MSYNCFS_I(f->cap->inode)->i_freeze);
 }
@@ -603,7 +600,7 @@ static int msyncfs_pass_prepare(struct msyncfs_pass *pass, bool again)
 	unsigned long total = 0;
 	int err;
 
-	msyncfs_for_each_file(f, pass) {
+	for (f = pass->files; f < pass->files + pass->nr; f++) {
 		f->room = msyncfs_pass_count(f, pass->limit);
 		total += f->room;
 	}
@@ -612,7 +609,7 @@ static int msyncfs_pass_prepare(struct msyncfs_pass *pass, bool again)
 		if (!pass->bitmap)
 			return -ENOMEM;
 	}
-	msyncfs_for_each_file(f, pass) {
+	for (f = pass->files; f < pass->files + pass->nr; f++) {
 		f->cap->copied = total <= pass->copy_max;
 		if (f->room && again)
 			f->room = min(f->room + f->room / 8 + 4, pass->limit);
@@ -633,7 +630,7 @@ static bool msyncfs_pass_enough(struct msyncfs_pass *pass)
 	struct msyncfs_file_pass *f;
 	unsigned long nr, total = 0;
 
-	msyncfs_for_each_file(f, pass) {
+	for (f = pass->files; f < pass->files + pass->nr; f++) {
 		nr = msyncfs_pass_count(f, pass->limit);
 		if (nr > f->room)
 			return false;
@@ -667,11 +664,11 @@ static void msyncfs_pass_take(struct msyncfs_pass *pass, u64 start)
 {
 	struct msyncfs_file_pass *f;
 
-	msyncfs_for_each_file(f, pass)
+	for (f = pass->files; f < pass->files + pass->nr; f++)
 		msyncfs_take_file(pass, f);
 	msyncfs_thaw_files(pass);
 	start = ktime_get_ns() - start;
-	msyncfs_for_each_file(f, pass) {
+	for (f = pass->files; f < pass->files + pass->nr; f++) {
 		trace_msyncfs_capture(f->cap->inode, f->ranges[0].first,
 				      f->ranges[f->nr_ranges - 1].last,
 				      f->cap->nr, f->cap->copied, start);
@@ -726,7 +723,7 @@ static void msyncfs_pass_end(struct msyncfs_pass *pass, int err,
 {
 	struct msyncfs_file_pass *f;
 
-	msyncfs_for_each_file(f, pass) {
+	for (f = pass->files; f < pass->files + pass->nr; f++) {
 		msyncfs_drop_images(&f->pool);
 		msyncfs_mark_times(f->cap);
 		if (!err && (f->cap->nr || f->uncommitted))
