@@ -23,8 +23,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define PAGE		4096UL
@@ -392,28 +393,12 @@ static void list(void)
 
 /* ---- measuring ----------------------------------------------------------------- */
 
-static unsigned long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000UL + t.tv_nsec;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	unsigned long x = *(const unsigned long *)a;
-	unsigned long y = *(const unsigned long *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Sort the times @ns of all calls, and return the result of the workload. */
 static unsigned long figure(unsigned long *ns, unsigned long calls)
 {
 	unsigned long i, sum = 0;
 
-	qsort(ns, calls, sizeof(*ns), by_size);
+	qsort(ns, calls, sizeof(*ns), by_ns);
 	for (i = 0; i < calls; i++)
 		sum += ns[i];
 	return (w->mean ? sum / calls : ns[calls / 2]) / (w->per ? w->per : 1);
@@ -425,15 +410,15 @@ static unsigned long figure(unsigned long *ns, unsigned long calls)
 static void measure(void (*before)(unsigned long nr), void (*call)(unsigned long nr))
 {
 	unsigned long *ns = calloc(w->calls, sizeof(*ns)), i;
-	unsigned long end = now() + ENOUGH_NS;
+	unsigned long end = now_ns() + ENOUGH_NS;
 
 	check(ns, "memory");
-	for (i = 0; i < w->calls && now() < end; i++) {
+	for (i = 0; i < w->calls && now_ns() < end; i++) {
 		if (before)
 			before(i);
-		ns[i] = now();
+		ns[i] = now_ns();
 		call(i);
-		ns[i] = now() - ns[i];
+		ns[i] = now_ns() - ns[i];
 	}
 	printf("%lu\n", figure(ns, i));
 	free(ns);

@@ -15,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -140,13 +142,17 @@ static inline int has_text(const char *name, const char *text)
 	return n == (ssize_t)strlen(text) && !memcmp(buf, text, n);
 }
 
-/* Return the time in seconds since an arbitrary start. */
-static inline double now(void)
+/* Sync the filesystem of the working directory, and return its free blocks. */
+static inline unsigned long long free_blocks(void)
 {
-	struct timespec t;
+	struct statfs sf;
+	int fd = open(".", O_RDONLY);
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
+	CHECK(fd >= 0);
+	CHECK(!syncfs(fd));
+	CHECK(!fstatfs(fd, &sf));
+	CHECK(!close(fd));
+	return sf.f_bfree;
 }
 
 /*

@@ -38,8 +38,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define PAGE 4096UL
 #define PAGES 16384UL
@@ -328,14 +329,6 @@ static void *group_thread(void *p)
 	return NULL;
 }
 
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
 static unsigned long number_in(const char *name)
 {
 	unsigned long n;
@@ -365,10 +358,10 @@ static void group(const char *disk, const char *commits, unsigned long nr,
 			errx(1, "no thread");
 	before = io_now();
 	records = number_in(commits);
-	t = seconds();
+	t = now();
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
-	t = seconds() - t;
+	t = now() - t;
 	after = io_now();
 	printf("%lu %lu %lu %.0f\n", nr * calls, after.flushes - before.flushes,
 	       number_in(commits) - records, t / calls * 1e6);

@@ -21,8 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define BATCH		10000
 /*
@@ -45,14 +46,6 @@ static unsigned int failures;
 		}							\
 	} while (0)
 
-static double now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
-}
-
 /*
  * Make names of different lengths. @kind is the first letter: old names and new
  * names have different first letters.
@@ -71,7 +64,7 @@ static const char *name(char *buf, char kind, unsigned int i)
 static void run(const char *what, unsigned int from, unsigned int step,
 		void (*each)(unsigned int i))
 {
-	double start = now_ms(), best = 0, last = 0;
+	double start = now() * 1e3, best = 0, last = 0;
 	unsigned int i, n = 0;
 
 	printf("%-8s", what);
@@ -79,12 +72,12 @@ static void run(const char *what, unsigned int from, unsigned int step,
 		each(i);
 		if (++n % BATCH)
 			continue;
-		last = now_ms() - start;
+		last = now() * 1e3 - start;
 		printf(" %.0f", last);
 		fflush(stdout);
 		if (!best || last < best)
 			best = last;
-		start = now_ms();
+		start = now() * 1e3;
 	}
 	printf(" ms per %d\n", BATCH);
 	/*
@@ -156,7 +149,7 @@ static void *remove_even(void *arg)
 static void read_all(const char *what, char kind, bool even_may_miss)
 {
 	unsigned char *seen = calloc(entries, 1);
-	double start = now_ms();
+	double start = now() * 1e3;
 	unsigned int i, n = 0;
 	struct dirent *de;
 	DIR *dir;
@@ -185,7 +178,7 @@ static void read_all(const char *what, char kind, bool even_may_miss)
 	for (i = 0; i < entries; i++)
 		if (!seen[i] && !(even_may_miss && i % 2 == 0))
 			fail("readdir: number %u did not come", i);
-	printf("%-8s %u entries, %.0f ms\n", what, n, now_ms() - start);
+	printf("%-8s %u entries, %.0f ms\n", what, n, now() * 1e3 - start);
 	closedir(dir);
 	free(seen);
 }

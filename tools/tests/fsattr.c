@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
@@ -216,18 +215,6 @@ static void test_owners(void)
 	CHECK(!mkdir("sticky", 0755) && !chmod("sticky", 01777));
 	put_file("sticky/root", "");
 	SAME(as_user(unlink_sticky), EPERM);
-}
-
-static unsigned long long free_blocks(void)
-{
-	struct statfs sf;
-	int fd = open(".", O_RDONLY);
-
-	CHECK(fd >= 0);
-	CHECK(!syncfs(fd));
-	CHECK(!fstatfs(fd, &sf));
-	CHECK(!close(fd));
-	return sf.f_bfree;
 }
 
 static void test_statfs(void)

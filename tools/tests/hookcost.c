@@ -41,17 +41,9 @@ static const struct row {
 	{}
 };
 
-static long long now_ns(void)
-{
-	struct timespec ts;
-
-	CHECK(!clock_gettime(CLOCK_MONOTONIC, &ts));
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 static void measure(char *map, const struct row *row)
 {
-	long long ns, least = LLONG_MAX;
+	unsigned long ns, least = ULONG_MAX;
 	int result = 0, got;
 	unsigned int i, n;
 
@@ -69,7 +61,7 @@ static void measure(char *map, const struct row *row)
 			SAME(got, result);
 		result = got;
 	}
-	printf("%s %lld %s\n", row->name, least,
+	printf("%s %lu %s\n", row->name, least,
 	       result ? strerrorname_np(result) : "0");
 }
 

@@ -30,24 +30,16 @@ struct worker {
 
 static const char *stop;
 
-static long now_ms(void)
-{
-	struct timespec ts;
-
-	CHECK(!clock_gettime(CLOCK_MONOTONIC, &ts));
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /*
  * Make one call. If @want is 0, the call must succeed. If @want is an errno,
  * the call must fail with this errno.
  */
 static void call(struct worker *w, void *addr, size_t len, int flags, int want)
 {
-	long ms = now_ms();
+	double start = now();
 	int got = msync(addr, len, flags) ? errno : 0;
+	long ms = (now() - start) * 1e3;
 
-	ms = now_ms() - ms;
 	if (ms > w->longest_ms)
 		w->longest_ms = ms;
 	errno = 0;

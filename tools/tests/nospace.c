@@ -12,21 +12,8 @@
 
 #include <stdint.h>
 #include <sys/mman.h>
-#include <sys/vfs.h>
 
 #define PAGE 4096
-
-static unsigned long long free_blocks(void)
-{
-	struct statfs sf;
-	int fd = open(".", O_RDONLY);
-
-	CHECK(fd >= 0);
-	CHECK(!syncfs(fd));
-	CHECK(!fstatfs(fd, &sf));
-	CHECK(!close(fd));
-	return sf.f_bfree;
-}
 
 static void stamp(uint64_t *page, uint64_t nr)
 {

@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 #define PAGE 4096UL
 #define PAGES 16384UL
@@ -72,22 +73,6 @@ static void call(void)
 		err(1, "%s: msync", path);
 }
 
-static unsigned long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000UL + t.tv_nsec;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	unsigned long x = *(const unsigned long *)a;
-	unsigned long y = *(const unsigned long *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void measure(unsigned long nr, unsigned long calls)
 {
 	unsigned long *ns = calloc(calls, sizeof(*ns)), i;
@@ -97,11 +82,11 @@ static void measure(unsigned long nr, unsigned long calls)
 	map_file();
 	for (i = 0; i < calls; i++) {
 		dirty(nr, i);
-		ns[i] = now();
+		ns[i] = now_ns();
 		call();
-		ns[i] = now() - ns[i];
+		ns[i] = now_ns() - ns[i];
 	}
-	qsort(ns, calls, sizeof(*ns), by_size);
+	qsort(ns, calls, sizeof(*ns), by_ns);
 	printf("%lu\n", ns[calls / 2]);
 	free(ns);
 }
