@@ -189,3 +189,20 @@ void files_flush_fput(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, flush_fput, NULL),
 			0);
 }
+
+/**
+ * files_settled - commit and checkpoint, then expect that no block is promised
+ * @test: test, which fails if a block is promised, held, claimed or freed
+ * @sb: filesystem
+ */
+void files_settled(struct kunit *test, struct super_block *sb)
+{
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+
+	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(sb), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(sb), 0);
+	KUNIT_EXPECT_EQ(test, space->reserved, 0);
+	KUNIT_EXPECT_EQ(test, space->held, 0);
+	KUNIT_EXPECT_EQ(test, space->claimed, 0);
+	KUNIT_EXPECT_EQ(test, space->freed, 0);
+}

@@ -21,5 +21,6 @@ u64 files_block(struct kunit *test, struct file *file, pgoff_t index);
 int files_truncate(struct file *file, loff_t size);
 int files_unlink(struct msyncfs_fake *fake, const char *name);
 void files_flush_fput(struct kunit *test);
+void files_settled(struct kunit *test, struct super_block *sb);
 
 #endif /* MSYNCFS_KUNIT_FILES_H */

@@ -80,12 +80,7 @@ void model_settled(struct kunit *test, struct atomic_fixture *fx, bool space)
 {
 	struct super_block *sb = fx->fake->sb;
 
-	KUNIT_EXPECT_EQ(test, msyncfs_commit_all(sb), 0);
-	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(sb), 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->space->reserved, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->space->held, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->space->claimed, 0);
-	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 0);
+	files_settled(test, sb);
 	if (space)
 		KUNIT_EXPECT_EQ(test, msyncfs_space_avail(sb), fx->space);
 }
