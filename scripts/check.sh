@@ -2,8 +2,8 @@
 # make check: run the static checks and print one line for each tool.
 # Usage: [V=1] check.sh [TOOL...]
 #
-# Tools: build sparse floors checkpatch kernel-doc coccinelle shellcheck codespell rst
-# clang-format.  As many tools as there are CPUs run side by side.  V=1 prints the whole
+# Tools: build sparse floors sizes checkpatch kernel-doc coccinelle shellcheck codespell
+# rst clang-format.  As many tools as there are CPUs run side by side.  V=1 prints the whole
 # output of each tool instead of its first lines.
 
 . "$(dirname "$0")/common.sh"
@@ -83,6 +83,8 @@ check_floors() {
 	KVER=$(kver) KDIR='' MAKEFLAGS='' "$SCRIPTS/build-modules.sh" >"$1.build" 2>&1 || cat "$1.build" >>"$1"
 	"$SCRIPTS/floors.py" "$BUILD/$(kver)/src" >>"$1" 2>"$1.full" || cat "$1.full" >>"$1"
 }
+
+check_sizes() { "$SCRIPTS/sizes.py" >"$1" 2>"$1.full" || cat "$1.full" >>"$1"; }
 
 # These checks do not apply here. Some make sense only inside the kernel's own tree. The
 # kernel's macros need mixed-case names (BH_Name). User space also includes some
@@ -171,7 +173,7 @@ run() {
 kdir=/usr/src/linux-headers-$(kver)
 # The slowest tools start first.
 [ $# -gt 0 ] ||
-	set -- coccinelle build sparse floors checkpatch kernel-doc shellcheck codespell rst clang-format
+	set -- coccinelle build sparse floors sizes checkpatch kernel-doc shellcheck codespell rst clang-format
 for t; do
 	declare -F "check_${t//-/_}" >/dev/null || die "no such tool: $t"
 done
