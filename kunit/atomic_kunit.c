@@ -237,12 +237,8 @@ static void atomic_mapping(struct kunit *test)
 	u8 value;
 
 	files_flush_fput(test);
-	shared = kunit_vm_mmap(test, fx->file, 0, 8 * PAGE_SIZE,
-			       PROT_READ | PROT_WRITE, MAP_SHARED, 0);
-	private = kunit_vm_mmap(test, fx->file, 0, 8 * PAGE_SIZE,
-				PROT_READ | PROT_WRITE, MAP_PRIVATE, 0);
-	KUNIT_ASSERT_NE(test, shared, 0);
-	KUNIT_ASSERT_NE(test, private, 0);
+	shared = files_map(test, fx->file, 8, MAP_SHARED);
+	private = files_map(test, fx->file, 8, MAP_PRIVATE);
 	KUNIT_ASSERT_EQ(test, put_user((u8)7, (u8 __user *)private), 0);
 	KUNIT_ASSERT_EQ(test, put_user((u8)8, (u8 __user *)shared), 0);
 	KUNIT_ASSERT_EQ(test, put_user((u8)8,

@@ -92,10 +92,7 @@ struct call_fixture *call_setup(struct kunit *test, const char *options)
 	files_quiet(fx->fake);
 	iolog_reset(fx->log);
 
-	fx->base = kunit_vm_mmap(test, NULL, 0, MAP_PAGES * PAGE_SIZE, RW,
-				 MAP_PRIVATE | MAP_ANONYMOUS, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(fx->base));
-	KUNIT_ASSERT_NE(test, fx->base, 0);
+	fx->base = files_map(test, NULL, MAP_PAGES, MAP_PRIVATE | MAP_ANONYMOUS);
 	call_map(test, fx->f, 0, F_AT, 4, MAP_SHARED);
 	call_map(test, fx->g, 0, G_AT, 4, MAP_SHARED);
 	call_map(test, fx->f, 100, F2_AT, 4, MAP_SHARED);

@@ -4,6 +4,7 @@
  */
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/slab.h>
@@ -168,6 +169,26 @@ int files_unlink(struct msyncfs_fake *fake, const char *name)
 	inode_unlock(d_inode(root));
 	mnt_drop_write(fake->mnt);
 	return err;
+}
+
+/**
+ * files_map - map the first pages of a file, readable and writable
+ * @test: test
+ * @file: file, or NULL for anonymous memory
+ * @nr: number of pages
+ * @flags: MAP_*
+ *
+ * Return: address of the first page.
+ */
+unsigned long files_map(struct kunit *test, struct file *file, unsigned int nr,
+			int flags)
+{
+	unsigned long addr = kunit_vm_mmap(test, file, 0, nr * PAGE_SIZE,
+					   PROT_READ | PROT_WRITE, flags, 0);
+
+	KUNIT_ASSERT_NE(test, addr, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	return addr;
 }
 
 static void flush_fput(void *unused)

@@ -20,6 +20,8 @@ unsigned long files_dirty(struct file *file);
 u64 files_block(struct kunit *test, struct file *file, pgoff_t index);
 int files_truncate(struct file *file, loff_t size);
 int files_unlink(struct msyncfs_fake *fake, const char *name);
+unsigned long files_map(struct kunit *test, struct file *file, unsigned int nr,
+			int flags);
 void files_flush_fput(struct kunit *test);
 void files_settled(struct kunit *test, struct super_block *sb);
 

@@ -90,9 +90,7 @@ static void msync_many_mappings(struct kunit *test)
 	unsigned int i, nr = 300;
 	unsigned long addr;
 
-	addr = kunit_vm_mmap(test, NULL, 0, 2 * nr * PAGE_SIZE, RW,
-			     MAP_PRIVATE | MAP_ANONYMOUS, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	addr = files_map(test, NULL, 2 * nr, MAP_PRIVATE | MAP_ANONYMOUS);
 	for (i = 0; i < nr; i++)
 		KUNIT_ASSERT_EQ(test, vm_mmap(fx->f, addr + 2 * i * PAGE_SIZE,
 					      2 * PAGE_SIZE, RW,

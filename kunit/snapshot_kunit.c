@@ -115,7 +115,7 @@ static const struct snapshot_row snapshot_rows[] = {
 
 KUNIT_ARRAY_PARAM_DESC(snapshot, snapshot_rows, name);
 
-#define CUT_PAGES	256
+#define PAGES	256
 #define CUT_ROUNDS	80
 
 /*
@@ -199,16 +199,13 @@ static void capture_snapshot(struct kunit *test)
 	u64 *seen;
 	unsigned int i, round;
 
-	seen = kunit_kcalloc(test, CUT_PAGES, sizeof(*seen), GFP_KERNEL);
+	seen = kunit_kcalloc(test, PAGES, sizeof(*seen), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, seen);
-	files_write(test, fx->file, 0, CUT_PAGES, 0);
+	files_write(test, fx->file, 0, PAGES, 0);
 	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
 	files_write(test, fx->file, 10, row->others, 0);
 	if (row->mmap) {
-		addr = kunit_vm_mmap(test, fx->file, 0, CUT_PAGES * PAGE_SIZE,
-				     PROT_READ | PROT_WRITE, MAP_SHARED, 0);
-		KUNIT_ASSERT_NE(test, addr, 0);
-		KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+		addr = files_map(test, fx->file, PAGES, MAP_SHARED);
 		mm = current->mm;
 	}
 
@@ -236,7 +233,7 @@ static void capture_snapshot(struct kunit *test)
 	KUNIT_EXPECT_GT(test, seen[2], 2);
 	KUNIT_EXPECT_GT(test, seen[249], 2);
 	if (mm)
-		vm_munmap(addr, CUT_PAGES * PAGE_SIZE);
+		vm_munmap(addr, PAGES * PAGE_SIZE);
 	flush_delayed_fput();
 }
 
@@ -255,10 +252,7 @@ static void capture_mapping(struct kunit *test)
 
 	files_write(test, fx->file, 0, 8, 1);
 	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
-	addr = kunit_vm_mmap(test, fx->file, 0, 8 * PAGE_SIZE,
-			     PROT_READ | PROT_WRITE, MAP_SHARED, 0);
-	KUNIT_ASSERT_NE(test, addr, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	addr = files_map(test, fx->file, 8, MAP_SHARED);
 	p = (u8 __user *)addr;
 
 	KUNIT_EXPECT_EQ(test, get_user(got, p + 5 * PAGE_SIZE), 0);
@@ -302,10 +296,7 @@ static void capture_pinned(struct kunit *test)
 
 	files_write(test, fx->file, 0, 2, 1);
 	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
-	addr = kunit_vm_mmap(test, fx->file, 0, 2 * PAGE_SIZE,
-			     PROT_READ | PROT_WRITE, MAP_SHARED, 0);
-	KUNIT_ASSERT_NE(test, addr, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	addr = files_map(test, fx->file, 2, MAP_SHARED);
 
 	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(addr, 1, FOLL_WRITE, &page), 1);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 1);
