@@ -43,7 +43,8 @@
 /* Magic numbers of the structures. Their little-endian bytes are ASCII text. */
 #define MSYNCFS_MAGIC_SUPER	0x317366636e79736dULL	/* "msyncfs1" */
 #define MSYNCFS_MAGIC_SLOT	0x4c494154	/* "TAIL" */
-#define MSYNCFS_MAGIC_RECORD	0x4f434552	/* "RECO" */
+#define MSYNCFS_MAGIC_RECORD	0x32434552	/* "REC2" */
+#define MSYNCFS_MAGIC_RECORD_V1	0x4f434552	/* "RECO", not read any more */
 #define MSYNCFS_MAGIC_ROOT	0x544f4f52	/* "ROOT" */
 #define MSYNCFS_MAGIC_BITMAP	0x50414d42	/* "BMAP" */
 #define MSYNCFS_MAGIC_INODE	0x444f4e49	/* "INOD" */
@@ -57,7 +58,8 @@
  */
 #define MSYNCFS_COMPAT_ALL	0ULL
 #define MSYNCFS_RO_COMPAT_ALL	0ULL
-#define MSYNCFS_INCOMPAT_ALL	0ULL
+#define MSYNCFS_INCOMPAT_CRC32C	1ULL	/* records have a CRC-32C per image */
+#define MSYNCFS_INCOMPAT_ALL	MSYNCFS_INCOMPAT_CRC32C
 
 #define MSYNCFS_LABEL_LEN	32
 #define MSYNCFS_UUID_LEN	16
@@ -143,7 +145,7 @@ struct msyncfs_disk_slot {
  * struct msyncfs_disk_record - header of a log record
  * @magic: MSYNCFS_MAGIC_RECORD
  * @header_blocks: number of header blocks, including the table of home blocks
- * @csum: xxh64 of header and payload with this field zero, with the seed of the
+ * @csum: xxh64 of the header blocks with this field zero, with the seed of the
  *	filesystem
  * @uuid: UUID of the filesystem
  * @nonce: nonce of the mount that wrote the record
@@ -155,8 +157,12 @@ struct msyncfs_disk_slot {
  * @time: seconds since 1970, only for information
  * @reserved: zero
  * @home: home block of each image, with MSYNCFS_HOME_META for metadata. The
- *	numbers ascend and no block appears twice. The rest of the last header
- *	block is zero
+ *	numbers ascend and no block appears twice
+ *
+ * After @home, the header has a table with one __le32 for each image: the
+ * CRC-32C of the image, with all bits of the first remainder set and without a
+ * final inversion. The rest of the last header block is zero. @csum covers the
+ * table, so it covers the images, too.
  *
  * A record is contiguous in the log. A record that does not fit before the end
  * of the log starts at position 0, and the blocks at the end of the log stay

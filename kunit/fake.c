@@ -389,6 +389,7 @@ static void fake_format_super(struct msyncfs_fake *fake, void *buf)
 	ds->bitmap_blocks = cpu_to_le64(geo->bitmap_blocks);
 	ds->root_ino = cpu_to_le64(geo->root_ino);
 	ds->block_shift = cpu_to_le32(MSYNCFS_BLOCK_SHIFT);
+	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_ALL);
 	msyncfs_seal_super(ds);
 	msyncfs_fake_write(fake, geo->blocks - 1, buf);
 	msyncfs_fake_write(fake, MSYNCFS_SUPER_BLKNO, buf);

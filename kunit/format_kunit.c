@@ -173,7 +173,8 @@ static const struct {
 } magics[] = {
 	{ "msyncfs1",	MSYNCFS_MAGIC_SUPER },
 	{ "TAIL",	MSYNCFS_MAGIC_SLOT },
-	{ "RECO",	MSYNCFS_MAGIC_RECORD },
+	{ "REC2",	MSYNCFS_MAGIC_RECORD },
+	{ "RECO",	MSYNCFS_MAGIC_RECORD_V1 },
 	{ "ROOT",	MSYNCFS_MAGIC_ROOT },
 	{ "BMAP",	MSYNCFS_MAGIC_BITMAP },
 	{ "INOD",	MSYNCFS_MAGIC_INODE },
@@ -314,14 +315,14 @@ static void format_map_capacity(struct kunit *test)
 }
 
 /*
- * The first header block of a record has the home block numbers of up to 500
- * images. Each further header block has up to 512 home block numbers.
+ * For each image, a record header has a home block number of 8 bytes and a
+ * checksum of 4 bytes.
  */
 static void format_record_header(struct kunit *test)
 {
 	static const struct { u32 nr; u32 want; } rows[] = {
-		{ 0, 1 }, { 1, 1 }, { 500, 1 }, { 501, 2 }, { 1012, 2 },
-		{ 1013, 3 }, { 65535, 129 }, { U32_MAX, 8388609 },
+		{ 0, 1 }, { 1, 1 }, { 333, 1 }, { 334, 2 }, { 674, 2 },
+		{ 675, 3 }, { 65535, 193 }, { U32_MAX, 12582913 },
 	};
 	unsigned int i;
 

@@ -60,7 +60,8 @@ static const struct reject_row reject_rows[] = {
 	{ "durable U64_MAX",	MSYNCFS_REC_SHAPE, R(durable_seq, U64_MAX) },
 	{ "reserved0",		MSYNCFS_REC_SHAPE, R(reserved0, 1) },
 	{ "reserved",		MSYNCFS_REC_SHAPE, BYTE(95, 1) },
-	{ "after the homes",	MSYNCFS_REC_SHAPE, HOME(9, 1) },
+	{ "old version",	MSYNCFS_REC_OLD, R(magic, MSYNCFS_MAGIC_RECORD_V1) },
+	{ "after the checksums", MSYNCFS_REC_SHAPE, BYTE(96 + 9 * 12, 1) },
 	{ "end of the header",	MSYNCFS_REC_SHAPE, BYTE(4095, 1) },
 	{ "home 0",		MSYNCFS_REC_HOME, HOME(0, 0) },
 	{ "home slot",		MSYNCFS_REC_HOME, HOME(0, 2) },
@@ -78,6 +79,7 @@ static const struct reject_row reject_rows[] = {
 	{ "checksum",		MSYNCFS_REC_CSUM, R(csum, 1), true },
 	{ "time changed",	MSYNCFS_REC_CSUM, R(time, 1), true },
 	{ "home changed",	MSYNCFS_REC_CSUM, HOME(8, 4001), true },
+	{ "an image's checksum", MSYNCFS_REC_CSUM, BYTE(96 + 9 * 8, 1), true },
 	{ "first payload byte",	MSYNCFS_REC_CSUM, BYTE(4096, 1), true },
 	{ "last payload byte",	MSYNCFS_REC_CSUM, BYTE(40959, 1), true },
 	{ "header unreadable",	MSYNCFS_REC_IO, .fail_nr = 1 },
@@ -125,7 +127,8 @@ static void scan_reject_tail(struct kunit *test)
 	scan_put(fx, 5, 4, 4);
 	put_rejected(fx, 10, row);
 	err = scan_log(fx, 5, 4);
-	KUNIT_EXPECT_EQ(test, err, row->why == MSYNCFS_REC_IO ? -EIO : 0);
+	KUNIT_EXPECT_EQ(test, err, row->why == MSYNCFS_REC_IO ? -EIO :
+				   row->why == MSYNCFS_REC_OLD ? -EUCLEAN : 0);
 	KUNIT_EXPECT_EQ(test, fx->end.why, row->why ?: MSYNCFS_REC_MAGIC);
 	KUNIT_EXPECT_EQ(test, fx->end.seq, row->why ? 5 : 6);
 	KUNIT_EXPECT_EQ(test, fx->end.pos, row->why ? 10 : 20);

@@ -9,10 +9,10 @@
 #include <linux/slab.h>
 
 #include "iolog.h"
+#include "scans.h"
 
 #define BLOCKS		2048
 #define LOG_BLOCKS	256
-#define NONCE		0x5eed5eed5eed5eedULL
 #define HOME0		600	/* unused blocks begin here */
 
 /* Writes and flushes, as a mask for iolog_start(). */
@@ -97,7 +97,6 @@ static u64 put_record(struct kunit *test, u64 pos, u64 seq,
 	size_t len = (1 + nr) * MSYNCFS_BLOCK_SIZE;
 	u8 *all = kvzalloc(len, GFP_KERNEL);
 	struct msyncfs_disk_record *rec = (void *)all;
-	u64 csum;
 	u32 i;
 
 	KUNIT_ASSERT_NOT_NULL(test, all);
@@ -113,10 +112,7 @@ static u64 put_record(struct kunit *test, u64 pos, u64 seq,
 		memset(all + (1 + i) * MSYNCFS_BLOCK_SIZE, img[i].fill,
 		       MSYNCFS_BLOCK_SIZE);
 	}
-	csum = msyncfs_csum(all, len,
-			    offsetof(struct msyncfs_disk_record, csum),
-			    fx->fake->geo.seed);
-	rec->csum = cpu_to_le64(csum);
+	record_seal(rec, nr, fx->fake->geo.seed);
 	for (i = 0; i <= nr; i++)
 		msyncfs_fake_write(fx->fake,
 				   fx->fake->geo.log_start + pos + i,
@@ -235,6 +231,54 @@ static void recovery_replay(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->log->seq, 43);
 	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->log->head_pos, 0);
 	KUNIT_EXPECT_NE(test, MSYNCFS_SB(fx->fake->sb)->log->nonce, NONCE);
+}
+
+static u64 super_features(struct rec_fixture *fx, u64 blkno)
+{
+	struct msyncfs_disk_super *ds = (void *)fx->buf;
+
+	msyncfs_fake_read(fx->fake, blkno, fx->buf);
+	return le64_to_cpu(ds->incompat);
+}
+
+/* Make both superblocks look as an old version has made them. */
+static void put_old_super(struct rec_fixture *fx)
+{
+	struct msyncfs_disk_super *ds = (void *)fx->buf;
+
+	msyncfs_fake_read(fx->fake, MSYNCFS_SUPER_BLKNO, fx->buf);
+	ds->incompat = 0;
+	msyncfs_seal_super(ds);
+	msyncfs_fake_write(fx->fake, MSYNCFS_SUPER_BLKNO, fx->buf);
+	msyncfs_fake_write(fx->fake, BLOCKS - 1, fx->buf);
+}
+
+/*
+ * An old version has made the filesystem. If its log is empty, the mount sets
+ * the feature bits in both superblocks. If its log has a record, the mount
+ * fails and changes nothing.
+ */
+static void recovery_upgrade(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	struct msyncfs_disk_record *rec = (void *)fx->buf;
+	u64 log_start = fx->fake->geo.log_start;
+
+	put_old_super(fx);
+	put_tail(fx, 40, 7);
+	put_record(test, 7, 40, first, ARRAY_SIZE(first));
+	msyncfs_fake_read(fx->fake, log_start + 7, fx->buf);
+	rec->magic = cpu_to_le32(MSYNCFS_MAGIC_RECORD_V1);
+	msyncfs_fake_write(fx->fake, log_start + 7, fx->buf);
+	KUNIT_EXPECT_EQ(test, mount_it(fx), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, super_features(fx, MSYNCFS_SUPER_BLKNO), 0);
+
+	put_tail(fx, 41, 7);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	KUNIT_EXPECT_EQ(test, super_features(fx, MSYNCFS_SUPER_BLKNO),
+			MSYNCFS_INCOMPAT_ALL);
+	KUNIT_EXPECT_EQ(test, super_features(fx, BLOCKS - 1),
+			MSYNCFS_INCOMPAT_ALL);
 }
 
 static void recovery_wraps(struct kunit *test)
@@ -563,6 +607,7 @@ static void recovery_errors(struct kunit *test)
 
 static struct kunit_case rec_cases[] = {
 	KUNIT_CASE(recovery_replay),
+	KUNIT_CASE(recovery_upgrade),
 	KUNIT_CASE(recovery_wraps),
 	KUNIT_CASE(recovery_many),
 	KUNIT_CASE(recovery_once),

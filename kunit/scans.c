@@ -71,21 +71,35 @@ static int scan_apply(void *ctx, const struct msyncfs_disk_record *rec, u64 pos)
 }
 
 /**
- * scan_seal - update the checksum of a record
+ * record_seal - compute the checksums of a record
+ * @rec: record with a header of one block
+ * @nr: number of images that follow the header in memory
+ * @seed: seed of the filesystem
+ */
+void record_seal(struct msyncfs_disk_record *rec, u64 nr, u64 seed)
+{
+	__le32 *csum = (void *)rec + msyncfs_record_csums(nr);
+	u64 i;
+
+	for (i = 0; i < nr; i++)
+		csum[i] = cpu_to_le32(msyncfs_image_csum((void *)rec + (1 + i) *
+							 MSYNCFS_BLOCK_SIZE));
+	rec->csum = cpu_to_le64(msyncfs_csum(rec, MSYNCFS_BLOCK_SIZE,
+					     offsetof(struct msyncfs_disk_record,
+						      csum), seed));
+}
+
+/**
+ * scan_seal - update the checksums of a record
  * @fx: fixture
  * @pos: position of the record
  */
 void scan_seal(struct scan_fixture *fx, u64 pos)
 {
 	struct msyncfs_disk_record *rec = scan_record(fx, pos);
-	u64 len = 1 + (u64)le32_to_cpu(rec->nr_images);
-	u64 csum;
+	u64 nr = le32_to_cpu(rec->nr_images);
 
-	len = min(len, LOG_BLOCKS - pos);
-	csum = msyncfs_csum(rec, len * MSYNCFS_BLOCK_SIZE,
-			    offsetof(struct msyncfs_disk_record, csum),
-			    fx->geo.seed);
-	rec->csum = cpu_to_le64(csum);
+	record_seal(rec, min(nr, LOG_BLOCKS - pos - 1), fx->geo.seed);
 }
 
 /**

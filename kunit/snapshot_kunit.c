@@ -146,6 +146,7 @@ static void forget_first_pages(struct msyncfs_capture *cap)
 		folio_clear_checked(img->folio);
 		list_del_init(&img->list);
 		cap->nr--;
+		folio_put(img->folio);
 		msyncfs_image_put(img);
 	}
 }

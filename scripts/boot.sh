@@ -21,7 +21,7 @@ boot_prepare() {
 		RELEASE=$STOCK_RELEASE VMLINUZ=$STOCK_VMLINUZ modroot=$STOCK_MODROOT
 		MEM=1536 SLOW=1 CMDLINE=guest.modules=virtio_blk
 		mods="virtio_pci virtio_blk null_blk brd dm_mod dm_flakey dm_delay dm_log_writes loop ext4 xfs"
-		mods="$mods libcrc32c crc32c_generic"
+		mods="$mods libcrc32c crc32c_generic crc32c_intel"
 	fi
 	INITRD=$dir/initramfs
 	export RELEASE VMLINUZ INITRD MEM SLOW CMDLINE

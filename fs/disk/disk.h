@@ -138,6 +138,8 @@ static inline bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
  * struct msyncfs_io - a batch of block I/O under way
  * @sb: filesystem
  * @opf: operation and flags of the bios; msyncfs_io_init() sets it to a write
+ * @vecs: number of pages for which the next bio has room; msyncfs_io_init()
+ *	sets it to the largest number
  * @bio: bio that is being filled, or NULL
  * @next: number of the block that would extend @bio
  * @writeback: true to end the writeback of each folio when its write completes
@@ -151,6 +153,7 @@ static inline bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
 struct msyncfs_io {
 	struct super_block	*sb;
 	blk_opf_t		opf;
+	unsigned short		vecs;
 	struct bio		*bio;
 	u64			next;
 	bool			writeback;

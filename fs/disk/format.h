@@ -12,6 +12,7 @@
 #include "msyncfs_format.h"
 
 #ifdef __KERNEL__
+#include <linux/crc32c.h>
 #include <linux/types.h>
 #include <linux/xxhash.h>
 #else
@@ -55,6 +56,7 @@ enum msyncfs_reject {
 	MSYNCFS_REC_UUID,	/* a record of another filesystem */
 	MSYNCFS_REC_NONCE,	/* a record of another mount */
 	MSYNCFS_REC_SEQ,	/* not the next sequence number */
+	MSYNCFS_REC_OLD,	/* a record in the format of an old version */
 	MSYNCFS_REC_SHAPE,	/* a count or a length is impossible */
 	MSYNCFS_REC_HOME,	/* a home block is impossible or out of order */
 	MSYNCFS_REC_CSUM,	/* header or payload is damaged or torn */
@@ -92,8 +94,33 @@ u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
  */
 static inline u32 msyncfs_record_header_blocks(u32 nr_images)
 {
-	return (MSYNCFS_RECORD_HEADER + 8ULL * nr_images +
+	return (MSYNCFS_RECORD_HEADER + 12ULL * nr_images +
 		MSYNCFS_BLOCK_SIZE - 1) / MSYNCFS_BLOCK_SIZE;
+}
+
+/**
+ * msyncfs_record_csums() - find the table of checksums in a record header
+ * @nr_images: number of images in the record
+ *
+ * Context: any.
+ * Return: byte offset of the table from the start of the header. The table has
+ * one __le32 for each image.
+ */
+static inline size_t msyncfs_record_csums(u32 nr_images)
+{
+	return MSYNCFS_RECORD_HEADER + 8 * (size_t)nr_images;
+}
+
+/**
+ * msyncfs_image_csum() - compute the checksum of an image in a record
+ * @image: MSYNCFS_BLOCK_SIZE bytes
+ *
+ * Context: any.
+ * Return: the CRC-32C, in the byte order of the CPU.
+ */
+static inline u32 msyncfs_image_csum(const void *image)
+{
+	return crc32c(~0U, image, MSYNCFS_BLOCK_SIZE);
 }
 
 /**

@@ -93,6 +93,7 @@ void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
 {
 	io->sb = sb;
 	io->opf = REQ_OP_WRITE | REQ_SYNC;
+	io->vecs = BIO_MAX_VECS;
 	io->bio = NULL;
 	io->next = 0;
 	io->writeback = writeback;
@@ -148,7 +149,7 @@ void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page)
 		msyncfs_io_submit(io, 0);
 
 	if (!io->bio) {
-		io->bio = msyncfs_bio_alloc(io, blkno, BIO_MAX_VECS);
+		io->bio = msyncfs_bio_alloc(io, blkno, io->vecs);
 		io->bio->bi_iter.bi_sector =
 			blkno << (MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
 		io->bio->bi_end_io = msyncfs_io_end;

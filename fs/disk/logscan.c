@@ -43,6 +43,7 @@ const char *msyncfs_reject_name(enum msyncfs_reject why)
 		[MSYNCFS_REC_UUID]	= "record of another filesystem",
 		[MSYNCFS_REC_NONCE]	= "record of another mount",
 		[MSYNCFS_REC_SEQ]	= "record out of sequence",
+		[MSYNCFS_REC_OLD]	= "record of an old version",
 		[MSYNCFS_REC_SHAPE]	= "impossible counts or lengths",
 		[MSYNCFS_REC_HOME]	= "impossible home block",
 		[MSYNCFS_REC_CSUM]	= "wrong checksum",
@@ -72,7 +73,9 @@ static enum msyncfs_reject check_identity(const struct msyncfs_geo *geo,
 					  const struct msyncfs_disk_record *rec,
 					  u64 nonce)
 {
-	if (le32_to_cpu(rec->magic) != MSYNCFS_MAGIC_RECORD)
+	u32 magic = le32_to_cpu(rec->magic);
+
+	if (magic != MSYNCFS_MAGIC_RECORD && magic != MSYNCFS_MAGIC_RECORD_V1)
 		return MSYNCFS_REC_MAGIC;
 	if (memcmp(rec->uuid, geo->uuid, sizeof(rec->uuid)))
 		return MSYNCFS_REC_UUID;
@@ -125,6 +128,27 @@ static enum msyncfs_reject check_homes(const struct msyncfs_geo *geo,
 	return MSYNCFS_REC_OK;
 }
 
+/* Check the checksums of a record in memory, whose shape has been checked. */
+static bool csums_good(const struct msyncfs_geo *geo,
+		       const struct msyncfs_disk_record *rec)
+{
+	size_t header = (size_t)le32_to_cpu(rec->header_blocks) *
+			MSYNCFS_BLOCK_SIZE;
+	u32 nr = le32_to_cpu(rec->nr_images), i;
+	const char *image = (const char *)rec + header;
+	const __le32 *csum = (const void *)((const char *)rec +
+					    msyncfs_record_csums(nr));
+
+	if (le64_to_cpu(rec->csum) !=
+	    msyncfs_csum(rec, header, offsetof(struct msyncfs_disk_record, csum),
+			 geo->seed))
+		return false;
+	for (i = 0; i < nr; i++, image += MSYNCFS_BLOCK_SIZE)
+		if (le32_to_cpu(csum[i]) != msyncfs_image_csum(image))
+			return false;
+	return true;
+}
+
 /*
  * Read and check the whole record of @len blocks at @pos. The caller has
  * checked the header with check_shape().
@@ -135,7 +159,6 @@ static enum msyncfs_reject check_body(struct msyncfs_log_reader *r, u64 pos,
 	const struct msyncfs_geo *geo = r->geo;
 	const struct msyncfs_disk_record *rec = r->record;
 	size_t end, table;
-	u64 csum;
 
 	if (r->read(r->ctx, pos, len, r->record))
 		return MSYNCFS_REC_IO;
@@ -145,15 +168,13 @@ static enum msyncfs_reject check_body(struct msyncfs_log_reader *r, u64 pos,
 	if (check_homes(geo, rec))
 		return MSYNCFS_REC_HOME;
 
-	end = MSYNCFS_RECORD_HEADER + 8 * (size_t)le32_to_cpu(rec->nr_images);
+	end = msyncfs_record_csums(le32_to_cpu(rec->nr_images)) +
+	      sizeof(__le32) * (size_t)le32_to_cpu(rec->nr_images);
 	table = (size_t)le32_to_cpu(rec->header_blocks) * MSYNCFS_BLOCK_SIZE;
 	if (memchr_inv((const char *)r->record + end, 0, table - end))
 		return MSYNCFS_REC_SHAPE;
 
-	csum = msyncfs_csum(r->record, len * MSYNCFS_BLOCK_SIZE,
-			    offsetof(struct msyncfs_disk_record, csum),
-			    geo->seed);
-	if (le64_to_cpu(rec->csum) != csum && !msyncfs_breaks(CHECKSUM))
+	if (!csums_good(geo, rec) && !msyncfs_breaks(CHECKSUM))
 		return MSYNCFS_REC_CSUM;
 	return MSYNCFS_REC_OK;
 }
@@ -171,6 +192,8 @@ static enum msyncfs_reject check_at(struct msyncfs_log_reader *r, u64 nonce,
 		return why;
 	if (le64_to_cpu(rec->seq) != seq)
 		return MSYNCFS_REC_SEQ;
+	if (le32_to_cpu(rec->magic) != MSYNCFS_MAGIC_RECORD)
+		return MSYNCFS_REC_OLD;
 	why = check_shape(r->geo, rec, pos);
 	if (why)
 		return why;
@@ -368,6 +391,9 @@ int msyncfs_log_scan(struct msyncfs_log_reader *r,
 	}
 	if (end->why == MSYNCFS_REC_IO)
 		return -EIO;
+	/* The log is not empty, but this version cannot replay it. */
+	if (end->why == MSYNCFS_REC_OLD)
+		return -EUCLEAN;
 	later.seq = end->seq;
 	return search_rest(&later, tail, used);
 }

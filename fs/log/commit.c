@@ -48,9 +48,9 @@
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
 #include <linux/ktime.h>
+#include <linux/list_sort.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 #include "fs/disk/trace.h"
 #include "txn.h"
@@ -94,69 +94,57 @@ static void msyncfs_log_failed(struct msyncfs_log *log)
 }
 
 /*
- * Allocate a record for @txn. The transaction is locked, so its size is final.
- *
- * The allocation must not fail, because the captured pages are clean by now.
- * The allocation may wait for reclaim. This cannot deadlock, because with
- * GFP_NOFS reclaim does not wait for a commit of this filesystem.
+ * The allocations of a commit must not fail, because the captured pages are
+ * clean by now. The allocations may wait for reclaim. This cannot deadlock,
+ * because with GFP_NOFS reclaim does not wait for a commit of this filesystem.
  */
-static struct msyncfs_cut *msyncfs_cut_alloc(struct msyncfs_txn *txn)
-{
-	gfp_t gfp = GFP_NOFS | __GFP_NOFAIL;
-	struct msyncfs_cut *cut = kzalloc(sizeof(*cut), gfp);
-	unsigned int i;
+#define MSYNCFS_CUT_GFP		(GFP_NOFS | __GFP_NOFAIL)
 
-	cut->txn = txn;
-	cut->images = kvcalloc(txn->nr, sizeof(*cut->images), gfp);
-	cut->nr_header = msyncfs_record_header_blocks(txn->nr);
-	cut->header = kvcalloc(cut->nr_header, sizeof(*cut->header), gfp);
-	for (i = 0; i < cut->nr_header; i++)
-		cut->header[i] = alloc_page(gfp | __GFP_ZERO);
-	return cut;
+static int msyncfs_image_cmp(void *priv, const struct list_head *a,
+			     const struct list_head *b)
+{
+	const struct msyncfs_image *x, *y;
+
+	x = list_entry(a, struct msyncfs_image, logged);
+	y = list_entry(b, struct msyncfs_image, logged);
+	return x->home < y->home ? -1 : x->home > y->home;
 }
 
-static int msyncfs_image_cmp(const void *a, const void *b)
+static bool msyncfs_images_sorted(const struct list_head *images)
 {
-	const struct msyncfs_image *x = *(const struct msyncfs_image **)a;
-	const struct msyncfs_image *y = *(const struct msyncfs_image **)b;
+	const struct msyncfs_image *img;
+	u64 last = 0;
 
-	return x->home < y->home ? -1 : x->home > y->home;
+	list_for_each_entry(img, images, logged) {
+		if (img->home < last)
+			return false;
+		last = img->home;
+	}
+	return true;
 }
 
 /*
  * Collect the images of the record. Each metadata block is copied into a new
- * image. This image takes over the transaction's reference to the buffer.
- * Images of data exist already, because the capture has copied the pages.
+ * image. Images of data exist already, because the capture has copied the
+ * pages.
  */
-static void msyncfs_cut_copy(struct msyncfs_cut *cut)
+static void msyncfs_cut(struct msyncfs_log *log, struct msyncfs_txn *txn)
 {
-	struct msyncfs_txn *txn = cut->txn;
 	struct msyncfs_image *img;
-	struct buffer_head *bh;
-	unsigned long blkno;
+	unsigned int nr = 0;
+	LIST_HEAD(copies);
 
-	/*
-	 * Do not remove the images from txn->data. Readers find them there
-	 * until the index contains them (B4).
-	 */
-	xa_for_each(&txn->data, blkno, img) {
-		refcount_inc(&img->ref);
-		cut->images[cut->nr++] = img;
-	}
-
-	xa_for_each(&txn->meta, blkno, bh) {
-		img = msyncfs_image_alloc(GFP_NOFS | __GFP_NOFAIL, true);
-		img->home = blkno;
-		img->bh = bh;
-		memcpy_to_page(img->page, 0, bh->b_data, MSYNCFS_BLOCK_SIZE);
-		cut->images[cut->nr++] = img;
-	}
-	xa_destroy(&txn->meta);
-
-	if (WARN_ON_ONCE(cut->nr != txn->nr))
-		txn->nr = cut->nr;
-	sort(cut->images, cut->nr, sizeof(*cut->images), msyncfs_image_cmp,
-	     NULL);
+	if (txn->replaced)
+		msyncfs_images_prune(&txn->images);
+	msyncfs_images_alloc(log->sbi, &copies, txn->nr_meta, true,
+			     MSYNCFS_CUT_GFP);
+	msyncfs_txn_copy(txn, &copies);
+	if (!msyncfs_images_sorted(&txn->images))
+		list_sort(NULL, &txn->images, msyncfs_image_cmp);
+	list_for_each_entry(img, &txn->images, logged)
+		nr++;
+	if (WARN_ON_ONCE(nr != txn->nr))
+		txn->nr = nr;
 }
 
 /*
@@ -165,86 +153,117 @@ static void msyncfs_cut_copy(struct msyncfs_cut *cut)
  * callers would be lost with this record. So do not write such a record.
  */
 static int msyncfs_cut_check(struct msyncfs_log *log,
-			     const struct msyncfs_cut *cut)
+			     const struct msyncfs_txn *txn)
 {
-	unsigned int i;
+	const struct msyncfs_image *img;
+	u64 last = U64_MAX;
 
-	for (i = 1; i < cut->nr; i++) {
-		if (cut->images[i]->home != cut->images[i - 1]->home)
-			continue;
-		msyncfs_err(log->sbi->sb, "block %llu: both data and metadata",
-			    cut->images[i]->home);
-		msyncfs_abort(log->sbi->sb, "a log record cannot be made",
-			      -EFSCORRUPTED);
-		return -EFSCORRUPTED;
+	list_for_each_entry(img, &txn->images, logged) {
+		if (img->home == last) {
+			msyncfs_err(log->sbi->sb,
+				    "block %llu: both data and metadata", last);
+			msyncfs_abort(log->sbi->sb,
+				      "a log record cannot be made",
+				      -EFSCORRUPTED);
+			return -EFSCORRUPTED;
+		}
+		last = img->home;
 	}
 	return 0;
 }
 
-/* Fill in the header and the checksums. */
-static void msyncfs_cut_seal(struct msyncfs_log *log,
-			     struct msyncfs_cut *cut)
+/* Make sure that there is memory for a header of @nr blocks. */
+static void msyncfs_header_grow(struct msyncfs_header *header, unsigned int nr)
 {
-	struct msyncfs_disk_record *rec = page_address(cut->header[0]);
-	struct xxh64_state hash;
-	unsigned int i, at;
-	__le64 *home;
+	for (; header->nr < nr; header->nr++)
+		header->blocks[header->nr] =
+			(void *)__get_free_page(MSYNCFS_CUT_GFP);
+}
 
+/*
+ * Write an element of the table in the header. @at is the byte offset of the
+ * element. The elements are aligned, so none crosses the end of a block.
+ */
+static void *msyncfs_header_at(struct msyncfs_header *header, unsigned int at)
+{
+	return header->blocks[at / MSYNCFS_BLOCK_SIZE] + at % MSYNCFS_BLOCK_SIZE;
+}
+
+/* Fill in the tables of home blocks and checksums. */
+static void msyncfs_seal_images(struct msyncfs_log *log,
+				struct msyncfs_txn *txn)
+{
+	unsigned int home_at = MSYNCFS_RECORD_HEADER;
+	unsigned int csum_at = msyncfs_record_csums(txn->nr);
+	struct msyncfs_image *img;
+	void *block;
+
+	list_for_each_entry(img, &txn->images, logged) {
+		block = page_address(img->page);
+		if (img->bh)
+			msyncfs_seal_block(&log->sbi->geo, block, txn->seq);
+		*(__le64 *)msyncfs_header_at(&log->header, home_at) =
+			cpu_to_le64(img->home |
+				    (img->bh ? MSYNCFS_HOME_META : 0));
+		*(__le32 *)msyncfs_header_at(&log->header, csum_at) =
+			cpu_to_le32(msyncfs_image_csum(block));
+		home_at += sizeof(__le64);
+		csum_at += sizeof(__le32);
+	}
+	/* The rest of the last header block is zero. */
+	if (csum_at % MSYNCFS_BLOCK_SIZE)
+		memset(msyncfs_header_at(&log->header, csum_at), 0,
+		       MSYNCFS_BLOCK_SIZE - csum_at % MSYNCFS_BLOCK_SIZE);
+}
+
+/* Fill in the header and the checksums. */
+static void msyncfs_seal(struct msyncfs_log *log, struct msyncfs_txn *txn)
+{
+	unsigned int nr = msyncfs_record_header_blocks(txn->nr), i;
+	struct msyncfs_disk_record *rec;
+	struct xxh64_state hash;
+
+	msyncfs_header_grow(&log->header, nr);
+	rec = log->header.blocks[0];
+	memset(rec, 0, MSYNCFS_RECORD_HEADER);
 	rec->magic = cpu_to_le32(MSYNCFS_MAGIC_RECORD);
-	rec->header_blocks = cpu_to_le32(cut->nr_header);
+	rec->header_blocks = cpu_to_le32(nr);
 	memcpy(rec->uuid, log->sbi->geo.uuid, sizeof(rec->uuid));
 	rec->nonce = cpu_to_le64(log->nonce);
-	rec->seq = cpu_to_le64(log->seq);
-	rec->durable_seq = cpu_to_le64(log->seq - 1);
-	rec->nr_images = cpu_to_le32(cut->nr);
+	rec->seq = cpu_to_le64(txn->seq);
+	rec->durable_seq = cpu_to_le64(txn->seq - 1);
+	rec->nr_images = cpu_to_le32(txn->nr);
 	rec->time = cpu_to_le64(ktime_get_real_seconds());
+	msyncfs_seal_images(log, txn);
 
-	for (i = 0; i < cut->nr; i++) {
-		struct msyncfs_image *img = cut->images[i];
-
-		at = MSYNCFS_RECORD_HEADER + i * sizeof(*home);
-		home = page_address(cut->header[at / MSYNCFS_BLOCK_SIZE]) +
-		       at % MSYNCFS_BLOCK_SIZE;
-		*home = cpu_to_le64(img->home |
-				    (img->bh ? MSYNCFS_HOME_META : 0));
-		if (img->bh)
-			msyncfs_seal_block(&log->sbi->geo, page_address(img->page),
-					   log->seq);
-	}
-
-	rec->csum = 0;
 	xxh64_reset(&hash, log->sbi->geo.seed);
-	for (i = 0; i < cut->nr_header; i++)
-		xxh64_update(&hash, page_address(cut->header[i]),
-			     MSYNCFS_BLOCK_SIZE);
-	for (i = 0; i < cut->nr; i++)
-		xxh64_update(&hash, page_address(cut->images[i]->page),
-			     MSYNCFS_BLOCK_SIZE);
+	for (i = 0; i < nr; i++)
+		xxh64_update(&hash, log->header.blocks[i], MSYNCFS_BLOCK_SIZE);
 	rec->csum = cpu_to_le64(xxh64_digest(&hash));
 }
 
 /*
- * Find the position of the record. If the log has no room, run a checkpoint.
- * The log is never filled to the last block, so head == tail always means that
+ * Find the position of the record. If the log has no room, bring the oldest
+ * records home until it has. The log is never filled to the last block, so head == tail always means that
  * the log is empty.
  */
 static int msyncfs_log_position(struct msyncfs_log *log,
-				struct msyncfs_cut *cut)
+				struct msyncfs_txn *txn)
 {
-	u64 need = msyncfs_cut_blocks(cut), used, left;
+	u64 need = msyncfs_record_blocks(txn), used, left;
 	int err;
 
 	for (;;) {
 		used = READ_ONCE(log->used);
 		left = log->sbi->geo.log_blocks - log->head_pos;
-		cut->pad = left < need ? left : 0;
-		cut->pos = left < need ? 0 : log->head_pos;
-		if (used + cut->pad + need < log->sbi->geo.log_blocks)
+		txn->pad = left < need ? left : 0;
+		txn->pos = left < need ? 0 : log->head_pos;
+		if (used + txn->pad + need < log->sbi->geo.log_blocks)
 			return 0;
 		if (WARN_ON_ONCE(!used))
 			return -EFBIG;
 		msyncfs_log_set_busy(log, true);
-		err = msyncfs_checkpoint(log->sbi->sb);
+		err = msyncfs_checkpoint_step(log);
 		msyncfs_log_set_busy(log, false);
 		if (err)
 			return err;
@@ -264,7 +283,7 @@ static bool msyncfs_log_one_fua(struct msyncfs_log *log, unsigned int nr)
 
 /**
  * msyncfs_log_invalidate - keep recovery from finding a failed record
- * @log: log of the mount; log->retry is the failed record
+ * @log: log of the mount; log->cutting is the failed record
  *
  * The function overwrites the first block of the record with zeros. Only the
  * unmount needs this function, because at other times the next commit
@@ -276,20 +295,19 @@ static bool msyncfs_log_one_fua(struct msyncfs_log *log, unsigned int nr)
  */
 int msyncfs_log_invalidate(struct msyncfs_log *log)
 {
+	u64 blkno = log->sbi->geo.log_start + log->cutting->pos;
 	struct msyncfs_io io;
 	int err;
 
 	msyncfs_io_init(&io, log->sbi->sb, false);
-	msyncfs_io_add(&io, log->sbi->geo.log_start + log->retry->pos,
-		       ZERO_PAGE(0));
+	msyncfs_io_add(&io, blkno, ZERO_PAGE(0));
 	err = msyncfs_io_wait(&io, 0);
 	if (!err)
 		err = msyncfs_flush(log->sbi->sb);
 	if (err) {
 		msyncfs_err(log->sbi->sb,
 			    "log record %llu at block %llu: cannot be invalidated (%d)",
-			    log->seq, log->sbi->geo.log_start + log->retry->pos,
-			    err);
+			    log->seq, blkno, err);
 		msyncfs_abort(log->sbi->sb, "a failed log record cannot be invalidated",
 			      err);
 	}
@@ -298,78 +316,85 @@ int msyncfs_log_invalidate(struct msyncfs_log *log)
 
 /* If a test breaks rule B1, write the images home before their record. */
 static void msyncfs_break_home(struct super_block *sb,
-			       struct msyncfs_image **images, unsigned int nr)
+			       const struct msyncfs_txn *txn)
 {
+	struct msyncfs_image *img;
 	struct msyncfs_io io;
-	unsigned int i;
 
 	if (!msyncfs_breaks(HOME))
 		return;
 	msyncfs_io_init(&io, sb, false);
-	for (i = 0; i < nr; i++)
-		msyncfs_io_add(&io, images[i]->home, images[i]->page);
+	list_for_each_entry(img, &txn->images, logged)
+		msyncfs_io_add(&io, img->home, img->page);
 	msyncfs_io_wait(&io, 0);
 }
 
-/* Write the record and make it durable. */
-static int msyncfs_log_write(struct msyncfs_log *log,
-			     struct msyncfs_cut *cut)
+/* Send the record to the device. */
+static void msyncfs_log_send(struct msyncfs_log *log, struct msyncfs_txn *txn,
+			     struct msyncfs_io *io)
 {
-	u64 blkno = log->sbi->geo.log_start + cut->pos;
-	struct msyncfs_io io;
+	u64 blkno = log->sbi->geo.log_start + txn->pos;
+	unsigned int i, nr = msyncfs_record_header_blocks(txn->nr);
+	struct msyncfs_image *img;
 	struct blk_plug plug;
-	blk_opf_t flags = 0;
-	unsigned int i;
+
+	blk_start_plug(&plug);
+	msyncfs_io_init(io, log->sbi->sb, false);
+	/* Somebody waits for the record, so writeback must not delay it. */
+	io->opf |= REQ_META | REQ_IDLE;
+	io->vecs = min(msyncfs_record_blocks(txn), BIO_MAX_VECS);
+	for (i = 0; i < nr; i++)
+		msyncfs_io_add(io, blkno++, virt_to_page(log->header.blocks[i]));
+	list_for_each_entry(img, &txn->images, logged)
+		msyncfs_io_add(io, blkno++, img->page);
+	msyncfs_io_submit(io, txn->fua ? REQ_FUA : 0);
+	blk_finish_plug(&plug);
+}
+
+/* Write the record and make it durable. */
+static int msyncfs_log_write(struct msyncfs_log *log, struct msyncfs_txn *txn)
+{
+	struct msyncfs_io io;
 	int err;
 
 	/*
 	 * Send the flush as its own command, because the record must not be
 	 * written if the flush fails.
 	 */
-	if (cut->txn->preflush && !msyncfs_breaks(FUA)) {
+	if (txn->preflush && !msyncfs_breaks(FUA)) {
 		msyncfs_log_set_busy(log, true);
 		err = msyncfs_flush(log->sbi->sb);
 		msyncfs_log_set_busy(log, false);
 		if (err)
 			return err;
 	}
-	msyncfs_break_home(log->sbi->sb, cut->images, cut->nr);
-	cut->fua = msyncfs_log_one_fua(log, msyncfs_cut_blocks(cut));
-	if (cut->fua)
-		flags = REQ_FUA;
-
-	blk_start_plug(&plug);
-	msyncfs_io_init(&io, log->sbi->sb, false);
-	for (i = 0; i < cut->nr_header; i++)
-		msyncfs_io_add(&io, blkno++, cut->header[i]);
-	for (i = 0; i < cut->nr; i++)
-		msyncfs_io_add(&io, blkno++, cut->images[i]->page);
-	msyncfs_io_submit(&io, flags);
-	blk_finish_plug(&plug);
+	msyncfs_break_home(log->sbi->sb, txn);
+	txn->fua = msyncfs_log_one_fua(log, msyncfs_record_blocks(txn));
+	msyncfs_log_send(log, txn, &io);
 	msyncfs_log_set_busy(log, true);
-	msyncfs_log_started(log, cut->txn->tid);
+	msyncfs_log_started(log, txn->tid);
 	err = msyncfs_io_wait(&io, 0);
 	if (err) {
 		msyncfs_err(log->sbi->sb,
 			    "log record %llu at block %llu: write failed (%d)",
-			    log->seq, log->sbi->geo.log_start + cut->pos, err);
+			    txn->seq, log->sbi->geo.log_start + txn->pos, err);
 		if (++log->failed > 1)
 			msyncfs_abort(log->sbi->sb, "the log cannot be written", err);
 		return err;
 	}
-	return cut->fua ? msyncfs_flush_failed(log->sbi->sb, 0) :
+	return txn->fua ? msyncfs_flush_failed(log->sbi->sb, 0) :
 			  msyncfs_flush(log->sbi->sb);
 }
 
 /*
- * Start a background checkpoint: at once if the log is more than half full,
- * otherwise after a delay.
+ * Start a background checkpoint: at once if the log is more than three quarters
+ * full, otherwise after a delay.
  */
 static void msyncfs_log_kick(struct msyncfs_log *log)
 {
 	if (test_bit(MSYNCFS_SB_CKPT_PAUSED, &log->sbi->state))
 		return;
-	if (READ_ONCE(log->used) > log->sbi->geo.log_blocks / 2)
+	if (READ_ONCE(log->used) > log->sbi->geo.log_blocks / 4 * 3)
 		queue_work(log->sbi->wq, &log->checkpoint_work);
 	else
 		queue_delayed_work(log->sbi->wq, &log->checkpoint_timer,
@@ -380,18 +405,21 @@ static void msyncfs_log_kick(struct msyncfs_log *log)
  * Note that the record is durable. Add its images to the index, and tell the
  * members of its transaction.
  */
-static void msyncfs_log_done(struct msyncfs_log *log,
-			     struct msyncfs_cut *cut)
+static void msyncfs_log_done(struct msyncfs_log *log, struct msyncfs_txn *txn)
 {
+	u64 tid = txn->tid;
+
 	log->failed = 0;
 	log->nr_commits++;
-	msyncfs_index_add(log, cut);
-	msyncfs_log_kick(log);
 	log->seq++;
-	log->head_pos = cut->pos + msyncfs_cut_blocks(cut);
+	log->head_pos = txn->pos + msyncfs_record_blocks(txn);
+	/* A checkpoint may free the transaction once it is in the index. */
+	msyncfs_txn_settle(txn, 0);
+	msyncfs_index_add(log, txn);
+	msyncfs_txn_end(log);
+	msyncfs_log_kick(log);
 	/* A task that sees this tid also sees the images in the index. */
-	smp_store_release(&log->durable_tid, cut->txn->tid);
-	msyncfs_txn_settle(cut->txn, 0);
+	smp_store_release(&log->durable_tid, tid);
 }
 
 /*
@@ -443,42 +471,50 @@ static void msyncfs_gather_join(struct msyncfs_log *log, u64 tid)
 		wake_up_all(&log->sbi->wait);
 }
 
-/* Write a cut record, for the first time or again after a failure. */
-static int msyncfs_cut_commit(struct msyncfs_log *log,
-			      struct msyncfs_cut *cut)
+/*
+ * Note that the record could not be made durable.
+ *
+ * The data of the failed record is in dirty pages again. The metadata of the
+ * failed record is only in this record. So make sure that a later commit writes
+ * the record again.
+ */
+static void msyncfs_cut_failed(struct msyncfs_log *log, struct msyncfs_txn *txn,
+			       int err)
 {
+	msyncfs_txn_settle(txn, err);
+	msyncfs_log_failed(log);
+	log->retry = true;
+	if (msyncfs_breaks(FAILED))
+		log->head_pos = txn->pos + msyncfs_record_blocks(txn);
+	queue_delayed_work(log->sbi->wq, &log->commit_work,
+			   MSYNCFS_COMMIT_DELAY);
+}
+
+/* Write the record in log->cutting, for the first time or after a failure. */
+static int msyncfs_cut_commit(struct msyncfs_log *log)
+{
+	struct msyncfs_txn *txn = log->cutting;
 	u64 began;
 	int err;
 
-	err = msyncfs_cut_check(log, cut) ?: msyncfs_log_position(log, cut);
+	txn->seq = log->seq;
+	err = msyncfs_cut_check(log, txn) ?: msyncfs_log_position(log, txn);
 	began = ktime_get_ns();
 	if (!err) {
-		msyncfs_cut_seal(log, cut);
-		err = msyncfs_log_write(log, cut);
+		msyncfs_seal(log, txn);
+		err = msyncfs_log_write(log, txn);
 	}
-	trace_msyncfs_commit(log->sbi->sb, cut->txn->tid, log->seq, cut->pos,
-			     msyncfs_cut_blocks(cut), cut->txn->preflush,
-			     cut->fua, err);
+	trace_msyncfs_commit(log->sbi->sb, txn->tid, txn->seq, txn->pos,
+			     msyncfs_record_blocks(txn), txn->preflush,
+			     txn->fua, err);
 	msyncfs_log_set_busy(log, false);
 	if (err) {
-		msyncfs_txn_settle(cut->txn, err);
-		msyncfs_log_failed(log);
-		log->retry = cut;
-		if (msyncfs_breaks(FAILED))
-			log->head_pos = cut->pos + msyncfs_cut_blocks(cut);
-		/*
-		 * The data of the failed record is in dirty pages again. The
-		 * metadata of the failed record is only in this record. So make
-		 * sure that a later commit writes the record again.
-		 */
-		queue_delayed_work(log->sbi->wq, &log->commit_work,
-				   MSYNCFS_COMMIT_DELAY);
+		msyncfs_cut_failed(log, txn, err);
 		return err;
 	}
-	msyncfs_gather_expect(log, cut->txn, began);
-	msyncfs_log_done(log, cut);
-	log->retry = NULL;
-	msyncfs_cut_end(log, cut);
+	log->retry = false;
+	msyncfs_gather_expect(log, txn, began);
+	msyncfs_log_done(log, txn);
 	return 0;
 }
 
@@ -496,34 +532,32 @@ static void msyncfs_txn_reopen(struct msyncfs_log *log,
 }
 
 /*
- * Cut the running transaction. Return NULL if the transaction is empty. Return
- * ERR_PTR(-EIO) if the log is dead. In this case an operation may have stopped
+ * Cut the running transaction. It becomes log->cutting, unless it is empty.
+ * Return -EIO if the log is dead. In this case an operation may have stopped
  * half way, and the changes of this operation must not become durable.
  */
-static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_log *log)
+static int msyncfs_cut_running(struct msyncfs_log *log)
 {
 	struct msyncfs_txn *txn, *next;
-	struct msyncfs_cut *cut;
 
 	next = msyncfs_txn_alloc(log->running->tid + 1);
 	txn = msyncfs_txn_lock(log);
 	if (msyncfs_log_dead(log->sbi)) {
-		msyncfs_txn_free(next);
+		msyncfs_txn_free(log, next);
 		msyncfs_txn_reopen(log, txn, -EIO);
-		return ERR_PTR(-EIO);
+		return -EIO;
 	}
-	if (!txn->nr) {
-		WARN_ON_ONCE(!list_empty(&txn->members));
-		msyncfs_txn_switch(log, next);
-		WRITE_ONCE(log->durable_tid, txn->tid);
-		msyncfs_log_started(log, txn->tid);
-		msyncfs_txn_end(log);
-		return NULL;
-	}
-	cut = msyncfs_cut_alloc(txn);
-	msyncfs_cut_copy(cut);
+	if (txn->nr)
+		msyncfs_cut(log, txn);
 	msyncfs_txn_switch(log, next);
-	return cut;
+	if (txn->nr)
+		return 0;
+	msyncfs_txn_end(log);
+	WARN_ON_ONCE(!list_empty(&txn->members));
+	WRITE_ONCE(log->durable_tid, txn->tid);
+	msyncfs_log_started(log, txn->tid);
+	msyncfs_txn_free(log, txn);
+	return 0;
 }
 
 /*
@@ -532,7 +566,6 @@ static struct msyncfs_cut *msyncfs_cut_running(struct msyncfs_log *log)
  */
 static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 {
-	struct msyncfs_cut *cut;
 	int err;
 
 	lockdep_assert_held(&log->commit_mutex);
@@ -540,7 +573,7 @@ static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 	if (msyncfs_log_dead(log->sbi))
 		return -EIO;
 	if (log->retry) {
-		err = msyncfs_cut_commit(log, log->retry);
+		err = msyncfs_cut_commit(log);
 		/*
 		 * Without the failed record, the running transaction cannot be
 		 * committed. So tell the members of the running transaction,
@@ -551,10 +584,10 @@ static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 		if (err || log->durable_tid >= tid)
 			return err;
 	}
-	cut = msyncfs_cut_running(log);
-	if (IS_ERR_OR_NULL(cut))
-		return PTR_ERR_OR_ZERO(cut);
-	return msyncfs_cut_commit(log, cut);
+	err = msyncfs_cut_running(log);
+	if (err || !log->cutting)
+		return err;
+	return msyncfs_cut_commit(log);
 }
 
 static bool msyncfs_log_durable(struct msyncfs_log *log, u64 tid)

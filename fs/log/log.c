@@ -21,6 +21,32 @@ static void msyncfs_commit_work(struct work_struct *work)
 	msyncfs_commit_all(log->sbi->sb);
 }
 
+static void msyncfs_log_free(struct msyncfs_log *log)
+{
+	msyncfs_pool_shrink(log, ULONG_MAX);
+	while (log->header.nr)
+		free_page((unsigned long)log->header.blocks[--log->header.nr]);
+	kvfree(log->header.blocks);
+	kfree(log);
+}
+
+static struct msyncfs_log *msyncfs_log_alloc(struct msyncfs_sb_info *sbi)
+{
+	u32 max = msyncfs_record_header_blocks(sbi->geo.record_images);
+	struct msyncfs_log *log = kzalloc(sizeof(*log), GFP_KERNEL);
+
+	if (!log)
+		return NULL;
+	log->sbi = sbi;
+	msyncfs_pool_init(log);
+	log->header.blocks = kvcalloc(max, sizeof(*log->header.blocks),
+				      GFP_KERNEL);
+	if (log->header.blocks && !msyncfs_index_init(log))
+		return log;
+	msyncfs_log_free(log);
+	return NULL;
+}
+
 /**
  * msyncfs_log_init - make the log of a mount in memory
  * @sb: filesystem whose superblock has been read
@@ -36,11 +62,10 @@ int msyncfs_log_init(struct super_block *sb,
 		     const struct msyncfs_log_hooks *hooks)
 {
 	static struct lock_class_key key;
-	struct msyncfs_log *log = kzalloc(sizeof(*log), GFP_KERNEL);
+	struct msyncfs_log *log = msyncfs_log_alloc(MSYNCFS_SB(sb));
 
 	if (!log)
 		return -ENOMEM;
-	log->sbi = MSYNCFS_SB(sb);
 	log->hooks = hooks;
 	spin_lock_init(&log->txn_lock);
 	lockdep_init_map(&log->op_map, "msyncfs_op", &key, 0);
@@ -48,7 +73,6 @@ int msyncfs_log_init(struct super_block *sb,
 	mutex_init(&log->commit_mutex);
 	init_waitqueue_head(&log->commit_wait);
 	mutex_init(&log->checkpoint_mutex);
-	msyncfs_index_init(&log->index);
 	INIT_DELAYED_WORK(&log->commit_work, msyncfs_commit_work);
 	INIT_WORK(&log->checkpoint_work, msyncfs_checkpoint_work);
 	INIT_DELAYED_WORK(&log->checkpoint_timer, msyncfs_checkpoint_timer);
@@ -69,7 +93,7 @@ int msyncfs_log_start(struct super_block *sb)
 
 	sbi->wq = alloc_workqueue("msyncfs-%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0,
 				  sb->s_id);
-	return sbi->wq ? 0 : -ENOMEM;
+	return sbi->wq ? msyncfs_pool_start(sbi->log) : -ENOMEM;
 }
 
 /**
@@ -87,9 +111,11 @@ void msyncfs_log_stop(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	struct msyncfs_log *log = sbi->log;
+	struct msyncfs_txn *failed;
 
 	if (!sbi->wq)
 		return;
+	msyncfs_pool_stop(log);
 	cancel_delayed_work_sync(&log->commit_work);
 	cancel_delayed_work_sync(&log->checkpoint_timer);
 	cancel_work_sync(&log->checkpoint_work);
@@ -99,8 +125,10 @@ void msyncfs_log_stop(struct super_block *sb)
 		return;
 	if (log->failed && !msyncfs_log_dead(sbi))
 		msyncfs_log_invalidate(log);
-	msyncfs_cut_end(log, log->retry);
-	log->retry = NULL;
+	log->retry = false;
+	failed = log->cutting;
+	msyncfs_txn_end(log);
+	msyncfs_txn_free(log, failed);
 }
 
 /**
@@ -135,10 +163,10 @@ void msyncfs_log_exit(struct super_block *sb)
 	if (!log)
 		return;
 	msyncfs_txn_settle(log->running, -EIO);
-	msyncfs_txn_free(log->running);
-	msyncfs_index_exit(&log->index);
+	msyncfs_txn_free(log, log->running);
+	msyncfs_index_exit(log);
 	MSYNCFS_SB(sb)->log = NULL;
-	kfree(log);
+	msyncfs_log_free(log);
 }
 
 /**

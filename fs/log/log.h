@@ -10,35 +10,42 @@
 
 #include <linux/buffer_head.h>
 #include <linux/list.h>
+#include <linux/list_bl.h>
 
 #include "fs/disk/disk.h"
+
+struct msyncfs_piece;
 
 /**
  * struct msyncfs_image - a copy of one block, for a record
  * @home: home block
  * @page: page that contains the copy; does not change after the record has been
  *	cut; NULL if the block is not copied
+ * @piece: piece of memory that contains the image and its page. Captures,
+ *	transactions, the index and readers take references to the piece
  * @bh: buffer of a metadata block, referenced until the image is home; NULL for
  *	a data block
- * @ref: number of references. Captures, transactions, records, the index and
- *	readers take references
- * @tid: number of the transaction whose record contains the image; set when the
- *	record becomes durable
- * @folio: captured folio of a data block, referenced until the record is
- *	durable or has failed; NULL for a metadata block
+ * @tid: number of the transaction that contains the image
+ * @hash: link in the index; not hashed any more if a newer image has replaced
+ *	the image, or if the image is home
+ * @logged: link in the image list of the transaction
+ * @folio: captured folio of a data block, with a reference of the capture until
+ *	the record is durable or has failed; NULL for a metadata block
  * @index: page index in the file, only for a data block
  * @convert: true if the commit of this data image changes the map pointer of
  *	the page
  * @writeback: true if @folio is under writeback; then the owner of the capture
  *	must end the writeback
- * @list: entry in the image list of a capture
+ * @list: link in the image list of a capture
  */
 struct msyncfs_image {
 	u64			home;
 	struct page		*page;
+	struct msyncfs_piece	*piece;
 	struct buffer_head	*bh;
-	refcount_t		ref;
 	u64			tid;
+	struct hlist_bl_node	hash;
+	struct list_head	logged;
 	struct folio		*folio;
 	pgoff_t			index;
 	bool			convert;
@@ -114,12 +121,11 @@ struct msyncfs_log_stat {
 	u64	checkpoints;
 };
 
-/*
- * The floors above use these bits of bh->b_state. block.c itself uses the bit
- * BH_PrivateStart.
- */
+/* These are the bits of bh->b_state that msyncfs uses. */
 enum {
-	MSYNCFS_BH_LEAF = BH_PrivateStart + 1,	/* a checked directory leaf */
+	MSYNCFS_BH_VERIFIED = BH_PrivateStart,	/* checked or initialised */
+	MSYNCFS_BH_TXN,				/* in the running transaction */
+	MSYNCFS_BH_LEAF,			/* a checked directory leaf */
 };
 
 /* In txn.c: operations */
@@ -132,7 +138,7 @@ void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh);
 void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno);
 int msyncfs_op_forget(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner);
 void msyncfs_op_add(struct msyncfs_op *op, struct list_head *images,
-		    struct msyncfs_member *member);
+		    unsigned int nr, struct msyncfs_member *member);
 void msyncfs_op_preflush(struct msyncfs_op *op);
 bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid);
 
@@ -147,13 +153,13 @@ void msyncfs_block_release(struct buffer_head *bh);
 u64 msyncfs_block_find(struct super_block *sb, u64 start, u64 len);
 void msyncfs_seal_unlogged(struct super_block *sb, void *buf);
 
-/* In block.c: images */
-struct msyncfs_image *msyncfs_image_alloc(gfp_t gfp, bool page);
+/* In image.c */
+int msyncfs_images_alloc(struct msyncfs_sb_info *sbi, struct list_head *images,
+			 unsigned int nr, bool pages, gfp_t gfp);
+int msyncfs_image_add_page(struct msyncfs_image *img, gfp_t gfp);
 struct msyncfs_image *msyncfs_image_get(struct msyncfs_sb_info *sbi, u64 home);
 void msyncfs_image_put(struct msyncfs_image *img);
 bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last);
-int msyncfs_image_init(void);
-void msyncfs_image_exit(void);
 
 /* In commit.c */
 int msyncfs_commit(struct super_block *sb, u64 tid);

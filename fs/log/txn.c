@@ -7,6 +7,7 @@
  * blocks.
  */
 #include <kunit/visibility.h>
+#include <linux/highmem.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -26,30 +27,35 @@ struct msyncfs_txn *msyncfs_txn_alloc(u64 tid)
 
 	txn = kzalloc(sizeof(*txn), GFP_NOFS | __GFP_NOFAIL);
 	txn->tid = tid;
-	xa_init(&txn->meta);
-	xa_init(&txn->data);
+	INIT_LIST_HEAD(&txn->meta);
+	INIT_LIST_HEAD(&txn->images);
 	INIT_LIST_HEAD(&txn->members);
 	return txn;
 }
 
+/* Take a buffer out of its transaction, without dropping the reference. */
+static void msyncfs_txn_remove(struct buffer_head *bh)
+{
+	list_del_init(&bh->b_assoc_buffers);
+	clear_bit(MSYNCFS_BH_TXN, &bh->b_state);
+}
+
 /**
  * msyncfs_txn_free - free a transaction and drop its references
+ * @log: log of the mount
  * @txn: transaction without members
  *
- * Context: any; nobody else uses @txn.
+ * Context: may sleep; nobody else uses @txn.
  */
-void msyncfs_txn_free(struct msyncfs_txn *txn)
+void msyncfs_txn_free(struct msyncfs_log *log, struct msyncfs_txn *txn)
 {
-	struct buffer_head *bh;
-	struct msyncfs_image *img;
-	unsigned long blkno;
+	struct buffer_head *bh, *next;
 
-	xa_for_each(&txn->meta, blkno, bh)
+	list_for_each_entry_safe(bh, next, &txn->meta, b_assoc_buffers) {
+		msyncfs_txn_remove(bh);
 		put_bh(bh);
-	xa_for_each(&txn->data, blkno, img)
-		msyncfs_image_put(img);
-	xa_destroy(&txn->meta);
-	xa_destroy(&txn->data);
+	}
+	msyncfs_images_drop(log, &txn->images);
 	WARN_ON_ONCE(!list_empty(&txn->members));
 	kfree(txn);
 }
@@ -116,44 +122,43 @@ void msyncfs_txn_switch(struct msyncfs_log *log, struct msyncfs_txn *next)
 }
 
 /**
- * msyncfs_txn_end - free the transaction that has been cut
- * @log: log of the mount
+ * msyncfs_txn_copy - copy the metadata of a transaction into images
+ * @txn: transaction that is being cut
+ * @images: at least nr_meta images with pages; the function takes images from
+ *	this list, with their references
  *
- * Before this call, the images of the transaction must be in the index or given
- * up. After this call, readers do not find the images in log->cutting.
+ * An image takes over the transaction's reference to its buffer.
+ *
+ * Context: under commit_mutex, with the transaction locked.
+ */
+void msyncfs_txn_copy(struct msyncfs_txn *txn, struct list_head *images)
+{
+	struct buffer_head *bh, *next;
+	struct msyncfs_image *img;
+
+	list_for_each_entry_safe(bh, next, &txn->meta, b_assoc_buffers) {
+		img = list_first_entry(images, struct msyncfs_image, list);
+		list_del_init(&img->list);
+		img->home = bh->b_blocknr;
+		img->tid = txn->tid;
+		img->bh = bh;
+		memcpy_to_page(img->page, 0, bh->b_data, MSYNCFS_BLOCK_SIZE);
+		list_add_tail(&img->logged, &txn->images);
+		msyncfs_txn_remove(bh);
+	}
+}
+
+/**
+ * msyncfs_txn_end - note that a record is durable or has been given up
+ * @log: log of the mount
  *
  * Context: under commit_mutex, or when nobody uses the filesystem any more.
  */
 void msyncfs_txn_end(struct msyncfs_log *log)
 {
-	struct msyncfs_txn *txn = log->cutting;
-
 	spin_lock(&log->txn_lock);
 	log->cutting = NULL;
 	spin_unlock(&log->txn_lock);
-	msyncfs_txn_free(txn);
-}
-
-/**
- * msyncfs_cut_end - free a record that is durable or has been given up
- * @log: log of the mount
- * @cut: the record; its transaction is freed too
- *
- * Context: under commit_mutex, or when nobody uses the filesystem any more; may
- * sleep.
- */
-void msyncfs_cut_end(struct msyncfs_log *log, struct msyncfs_cut *cut)
-{
-	unsigned int i;
-
-	msyncfs_txn_end(log);
-	for (i = 0; i < cut->nr; i++)
-		msyncfs_image_put(cut->images[i]);
-	for (i = 0; i < cut->nr_header; i++)
-		__free_page(cut->header[i]);
-	kvfree(cut->images);
-	kvfree(cut->header);
-	kfree(cut);
 }
 
 /*
@@ -421,17 +426,19 @@ static struct msyncfs_txn *msyncfs_op_txn(struct msyncfs_op *op)
 	return txn;
 }
 
-static void msyncfs_op_charge(struct msyncfs_op *op, struct msyncfs_txn *txn)
+/*
+ * Count @nr blocks that an operation has added to the transaction. The caller
+ * holds txn_lock.
+ */
+static void msyncfs_op_charge(struct msyncfs_op *op, struct msyncfs_txn *txn,
+			      unsigned int nr)
 {
-	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
+	unsigned int credits = min(nr, op->credits);
 
-	spin_lock(&log->txn_lock);
-	txn->nr++;
-	if (!WARN_ON_ONCE(!op->credits)) {
-		op->credits--;
-		txn->credits--;
-	}
-	spin_unlock(&log->txn_lock);
+	txn->nr += nr;
+	WARN_ON_ONCE(nr > credits);
+	op->credits -= credits;
+	txn->credits -= credits;
 }
 
 /**
@@ -447,16 +454,19 @@ static void msyncfs_op_charge(struct msyncfs_op *op, struct msyncfs_txn *txn)
  */
 void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
 {
+	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 	struct msyncfs_txn *txn = msyncfs_op_txn(op);
 
-	if (xa_load(&txn->meta, bh->b_blocknr))
+	if (test_bit(MSYNCFS_BH_TXN, &bh->b_state))
 		return;
-	get_bh(bh);
-	if (xa_cmpxchg(&txn->meta, bh->b_blocknr, NULL, bh,
-		       GFP_NOFS | __GFP_NOFAIL))
-		put_bh(bh);	/* another handle was faster */
-	else
-		msyncfs_op_charge(op, txn);
+	spin_lock(&log->txn_lock);
+	if (!test_and_set_bit(MSYNCFS_BH_TXN, &bh->b_state)) {
+		get_bh(bh);
+		list_add_tail(&bh->b_assoc_buffers, &txn->meta);
+		txn->nr_meta++;
+		msyncfs_op_charge(op, txn, 1);
+	}
+	spin_unlock(&log->txn_lock);
 }
 
 /**
@@ -467,21 +477,29 @@ void msyncfs_op_dirty(struct msyncfs_op *op, struct buffer_head *bh)
  * The content of a freed block need not be written any more. The credit that
  * the block used does not come back.
  *
- * Context: inside @op; may sleep.
+ * Context: inside @op; may sleep, does no I/O.
  */
 void msyncfs_op_undirty(struct msyncfs_op *op, u64 blkno)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 	struct msyncfs_txn *txn = msyncfs_op_txn(op);
-	struct buffer_head *bh;
+	struct buffer_head *bh = sb_find_get_block(op->sb, blkno);
+	bool found;
 
-	bh = xa_erase(&txn->meta, blkno);
+	/* The transaction has a reference, so its buffers are in memory. */
 	if (!bh)
 		return;
-	put_bh(bh);
 	spin_lock(&log->txn_lock);
-	txn->nr--;
+	found = test_bit(MSYNCFS_BH_TXN, &bh->b_state);
+	if (found) {
+		msyncfs_txn_remove(bh);
+		txn->nr_meta--;
+		txn->nr--;
+	}
 	spin_unlock(&log->txn_lock);
+	if (found)
+		put_bh(bh);
+	brelse(bh);
 }
 
 /**
@@ -514,7 +532,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_forget);
 /**
  * msyncfs_op_add - make images of data part of the transaction
  * @op: open handle with a credit for each image
- * @images: list of images whose home blocks are set, or NULL
+ * @images: list of images whose home blocks are set
+ * @nr: number of images in @images, or 0 to add no image
  * @member: object that is told how the transaction ends
  *
  * The transaction takes a reference to each image. A newer image of a block
@@ -523,24 +542,19 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_op_forget);
  * Context: inside @op; may sleep.
  */
 void msyncfs_op_add(struct msyncfs_op *op, struct list_head *images,
-		    struct msyncfs_member *member)
+		    unsigned int nr, struct msyncfs_member *member)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(op->sb);
 	struct msyncfs_txn *txn = msyncfs_op_txn(op);
-	struct msyncfs_image *img, *old;
+	unsigned int replaced = 0;
+	LIST_HEAD(joined);
 
-	if (images) {
-		list_for_each_entry(img, images, list) {
-			refcount_inc(&img->ref);
-			old = xa_store(&txn->data, img->home, img,
-				       GFP_NOFS | __GFP_NOFAIL);
-			if (old)
-				msyncfs_image_put(old);
-			else
-				msyncfs_op_charge(op, txn);
-		}
-	}
+	if (nr)
+		replaced = msyncfs_images_join(log, txn->tid, images, &joined);
 	spin_lock(&log->txn_lock);
+	list_splice_tail(&joined, &txn->images);
+	msyncfs_op_charge(op, txn, nr - replaced);
+	txn->replaced |= replaced;
 	list_add_tail(&member->list, &txn->members);
 	spin_unlock(&log->txn_lock);
 }

@@ -6,8 +6,8 @@
 #ifndef MSYNCFS_TXN_H
 #define MSYNCFS_TXN_H
 
+#include <linux/list_bl.h>
 #include <linux/lockdep.h>
-#include <linux/xarray.h>
 
 #include "log.h"
 
@@ -18,93 +18,115 @@
 #define MSYNCFS_COMMIT_DELAY	(5 * HZ)
 
 /**
- * struct msyncfs_txn - the blocks that go into the next record
+ * struct msyncfs_txn - a transaction, and the record that is made from it
  * @tid: number of the transaction, which is never on disk. It differs from the
  *	sequence number of the record, because an empty transaction has no
  *	record
  * @active: number of open handles
  * @credits: number of credits that the open handles have not used yet
- * @nr: number of blocks in @meta and @data
+ * @nr_meta: number of buffers in @meta
+ * @nr: number of blocks that the record contains: the buffers in @meta, and the
+ *	images that no newer image of the same transaction has replaced
  * @callers: number of tasks that have asked for the commit of the transaction
  * @locked: no handle may open, because the transaction is being cut
  * @preflush: the transaction makes blocks visible that were written outside the
  *	log, so a flush must precede its record (R3)
- * @meta: metadata buffers, indexed by home block; the transaction has a
- *	reference to each buffer
- * @data: images of data, indexed by home block; the transaction has a reference
- *	to each image
+ * @replaced: @images contains images that newer images have replaced
+ * @meta: list of metadata buffers, linked by b_assoc_buffers; the transaction
+ *	has a reference to each buffer. Empty after the cut
+ * @images: list of images; the transaction has a reference to each image. From
+ *	the cut on, the list ascends by home block and contains the metadata
  * @members: list of struct msyncfs_member; each member is told how the
  *	transaction ends
- *
- * log->txn_lock guards all fields except the contents of the two xarrays.
- * @meta and @data change only under an open handle, or when the transaction is
- * locked and no handle is open.
- */
-struct msyncfs_txn {
-	u64			tid;
-	unsigned int		active;
-	unsigned int		credits;
-	unsigned int		nr;
-	unsigned int		callers;
-	bool			locked;
-	bool			preflush;
-	struct xarray		meta;
-	struct xarray		data;
-	struct list_head	members;
-};
-
-/**
- * struct msyncfs_cut - a record that was cut and is neither durable nor given
- * up
- * @txn: transaction from which the record was cut; not the running transaction
- * @images: images of the record, ascending by home block
- * @nr: number of images
- * @header: pages of the header
- * @nr_header: number of header blocks
+ * @seq: sequence number of the record
  * @pos: position of the record, in blocks from the start of the log
  * @pad: number of blocks at the end of the log that stay unused, because the
  *	record did not fit there
  * @fua: true if the record is one FUA write; the record is durable when this
  *	write completes
+ * @list: link in the list of durable records
+ *
+ * log->txn_lock guards the fields up to @members, as long as the transaction
+ * is not cut. After the cut, commit_mutex guards all fields. When the record is
+ * durable, the lock of the index guards @images and @list.
  */
-struct msyncfs_cut {
-	struct msyncfs_txn	*txn;
-	struct msyncfs_image	**images;
+struct msyncfs_txn {
+	u64			tid;
+	unsigned int		active;
+	unsigned int		credits;
+	unsigned int		nr_meta;
 	unsigned int		nr;
-	struct page		**header;
-	unsigned int		nr_header;
+	unsigned int		callers;
+	bool			locked;
+	bool			preflush;
+	bool			replaced;
+	struct list_head	meta;
+	struct list_head	images;
+	struct list_head	members;
+
+	/* the record */
+	bool			fua;
+	u64			seq;
 	u64			pos;
 	u64			pad;
-	bool			fua;
-};
-
-/**
- * struct msyncfs_record - a durable record that the log still needs
- * @list: entry in the index, oldest first
- * @tid: transaction from which the record was cut
- * @seq: sequence number
- * @end: position after the record, in blocks from the start of the log
- * @blocks: number of log blocks that the record takes, including the blocks at
- *	the end of the log that stay unused because of the record
- */
-struct msyncfs_record {
 	struct list_head	list;
-	u64			tid;
-	u64			seq;
-	u64			end;
-	u64			blocks;
 };
 
 /**
- * struct msyncfs_index - the durable images that are not home (block.c)
- * @images: newest durable image of each block, indexed by home block
- * @lock: guards @records and log->used
- * @records: the records that contain the images, oldest first
+ * struct msyncfs_index - where to find the images of a mount (image.c)
+ * @buckets: hash table of images by home block. It contains the images of data
+ *	in the transactions that are not durable, and the newest durable image
+ *	of each block. In a bucket, a newer image of a block comes before an
+ *	older image of this block
+ * @bits: binary logarithm of the number of buckets
+ * @lock: guards @records, the image lists of the records, and log->used
+ * @records: durable records that the log still needs, oldest first
  */
 struct msyncfs_index {
-	struct xarray		images;
-	spinlock_t		lock;		/* records, log->used */
+	struct hlist_bl_head	*buckets;
+	unsigned int		bits;
+	struct mutex		lock;		/* records, log->used */
 	struct list_head	records;
+};
+
+/*
+ * Images are allocated in pieces of at most 2^MSYNCFS_PIECE_ORDER images. The
+ * pages of a piece are contiguous, so that a record has few segments. The order
+ * is limited, because the kernel seldom has free memory of a higher order.
+ */
+#define MSYNCFS_PIECE_ORDER	6
+
+/**
+ * struct msyncfs_pool - memory for images that is not in use (image.c)
+ * @lock: guards @free and @pages
+ * @free: free pieces with pages, by the order of the piece
+ * @pages: number of pages of all free pieces
+ * @max: largest number of pages to keep
+ * @shrinker: gives memory back when the system needs it; NULL before the log is
+ *	started
+ *
+ * The kernel may have to zero each page that it allocates, and a record needs a
+ * page for each image. So pieces are used again.
+ */
+struct msyncfs_pool {
+	spinlock_t		lock;
+	struct list_head	free[MSYNCFS_PIECE_ORDER + 1];
+	unsigned long		pages;
+	unsigned long		max;
+	struct shrinker		*shrinker;
+};
+
+/**
+ * struct msyncfs_header - memory for the header of a record
+ * @blocks: header blocks in memory, in the order of the record
+ * @nr: number of @blocks
+ *
+ * commit_mutex guards this structure. Only one record is written at a time, so
+ * all records use the same memory.
+ */
+struct msyncfs_header {
+	void			**blocks;
+	unsigned int		nr;
 };
 
 /**
@@ -153,13 +175,16 @@ struct msyncfs_tail {
  *	blocks at the end of the log
  * @failed: number of record writes that have failed since the last successful
  *	write
- * @retry: failed record that the next commit writes again, or NULL
+ * @retry: the record of @cutting has failed, and the next commit writes it
+ *	again
+ * @header: memory for the header of the record that is being written
  * @nr_commits: number of records written since the mount
  * @checkpoint_mutex: serialises checkpoints; guards @tail and @nr_checkpoints
  * @home_tid: the records of all transactions up to this number are retired
  * @nr_checkpoints: number of checkpoints since the mount
- * @index: durable images that are not home
+ * @index: images, and the durable records that contain them
  * @tail: where the next recovery begins
+ * @pool: memory for images
  * @commit_work: runs a commit in the background after a delay
  * @checkpoint_work: runs a checkpoint in the background at once
  * @checkpoint_timer: runs a checkpoint in the background after a delay
@@ -190,7 +215,8 @@ struct msyncfs_log {
 	u64			head_pos;
 	u64			used;
 	unsigned int		failed;
-	struct msyncfs_cut	*retry;
+	bool			retry;
+	struct msyncfs_header	header;
 	u64			nr_commits;
 
 	/* checkpoints: checkpoint.c */
@@ -199,6 +225,7 @@ struct msyncfs_log {
 	u64			nr_checkpoints;
 	struct msyncfs_index	index;
 	struct msyncfs_tail	tail;
+	struct msyncfs_pool	pool;
 
 	/* background work: log.c */
 	struct delayed_work	commit_work;
@@ -220,25 +247,33 @@ static inline struct msyncfs_log *MSYNCFS_LOG(struct super_block *sb)
 
 /* In txn.c */
 struct msyncfs_txn *msyncfs_txn_alloc(u64 tid);
-void msyncfs_txn_free(struct msyncfs_txn *txn);
+void msyncfs_txn_free(struct msyncfs_log *log, struct msyncfs_txn *txn);
 void msyncfs_txn_settle(struct msyncfs_txn *txn, int err);
 struct msyncfs_txn *msyncfs_txn_lock(struct msyncfs_log *log);
 void msyncfs_txn_switch(struct msyncfs_log *log, struct msyncfs_txn *next);
+void msyncfs_txn_copy(struct msyncfs_txn *txn, struct list_head *images);
 void msyncfs_txn_end(struct msyncfs_log *log);
-void msyncfs_cut_end(struct msyncfs_log *log, struct msyncfs_cut *cut);
 
-/* In block.c */
-void msyncfs_index_init(struct msyncfs_index *index);
-void msyncfs_index_exit(struct msyncfs_index *index);
-void msyncfs_index_add(struct msyncfs_log *log, const struct msyncfs_cut *cut);
+/* In image.c */
+unsigned long msyncfs_pool_shrink(struct msyncfs_log *log, unsigned long nr);
+void msyncfs_pool_init(struct msyncfs_log *log);
+int msyncfs_pool_start(struct msyncfs_log *log);
+void msyncfs_pool_stop(struct msyncfs_log *log);
+int msyncfs_index_init(struct msyncfs_log *log);
+void msyncfs_index_exit(struct msyncfs_log *log);
+unsigned int msyncfs_images_join(struct msyncfs_log *log, u64 tid,
+				 struct list_head *images,
+				 struct list_head *joined);
+void msyncfs_images_prune(struct list_head *images);
+void msyncfs_images_drop(struct msyncfs_log *log, struct list_head *images);
+void msyncfs_index_add(struct msyncfs_log *log, struct msyncfs_txn *txn);
+struct msyncfs_txn *msyncfs_index_oldest(struct msyncfs_index *index,
+					 unsigned int max, unsigned int *nr);
+u64 msyncfs_index_newest(struct msyncfs_index *index);
 unsigned int msyncfs_index_collect(struct msyncfs_index *index,
-				   unsigned long *from,
-				   struct msyncfs_image **batch,
-				   unsigned int max);
-bool msyncfs_index_newest(struct msyncfs_index *index, u64 *tid, u64 *seq,
-			  u64 *end);
-void msyncfs_index_remove(struct msyncfs_index *index,
-			  struct msyncfs_image *img);
+				   const struct msyncfs_txn *last,
+				   struct msyncfs_image **batch);
+void msyncfs_index_remove(struct msyncfs_log *log, struct msyncfs_image *img);
 void msyncfs_index_retire(struct msyncfs_log *log, u64 tid);
 
 /* In commit.c */
@@ -249,20 +284,21 @@ int msyncfs_write_slot(struct msyncfs_log *log);
 int msyncfs_move_tail(struct msyncfs_log *log, u64 seq, u64 pos);
 
 /* In checkpoint.c */
+int msyncfs_checkpoint_step(struct msyncfs_log *log);
 void msyncfs_checkpoint_work(struct work_struct *work);
 void msyncfs_checkpoint_timer(struct work_struct *work);
 
 /**
- * msyncfs_cut_blocks() - compute the length of a record
- * @cut: the record
+ * msyncfs_record_blocks() - compute the length of a record
+ * @txn: transaction that has been cut
  *
  * Context: any.
  * Return: the number of blocks of the header and the images. Unused blocks at
  * the end of the log do not count.
  */
-static inline unsigned int msyncfs_cut_blocks(const struct msyncfs_cut *cut)
+static inline unsigned int msyncfs_record_blocks(const struct msyncfs_txn *txn)
 {
-	return cut->nr_header + cut->nr;
+	return msyncfs_record_header_blocks(txn->nr) + txn->nr;
 }
 
 #endif /* MSYNCFS_TXN_H */

@@ -233,6 +233,45 @@ static int msyncfs_check_features(struct super_block *sb)
 	return 0;
 }
 
+static int msyncfs_write_super(struct super_block *sb, u64 blkno)
+{
+	struct buffer_head *bh = sb_bread(sb, blkno);
+	int err;
+
+	if (!bh)
+		return -EIO;
+	lock_buffer(bh);
+	memcpy(bh->b_data, MSYNCFS_SB(sb)->ds, sizeof(*MSYNCFS_SB(sb)->ds));
+	unlock_buffer(bh);
+	mark_buffer_dirty(bh);
+	err = sync_dirty_buffer(bh);
+	brelse(bh);
+	return err;
+}
+
+/*
+ * Sets the features of this version in a filesystem of an older version. The
+ * log is empty. An older module would not see the records that this version
+ * writes, so it must not mount the filesystem any more.
+ */
+static int msyncfs_set_features(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	u64 incompat = le64_to_cpu(sbi->ds->incompat);
+	int err;
+
+	if (incompat == MSYNCFS_INCOMPAT_ALL || bdev_read_only(sb->s_bdev))
+		return 0;
+	sbi->ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_ALL);
+	msyncfs_seal_super(sbi->ds);
+	err = msyncfs_write_super(sb, MSYNCFS_SUPER_BLKNO) ?:
+	      msyncfs_write_super(sb, sbi->geo.blocks - 1) ?:
+	      blkdev_issue_flush(sb->s_bdev);
+	if (err)
+		msyncfs_err(sb, "cannot write the superblock: error %d", err);
+	return err;
+}
+
 static void msyncfs_setup_sb(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
@@ -353,6 +392,8 @@ static int msyncfs_fill_super(struct super_block *sb, struct fs_context *fc)
 
 	msyncfs_setup_sb(sb);
 	err = msyncfs_mount_log(sb);
+	if (!err)
+		err = msyncfs_set_features(sb);
 	if (err)
 		goto release;
 	err = msyncfs_sysfs_add(sb);
@@ -543,12 +584,9 @@ static int __init msyncfs_init(void)
 	err = msyncfs_inode_init(msyncfs_set_ops);
 	if (err)
 		return err;
-	err = msyncfs_image_init();
-	if (err)
-		goto inode_exit;
 	err = msyncfs_bios_init();
 	if (err)
-		goto image_exit;
+		goto inode_exit;
 	err = msyncfs_sysfs_init();
 	if (err)
 		goto bios_exit;
@@ -561,8 +599,6 @@ sysfs_exit:
 	msyncfs_sysfs_exit();
 bios_exit:
 	msyncfs_bios_exit();
-image_exit:
-	msyncfs_image_exit();
 inode_exit:
 	msyncfs_inode_exit();
 	return err;
@@ -573,7 +609,6 @@ static void __exit msyncfs_exit(void)
 	unregister_filesystem(&msyncfs_fs_type);
 	msyncfs_sysfs_exit();
 	msyncfs_bios_exit();
-	msyncfs_image_exit();
 	msyncfs_inode_exit();
 }
 

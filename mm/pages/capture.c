@@ -186,6 +186,8 @@ static void msyncfs_drop_images(struct list_head *images)
 
 	list_for_each_entry_safe(img, next, images, list) {
 		list_del_init(&img->list);
+		if (img->folio)
+			folio_put(img->folio);
 		msyncfs_image_put(img);
 	}
 }
@@ -266,13 +268,14 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_redirty);
 int msyncfs_capture_copy(struct msyncfs_capture *cap)
 {
 	struct msyncfs_image *img;
+	int err;
 
 	list_for_each_entry(img, &cap->images, list) {
 		if (img->page)
 			continue;
-		img->page = alloc_page(GFP_NOFS);
-		if (!img->page)
-			return -ENOMEM;
+		err = msyncfs_image_add_page(img, GFP_NOFS);
+		if (err)
+			return err;
 		memcpy_page(img->page, 0, folio_page(img->folio, 0), 0, PAGE_SIZE);
 		img->writeback = false;
 		folio_end_writeback(img->folio);
@@ -412,19 +415,14 @@ static void msyncfs_protect(struct msyncfs_pass *pass,
 static bool msyncfs_pool_refill(struct msyncfs_file_pass *f,
 				unsigned long limit)
 {
-	struct msyncfs_image *img;
-
 	if (!list_empty(&f->pool))
 		return true;
 	if (f->cap->nr >= limit)
 		return false;
-	img = msyncfs_image_alloc(GFP_NOWAIT | __GFP_NOWARN, f->cap->copied);
-	if (!img) {
+	if (msyncfs_images_alloc(MSYNCFS_SB(f->cap->inode->i_sb), &f->pool, 1,
+				 f->cap->copied, GFP_NOWAIT | __GFP_NOWARN))
 		f->cap->incomplete = true;
-		return false;
-	}
-	list_add(&img->list, &f->pool);
-	return true;
+	return !f->cap->incomplete;
 }
 
 /*
@@ -574,18 +572,9 @@ static unsigned long msyncfs_pass_count(const struct msyncfs_file_pass *f,
 /* Allocates images for the pages of a file, with memory for the copies. */
 static int msyncfs_pool_fill(struct msyncfs_file_pass *f)
 {
-	struct msyncfs_image *img;
-	unsigned long nr;
-
 	msyncfs_drop_images(&f->pool);
-	for (nr = f->room; nr; nr--) {
-		img = msyncfs_image_alloc(GFP_NOFS, f->cap->copied);
-		if (!img)
-			return -ENOMEM;
-		list_add_tail(&img->list, &f->pool);
-		cond_resched();
-	}
-	return 0;
+	return msyncfs_images_alloc(MSYNCFS_SB(f->cap->inode->i_sb), &f->pool,
+				    f->room, f->cap->copied, GFP_NOFS);
 }
 
 /*

@@ -20,6 +20,8 @@
 #define XXH_STATIC_LINKING_ONLY		/* to get XXH64_state_s */
 #include <xxhash.h>
 
+#include "crc32c.h"
+
 typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
