@@ -248,8 +248,7 @@ static int msyncfs_put_set(struct list_head *set, int err)
 		err = -EIO;
 	list_for_each_entry_safe(cap, next, set, set) {
 		if (!err)
-			err = cap->incomplete ? -ENOMEM :
-						READ_ONCE(cap->error);
+			err = READ_ONCE(cap->error);
 		if (err && !cap->nr)
 			mapping_set_error(cap->inode->i_mapping, err);
 		list_del_init(&cap->set);

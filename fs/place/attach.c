@@ -409,18 +409,12 @@ static int msyncfs_attach_ways(struct list_head *set, bool attrs,
 /* Returns an error if no way can attach the set. */
 static int msyncfs_attach_check(struct list_head *set)
 {
-	struct msyncfs_capture *cap;
-
 	/*
 	 * If the log is dead, no operation can begin. An operation would return
 	 * -EROFS then, but callers that sync data must get -EIO.
 	 */
 	if (msyncfs_log_dead(msyncfs_sbi_of(set)))
 		return -EIO;
-	/* An atomic file is committed as a whole or not at all. */
-	list_for_each_entry(cap, set, set)
-		if (cap->whole && cap->incomplete)
-			return -ENOMEM;
 	return 0;
 }
 

@@ -35,9 +35,15 @@
  *
  * Under the freeze there is no I/O, no map lookup and no allocation that
  * reclaims memory (P2). The capture allocates its memory before the freeze, for
- * as many pages as are dirty at that time.
+ * as many pages as are dirty at that time. If more pages become dirty before
+ * the freeze, and there is no memory for them, the capture makes all pages
+ * dirty again and starts anew.
+ *
+ * A copied page is clean and unlocked when it has been copied. A page that goes
+ * to a fresh block without a copy stays under writeback until it is written.
  */
 #include <kunit/visibility.h>
+#include <linux/backing-dev.h>
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
@@ -50,20 +56,26 @@
 
 /**
  * struct msyncfs_file_pass - the part of a pass that captures one file
- * @cap: the capture that the pass fills
+ * @inode: the file
+ * @whole: capture all changes of an atomic file
+ * @cap: the capture that the pass fills, or NULL
  * @ranges: ranges in which the pass looks for dirty pages, in ascending order
  * @nr_ranges: number of @ranges
  * @pool: unused images
- * @room: number of images in @pool when the pass begins to take pages
+ * @room: number of images for which the pass allocates memory
+ * @stored: an earlier try has found a page that a store had changed
  * @uncommitted: an atomic file has a size or a map that differs from its
  *	committed state
  */
 struct msyncfs_file_pass {
+	struct inode			*inode;
+	bool				whole;
 	struct msyncfs_capture		*cap;
 	const struct msyncfs_range	*ranges;
 	unsigned int			nr_ranges;
 	struct list_head		pool;
 	unsigned long			room;
+	bool				stored;
 	bool				uncommitted;
 };
 
@@ -71,18 +83,18 @@ struct msyncfs_file_pass {
  * struct msyncfs_pass - one pass under the freeze, over one file or several
  * @files: the files
  * @nr: number of @files
+ * @total: number of dirty pages, up to @limit for each file
  * @copy_max: largest number of pages to copy; if more pages are dirty, none is
  *	copied
  * @limit: largest number of pages to take from each file
- * @bitmap: bitmap that clean_record_shared_mapping_range() fills, or NULL
  * @sbi: filesystem
  */
 struct msyncfs_pass {
 	struct msyncfs_file_pass	*files;
 	unsigned int			nr;
+	unsigned long			total;
 	unsigned long			copy_max;
 	unsigned long			limit;
-	unsigned long			*bitmap;
 	struct msyncfs_sb_info		*sbi;
 };
 
@@ -288,23 +300,42 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_copy);
 /* ---- taking pages -------------------------------------------------------- */
 
 /*
- * If a test has switched off the freeze, this function lets stores to the page
- * go on while the capture takes other pages.
+ * Clears the tag of a clean page. folio_clear_dirty_for_io() leaves the tag to
+ * its caller, who normally starts the writeback of the folio.
  */
-static void msyncfs_break_thaw(struct msyncfs_image *img)
+static void msyncfs_clear_tag(struct folio *folio)
 {
-	if (!msyncfs_breaks(FREEZE))
-		return;
-	img->writeback = false;
-	folio_end_writeback(img->folio);
+	XA_STATE(xas, &folio->mapping->i_pages, folio->index);
+
+	xas_lock_irq(&xas);
+	xas_load(&xas);
+	xas_clear_mark(&xas, PAGECACHE_TAG_DIRTY);
+	xas_clear_mark(&xas, PAGECACHE_TAG_TOWRITE);
+	xas_unlock_irq(&xas);
 }
 
-/* Takes one locked folio if it is still dirty. */
-static void msyncfs_take_folio(struct msyncfs_capture *cap,
-			       struct folio *folio, struct msyncfs_image *img)
+/*
+ * Clears the dirty flag of a locked folio whose PTEs are write-protected and
+ * clean. Returns false if the flag was not set. folio_cancel_dirty() counts the
+ * page as never written, so correct the count.
+ */
+static bool msyncfs_clear_dirty(struct folio *folio)
 {
-	if (folio->mapping != cap->inode->i_mapping)
-		return;
+	if (!folio_test_dirty(folio))
+		return false;
+	folio_cancel_dirty(folio);
+#ifdef CONFIG_TASK_IO_ACCOUNTING
+	current->ioac.cancelled_write_bytes -= PAGE_SIZE;
+#endif
+	return true;
+}
+
+/*
+ * Clears the dirty flag of a locked folio, and write-protects its PTEs. Returns
+ * false if the folio was not dirty.
+ */
+static bool msyncfs_mkclean(struct msyncfs_capture *cap, struct folio *folio)
+{
 	/*
 	 * Find out whether a store through a mapping has changed the page. This
 	 * check walks the mappings, and folio_clear_dirty_for_io() walks them a
@@ -315,196 +346,178 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 		cap->stored = true;
 		folio_mark_dirty(folio);
 	}
-	if (!folio_clear_dirty_for_io(folio))
+	return folio_clear_dirty_for_io(folio);
+}
+
+/* Takes one locked folio if it is still dirty. */
+static void msyncfs_take_folio(struct msyncfs_capture *cap,
+			       struct folio *folio, struct msyncfs_image *img,
+			       bool protected)
+{
+	bool beyond = folio_pos(folio) >= cap->size;
+
+	if (folio->mapping != cap->inode->i_mapping)
 		return;
-	folio_start_writeback(folio);
-	if (folio_pos(folio) >= cap->size) {
-		/*
-		 * The page lies beyond the end of the file. A store that raced
-		 * with a truncation has made the page dirty.
-		 */
-		folio_end_writeback(folio);
+	if (protected ? !msyncfs_clear_dirty(folio) :
+			!msyncfs_mkclean(cap, folio))
 		return;
-	}
+	if (cap->copied || beyond)
+		msyncfs_clear_tag(folio);
+	else
+		folio_start_writeback(folio);
+	/*
+	 * If a store raced with a truncation, a page beyond the end of the file
+	 * may be dirty. Such a page is left out.
+	 */
+	if (beyond)
+		return;
 	folio_get(folio);
 	img->folio = folio;
 	img->index = folio->index;
 	list_move_tail(&img->list, &cap->images);
 	cap->nr++;
 	cap->end = min_t(loff_t, cap->size, folio_pos(folio) + PAGE_SIZE);
-	img->writeback = true;
+	img->writeback = !cap->copied;
 	folio_set_checked(folio);
 	/* Bytes beyond the end of the file become durable as zeros (G1). */
 	if (folio_pos(folio) + PAGE_SIZE > cap->size)
 		folio_zero_segment(folio, offset_in_folio(folio, cap->size),
 				   PAGE_SIZE);
-	if (cap->copied) {
+	if (cap->copied)
 		memcpy_page(img->page, 0, folio_page(folio, 0), 0, PAGE_SIZE);
-		msyncfs_break_thaw(img);
-	}
 }
 
 /*
- * Dirty pages form a stretch if the gaps between them are not larger than
- * MSYNCFS_STRETCH_GAP. The capture write-protects a stretch in one step. This
- * step also walks the page tables of the clean pages in the stretch, but it
- * flushes the TLBs only once.
+ * A batch of dirty pages is dense if the gaps between the pages are not larger
+ * than this number of pages, on average. Then all PTEs from the first page to
+ * the last page are write-protected in one step. This step also walks the PTEs
+ * of the clean pages in the gaps, but it flushes the TLBs only once.
  */
-#define MSYNCFS_STRETCH_GAP	16
-#define MSYNCFS_STRETCH_MIN	8
-#define MSYNCFS_STRETCH_MAX	16384
+#define MSYNCFS_DENSE_GAP	16
+#define MSYNCFS_DENSE_SPAN	(PAGEVEC_SIZE * MSYNCFS_DENSE_GAP)
 
 /*
- * Finds the stretch that begins with the first dirty page at or after *@first.
- * Sets *@first to the first page of the stretch, and *@nr to the number of
- * dirty pages in the stretch. Returns the last page of the stretch. If no page
- * up to @last is dirty, sets *@nr to 0.
- */
-static pgoff_t msyncfs_stretch(struct address_space *mapping, pgoff_t *first,
-			       pgoff_t last, unsigned int *nr)
-{
-	XA_STATE(xas, &mapping->i_pages, *first);
-	pgoff_t end = last;
-	void *entry;
-
-	*nr = 0;
-	rcu_read_lock();
-	xas_for_each_marked(&xas, entry, last, PAGECACHE_TAG_DIRTY) {
-		if (!*nr)
-			*first = xas.xa_index;
-		else if (xas.xa_index - end > MSYNCFS_STRETCH_GAP ||
-			 xas.xa_index - *first >= MSYNCFS_STRETCH_MAX)
-			break;
-		end = xas.xa_index;
-		++*nr;
-	}
-	rcu_read_unlock();
-	return end;
-}
-
-/*
- * Write-protects and cleans the PTEs of a stretch. No PTE can become writable
- * again before the thaw, because page_mkwrite waits for the thaw. All pages
+ * Write-protects and cleans the PTEs of a dense batch. All folios of the batch
+ * are locked. So no PTE of these folios can become writable again before the
+ * folio is unlocked, and after that page_mkwrite waits for the thaw. All pages
  * with a dirty PTE are tagged dirty already, so nobody reads the bitmap.
+ *
+ * Returns false if the caller must write-protect each page.
  */
-static void msyncfs_protect(struct msyncfs_pass *pass,
-			    struct msyncfs_capture *cap, pgoff_t first,
-			    pgoff_t last)
+static bool msyncfs_protect(struct msyncfs_capture *cap,
+			    const struct folio_batch *fbatch)
 {
 #ifdef CONFIG_MAPPING_DIRTY_HELPERS
 	struct address_space *mapping = cap->inode->i_mapping;
-	pgoff_t nr = last - first + 1, start = 0, end = 0;
+	DECLARE_BITMAP(dirty, MSYNCFS_DENSE_SPAN);
+	pgoff_t start = 0, end = 0, first, span;
+	unsigned int nr = fbatch->nr;
 
-	if (!pass->bitmap || !mapping_mapped(mapping))
-		return;
-	wp_shared_mapping_range(mapping, first, nr);
-	if (clean_record_shared_mapping_range(mapping, first, nr, first,
-					      pass->bitmap, &start, &end))
+	first = fbatch->folios[0]->index;
+	span = fbatch->folios[nr - 1]->index - first + 1;
+	if (span > nr * MSYNCFS_DENSE_GAP)
+		return false;
+	if (!mapping_mapped(mapping))
+		return true;
+	bitmap_zero(dirty, MSYNCFS_DENSE_SPAN);
+	wp_shared_mapping_range(mapping, first, span);
+	if (clean_record_shared_mapping_range(mapping, first, span, first,
+					      dirty, &start, &end))
 		cap->stored = true;
+	return true;
+#else
+	return false;
 #endif
 }
 
 /*
- * Makes sure that the pool has an image. Even under the freeze, a page can
- * become dirty: if the record of an earlier capture fails, the pages of that
- * capture become dirty again. The pool may have no image for such a page. Then
- * this function allocates an image without waiting. If the allocation fails,
- * the function marks the capture incomplete. Returns false if no more pages can
- * be taken.
+ * Makes sure that the pool has an image. More pages may have become dirty since
+ * the memory was allocated, so this function allocates a few images without
+ * waiting. Returns false if there is no memory.
  */
-static bool msyncfs_pool_refill(struct msyncfs_file_pass *f,
-				unsigned long limit)
+static bool msyncfs_pool_refill(struct msyncfs_file_pass *f)
 {
-	if (!list_empty(&f->pool))
-		return true;
-	if (f->cap->nr >= limit)
-		return false;
-	if (msyncfs_images_alloc(MSYNCFS_SB(f->cap->inode->i_sb), &f->pool, 1,
-				 f->cap->copied, GFP_NOWAIT | __GFP_NOWARN))
-		f->cap->incomplete = true;
-	return !f->cap->incomplete;
+	return !list_empty(&f->pool) ||
+	       !msyncfs_images_alloc(MSYNCFS_SB(f->inode->i_sb), &f->pool, 8, f->cap->copied,
+				     GFP_NOWAIT | __GFP_NOWARN);
 }
 
 /*
- * Takes the dirty pages of a stretch. Returns false if no more pages of the
- * file can be taken.
+ * Takes the pages of a batch, up to @limit pages of the file. Returns 0, or
+ * -EAGAIN if there is no memory for a page.
  */
-static bool msyncfs_take_stretch(struct msyncfs_file_pass *f, pgoff_t first,
-				 pgoff_t last, unsigned long limit)
+static int msyncfs_take_batch(struct msyncfs_file_pass *f,
+			      const struct folio_batch *fbatch,
+			      unsigned long limit)
 {
-	struct address_space *mapping = f->cap->inode->i_mapping;
+	unsigned int nr = min_t(unsigned long, fbatch->nr, limit - f->cap->nr);
 	struct msyncfs_image *img;
-	struct folio_batch fbatch;
 	unsigned int i;
-	bool more = true;
+	bool protected;
+	int err = 0;
+
+	for (i = 0; i < fbatch->nr; i++)
+		folio_lock(fbatch->folios[i]);
+	protected = msyncfs_protect(f->cap, fbatch);
+	for (i = 0; i < nr && !err; i++) {
+		if (!msyncfs_pool_refill(f)) {
+			err = -EAGAIN;
+			break;
+		}
+		img = list_first_entry(&f->pool, struct msyncfs_image, list);
+		msyncfs_take_folio(f->cap, fbatch->folios[i], img, protected);
+	}
+	for (i = 0; i < fbatch->nr; i++)
+		folio_unlock(fbatch->folios[i]);
+	return err;
+}
+
+/* Takes the dirty pages of a range. Returns 0 or -EAGAIN. */
+static int msyncfs_take_range(struct msyncfs_file_pass *f, pgoff_t first,
+			      pgoff_t last, unsigned long limit)
+{
+	struct folio_batch fbatch;
+	int err = 0;
 
 	folio_batch_init(&fbatch);
-	while (more && filemap_get_folios_tag(mapping, &first, last,
-					      PAGECACHE_TAG_DIRTY, &fbatch)) {
-		for (i = 0; i < folio_batch_count(&fbatch); i++) {
-			struct folio *folio = fbatch.folios[i];
-
-			more = msyncfs_pool_refill(f, limit);
-			if (!more)
-				break;
-			img = list_first_entry(&f->pool, struct msyncfs_image,
-					       list);
-			folio_lock(folio);
-			msyncfs_take_folio(f->cap, folio, img);
-			folio_unlock(folio);
-		}
+	while (!err && f->cap->nr < limit &&
+	       filemap_get_folios_tag(f->inode->i_mapping, &first, last,
+				      PAGECACHE_TAG_DIRTY, &fbatch)) {
+		err = msyncfs_take_batch(f, &fbatch, limit);
 		folio_batch_release(&fbatch);
 	}
-	return more;
+	return err;
 }
 
-/*
- * Takes the dirty pages of a range. Returns false if no more pages of the file
- * can be taken.
- */
-static bool msyncfs_take_range(struct msyncfs_pass *pass,
-			       struct msyncfs_file_pass *f, pgoff_t first,
-			       pgoff_t last)
-{
-	unsigned int nr;
-	pgoff_t end;
-
-	do {
-		end = msyncfs_stretch(f->cap->inode->i_mapping, &first, last,
-				      &nr);
-		if (!nr)
-			return true;
-		if (nr >= MSYNCFS_STRETCH_MIN)
-			msyncfs_protect(pass, f->cap, first, end);
-		if (!msyncfs_take_stretch(f, first, end, pass->limit))
-			return false;
-		first = end + 1;
-	} while (end < last);
-	return true;
-}
-
-/*
- * Takes the dirty pages of one file. Takes over the reservations, too, if the
- * capture is to contain all changes of an atomic file.
- */
-static void msyncfs_take_file(struct msyncfs_pass *pass,
-			      struct msyncfs_file_pass *f)
+/* Takes the dirty pages of one file. Returns 0 or -EAGAIN. */
+static int msyncfs_take_file(struct msyncfs_pass *pass,
+			     struct msyncfs_file_pass *f)
 {
 	struct msyncfs_capture *cap = f->cap;
 	unsigned int i;
+	int err = 0;
 
 	cap->size = i_size_read(cap->inode);
-	for (i = 0; i < f->nr_ranges; i++) {
+	for (i = 0; i < f->nr_ranges && !err; i++) {
 		const struct msyncfs_range *r = &f->ranges[i];
 
-		if (r->first <= r->last &&
-		    !msyncfs_take_range(pass, f, r->first, r->last))
-			break;
+		if (r->first <= r->last)
+			err = msyncfs_take_range(f, r->first, r->last,
+						 pass->limit);
 	}
-	if (cap->whole) {
-		f->uncommitted = msyncfs_overlay_uncommitted(cap->inode);
-		msyncfs_resv_take(cap->inode, &cap->resvs);
-	}
+	return err;
+}
+
+/*
+ * Takes over the reservations of a file, if the capture is to contain all
+ * changes of an atomic file.
+ */
+static void msyncfs_take_rest(struct msyncfs_file_pass *f)
+{
+	if (!f->cap->whole)
+		return;
+	f->uncommitted = msyncfs_overlay_uncommitted(f->cap->inode);
+	msyncfs_resv_take(f->cap->inode, &f->cap->resvs);
 }
 
 /* ---- the pass ------------------------------------------------------------ */
@@ -530,30 +543,26 @@ static void msyncfs_thaw_files(struct msyncfs_pass *pass)
 		up_write(&MSYNCFS_I(f->cap->inode)->i_freeze);
 }
 
-/* Makes one empty capture for each file. The ranges are sorted by file. */
-static int msyncfs_pass_start(struct msyncfs_pass *pass,
-			      const struct msyncfs_range *ranges,
-			      unsigned int nr)
+/* Notes the ranges of each file. The ranges are sorted by file. */
+static void msyncfs_pass_start(struct msyncfs_pass *pass,
+			       const struct msyncfs_range *ranges,
+			       unsigned int nr)
 {
 	const struct msyncfs_range *end = ranges + nr;
 	struct msyncfs_file_pass *f = NULL;
 
 	for (; ranges < end; ranges++) {
 		lockdep_assert_held(&MSYNCFS_I(ranges->inode)->i_commit_lock);
-		if (!f || f->cap->inode != ranges->inode) {
-			f = &pass->files[pass->nr];
-			f->cap = msyncfs_capture_alloc(ranges->inode, GFP_NOFS);
-			if (!f->cap)
-				return -ENOMEM;
-			f->cap->whole = ranges->whole;
+		if (!f || f->inode != ranges->inode) {
+			f = &pass->files[pass->nr++];
+			f->inode = ranges->inode;
+			f->whole = ranges->whole;
 			f->ranges = ranges->whole ? &msyncfs_all_pages : ranges;
 			INIT_LIST_HEAD(&f->pool);
-			pass->nr++;
 		}
-		if (!f->cap->whole || !f->nr_ranges)
+		if (!f->whole || !f->nr_ranges)
 			f->nr_ranges++;
 	}
-	return 0;
 }
 
 /* Counts the dirty pages in the ranges of a file, up to @limit. */
@@ -564,130 +573,138 @@ static unsigned long msyncfs_pass_count(const struct msyncfs_file_pass *f,
 	unsigned int i;
 
 	for (i = 0; i < f->nr_ranges && nr < limit; i++)
-		nr += msyncfs_count_dirty(f->cap->inode, f->ranges[i].first,
+		nr += msyncfs_count_dirty(f->inode, f->ranges[i].first,
 					  f->ranges[i].last, limit - nr);
 	return nr;
 }
 
-/* Allocates images for the pages of a file, with memory for the copies. */
-static int msyncfs_pool_fill(struct msyncfs_file_pass *f)
-{
-	msyncfs_drop_images(&f->pool);
-	return msyncfs_images_alloc(MSYNCFS_SB(f->cap->inode->i_sb), &f->pool,
-				    f->room, f->cap->copied, GFP_NOFS);
-}
-
 /*
- * Allocates memory for as many pages as are dirty now. More pages may become
- * dirty before the freeze. In this case, msyncfs_pass_run() calls this function
- * a second time, with @again set to true. The function then allocates memory
- * for a few more pages than are dirty.
+ * Counts the dirty pages of all files. Returns false if there is nothing to
+ * commit: neither a dirty page nor another change of an atomic file.
  */
-static int msyncfs_pass_prepare(struct msyncfs_pass *pass, bool again)
+static bool msyncfs_pass_dirty(struct msyncfs_pass *pass)
 {
 	struct msyncfs_file_pass *f;
-	unsigned long total = 0;
-	int err;
+	bool dirty = false;
 
+	pass->total = 0;
 	for (f = pass->files; f < pass->files + pass->nr; f++) {
 		f->room = msyncfs_pass_count(f, pass->limit);
-		total += f->room;
+		pass->total += f->room;
+		dirty |= f->whole && msyncfs_overlay_uncommitted(f->inode);
 	}
-	if (total >= MSYNCFS_STRETCH_MIN && !pass->bitmap) {
-		pass->bitmap = bitmap_zalloc(MSYNCFS_STRETCH_MAX, GFP_NOFS);
-		if (!pass->bitmap)
-			return -ENOMEM;
-	}
-	for (f = pass->files; f < pass->files + pass->nr; f++) {
-		f->cap->copied = total <= pass->copy_max;
-		if (f->room && again)
-			f->room = min(f->room + f->room / 8 + 4, pass->limit);
-		err = msyncfs_pool_fill(f);
-		if (err)
-			return err;
-	}
-	return 0;
+	return dirty || pass->total;
 }
 
 /*
- * Returns whether there is an image for each dirty page. If the pages are to be
- * copied, their number must also be at most @copy_max. The caller has frozen
- * the files, so no store makes more pages dirty.
+ * Makes the capture of a file, with memory for as many pages as are dirty now.
+ * After a try that ran out of memory, there is memory for a few pages more.
  */
-static bool msyncfs_pass_enough(struct msyncfs_pass *pass)
+static int msyncfs_pass_alloc(struct msyncfs_pass *pass,
+			      struct msyncfs_file_pass *f, unsigned int tries)
 {
-	struct msyncfs_file_pass *f;
-	unsigned long nr, total = 0;
-
-	for (f = pass->files; f < pass->files + pass->nr; f++) {
-		nr = msyncfs_pass_count(f, pass->limit);
-		if (nr > f->room)
-			return false;
-		total += nr;
-	}
-	return !pass->files->cap->copied || total <= pass->copy_max;
+	f->cap = msyncfs_capture_alloc(f->inode, GFP_NOFS);
+	if (!f->cap)
+		return -ENOMEM;
+	f->cap->whole = f->whole;
+	f->cap->stored = f->stored;
+	f->cap->copied = pass->total <= pass->copy_max;
+	if (f->room && tries)
+		f->room = min((f->room + f->room / 8 + 4) * tries, pass->limit);
+	return msyncfs_images_alloc(pass->sbi, &f->pool, f->room,
+				    f->cap->copied, GFP_NOFS);
 }
 
-/*
- * Ends the writeback of copied pages, because stores need not wait for the
- * write of a copy. The caller has thawed the files before this call, so that
- * the freeze is short.
- */
-static void msyncfs_end_copied(struct msyncfs_capture *cap)
-{
-	struct msyncfs_image *img;
-
-	if (msyncfs_breaks(FREEZE))
-		return;
-	list_for_each_entry(img, &cap->images, list) {
-		img->writeback = false;
-		folio_end_writeback(img->folio);
-	}
-}
-
-/*
- * Takes the dirty pages of all files. The caller has frozen the files, and this
- * function thaws them.
- */
-static void msyncfs_pass_take(struct msyncfs_pass *pass, u64 start)
+/* Drops the captures of a pass. Pages that were taken become dirty again. */
+static void msyncfs_pass_drop(struct msyncfs_pass *pass)
 {
 	struct msyncfs_file_pass *f;
 
-	for (f = pass->files; f < pass->files + pass->nr; f++)
-		msyncfs_take_file(pass, f);
+	for (f = pass->files; f < pass->files + pass->nr; f++) {
+		msyncfs_drop_images(&f->pool);
+		if (!f->cap)
+			continue;
+		f->stored = f->cap->stored;
+		msyncfs_capture_redirty(f->cap, 0);
+		msyncfs_capture_put(f->cap);
+		f->cap = NULL;
+	}
+}
+
+/*
+ * Takes the dirty pages of all files at one moment. Returns 0, or -EAGAIN if
+ * there is no memory for a page that became dirty in the last moment.
+ */
+static int msyncfs_pass_take(struct msyncfs_pass *pass)
+{
+	struct msyncfs_file_pass *f;
+	u64 start;
+	int err = 0;
+
+	msyncfs_freeze_files(pass);
+	start = ktime_get_ns();
+	for (f = pass->files; f < pass->files + pass->nr && !err; f++)
+		err = msyncfs_take_file(pass, f);
+	for (f = pass->files; f < pass->files + pass->nr && !err; f++)
+		msyncfs_take_rest(f);
 	msyncfs_thaw_files(pass);
 	start = ktime_get_ns() - start;
-	for (f = pass->files; f < pass->files + pass->nr; f++) {
-		trace_msyncfs_capture(f->cap->inode, f->ranges[0].first,
+	for (f = pass->files; f < pass->files + pass->nr && !err; f++)
+		trace_msyncfs_capture(f->inode, f->ranges[0].first,
 				      f->ranges[f->nr_ranges - 1].last,
 				      f->cap->nr, f->cap->copied, start);
-		if (f->cap->copied)
-			msyncfs_end_copied(f->cap);
+	return err;
+}
+
+/* Allocates memory for all dirty pages, and takes the pages. */
+static int msyncfs_pass_try(struct msyncfs_pass *pass, unsigned int tries)
+{
+	struct msyncfs_file_pass *f;
+	int err;
+
+	for (f = pass->files; f < pass->files + pass->nr; f++) {
+		err = msyncfs_pass_alloc(pass, f, tries);
+		if (err)
+			return err;
 	}
+	return msyncfs_pass_take(pass);
+}
+
+/* A pass gives up after this number of tries, for lack of memory. */
+#define MSYNCFS_PASS_TRIES	8
+
+static int msyncfs_pass_run(struct msyncfs_pass *pass)
+{
+	unsigned int tries;
+	int err;
+
+	for (tries = 0; tries < MSYNCFS_PASS_TRIES; tries++) {
+		if (!msyncfs_pass_dirty(pass))
+			return 0;
+		err = msyncfs_pass_try(pass, tries);
+		if (!err)
+			return 0;
+		msyncfs_pass_drop(pass);
+		if (err != -EAGAIN)
+			return err;
+	}
+	return -ENOMEM;
 }
 
 /*
- * Allocates memory for all dirty pages, freezes the files and takes the pages.
+ * Counts copied pages as written. The kernel estimates the speed of the device
+ * from this count, which the end of a writeback increases for other pages.
  */
-static int msyncfs_pass_run(struct msyncfs_pass *pass)
+static void msyncfs_account_copied(struct msyncfs_capture *cap)
 {
-	bool again = false;
-	u64 start;
-	int err;
+	struct wb_lock_cookie cookie = {};
+	struct bdi_writeback *wb;
 
-	for (;;) {
-		err = msyncfs_pass_prepare(pass, again);
-		if (err)
-			return err;
-		msyncfs_freeze_files(pass);
-		start = ktime_get_ns();
-		if (msyncfs_pass_enough(pass))
-			break;
-		msyncfs_thaw_files(pass);
-		again = true;
-	}
-	msyncfs_pass_take(pass, start);
-	return 0;
+	if (!cap->copied || !cap->nr)
+		return;
+	wb = unlocked_inode_to_wb_begin(cap->inode, &cookie);
+	wb_stat_mod(wb, WB_WRITTEN, cap->nr);
+	unlocked_inode_to_wb_end(cap->inode, &cookie);
 }
 
 /*
@@ -705,22 +722,23 @@ static void msyncfs_mark_times(struct msyncfs_capture *cap)
 
 /*
  * Marks the times of the files. Moves captures that have something to commit to
- * @set, and drops all other captures. If @err is not 0, drops all captures.
+ * @set, and drops all other captures.
  */
-static void msyncfs_pass_end(struct msyncfs_pass *pass, int err,
-			     struct list_head *set)
+static void msyncfs_pass_end(struct msyncfs_pass *pass, struct list_head *set)
 {
 	struct msyncfs_file_pass *f;
 
 	for (f = pass->files; f < pass->files + pass->nr; f++) {
 		msyncfs_drop_images(&f->pool);
+		if (!f->cap)
+			continue;
+		msyncfs_account_copied(f->cap);
 		msyncfs_mark_times(f->cap);
-		if (!err && (f->cap->nr || f->uncommitted))
+		if (f->cap->nr || f->uncommitted)
 			list_add_tail(&f->cap->set, set);
 		else
 			msyncfs_capture_put(f->cap);
 	}
-	bitmap_free(pass->bitmap);
 }
 
 /**
@@ -735,22 +753,6 @@ bool msyncfs_atomic_dirty(struct inode *inode)
 {
 	return msyncfs_overlay_uncommitted(inode) ||
 	       msyncfs_count_dirty(inode, 0, ULONG_MAX, 1);
-}
-
-/*
- * Returns whether there is anything to commit: a dirty page in a range, or a
- * change of an atomic file.
- */
-static bool msyncfs_any_dirty(const struct msyncfs_range *ranges,
-			      unsigned int nr)
-{
-	for (; nr--; ranges++) {
-		if (ranges->whole ? msyncfs_atomic_dirty(ranges->inode) :
-		    msyncfs_count_dirty(ranges->inode, ranges->first,
-					ranges->last, 1))
-			return true;
-	}
-	return false;
 }
 
 /**
@@ -786,17 +788,14 @@ int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 	};
 	int err;
 
-	if (!msyncfs_any_dirty(ranges, nr))
-		return 0;
 	if (ranges[nr - 1].inode != ranges->inode) {
 		pass.files = kvcalloc(nr, sizeof(*pass.files), GFP_NOFS);
 		if (!pass.files)
 			return -ENOMEM;
 	}
-	err = msyncfs_pass_start(&pass, ranges, nr);
-	if (!err)
-		err = msyncfs_pass_run(&pass);
-	msyncfs_pass_end(&pass, err, set);
+	msyncfs_pass_start(&pass, ranges, nr);
+	err = msyncfs_pass_run(&pass);
+	msyncfs_pass_end(&pass, set);
 	if (pass.files != &one)
 		kvfree(pass.files);
 	return err;

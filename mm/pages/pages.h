@@ -44,7 +44,6 @@ struct msyncfs_range {
  * @end: byte after the last captured page, at most @size
  * @copied: true if the record is to have copies of the pages; false if the
  *	pages are to be written to fresh blocks
- * @incomplete: some pages were not captured for lack of memory
  * @stored: a store through a mapping has changed at least one captured page
  * @whole: the capture contains all changes of an atomic file, for a commit
  * @resvs: reservations that the capture has taken over from the file; empty
@@ -65,7 +64,6 @@ struct msyncfs_capture {
 	loff_t			size;
 	loff_t			end;
 	bool			copied;
-	bool			incomplete;
 	bool			stored;
 	bool			whole;
 	struct list_head	resvs;
