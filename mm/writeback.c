@@ -19,30 +19,31 @@
 #define MSYNCFS_FRESH_MIN	64
 
 /*
- * Returns how many pages may be copied into the record. Background writeback
- * copies no pages if many pages are dirty and at least half of the dirty pages
- * have no block yet. It writes these pages directly to fresh blocks, which
- * saves the second write of each page.
+ * Returns how many pages may be copied into the record, if @nr pages are to be
+ * written. Background writeback may take these pages in several portions. It
+ * must copy none of them if they are too many for a record, or if many pages
+ * are dirty and at least half of them have no block yet. It writes these pages
+ * directly to fresh blocks, which saves the second write of each page.
  */
 static unsigned long msyncfs_copy_max(struct inode *inode, pgoff_t first,
 				      unsigned long nr, bool background)
 {
 	unsigned long max = MSYNCFS_SB(inode->i_sb)->geo.record_images / 2;
 
-	if (background && nr >= MSYNCFS_FRESH_MIN &&
-	    msyncfs_resv_count(inode, first, nr) >= nr / 2)
+	if (background && (nr > max || (nr >= MSYNCFS_FRESH_MIN &&
+	    msyncfs_resv_count(inode, first, nr) >= nr / 2)))
 		return 0;
 	return max;
 }
 
-static int msyncfs_write_range(struct inode *inode,
-			       struct writeback_control *wbc, pgoff_t first,
-			       pgoff_t last, bool background)
+/* Writes back at most @limit pages of an ordinary file. */
+static int msyncfs_write_ordinary(struct inode *inode,
+				  struct writeback_control *wbc, pgoff_t first,
+				  pgoff_t last, unsigned long copy_max,
+				  unsigned long limit)
 {
-	unsigned long limit = background ? wbc->nr_to_write : ULONG_MAX;
-	unsigned long nr = msyncfs_count_dirty(inode, first, last, limit);
-	unsigned long copy_max = msyncfs_copy_max(inode, first, nr, background);
 	struct msyncfs_capture *cap;
+	unsigned int nr;
 	int err;
 
 	cap = msyncfs_capture_pages(inode, first, last, copy_max, limit);
@@ -61,7 +62,7 @@ static int msyncfs_write_range(struct inode *inode,
 }
 
 /*
- * Writes back an atomic file. After a crash, the file must have the content of
+ * Writes back at most @limit pages of an atomic file. After a crash, the file must have the content of
  * its last commit, so writeback must not commit the dirty pages. The pages stay
  * dirty until memory is needed. When memory is needed, this function spills the
  * pages to blocks that no committed state refers to. It spills nothing while
@@ -69,7 +70,7 @@ static int msyncfs_write_range(struct inode *inode,
  */
 static int msyncfs_write_atomic(struct inode *inode,
 				struct writeback_control *wbc, pgoff_t first,
-				pgoff_t last)
+				pgoff_t last, unsigned long limit)
 {
 	struct super_block *sb = inode->i_sb;
 	unsigned long nr = 0;
@@ -77,13 +78,60 @@ static int msyncfs_write_atomic(struct inode *inode,
 
 	if (wbc->sync_mode == WB_SYNC_NONE && !wbc->for_kupdate &&
 	    sb_start_intwrite_trylock(sb)) {
-		err = msyncfs_spill(inode, first, last, wbc->nr_to_write, &nr);
+		err = msyncfs_spill(inode, first, last, limit, &nr);
 		sb_end_intwrite(sb);
 	}
 	wbc->nr_to_write -= nr;
 	/* Report a skipped page, so that the flusher does not retry at once. */
 	if (!nr)
 		wbc->pages_skipped++;
+	return err;
+}
+
+/*
+ * Takes and writes one portion of at most @limit pages. Sets *@first to the
+ * page where the next portion begins.
+ */
+static int msyncfs_write_portion(struct inode *inode,
+				 struct writeback_control *wbc, pgoff_t *first,
+				 pgoff_t last, unsigned long copy_max,
+				 unsigned long limit)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	int err;
+
+	mutex_lock(&mi->i_commit_lock);
+	if (msyncfs_is_atomic(inode))
+		err = msyncfs_write_atomic(inode, wbc, *first, last, limit);
+	else
+		err = msyncfs_write_ordinary(inode, wbc, *first, last, copy_max,
+					     limit);
+	*first = inode->i_mapping->writeback_index;
+	mutex_unlock(&mi->i_commit_lock);
+	return err;
+}
+
+/*
+ * Writes back as many pages as are dirty now, up to wbc->nr_to_write. Pages
+ * that become dirty later must not keep this function going for ever.
+ */
+static int msyncfs_write_background(struct inode *inode,
+				    struct writeback_control *wbc,
+				    pgoff_t first, pgoff_t last)
+{
+	unsigned long left = msyncfs_count_dirty(inode, first, last,
+						 wbc->nr_to_write);
+	unsigned long copy_max = msyncfs_copy_max(inode, first, left, true);
+	long before;
+	int err;
+
+	do {
+		before = wbc->nr_to_write;
+		err = msyncfs_write_portion(inode, wbc, &first, last, copy_max,
+					    min(left, MSYNCFS_PORTION));
+		before -= wbc->nr_to_write;
+		left -= min_t(unsigned long, left, before);
+	} while (!err && before && left);
 	return err;
 }
 
@@ -103,11 +151,9 @@ int msyncfs_writepages(struct address_space *mapping,
 		       struct writeback_control *wbc)
 {
 	struct inode *inode = mapping->host;
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	bool background = wbc->sync_mode == WB_SYNC_NONE;
 	pgoff_t first = wbc->range_start >> PAGE_SHIFT;
 	pgoff_t last = wbc->range_end >> PAGE_SHIFT;
-	int err;
 
 	/*
 	 * If the log is dead, no page can become clean. Return an error,
@@ -125,19 +171,17 @@ int msyncfs_writepages(struct address_space *mapping,
 	if (msyncfs_breaks(SPILL) && msyncfs_is_atomic(inode))
 		return msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
 
-	mutex_lock(&mi->i_commit_lock);
 	if (wbc->range_cyclic) {
 		first = mapping->writeback_index;
 		if (!msyncfs_count_dirty(inode, first, ULONG_MAX, 1))
 			first = 0;
 		last = ULONG_MAX;
 	}
-	if (msyncfs_is_atomic(inode))
-		err = msyncfs_write_atomic(inode, wbc, first, last);
-	else
-		err = msyncfs_write_range(inode, wbc, first, last, background);
-	mutex_unlock(&mi->i_commit_lock);
-	return err;
+	if (background)
+		return msyncfs_write_background(inode, wbc, first, last);
+	return msyncfs_write_portion(inode, wbc, &first, last,
+				     msyncfs_copy_max(inode, 0, 0, false),
+				     ULONG_MAX);
 }
 
 /**

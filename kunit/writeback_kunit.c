@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit suite for background writeback (mm/writeback.c). It must not keep an
+ * msync of the same file waiting for long.
+ */
+#include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/pagemap.h>
+
+#include "files.h"
+#include "mm/sync.h"
+
+#define BLOCKS		8192
+#define LOG_BLOCKS	256	/* 63 images fit a record */
+#define PORTIONS	6
+#define PAGES		(PORTIONS * MSYNCFS_PORTION)
+
+/**
+ * struct wb_fixture - a mounted device with an empty file, and another thread
+ * @fake: device
+ * @log: log of the mount
+ * @file: the file
+ * @task: the other thread
+ * @done: completed when the other thread ends
+ * @dirty: number of dirty pages that the other thread has found
+ */
+struct wb_fixture {
+	struct msyncfs_fake	*fake;
+	struct msyncfs_log	*log;
+	struct file		*file;
+	struct task_struct	*task;
+	struct completion	done;
+	unsigned long		dirty;
+};
+
+static int wb_init(struct kunit *test)
+{
+	struct wb_fixture *fx = kunit_kzalloc(test, sizeof(*fx), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fx);
+	fx->fake = msyncfs_fake_mount(test, BLOCKS, LOG_BLOCKS);
+	fx->log = MSYNCFS_SB(fx->fake->sb)->log;
+	fx->file = msyncfs_fake_open(fx->fake, "f", O_CREAT | O_RDWR);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	files_quiet(fx->fake);
+	init_completion(&fx->done);
+	test->priv = fx;
+	return 0;
+}
+
+static int flush(struct file *file)
+{
+	return filemap_flush(file->f_mapping);
+}
+
+static void thread_start(struct kunit *test, int (*run)(void *fx))
+{
+	struct wb_fixture *fx = test->priv;
+	struct task_struct *task = kthread_create(run, fx, "msyncfs-other");
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	fx->task = get_task_struct(task);
+}
+
+static void thread_end(struct wb_fixture *fx)
+{
+	wait_for_completion(&fx->done);
+	put_task_struct(fx->task);
+}
+
+/* Sleep until the other thread waits. */
+static void thread_waits(struct task_struct *task)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1000; i++) {
+		msleep(20);
+		if (READ_ONCE(task->__state) & TASK_UNINTERRUPTIBLE)
+			return;
+	}
+}
+
+/* ---- i_commit_lock ------------------------------------------------------- */
+
+static int lock_thread(void *data)
+{
+	struct wb_fixture *fx = data;
+	struct mutex *lock = &MSYNCFS_I(file_inode(fx->file))->i_commit_lock;
+
+	mutex_lock(lock);
+	fx->dirty = files_dirty(fx->file);
+	mutex_unlock(lock);
+	complete(&fx->done);
+	return 0;
+}
+
+/*
+ * At the first I/O, let the other thread wait for i_commit_lock. At the later
+ * ones, sleep, so that the other thread runs.
+ */
+static enum msyncfs_fake_fate lock_hook(struct msyncfs_fake *fake,
+					struct bio *bio, unsigned int ops)
+{
+	struct wb_fixture *fx = fake->hook_ctx;
+
+	if (fx->dirty == ULONG_MAX) {
+		fx->dirty = ULONG_MAX - 1;
+		wake_up_process(fx->task);
+		thread_waits(fx->task);
+	} else {
+		msleep(20);
+	}
+	return MSYNCFS_FAKE_DONE;
+}
+
+/* A task that needs i_commit_lock waits for two portions at most. */
+static void writeback_lets_go(struct kunit *test)
+{
+	struct wb_fixture *fx = test->priv;
+
+	files_write(test, fx->file, 0, PAGES, 1);
+	thread_start(test, lock_thread);
+	fx->dirty = ULONG_MAX;
+	fx->fake->hook_ctx = fx;
+	fx->fake->hook = lock_hook;
+	KUNIT_EXPECT_EQ(test, flush(fx->file), 0);
+	thread_end(fx);
+	fx->fake->hook = NULL;
+	KUNIT_EXPECT_GE(test, fx->dirty, PAGES - 2 * MSYNCFS_PORTION);
+	KUNIT_EXPECT_LE(test, fx->dirty, PAGES - MSYNCFS_PORTION);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	files_expect(test, fx->file, 0, PAGES, 1);
+}
+
+static struct kunit_case wb_cases[] = {
+	KUNIT_CASE(writeback_lets_go),
+	{}
+};
+
+static struct kunit_suite wb_suite = {
+	.name		= "msyncfs_writeback",
+	.init		= wb_init,
+	.test_cases	= wb_cases,
+};
+
+kunit_test_suite(wb_suite);
