@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for background writeback (mm/writeback.c). It must not keep an
- * msync of the same file waiting for long.
+ * msync of the same file waiting for long, and the pages that it has captured
+ * must not fill the memory.
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -133,8 +134,93 @@ static void writeback_lets_go(struct kunit *test)
 	files_expect(test, fx->file, 0, PAGES, 1);
 }
 
+/* ---- early commits ------------------------------------------------------- */
+
+/**
+ * struct early_row - what background writeback writes
+ * @name: description
+ * @blocks: the pages have blocks already, so they are copied
+ * @nr: number of pages
+ * @commits: a commit must start
+ */
+struct early_row {
+	const char	*name;
+	bool		blocks;
+	unsigned int	nr;
+	bool		commits;
+};
+
+static const struct early_row early_rows[] = {
+	{ "few pages", false, 80, false },
+	{ "many pages", false, 120, true },
+	{ "few images", true, 20, false },
+	{ "half a record", true, 31, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(early, early_rows, name);
+
+/*
+ * A commit starts when the transaction keeps many pages in memory, or when it
+ * has half of the images of a record. Otherwise the timer of the commit runs.
+ */
+static void writeback_commits_early(struct kunit *test)
+{
+	const struct early_row *row = test->param_value;
+	struct wb_fixture *fx = test->priv;
+	struct delayed_work *work = &fx->log->commit_work;
+	u64 before;
+
+	if (row->blocks) {
+		files_write(test, fx->file, 0, row->nr, 1);
+		KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	}
+	fx->log->pin_max = 100;
+	files_write(test, fx->file, 0, row->nr, 2);
+	cancel_delayed_work_sync(work);
+	before = fx->log->nr_commits;
+	KUNIT_EXPECT_EQ(test, flush(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, timer_pending(&work->timer), !row->commits);
+	flush_work(&work->work);
+	KUNIT_EXPECT_EQ(test, fx->log->nr_commits - before, row->commits);
+}
+
+static int writeback_thread(void *data)
+{
+	struct wb_fixture *fx = data;
+
+	flush(fx->file);
+	complete(&fx->done);
+	return 0;
+}
+
+/* If the commit takes long, writeback waits, and does not pin more pages. */
+static void writeback_waits(struct kunit *test)
+{
+	struct wb_fixture *fx = test->priv;
+	unsigned long left = PAGES - 2 * MSYNCFS_PORTION;
+	unsigned int i;
+
+	fx->log->pin_max = MSYNCFS_PORTION;
+	files_write(test, fx->file, 0, PAGES, 1);
+	thread_start(test, writeback_thread);
+	mutex_lock(&fx->log->commit_mutex);
+	wake_up_process(fx->task);
+	for (i = 0; i < 1000 && files_dirty(fx->file) > left; i++)
+		msleep(20);
+	/* The thread must stay where it is, so look once more. */
+	msleep(200);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), left);
+	mutex_unlock(&fx->log->commit_mutex);
+	wake_up_all(&fx->log->commit_wait);
+	thread_end(fx);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	files_expect(test, fx->file, 0, PAGES, 1);
+}
+
 static struct kunit_case wb_cases[] = {
 	KUNIT_CASE(writeback_lets_go),
+	KUNIT_CASE_PARAM(writeback_commits_early, early_gen_params),
+	KUNIT_CASE(writeback_waits),
 	{}
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file writes dirty pages back, and releases clean pages. Background
- * writeback captures and attaches pages as msync does, but does not commit the
- * transaction. No function in this file writes to a block that committed state
+ * writeback captures and attaches pages as msync does, but does not wait for a
+ * commit. It starts one if the captured pages take too much memory. No function in this file writes to a block that committed state
  * refers to (B1). fs/vfs/read.c has the address_space_operations.
  */
 #include <linux/pagemap.h>
@@ -131,6 +131,7 @@ static int msyncfs_write_background(struct inode *inode,
 					    min(left, MSYNCFS_PORTION));
 		before -= wbc->nr_to_write;
 		left -= min_t(unsigned long, left, before);
+		msyncfs_commit_early(inode->i_sb);
 	} while (!err && before && left);
 	return err;
 }
@@ -141,10 +142,12 @@ static int msyncfs_write_background(struct inode *inode,
  * @wbc: what to write
  *
  * This function attaches the dirty pages of an ordinary file to the running
- * transaction, but does not commit the transaction. It spills the dirty pages
- * of an atomic file, or leaves these pages dirty.
+ * transaction. It does not commit the transaction, unless the transaction keeps
+ * too many pages in memory. It spills the dirty pages of an atomic file, or
+ * leaves these pages dirty.
  *
- * Context: caller holds no lock that P4 forbids; may wait for the device.
+ * Context: caller holds no lock that P4 forbids; may wait for the device, and
+ * for a commit.
  * Return: 0 or a negative errno; after an error the pages are still dirty.
  */
 int msyncfs_writepages(struct address_space *mapping,

@@ -526,6 +526,8 @@ static void msyncfs_txn_reopen(struct msyncfs_log *log,
 {
 	msyncfs_txn_settle(txn, err);
 	spin_lock(&log->txn_lock);
+	txn->pinned = 0;
+	txn->early = false;
 	txn->locked = false;
 	spin_unlock(&log->txn_lock);
 	msyncfs_log_failed(log);
@@ -702,6 +704,49 @@ void msyncfs_commit_start(struct super_block *sb, u64 tid)
 		return;
 	mod_delayed_work(log->sbi->wq, &log->commit_work, 0);
 	wait_event(log->sbi->wait, msyncfs_commit_started(log, tid, fails));
+}
+
+/**
+ * msyncfs_commit_early - start a commit that should not wait for its time
+ * @sb: filesystem
+ *
+ * The pages of a transaction can be freed only when its record is durable. So
+ * background writeback calls this function each time after it has attached
+ * pages. The function starts a commit when the running transaction keeps many
+ * pages in memory. It also starts one when the transaction has half of the
+ * images that a record takes. Otherwise an operation would find no room, and
+ * would wait for the commit under i_commit_lock. The function does not wait for
+ * the commit it starts.
+ *
+ * But the commit of the previous record may take long, for example if the
+ * device is slow to flush its cache. Then the running transaction goes on to
+ * grow. When it is twice as large, the caller has to wait.
+ *
+ * Context: as msyncfs_commit(). The caller holds no lock for which msync waits.
+ */
+void msyncfs_commit_early(struct super_block *sb)
+{
+	struct msyncfs_log *log = MSYNCFS_LOG(sb);
+	unsigned int images = log->sbi->geo.record_images;
+	bool start = false, wait = false;
+	struct msyncfs_txn *txn;
+	u64 tid;
+
+	spin_lock(&log->txn_lock);
+	txn = log->running;
+	tid = txn->tid;
+	if (txn->pinned >= log->pin_max || txn->nr >= images / 2) {
+		start = !txn->early;
+		txn->early = true;
+		wait = txn->pinned >= 2 * log->pin_max ||
+		       txn->nr >= images / 4 * 3;
+	}
+	spin_unlock(&log->txn_lock);
+	/* Ignore the error, as msyncfs_commit_work() does. */
+	if (wait)
+		msyncfs_commit(sb, tid);
+	else if (start)
+		mod_delayed_work(log->sbi->wq, &log->commit_work, 0);
 }
 
 /**

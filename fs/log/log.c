@@ -5,6 +5,7 @@
  * of the records home. recovery.c sets the position of the next record at
  * mount.
  */
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "txn.h"
@@ -70,6 +71,7 @@ int msyncfs_log_init(struct super_block *sb,
 	spin_lock_init(&log->txn_lock);
 	lockdep_init_map(&log->op_map, "msyncfs_op", &key, 0);
 	log->running = msyncfs_txn_alloc(1);
+	log->pin_max = totalram_pages() / MSYNCFS_PIN_SHARE;
 	mutex_init(&log->commit_mutex);
 	init_waitqueue_head(&log->commit_wait);
 	mutex_init(&log->checkpoint_mutex);

@@ -56,12 +56,15 @@ struct msyncfs_image {
 /**
  * struct msyncfs_member - an object that is told how a transaction ends
  * @list: entry in the member list of a transaction
+ * @pages: number of pages of the page cache that stay in memory until @settled
+ *	is called
  * @settled: called once, when the record is durable (@err is 0) or has failed
  *	(@err is a negative errno); may sleep, but must not wait for commits of
  *	this filesystem
  */
 struct msyncfs_member {
 	struct list_head	list;
+	unsigned int		pages;
 	void			(*settled)(struct msyncfs_member *member, int err);
 };
 
@@ -165,6 +168,7 @@ bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last);
 int msyncfs_commit(struct super_block *sb, u64 tid);
 int msyncfs_commit_all(struct super_block *sb);
 void msyncfs_commit_start(struct super_block *sb, u64 tid);
+void msyncfs_commit_early(struct super_block *sb);
 bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid);
 
 /* In checkpoint.c */

@@ -556,6 +556,7 @@ void msyncfs_op_add(struct msyncfs_op *op, struct list_head *images,
 	msyncfs_op_charge(op, txn, nr - replaced);
 	txn->replaced |= replaced;
 	list_add_tail(&member->list, &txn->members);
+	txn->pinned += member->pages;
 	spin_unlock(&log->txn_lock);
 }
 

@@ -17,6 +17,14 @@
  */
 #define MSYNCFS_COMMIT_DELAY	(5 * HZ)
 
+/*
+ * A commit starts early when the pages that wait for it are this part of the
+ * memory. At most two records wait at a time, and each of them may keep twice
+ * as many pages, so these pages are at most 1/8 of the memory. This is less
+ * than the dirty pages that the kernel allows by default (1/5).
+ */
+#define MSYNCFS_PIN_SHARE	32
+
 /**
  * struct msyncfs_txn - a transaction, and the record that is made from it
  * @tid: number of the transaction, which is never on disk. It differs from the
@@ -28,6 +36,8 @@
  * @nr: number of blocks that the record contains: the buffers in @meta, and the
  *	images that no newer image of the same transaction has replaced
  * @callers: number of tasks that have asked for the commit of the transaction
+ * @pinned: number of pages that the members keep in memory
+ * @early: a commit has been started because of @pinned or @nr
  * @locked: no handle may open, because the transaction is being cut
  * @preflush: the transaction makes blocks visible that were written outside the
  *	log, so a flush must precede its record (R3)
@@ -57,6 +67,8 @@ struct msyncfs_txn {
 	unsigned int		nr_meta;
 	unsigned int		nr;
 	unsigned int		callers;
+	unsigned long		pinned;
+	bool			early;
 	bool			locked;
 	bool			preflush;
 	bool			replaced;
@@ -151,6 +163,7 @@ struct msyncfs_tail {
  * @running: transaction that operations join
  * @cutting: the transaction that was running before @running; NULL when its
  *	record is durable or given up
+ * @pin_max: number of pinned pages at which a commit starts early
  * @next_op: operation that joins before all others, because it has tried to
  *	join twice and both times the running transaction had no room; or NULL
  * @op_map: lockdep map of open handles. Lockdep treats an open handle as a
@@ -197,6 +210,7 @@ struct msyncfs_log {
 	spinlock_t		txn_lock;
 	struct msyncfs_txn	*running;
 	struct msyncfs_txn	*cutting;
+	unsigned long		pin_max;
 	struct msyncfs_op	*next_op;
 	struct lockdep_map	op_map;		/* open handles, for lockdep */
 

@@ -159,6 +159,7 @@ static void msyncfs_attach_capture(struct msyncfs_op *op,
 				   struct msyncfs_capture *cap)
 {
 	refcount_inc(&cap->ref);
+	cap->member.pages = cap->nr;
 	msyncfs_op_add(op, &cap->images, cap->copied ? cap->nr : 0, &cap->member);
 	msyncfs_capture_publish(cap);
 }
