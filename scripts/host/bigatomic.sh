@@ -19,7 +19,7 @@ step() {
 		t_die "$(grep -v '^no passing' "$out/problems.log" | head -n 1)"
 	while read -r line; do t_info "$line"; done < <(sed -n 's/^# \(first\|took\): /\1: /p' "$out/channel.log")
 }
-step first -m 1024	# only the file is needed here; it is not atomic yet
+step first
 step killed -K 1	# killed before any msync; the next boot finds the old file
 step committed
 rm -f "$disk"
