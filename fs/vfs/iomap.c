@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file describes the map of a file to iomap. iomap uses the map to read
- * files, to seek and to report extents. fs/map/ looks up the blocks. file.c has
- * its own iomap operations for buffered writes, and direct.c has its own for
- * O_DIRECT.
+ * This file describes the map of a file to iomap. iomap uses the map to seek
+ * and to report extents. fs/map/ looks up the blocks. file.c has its own iomap
+ * operations for buffered writes, and direct.c has its own for O_DIRECT. read.c
+ * reads pages without iomap.
  */
 #include <linux/iomap.h>
 #include <linux/sched/signal.h>
@@ -90,23 +90,13 @@ static int msyncfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 {
 	u64 index = pos >> MSYNCFS_BLOCK_SHIFT;
 	u64 max = DIV_ROUND_UP_ULL(pos + length, MSYNCFS_BLOCK_SIZE) - index;
-	struct msyncfs_extent ext;
-	int err;
 
 	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
 		return -EIO;
-	if (flags & IOMAP_REPORT)
-		return msyncfs_iomap_report(inode, index, max, iomap);
-	err = msyncfs_map_lookup(inode, index, max, &ext);
-	if (!err)
-		msyncfs_set_iomap(inode, iomap, &ext);
-	return err;
+	return msyncfs_iomap_report(inode, index, max, iomap);
 }
 
-/*
- * iomap uses this table for reads into the page cache, SEEK_HOLE, SEEK_DATA and
- * FIEMAP.
- */
+/* iomap uses this table for SEEK_HOLE, SEEK_DATA and FIEMAP. */
 const struct iomap_ops msyncfs_iomap_ops = {
 	.iomap_begin	= msyncfs_iomap_begin,
 };

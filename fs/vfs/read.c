@@ -1,53 +1,151 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file fills the page cache. iomap reads home blocks. If the newest image
- * of a block is not home yet, this file fills the page from the image (B4). mm/
+ * This file fills the page cache. It reads home blocks. If the newest image of
+ * a block is not home yet, this file fills the page from the image (B4). mm/
  * makes pages dirty and writes them.
  */
+#include <linux/bio.h>
 #include <linux/highmem.h>
-#include <linux/iomap.h>
 #include <linux/pagemap.h>
 #include <linux/writeback.h>
 
 #include "vfs.h"
 
-/*
- * Fills @folio from the newest image of its block. No image of the block can
- * appear after the lookup, because an image is a copy of a dirty page. This
- * page is not dirty, because it is locked and not uptodate. The image can
- * disappear after the lookup. Then the home block has the newest content.
- *
- * Returns 1 if the folio is filled, 0 if the caller must read the home block,
- * or an error.
+/**
+ * struct msyncfs_read - a read of pages
+ * @inode: file
+ * @ra: the read is readahead
+ * @images: a block of @ext may have an image that is not home
+ * @ext: run of the map; its length is 0 before the first lookup
+ * @bio: read of the last pages, not sent yet; or NULL
  */
-static int msyncfs_fill_from_image(struct inode *inode, struct folio *folio)
+struct msyncfs_read {
+	struct inode		*inode;
+	bool			ra;
+	bool			images;
+	struct msyncfs_extent	ext;
+	struct bio		*bio;
+};
+
+/*
+ * Finds the block of a page. Sets *@blkno to 0 if the page must be filled with
+ * zeros: it has no written block, or it lies beyond the end of the file (P0).
+ * @max is the number of pages that the caller reads from @index on. All these
+ * pages are locked and not uptodate, so they are not dirty, and no new image of
+ * their blocks can appear.
+ */
+static int msyncfs_read_map(struct msyncfs_read *read, pgoff_t index, u64 max,
+			    u64 *blkno)
 {
-	struct msyncfs_image *img;
-	struct msyncfs_extent ext;
+	struct msyncfs_extent *ext = &read->ext;
 	int err;
 
-	err = msyncfs_map_lookup(inode, folio->index, 1, &ext);
-	if (err)
-		return err;
-	if (!ext.blkno || ext.unwritten)
-		return 0;
-	img = msyncfs_image_get(MSYNCFS_SB(inode->i_sb), ext.blkno);
+	*blkno = 0;
+	if (msyncfs_is_dead(MSYNCFS_SB(read->inode->i_sb)))
+		return -EIO;
+	if (index - ext->index >= ext->len) {
+		ext->len = 0;
+		err = msyncfs_map_lookup(read->inode, index, max, ext);
+		if (err)
+			return err;
+		read->images = ext->blkno && !ext->unwritten &&
+			       msyncfs_image_in(MSYNCFS_SB(read->inode->i_sb),
+						ext->blkno,
+						ext->blkno + ext->len - 1);
+	}
+	if (ext->blkno && !ext->unwritten &&
+	    (loff_t)index << PAGE_SHIFT < i_size_read(read->inode))
+		*blkno = ext->blkno + (index - ext->index);
+	return 0;
+}
+
+/*
+ * Fills @folio from the newest image of its block. Returns false if the block
+ * has no image. An image can disappear after msyncfs_read_map(). Then the home
+ * block has the newest content.
+ */
+static bool msyncfs_fill_from_image(struct inode *inode, struct folio *folio,
+				    u64 blkno)
+{
+	struct msyncfs_image *img;
+
+	img = msyncfs_image_get(MSYNCFS_SB(inode->i_sb), blkno);
 	if (!img)
-		return 0;
+		return false;
 	memcpy_page(folio_page(folio, 0), 0, img->page, 0, PAGE_SIZE);
 	flush_dcache_folio(folio);
 	msyncfs_image_put(img);
-	return 1;
+	return true;
 }
 
-static int msyncfs_read_one(struct inode *inode, struct folio *folio)
+static void msyncfs_read_end(struct bio *bio)
 {
-	int ret = msyncfs_fill_from_image(inode, folio);
+	struct folio_iter fi;
 
-	if (!ret)
-		return iomap_read_folio(folio, &msyncfs_iomap_ops);
-	folio_end_read(folio, ret > 0);
-	return ret < 0 ? ret : 0;
+	bio_for_each_folio_all(fi, bio)
+		folio_end_read(fi.folio, !bio->bi_status);
+	bio_put(bio);
+}
+
+/* Sends the read of the last pages. */
+static void msyncfs_read_submit(struct msyncfs_read *read)
+{
+	if (read->bio)
+		submit_bio(read->bio);
+	read->bio = NULL;
+}
+
+/*
+ * Adds a page to the bio, or begins a new bio. The end of the bio unlocks the
+ * page. @max is the number of pages that may follow on consecutive blocks.
+ */
+static void msyncfs_read_add(struct msyncfs_read *read, struct folio *folio,
+			     u64 blkno, u64 max)
+{
+	sector_t sector = blkno << (MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
+	gfp_t gfp = mapping_gfp_constraint(folio->mapping, GFP_KERNEL);
+	struct bio *bio = read->bio;
+
+	if (bio && bio_end_sector(bio) == sector &&
+	    bio_add_folio(bio, folio, PAGE_SIZE, 0))
+		return;
+	msyncfs_read_submit(read);
+	bio = bio_alloc(read->inode->i_sb->s_bdev,
+			bio_max_segs(min_t(u64, max, BIO_MAX_VECS)),
+			REQ_OP_READ | (read->ra ? REQ_RAHEAD : 0), gfp);
+	bio->bi_iter.bi_sector = sector;
+	bio->bi_end_io = msyncfs_read_end;
+	bio_add_folio_nofail(bio, folio, PAGE_SIZE, 0);
+	read->bio = bio;
+}
+
+/*
+ * Reads one page. @max is the number of pages that the caller reads from this
+ * page on. The page is unlocked when it is filled or when its read fails.
+ */
+static int msyncfs_read_one(struct msyncfs_read *read, struct folio *folio,
+			    u64 max)
+{
+	u64 blkno, left;
+	int err;
+
+	err = msyncfs_read_map(read, folio->index, max, &blkno);
+	if (err) {
+		folio_end_read(folio, false);
+		return err;
+	}
+	if (!blkno) {
+		folio_zero_segment(folio, 0, PAGE_SIZE);
+		folio_end_read(folio, true);
+		return 0;
+	}
+	if (read->images && msyncfs_fill_from_image(read->inode, folio, blkno)) {
+		folio_end_read(folio, true);
+		return 0;
+	}
+	left = read->ext.index + read->ext.len - folio->index;
+	msyncfs_read_add(read, folio, blkno, left);
+	return 0;
 }
 
 /*
@@ -80,31 +178,14 @@ static void msyncfs_read_failed(struct inode *inode, struct folio *folio)
 static int msyncfs_read_folio(struct file *file, struct folio *folio)
 {
 	struct inode *inode = folio->mapping->host;
-	int err = msyncfs_read_one(inode, folio);
+	struct msyncfs_read read = { .inode = inode };
+	int err = msyncfs_read_one(&read, folio, 1);
 
+	msyncfs_read_submit(&read);
 	if (!err && !folio_wait_locked_killable(folio) &&
 	    !folio_test_uptodate(folio))
 		msyncfs_read_failed(inode, folio);
 	return err;
-}
-
-/* Returns whether any page of @rac has an image that is not home yet. */
-static bool msyncfs_readahead_images(struct readahead_control *rac)
-{
-	struct inode *inode = rac->mapping->host;
-	u64 index = readahead_index(rac);
-	u64 end = index + readahead_count(rac);
-	struct msyncfs_extent ext;
-
-	for (; index < end; index += ext.len) {
-		if (msyncfs_map_lookup(inode, index, end - index, &ext))
-			return true;	/* read_folio reports the error */
-		if (ext.blkno && msyncfs_image_in(MSYNCFS_SB(inode->i_sb),
-						  ext.blkno,
-						  ext.blkno + ext.len - 1))
-			return true;
-	}
-	return false;
 }
 
 /**
@@ -115,14 +196,13 @@ static bool msyncfs_readahead_images(struct readahead_control *rac)
  */
 static void msyncfs_readahead(struct readahead_control *rac)
 {
+	struct msyncfs_read read = { .inode = rac->mapping->host, .ra = true };
+	u64 left = readahead_count(rac);
 	struct folio *folio;
 
-	if (!msyncfs_readahead_images(rac)) {
-		iomap_readahead(rac, &msyncfs_iomap_ops);
-		return;
-	}
 	while ((folio = readahead_folio(rac)))
-		msyncfs_read_one(rac->mapping->host, folio);
+		msyncfs_read_one(&read, folio, left--);
+	msyncfs_read_submit(&read);
 }
 
 const struct address_space_operations msyncfs_aops = {
@@ -132,7 +212,6 @@ const struct address_space_operations msyncfs_aops = {
 	.dirty_folio		= filemap_dirty_folio,
 	.release_folio		= msyncfs_release_folio,
 	.migrate_folio		= filemap_migrate_folio,
-	.is_partially_uptodate	= iomap_is_partially_uptodate,
 	.error_remove_folio	= generic_error_remove_folio,
 	.direct_IO		= noop_direct_IO,
 };
