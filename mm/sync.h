@@ -7,6 +7,8 @@
 #ifndef MSYNCFS_SYNC_H
 #define MSYNCFS_SYNC_H
 
+#include <linux/migrate_mode.h>
+
 #include "fs/place/place.h"
 
 struct writeback_control;
@@ -38,5 +40,11 @@ void msyncfs_dirty_inode(struct inode *inode, int flags);
 int msyncfs_writepages(struct address_space *mapping,
 		       struct writeback_control *wbc);
 bool msyncfs_release_folio(struct folio *folio, gfp_t gfp);
+#ifdef CONFIG_MIGRATION
+int msyncfs_migrate_folio(struct address_space *mapping, struct folio *dst,
+			  struct folio *src, enum migrate_mode mode);
+#else
+#define msyncfs_migrate_folio NULL
+#endif
 
 #endif /* MSYNCFS_SYNC_H */

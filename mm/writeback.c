@@ -5,6 +5,7 @@
  * commit. It starts one if the captured pages take too much memory. No function in this file writes to a block that committed state
  * refers to (B1). fs/vfs/read.c has the address_space_operations.
  */
+#include <linux/migrate.h>
 #include <linux/pagemap.h>
 #include <linux/writeback.h>
 
@@ -193,12 +194,43 @@ int msyncfs_writepages(struct address_space *mapping,
  * @gfp: not used
  *
  * A captured page stays in the cache until its newest content can be found in a
- * transaction or on its fresh block (B4).
+ * transaction or on its fresh block (B4). A page that may leave the cache loses
+ * the block that it remembers, because splice(2) may give the folio to another
+ * filesystem.
  *
  * Context: any.
  * Return: true if the page may leave the cache.
  */
 bool msyncfs_release_folio(struct folio *folio, gfp_t gfp)
 {
-	return !folio_test_checked(folio);
+	if (folio_test_checked(folio))
+		return false;
+	msyncfs_folio_set_home(folio, 0);
+	return true;
 }
+
+#ifdef CONFIG_MIGRATION
+/**
+ * msyncfs_migrate_folio - address_space_operations.migrate_folio
+ * @mapping: mapping of a regular file
+ * @dst: new folio, locked
+ * @src: old folio, locked
+ * @mode: how to migrate
+ *
+ * filemap_migrate_folio() would take the remembered block for private data with
+ * a reference.
+ *
+ * Context: as migrate_folio().
+ * Return: as migrate_folio().
+ */
+int msyncfs_migrate_folio(struct address_space *mapping, struct folio *dst,
+			  struct folio *src, enum migrate_mode mode)
+{
+	u64 home = msyncfs_folio_home(src);
+	int err = migrate_folio(mapping, dst, src, mode);
+
+	if (!err)
+		msyncfs_folio_set_home(dst, home);
+	return err;
+}
+#endif

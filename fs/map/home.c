@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file brings images of file blocks home. It also numbers O_DIRECT writes.
- * The numbers tell fsync() whether the cache of the device may still have data
- * of an O_DIRECT write. fs/log/checkpoint.c writes images to their home blocks.
+ * This file brings images of file blocks home, and checks the blocks that
+ * folios remember (map.h). It also numbers O_DIRECT writes. The numbers tell
+ * fsync() whether the cache of the device may still have data of an O_DIRECT
+ * write. fs/log/checkpoint.c writes images to their home blocks.
  * fs/vfs/direct.c does the O_DIRECT transfers.
  */
 #include <linux/sched/signal.h>
@@ -48,6 +49,37 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 	}
 	return 0;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/**
+ * msyncfs_home_check - check a block that a folio has remembered
+ * @inode: file
+ * @index: page
+ * @home: block that the folio of the page has remembered, not 0
+ * @exact: true: the map must have this block; false: the map must have any
+ *	written block
+ *
+ * Kernels without KUnit do not check the block.
+ *
+ * Context: if @exact is true, caller holds i_commit_lock; takes i_map_sem
+ * shared; may read map nodes.
+ */
+void msyncfs_home_check(struct inode *inode, pgoff_t index, u64 home,
+			bool exact)
+{
+	struct msyncfs_extent ext;
+
+	/* After an abort the map may be wrong, but nobody can commit. */
+	if (msyncfs_map_lookup(inode, index, 1, &ext) ||
+	    msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
+		return;
+	WARN(!ext.blkno || ext.unwritten || (exact && ext.blkno != home) ||
+	     msyncfs_is_atomic(inode),
+	     "msyncfs: inode %lu page %lu: remembers block %llu, map has %s%llu\n",
+	     inode->i_ino, index, home, ext.unwritten ? "unwritten " : "",
+	     ext.blkno);
+}
+#endif
 
 /* ---- O_DIRECT ------------------------------------------------------------ */
 

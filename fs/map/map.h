@@ -35,6 +35,7 @@
 #define MSYNCFS_MAP_H
 
 #include <linux/maple_tree.h>
+#include <linux/mm_types.h>
 #include <linux/xarray.h>
 
 #include "fs/space/space.h"
@@ -99,6 +100,8 @@ enum {
  * @i_btime: time of creation
  * @i_dio_seq: number of the last O_DIRECT write to the file, or 0 if there was
  *	no such write; see home.c
+ * @i_write_home: remembered block of the folio that write(2) has locked;
+ *	guarded by i_rwsem
  */
 struct msyncfs_inode_info {
 	struct inode		vfs_inode;
@@ -132,6 +135,7 @@ struct msyncfs_inode_info {
 	unsigned int		i_dir_depth;
 	struct timespec64	i_btime;
 	u64			i_dio_seq;
+	u64			i_write_home;
 };
 
 /**
@@ -175,6 +179,58 @@ struct msyncfs_extent {
 	u64	blkno;		/* first block, 0 for a hole */
 	bool	unwritten;	/* blocks are allocated, but read as zeros */
 };
+
+/*
+ * A folio of an ordinary file remembers the block of its page in
+ * folio->private. The value 0 means that the block is not known. Any other
+ * value is a written block in the map of the file. PG_private is not set, and
+ * the value needs no reference.
+ *
+ * These rules keep the value right:
+ *
+ * - The value changes only under the folio lock. A read of the page looks the
+ *   block up and sets the value while it holds invalidate_lock shared, and
+ *   before the page becomes uptodate. The page cannot be captured then, so its
+ *   block does not move.
+ * - Only a commit moves the block of a cached page, and it moves only the
+ *   blocks of captured pages. It stores the new value after it has changed the
+ *   map, and before it releases i_commit_lock.
+ * - A task that frees a block drops the page first, and holds invalidate_lock
+ *   until the block is free. A page beyond the end of the file gets no value,
+ *   because an unfinished truncation may free its block later.
+ * - A folio of an atomic file has no value. When a file becomes atomic, all its
+ *   folios lose their values.
+ * - iomap takes folio->private for a pointer. So the value is 0 while iomap
+ *   works on the folio, and the tasks that fill pages do not use iomap.
+ *
+ * While a task holds i_commit_lock, a value equals the map. While a task holds
+ * invalidate_lock shared or i_rwsem, a value means that the page has a written
+ * block, but a commit may be moving the page to another block.
+ */
+
+/**
+ * msyncfs_folio_home - get the block that a folio remembers
+ * @folio: folio of a regular file
+ *
+ * Context: any. The comment above says which locks give the value a meaning.
+ * Return: the block, or 0 if the folio remembers no block.
+ */
+static inline u64 msyncfs_folio_home(const struct folio *folio)
+{
+	return (unsigned long)READ_ONCE(folio->private);
+}
+
+/**
+ * msyncfs_folio_set_home - let a folio remember a block
+ * @folio: folio of a regular file; if @home is not 0, of an ordinary file
+ * @home: written block of the page, or 0
+ *
+ * Context: caller holds the folio lock.
+ */
+static inline void msyncfs_folio_set_home(struct folio *folio, u64 home)
+{
+	WRITE_ONCE(folio->private, (void *)(unsigned long)home);
+}
 
 struct msyncfs_resv;
 
@@ -255,6 +311,15 @@ void msyncfs_op_add_inode(struct msyncfs_op *op, struct inode *inode,
 			  bool data);
 
 /* In home.c: home blocks and O_DIRECT writes */
+#if IS_ENABLED(CONFIG_KUNIT)
+void msyncfs_home_check(struct inode *inode, pgoff_t index, u64 home,
+			bool exact);
+#else
+static inline void msyncfs_home_check(struct inode *inode, pgoff_t index,
+				      u64 home, bool exact)
+{
+}
+#endif
 int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end);
 int msyncfs_dio_init(struct super_block *sb);
 void msyncfs_dio_exit(struct super_block *sb);

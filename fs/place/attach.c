@@ -12,6 +12,7 @@
  * record takes. Then split.c splits the set, which is the third way.
  */
 #include <kunit/visibility.h>
+#include <linux/pagemap.h>
 #include <linux/slab.h>
 
 #include "plan.h"
@@ -56,17 +57,26 @@ static int msyncfs_find_run(struct msyncfs_capture *cap,
 }
 
 /*
- * Finds the home block of each captured page. A page without a block gets the
- * home 0. The caller holds i_commit_lock, so the map does not change.
+ * Finds the home block of each captured page. Most folios remember the block. A
+ * page without a block gets the home 0. The caller holds i_commit_lock, so the
+ * map does not change, and the folios remember the right blocks.
  */
 static int msyncfs_find_homes(struct msyncfs_capture *cap, struct msyncfs_plan *plan)
 {
+	struct msyncfs_image *img;
 	struct msyncfs_run run = {};
 	int err;
 
 	cap->placing->changes = false;
 	plan->leaf = U64_MAX;
-	while (msyncfs_run_next(cap, MSYNCFS_RUN_PAGES, &run)) {
+	list_for_each_entry(img, &cap->images, list) {
+		img->home = msyncfs_folio_home(img->folio);
+		img->convert = false;
+		if (img->home)
+			msyncfs_home_check(cap->inode, img->index, img->home,
+					   true);
+	}
+	while (msyncfs_run_next(cap, MSYNCFS_RUN_HOMELESS, &run)) {
 		err = msyncfs_find_run(cap, &run, plan);
 		if (err)
 			return err;
@@ -128,6 +138,51 @@ msyncfs_ops_of(const struct msyncfs_capture *cap)
 }
 
 /* ---- one operation ------------------------------------------------------- */
+
+/*
+ * Lets the folio of a captured page remember the new block of the page. The
+ * folio is not under writeback, because a holder of the folio lock may be
+ * waiting for the end of the writeback.
+ */
+static void msyncfs_page_moved(struct inode *inode, struct msyncfs_image *img)
+{
+	struct folio *folio = img->folio;
+	bool cached;
+
+	WARN_ON_ONCE(img->writeback);
+	folio_lock(folio);
+	cached = folio->mapping == inode->i_mapping;
+	if (cached)
+		msyncfs_folio_set_home(folio, img->home);
+	folio_unlock(folio);
+	if (likely(cached))
+		return;
+	/*
+	 * A memory failure has removed the captured folio from the file. A read
+	 * may have filled another folio from the old block of the page.
+	 */
+	folio = filemap_lock_folio(inode->i_mapping, img->index);
+	if (IS_ERR(folio))
+		return;
+	msyncfs_folio_set_home(folio, 0);
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
+/*
+ * Lets the folios of an ordinary file remember the blocks of their pages. The
+ * map already has these blocks.
+ */
+static void msyncfs_remember_homes(struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+
+	if (cap->whole)
+		return;
+	list_for_each_entry(img, &cap->images, list)
+		if (msyncfs_folio_home(img->folio) != img->home)
+			msyncfs_page_moved(cap->inode, img);
+}
 
 /*
  * Adds the inode to the transaction if its size or its map changes. If @attrs
@@ -212,6 +267,7 @@ static int msyncfs_attach_in_op(struct list_head *set,
 		err = msyncfs_attach_map(&op, cap);
 		if (err)
 			break;
+		msyncfs_remember_homes(cap);
 		cap->placing->ops->applied(&op, cap);
 		msyncfs_attach_inode(&op, cap, attrs);
 		msyncfs_attach_capture(&op, cap);

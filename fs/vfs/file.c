@@ -59,6 +59,40 @@ static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
 }
 
 /*
+ * Sets *@has to true if the page of an ordinary file has a block. A cached
+ * folio may remember the block, and then the map need not be read.
+ */
+static int msyncfs_has_block(struct inode *inode, pgoff_t index, bool *has)
+{
+	struct folio *folio = filemap_get_folio(inode->i_mapping, index);
+	struct msyncfs_extent ext;
+	u64 home = 0;
+	int err;
+
+	if (!IS_ERR(folio)) {
+		home = msyncfs_folio_home(folio);
+		folio_put(folio);
+	}
+	*has = home;
+	if (home)
+		return 0;
+	err = msyncfs_map_lookup(inode, index, 1, &ext);
+	if (!err)
+		*has = ext.blkno && !msyncfs_is_atomic(inode);
+	return err;
+}
+
+/*
+ * iomap takes folio->private for a pointer, so the folio forgets its block
+ * until msyncfs_put_folio().
+ */
+static void msyncfs_hide_home(struct inode *inode, struct folio *folio)
+{
+	MSYNCFS_I(inode)->i_write_home = msyncfs_folio_home(folio);
+	msyncfs_folio_set_home(folio, 0);
+}
+
+/*
  * Caller holds i_rwsem, so the page cannot lose its block between the lookup in
  * the map and the folio lock. But the page may gain a block in this time. Then
  * this function makes a reservation that the page does not need. The
@@ -72,23 +106,25 @@ static struct folio *msyncfs_get_folio(struct iomap_iter *iter, loff_t pos,
 	pgoff_t index = pos >> PAGE_SHIFT;
 	bool partial = offset_in_page(pos) || len < PAGE_SIZE;
 	bool old = partial && (loff_t)index << PAGE_SHIFT < i_size_read(inode);
-	struct msyncfs_extent ext;
 	struct folio *folio;
+	bool has;
 	int err;
 
-	err = msyncfs_map_lookup(inode, index, 1, &ext);
+	err = msyncfs_has_block(inode, index, &has);
 	if (err)
 		return ERR_PTR(err);
 	folio = msyncfs_lock_folio(inode, index, old);
-	if (IS_ERR(folio) || msyncfs_resv_test(inode, index) ||
-	    (ext.blkno && !msyncfs_is_atomic(inode)))
+	if (IS_ERR(folio))
 		return folio;
-	err = msyncfs_resv_page(inode, index);
-	if (err) {
-		msyncfs_folio_end(inode, folio);
-		return ERR_PTR(err);
+	if (!has && !msyncfs_resv_test(inode, index)) {
+		err = msyncfs_resv_page(inode, index);
+		if (err) {
+			msyncfs_folio_end(inode, folio);
+			return ERR_PTR(err);
+		}
+		set_bit(MSYNCFS_I_RESV_NEW, &mi->i_flags);
 	}
-	set_bit(MSYNCFS_I_RESV_NEW, &mi->i_flags);
+	msyncfs_hide_home(inode, folio);
 	return folio;
 }
 
@@ -101,6 +137,7 @@ static void msyncfs_put_folio(struct inode *inode, loff_t pos,
 	if (test_and_clear_bit(MSYNCFS_I_RESV_NEW, &mi->i_flags) &&
 	    !folio_test_dirty(folio))
 		msyncfs_resv_release(inode, folio->index, folio->index);
+	msyncfs_folio_set_home(folio, mi->i_write_home);
 	msyncfs_folio_end(inode, folio);
 }
 

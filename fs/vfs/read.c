@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file fills the page cache. It reads home blocks. If the newest image of
- * a block is not home yet, this file fills the page from the image (B4). mm/
- * makes pages dirty and writes them.
+ * a block is not home yet, this file fills the page from the image (B4). A page
+ * of an ordinary file remembers its block (fs/map/map.h). mm/ makes pages dirty
+ * and writes them.
  */
 #include <linux/bio.h>
 #include <linux/highmem.h>
@@ -15,6 +16,7 @@
  * struct msyncfs_read - a read of pages
  * @inode: file
  * @ra: the read is readahead
+ * @remember: the folios remember their blocks
  * @images: a block of @ext may have an image that is not home
  * @ext: run of the map; its length is 0 before the first lookup
  * @bio: read of the last pages, not sent yet; or NULL
@@ -22,6 +24,7 @@
 struct msyncfs_read {
 	struct inode		*inode;
 	bool			ra;
+	bool			remember;
 	bool			images;
 	struct msyncfs_extent	ext;
 	struct bio		*bio;
@@ -139,6 +142,8 @@ static int msyncfs_read_one(struct msyncfs_read *read, struct folio *folio,
 		folio_end_read(folio, true);
 		return 0;
 	}
+	if (read->remember && !msyncfs_is_atomic(read->inode))
+		msyncfs_folio_set_home(folio, blkno);
 	if (read->images && msyncfs_fill_from_image(read->inode, folio, blkno)) {
 		folio_end_read(folio, true);
 		return 0;
@@ -177,10 +182,21 @@ static void msyncfs_read_failed(struct inode *inode, struct folio *folio)
  */
 static int msyncfs_read_folio(struct file *file, struct folio *folio)
 {
-	struct inode *inode = folio->mapping->host;
+	struct address_space *mapping = folio->mapping;
+	struct inode *inode = mapping->host;
 	struct msyncfs_read read = { .inode = inode };
-	int err = msyncfs_read_one(&read, folio, 1);
+	int err;
 
+	/*
+	 * Most callers hold invalidate_lock, but read_mapping_folio() does not.
+	 * Without the lock, the block might be freed before the folio remembers
+	 * it. This task must not wait for the lock, because it may hold the
+	 * lock already.
+	 */
+	read.remember = filemap_invalidate_trylock_shared(mapping);
+	err = msyncfs_read_one(&read, folio, 1);
+	if (read.remember)
+		filemap_invalidate_unlock_shared(mapping);
 	msyncfs_read_submit(&read);
 	if (!err && !folio_wait_locked_killable(folio) &&
 	    !folio_test_uptodate(folio))
@@ -192,11 +208,15 @@ static int msyncfs_read_folio(struct file *file, struct folio *folio)
  * msyncfs_readahead - address_space_operations.readahead
  * @rac: pages to fill; a page that cannot be filled is not uptodate afterwards
  *
- * Context: may sleep and do I/O.
+ * Context: caller holds invalidate_lock shared; may sleep and do I/O.
  */
 static void msyncfs_readahead(struct readahead_control *rac)
 {
-	struct msyncfs_read read = { .inode = rac->mapping->host, .ra = true };
+	struct msyncfs_read read = {
+		.inode = rac->mapping->host,
+		.ra = true,
+		.remember = true,
+	};
 	u64 left = readahead_count(rac);
 	struct folio *folio;
 
@@ -211,7 +231,7 @@ const struct address_space_operations msyncfs_aops = {
 	.writepages		= msyncfs_writepages,
 	.dirty_folio		= filemap_dirty_folio,
 	.release_folio		= msyncfs_release_folio,
-	.migrate_folio		= filemap_migrate_folio,
+	.migrate_folio		= msyncfs_migrate_folio,
 	.error_remove_folio	= generic_error_remove_folio,
 	.direct_IO		= noop_direct_IO,
 };

@@ -11,37 +11,53 @@
 #include "fs/disk/trace.h"
 #include "pages.h"
 
-/* Makes the faulting page dirty. The caller holds invalidate_lock shared. */
-static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
+/*
+ * Reserves space for a page whose folio remembers no block. Sets *@reserved to
+ * false if the page does not need a reservation.
+ *
+ * Another task may truncate the page before the folio is locked. In this case,
+ * the reservation stays. A later fault on this page uses the reservation.
+ * Without a later fault, a truncation or the eviction of the inode ends the
+ * reservation.
+ */
+static int msyncfs_fault_reserve(struct inode *inode, pgoff_t index,
+				 bool *reserved)
 {
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	bool atomic = msyncfs_is_atomic(inode);
 	struct msyncfs_extent ext;
 	int err;
 
-	/*
-	 * Look up the block before taking i_freeze, because the lookup may read
-	 * map nodes.
-	 */
-	err = msyncfs_map_lookup(inode, folio->index, 1, &ext);
+	err = msyncfs_map_lookup(inode, index, 1, &ext);
 	if (err)
-		return vmf_error(err);
+		return err;
+	*reserved = !ext.blkno || msyncfs_is_atomic(inode);
+	return *reserved ? msyncfs_resv_page(inode, index) : 0;
+}
+
+/*
+ * Makes the faulting page dirty. The caller holds invalidate_lock shared, so a
+ * page with a block does not lose its block.
+ */
+static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	bool reserved = false;
+	u64 home;
+	int err;
 
 again:
 	/*
-	 * Another task may truncate the page before the folio is locked below.
-	 * In this case, the reservation stays. A later fault on this page uses
-	 * the reservation. Without a later fault, a truncation or the eviction
-	 * of the inode ends the reservation.
+	 * Reserve space before taking i_freeze, because the lookup in the map
+	 * may read map nodes (P2).
 	 */
-	if (!ext.blkno || atomic) {
-		err = msyncfs_resv_page(inode, folio->index);
+	home = msyncfs_folio_home(folio);
+	if (!home) {
+		err = msyncfs_fault_reserve(inode, folio->index, &reserved);
 		if (err)
 			return vmf_error(err);
 	}
 
 	msyncfs_folio_lock_stable(inode, folio);
-	if ((!ext.blkno || atomic) && !msyncfs_resv_test(inode, folio->index)) {
+	if (reserved && !msyncfs_resv_test(inode, folio->index)) {
 		/*
 		 * The reservation is gone. Either a capture has taken over the
 		 * reservation for the old content of the page, or a failed
@@ -49,6 +65,7 @@ again:
 		 */
 		folio_unlock(folio);
 		up_read(&mi->i_freeze);
+		reserved = false;
 		goto again;
 	}
 	if (folio->mapping != inode->i_mapping ||
@@ -63,6 +80,8 @@ again:
 	 */
 	folio_mark_dirty(folio);
 	up_read(&mi->i_freeze);
+	if (home)
+		msyncfs_home_check(inode, folio->index, home, false);
 	return VM_FAULT_LOCKED;
 }
 
