@@ -145,8 +145,8 @@ struct msyncfs_disk_slot {
  * struct msyncfs_disk_record - header of a log record
  * @magic: MSYNCFS_MAGIC_RECORD
  * @header_blocks: number of header blocks, including the table of home blocks
- * @csum: xxh64 of the header blocks with this field zero, with the seed of the
- *	filesystem
+ * @csum: xxh64 of the header up to the end of its tables, with this field zero,
+ *	with the seed of the filesystem
  * @uuid: UUID of the filesystem
  * @nonce: nonce of the mount that wrote the record
  * @seq: sequence number, one more than in the previous record

@@ -84,7 +84,7 @@ void record_seal(struct msyncfs_disk_record *rec, u64 nr, u64 seed)
 	for (i = 0; i < nr; i++)
 		csum[i] = cpu_to_le32(msyncfs_image_csum((void *)rec + (1 + i) *
 							 MSYNCFS_BLOCK_SIZE));
-	rec->csum = cpu_to_le64(msyncfs_csum(rec, MSYNCFS_BLOCK_SIZE,
+	rec->csum = cpu_to_le64(msyncfs_csum(rec, msyncfs_record_used(nr),
 					     offsetof(struct msyncfs_disk_record,
 						      csum), seed));
 }

@@ -112,6 +112,19 @@ static inline size_t msyncfs_record_csums(u32 nr_images)
 }
 
 /**
+ * msyncfs_record_used() - compute the length of a record header in bytes
+ * @nr_images: number of images in the record
+ *
+ * Context: any.
+ * Return: byte offset of the end of the tables. The rest of the last header
+ * block is zero, and the checksum of the header does not cover the rest.
+ */
+static inline size_t msyncfs_record_used(u32 nr_images)
+{
+	return MSYNCFS_RECORD_HEADER + 12 * (size_t)nr_images;
+}
+
+/**
  * msyncfs_image_csum() - compute the checksum of an image in a record
  * @image: MSYNCFS_BLOCK_SIZE bytes
  *

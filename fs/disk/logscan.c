@@ -140,8 +140,8 @@ static bool csums_good(const struct msyncfs_geo *geo,
 					    msyncfs_record_csums(nr));
 
 	if (le64_to_cpu(rec->csum) !=
-	    msyncfs_csum(rec, header, offsetof(struct msyncfs_disk_record, csum),
-			 geo->seed))
+	    msyncfs_csum(rec, msyncfs_record_used(nr),
+			 offsetof(struct msyncfs_disk_record, csum), geo->seed))
 		return false;
 	for (i = 0; i < nr; i++, image += MSYNCFS_BLOCK_SIZE)
 		if (le32_to_cpu(csum[i]) != msyncfs_image_csum(image))
@@ -168,8 +168,7 @@ static enum msyncfs_reject check_body(struct msyncfs_log_reader *r, u64 pos,
 	if (check_homes(geo, rec))
 		return MSYNCFS_REC_HOME;
 
-	end = msyncfs_record_csums(le32_to_cpu(rec->nr_images)) +
-	      sizeof(__le32) * (size_t)le32_to_cpu(rec->nr_images);
+	end = msyncfs_record_used(le32_to_cpu(rec->nr_images));
 	table = (size_t)le32_to_cpu(rec->header_blocks) * MSYNCFS_BLOCK_SIZE;
 	if (memchr_inv((const char *)r->record + end, 0, table - end))
 		return MSYNCFS_REC_SHAPE;

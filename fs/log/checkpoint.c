@@ -101,7 +101,6 @@ static int msyncfs_bring_home(struct msyncfs_log *log,
 {
 	u64 tid = last->tid, end = last->pos + msyncfs_record_blocks(last);
 	struct super_block *sb = log->sbi->sb;
-	unsigned int i;
 	int err;
 
 	err = msyncfs_write_home(sb, batch, nr) ?: msyncfs_flush(sb) ?:
@@ -110,8 +109,7 @@ static int msyncfs_bring_home(struct msyncfs_log *log,
 	trace_msyncfs_checkpoint(sb, tid, end, err);
 	if (err)
 		return err;
-	for (i = 0; i < nr; i++)
-		msyncfs_index_remove(log, batch[i]);
+	msyncfs_index_remove(log, batch, nr);
 	msyncfs_index_retire(log, tid);
 	WRITE_ONCE(log->home_tid, tid);
 	log->hooks->retired(sb, tid);

@@ -177,7 +177,7 @@ static void msyncfs_header_grow(struct msyncfs_header *header, unsigned int nr)
 {
 	for (; header->nr < nr; header->nr++)
 		header->blocks[header->nr] =
-			(void *)__get_free_page(MSYNCFS_CUT_GFP);
+			(void *)get_zeroed_page(MSYNCFS_CUT_GFP);
 }
 
 /*
@@ -189,8 +189,27 @@ static void *msyncfs_header_at(struct msyncfs_header *header, unsigned int at)
 	return header->blocks[at / MSYNCFS_BLOCK_SIZE] + at % MSYNCFS_BLOCK_SIZE;
 }
 
-/* Fill in the tables of home blocks and checksums. */
-static void msyncfs_seal_images(struct msyncfs_log *log,
+/*
+ * Zero the rest of the last block. The header has @used bytes. In a header of
+ * one block, only the bytes that the last header has used can be other than
+ * zero.
+ */
+static void msyncfs_header_end(struct msyncfs_header *header, unsigned int used)
+{
+	unsigned int end = round_up(used, MSYNCFS_BLOCK_SIZE);
+
+	if (end == MSYNCFS_BLOCK_SIZE)
+		end = header->used;
+	if (used < end)
+		memset(msyncfs_header_at(header, used), 0, end - used);
+	header->used = min(used, MSYNCFS_BLOCK_SIZE);
+}
+
+/*
+ * Fill in the tables of home blocks and checksums. Return the number of bytes
+ * up to the end of the tables.
+ */
+static unsigned int msyncfs_seal_images(struct msyncfs_log *log,
 				struct msyncfs_txn *txn)
 {
 	unsigned int home_at = MSYNCFS_RECORD_HEADER;
@@ -210,16 +229,14 @@ static void msyncfs_seal_images(struct msyncfs_log *log,
 		home_at += sizeof(__le64);
 		csum_at += sizeof(__le32);
 	}
-	/* The rest of the last header block is zero. */
-	if (csum_at % MSYNCFS_BLOCK_SIZE)
-		memset(msyncfs_header_at(&log->header, csum_at), 0,
-		       MSYNCFS_BLOCK_SIZE - csum_at % MSYNCFS_BLOCK_SIZE);
+	msyncfs_header_end(&log->header, csum_at);
+	return csum_at;
 }
 
 /* Fill in the header and the checksums. */
 static void msyncfs_seal(struct msyncfs_log *log, struct msyncfs_txn *txn)
 {
-	unsigned int nr = msyncfs_record_header_blocks(txn->nr), i;
+	unsigned int nr = msyncfs_record_header_blocks(txn->nr), len, i;
 	struct msyncfs_disk_record *rec;
 	struct xxh64_state hash;
 
@@ -234,11 +251,12 @@ static void msyncfs_seal(struct msyncfs_log *log, struct msyncfs_txn *txn)
 	rec->durable_seq = cpu_to_le64(txn->seq - 1);
 	rec->nr_images = cpu_to_le32(txn->nr);
 	rec->time = cpu_to_le64(ktime_get_real_seconds());
-	msyncfs_seal_images(log, txn);
+	len = msyncfs_seal_images(log, txn);
 
 	xxh64_reset(&hash, log->sbi->geo.seed);
-	for (i = 0; i < nr; i++)
-		xxh64_update(&hash, log->header.blocks[i], MSYNCFS_BLOCK_SIZE);
+	for (i = 0; i < nr; i++, len -= MSYNCFS_BLOCK_SIZE)
+		xxh64_update(&hash, log->header.blocks[i],
+			     min(len, MSYNCFS_BLOCK_SIZE));
 	rec->csum = cpu_to_le64(xxh64_digest(&hash));
 }
 

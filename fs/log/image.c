@@ -54,7 +54,7 @@ static struct msyncfs_piece *msyncfs_piece_alloc(unsigned int order, gfp_t gfp)
 {
 	struct msyncfs_piece *piece;
 
-	piece = kvzalloc(struct_size(piece, images, 1UL << order), gfp);
+	piece = kvmalloc(struct_size(piece, images, 1UL << order), gfp);
 	if (piece)
 		piece->order = order;
 	return piece;
@@ -622,14 +622,12 @@ void msyncfs_index_exit(struct msyncfs_log *log)
 
 /*
  * Drop a durable image that has left the hash table. The task that has removed
- * the image from the hash table calls this function.
+ * the image from the hash table calls this function, with the lock of the
+ * index.
  */
-static void msyncfs_index_drop(struct msyncfs_index *index,
-			       struct msyncfs_image *img)
+static void msyncfs_index_drop(struct msyncfs_image *img)
 {
-	mutex_lock(&index->lock);
 	list_del(&img->logged);
-	mutex_unlock(&index->lock);
 	msyncfs_image_dead(img);
 }
 
@@ -645,15 +643,12 @@ void msyncfs_index_add(struct msyncfs_log *log, struct msyncfs_txn *txn)
 	struct msyncfs_index *index = &log->index;
 	struct msyncfs_image *img, *old;
 
+	mutex_lock(&index->lock);
 	list_for_each_entry(img, &txn->images, logged) {
 		old = msyncfs_hash_durable(log, img);
 		if (old)
-			msyncfs_index_drop(index, old);
+			msyncfs_index_drop(old);
 	}
-	/*
-	 * Add the record last: from here on a checkpoint may retire the record.
-	 */
-	mutex_lock(&index->lock);
 	list_add_tail(&txn->list, &index->records);
 	WRITE_ONCE(log->used,
 		   log->used + msyncfs_record_blocks(txn) + txn->pad);
@@ -737,19 +732,24 @@ unsigned int msyncfs_index_collect(struct msyncfs_index *index,
 }
 
 /**
- * msyncfs_index_remove - remove an image that is home
+ * msyncfs_index_remove - remove images that are home
  * @log: log of the mount
- * @img: image of a durable record; stays in memory until its last reference is
- *	dropped
+ * @batch: images of durable records; an image stays in memory until its last
+ *	reference is dropped
+ * @nr: number of images in @batch
  *
- * If a newer image has replaced the image, the function does nothing.
+ * An image that a newer image has replaced is not in the index any more.
  *
  * Context: may sleep.
  */
-void msyncfs_index_remove(struct msyncfs_log *log, struct msyncfs_image *img)
+void msyncfs_index_remove(struct msyncfs_log *log,
+			  struct msyncfs_image **batch, unsigned int nr)
 {
-	if (msyncfs_hash_remove(log, img))
-		msyncfs_index_drop(&log->index, img);
+	mutex_lock(&log->index.lock);
+	for (; nr--; batch++)
+		if (msyncfs_hash_remove(log, *batch))
+			msyncfs_index_drop(*batch);
+	mutex_unlock(&log->index.lock);
 }
 
 /**

@@ -132,6 +132,8 @@ struct msyncfs_pool {
  * struct msyncfs_header - memory for the header of a record
  * @blocks: header blocks in memory, in the order of the record
  * @nr: number of @blocks
+ * @used: number of bytes of the first block that the last header has used; the
+ *	bytes after them are zero
  *
  * commit_mutex guards this structure. Only one record is written at a time, so
  * all records use the same memory.
@@ -139,6 +141,7 @@ struct msyncfs_pool {
 struct msyncfs_header {
 	void			**blocks;
 	unsigned int		nr;
+	unsigned int		used;
 };
 
 /**
@@ -287,7 +290,8 @@ u64 msyncfs_index_newest(struct msyncfs_index *index);
 unsigned int msyncfs_index_collect(struct msyncfs_index *index,
 				   const struct msyncfs_txn *last,
 				   struct msyncfs_image **batch);
-void msyncfs_index_remove(struct msyncfs_log *log, struct msyncfs_image *img);
+void msyncfs_index_remove(struct msyncfs_log *log,
+			  struct msyncfs_image **batch, unsigned int nr);
 void msyncfs_index_retire(struct msyncfs_log *log, u64 tid);
 
 /* In commit.c */

@@ -61,7 +61,8 @@
  * @cap: the capture that the pass fills, or NULL
  * @ranges: ranges in which the pass looks for dirty pages, in ascending order
  * @nr_ranges: number of @ranges
- * @pool: unused images
+ * @pool: images for the pages of the file; the first ones are used
+ * @last: link of the last used image, or @pool
  * @room: number of images for which the pass allocates memory
  * @stored: an earlier try has found a page that a store had changed
  * @uncommitted: an atomic file has a size or a map that differs from its
@@ -74,6 +75,7 @@ struct msyncfs_file_pass {
 	const struct msyncfs_range	*ranges;
 	unsigned int			nr_ranges;
 	struct list_head		pool;
+	struct list_head		*last;
 	unsigned long			room;
 	bool				stored;
 	bool				uncommitted;
@@ -288,7 +290,7 @@ int msyncfs_capture_copy(struct msyncfs_capture *cap)
 		err = msyncfs_image_add_page(img, GFP_NOFS);
 		if (err)
 			return err;
-		memcpy_page(img->page, 0, folio_page(img->folio, 0), 0, PAGE_SIZE);
+		copy_highpage(img->page, folio_page(img->folio, 0));
 		img->writeback = false;
 		folio_end_writeback(img->folio);
 	}
@@ -349,18 +351,21 @@ static bool msyncfs_mkclean(struct msyncfs_capture *cap, struct folio *folio)
 	return folio_clear_dirty_for_io(folio);
 }
 
-/* Takes one locked folio if it is still dirty. */
-static void msyncfs_take_folio(struct msyncfs_capture *cap,
+/*
+ * Takes one locked folio if it is still dirty. Returns false if the image is
+ * not used.
+ */
+static bool msyncfs_take_folio(struct msyncfs_capture *cap,
 			       struct folio *folio, struct msyncfs_image *img,
 			       bool protected)
 {
 	bool beyond = folio_pos(folio) >= cap->size;
 
 	if (folio->mapping != cap->inode->i_mapping)
-		return;
+		return false;
 	if (protected ? !msyncfs_clear_dirty(folio) :
 			!msyncfs_mkclean(cap, folio))
-		return;
+		return false;
 	if (cap->copied || beyond)
 		msyncfs_clear_tag(folio);
 	else
@@ -370,11 +375,10 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 	 * may be dirty. Such a page is left out.
 	 */
 	if (beyond)
-		return;
+		return false;
 	folio_get(folio);
 	img->folio = folio;
 	img->index = folio->index;
-	list_move_tail(&img->list, &cap->images);
 	cap->nr++;
 	cap->end = min_t(loff_t, cap->size, folio_pos(folio) + PAGE_SIZE);
 	img->writeback = !cap->copied;
@@ -384,7 +388,8 @@ static void msyncfs_take_folio(struct msyncfs_capture *cap,
 		folio_zero_segment(folio, offset_in_folio(folio, cap->size),
 				   PAGE_SIZE);
 	if (cap->copied)
-		memcpy_page(img->page, 0, folio_page(folio, 0), 0, PAGE_SIZE);
+		copy_highpage(img->page, folio_page(folio, 0));
+	return true;
 }
 
 /*
@@ -431,15 +436,17 @@ static bool msyncfs_protect(struct msyncfs_capture *cap,
 }
 
 /*
- * Makes sure that the pool has an image. More pages may have become dirty since
- * the memory was allocated, so this function allocates a few images without
- * waiting. Returns false if there is no memory.
+ * Returns the next unused image. More pages may have become dirty since the
+ * memory was allocated, so this function may allocate a few images without
+ * waiting. Returns NULL if there is no memory.
  */
-static bool msyncfs_pool_refill(struct msyncfs_file_pass *f)
+static struct msyncfs_image *msyncfs_pool_next(struct msyncfs_file_pass *f)
 {
-	return !list_empty(&f->pool) ||
-	       !msyncfs_images_alloc(MSYNCFS_SB(f->inode->i_sb), &f->pool, 8, f->cap->copied,
-				     GFP_NOWAIT | __GFP_NOWARN);
+	if (list_is_last(f->last, &f->pool) &&
+	    msyncfs_images_alloc(MSYNCFS_SB(f->inode->i_sb), &f->pool, 8,
+				 f->cap->copied, GFP_NOWAIT | __GFP_NOWARN))
+		return NULL;
+	return list_entry(f->last->next, struct msyncfs_image, list);
 }
 
 /*
@@ -460,12 +467,12 @@ static int msyncfs_take_batch(struct msyncfs_file_pass *f,
 		folio_lock(fbatch->folios[i]);
 	protected = msyncfs_protect(f->cap, fbatch);
 	for (i = 0; i < nr && !err; i++) {
-		if (!msyncfs_pool_refill(f)) {
+		img = msyncfs_pool_next(f);
+		if (!img)
 			err = -EAGAIN;
-			break;
-		}
-		img = list_first_entry(&f->pool, struct msyncfs_image, list);
-		msyncfs_take_folio(f->cap, fbatch->folios[i], img, protected);
+		else if (msyncfs_take_folio(f->cap, fbatch->folios[i], img,
+					    protected))
+			f->last = &img->list;
 	}
 	for (i = 0; i < fbatch->nr; i++)
 		folio_unlock(fbatch->folios[i]);
@@ -505,6 +512,8 @@ static int msyncfs_take_file(struct msyncfs_pass *pass,
 			err = msyncfs_take_range(f, r->first, r->last,
 						 pass->limit);
 	}
+	list_cut_position(&cap->images, &f->pool, f->last);
+	f->last = &f->pool;
 	return err;
 }
 
@@ -559,6 +568,7 @@ static void msyncfs_pass_start(struct msyncfs_pass *pass,
 			f->whole = ranges->whole;
 			f->ranges = ranges->whole ? &msyncfs_all_pages : ranges;
 			INIT_LIST_HEAD(&f->pool);
+			f->last = &f->pool;
 		}
 		if (!f->whole || !f->nr_ranges)
 			f->nr_ranges++;
