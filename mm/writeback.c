@@ -2,8 +2,9 @@
 /*
  * This file writes dirty pages back, and releases clean pages. Background
  * writeback captures and attaches pages as msync does, but does not wait for a
- * commit. It starts one if the captured pages take too much memory. No function in this file writes to a block that committed state
- * refers to (B1). fs/vfs/read.c has the address_space_operations.
+ * commit. It starts a commit if the captured pages take too much memory. No
+ * function in this file writes to a block that committed state refers to (B1).
+ * fs/vfs/read.c has the address_space_operations.
  */
 #include <linux/migrate.h>
 #include <linux/pagemap.h>
@@ -31,8 +32,12 @@ static unsigned long msyncfs_copy_max(struct inode *inode, pgoff_t first,
 {
 	unsigned long max = MSYNCFS_SB(inode->i_sb)->geo.record_images / 2;
 
-	if (background && (nr > max || (nr >= MSYNCFS_FRESH_MIN &&
-	    msyncfs_resv_count(inode, first, nr) >= nr / 2)))
+	if (!background)
+		return max;
+	if (nr > max)
+		return 0;
+	if (nr >= MSYNCFS_FRESH_MIN &&
+	    msyncfs_resv_count(inode, first, nr) >= nr / 2)
 		return 0;
 	return max;
 }
@@ -63,11 +68,11 @@ static int msyncfs_write_ordinary(struct inode *inode,
 }
 
 /*
- * Writes back at most @limit pages of an atomic file. After a crash, the file must have the content of
- * its last commit, so writeback must not commit the dirty pages. The pages stay
- * dirty until memory is needed. When memory is needed, this function spills the
- * pages to blocks that no committed state refers to. It spills nothing while
- * the filesystem is frozen.
+ * Writes back at most @limit pages of an atomic file. After a crash, the file
+ * must have the content of its last commit, so writeback must not commit the
+ * dirty pages. The pages stay dirty until memory is needed. When memory is
+ * needed, this function spills the pages to blocks that no committed state
+ * refers to. It spills nothing while the filesystem is frozen.
  */
 static int msyncfs_write_atomic(struct inode *inode,
 				struct writeback_control *wbc, pgoff_t first,
