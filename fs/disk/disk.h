@@ -174,7 +174,23 @@ void msyncfs_shutdown(struct super_block *sb);
 /* In io.c */
 void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,
 		     bool writeback);
-void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page);
+void msyncfs_io_add_run(struct msyncfs_io *io, u64 blkno, struct page *page,
+			unsigned int nr);
+
+/**
+ * msyncfs_io_add - add one block to a batch
+ * @io: batch
+ * @blkno: block to write or read
+ * @page: as for msyncfs_io_add_run()
+ *
+ * Context: as msyncfs_io_add_run().
+ */
+static inline void msyncfs_io_add(struct msyncfs_io *io, u64 blkno,
+				  struct page *page)
+{
+	msyncfs_io_add_run(io, blkno, page, 1);
+}
+
 void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags);
 int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags);
 int msyncfs_flush(struct super_block *sb);

@@ -130,22 +130,26 @@ void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags)
 }
 
 /**
- * msyncfs_io_add - add one block to a batch
+ * msyncfs_io_add_run - add consecutive blocks to a batch
  * @io: batch
- * @blkno: block to write or read
- * @page: page to write from or to read into; must stay unchanged until
- *	msyncfs_io_wait() returns
+ * @blkno: first block to write or read
+ * @page: first of the pages to write from or to read into; the pages are
+ *	physically contiguous, and must stay unchanged until msyncfs_io_wait()
+ *	returns
+ * @nr: number of blocks, at least 1
  *
  * Consecutive blocks share a bio if they are added in ascending order.
  *
  * Context: may sleep. The function cannot fail: bios come from a reserve, and
  * each bio goes back to the reserve when its I/O ends.
  */
-void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page)
+void msyncfs_io_add_run(struct msyncfs_io *io, u64 blkno, struct page *page,
+			unsigned int nr)
 {
+	unsigned int bytes = nr << MSYNCFS_BLOCK_SHIFT;
+
 	if (io->bio && (blkno != io->next ||
-			bio_add_page(io->bio, page, MSYNCFS_BLOCK_SIZE, 0) !=
-				MSYNCFS_BLOCK_SIZE))
+			bio_add_page(io->bio, page, bytes, 0) != bytes))
 		msyncfs_io_submit(io, 0);
 
 	if (!io->bio) {
@@ -154,9 +158,9 @@ void msyncfs_io_add(struct msyncfs_io *io, u64 blkno, struct page *page)
 			blkno << (MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
 		io->bio->bi_end_io = msyncfs_io_end;
 		io->bio->bi_private = io;
-		__bio_add_page(io->bio, page, MSYNCFS_BLOCK_SIZE, 0);
+		__bio_add_page(io->bio, page, bytes, 0);
 	}
-	io->next = blkno + 1;
+	io->next = blkno + nr;
 }
 
 /**

@@ -347,6 +347,27 @@ static void msyncfs_break_home(struct super_block *sb,
 	msyncfs_io_wait(&io, 0);
 }
 
+/*
+ * Count the images from @img on whose pages are physically contiguous. Set
+ * *@img to the last of them.
+ */
+static unsigned int msyncfs_images_run(const struct msyncfs_txn *txn,
+				       struct msyncfs_image **img)
+{
+	unsigned int nr = 1;
+	struct msyncfs_image *next;
+
+	while (nr < 1U << MSYNCFS_PIECE_ORDER &&
+	       !list_is_last(&(*img)->logged, &txn->images)) {
+		next = list_next_entry(*img, logged);
+		if (next->page != (*img)->page + 1)
+			break;
+		*img = next;
+		nr++;
+	}
+	return nr;
+}
+
 /* Send the record to the device. */
 static void msyncfs_log_send(struct msyncfs_log *log, struct msyncfs_txn *txn,
 			     struct msyncfs_io *io)
@@ -355,6 +376,7 @@ static void msyncfs_log_send(struct msyncfs_log *log, struct msyncfs_txn *txn,
 	unsigned int i, nr = msyncfs_record_header_blocks(txn->nr);
 	struct msyncfs_image *img;
 	struct blk_plug plug;
+	struct page *first;
 
 	blk_start_plug(&plug);
 	msyncfs_io_init(io, log->sbi->sb, false);
@@ -363,8 +385,12 @@ static void msyncfs_log_send(struct msyncfs_log *log, struct msyncfs_txn *txn,
 	io->vecs = min(msyncfs_record_blocks(txn), BIO_MAX_VECS);
 	for (i = 0; i < nr; i++)
 		msyncfs_io_add(io, blkno++, virt_to_page(log->header.blocks[i]));
-	list_for_each_entry(img, &txn->images, logged)
-		msyncfs_io_add(io, blkno++, img->page);
+	list_for_each_entry(img, &txn->images, logged) {
+		first = img->page;
+		nr = msyncfs_images_run(txn, &img);
+		msyncfs_io_add_run(io, blkno, first, nr);
+		blkno += nr;
+	}
 	msyncfs_io_submit(io, txn->fua ? REQ_FUA : 0);
 	blk_finish_plug(&plug);
 }

@@ -78,6 +78,8 @@ enum {
  *	dirty holds @i_freeze shared
  * @i_map_sem: guards the pointers of the map and @i_map_depth
  * @i_map_depth: number of levels of map nodes
+ * @i_captured: number of pages in the last capture of the file; guarded by
+ *	@i_commit_lock
  * @i_disksize: size in bytes; the next record that contains the inode has this
  *	size
  * @i_tid: number of the last transaction that changes this inode
@@ -114,6 +116,7 @@ struct msyncfs_inode_info {
 	struct rw_semaphore	i_freeze;
 	struct rw_semaphore	i_map_sem;
 	unsigned int		i_map_depth;
+	unsigned int		i_captured;
 	loff_t			i_disksize;
 	u64			i_tid;
 	u64			i_data_tid;

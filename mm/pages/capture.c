@@ -34,10 +34,11 @@
  * go to different files.
  *
  * Under the freeze there is no I/O, no map lookup and no allocation that
- * reclaims memory (P2). The capture allocates its memory before the freeze, for
- * as many pages as are dirty at that time. If more pages become dirty before
- * the freeze, and there is no memory for them, the capture makes all pages
- * dirty again and starts anew.
+ * reclaims memory (P2). The capture allocates memory before the freeze, for as
+ * many pages as the last capture of the file had. If more pages are dirty, it
+ * tries to allocate more memory without waiting. If there is none, or if there
+ * are more pages than may be copied, the capture makes all pages dirty again,
+ * counts the dirty pages, and starts anew.
  *
  * A copied page is clean and unlocked when it has been copied. A page that goes
  * to a fresh block without a copy stays under writeback until it is written.
@@ -99,6 +100,9 @@ struct msyncfs_pass {
 	unsigned long			limit;
 	struct msyncfs_sb_info		*sbi;
 };
+
+/* If the last capture of a file had more pages, the dirty pages are counted. */
+#define MSYNCFS_GUESS_MAX	1024
 
 /* This range is used for each atomic file, and contains all pages of a file. */
 static const struct msyncfs_range msyncfs_all_pages = { .last = ULONG_MAX };
@@ -199,11 +203,11 @@ static void msyncfs_drop_images(struct list_head *images)
 	struct msyncfs_image *img, *next;
 
 	list_for_each_entry_safe(img, next, images, list) {
-		list_del_init(&img->list);
 		if (img->folio)
 			folio_put(img->folio);
 		msyncfs_image_put(img);
 	}
+	INIT_LIST_HEAD(images);
 }
 
 /**
@@ -302,17 +306,28 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_copy);
 /* ---- taking pages -------------------------------------------------------- */
 
 /*
- * Clears the tag of a clean page. folio_clear_dirty_for_io() leaves the tag to
- * its caller, who normally starts the writeback of the folio.
+ * Clears the tags of the clean folios in a batch. All folios are locked.
+ * folio_clear_dirty_for_io() leaves the tag to its caller, who normally starts
+ * the writeback of the folio.
  */
-static void msyncfs_clear_tag(struct folio *folio)
+static void msyncfs_clear_tags(struct address_space *mapping,
+			       const struct folio_batch *fbatch)
 {
-	XA_STATE(xas, &folio->mapping->i_pages, folio->index);
+	XA_STATE(xas, &mapping->i_pages, 0);
+	unsigned int i;
 
 	xas_lock_irq(&xas);
-	xas_load(&xas);
-	xas_clear_mark(&xas, PAGECACHE_TAG_DIRTY);
-	xas_clear_mark(&xas, PAGECACHE_TAG_TOWRITE);
+	for (i = 0; i < fbatch->nr; i++) {
+		struct folio *folio = fbatch->folios[i];
+
+		if (folio->mapping != mapping || folio_test_dirty(folio) ||
+		    folio_test_writeback(folio))
+			continue;
+		xas_set(&xas, folio->index);
+		xas_load(&xas);
+		xas_clear_mark(&xas, PAGECACHE_TAG_DIRTY);
+		xas_clear_mark(&xas, PAGECACHE_TAG_TOWRITE);
+	}
 	xas_unlock_irq(&xas);
 }
 
@@ -366,16 +381,14 @@ static bool msyncfs_take_folio(struct msyncfs_capture *cap,
 	if (protected ? !msyncfs_clear_dirty(folio) :
 			!msyncfs_mkclean(cap, folio))
 		return false;
-	if (cap->copied || beyond)
-		msyncfs_clear_tag(folio);
-	else
-		folio_start_writeback(folio);
 	/*
 	 * If a store raced with a truncation, a page beyond the end of the file
 	 * may be dirty. Such a page is left out.
 	 */
 	if (beyond)
 		return false;
+	if (!cap->copied)
+		folio_start_writeback(folio);
 	folio_get(folio);
 	img->folio = folio;
 	img->index = folio->index;
@@ -436,12 +449,15 @@ static bool msyncfs_protect(struct msyncfs_capture *cap,
 }
 
 /*
- * Returns the next unused image. More pages may have become dirty since the
- * memory was allocated, so this function may allocate a few images without
- * waiting. Returns NULL if there is no memory.
+ * Returns the next unused image. If there are more dirty pages than expected,
+ * this function allocates a few images without waiting. Returns NULL if there
+ * is no memory, or if @copy_max pages have been copied.
  */
-static struct msyncfs_image *msyncfs_pool_next(struct msyncfs_file_pass *f)
+static struct msyncfs_image *msyncfs_pool_next(struct msyncfs_file_pass *f,
+					       unsigned long copy_max)
 {
+	if (f->cap->copied && f->cap->nr >= copy_max)
+		return NULL;
 	if (list_is_last(f->last, &f->pool) &&
 	    msyncfs_images_alloc(MSYNCFS_SB(f->inode->i_sb), &f->pool, 8,
 				 f->cap->copied, GFP_NOWAIT | __GFP_NOWARN))
@@ -450,14 +466,15 @@ static struct msyncfs_image *msyncfs_pool_next(struct msyncfs_file_pass *f)
 }
 
 /*
- * Takes the pages of a batch, up to @limit pages of the file. Returns 0, or
- * -EAGAIN if there is no memory for a page.
+ * Takes the pages of a batch, up to the limit of the pass. Returns 0, or -EAGAIN
+ * if there is no image for a page.
  */
 static int msyncfs_take_batch(struct msyncfs_file_pass *f,
 			      const struct folio_batch *fbatch,
-			      unsigned long limit)
+			      const struct msyncfs_pass *pass)
 {
-	unsigned int nr = min_t(unsigned long, fbatch->nr, limit - f->cap->nr);
+	unsigned int nr = min_t(unsigned long, fbatch->nr,
+				pass->limit - f->cap->nr);
 	struct msyncfs_image *img;
 	unsigned int i;
 	bool protected;
@@ -467,30 +484,32 @@ static int msyncfs_take_batch(struct msyncfs_file_pass *f,
 		folio_lock(fbatch->folios[i]);
 	protected = msyncfs_protect(f->cap, fbatch);
 	for (i = 0; i < nr && !err; i++) {
-		img = msyncfs_pool_next(f);
+		img = msyncfs_pool_next(f, pass->copy_max);
 		if (!img)
 			err = -EAGAIN;
 		else if (msyncfs_take_folio(f->cap, fbatch->folios[i], img,
 					    protected))
 			f->last = &img->list;
 	}
+	msyncfs_clear_tags(f->inode->i_mapping, fbatch);
 	for (i = 0; i < fbatch->nr; i++)
 		folio_unlock(fbatch->folios[i]);
 	return err;
 }
 
 /* Takes the dirty pages of a range. Returns 0 or -EAGAIN. */
-static int msyncfs_take_range(struct msyncfs_file_pass *f, pgoff_t first,
-			      pgoff_t last, unsigned long limit)
+static int msyncfs_take_range(struct msyncfs_pass *pass,
+			      struct msyncfs_file_pass *f, pgoff_t first,
+			      pgoff_t last)
 {
 	struct folio_batch fbatch;
 	int err = 0;
 
 	folio_batch_init(&fbatch);
-	while (!err && f->cap->nr < limit &&
+	while (!err && f->cap->nr < pass->limit &&
 	       filemap_get_folios_tag(f->inode->i_mapping, &first, last,
 				      PAGECACHE_TAG_DIRTY, &fbatch)) {
-		err = msyncfs_take_batch(f, &fbatch, limit);
+		err = msyncfs_take_batch(f, &fbatch, pass);
 		folio_batch_release(&fbatch);
 	}
 	return err;
@@ -509,8 +528,7 @@ static int msyncfs_take_file(struct msyncfs_pass *pass,
 		const struct msyncfs_range *r = &f->ranges[i];
 
 		if (r->first <= r->last)
-			err = msyncfs_take_range(f, r->first, r->last,
-						 pass->limit);
+			err = msyncfs_take_range(pass, f, r->first, r->last);
 	}
 	list_cut_position(&cap->images, &f->pool, f->last);
 	f->last = &f->pool;
@@ -589,17 +607,37 @@ static unsigned long msyncfs_pass_count(const struct msyncfs_file_pass *f,
 }
 
 /*
- * Counts the dirty pages of all files. Returns false if there is nothing to
- * commit: neither a dirty page nor another change of an atomic file.
+ * Guesses the number of dirty pages in the ranges of a file. A program often
+ * dirties as many pages as before its last msync. A guess saves a walk over the
+ * dirty pages. If the guess is too low, the capture needs more memory while it
+ * takes the pages.
  */
-static bool msyncfs_pass_dirty(struct msyncfs_pass *pass)
+static unsigned long msyncfs_pass_guess(const struct msyncfs_file_pass *f,
+					unsigned long limit)
+{
+	unsigned int last = MSYNCFS_I(f->inode)->i_captured;
+
+	if (last > MSYNCFS_GUESS_MAX)
+		return msyncfs_pass_count(f, limit);
+	if (!msyncfs_pass_count(f, 1))
+		return 0;
+	return clamp_t(unsigned long, last, 1, limit);
+}
+
+/*
+ * Finds out how many pages are dirty in all files. The first try guesses.
+ * Returns false if there is nothing to commit: neither a dirty page nor another
+ * change of an atomic file.
+ */
+static bool msyncfs_pass_dirty(struct msyncfs_pass *pass, unsigned int tries)
 {
 	struct msyncfs_file_pass *f;
 	bool dirty = false;
 
 	pass->total = 0;
 	for (f = pass->files; f < pass->files + pass->nr; f++) {
-		f->room = msyncfs_pass_count(f, pass->limit);
+		f->room = tries ? msyncfs_pass_count(f, pass->limit) :
+				  msyncfs_pass_guess(f, pass->limit);
 		pass->total += f->room;
 		dirty |= f->whole && msyncfs_overlay_uncommitted(f->inode);
 	}
@@ -608,7 +646,8 @@ static bool msyncfs_pass_dirty(struct msyncfs_pass *pass)
 
 /*
  * Makes the capture of a file, with memory for as many pages as are dirty now.
- * After a try that ran out of memory, there is memory for a few pages more.
+ * After a second try that ran out of memory, there is memory for a few pages
+ * more.
  */
 static int msyncfs_pass_alloc(struct msyncfs_pass *pass,
 			      struct msyncfs_file_pass *f, unsigned int tries)
@@ -620,7 +659,7 @@ static int msyncfs_pass_alloc(struct msyncfs_pass *pass,
 	f->cap->stored = f->stored;
 	f->cap->copied = pass->total <= pass->copy_max;
 	if (f->room && tries)
-		f->room = min((f->room + f->room / 8 + 4) * tries, pass->limit);
+		f->room = min(f->room + (f->room / 8 + 4) * tries, pass->limit);
 	return msyncfs_images_alloc(pass->sbi, &f->pool, f->room,
 				    f->cap->copied, GFP_NOFS);
 }
@@ -689,7 +728,7 @@ static int msyncfs_pass_run(struct msyncfs_pass *pass)
 	int err;
 
 	for (tries = 0; tries < MSYNCFS_PASS_TRIES; tries++) {
-		if (!msyncfs_pass_dirty(pass))
+		if (!msyncfs_pass_dirty(pass, tries))
 			return 0;
 		err = msyncfs_pass_try(pass, tries);
 		if (!err)
@@ -742,6 +781,8 @@ static void msyncfs_pass_end(struct msyncfs_pass *pass, struct list_head *set)
 		msyncfs_drop_images(&f->pool);
 		if (!f->cap)
 			continue;
+		if (f->cap->nr)
+			MSYNCFS_I(f->inode)->i_captured = f->cap->nr;
 		msyncfs_account_copied(f->cap);
 		msyncfs_mark_times(f->cap);
 		if (f->cap->nr || f->uncommitted)
