@@ -192,7 +192,8 @@ static bool msyncfs_checkpoint_paused(struct msyncfs_log *log)
  * @work: checkpoint_work of a log
  *
  * The function makes half of the log free. The newest records stay in the log,
- * because newer images may soon replace their images.
+ * because newer images may soon replace their images. If the system needs
+ * memory, the function also brings the oldest records home.
  *
  * Context: workqueue; may sleep.
  */
@@ -201,7 +202,8 @@ void msyncfs_checkpoint_work(struct work_struct *work)
 	struct msyncfs_log *log = container_of(work, struct msyncfs_log,
 					       checkpoint_work);
 
-	while (READ_ONCE(log->used) > log->sbi->geo.log_blocks / 2)
+	while (xchg(&log->pool.wanted, false) ||
+	       READ_ONCE(log->used) > log->sbi->geo.log_blocks / 2)
 		if (msyncfs_checkpoint_paused(log) ||
 		    msyncfs_checkpoint_step(log))
 			break;

@@ -198,8 +198,8 @@ static unsigned long msyncfs_pool_count(struct shrinker *shrinker,
 }
 
 /*
- * Free pieces. If this is not enough, start a checkpoint, which frees the
- * images of durable records.
+ * Free pieces. If there is none, start a step of a checkpoint, which frees the
+ * images of the oldest records.
  */
 static unsigned long msyncfs_pool_scan(struct shrinker *shrinker,
 				       struct shrink_control *sc)
@@ -207,9 +207,11 @@ static unsigned long msyncfs_pool_scan(struct shrinker *shrinker,
 	struct msyncfs_log *log = shrinker->private_data;
 	unsigned long freed = msyncfs_pool_shrink(log, sc->nr_to_scan);
 
-	if (freed < sc->nr_to_scan && READ_ONCE(log->used))
-		mod_delayed_work(log->sbi->wq, &log->checkpoint_timer, 0);
-	return freed ?: SHRINK_STOP;
+	if (freed)
+		return freed;
+	WRITE_ONCE(log->pool.wanted, true);
+	queue_work(log->sbi->wq, &log->checkpoint_work);
+	return SHRINK_STOP;
 }
 
 /**
@@ -614,8 +616,8 @@ void msyncfs_index_exit(struct msyncfs_log *log)
 	struct msyncfs_txn *txn, *next;
 
 	list_for_each_entry_safe(txn, next, &log->index.records, list) {
-		list_del(&txn->list);
-		msyncfs_txn_free(log, txn);
+		msyncfs_images_drop(log, &txn->images);
+		kfree(txn);
 	}
 	kvfree(log->index.buckets);
 }
@@ -777,6 +779,8 @@ void msyncfs_index_retire(struct msyncfs_log *log, u64 tid)
 		list_move_tail(&txn->list, &retired);
 	}
 	mutex_unlock(&index->lock);
-	list_for_each_entry_safe(txn, next, &retired, list)
-		msyncfs_txn_free(log, txn);
+	list_for_each_entry_safe(txn, next, &retired, list) {
+		WARN_ON_ONCE(!list_empty(&txn->images));
+		kfree(txn);
+	}
 }

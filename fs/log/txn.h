@@ -114,6 +114,7 @@ struct msyncfs_index {
  * @free: free pieces with pages, by the order of the piece
  * @pages: number of pages of all free pieces
  * @max: largest number of pages to keep
+ * @wanted: the system needs the memory of durable records
  * @shrinker: gives memory back when the system needs it; NULL before the log is
  *	started
  *
@@ -125,6 +126,7 @@ struct msyncfs_pool {
 	struct list_head	free[MSYNCFS_PIECE_ORDER + 1];
 	unsigned long		pages;
 	unsigned long		max;
+	bool			wanted;
 	struct shrinker		*shrinker;
 };
 

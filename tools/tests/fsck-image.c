@@ -258,7 +258,7 @@ static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
 		struct msyncfs_disk_record rec;
 		char block[2 * BLK];
 	} u;
-	u64 csum;
+	__le32 *csum;
 
 	memset(&u, 0, sizeof(u));
 	get("file");
@@ -273,10 +273,11 @@ static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
 	u.rec.nr_images = cpu_to_le32(1);
 	u.rec.home[0] = di.h.blkno | cpu_to_le64(MSYNCFS_HOME_META);
 	memcpy(u.block + BLK, &di, BLK);
-	csum = msyncfs_csum(&u, sizeof(u),
-			    offsetof(struct msyncfs_disk_record, csum),
-			    fs->geo.seed);
-	u.rec.csum = cpu_to_le64(csum);
+	csum = (__le32 *)(u.block + msyncfs_record_csums(1));
+	*csum = cpu_to_le32(msyncfs_image_csum(&di));
+	u.rec.csum = cpu_to_le64(msyncfs_csum(&u, msyncfs_record_used(1),
+					      offsetof(struct msyncfs_disk_record,
+						       csum), fs->geo.seed));
 	if (device_write(&fs->dev, &u, sizeof(u),
 			 (fs->geo.log_start + pos) * BLK))
 		fsck_die(fs, "cannot write");
