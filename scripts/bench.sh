@@ -1,17 +1,21 @@
 #!/bin/bash
 # make bench: run the same workloads on msyncfs and on other filesystems.
-# Usage: [FS="NAME..."] bench.sh [WORKLOAD...]
+# Usage: [RUN=NAME] [FS="NAME..."] [PROFILE=1] bench.sh [WORKLOAD...]
 #
 # The guest has the stock kernel and a disk in memory. Its clock counts instructions,
 # one nanosecond each; see Documentation/testing.rst. The command prints a table and
 # writes bench.csv (microseconds) and bench.svg to build/bench.
+#
+# With PROFILE=1, perf in the guest records the measured calls. The command prints the
+# profiles and writes them to build/bench/profile-WORKLOAD-FILESYSTEM.
 
 . "$(dirname "$0")/common.sh"
 
-"$SCRIPTS/deps.sh" build tools qemu bench
-OUT=$BUILD/bench
+PROFILE=${PROFILE:-}
+"$SCRIPTS/deps.sh" build tools qemu bench ${PROFILE:+profile}
+OUT=$BUILD/bench${RUN:+-$RUN}
 mkdir -p "$OUT"
-rm -rf "$OUT"/{vm,bench.csv,bench.svg}
+rm -rf "$OUT"/{vm,bench.csv,bench.svg,profile-*}
 v=$("$SCRIPTS/stock-kernel.sh")
 eval "$v"
 KVER=$STOCK_RELEASE "$SCRIPTS/build-modules.sh"
@@ -41,9 +45,10 @@ for row in $rows; do
 	[ -n "$s" ] || die "no such workload: $row; there are: $(cut -d '|' -f 1 "$OUT/workloads" | xargs)"
 	seconds=$((seconds + s))
 done
+[ -z "$PROFILE" ] || { progs+=(-p perf); seconds=$((seconds * 3)); }
 seconds=$((40 + seconds * $(wc -w <<<"$filesystems") / 6))
 
-printf 'ROWS=%q FILESYSTEMS=%q\n' "$rows" "$filesystems" >"$OUT/env"
+printf 'ROWS=%q FILESYSTEMS=%q PROFILE=%q\n' "$rows" "$filesystems" "$PROFILE" >"$OUT/env"
 "$SCRIPTS/initramfs.sh" -o "$OUT/initramfs" -R "$STOCK_RELEASE" -K "$STOCK_MODROOT" \
 	-m "null_blk crc32c_intel crc32_pclmul libcrc32c $mods" \
 	-M "$BUILD/$STOCK_RELEASE/msyncfs.ko" "${progs[@]}" \
@@ -59,6 +64,19 @@ export VM_ACCEL=tcg,thread=single
 run_quietly "$OUT/vm.log" progress "$SCRIPTS/vm.sh" -n bench -o "$OUT/vm" -k "$STOCK_VMLINUZ" \
 	-i "$OUT/initramfs" -s 1 -m 2560 -a cryptomgr.notests -t 3600 -q 900 \
 	-- -icount shift=0,sleep=off -cpu max,-erms,-fsrm
+
+if [ -n "$PROFILE" ]; then
+	awk -v out="$OUT" '$1 == "perf" {
+		file = out "/profile-" $2 "-" $3
+		if (!(file in seen)) print "\n==== " $2 " on " $3
+		seen[file]
+		sub(/^[^|]*[|]/, "")
+		print
+		print >file
+	}' "$OUT/vm/channel.log"
+	say "profiles: ${OUT#"$TOP"/}/profile-*"
+	exit 0
+fi
 
 # Print the microseconds, with one line for each workload.
 awk -F '[|]' -v rows="$rows" -v fss="$filesystems" '

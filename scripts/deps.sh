@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the missing Debian packages of a target.
-# Usage: deps.sh build|tools|qemu|e2e|bench|conformance|kernel|check|linux-headers-RELEASE...
+# Usage: deps.sh build|tools|qemu|e2e|bench|profile|conformance|kernel|check|linux-headers-RELEASE...
 
 . "$(dirname "$0")/common.sh"
 
@@ -11,6 +11,7 @@ packages() {
 	qemu)	echo qemu-system-x86 busybox-static cpio kmod util-linux ;;
 	e2e)	echo e2fsprogs xfsprogs dmsetup ;;
 	bench)	echo e2fsprogs xfsprogs btrfs-progs f2fs-tools gnuplot-nox ;;
+	profile) echo linux-perf ;;
 	conformance) echo build-essential libcap-dev "linux-source-$SERIES" stress-ng xz-utils ;;
 	kernel)	echo build-essential "linux-source-$SERIES" xz-utils flex bison bc \
 			libelf-dev libssl-dev kmod python3 cpio ;;

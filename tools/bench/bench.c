@@ -9,6 +9,9 @@
  *				unmounts the filesystem and mounts it again
  *        bench run NAME PLACE	run a workload and print nanoseconds
  *
+ * If $PERF_CONTROL and $PERF_ACK are fifos of "perf record --control", perf
+ * records only while a call runs.
+ *
  * PLACE is an empty directory or a raw disk. If PLACE is a raw disk and the
  * workload has no @raw function, "bench run" prints nothing.
  */
@@ -393,6 +396,24 @@ static void list(void)
 
 /* ---- measuring ----------------------------------------------------------------- */
 
+/*
+ * Tell perf to record from now on, or to stop. Wait until perf has done this.
+ */
+static void record(const char *command)
+{
+	static int control = -1, ack = -1;
+	char answer[16];
+
+	if (!getenv("PERF_CONTROL"))
+		return;
+	if (control < 0) {
+		control = open(getenv("PERF_CONTROL"), O_WRONLY);
+		ack = open(getenv("PERF_ACK"), O_RDONLY);
+	}
+	check(write(control, command, strlen(command)) > 0 &&
+	      read(ack, answer, sizeof(answer)) > 0, "perf");
+}
+
 /* Sort the times @ns of all calls, and return the result of the workload. */
 static unsigned long figure(unsigned long *ns, unsigned long calls)
 {
@@ -416,9 +437,11 @@ static void measure(void (*before)(unsigned long nr), void (*call)(unsigned long
 	for (i = 0; i < w->calls && now_ns() < end; i++) {
 		if (before)
 			before(i);
+		record("enable\n");
 		ns[i] = now_ns();
 		call(i);
 		ns[i] = now_ns() - ns[i];
+		record("disable\n");
 	}
 	printf("%lu\n", figure(ns, i));
 	free(ns);
