@@ -10,7 +10,8 @@
  *        bench run NAME PLACE	run a workload and print nanoseconds
  *
  * If $PERF_CONTROL and $PERF_ACK are fifos of "perf record --control", perf
- * records only while a call runs.
+ * records while a call runs. Standard error then gets the times of the calls
+ * for "perf report --time".
  *
  * PLACE is an empty directory or a raw disk. If PLACE is a raw disk and the
  * workload has no @raw function, "bench run" prints nothing.
@@ -36,7 +37,8 @@
 #define FILES		1000UL
 #define LOG_PAGES	4096UL
 #define MAX_UPDATE	64UL
-#define ENOUGH_NS	8000000000UL
+#define NS		1000000000UL
+#define ENOUGH_NS	(8 * NS)
 
 /**
  * struct workload - one workload, which is one row of the table
@@ -404,14 +406,44 @@ static void record(const char *command)
 	static int control = -1, ack = -1;
 	char answer[16];
 
-	if (!getenv("PERF_CONTROL"))
-		return;
 	if (control < 0) {
 		control = open(getenv("PERF_CONTROL"), O_WRONLY);
 		ack = open(getenv("PERF_ACK"), O_RDONLY);
 	}
 	check(write(control, command, strlen(command)) > 0 &&
 	      read(ack, answer, sizeof(answer)) > 0, "perf");
+}
+
+/*
+ * Call @call while perf records, and return the time. perf takes samples with
+ * a constant period, and all calls may take the same time. So begin at a random
+ * moment, or the samples would all hit the same functions. Do not sleep until
+ * then, because a sleep would end together with the next sample. The recording
+ * begins before the call and ends after it. The printed times let perf leave
+ * out its own work.
+ */
+static unsigned long profiled(void (*call)(unsigned long nr), unsigned long nr)
+{
+	unsigned long begin, start, end;
+
+	record("enable\n");
+	begin = now_ns() + random() % 1000000;
+	while ((start = now_ns()) < begin)
+		;
+	call(nr);
+	end = now_ns();
+	record("disable\n");
+	fprintf(stderr, "%s%lu.%09lu,%lu.%09lu", nr ? " " : "",
+		start / NS, start % NS, end / NS, end % NS);
+	return end - start;
+}
+
+static unsigned long timed(void (*call)(unsigned long nr), unsigned long nr)
+{
+	unsigned long start = now_ns();
+
+	call(nr);
+	return now_ns() - start;
 }
 
 /* Sort the times @ns of all calls, and return the result of the workload. */
@@ -427,21 +459,20 @@ static unsigned long figure(unsigned long *ns, unsigned long calls)
 
 /*
  * On a slow filesystem, make fewer calls, so that the benchmark ends in time.
+ * For a profile, make more calls, because a short call gets few samples.
  */
 static void measure(void (*before)(unsigned long nr), void (*call)(unsigned long nr))
 {
-	unsigned long *ns = calloc(w->calls, sizeof(*ns)), i;
+	bool profile = getenv("PERF_CONTROL");
+	unsigned long calls = w->calls * (profile && !w->mean ? 8 : 1);
+	unsigned long *ns = calloc(calls, sizeof(*ns)), i;
 	unsigned long end = now_ns() + ENOUGH_NS;
 
 	check(ns, "memory");
-	for (i = 0; i < w->calls && now_ns() < end; i++) {
+	for (i = 0; i < calls && now_ns() < end; i++) {
 		if (before)
 			before(i);
-		record("enable\n");
-		ns[i] = now_ns();
-		call(i);
-		ns[i] = now_ns() - ns[i];
-		record("disable\n");
+		ns[i] = profile ? profiled(call, i) : timed(call, i);
 	}
 	printf("%lu\n", figure(ns, i));
 	free(ns);
