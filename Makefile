@@ -76,9 +76,10 @@ TOOL_CFLAGS := -O2 -g -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE \
 TOOL_LDFLAGS := -static -pthread $(LDFLAGS)
 LIB_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/lib/*.c))
 PROGS := $(patsubst tools/%.c,$(BUILD)/tools/%, \
-	   $(wildcard tools/*.msyncfs.c tools/examples/*.c tools/tests/*.c \
-	   tools/bench/*.c))
+	   $(wildcard tools/*.msyncfs.c tools/examples/*.c tools/tests/*.c))
 EXPLORE := $(BUILD)/tools/tests/explore
+BENCH := $(BUILD)/tools/bench/bench
+BENCH_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/bench/*.c))
 EXPLORE_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/tests/explore/*.c))
 
 tools:
@@ -87,7 +88,7 @@ tools:
 	@echo "tools: $(words $(PROGS)) programs in $(BUILD)/tools"
 
 .PHONY: tools-built
-tools-built: $(PROGS) $(EXPLORE)
+tools-built: $(PROGS) $(EXPLORE) $(BENCH)
 	@:
 
 .PRECIOUS: $(BUILD)/tools/obj/%.o
@@ -115,5 +116,9 @@ $(EXPLORE): $(EXPLORE_OBJS) $(BUILD)/tools/obj/fsck-main.o $(BUILD)/tools/obj/li
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 
+$(BENCH): $(BENCH_OBJS) $(BUILD)/tools/obj/lib.a
+	@mkdir -p $(@D)
+	@$(CC) -o $@ $^ $(TOOL_LDFLAGS)
+
 -include $(patsubst $(BUILD)/tools/%,$(BUILD)/tools/obj/%.d,$(PROGS)) $(LIB_OBJS:.o=.d) \
-	 $(EXPLORE_OBJS:.o=.d) $(BUILD)/tools/obj/fsck-main.d
+	 $(EXPLORE_OBJS:.o=.d) $(BENCH_OBJS:.o=.d) $(BUILD)/tools/obj/fsck-main.d
