@@ -22,6 +22,7 @@ int main(int argc, char **argv)
 {
 	static const struct workload *const tables[] = {
 		map_workloads, wal_workloads, name_workloads, update_workloads,
+		thread_workloads,
 	};
 
 	return bench_main(tables, ARRAY_SIZE(tables), argc, argv);

@@ -22,7 +22,8 @@
  * @span: number of different pages, spread over the file, to which the calls
  *	store; 0 means all pages
  * @calls: number of measured calls
- * @per: number of units in one call; 0 means 1
+ * @threads: number of threads that make calls at the same time
+ * @per: number of units in one call, or in each thread of a call; 0 means 1
  * @mean: the result is the mean time of the calls; otherwise it is the median
  * @make: makes the files, before the filesystem is unmounted and mounted again
  * @ready: opens and maps the files
@@ -33,7 +34,7 @@
 struct workload {
 	const char *name, *what, *unit;
 	unsigned int seconds;
-	unsigned long mib, pages, span, calls, per;
+	unsigned long mib, pages, span, calls, threads, per;
 	bool mean;
 	void (*make)(void);
 	void (*ready)(void);
@@ -45,6 +46,7 @@ struct workload {
 /* An array of these ends with an entry without a name. */
 extern const struct workload map_workloads[], wal_workloads[];
 extern const struct workload name_workloads[], update_workloads[];
+extern const struct workload thread_workloads[];
 
 /* In measure.c. */
 
@@ -94,10 +96,18 @@ void make_file(void);
 /* Open the file of the workload. */
 void open_file(void);
 
-/*
- * Open and map the file of the workload. Read each page, so that later calls
- * find it in memory and mapped.
+/**
+ * map_of() - map a file for reads and stores
+ * @name: name of the file
+ * @bytes: size of the file in bytes
+ *
+ * Each page is read, so that later calls find it in memory and mapped.
+ *
+ * Return: the address of the mapping.
  */
+char *map_of(const char *name, unsigned long bytes);
+
+/* Open and map the file of the workload as map_of() does. */
 void map_file(void);
 
 /*

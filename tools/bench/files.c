@@ -43,15 +43,32 @@ void open_file(void)
 	end_of_file = st.st_size;
 }
 
-void map_file(void)
+static char *map_all(int f, unsigned long bytes)
 {
+	char *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
 	volatile char *p;
 
-	open_file();
-	map = mmap(NULL, size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	check(map != MAP_FAILED, "mmap");
-	for (p = map; p < map + size(); p += PAGE)
+	check(start != MAP_FAILED, "mmap");
+	for (p = start; p < start + bytes; p += PAGE)
 		(void)*p;
+	return start;
+}
+
+char *map_of(const char *name, unsigned long bytes)
+{
+	int f = open(name, O_RDWR);
+	char *start;
+
+	check(f >= 0, name);
+	start = map_all(f, bytes);
+	close(f);
+	return start;
+}
+
+void map_file(void)
+{
+	open_file();
+	map = map_all(fd, size());
 }
 
 void raw_write(unsigned long nr)

@@ -75,12 +75,13 @@ static unsigned long timed(void (*call)(unsigned long nr), unsigned long nr)
 /* Sort the times @ns of all calls, and return the result of the workload. */
 static unsigned long figure(unsigned long *ns, unsigned long calls)
 {
+	unsigned long per = (w->per ? w->per : 1) * (w->threads ? w->threads : 1);
 	unsigned long i, sum = 0;
 
 	qsort(ns, calls, sizeof(*ns), by_ns);
 	for (i = 0; i < calls; i++)
 		sum += ns[i];
-	return (w->mean ? sum / calls : ns[calls / 2]) / (w->per ? w->per : 1);
+	return (w->mean ? sum / calls : ns[calls / 2]) / per;
 }
 
 /*
