@@ -4,7 +4,7 @@
 #
 # The guest has the stock kernel and a disk in memory. Its clock counts instructions,
 # one nanosecond each; see Documentation/testing.rst. The command prints a table and
-# writes bench.csv (microseconds) and bench.svg to build/bench.
+# writes bench.csv (microseconds), ratios.csv and bench.svg to build/bench.
 #
 # With PROFILE=1, perf in the guest records the measured calls. The command prints the
 # profiles and writes them to build/bench/profile-WORKLOAD-FILESYSTEM.
@@ -15,7 +15,7 @@ PROFILE=${PROFILE:-}
 "$SCRIPTS/deps.sh" build tools qemu bench ${PROFILE:+profile}
 OUT=$BUILD/bench${RUN:+-$RUN}
 mkdir -p "$OUT"
-rm -rf "$OUT"/{vm,bench.csv,bench.svg,profile-*}
+rm -rf "$OUT"/{vm,bench.csv,ratios.csv,bench.svg,profile-*}
 v=$("$SCRIPTS/stock-kernel.sh")
 eval "$v"
 KVER=$STOCK_RELEASE "$SCRIPTS/build-modules.sh"
@@ -57,7 +57,7 @@ printf 'ROWS=%q FILESYSTEMS=%q PROFILE=%q\n' "$rows" "$filesystems" "$PROFILE" >
 say "$(wc -w <<<"$rows") workloads on$filesystems: about $(((seconds + 59) / 60)) min"
 # progress: print the last finished figure
 progress() {
-	awk '$1 == "ns" { last = " " $2 " on " $3 } END { print "finished:" (last ? last : " nothing yet") }' \
+	awk '$1 == "figure" { last = " " $2 " on " $3 } END { print "finished:" (last ? last : " nothing yet") }' \
 		"$OUT/vm/channel.log"
 }
 export VM_ACCEL=tcg,thread=single
@@ -78,36 +78,7 @@ if [ -n "$PROFILE" ]; then
 	exit 0
 fi
 
-# Print the microseconds, with one line for each workload.
-awk -F '[|]' -v rows="$rows" -v fss="$filesystems" '
-	NR == FNR { split($0, f, " "); if (f[1] == "ns") ns[f[2], f[3]] = f[4]; next }
-	{ what[$1] = $4; unit[$1] = $3 }
-	END {
-		nr = split(rows, row, " "); nf = split(fss, fs, " ")
-		printf "workload,description,unit"
-		for (j = 1; j <= nf; j++) printf ",%s", fs[j]
-		for (i = 1; i <= nr; i++) {
-			printf "\n%s,%s,us/%s", row[i], what[row[i]], unit[row[i]]
-			for (j = 1; j <= nf; j++) {
-				n = ns[row[i], fs[j]]
-				printf n == "" ? "," : ",%.3f", n / 1000
-			}
-		}
-		print ""
-	}' "$OUT/vm/channel.log" "$OUT/workloads" >"$OUT/bench.csv"
-
-# Print the microseconds as a table. Each time is followed by its ratio to the time of
-# ext4.
-awk -F , '{
-		printf "%-12s %-9s", $1, NR == 1 ? "unit" : $3
-		for (j = 4; j <= NF; j++) {
-			if ($j == "ext4") base = j
-			t = NR == 1 ? $j : $j == "" ? "-" : sprintf("%.1f", $j)
-			r = NR == 1 ? "ratio" : $j == "" || !base ? "" : sprintf("%.2f", $j / $base)
-			printf j == base ? " %9s" : " %9s %5s", t, r
-		}
-		print "  " (NR == 1 ? "" : $2)
-	}' "$OUT/bench.csv"
+"$SCRIPTS/bench-report.py" "$OUT" "$rows" "$filesystems"
 
 if [[ $filesystems == *ext4* ]]; then
 	gnuplot <<-EOF
@@ -128,4 +99,4 @@ if [[ $filesystems == *ext4* ]]; then
 			using (column(fs) / column("ext4")):xtic(1) title fs
 	EOF
 fi
-say "results: ${OUT#"$TOP"/}/bench.csv and bench.svg"
+say "results: ${OUT#"$TOP"/}/bench.csv, ratios.csv and bench.svg"

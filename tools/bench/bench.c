@@ -4,10 +4,11 @@
  * of a table. scripts/bench-guest runs each workload in a guest on a new
  * filesystem.
  *
- * Usage: bench list		print the workloads: NAME|SECONDS|UNIT|DESCRIPTION
+ * Usage: bench list		print the workloads: NAME|SECONDS|UNIT|DESCRIPTION|AGAINST
  *        bench make NAME PLACE	make the files of a workload; the caller then
  *				unmounts the filesystem and mounts it again
- *        bench run NAME PLACE	run a workload and print nanoseconds
+ *        bench run NAME PLACE	run a workload and print NAME=VALUE; the
+ *				name ns is the time in nanoseconds
  *
  * If $PERF_CONTROL and $PERF_ACK are fifos of "perf record --control", perf
  * records while a call runs. Standard error then gets the times of the calls
@@ -22,7 +23,7 @@ int main(int argc, char **argv)
 {
 	static const struct workload *const tables[] = {
 		map_workloads, wal_workloads, name_workloads, update_workloads,
-		thread_workloads,
+		thread_workloads, sparse_workloads,
 	};
 
 	return bench_main(tables, ARRAY_SIZE(tables), argc, argv);

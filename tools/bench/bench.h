@@ -24,6 +24,8 @@
  * @calls: number of measured calls
  * @threads: number of threads that make calls at the same time
  * @per: number of units in one call, or in each thread of a call; 0 means 1
+ * @against: another workload of the same table or NULL; make bench also prints
+ *	the ratio of the two results on the same filesystem
  * @mean: the result is the mean time of the calls; otherwise it is the median
  * @make: makes the files, before the filesystem is unmounted and mounted again
  * @ready: opens and maps the files
@@ -35,6 +37,7 @@ struct workload {
 	const char *name, *what, *unit;
 	unsigned int seconds;
 	unsigned long mib, pages, span, calls, threads, per;
+	const char *against;
 	bool mean;
 	void (*make)(void);
 	void (*ready)(void);
@@ -46,7 +49,7 @@ struct workload {
 /* An array of these ends with an entry without a name. */
 extern const struct workload map_workloads[], wal_workloads[];
 extern const struct workload name_workloads[], update_workloads[];
-extern const struct workload thread_workloads[];
+extern const struct workload thread_workloads[], sparse_workloads[];
 
 /* In measure.c. */
 

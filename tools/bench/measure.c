@@ -101,7 +101,7 @@ static void measure(void (*before)(unsigned long nr), void (*call)(unsigned long
 			before(i);
 		ns[i] = profile ? profiled(call, i) : timed(call, i);
 	}
-	printf("%lu\n", figure(ns, i));
+	printf("ns=%lu\n", figure(ns, i));
 	free(ns);
 }
 
@@ -137,7 +137,8 @@ static void make_data(void)
 static void list(const struct workload *table)
 {
 	for (w = table; w->name; w++)
-		printf("%s|%u|%s|%s\n", w->name, w->seconds, w->unit, w->what);
+		printf("%s|%u|%s|%s|%s\n", w->name, w->seconds, w->unit, w->what,
+		       w->against ? w->against : "");
 }
 
 static bool find(const struct workload *table, const char *name)
