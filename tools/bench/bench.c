@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 {
 	static const struct workload *const tables[] = {
 		map_workloads, wal_workloads, name_workloads, update_workloads,
-		thread_workloads, sparse_workloads,
+		thread_workloads, sparse_workloads, io_workloads,
 	};
 
 	return bench_main(tables, ARRAY_SIZE(tables), argc, argv);

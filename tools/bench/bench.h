@@ -50,6 +50,7 @@ struct workload {
 extern const struct workload map_workloads[], wal_workloads[];
 extern const struct workload name_workloads[], update_workloads[];
 extern const struct workload thread_workloads[], sparse_workloads[];
+extern const struct workload io_workloads[];
 
 /* In measure.c. */
 

@@ -51,6 +51,24 @@ static void unlink_one(unsigned long nr)
 	check(!unlink(name_of("f", nr)), "unlink");
 }
 
+/* Make files with data. Each call gets files with other names. */
+static void make_new(unsigned long nr)
+{
+	unsigned long i;
+	int f;
+
+	for (i = nr * FILES; i < (nr + 1) * FILES; i++) {
+		f = open(name_of("f", i), O_RDWR | O_CREAT | O_EXCL, 0600);
+		check(f >= 0 && write(f, buf, PAGE) == PAGE && !close(f), "create");
+	}
+}
+
+static void sync_new(unsigned long nr)
+{
+	(void)nr;
+	sync();
+}
+
 static void make_files(void)
 {
 	unsigned long i;
@@ -81,5 +99,7 @@ const struct workload name_workloads[] = {
 	{ "unlink", "unlink 1000 files", "file", 5,
 	  .calls = FILES, .mean = true, .make = make_files,
 	  .ready = stat_files, .call = unlink_one },
+	{ "sync-new", "sync of 1000 new files of 4 KiB", "file", 10,
+	  .calls = 5, .per = FILES, .before = make_new, .call = sync_new },
 	{},
 };
