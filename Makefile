@@ -79,7 +79,10 @@ PROGS := $(patsubst tools/%.c,$(BUILD)/tools/%, \
 	   $(wildcard tools/*.msyncfs.c tools/examples/*.c tools/tests/*.c))
 EXPLORE := $(BUILD)/tools/tests/explore
 BENCH := $(BUILD)/tools/bench/bench
-BENCH_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/bench/*.c))
+BENCH_DB := $(BUILD)/tools/bench/db
+BENCH_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o, \
+		$(filter-out tools/bench/db.c,$(wildcard tools/bench/*.c)))
+BENCH_DB_OBJS := $(addprefix $(BUILD)/tools/obj/bench/,db.o measure.o)
 EXPLORE_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/tests/explore/*.c))
 
 tools:
@@ -120,5 +123,11 @@ $(BENCH): $(BENCH_OBJS) $(BUILD)/tools/obj/lib.a
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS)
 
+# The program needs the libraries of databases, so only make bench builds it.  SQLite
+# calls dlopen() for extensions, which no workload uses; -w hides the warning.
+$(BENCH_DB): $(BENCH_DB_OBJS)
+	@mkdir -p $(@D)
+	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -Wl,-w -lsqlite3 -llmdb -lm -lz
+
 -include $(patsubst $(BUILD)/tools/%,$(BUILD)/tools/obj/%.d,$(PROGS)) $(LIB_OBJS:.o=.d) \
-	 $(EXPLORE_OBJS:.o=.d) $(BENCH_OBJS:.o=.d) $(BUILD)/tools/obj/fsck-main.d
+	 $(EXPLORE_OBJS:.o=.d) $(BENCH_OBJS:.o=.d) $(BENCH_DB_OBJS:.o=.d) $(BUILD)/tools/obj/fsck-main.d

@@ -19,8 +19,8 @@ rm -rf "$OUT"/{vm,bench.csv,ratios.csv,bench.svg,profile-*}
 v=$("$SCRIPTS/stock-kernel.sh")
 eval "$v"
 KVER=$STOCK_RELEASE "$SCRIPTS/build-modules.sh"
-make -s -C "$TOP" tools >&2
-"$BUILD/tools/bench/bench" list >"$OUT/workloads"
+make -s -C "$TOP" tools build/tools/bench/db >&2
+for program in bench db; do "$BUILD/tools/bench/$program" list; done >"$OUT/workloads"
 
 # has FS: succeed if the kernel has the filesystem and this machine has its mkfs
 has() {
@@ -53,7 +53,7 @@ printf 'ROWS=%q FILESYSTEMS=%q PROFILE=%q\n' "$rows" "$filesystems" "$PROFILE" >
 	-m "null_blk crc32c_intel crc32_pclmul libcrc32c $mods" \
 	-M "$BUILD/$STOCK_RELEASE/msyncfs.ko" "${progs[@]}" \
 	-a "$BUILD/tools/mkfs.msyncfs:sbin/mkfs.msyncfs" -a "$BUILD/tools/bench/bench:bin/bench" \
-	-a "$SCRIPTS/bench-guest:run.sh" -a "$OUT/env:bench.env"
+	-a "$BUILD/tools/bench/db:bin/db" -a "$SCRIPTS/bench-guest:run.sh" -a "$OUT/env:bench.env"
 say "$(wc -w <<<"$rows") workloads on$filesystems: about $(((seconds + 59) / 60)) min"
 # progress: print the last finished figure
 progress() {

@@ -10,7 +10,8 @@ packages() {
 	tools)	echo build-essential libxxhash-dev libblkid-dev ;;
 	qemu)	echo qemu-system-x86 busybox-static cpio kmod util-linux ;;
 	e2e)	echo e2fsprogs xfsprogs dmsetup ;;
-	bench)	echo e2fsprogs xfsprogs btrfs-progs f2fs-tools gnuplot-nox python3 ;;
+	bench)	echo e2fsprogs xfsprogs btrfs-progs f2fs-tools gnuplot-nox python3 \
+			libsqlite3-dev liblmdb-dev ;;
 	profile) echo linux-perf ;;
 	conformance) echo build-essential libcap-dev "linux-source-$SERIES" stress-ng xz-utils ;;
 	kernel)	echo build-essential "linux-source-$SERIES" xz-utils flex bison bc \

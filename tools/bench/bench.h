@@ -26,6 +26,7 @@
  * @per: number of units in one call, or in each thread of a call; 0 means 1
  * @against: another workload of the same table or NULL; make bench also prints
  *	the ratio of the two results on the same filesystem
+ * @setup: setup of a database, see db.c
  * @mean: the result is the mean time of the calls; otherwise it is the median
  * @make: makes the files, before the filesystem is unmounted and mounted again
  * @ready: opens and maps the files
@@ -37,7 +38,7 @@ struct workload {
 	const char *name, *what, *unit;
 	unsigned int seconds;
 	unsigned long mib, pages, span, calls, threads, per;
-	const char *against;
+	const char *against, *setup;
 	bool mean;
 	void (*make)(void);
 	void (*ready)(void);
