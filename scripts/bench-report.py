@@ -50,7 +50,11 @@ def times(found, about, rows, filesystems):
 def own_ratios(found, about, rows, filesystems):
     """Yield the rows of ratios.csv: ratios of two figures of one filesystem."""
     for row in rows:
-        base = about[row][2]
+        unit, _, base = about[row]
+        if unit in ('call', 'update', 'txn'):
+            yield [f'{row}: p99 / median'] + [
+                quotient(found[row, fs].get('p99'), found[row, fs].get('median'))
+                for fs in filesystems]
         if base in rows:
             yield [f'{row} / {base}'] + [
                 quotient(found[row, fs].get('ns'), found[base, fs].get('ns'))
@@ -85,9 +89,9 @@ def print_times(table, filesystems):
 
 
 def print_ratios(table, filesystems):
-    print(f'\n{"own ratio":<22}' + ''.join(f' {fs:>9}' for fs in filesystems))
+    print(f'\n{"own ratio":<28}' + ''.join(f' {fs:>9}' for fs in filesystems))
     for row in table:
-        print(f'{row[0]:<22}' + ''.join(f' {cell(r, 2):>9}' for r in row[1:]))
+        print(f'{row[0]:<28}' + ''.join(f' {cell(r, 2):>9}' for r in row[1:]))
 
 
 def main():
@@ -100,7 +104,7 @@ def main():
     table = list(times(found, about, rows, filesystems))
     write_csv(f'{out}/bench.csv', ['workload', 'description', 'unit'] + filesystems, table)
     print_times(table, filesystems)
-    table = list(own_ratios(found, about, rows, filesystems))
+    table = [row for row in own_ratios(found, about, rows, filesystems) if any(row[1:])]
     write_csv(f'{out}/ratios.csv', ['ratio'] + filesystems, table)
     if table:
         print_ratios(table, filesystems)

@@ -21,6 +21,9 @@ eval "$v"
 KVER=$STOCK_RELEASE "$SCRIPTS/build-modules.sh"
 make -s -C "$TOP" tools build/tools/bench/db >&2
 for program in bench db; do "$BUILD/tools/bench/$program" list; done >"$OUT/workloads"
+for pages in 64 16384; do
+	echo "wait-$pages|10|wait|longest wait of a store during msync of $pages pages|"
+done >>"$OUT/workloads"
 
 # has FS: succeed if the kernel has the filesystem and this machine has its mkfs
 has() {
@@ -53,7 +56,8 @@ printf 'ROWS=%q FILESYSTEMS=%q PROFILE=%q\n' "$rows" "$filesystems" "$PROFILE" >
 	-m "null_blk crc32c_intel crc32_pclmul libcrc32c $mods" \
 	-M "$BUILD/$STOCK_RELEASE/msyncfs.ko" "${progs[@]}" \
 	-a "$BUILD/tools/mkfs.msyncfs:sbin/mkfs.msyncfs" -a "$BUILD/tools/bench/bench:bin/bench" \
-	-a "$BUILD/tools/bench/db:bin/db" -a "$SCRIPTS/bench-guest:run.sh" -a "$OUT/env:bench.env"
+	-a "$BUILD/tools/bench/db:bin/db" -a "$SCRIPTS/bench-guest:run.sh" -a "$OUT/env:bench.env" \
+	-a "$BUILD/tools/tests/storm:bin/storm" -a "$SCRIPTS/storm-guest:storm.sh"
 say "$(wc -w <<<"$rows") workloads on$filesystems: about $(((seconds + 59) / 60)) min"
 # progress: print the last finished figure
 progress() {

@@ -7,7 +7,8 @@
 
 . "$SCRIPTS/host/lib.sh"
 
-"$SCRIPTS/initramfs.sh" -b -o "$OUT/run.cpio" -a "$SCRIPTS/host/guest/freeze-run:run.sh"
+"$SCRIPTS/initramfs.sh" -b -o "$OUT/run.cpio" -a "$SCRIPTS/host/guest/freeze-run:run.sh" \
+	-a "$SCRIPTS/storm-guest:storm.sh"
 disk=$(h_disk disk 1G)
 VM_ACCEL=tcg,thread=single "$SCRIPTS/vm.sh" -n freeze -o "$OUT/vm" -k "$VMLINUZ" \
 	-i "$INITRD,$OUT/run.cpio" -s 1 -m 1024 -d "$disk" -a "$CMDLINE" -t 200 -q 100 \

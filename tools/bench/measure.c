@@ -13,6 +13,7 @@
 
 #define NS		1000000000UL
 #define ENOUGH_NS	(8 * NS)
+#define ENOUGH_CALLS	100
 
 const struct workload *w;
 char *buf;
@@ -72,8 +73,11 @@ static unsigned long timed(void (*call)(unsigned long nr), unsigned long nr)
 	return now_ns() - start;
 }
 
-/* Sort the times @ns of all calls, and return the result of the workload. */
-static unsigned long figure(unsigned long *ns, unsigned long calls)
+/*
+ * Sort the times @ns of all calls, and print the result of the workload. If
+ * there are enough calls, print the median and the 99th percentile of them too.
+ */
+static void print_result(unsigned long *ns, unsigned long calls)
 {
 	unsigned long per = (w->per ? w->per : 1) * (w->threads ? w->threads : 1);
 	unsigned long i, sum = 0;
@@ -81,7 +85,10 @@ static unsigned long figure(unsigned long *ns, unsigned long calls)
 	qsort(ns, calls, sizeof(*ns), by_ns);
 	for (i = 0; i < calls; i++)
 		sum += ns[i];
-	return (w->mean ? sum / calls : ns[calls / 2]) / per;
+	printf("ns=%lu", (w->mean ? sum / calls : ns[calls / 2]) / per);
+	if (calls >= ENOUGH_CALLS)
+		printf(" median=%lu p99=%lu", ns[calls / 2], ns[calls * 99 / 100]);
+	printf("\n");
 }
 
 /*
@@ -101,7 +108,7 @@ static void measure(void (*before)(unsigned long nr), void (*call)(unsigned long
 			before(i);
 		ns[i] = profile ? profiled(call, i) : timed(call, i);
 	}
-	printf("ns=%lu\n", figure(ns, i));
+	print_result(ns, i);
 	free(ns);
 }
 
