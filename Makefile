@@ -27,6 +27,7 @@ help:
 	@echo '                 CRASH_STATES=N number of states, CRASH_SEED=N random seed'
 	@echo '  make bench     measure msyncfs, ext4, xfs, btrfs and f2fs with the same workloads;'
 	@echo '                 T="NAME..." runs only these rows, FS="NAME..." these filesystems;'
+	@echo '                 SETUP=slow, through or virtio: on another disk;'
 	@echo '                 PROFILE=1 prints where the time of each row goes'
 	@echo '  make modules   build build/<release>/*.ko; KVER=<release> selects installed'
 	@echo '                 headers (default: newest 6.12), KDIR=<dir> any kernel tree'
@@ -58,7 +59,7 @@ ifeq ($(T),)
 endif
 
 bench:
-	@MAKEFLAGS= FS='$(FS)' PROFILE='$(PROFILE)' scripts/bench.sh $(T)
+	@MAKEFLAGS= FS='$(FS)' SETUP='$(SETUP)' PROFILE='$(PROFILE)' scripts/bench.sh $(T)
 
 check:
 	@MAKEFLAGS= V='$(V)' scripts/check.sh

@@ -1,21 +1,34 @@
 #!/bin/bash
 # make bench: run the same workloads on msyncfs and on other filesystems.
-# Usage: [RUN=NAME] [FS="NAME..."] [PROFILE=1] bench.sh [WORKLOAD...]
+# Usage: [RUN=NAME] [FS="NAME..."] [SETUP=NAME] [PROFILE=1] bench.sh [WORKLOAD...]
 #
-# The guest has the stock kernel and a disk in memory. Its clock counts instructions,
-# one nanosecond each; see Documentation/testing.rst. The command prints a table and
-# writes bench.csv (microseconds), ratios.csv and bench.svg to build/bench.
+# SETUP=fast     a disk in memory with a volatile cache and FUA. A command takes 20 us
+# SETUP=slow     the same, but a command takes 1 ms
+# SETUP=through  a disk in memory without a volatile cache. A command takes 20 us
+# SETUP=virtio   a virtio disk with a volatile cache
+#
+# The guest has the stock kernel. Its clock counts instructions, one nanosecond each,
+# except with SETUP=virtio; see Documentation/testing.rst. The command prints tables and
+# writes bench.csv (microseconds), ratios.csv, commands.csv and bench.svg to build/bench.
 #
 # With PROFILE=1, perf in the guest records the measured calls. The command prints the
 # profiles and writes them to build/bench/profile-WORKLOAD-FILESYSTEM.
 
 . "$(dirname "$0")/common.sh"
 
-PROFILE=${PROFILE:-}
+OUT=$BUILD/bench${RUN:+-$RUN} PROFILE=${PROFILE:-} SETUP=${SETUP:-fast}
+vm=(-s 1 -m 2560 -t 3600 -q 900) rounds=1
+case $SETUP in
+fast | slow | through)
+	export VM_ACCEL=tcg,thread=single
+	icount=(-- -icount "shift=0,sleep=off" -cpu "max,-erms,-fsrm") ;;
+virtio)
+	vm=(-s 2 -m 1536 -t 7200 -q 900 -d "$OUT/disk.raw") rounds=3 icount=() ;;
+*)	die "no such set-up: $SETUP; there are: fast slow through virtio" ;;
+esac
 "$SCRIPTS/deps.sh" build tools qemu bench ${PROFILE:+profile}
-OUT=$BUILD/bench${RUN:+-$RUN}
 mkdir -p "$OUT"
-rm -rf "$OUT"/{vm,bench.csv,ratios.csv,bench.svg,profile-*}
+rm -rf "$OUT"/{vm,bench.csv,ratios.csv,commands.csv,bench.svg,profile-*,disk.raw}
 v=$("$SCRIPTS/stock-kernel.sh")
 eval "$v"
 KVER=$STOCK_RELEASE "$SCRIPTS/build-modules.sh"
@@ -49,11 +62,12 @@ for row in $rows; do
 	seconds=$((seconds + s))
 done
 [ -z "$PROFILE" ] || { progs+=(-p perf); seconds=$((seconds * 3)); }
-seconds=$((40 + seconds * $(wc -w <<<"$filesystems") / 6))
+seconds=$((40 + seconds * rounds * $(wc -w <<<"$filesystems") / 6))
 
-printf 'ROWS=%q FILESYSTEMS=%q PROFILE=%q\n' "$rows" "$filesystems" "$PROFILE" >"$OUT/env"
+printf 'ROWS=%q ROUNDS=%q FILESYSTEMS=%q SETUP=%q PROFILE=%q\n' \
+	"$rows" "$rounds" "$filesystems" "$SETUP" "$PROFILE" >"$OUT/env"
 "$SCRIPTS/initramfs.sh" -o "$OUT/initramfs" -R "$STOCK_RELEASE" -K "$STOCK_MODROOT" \
-	-m "null_blk crc32c_intel crc32_pclmul libcrc32c $mods" \
+	-m "null_blk virtio_blk virtio_pci crc32c_intel crc32_pclmul libcrc32c $mods" \
 	-M "$BUILD/$STOCK_RELEASE/msyncfs.ko" "${progs[@]}" \
 	-a "$BUILD/tools/mkfs.msyncfs:sbin/mkfs.msyncfs" -a "$BUILD/tools/bench/bench:bin/bench" \
 	-a "$BUILD/tools/bench/db:bin/db" -a "$SCRIPTS/bench-guest:run.sh" -a "$OUT/env:bench.env" \
@@ -64,10 +78,10 @@ progress() {
 	awk '$1 == "figure" { last = " " $2 " on " $3 } END { print "finished:" (last ? last : " nothing yet") }' \
 		"$OUT/vm/channel.log"
 }
-export VM_ACCEL=tcg,thread=single
+[ "$SETUP" != virtio ] || truncate -s 1G "$OUT/disk.raw"
 run_quietly "$OUT/vm.log" progress "$SCRIPTS/vm.sh" -n bench -o "$OUT/vm" -k "$STOCK_VMLINUZ" \
-	-i "$OUT/initramfs" -s 1 -m 2560 -a cryptomgr.notests -t 3600 -q 900 \
-	-- -icount shift=0,sleep=off -cpu max,-erms,-fsrm
+	-i "$OUT/initramfs" "${vm[@]}" -a cryptomgr.notests "${icount[@]}"
+rm -f "$OUT/disk.raw"
 
 if [ -n "$PROFILE" ]; then
 	awk -v out="$OUT" '$1 == "perf" {
@@ -82,7 +96,7 @@ if [ -n "$PROFILE" ]; then
 	exit 0
 fi
 
-"$SCRIPTS/bench-report.py" "$OUT" "$rows" "$filesystems"
+"$SCRIPTS/bench-report.py" "$OUT" "$rows" "$filesystems" "$SETUP"
 
 if [[ $filesystems == *ext4* ]]; then
 	gnuplot <<-EOF
@@ -103,4 +117,4 @@ if [[ $filesystems == *ext4* ]]; then
 			using (column(fs) / column("ext4")):xtic(1) title fs
 	EOF
 fi
-say "results: ${OUT#"$TOP"/}/bench.csv, ratios.csv and bench.svg"
+say "results: ${OUT#"$TOP"/}/bench.csv, ratios.csv, commands.csv, bench.svg"

@@ -10,6 +10,9 @@
  *        bench run NAME PLACE	run a workload and print NAME=VALUE; the
  *				name ns is the time in nanoseconds
  *
+ * If $DISK_STAT is the file "stat" of the disk in sysfs, the result includes
+ * the commands of the disk.
+ *
  * If $PERF_CONTROL and $PERF_ACK are fifos of "perf record --control", perf
  * records while a call runs. Standard error then gets the times of the calls
  * for "perf report --time".

@@ -73,13 +73,52 @@ static unsigned long timed(void (*call)(unsigned long nr), unsigned long nr)
 	return now_ns() - start;
 }
 
+/* The commands of the disk. */
+struct commands {
+	long reads, writes, sectors, flushes;
+};
+
+static void read_commands(struct commands *c)
+{
+	static int stat_fd = -1;
+	char text[512];
+	ssize_t length;
+
+	if (!getenv("DISK_STAT"))
+		return;
+	if (stat_fd < 0)
+		stat_fd = open(getenv("DISK_STAT"), O_RDONLY);
+	length = pread(stat_fd, text, sizeof(text) - 1, 0);
+	check(length > 0, "DISK_STAT");
+	text[length] = 0;
+	/*
+	 * Documentation/block/stat.rst of the kernel describes the fields. The
+	 * kernel also counts each flush as a write.
+	 */
+	check(sscanf(text, "%ld %*d %*d %*d %ld %*d %ld %*d %*d %*d %*d %*d %*d %*d %*d %ld",
+		     &c->reads, &c->writes, &c->sectors, &c->flushes) == 4, "DISK_STAT");
+	c->writes -= c->flushes;
+}
+
+static void add_commands(struct commands *sum, const struct commands *before,
+			 const struct commands *after)
+{
+	sum->reads += after->reads - before->reads;
+	sum->writes += after->writes - before->writes;
+	sum->sectors += after->sectors - before->sectors;
+	sum->flushes += after->flushes - before->flushes;
+}
+
 /*
  * Sort the times @ns of all calls, and print the result of the workload. If
  * there are enough calls, print the median and the 99th percentile of them too.
+ * Print the commands of one unit.
  */
-static void print_result(unsigned long *ns, unsigned long calls)
+static void print_result(unsigned long *ns, unsigned long calls,
+			 const struct commands *sum_commands)
 {
 	unsigned long per = (w->per ? w->per : 1) * (w->threads ? w->threads : 1);
+	double units = per * calls;
 	unsigned long i, sum = 0;
 
 	qsort(ns, calls, sizeof(*ns), by_ns);
@@ -88,6 +127,10 @@ static void print_result(unsigned long *ns, unsigned long calls)
 	printf("ns=%lu", (w->mean ? sum / calls : ns[calls / 2]) / per);
 	if (calls >= ENOUGH_CALLS)
 		printf(" median=%lu p99=%lu", ns[calls / 2], ns[calls * 99 / 100]);
+	if (getenv("DISK_STAT"))
+		printf(" reads=%.3f writes=%.3f kib=%.3f flushes=%.3f",
+		       sum_commands->reads / units, sum_commands->writes / units,
+		       sum_commands->sectors / 2 / units, sum_commands->flushes / units);
 	printf("\n");
 }
 
@@ -100,15 +143,19 @@ static void measure(void (*before)(unsigned long nr), void (*call)(unsigned long
 	bool profile = getenv("PERF_CONTROL");
 	unsigned long calls = w->calls * (profile && !w->mean ? 8 : 1);
 	unsigned long *ns = calloc(calls, sizeof(*ns)), i;
+	struct commands start = {}, now = {}, sum = {};
 	unsigned long end = now_ns() + ENOUGH_NS;
 
 	check(ns, "memory");
 	for (i = 0; i < calls && now_ns() < end; i++) {
 		if (before)
 			before(i);
+		read_commands(&start);
 		ns[i] = profile ? profiled(call, i) : timed(call, i);
+		read_commands(&now);
+		add_commands(&sum, &start, &now);
 	}
-	print_result(ns, i);
+	print_result(ns, i, &sum);
 	free(ns);
 }
 
