@@ -624,24 +624,38 @@ static unsigned long msyncfs_pass_guess(const struct msyncfs_file_pass *f,
 	return clamp_t(unsigned long, last, 1, limit);
 }
 
+/* Guesses or counts the dirty pages of all files. */
+static void msyncfs_pass_measure(struct msyncfs_pass *pass, bool guess)
+{
+	struct msyncfs_file_pass *f;
+
+	pass->total = 0;
+	for (f = pass->files; f < pass->files + pass->nr; f++) {
+		f->room = guess ? msyncfs_pass_guess(f, pass->limit) :
+				  msyncfs_pass_count(f, pass->limit);
+		pass->total += f->room;
+	}
+}
+
 /*
- * Finds out how many pages are dirty in all files. The first try guesses.
- * Returns false if there is nothing to commit: neither a dirty page nor another
- * change of an atomic file.
+ * Finds out how many pages are dirty in all files. The first try guesses,
+ * unless the guess decides that the pages are not copied. Returns false if
+ * there is nothing to commit: neither a dirty page nor another change of an
+ * atomic file.
  */
 static bool msyncfs_pass_dirty(struct msyncfs_pass *pass, unsigned int tries)
 {
 	struct msyncfs_file_pass *f;
-	bool dirty = false;
 
-	pass->total = 0;
-	for (f = pass->files; f < pass->files + pass->nr; f++) {
-		f->room = tries ? msyncfs_pass_count(f, pass->limit) :
-				  msyncfs_pass_guess(f, pass->limit);
-		pass->total += f->room;
-		dirty |= f->whole && msyncfs_overlay_uncommitted(f->inode);
-	}
-	return dirty || pass->total;
+	msyncfs_pass_measure(pass, !tries);
+	if (!tries && pass->copy_max && pass->total > pass->copy_max)
+		msyncfs_pass_measure(pass, false);
+	if (pass->total)
+		return true;
+	for (f = pass->files; f < pass->files + pass->nr; f++)
+		if (f->whole && msyncfs_overlay_uncommitted(f->inode))
+			return true;
+	return false;
 }
 
 /*
