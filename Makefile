@@ -4,7 +4,7 @@
 # that is missing, the target installs this package.
 
 .DEFAULT_GOAL := help
-.PHONY: help modules tools demo test soak crash bench check clean
+.PHONY: help modules tools demo test soak crash bench bench-check check clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -16,7 +16,8 @@ help:
 	@echo '  make demo      boot a stock 6.12 kernel in QEMU and show msyncfs at work'
 	@echo '  make test      run KUnit suites and end-to-end tests, all in QEMU'
 	@echo '                 T="NAME..." runs only these end-to-end tests,'
-	@echo '                 T=kunit only the KUnit suites, T=fsck only the test of fsck'
+	@echo '                 T=kunit only the KUnit suites, T=fsck only the test of fsck,'
+	@echo '                 T=bench only some times of make bench-check'
 	@echo '                 T=kunit SUITE=NAME[.CASE] runs one KUnit suite or case'
 	@echo '  make soak      run the repeating tests in full: 50 kills, 10,000 calls, 200'
 	@echo '                 loads of the hook (make test runs fewer); T="NAME..." as above'
@@ -29,6 +30,8 @@ help:
 	@echo '                 T="NAME..." runs only these rows, FS="NAME..." these filesystems;'
 	@echo '                 SETUP=slow, through or virtio: on another disk;'
 	@echo '                 PROFILE=1 prints where the time of each row goes'
+	@echo '  make bench-check  compare the times of msyncfs with tools/bench/expected.csv;'
+	@echo '                 T="NAME..." as above, UPDATE=1 writes the times to the file'
 	@echo '  make modules   build build/<release>/*.ko; KVER=<release> selects installed'
 	@echo '                 headers (default: newest 6.12), KDIR=<dir> any kernel tree'
 	@echo '  make tools     build build/tools/: mkfs.msyncfs, fsck.msyncfs, examples/, tests/'
@@ -60,6 +63,9 @@ endif
 
 bench:
 	@MAKEFLAGS= FS='$(FS)' SETUP='$(SETUP)' PROFILE='$(PROFILE)' scripts/bench.sh $(T)
+
+bench-check:
+	@MAKEFLAGS= UPDATE='$(UPDATE)' scripts/bench-check.sh $(T)
 
 check:
 	@MAKEFLAGS= V='$(V)' scripts/check.sh

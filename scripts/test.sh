@@ -1,6 +1,6 @@
 #!/bin/bash
 # make test, make soak: run all tests. The last line gives the counts.
-# Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|TEST...]
+# Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|bench|TEST...]
 #
 # -s  soak: repeat operations as often as README.md says. Without -s, the tests repeat
 #     operations less often, to be quick. With -s and without names, run only the tests
@@ -14,13 +14,14 @@ if [ "${1:-}" = -s ]; then
 	export HOOK_ROUNDS=${HOOK_ROUNDS:-200} COST_CALLS=${COST_CALLS:-10000} CRASH_ROUNDS=${CRASH_ROUNDS:-50} \
 		PATIENCE=${PATIENCE:-5}
 fi
-kunit=1 fsck=1 e2e=1
+kunit=1 fsck=1 bench=1 e2e=1
 if [ $# -gt 0 ]; then
-	kunit='' fsck='' e2e='' only=()
+	kunit='' fsck='' bench='' e2e='' only=()
 	for t; do
 		case $t in
 		kunit) kunit=1 ;;
 		fsck) fsck=1 ;;
+		bench) bench=1 ;;
 		*) e2e=1 only+=("$t") ;;
 		esac
 	done
@@ -84,6 +85,12 @@ if [ -n "$fsck" ]; then
 	grep -qxE "fsck: [0-9]+ passed, [0-9]+ failed" "$BUILD/fsck$suffix/log" ||
 		echo "not ok fsck  broke off: $(tail -n 1 "$BUILD/fsck$suffix/log")" >>"$BUILD/fsck$suffix/results"
 	report fsck "$BUILD/fsck$suffix/results"
+fi
+if [ -n "$bench" ]; then
+	say "times of msyncfs"
+	rm -f "$BUILD/bench-check$suffix/results"
+	UPDATE='' "$SCRIPTS/bench-check.sh" 1 64 append-1 wal-over >/dev/null || true
+	report bench "$BUILD/bench-check$suffix/results"
 fi
 # The KUnit guest runs beside the end-to-end tests. A background process does not
 # receive an interrupt from the terminal, so this trap ends the KUnit guest.
