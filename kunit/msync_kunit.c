@@ -264,7 +264,7 @@ static bool same_time(struct timespec64 a, struct timespec64 b)
 static const struct way_row {
 	const char	*name;
 	int		flags;	/* -1: fsync */
-	unsigned int	pages;	/* 1, or enough for a stretch */
+	unsigned int	pages;	/* 1, or enough for a dense batch */
 } way_rows[] = {
 	{ "sync", MS_SYNC, 1 },
 	{ "sync, dense", MS_SYNC, 8 },

@@ -108,7 +108,7 @@ static const struct snapshot_row snapshot_rows[] = {
 	{ "write(2)", false, 0, ALL },
 	{ "write(2), fresh blocks", false, 0, 0 },
 	{ "mapping", true, 0, ALL },
-	/* There are enough dirty pages for a stretch. */
+	/* There are enough dirty pages for a dense batch. */
 	{ "mapping, dense", true, 12, ALL },
 	{ "mapping, fresh blocks", true, 12, 0 },
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A checkpoint writes the durable images of the index (block.c) to their home
+ * A checkpoint writes the durable images of the index (image.c) to their home
  * blocks. Then it moves the tail of the log (tail.c). commit.c writes the
  * records that contain the images.
  */

@@ -18,8 +18,8 @@
  * LOCKED	no new handle opens, and all open handles have ended (R1)
  * CUT		metadata blocks are copied and the next transaction opens; from
  *		here on only callers that need this record wait
- * SEALED	the record has a checksum and a position in the log. If the log
- *		has no room, a checkpoint makes room
+ * SEALED	the record has checksums and a position in the log. If the log
+ *		has no room, steps of a checkpoint make room
  * WRITTEN	if the device supports FUA and the record fits one request, the
  *		record is one FUA write; otherwise it is a write and a flush. A
  *		device without a volatile cache gets no flush. If the record
@@ -262,8 +262,8 @@ static void msyncfs_seal(struct msyncfs_log *log, struct msyncfs_txn *txn)
 
 /*
  * Find the position of the record. If the log has no room, bring the oldest
- * records home until it has. The log is never filled to the last block, so head == tail always means that
- * the log is empty.
+ * records home until it has. The log is never filled to the last block, so
+ * head == tail always means that the log is empty.
  */
 static int msyncfs_log_position(struct msyncfs_log *log,
 				struct msyncfs_txn *txn)

@@ -23,8 +23,8 @@ struct msyncfs_piece;
  *	cut; NULL if the block is not copied
  * @piece: piece of memory that contains the image and its page. Captures,
  *	transactions, the index and readers take references to the piece
- * @bh: buffer of a metadata block, referenced until the image is home; NULL for
- *	a data block
+ * @bh: buffer of a metadata block, referenced until the image is home or
+ *	replaced; NULL for a data block
  * @tid: number of the transaction that contains the image
  * @hash: link in the index; not hashed any more if a newer image has replaced
  *	the image, or if the image is home

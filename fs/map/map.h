@@ -27,6 +27,7 @@
  *	        space->lock
  *	log->commit_mutex		[msyncfs_commit(); never in a handle]
  *	  log->checkpoint_mutex
+ *	    index->lock
  *
  * A task must not begin an operation or wait for a commit while it holds a
  * folio lock, i_freeze, mmap_lock or invalidate_lock (P4).
@@ -78,8 +79,8 @@ enum {
  *	dirty holds @i_freeze shared
  * @i_map_sem: guards the pointers of the map and @i_map_depth
  * @i_map_depth: number of levels of map nodes
- * @i_captured: number of pages in the last capture of the file; guarded by
- *	@i_commit_lock
+ * @i_captured: number of pages in each of the last two captures of the file;
+ *	guarded by @i_commit_lock
  * @i_disksize: size in bytes; the next record that contains the inode has this
  *	size
  * @i_tid: number of the last transaction that changes this inode
@@ -116,7 +117,7 @@ struct msyncfs_inode_info {
 	struct rw_semaphore	i_freeze;
 	struct rw_semaphore	i_map_sem;
 	unsigned int		i_map_depth;
-	unsigned int		i_captured;
+	unsigned int		i_captured[2];
 	loff_t			i_disksize;
 	u64			i_tid;
 	u64			i_data_tid;

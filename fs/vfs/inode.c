@@ -66,7 +66,7 @@ struct inode *msyncfs_alloc_inode(struct super_block *sb)
 	mi->i_bh = NULL;
 	mi->i_flags = 0;
 	mi->i_map_depth = 0;
-	mi->i_captured = 0;
+	memset(mi->i_captured, 0, sizeof(mi->i_captured));
 	mi->i_disksize = 0;
 	mi->i_tid = 0;
 	mi->i_data_tid = 0;

@@ -610,12 +610,14 @@ static unsigned long msyncfs_pass_count(const struct msyncfs_file_pass *f,
  * Guesses the number of dirty pages in the ranges of a file. A program often
  * dirties as many pages as before its last msync. A guess saves a walk over the
  * dirty pages. If the guess is too low, the capture needs more memory while it
- * takes the pages.
+ * takes the pages. If the guess is too high, unused pages stay in memory with
+ * the used ones. So the guess is the smaller of the last two numbers.
  */
 static unsigned long msyncfs_pass_guess(const struct msyncfs_file_pass *f,
 					unsigned long limit)
 {
-	unsigned int last = MSYNCFS_I(f->inode)->i_captured;
+	const unsigned int *captured = MSYNCFS_I(f->inode)->i_captured;
+	unsigned int last = min(captured[0], captured[1]);
 
 	if (last > MSYNCFS_GUESS_MAX)
 		return msyncfs_pass_count(f, limit);
@@ -659,9 +661,9 @@ static bool msyncfs_pass_dirty(struct msyncfs_pass *pass, unsigned int tries)
 }
 
 /*
- * Makes the capture of a file, with memory for as many pages as are dirty now.
- * After a second try that ran out of memory, there is memory for a few pages
- * more.
+ * Makes the capture of a file, with memory for as many pages as are expected.
+ * From the second try on, there is memory for a few pages more. The first try
+ * fails rather than wait for the memory of other tasks.
  */
 static int msyncfs_pass_alloc(struct msyncfs_pass *pass,
 			      struct msyncfs_file_pass *f, unsigned int tries)
@@ -675,7 +677,8 @@ static int msyncfs_pass_alloc(struct msyncfs_pass *pass,
 	if (f->room && tries)
 		f->room = min(f->room + (f->room / 8 + 4) * tries, pass->limit);
 	return msyncfs_images_alloc(pass->sbi, &f->pool, f->room,
-				    f->cap->copied, GFP_NOFS);
+				    f->cap->copied, tries ? GFP_NOFS :
+				    GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
 }
 
 /* Drops the captures of a pass. Pages that were taken become dirty again. */
@@ -748,6 +751,11 @@ static int msyncfs_pass_run(struct msyncfs_pass *pass)
 		if (!err)
 			return 0;
 		msyncfs_pass_drop(pass);
+		/* Records in the log may have the memory of the cgroup. */
+		if (err == -ENOMEM && !tries) {
+			msyncfs_checkpoint(pass->sbi->sb);
+			err = -EAGAIN;
+		}
 		if (err != -EAGAIN)
 			return err;
 	}
@@ -783,6 +791,17 @@ static void msyncfs_mark_times(struct msyncfs_capture *cap)
 		generic_update_time(cap->inode, S_MTIME | S_CTIME);
 }
 
+/* Remembers the number of pages for the next guess. */
+static void msyncfs_pass_remember(const struct msyncfs_file_pass *f)
+{
+	unsigned int *captured = MSYNCFS_I(f->inode)->i_captured;
+
+	if (!f->cap->nr)
+		return;
+	captured[1] = captured[0];
+	captured[0] = f->cap->nr;
+}
+
 /*
  * Marks the times of the files. Moves captures that have something to commit to
  * @set, and drops all other captures.
@@ -795,8 +814,7 @@ static void msyncfs_pass_end(struct msyncfs_pass *pass, struct list_head *set)
 		msyncfs_drop_images(&f->pool);
 		if (!f->cap)
 			continue;
-		if (f->cap->nr)
-			MSYNCFS_I(f->inode)->i_captured = f->cap->nr;
+		msyncfs_pass_remember(f);
 		msyncfs_account_copied(f->cap);
 		msyncfs_mark_times(f->cap);
 		if (f->cap->nr || f->uncommitted)
