@@ -298,6 +298,37 @@ static void capture_mapping(struct kunit *test)
 }
 
 /*
+ * A file may also have a mapping that can never store. A store to a captured
+ * page must be noticed even then.
+ */
+static void capture_readers(struct kunit *test)
+{
+	struct cap_fixture *fx = test->priv;
+	unsigned long reader, addr;
+	u8 __user *p;
+	u8 got = 0;
+
+	files_write(test, fx->file, 0, 8, 1);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	reader = files_map(test, fx->file, 8, MAP_PRIVATE);
+	addr = files_map(test, fx->file, 8, MAP_SHARED);
+	p = (u8 __user *)addr;
+
+	KUNIT_EXPECT_EQ(test, get_user(got, (u8 __user *)reader), 0);
+	KUNIT_EXPECT_EQ(test, got, 1);
+	KUNIT_EXPECT_EQ(test, put_user((u8)7, p), 0);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, put_user((u8)8, p), 0);
+	KUNIT_EXPECT_EQ_MSG(test, files_dirty(fx->file), 1,
+			    "a store to a captured page was not noticed");
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	vm_munmap(addr, 8 * PAGE_SIZE);
+	vm_munmap(reader, 8 * PAGE_SIZE);
+	flush_delayed_fput();
+}
+
+/*
  * A device stores to a pinned page without a fault. A capture copies the
  * present content of the page. The page becomes dirty again when it is
  * unpinned.
@@ -339,6 +370,7 @@ static struct kunit_case snapshot_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(capture_snapshot, snapshot_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE(capture_mapping),
+	KUNIT_CASE(capture_readers),
 	KUNIT_CASE(capture_pinned),
 	{}
 };

@@ -69,6 +69,11 @@ static u64 record_len(const struct msyncfs_disk_record *rec)
 	return (u64)msyncfs_record_header_blocks(nr) + nr;
 }
 
+static bool is_old(const struct msyncfs_disk_record *rec)
+{
+	return le32_to_cpu(rec->magic) == MSYNCFS_MAGIC_RECORD_V1;
+}
+
 static enum msyncfs_reject check_identity(const struct msyncfs_geo *geo,
 					  const struct msyncfs_disk_record *rec,
 					  u64 nonce)
@@ -191,7 +196,7 @@ static enum msyncfs_reject check_at(struct msyncfs_log_reader *r, u64 nonce,
 		return why;
 	if (le64_to_cpu(rec->seq) != seq)
 		return MSYNCFS_REC_SEQ;
-	if (le32_to_cpu(rec->magic) != MSYNCFS_MAGIC_RECORD)
+	if (is_old(rec))
 		return MSYNCFS_REC_OLD;
 	why = check_shape(r->geo, rec, pos);
 	if (why)
@@ -268,7 +273,7 @@ static bool is_claim(const struct later *l,
 {
 	return !check_identity(l->r->geo, rec, l->nonce) &&
 	       le64_to_cpu(rec->durable_seq) >= l->seq &&
-	       !check_shape(l->r->geo, rec, pos);
+	       (is_old(rec) || !check_shape(l->r->geo, rec, pos));
 }
 
 /*
@@ -299,6 +304,9 @@ static int find_later(struct later *l, u64 from, u64 to)
 				     i * MSYNCFS_BLOCK_SIZE);
 		if (!is_claim(l, rec, pos))
 			continue;
+		/* Only the old version can check its record. */
+		if (is_old(rec))
+			return -EUCLEAN;
 
 		len = record_len(rec);
 		if (l->budget < len + chunk || !check_body(r, pos, len))

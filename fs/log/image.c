@@ -303,12 +303,14 @@ int msyncfs_images_alloc(struct msyncfs_sb_info *sbi, struct list_head *images,
 	struct msyncfs_piece *piece;
 	unsigned int order;
 
+	/* An allocation that must not fail must not call the OOM killer. */
+	if (!(gfp & __GFP_NOFAIL))
+		gfp |= __GFP_ACCOUNT;
 	for (; nr; nr -= 1U << piece->order) {
 		order = min(ilog2(nr), MSYNCFS_PIECE_ORDER);
 		piece = pages ? msyncfs_pool_get(sbi->log, order) : NULL;
 		if (!piece)
-			piece = msyncfs_piece_new(sbi->log, order, pages,
-						  gfp | __GFP_ACCOUNT);
+			piece = msyncfs_piece_new(sbi->log, order, pages, gfp);
 		if (!piece)
 			return -ENOMEM;
 		msyncfs_piece_fill(piece, images);

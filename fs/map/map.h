@@ -57,6 +57,7 @@ enum {
 	MSYNCFS_I_RESV_NEW,	/* i_rwsem: write(2) reserved its page */
 	MSYNCFS_I_ATOMIC,	/* the disk flag is MSYNCFS_INODE_ATOMIC */
 	MSYNCFS_I_SPILLED,	/* i_commit_lock: blocks of i_overlay written */
+	MSYNCFS_I_READERS,	/* had a mapping that can never store */
 };
 
 /**

@@ -225,6 +225,19 @@ static void msyncfs_readahead(struct readahead_control *rac)
 	msyncfs_read_submit(&read);
 }
 
+/*
+ * address_space_operations.error_remove_folio: drops a page whose memory has
+ * failed. A captured page must stay in the cache: until its capture is
+ * attached, a read would find old content on the device.
+ */
+static int msyncfs_error_remove_folio(struct address_space *mapping,
+				      struct folio *folio)
+{
+	if (folio_test_checked(folio))
+		return -EBUSY;
+	return generic_error_remove_folio(mapping, folio);
+}
+
 const struct address_space_operations msyncfs_aops = {
 	.read_folio		= msyncfs_read_folio,
 	.readahead		= msyncfs_readahead,
@@ -232,6 +245,6 @@ const struct address_space_operations msyncfs_aops = {
 	.dirty_folio		= filemap_dirty_folio,
 	.release_folio		= msyncfs_release_folio,
 	.migrate_folio		= msyncfs_migrate_folio,
-	.error_remove_folio	= generic_error_remove_folio,
+	.error_remove_folio	= msyncfs_error_remove_folio,
 	.direct_IO		= noop_direct_IO,
 };

@@ -324,7 +324,9 @@ static int msyncfs_mount_log(struct super_block *sb)
 	 * may be old.
 	 */
 	invalidate_bdev(sb->s_bdev);
-	err = msyncfs_dio_init(sb);
+	err = msyncfs_set_features(sb);
+	if (!err)
+		err = msyncfs_dio_init(sb);
 	if (!err)
 		err = msyncfs_orphans_init(sb);
 	if (!err)
@@ -392,8 +394,6 @@ static int msyncfs_fill_super(struct super_block *sb, struct fs_context *fc)
 
 	msyncfs_setup_sb(sb);
 	err = msyncfs_mount_log(sb);
-	if (!err)
-		err = msyncfs_set_features(sb);
 	if (err)
 		goto release;
 	err = msyncfs_sysfs_add(sb);
@@ -469,8 +469,10 @@ static int msyncfs_make_rw(struct super_block *sb, struct fs_context *fc)
 		       msyncfs_unknown_ro(sbi));
 		return -EROFS;
 	}
-	if (!test_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state))
-		return 0;
+	/* The device may have been read-only when it was mounted. */
+	err = msyncfs_set_features(sb);
+	if (err || !test_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state))
+		return err;
 	/*
 	 * msyncfs_reclaim() must be able to write. The VFS blocks writers until
 	 * reconfigure is done.

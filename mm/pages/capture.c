@@ -420,6 +420,10 @@ static bool msyncfs_take_folio(struct msyncfs_capture *cap,
  * folio is unlocked, and after that page_mkwrite waits for the thaw. All pages
  * with a dirty PTE are tagged dirty already, so nobody reads the bitmap.
  *
+ * The kernel ends both walks at the first mapping that can never store, so they
+ * may miss other mappings. msyncfs_file_mmap() sets MSYNCFS_I_READERS before
+ * such a mapping can be found, so test the bit after the walks.
+ *
  * Returns false if the caller must write-protect each page.
  */
 static bool msyncfs_protect(struct msyncfs_capture *cap,
@@ -442,7 +446,7 @@ static bool msyncfs_protect(struct msyncfs_capture *cap,
 	if (clean_record_shared_mapping_range(mapping, first, span, first,
 					      dirty, &start, &end))
 		cap->stored = true;
-	return true;
+	return !test_bit(MSYNCFS_I_READERS, &MSYNCFS_I(cap->inode)->i_flags);
 #else
 	return false;
 #endif
@@ -450,24 +454,25 @@ static bool msyncfs_protect(struct msyncfs_capture *cap,
 
 /*
  * Returns the next unused image. If there are more dirty pages than expected,
- * this function allocates a few images without waiting. Returns NULL if there
- * is no memory, or if @copy_max pages have been copied.
+ * this function allocates a few images without waiting. Returns ERR_PTR(-ENOMEM)
+ * if there is no memory, and ERR_PTR(-EAGAIN) if @copy_max pages have been
+ * copied.
  */
 static struct msyncfs_image *msyncfs_pool_next(struct msyncfs_file_pass *f,
 					       unsigned long copy_max)
 {
 	if (f->cap->copied && f->cap->nr >= copy_max)
-		return NULL;
+		return ERR_PTR(-EAGAIN);
 	if (list_is_last(f->last, &f->pool) &&
 	    msyncfs_images_alloc(MSYNCFS_SB(f->inode->i_sb), &f->pool, 8,
 				 f->cap->copied, GFP_NOWAIT | __GFP_NOWARN))
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	return list_entry(f->last->next, struct msyncfs_image, list);
 }
 
 /*
- * Takes the pages of a batch, up to the limit of the pass. Returns 0, or -EAGAIN
- * if there is no image for a page.
+ * Takes the pages of a batch, up to the limit of the pass. Returns 0, or the
+ * error of msyncfs_pool_next().
  */
 static int msyncfs_take_batch(struct msyncfs_file_pass *f,
 			      const struct folio_batch *fbatch,
@@ -485,8 +490,8 @@ static int msyncfs_take_batch(struct msyncfs_file_pass *f,
 	protected = msyncfs_protect(f->cap, fbatch);
 	for (i = 0; i < nr && !err; i++) {
 		img = msyncfs_pool_next(f, pass->copy_max);
-		if (!img)
-			err = -EAGAIN;
+		if (IS_ERR(img))
+			err = PTR_ERR(img);
 		else if (msyncfs_take_folio(f->cap, fbatch->folios[i], img,
 					    protected))
 			f->last = &img->list;
@@ -497,7 +502,7 @@ static int msyncfs_take_batch(struct msyncfs_file_pass *f,
 	return err;
 }
 
-/* Takes the dirty pages of a range. Returns 0 or -EAGAIN. */
+/* Takes the dirty pages of a range. Returns as msyncfs_take_batch(). */
 static int msyncfs_take_range(struct msyncfs_pass *pass,
 			      struct msyncfs_file_pass *f, pgoff_t first,
 			      pgoff_t last)
@@ -515,7 +520,7 @@ static int msyncfs_take_range(struct msyncfs_pass *pass,
 	return err;
 }
 
-/* Takes the dirty pages of one file. Returns 0 or -EAGAIN. */
+/* Takes the dirty pages of one file. Returns as msyncfs_take_batch(). */
 static int msyncfs_take_file(struct msyncfs_pass *pass,
 			     struct msyncfs_file_pass *f)
 {
@@ -698,8 +703,8 @@ static void msyncfs_pass_drop(struct msyncfs_pass *pass)
 }
 
 /*
- * Takes the dirty pages of all files at one moment. Returns 0, or -EAGAIN if
- * there is no memory for a page that became dirty in the last moment.
+ * Takes the dirty pages of all files at one moment. Returns as
+ * msyncfs_take_batch().
  */
 static int msyncfs_pass_take(struct msyncfs_pass *pass)
 {
@@ -752,12 +757,8 @@ static int msyncfs_pass_run(struct msyncfs_pass *pass)
 			return 0;
 		msyncfs_pass_drop(pass);
 		/* Records in the log may have the memory of the cgroup. */
-		if (err == -ENOMEM && !tries) {
+		if (err == -ENOMEM)
 			msyncfs_checkpoint(pass->sbi->sb);
-			err = -EAGAIN;
-		}
-		if (err != -EAGAIN)
-			return err;
 	}
 	return -ENOMEM;
 }
@@ -770,11 +771,13 @@ static void msyncfs_account_copied(struct msyncfs_capture *cap)
 {
 	struct wb_lock_cookie cookie = {};
 	struct bdi_writeback *wb;
+	unsigned int nr;
 
 	if (!cap->copied || !cap->nr)
 		return;
 	wb = unlocked_inode_to_wb_begin(cap->inode, &cookie);
-	wb_stat_mod(wb, WB_WRITTEN, cap->nr);
+	for (nr = cap->nr; nr; nr--)
+		wb_writeout_inc(wb);
 	unlocked_inode_to_wb_end(cap->inode, &cookie);
 }
 

@@ -159,10 +159,16 @@ static void msyncfs_zero_tail(struct inode *inode)
  */
 int msyncfs_file_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	if (msyncfs_is_dead(MSYNCFS_SB(file_inode(file)->i_sb)))
+	const vm_flags_t store = VM_SHARED | VM_MAYWRITE;
+	struct inode *inode = file_inode(file);
+
+	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
 		return -EIO;
+	/* The capture looks at this bit; see msyncfs_protect(). */
+	if ((vma->vm_flags & store) != store)
+		set_bit(MSYNCFS_I_READERS, &MSYNCFS_I(inode)->i_flags);
 	file_accessed(file);
-	msyncfs_zero_tail(file_inode(file));
+	msyncfs_zero_tail(inode);
 	vma->vm_ops = &msyncfs_vm_ops;
 	return 0;
 }

@@ -12,7 +12,7 @@
 . /tests/lib.sh
 . /tests/msync-doors
 
-all='einval empty hole wrap sync record many eof readonly times shutdown'
+all='einval empty hole wrap sync readers record many eof readonly times shutdown'
 
 m_begin
 echo 8 >/proc/sys/vm/nr_hugepages || t_info "no hugetlbfs"

@@ -243,6 +243,30 @@ static void test_sync(void)
 	expect_file("h", 5, 3, 0);
 }
 
+/*
+ * The file also has a mapping that can never store, and this mapping is older
+ * than the mapping that stores. Each store after a call must be part of the next
+ * call.
+ */
+static void test_readers(void)
+{
+	int fd = new_file("f", SPAN);
+	char *private = map_at(NULL, fd, 0, SPAN, PROT_READ, MAP_PRIVATE), *map;
+	int gen;
+
+	touch(private, SPAN);
+	map = map_file(fd, SPAN);
+	for (gen = 2; gen < 6; gen++) {
+		store(map, SPAN, gen);
+		CHECK(!call(map, SPAN * PAGE, MS_SYNC));
+	}
+	unmap(map, SPAN);
+	unmap(private, SPAN);
+	CHECK(!close(fd));
+	crash();
+	expect_file("f", 0, SPAN, gen - 1);
+}
+
 /* One call makes one record and one flush. */
 static void test_record(void)
 {
@@ -755,6 +779,7 @@ static const struct test tests[] = {
 	{ "hole", test_hole },
 	{ "wrap", test_wrap },
 	{ "sync", test_sync },
+	{ "readers", test_readers },
 	{ "record", test_record },
 	{ "many", test_many },
 	{ "eof", test_eof },
