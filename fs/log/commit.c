@@ -210,7 +210,7 @@ static void msyncfs_header_end(struct msyncfs_header *header, unsigned int used)
  * up to the end of the tables.
  */
 static unsigned int msyncfs_seal_images(struct msyncfs_log *log,
-				struct msyncfs_txn *txn)
+					struct msyncfs_txn *txn)
 {
 	unsigned int home_at = MSYNCFS_RECORD_HEADER;
 	unsigned int csum_at = msyncfs_record_csums(txn->nr);

@@ -122,7 +122,7 @@ struct msyncfs_index {
  * page for each image. So pieces are used again.
  */
 struct msyncfs_pool {
-	spinlock_t		lock;
+	spinlock_t		lock;		/* free, pages */
 	struct list_head	free[MSYNCFS_PIECE_ORDER + 1];
 	unsigned long		pages;
 	unsigned long		max;

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * This file keeps captures from the capture (capture.c) until their records are
+ * durable or have failed. If a record fails, its captured pages become dirty
+ * again.
+ */
+#include <kunit/visibility.h>
+#include <linux/highmem.h>
+#include <linux/pagemap.h>
+#include <linux/rcupdate_wait.h>
+#include <linux/slab.h>
+
+#include "pages.h"
+
+/**
+ * msyncfs_count_dirty - count the dirty pages of a range
+ * @inode: file
+ * @first: first page
+ * @last: last page, inclusive; if it is before @first, the range is empty
+ * @limit: number of pages at which the function stops counting
+ *
+ * Context: may sleep.
+ * Return: number of pages tagged dirty, at most @limit.
+ */
+unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
+				  pgoff_t last, unsigned long limit)
+{
+	XA_STATE(xas, &inode->i_mapping->i_pages, first);
+	unsigned long nr = 0;
+	void *entry;
+
+	if (first > last)
+		return 0;
+	rcu_read_lock();
+	xas_for_each_marked(&xas, entry, last, PAGECACHE_TAG_DIRTY) {
+		if (++nr >= limit)
+			break;
+		if (!(nr % XA_CHECK_SCHED)) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
+	}
+	rcu_read_unlock();
+	return nr;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_count_dirty);
+
+/*
+ * Drops the references to the folios, so that memory reclaim can free the
+ * folios. The images keep their copies.
+ */
+static void msyncfs_capture_release(struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+
+	list_for_each_entry(img, &cap->images, list) {
+		if (!img->folio)
+			continue;
+		folio_put(img->folio);
+		img->folio = NULL;
+	}
+}
+
+/*
+ * Is called when the transaction of the capture has ended. If the record of the
+ * transaction has failed, this function makes the captured pages dirty again.
+ */
+static void msyncfs_capture_settled(struct msyncfs_member *member, int err)
+{
+	struct msyncfs_capture *cap = container_of(member,
+						   struct msyncfs_capture,
+						   member);
+
+	if (err)
+		msyncfs_capture_redirty(cap, err);
+	msyncfs_capture_release(cap);
+	WRITE_ONCE(cap->error, err);
+	msyncfs_capture_put(cap);
+}
+
+/**
+ * msyncfs_capture_alloc - make an empty capture
+ * @inode: file
+ * @gfp: flags of the allocation
+ *
+ * Context: as @gfp says.
+ * Return: the capture, with one reference, or NULL.
+ */
+struct msyncfs_capture *msyncfs_capture_alloc(struct inode *inode, gfp_t gfp)
+{
+	struct msyncfs_capture *cap = kzalloc(sizeof(*cap), gfp);
+
+	if (!cap)
+		return NULL;
+	cap->inode = inode;
+	INIT_LIST_HEAD(&cap->set);
+	INIT_LIST_HEAD(&cap->images);
+	INIT_LIST_HEAD(&cap->resvs);
+	cap->member.settled = msyncfs_capture_settled;
+	refcount_set(&cap->ref, 1);
+	return cap;
+}
+
+/**
+ * msyncfs_drop_images - drop the references to the images of a capture
+ * @images: list of images; empty after this call
+ *
+ * Context: may sleep.
+ */
+void msyncfs_drop_images(struct list_head *images)
+{
+	struct msyncfs_image *img, *next;
+
+	list_for_each_entry_safe(img, next, images, list) {
+		if (img->folio)
+			folio_put(img->folio);
+		msyncfs_image_put(img);
+	}
+	INIT_LIST_HEAD(images);
+}
+
+/**
+ * msyncfs_capture_put - drop a reference to a capture
+ * @cap: capture
+ *
+ * Context: may sleep.
+ */
+void msyncfs_capture_put(struct msyncfs_capture *cap)
+{
+	if (!refcount_dec_and_test(&cap->ref))
+		return;
+	msyncfs_drop_images(&cap->images);
+	/*
+	 * A capture that was never attached may still have reservations. End
+	 * these reservations.
+	 */
+	if (!list_empty(&cap->resvs))
+		msyncfs_unreserve(cap->inode->i_sb,
+				  msyncfs_resv_drop(&cap->resvs));
+	kfree(cap);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);
+
+/**
+ * msyncfs_capture_redirty - make captured pages dirty again
+ * @cap: capture that did not become durable
+ * @err: the reason; 0 if nobody needs to know
+ *
+ * If a page was truncated after the capture, this function does not make it
+ * dirty. The mapping remembers the error for every open file description. Pages
+ * of an atomic file get a new reservation if there is space.
+ *
+ * Context: takes folio locks.
+ */
+void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
+{
+	struct msyncfs_image *img;
+	struct folio *folio;
+
+	list_for_each_entry(img, &cap->images, list) {
+		folio = img->folio;
+		if (!folio)
+			continue;
+		/*
+		 * End the writeback before taking the folio lock, because the
+		 * holder of the folio lock may be waiting for the end of the
+		 * writeback. PG_checked still keeps the page in the cache.
+		 */
+		if (img->writeback) {
+			img->writeback = false;
+			folio_end_writeback(folio);
+		}
+		folio_lock(folio);
+		folio_clear_checked(folio);
+		if (folio->mapping) {
+			if (msyncfs_is_atomic(folio->mapping->host))
+				msyncfs_resv_page(folio->mapping->host,
+						  folio->index);
+			folio_mark_dirty(folio);
+			if (err)
+				mapping_set_error(folio->mapping, err);
+		}
+		folio_unlock(folio);
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_redirty);
+
+/**
+ * msyncfs_capture_copy - copy pages that were captured without copies
+ * @cap: capture; pages without a copy are under writeback
+ *
+ * Context: may sleep to allocate memory.
+ * Return: 0 or -ENOMEM; after an error, some pages may be copied.
+ */
+int msyncfs_capture_copy(struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+	int err;
+
+	list_for_each_entry(img, &cap->images, list) {
+		if (img->page)
+			continue;
+		err = msyncfs_image_add_page(img, GFP_NOFS);
+		if (err)
+			return err;
+		copy_highpage(img->page, folio_page(img->folio, 0));
+		img->writeback = false;
+		folio_end_writeback(img->folio);
+	}
+	cap->copied = true;
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_copy);
