@@ -48,6 +48,7 @@
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
+#include <linux/rcupdate_wait.h>
 #include <linux/rmap.h>
 #include <linux/slab.h>
 
@@ -105,6 +106,39 @@ struct msyncfs_pass {
 
 /* This range is used for each atomic file, and contains all pages of a file. */
 static const struct msyncfs_range msyncfs_all_pages = { .last = ULONG_MAX };
+
+/**
+ * msyncfs_count_dirty - count the dirty pages of a range
+ * @inode: file
+ * @first: first page
+ * @last: last page, inclusive; if it is before @first, the range is empty
+ * @limit: number of pages at which the function stops counting
+ *
+ * Context: may sleep.
+ * Return: number of pages tagged dirty, at most @limit.
+ */
+unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
+				  pgoff_t last, unsigned long limit)
+{
+	XA_STATE(xas, &inode->i_mapping->i_pages, first);
+	unsigned long nr = 0;
+	void *entry;
+
+	if (first > last)
+		return 0;
+	rcu_read_lock();
+	xas_for_each_marked(&xas, entry, last, PAGECACHE_TAG_DIRTY) {
+		if (++nr >= limit)
+			break;
+		if (!(nr % XA_CHECK_SCHED)) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
+	}
+	rcu_read_unlock();
+	return nr;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_count_dirty);
 
 /* ---- taking pages -------------------------------------------------------- */
 
@@ -617,7 +651,8 @@ static void msyncfs_pass_end(struct msyncfs_pass *pass, struct list_head *set)
 	struct msyncfs_file_pass *f;
 
 	for (f = pass->files; f < pass->files + pass->nr; f++) {
-		msyncfs_drop_images(&f->pool);
+		if (!list_empty(&f->pool))
+			msyncfs_drop_images(&f->pool);
 		if (!f->cap)
 			continue;
 		msyncfs_pass_remember(f);

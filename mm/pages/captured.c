@@ -7,43 +7,9 @@
 #include <kunit/visibility.h>
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
-#include <linux/rcupdate_wait.h>
 #include <linux/slab.h>
 
 #include "pages.h"
-
-/**
- * msyncfs_count_dirty - count the dirty pages of a range
- * @inode: file
- * @first: first page
- * @last: last page, inclusive; if it is before @first, the range is empty
- * @limit: number of pages at which the function stops counting
- *
- * Context: may sleep.
- * Return: number of pages tagged dirty, at most @limit.
- */
-unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
-				  pgoff_t last, unsigned long limit)
-{
-	XA_STATE(xas, &inode->i_mapping->i_pages, first);
-	unsigned long nr = 0;
-	void *entry;
-
-	if (first > last)
-		return 0;
-	rcu_read_lock();
-	xas_for_each_marked(&xas, entry, last, PAGECACHE_TAG_DIRTY) {
-		if (++nr >= limit)
-			break;
-		if (!(nr % XA_CHECK_SCHED)) {
-			xas_pause(&xas);
-			cond_resched_rcu();
-		}
-	}
-	rcu_read_unlock();
-	return nr;
-}
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_count_dirty);
 
 /*
  * Drops the references to the folios, so that memory reclaim can free the

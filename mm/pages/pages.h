@@ -113,6 +113,8 @@ static inline void msyncfs_capture_publish(struct msyncfs_capture *cap)
 }
 
 /* In capture.c */
+unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
+				  pgoff_t last, unsigned long limit);
 bool msyncfs_atomic_dirty(struct inode *inode);
 struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
 					      pgoff_t first, pgoff_t last,
@@ -123,8 +125,6 @@ int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 			   struct list_head *set);
 
 /* In captured.c */
-unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
-				  pgoff_t last, unsigned long limit);
 struct msyncfs_capture *msyncfs_capture_alloc(struct inode *inode, gfp_t gfp);
 int msyncfs_capture_copy(struct msyncfs_capture *cap);
 void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err);
