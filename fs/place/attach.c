@@ -147,26 +147,12 @@ msyncfs_ops_of(const struct msyncfs_capture *cap)
 static void msyncfs_page_moved(struct inode *inode, struct msyncfs_image *img)
 {
 	struct folio *folio = img->folio;
-	bool cached;
 
 	WARN_ON_ONCE(img->writeback);
 	folio_lock(folio);
-	cached = folio->mapping == inode->i_mapping;
-	if (cached)
+	if (folio->mapping == inode->i_mapping)
 		msyncfs_folio_set_home(folio, img->home);
 	folio_unlock(folio);
-	if (likely(cached))
-		return;
-	/*
-	 * A memory failure has removed the captured folio from the file. A read
-	 * may have filled another folio from the old block of the page.
-	 */
-	folio = filemap_lock_folio(inode->i_mapping, img->index);
-	if (IS_ERR(folio))
-		return;
-	msyncfs_folio_set_home(folio, 0);
-	folio_unlock(folio);
-	folio_put(folio);
 }
 
 /*
