@@ -41,7 +41,7 @@ KVER=$STOCK_RELEASE "$SCRIPTS/build-modules.sh"
 make -s -C "$TOP" tools "${programs[@]/#/build/tools/bench/}" >&2
 for p in "${programs[@]}"; do "$BUILD/tools/bench/$p" list; done >"$OUT/workloads"
 for pages in 64 16384; do
-	echo "wait-$pages|10|wait|longest wait of a store during msync of $pages pages|"
+	echo "wait-$pages|2|wait|longest wait of a store during msync of $pages pages|"
 done >>"$OUT/workloads"
 
 # has FS: succeed if the kernel has the filesystem and this machine has its mkfs
@@ -108,7 +108,7 @@ fi
 
 if [[ $filesystems == *ext4* ]]; then
 	gnuplot <<-EOF
-		set terminal svg size 1400,600 background "white"
+		set terminal svg size 2400,700 background "white"
 		set output "$OUT/bench.svg"
 		set datafile separator ","
 		set title "Time, ext4 = 1, log scale; lower is better"

@@ -137,16 +137,16 @@ static void lmdb_txn(unsigned long nr)
 
 /* Debian's SQLite has no mapping by default. */
 static const struct workload db_workloads[] = {
-	{ "sqlite-wal", "SQLite; write-ahead log; 4 rows", "txn", 20,
+	{ "sqlite-wal", "SQLite; write-ahead log; 4 rows", "txn", 15,
 	  .setup = "PRAGMA journal_mode = WAL", SQLITE },
-	{ "sqlite-wal-map", "SQLite; the same; mmap_size 256 MiB", "txn", 20,
+	{ "sqlite-wal-map", "SQLite; the same; mmap_size 256 MiB", "txn", 18,
 	  .setup = "PRAGMA mmap_size = 268435456; PRAGMA journal_mode = WAL", SQLITE },
-	{ "sqlite-undo", "SQLite; rollback journal; 4 rows", "txn", 30,
+	{ "sqlite-undo", "SQLite; rollback journal; 4 rows", "txn", 55,
 	  .setup = "PRAGMA journal_mode = DELETE", SQLITE },
-	{ "sqlite-undo-map", "SQLite; the same; mmap_size 256 MiB", "txn", 30,
+	{ "sqlite-undo-map", "SQLite; the same; mmap_size 256 MiB", "txn", 61,
 	  .setup = "PRAGMA mmap_size = 268435456; PRAGMA journal_mode = DELETE", SQLITE },
-	{ "lmdb", "LMDB; 4 rows", "txn", 20, .setup = "", LMDB },
-	{ "lmdb-map", "LMDB; WRITEMAP; 4 rows", "txn", 20, .setup = "writemap", LMDB },
+	{ "lmdb", "LMDB; 4 rows", "txn", 28, .setup = "", LMDB },
+	{ "lmdb-map", "LMDB; WRITEMAP; 4 rows", "txn", 33, .setup = "writemap", LMDB },
 	{},
 };
 

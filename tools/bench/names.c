@@ -87,11 +87,11 @@ static void stat_files(void)
 }
 
 const struct workload name_workloads[] = {
-	{ "create-sync", "create; write 4 KiB; fsync", "file", 5,
+	{ "create-sync", "create; write 4 KiB; fsync", "file", 2,
 	  .calls = 101, .call = create_synced },
-	{ "create", "create 1000 empty files", "file", 5,
+	{ "create", "create 1000 empty files", "file", 4,
 	  .calls = FILES, .mean = true, .call = create },
-	{ "stat", "stat 1000 files; nothing cached", "file", 5,
+	{ "stat", "stat 1000 files; nothing cached", "file", 3,
 	  .calls = FILES, .mean = true, .make = make_files, .call = stat_one },
 	{ "rename", "rename 1000 files", "file", 5,
 	  .calls = FILES, .mean = true, .make = make_files,
@@ -99,7 +99,7 @@ const struct workload name_workloads[] = {
 	{ "unlink", "unlink 1000 files", "file", 5,
 	  .calls = FILES, .mean = true, .make = make_files,
 	  .ready = stat_files, .call = unlink_one },
-	{ "sync-new", "sync of 1000 new files of 4 KiB", "file", 10,
+	{ "sync-new", "sync of 1000 new files of 4 KiB", "file", 14,
 	  .calls = 5, .per = FILES, .before = make_new, .call = sync_new },
 	{},
 };

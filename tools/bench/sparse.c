@@ -47,10 +47,10 @@ static void dirty_one(unsigned long nr)
 		.before = dirty_one, .call = sync_map
 
 const struct workload sparse_workloads[] = {
-	{ "in-1m", "1 page of a mapping of 1 MiB", "call", 5, .mib = 1, IN },
-	{ "in-1g", "1 page of a sparse mapping of 1 GiB", "call", 5,
+	{ "in-1m", "1 page of a mapping of 1 MiB", "call", 2, .mib = 1, IN },
+	{ "in-1g", "1 page of a sparse mapping of 1 GiB", "call", 9,
 	  .mib = 1024, .against = "in-1m", IN },
-	{ "in-1t", "1 page of a sparse mapping of 1 TiB", "call", 5,
+	{ "in-1t", "1 page of a sparse mapping of 1 TiB", "call", 9,
 	  .mib = 1024 * 1024, .against = "in-1m", IN },
 	{},
 };

@@ -77,21 +77,21 @@ static void run_threads(unsigned long nr)
 	rounds_done += ROUNDS;
 }
 
-#define OWN	.per = ROUNDS, .calls = 5, .make = make_own, .ready = ready_own, \
+#define OWN	.per = ROUNDS, .calls = 3, .make = make_own, .ready = ready_own, \
 		.call = run_threads
-#define ONE	.per = ROUNDS, .calls = 5, .mib = THREADS * PART / MIB, \
+#define ONE	.per = ROUNDS, .calls = 3, .mib = THREADS * PART / MIB, \
 		.make = make_file, .ready = ready_one, .call = run_threads
 
 const struct workload thread_workloads[] = {
-	{ "own-1", "1 thread: store to a page of its file; msync", "call", 10,
+	{ "own-1", "1 thread: store to a page of its file; msync", "call", 7,
 	  .threads = 1, OWN },
 	{ "own-2", "2 threads with a file each", "call", 10, .threads = 2, OWN },
-	{ "own-4", "4 threads with a file each", "call", 10, .threads = 4, OWN },
-	{ "own-8", "8 threads with a file each", "call", 10, .threads = 8, OWN },
-	{ "one-1", "1 thread: store to a page of its part of a file; msync", "call", 10,
+	{ "own-4", "4 threads with a file each", "call", 12, .threads = 4, OWN },
+	{ "own-8", "8 threads with a file each", "call", 17, .threads = 8, OWN },
+	{ "one-1", "1 thread: store to a page of its part of a file; msync", "call", 6,
 	  .threads = 1, ONE },
-	{ "one-2", "2 threads with parts of a file", "call", 10, .threads = 2, ONE },
-	{ "one-4", "4 threads with parts of a file", "call", 10, .threads = 4, ONE },
-	{ "one-8", "8 threads with parts of a file", "call", 10, .threads = 8, ONE },
+	{ "one-2", "2 threads with parts of a file", "call", 8, .threads = 2, ONE },
+	{ "one-4", "4 threads with parts of a file", "call", 11, .threads = 4, ONE },
+	{ "one-8", "8 threads with parts of a file", "call", 14, .threads = 8, ONE },
 	{},
 };

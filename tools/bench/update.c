@@ -64,9 +64,9 @@ static void update(unsigned long nr)
 			.ready = ready_update, .call = update
 
 const struct workload update_workloads[] = {
-	{ "update-8", "8 pages; all or nothing", "update", 10,
+	{ "update-8", "8 pages; all or nothing", "update", 11,
 	  .pages = 8, UPDATE },
-	{ "update-64", "64 pages; all or nothing", "update", 10,
+	{ "update-64", "64 pages; all or nothing", "update", 16,
 	  .pages = 64, UPDATE },
 	{},
 };

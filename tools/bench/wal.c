@@ -23,9 +23,9 @@ static void wal_overwrite(unsigned long nr)
 }
 
 const struct workload wal_workloads[] = {
-	{ "wal-append", "log: append 4 KiB; fdatasync", "call", 5,
+	{ "wal-append", "log: append 4 KiB; fdatasync", "call", 2,
 	  .calls = 101, .ready = open_file, .call = wal_append },
-	{ "wal-over", "log: overwrite 4 KiB; fdatasync", "call", 5,
+	{ "wal-over", "log: overwrite 4 KiB; fdatasync", "call", 3,
 	  .mib = 16, .pages = 1, .calls = 101, .make = make_file,
 	  .ready = open_file, .call = wal_overwrite, .raw = raw_write },
 	{},
