@@ -4,6 +4,7 @@
  */
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/falloc.h>
 #include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
@@ -140,6 +141,20 @@ u64 files_block(struct kunit *test, struct file *file, pgoff_t index)
 int files_truncate(struct file *file, loff_t size)
 {
 	return vfs_truncate(&file->f_path, size);
+}
+
+/**
+ * files_punch - make a hole in a file, whose size stays
+ * @file: file
+ * @index: first page of the hole
+ * @nr: number of pages
+ *
+ * Return: 0 or a negative errno.
+ */
+int files_punch(struct file *file, pgoff_t index, u64 nr)
+{
+	return vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			     (loff_t)index << PAGE_SHIFT, nr << PAGE_SHIFT);
 }
 
 /**

@@ -19,6 +19,7 @@ int files_sync(struct file *file);
 unsigned long files_dirty(struct file *file);
 u64 files_block(struct kunit *test, struct file *file, pgoff_t index);
 int files_truncate(struct file *file, loff_t size);
+int files_punch(struct file *file, pgoff_t index, u64 nr);
 int files_unlink(struct msyncfs_fake *fake, const char *name);
 unsigned long files_map(struct kunit *test, struct file *file, unsigned int nr,
 			int flags);

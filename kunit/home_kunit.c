@@ -169,10 +169,7 @@ static void home_found(struct kunit *test)
 {
 	struct home_fixture *fx = test->priv;
 
-	KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->cap->file,
-					    FALLOC_FL_PUNCH_HOLE |
-					    FALLOC_FL_KEEP_SIZE,
-					    4 * PAGE_SIZE, PAGE_SIZE), 0);
+	KUNIT_ASSERT_EQ(test, files_punch(fx->cap->file, 4, 1), 0);
 	KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->cap->file, FALLOC_FL_ZERO_RANGE,
 					    5 * PAGE_SIZE, PAGE_SIZE), 0);
 	memset(fx->want + 4, 0, 2);
@@ -261,10 +258,7 @@ static void home_punched(struct kunit *test)
 {
 	struct home_fixture *fx = test->priv;
 
-	KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->cap->file,
-					    FALLOC_FL_PUNCH_HOLE |
-					    FALLOC_FL_KEEP_SIZE,
-					    2 * PAGE_SIZE, 8 * PAGE_SIZE), 0);
+	KUNIT_ASSERT_EQ(test, files_punch(fx->cap->file, 2, 8), 0);
 	memset(fx->want + 2, 0, 8);
 	home_store(test, 3, 2);
 	KUNIT_EXPECT_TRUE(test, msyncfs_resv_test(fx->cap->inode, 3));

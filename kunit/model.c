@@ -3,7 +3,6 @@
  * An atomic file and its model: see model.h.
  */
 #include <kunit/test.h>
-#include <linux/falloc.h>
 #include <linux/pagemap.h>
 
 #include "model.h"
@@ -43,10 +42,7 @@ static void set_size(struct kunit *test, struct atomic_fixture *fx,
 static void punch(struct kunit *test, struct atomic_fixture *fx,
 		  unsigned int first, unsigned int nr)
 {
-	KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->file, FALLOC_FL_PUNCH_HOLE |
-					    FALLOC_FL_KEEP_SIZE,
-					    (loff_t)first * PAGE_SIZE,
-					    (loff_t)nr * PAGE_SIZE), 0);
+	KUNIT_ASSERT_EQ(test, files_punch(fx->file, first, nr), 0);
 	memset(fx->now.fill + first, 0, nr);
 }
 

@@ -6,7 +6,6 @@
  * old or its new content, and no block may be lost.
  */
 #include <kunit/test.h>
-#include <linux/falloc.h>
 
 #include "files.h"
 #include "iolog.h"
@@ -298,7 +297,6 @@ static void change_holes(struct kunit *test, struct wide_fixture *fx, u8 fill,
 			 u8 *want)
 {
 	loff_t cut_at = (loff_t)(page_at(fx, 50) + 1) << PAGE_SHIFT;
-	loff_t hole = (loff_t)page_at(fx, 5) << PAGE_SHIFT;
 	unsigned int i;
 
 	memcpy(want, fx->fill, PAGES);
@@ -309,10 +307,8 @@ static void change_holes(struct kunit *test, struct wide_fixture *fx, u8 fill,
 		want[i] = fill;
 	}
 	files_write(test, fx->file, HOLES_END, 1, 9);
-	KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->file, FALLOC_FL_PUNCH_HOLE |
-					    FALLOC_FL_KEEP_SIZE, hole,
-					    10LL * MSYNCFS_NODE_PTRS <<
-					    PAGE_SHIFT), 0);
+	KUNIT_ASSERT_EQ(test, files_punch(fx->file, page_at(fx, 5),
+					  10 * MSYNCFS_NODE_PTRS), 0);
 	memset(want + 5, 0, 10);
 }
 
@@ -437,11 +433,8 @@ static void shadow_punch_when_full(struct kunit *test)
 		left = msyncfs_space_avail(fx->fake->sb);
 		KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, left), 0);
 		held += left;
-		KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->file,
-						    FALLOC_FL_PUNCH_HOLE |
-						    FALLOC_FL_KEEP_SIZE,
-						    (loff_t)(page_at(fx, i) + 1) <<
-						    PAGE_SHIFT, PAGE_SIZE), 0);
+		KUNIT_ASSERT_EQ(test, files_punch(fx->file, page_at(fx, i) + 1,
+						  1), 0);
 		KUNIT_ASSERT_EQ_MSG(test, files_sync(fx->file), 0, "hole %u", i);
 	}
 	/* Many holes in one leaf need no more nodes than a single hole. */
@@ -449,11 +442,8 @@ static void shadow_punch_when_full(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, left), 0);
 	held += left;
 	for (i = 0; i < HOLES; i++)
-		KUNIT_ASSERT_EQ(test, vfs_fallocate(fx->file,
-						    FALLOC_FL_PUNCH_HOLE |
-						    FALLOC_FL_KEEP_SIZE,
-						    (loff_t)(page_at(fx, 1) + 3 + 2 * i) <<
-						    PAGE_SHIFT, PAGE_SIZE), 0);
+		KUNIT_ASSERT_EQ(test, files_punch(fx->file, page_at(fx, 1) + 3 +
+						  2 * i, 1), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 	msyncfs_unreserve(fx->fake->sb, held);
 	KUNIT_EXPECT_GE(test, msyncfs_space_avail(fx->fake->sb), PAGES - 2);

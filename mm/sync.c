@@ -215,13 +215,13 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 				 struct list_head *set, bool attrs,
 				 struct completion *sent)
 {
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(ranges->inode->i_sb);
 	bool kept;
 	int err;
 
 	if (!msyncfs_ranges_lock(ranges, nr, &kept))
 		return 0;
-	err = msyncfs_capture_ranges(ranges, nr, sbi->geo.record_images / 2,
+	err = msyncfs_capture_ranges(ranges, nr,
+				     msyncfs_copy_max(ranges->inode->i_sb),
 				     ULONG_MAX, set);
 	if (!err && !list_empty(set))
 		err = msyncfs_attach_set(set, attrs, sent);

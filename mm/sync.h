@@ -23,6 +23,19 @@ struct writeback_control;
  */
 #define MSYNCFS_PORTION	512UL
 
+/**
+ * msyncfs_copy_max - compute how many pages of a set may be copied
+ * @sb: filesystem
+ *
+ * Context: any.
+ * Return: half of the images of a record. The other half is for metadata and
+ * for other sets.
+ */
+static inline unsigned long msyncfs_copy_max(struct super_block *sb)
+{
+	return MSYNCFS_SB(sb)->geo.record_images / 2;
+}
+
 /* In msync.c */
 int msyncfs_msync(unsigned long start, size_t len, int flags);
 

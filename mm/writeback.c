@@ -21,19 +21,17 @@
 #define MSYNCFS_FRESH_MIN	64
 
 /*
- * Returns how many pages may be copied into the record, if @nr pages are to be
- * written. Background writeback may take these pages in several portions. It
- * must copy none of them if they are too many for a record, or if many pages
+ * Returns how many pages background writeback may copy into the record, if @nr
+ * pages are to be written. Writeback may take these pages in several portions.
+ * It must copy none of them if they are too many for a record, or if many pages
  * are dirty and at least half of them have no block yet. It writes these pages
  * directly to fresh blocks, which saves the second write of each page.
  */
-static unsigned long msyncfs_copy_max(struct inode *inode, pgoff_t first,
-				      unsigned long nr, bool background)
+static unsigned long msyncfs_background_max(struct inode *inode, pgoff_t first,
+					    unsigned long nr)
 {
-	unsigned long max = MSYNCFS_SB(inode->i_sb)->geo.record_images / 2;
+	unsigned long max = msyncfs_copy_max(inode->i_sb);
 
-	if (!background)
-		return max;
 	if (nr > max)
 		return 0;
 	if (nr >= MSYNCFS_FRESH_MIN &&
@@ -127,7 +125,7 @@ static int msyncfs_write_background(struct inode *inode,
 {
 	unsigned long left = msyncfs_count_dirty(inode, first, last,
 						 wbc->nr_to_write);
-	unsigned long copy_max = msyncfs_copy_max(inode, first, left, true);
+	unsigned long copy_max = msyncfs_background_max(inode, first, left);
 	long before;
 	int err;
 
@@ -189,8 +187,7 @@ int msyncfs_writepages(struct address_space *mapping,
 	if (background)
 		return msyncfs_write_background(inode, wbc, first, last);
 	return msyncfs_write_portion(inode, wbc, &first, last,
-				     msyncfs_copy_max(inode, 0, 0, false),
-				     ULONG_MAX);
+				     msyncfs_copy_max(inode->i_sb), ULONG_MAX);
 }
 
 /**

@@ -110,17 +110,22 @@ static int msyncfs_image_cmp(void *priv, const struct list_head *a,
 	return x->home < y->home ? -1 : x->home > y->home;
 }
 
-static bool msyncfs_images_sorted(const struct list_head *images)
+/* Count images. Set *@sorted to true if they ascend by home block. */
+static unsigned int msyncfs_images_count(const struct list_head *images,
+					 bool *sorted)
 {
 	const struct msyncfs_image *img;
+	unsigned int nr = 0;
 	u64 last = 0;
 
+	*sorted = true;
 	list_for_each_entry(img, images, logged) {
 		if (img->home < last)
-			return false;
+			*sorted = false;
 		last = img->home;
+		nr++;
 	}
-	return true;
+	return nr;
 }
 
 /*
@@ -130,19 +135,18 @@ static bool msyncfs_images_sorted(const struct list_head *images)
  */
 static void msyncfs_cut(struct msyncfs_log *log, struct msyncfs_txn *txn)
 {
-	struct msyncfs_image *img;
-	unsigned int nr = 0;
 	LIST_HEAD(copies);
+	unsigned int nr;
+	bool sorted;
 
 	if (txn->replaced)
 		msyncfs_images_prune(&txn->images);
 	msyncfs_images_alloc(log->sbi, &copies, txn->nr_meta, true,
 			     MSYNCFS_CUT_GFP);
 	msyncfs_txn_copy(txn, &copies);
-	if (!msyncfs_images_sorted(&txn->images))
+	nr = msyncfs_images_count(&txn->images, &sorted);
+	if (!sorted)
 		list_sort(NULL, &txn->images, msyncfs_image_cmp);
-	list_for_each_entry(img, &txn->images, logged)
-		nr++;
 	if (WARN_ON_ONCE(nr != txn->nr))
 		txn->nr = nr;
 }

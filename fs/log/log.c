@@ -24,7 +24,6 @@ static void msyncfs_commit_work(struct work_struct *work)
 
 static void msyncfs_log_free(struct msyncfs_log *log)
 {
-	msyncfs_pool_shrink(log, ULONG_MAX);
 	while (log->header.nr)
 		free_page((unsigned long)log->header.blocks[--log->header.nr]);
 	kvfree(log->header.blocks);

@@ -101,7 +101,7 @@ struct msyncfs_pass {
 	struct msyncfs_sb_info		*sbi;
 };
 
-/* If the last capture of a file had more pages, the dirty pages are counted. */
+/* Above this number of pages, the dirty pages are counted. */
 #define MSYNCFS_GUESS_MAX	1024
 
 /* This range is used for each atomic file, and contains all pages of a file. */
@@ -383,10 +383,10 @@ static int msyncfs_take_file(struct msyncfs_pass *pass,
  */
 static void msyncfs_take_rest(struct msyncfs_file_pass *f)
 {
-	if (!f->cap->whole)
+	if (!f->whole)
 		return;
-	f->uncommitted = msyncfs_overlay_uncommitted(f->cap->inode);
-	msyncfs_resv_take(f->cap->inode, &f->cap->resvs);
+	f->uncommitted = msyncfs_overlay_uncommitted(f->inode);
+	msyncfs_resv_take(f->inode, &f->cap->resvs);
 }
 
 /* ---- the pass ------------------------------------------------------------ */
@@ -399,7 +399,7 @@ static void msyncfs_freeze_files(struct msyncfs_pass *pass)
 		return;
 	for (f = pass->files; f < pass->files + pass->nr; f++)
 		msyncfs_down_write_of(pass->nr > 1, pass->sbi,
-				      &MSYNCFS_I(f->cap->inode)->i_freeze);
+				      &MSYNCFS_I(f->inode)->i_freeze);
 }
 
 static void msyncfs_thaw_files(struct msyncfs_pass *pass)
@@ -409,7 +409,7 @@ static void msyncfs_thaw_files(struct msyncfs_pass *pass)
 	if (msyncfs_breaks(FREEZE))
 		return;
 	while (f-- > pass->files)
-		up_write(&MSYNCFS_I(f->cap->inode)->i_freeze);
+		up_write(&MSYNCFS_I(f->inode)->i_freeze);
 }
 
 /* Notes the ranges of each file. The ranges are sorted by file. */
