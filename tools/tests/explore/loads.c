@@ -753,7 +753,7 @@ const struct load loads[] = {
 	{ .name = "direct", .run = run_direct },
 	{ .name = "orphans", .run = run_orphans },
 	{ .name = "full", .run = run_full },
-	{ .name = "threads" },
+	{ .name = "threads", .log = "4M" },
 	{ .name = "failed", .run = run_failed, .flakey = 1 },
 	{ .name = "atomic", .run = run_atomic, .log = HOLES_LOG },
 	{ .name = "spill", .run = run_spill, .log = HOLES_LOG },

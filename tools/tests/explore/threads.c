@@ -112,7 +112,7 @@ static void set_name(char *name, unsigned int nr)
 	sprintf(name, "set%u", nr);
 }
 
-/* The last set has more pages than fit in a record of the smallest log. */
+/* With a log of 4 MiB, the pages of the last set are too many to be copied. */
 static unsigned int set_pages(unsigned int nr)
 {
 	return nr == SETS - 1 ? 160 : 8;
@@ -607,12 +607,14 @@ static void *new_work(void *arg)
 /* ---- order ---- */
 
 /*
- * Return the number of pages of a file. The pages of the first file fit in half
- * a record of the smallest log, so they are copied.
+ * Return the number of pages of a file. With a log of 4 MiB, the pages of the
+ * first file are copied. A capture locks 31 pages together, and the pages of
+ * both files take several such steps. In one step, no store could come between
+ * two pages, even if a capture did not freeze the file.
  */
 static unsigned int order_pages(unsigned int nr)
 {
-	return nr == FIRST_ORDER ? 24 : 48;
+	return nr == FIRST_ORDER ? 112 : 160;
 }
 
 /*
