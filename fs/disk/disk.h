@@ -7,9 +7,12 @@
 #ifndef MSYNCFS_DISK_H
 #define MSYNCFS_DISK_H
 
+#include <linux/backing-dev.h>
 #include <linux/blkdev.h>
 #include <linux/completion.h>
 #include <linux/fs.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit_types.h>
 #include <linux/wait.h>
@@ -197,5 +200,46 @@ int msyncfs_flush(struct super_block *sb);
 int msyncfs_flush_failed(struct super_block *sb, int err);
 int msyncfs_bios_init(void);
 void msyncfs_bios_exit(void);
+
+/**
+ * msyncfs_counted_alike - count folios that the same counters count
+ * @folios: folios
+ * @nr: number of @folios, at least 1
+ *
+ * The kernel counts dirty and written folios for each zone and each cgroup.
+ *
+ * Context: the cgroups of the folios do not change; they are locked or under
+ * writeback.
+ * Return: number of folios from the first one on that have its counters.
+ */
+static inline unsigned int msyncfs_counted_alike(struct folio **folios,
+						 unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 1; i < nr; i++)
+		if (folio_zone(folios[i]) != folio_zone(folios[0]) ||
+		    folio_memcg(folios[i]) != folio_memcg(folios[0]))
+			break;
+	return i;
+}
+
+/**
+ * msyncfs_wb - get the structure with which the kernel counts the writes
+ * @mapping: mapping of a regular file
+ *
+ * Context: any.
+ * Return: the only structure of the device, because the superblock has no cgroup
+ * writeback.
+ */
+static inline struct bdi_writeback *
+msyncfs_wb(const struct address_space *mapping)
+{
+	return &mapping->host->i_sb->s_bdi->wb;
+}
+
+/* In writeback.c */
+void msyncfs_start_writeback(struct folio **folios, unsigned int nr);
+void msyncfs_end_writeback(struct bio *bio);
 
 #endif /* MSYNCFS_DISK_H */

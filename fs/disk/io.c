@@ -66,12 +66,8 @@ static void msyncfs_io_end(struct bio *bio)
 			set_bit(MSYNCFS_SB_FLUSH_FAILED,
 				&MSYNCFS_SB(io->sb)->state);
 	}
-	if (io->writeback) {
-		struct folio_iter fi;
-
-		bio_for_each_folio_all(fi, bio)
-			folio_end_writeback(fi.folio);
-	}
+	if (io->writeback)
+		msyncfs_end_writeback(bio);
 	bio_put(bio);
 	msyncfs_io_put(io);
 }

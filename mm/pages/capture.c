@@ -169,63 +169,49 @@ static void msyncfs_clear_tags(struct address_space *mapping,
 }
 
 /*
- * Clears the dirty flag of a locked folio whose PTEs are write-protected and
- * clean. Returns false if the flag was not set. folio_cancel_dirty() counts the
- * page as never written, so correct the count.
+ * Clears the dirty flag of a locked folio, and write-protects and cleans its
+ * PTEs unless they are @protected already. Returns false if the folio was not
+ * dirty. The caller counts the cleaned folios.
  */
-static bool msyncfs_clear_dirty(struct folio *folio)
+static bool msyncfs_clean(struct msyncfs_capture *cap, struct folio *folio,
+			  bool protected)
 {
-	if (!folio_test_dirty(folio))
+	if (folio->mapping != cap->inode->i_mapping)
 		return false;
-	folio_cancel_dirty(folio);
-#ifdef CONFIG_TASK_IO_ACCOUNTING
-	current->ioac.cancelled_write_bytes -= PAGE_SIZE;
-#endif
-	return true;
-}
-
-/*
- * Clears the dirty flag of a locked folio, and write-protects its PTEs. Returns
- * false if the folio was not dirty.
- */
-static bool msyncfs_mkclean(struct msyncfs_capture *cap, struct folio *folio)
-{
-	/*
-	 * Find out whether a store through a mapping has changed the page. This
-	 * check walks the mappings, and folio_clear_dirty_for_io() walks them a
-	 * second time. So do not check any more pages of the capture after the
-	 * first changed page.
-	 */
-	if (!cap->stored && folio_mapped(folio) && folio_mkclean(folio)) {
+	/* A store through a mapping has changed the page if a PTE is dirty. */
+	if (!protected && folio_mkclean(folio)) {
 		cap->stored = true;
 		folio_mark_dirty(folio);
 	}
-	return folio_clear_dirty_for_io(folio);
+	return folio_test_clear_dirty(folio);
 }
 
 /*
- * Takes one locked folio if it is still dirty. Returns false if the image is
- * not used.
+ * Counts folios as no longer dirty. folio_clear_dirty_for_io() would change
+ * these counters for each folio.
+ */
+static void msyncfs_count_cleaned(struct folio **folios, unsigned int nr)
+{
+	long len;
+
+	wb_stat_mod(msyncfs_wb(folios[0]->mapping), WB_RECLAIMABLE, -(long)nr);
+	for (; nr; nr -= len, folios += len) {
+		len = msyncfs_counted_alike(folios, nr);
+		lruvec_stat_mod_folio(*folios, NR_FILE_DIRTY, -len);
+		zone_stat_mod_folio(*folios, NR_ZONE_WRITE_PENDING, -len);
+	}
+}
+
+/*
+ * Takes one cleaned, locked folio. Returns false if the image is not used: if a
+ * store raced with a truncation, a page beyond the end of the file may be dirty.
+ * Such a page is left out.
  */
 static bool msyncfs_take_folio(struct msyncfs_capture *cap,
-			       struct folio *folio, struct msyncfs_image *img,
-			       bool protected)
+			       struct folio *folio, struct msyncfs_image *img)
 {
-	bool beyond = folio_pos(folio) >= cap->size;
-
-	if (folio->mapping != cap->inode->i_mapping)
+	if (folio_pos(folio) >= cap->size)
 		return false;
-	if (protected ? !msyncfs_clear_dirty(folio) :
-			!msyncfs_mkclean(cap, folio))
-		return false;
-	/*
-	 * If a store raced with a truncation, a page beyond the end of the file
-	 * may be dirty. Such a page is left out.
-	 */
-	if (beyond)
-		return false;
-	if (!cap->copied)
-		folio_start_writeback(folio);
 	folio_get(folio);
 	img->folio = folio;
 	img->index = folio->index;
@@ -317,22 +303,35 @@ static int msyncfs_take_batch(struct msyncfs_file_pass *f,
 {
 	unsigned int nr = min_t(unsigned long, fbatch->nr,
 				pass->limit - f->cap->nr);
+	struct folio *cleaned[PAGEVEC_SIZE], *taken[PAGEVEC_SIZE];
+	unsigned int i, nr_cleaned = 0, nr_taken = 0;
 	struct msyncfs_image *img;
-	unsigned int i;
 	bool protected;
 	int err = 0;
 
 	for (i = 0; i < fbatch->nr; i++)
 		folio_lock(fbatch->folios[i]);
 	protected = msyncfs_protect(f->cap, fbatch);
-	for (i = 0; i < nr && !err; i++) {
+	for (i = 0; i < nr; i++) {
+		struct folio *folio = fbatch->folios[i];
+
 		img = msyncfs_pool_next(f, pass->copy_max);
-		if (IS_ERR(img))
+		if (IS_ERR(img)) {
 			err = PTR_ERR(img);
-		else if (msyncfs_take_folio(f->cap, fbatch->folios[i], img,
-					    protected))
+			break;
+		}
+		if (!msyncfs_clean(f->cap, folio, protected))
+			continue;
+		cleaned[nr_cleaned++] = folio;
+		if (msyncfs_take_folio(f->cap, folio, img)) {
 			f->last = &img->list;
+			taken[nr_taken++] = folio;
+		}
 	}
+	if (nr_cleaned)
+		msyncfs_count_cleaned(cleaned, nr_cleaned);
+	if (nr_taken && !f->cap->copied)
+		msyncfs_start_writeback(taken, nr_taken);
 	msyncfs_clear_tags(f->inode->i_mapping, fbatch);
 	for (i = 0; i < fbatch->nr; i++)
 		folio_unlock(fbatch->folios[i]);
@@ -610,9 +609,8 @@ static void msyncfs_account_copied(struct msyncfs_capture *cap)
 
 	if (!cap->copied || !cap->nr)
 		return;
-	/* The superblock has no cgroup writeback, so the device has one wb. */
 	for (nr = cap->nr; nr; nr--)
-		wb_writeout_inc(&cap->inode->i_sb->s_bdi->wb);
+		wb_writeout_inc(msyncfs_wb(cap->inode->i_mapping));
 }
 
 /*
