@@ -9,11 +9,13 @@
  * DOC: one step of a checkpoint
  *
  * CHOOSE	the oldest records are chosen, up to a limited number of images
+ *		and of blocks of the log
  * HOME		those of their images that no newer durable image has replaced
  *		are written home, in block order. The checkpoint writes the
  *		copies, never live memory, and only after their records are
  *		durable (B1)
- * FLUSH	a flush makes the images durable at home
+ * FLUSH	a flush makes the images durable at home; if no image was written
+ *		home, there is no flush
  * TAIL		one tail slot says that replay starts after the chosen records
  *		(R6)
  * RETIRE	the log space, the images and the freed blocks of the chosen
@@ -36,11 +38,11 @@
 #include "txn.h"
 
 /*
- * A step writes about this part of the log. If a step were larger, a commit
- * that finds the log full would wait longer. If it were smaller, there would be
- * more flushes.
+ * A step frees at most this part of the log, unless it has a single record. If a
+ * step were larger, a commit that finds the log full would wait longer. If it
+ * were smaller, there would be more flushes.
  */
-#define MSYNCFS_STEP_SHARE	8
+#define MSYNCFS_STEP_SHARE	16
 
 static int msyncfs_home_cmp(const void *a, const void *b)
 {
@@ -63,28 +65,45 @@ static unsigned int msyncfs_home_run(struct msyncfs_image **batch,
 }
 
 /*
- * Write images to their home blocks. An image that was replaced since it was
- * collected is left out: recovery finds the newer image in a later record.
+ * Return the largest number of writes that the checkpoint has under way. Half of
+ * the requests of the device stay free. Otherwise the record of a commit would
+ * wait for a request.
  */
-static int msyncfs_write_home(struct super_block *sb,
-			      struct msyncfs_image **batch, unsigned int nr)
+static unsigned int msyncfs_home_writes(struct super_block *sb)
 {
+	return max(bdev_get_queue(sb->s_bdev)->nr_requests / 2, 1UL);
+}
+
+/*
+ * Write the next images of a step to their home blocks, at most @max, and wait.
+ * An image that was replaced since it was collected is left out: recovery finds
+ * the newer image in a later record.
+ */
+static int msyncfs_step_write(struct super_block *sb, struct msyncfs_step *step,
+			      unsigned int max)
+{
+	struct msyncfs_image **batch = step->batch + step->done;
+	unsigned int i, writes = msyncfs_home_writes(sb);
+	unsigned int nr = min(max, step->nr - step->done);
 	struct msyncfs_io io;
 	struct blk_plug plug;
-	unsigned int i;
 	int err;
 
-	sort(batch, nr, sizeof(*batch), msyncfs_home_cmp, NULL);
 	msyncfs_io_init(&io, sb, false);
 	io.opf |= REQ_META;
 	blk_start_plug(&plug);
 	for (i = 0; i < nr; i++) {
 		if (hlist_bl_unhashed(&batch[i]->hash))
 			continue;
-		if (batch[i]->home != io.next)
+		if (batch[i]->home != io.next) {
+			if (!writes--)
+				break;
 			io.vecs = msyncfs_home_run(batch, nr, i);
+		}
 		msyncfs_io_add(&io, batch[i]->home, batch[i]->page);
+		step->flush = true;
 	}
+	step->done += i;
 	msyncfs_io_submit(&io, 0);
 	blk_finish_plug(&plug);
 	err = msyncfs_io_wait(&io, 0);
@@ -94,22 +113,23 @@ static int msyncfs_write_home(struct super_block *sb,
 	return err;
 }
 
-/* Bring home all records up to @last. @batch contains their images. */
-static int msyncfs_bring_home(struct msyncfs_log *log,
-			      const struct msyncfs_txn *last,
-			      struct msyncfs_image **batch, unsigned int nr)
+/* Retire the records of a step. All its images are written or replaced. */
+static int msyncfs_step_end(struct msyncfs_log *log)
 {
+	struct msyncfs_step *step = &log->step;
+	struct msyncfs_txn *last = step->last;
 	u64 tid = last->tid, end = last->pos + msyncfs_record_blocks(last);
 	struct super_block *sb = log->sbi->sb;
 	int err;
 
-	err = msyncfs_write_home(sb, batch, nr) ?: msyncfs_flush(sb) ?:
+	/* If newer images have replaced all images, nothing was written. */
+	err = (step->flush ? msyncfs_flush(sb) : 0) ?:
 	      msyncfs_move_tail(log, last->seq + 1, end) ?:
 	      msyncfs_flush_failed(sb, 0);
 	trace_msyncfs_checkpoint(sb, tid, end, err);
 	if (err)
 		return err;
-	msyncfs_index_remove(log, batch, nr);
+	msyncfs_index_remove(log, step->batch, step->nr);
 	msyncfs_index_retire(log, tid);
 	WRITE_ONCE(log->home_tid, tid);
 	log->hooks->retired(sb, tid);
@@ -117,26 +137,86 @@ static int msyncfs_bring_home(struct msyncfs_log *log,
 	return 0;
 }
 
-/* Do one step. The caller holds checkpoint_mutex. */
-static int msyncfs_step(struct msyncfs_log *log)
+/* Choose the oldest records. Return false if there is no record. */
+static bool msyncfs_step_begin(struct msyncfs_log *log)
 {
-	unsigned int max = log->sbi->geo.log_blocks / MSYNCFS_STEP_SHARE;
-	struct msyncfs_image **batch;
-	struct msyncfs_txn *last;
-	unsigned int nr, i;
-	int err;
+	u64 max = log->sbi->geo.log_blocks / MSYNCFS_STEP_SHARE;
+	struct msyncfs_step *step = &log->step;
+	unsigned int nr;
 
-	last = msyncfs_index_oldest(&log->index, max, &nr);
-	if (!last)
+	step->last = msyncfs_index_oldest(&log->index, max, &nr);
+	if (!step->last)
+		return false;
+	step->batch = kvmalloc_array(nr, sizeof(*step->batch),
+				     GFP_NOFS | __GFP_NOFAIL);
+	step->nr = msyncfs_index_collect(&log->index, step->last, step->batch);
+	step->done = 0;
+	step->flush = false;
+	sort(step->batch, step->nr, sizeof(*step->batch), msyncfs_home_cmp,
+	     NULL);
+	return true;
+}
+
+/**
+ * msyncfs_step_drop - forget the step that is under way
+ * @log: log of the mount
+ *
+ * Context: under checkpoint_mutex, or nothing runs in the background; may sleep.
+ */
+void msyncfs_step_drop(struct msyncfs_log *log)
+{
+	struct msyncfs_step *step = &log->step;
+	unsigned int i;
+
+	if (!step->last)
+		return;
+	for (i = 0; i < step->nr; i++)
+		msyncfs_image_put(step->batch[i]);
+	kvfree(step->batch);
+	step->last = NULL;
+}
+
+/*
+ * Go on with the step under way, or begin a step, and write at most @max images
+ * home. If no image of the step is left, end the step. The caller holds
+ * checkpoint_mutex.
+ */
+static int msyncfs_step_go_on(struct msyncfs_log *log, unsigned int max)
+{
+	struct msyncfs_step *step = &log->step;
+	unsigned int before;
+	int err = 0;
+
+	if (!step->last && !msyncfs_step_begin(log))
 		return 0;
 	if (msyncfs_is_dead(log->sbi))
-		return -EIO;
-	batch = kvmalloc_array(nr, sizeof(*batch), GFP_NOFS | __GFP_NOFAIL);
-	nr = msyncfs_index_collect(&log->index, last, batch);
-	err = msyncfs_bring_home(log, last, batch, nr);
-	for (i = 0; i < nr; i++)
-		msyncfs_image_put(batch[i]);
-	kvfree(batch);
+		err = -EIO;
+	while (!err && max && step->done < step->nr) {
+		before = step->done;
+		err = msyncfs_step_write(log->sbi->sb, step, max);
+		max -= step->done - before;
+	}
+	if (!err && step->done < step->nr)
+		return 0;
+	if (!err)
+		err = msyncfs_step_end(log);
+	msyncfs_step_drop(log);
+	return err;
+}
+
+/*
+ * Write at most @max images of the oldest records home. If no image of the step
+ * is left, retire the records.
+ */
+static int msyncfs_checkpoint_some(struct msyncfs_log *log, unsigned int max)
+{
+	unsigned int nofs = memalloc_nofs_save();
+	int err;
+
+	mutex_lock(&log->checkpoint_mutex);
+	err = msyncfs_step_go_on(log, max);
+	mutex_unlock(&log->checkpoint_mutex);
+	memalloc_nofs_restore(nofs);
 	return err;
 }
 
@@ -151,14 +231,7 @@ static int msyncfs_step(struct msyncfs_log *log)
  */
 int msyncfs_checkpoint_step(struct msyncfs_log *log)
 {
-	unsigned int nofs = memalloc_nofs_save();
-	int err;
-
-	mutex_lock(&log->checkpoint_mutex);
-	err = msyncfs_step(log);
-	mutex_unlock(&log->checkpoint_mutex);
-	memalloc_nofs_restore(nofs);
-	return err;
+	return msyncfs_checkpoint_some(log, UINT_MAX);
 }
 
 /**
@@ -187,13 +260,26 @@ static bool msyncfs_checkpoint_paused(struct msyncfs_log *log)
 	return test_bit(MSYNCFS_SB_CKPT_PAUSED, &log->sbi->state);
 }
 
+/*
+ * Return the number of images to write home after a commit. Each commit pays
+ * with a few images, so that no commit waits for many. The number grows with the
+ * log space that is in use, so it becomes as large as the records need. If three
+ * quarters of the log are in use, bring a whole step home.
+ */
+static unsigned int msyncfs_checkpoint_share(const struct msyncfs_log *log)
+{
+	u64 blocks = log->sbi->geo.log_blocks;
+	u64 used = READ_ONCE(log->used) - min(READ_ONCE(log->used), blocks / 8 * 5);
+
+	return used > blocks / 8 ? UINT_MAX : 1 + used / 64;
+}
+
 /**
  * msyncfs_checkpoint_work - work function of log->checkpoint_work
  * @work: checkpoint_work of a log
  *
- * The function makes half of the log free. The newest records stay in the log,
- * because newer images may soon replace their images. If the system needs
- * memory, the function also brings the oldest records home.
+ * If more than five eighths of the log are in use, the function goes on with a
+ * step. If the system needs memory, the function brings a whole step home.
  *
  * Context: workqueue; may sleep.
  */
@@ -202,11 +288,12 @@ void msyncfs_checkpoint_work(struct work_struct *work)
 	struct msyncfs_log *log = container_of(work, struct msyncfs_log,
 					       checkpoint_work);
 
-	while (xchg(&log->pool.wanted, false) ||
-	       READ_ONCE(log->used) > log->sbi->geo.log_blocks / 2)
-		if (msyncfs_checkpoint_paused(log) ||
-		    msyncfs_checkpoint_step(log))
-			break;
+	if (msyncfs_checkpoint_paused(log))
+		return;
+	if (xchg(&log->pool.wanted, false))
+		msyncfs_checkpoint_step(log);
+	if (msyncfs_log_crowded(log))
+		msyncfs_checkpoint_some(log, msyncfs_checkpoint_share(log));
 }
 
 /**

@@ -435,18 +435,17 @@ static int msyncfs_log_write(struct msyncfs_log *log, struct msyncfs_txn *txn)
 }
 
 /*
- * Start a background checkpoint: at once if the log is more than three quarters
- * full, otherwise after a delay.
+ * Start a background checkpoint after a delay, and at once if the log is more
+ * than five eighths full.
  */
 static void msyncfs_log_kick(struct msyncfs_log *log)
 {
 	if (test_bit(MSYNCFS_SB_CKPT_PAUSED, &log->sbi->state))
 		return;
-	if (READ_ONCE(log->used) > log->sbi->geo.log_blocks / 4 * 3)
+	if (msyncfs_log_crowded(log))
 		queue_work(log->sbi->wq, &log->checkpoint_work);
-	else
-		queue_delayed_work(log->sbi->wq, &log->checkpoint_timer,
-				   MSYNCFS_CHECKPOINT_DELAY);
+	queue_delayed_work(log->sbi->wq, &log->checkpoint_timer,
+			   MSYNCFS_CHECKPOINT_DELAY);
 }
 
 /*

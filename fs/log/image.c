@@ -681,22 +681,24 @@ u64 msyncfs_index_newest(struct msyncfs_index *index)
 /**
  * msyncfs_index_oldest - choose the oldest records
  * @index: index
- * @max: largest number of images in the records; but at least one record is
+ * @max: largest number of log blocks of the records; but at least one record is
  *	chosen
- * @nr: set to an upper bound of the number of images in the records
+ * @nr: set to an upper bound of the number of images that are not home
  *
  * Context: under checkpoint_mutex, so that no record is retired; may sleep.
  * Return: the newest of the chosen records, or NULL if there is no record.
  */
 struct msyncfs_txn *msyncfs_index_oldest(struct msyncfs_index *index,
-					 unsigned int max, unsigned int *nr)
+					 u64 max, unsigned int *nr)
 {
 	struct msyncfs_txn *txn, *last = NULL;
+	u64 blocks = 0;
 
 	*nr = 0;
 	mutex_lock(&index->lock);
 	list_for_each_entry(txn, &index->records, list) {
-		if (last && *nr + txn->nr > max)
+		blocks += msyncfs_record_blocks(txn) + txn->pad;
+		if (last && blocks > max)
 			break;
 		*nr += txn->nr;
 		last = txn;

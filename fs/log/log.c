@@ -120,6 +120,7 @@ void msyncfs_log_stop(struct super_block *sb)
 	cancel_delayed_work_sync(&log->commit_work);
 	cancel_delayed_work_sync(&log->checkpoint_timer);
 	cancel_work_sync(&log->checkpoint_work);
+	msyncfs_step_drop(log);
 	destroy_workqueue(sbi->wq);
 	sbi->wq = NULL;
 	if (!log->retry)

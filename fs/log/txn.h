@@ -109,6 +109,22 @@ struct msyncfs_index {
 #define MSYNCFS_PIECE_ORDER	6
 
 /**
+ * struct msyncfs_step - step of a checkpoint that is under way
+ * @last: newest record of the step; NULL if no step is under way
+ * @batch: images of the records in block order, each with a reference
+ * @nr: number of images in @batch
+ * @done: number of images that have been written home or replaced
+ * @flush: an image has been written home
+ */
+struct msyncfs_step {
+	struct msyncfs_txn	*last;
+	struct msyncfs_image	**batch;
+	unsigned int		nr;
+	unsigned int		done;
+	bool			flush;
+};
+
+/**
  * struct msyncfs_pool - memory for images that is not in use (image.c)
  * @lock: guards @free and @pages
  * @free: free pieces with pages, by the order of the piece
@@ -197,11 +213,13 @@ struct msyncfs_tail {
  *	again
  * @header: memory for the header of the record that is being written
  * @nr_commits: number of records written since the mount
- * @checkpoint_mutex: serialises checkpoints; guards @tail and @nr_checkpoints
+ * @checkpoint_mutex: serialises checkpoints; guards @tail, @step and
+ *	@nr_checkpoints
  * @home_tid: the records of all transactions up to this number are retired
  * @nr_checkpoints: number of checkpoints since the mount
  * @index: images, and the durable records that contain them
  * @tail: where the next recovery begins
+ * @step: step of a checkpoint that is under way
  * @pool: memory for images
  * @commit_work: runs a commit in the background after a delay
  * @checkpoint_work: runs a checkpoint in the background at once
@@ -244,6 +262,7 @@ struct msyncfs_log {
 	u64			nr_checkpoints;
 	struct msyncfs_index	index;
 	struct msyncfs_tail	tail;
+	struct msyncfs_step	step;
 	struct msyncfs_pool	pool;
 
 	/* background work: log.c */
@@ -287,7 +306,7 @@ void msyncfs_images_prune(struct list_head *images);
 void msyncfs_images_drop(struct msyncfs_log *log, struct list_head *images);
 void msyncfs_index_add(struct msyncfs_log *log, struct msyncfs_txn *txn);
 struct msyncfs_txn *msyncfs_index_oldest(struct msyncfs_index *index,
-					 unsigned int max, unsigned int *nr);
+					 u64 max, unsigned int *nr);
 u64 msyncfs_index_newest(struct msyncfs_index *index);
 unsigned int msyncfs_index_collect(struct msyncfs_index *index,
 				   const struct msyncfs_txn *last,
@@ -305,8 +324,21 @@ int msyncfs_move_tail(struct msyncfs_log *log, u64 seq, u64 pos);
 
 /* In checkpoint.c */
 int msyncfs_checkpoint_step(struct msyncfs_log *log);
+void msyncfs_step_drop(struct msyncfs_log *log);
 void msyncfs_checkpoint_work(struct work_struct *work);
 void msyncfs_checkpoint_timer(struct work_struct *work);
+
+/**
+ * msyncfs_log_crowded - tell whether a checkpoint should free log space
+ * @log: log of the mount
+ *
+ * Context: any.
+ * Return: true if more than five eighths of the log are in use.
+ */
+static inline bool msyncfs_log_crowded(const struct msyncfs_log *log)
+{
+	return READ_ONCE(log->used) > log->sbi->geo.log_blocks / 8 * 5;
+}
 
 /**
  * msyncfs_record_blocks() - compute the length of a record
