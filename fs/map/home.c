@@ -73,8 +73,7 @@ void msyncfs_home_check(struct inode *inode, pgoff_t index, u64 home,
 	if (msyncfs_map_lookup(inode, index, 1, &ext) ||
 	    msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return;
-	WARN(!ext.blkno || ext.unwritten || (exact && ext.blkno != home) ||
-	     msyncfs_is_atomic(inode),
+	WARN(!ext.blkno || ext.unwritten || (exact && ext.blkno != home),
 	     "msyncfs: inode %lu page %lu: remembers block %llu, map has %s%llu\n",
 	     inode->i_ino, index, home, ext.unwritten ? "unwritten " : "",
 	     ext.blkno);

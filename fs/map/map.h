@@ -186,10 +186,10 @@ struct msyncfs_extent {
 };
 
 /*
- * A folio of an ordinary file remembers the block of its page in
- * folio->private. The value 0 means that the block is not known. Any other
- * value is a written block in the map of the file. PG_private is not set, and
- * the value needs no reference.
+ * A folio of a regular file remembers the block of its page in folio->private.
+ * The value 0 means that the block is not known. Any other value is a written
+ * block in the map of the file. PG_private is not set, and the value needs no
+ * reference.
  *
  * These rules keep the value right:
  *
@@ -197,20 +197,23 @@ struct msyncfs_extent {
  *   block up and sets the value while it holds invalidate_lock shared, and
  *   before the page becomes uptodate. The page cannot be captured then, so its
  *   block does not move.
- * - Only a commit moves the block of a cached page, and it moves only the
- *   blocks of captured pages. It stores the new value after it has changed the
- *   map, and before it releases i_commit_lock.
+ * - Only a commit moves the block of a cached page. It moves only captured pages
+ *   and, in an atomic file, pages that the overlay has. It stores the new value
+ *   or 0 after it has changed the map, and before it releases i_commit_lock.
  * - A task that frees a block drops the page first, and holds invalidate_lock
  *   until the block is free. A page beyond the end of the file gets no value,
  *   because an unfinished truncation may free its block later.
- * - A folio of an atomic file has no value. When a file becomes atomic, all its
- *   folios lose their values.
+ * - In an atomic file, the value says nothing about uncommitted changes. It is
+ *   used only while the overlay is empty. A read sets it only while the overlay
+ *   is empty. So a page gets no value while the overlay has a hole or another
+ *   block for it.
  * - iomap takes folio->private for a pointer. So the value is 0 while iomap
  *   works on the folio, and the tasks that fill pages do not use iomap.
  *
- * While a task holds i_commit_lock, a value equals the map. While a task holds
- * invalidate_lock shared or i_rwsem, a value means that the page has a written
- * block, but a commit may be moving the page to another block.
+ * While a task holds i_commit_lock, a value equals the map. In an ordinary file,
+ * while a task holds invalidate_lock shared or i_rwsem, a value means that the
+ * page has a written block, but a commit may be moving the page to another
+ * block.
  */
 
 /**
@@ -227,7 +230,7 @@ static inline u64 msyncfs_folio_home(const struct folio *folio)
 
 /**
  * msyncfs_folio_set_home - let a folio remember a block
- * @folio: folio of a regular file; if @home is not 0, of an ordinary file
+ * @folio: folio of a regular file
  * @home: written block of the page, or 0
  *
  * Context: caller holds the folio lock.

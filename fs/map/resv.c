@@ -182,6 +182,11 @@ int msyncfs_resv_page(struct inode *inode, pgoff_t index)
 
 	if (msyncfs_resv_test(inode, index))
 		return 0;
+	if (xa_load(&mi->i_resv, msyncfs_resv_key(index))) {
+		err = msyncfs_resv_join(inode, index);
+		if (err != -EAGAIN)
+			return err;
+	}
 	new = kzalloc(sizeof(*new), GFP_NOFS);
 	if (!new)
 		return -ENOMEM;

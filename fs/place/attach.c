@@ -13,6 +13,7 @@
  */
 #include <kunit/visibility.h>
 #include <linux/pagemap.h>
+#include <linux/pagevec.h>
 #include <linux/slab.h>
 
 #include "plan.h"
@@ -140,34 +141,57 @@ msyncfs_ops_of(const struct msyncfs_capture *cap)
 /* ---- one operation ------------------------------------------------------- */
 
 /*
- * Lets the folio of a captured page remember the new block of the page. The
- * folio is not under writeback, because a holder of the folio lock may be
- * waiting for the end of the writeback.
+ * Lets the folio of a page remember the new block of the page. The folio is not
+ * under writeback, because a holder of the folio lock may be waiting for the end
+ * of the writeback.
  */
-static void msyncfs_page_moved(struct inode *inode, struct msyncfs_image *img)
+static void msyncfs_page_moved(struct inode *inode, struct folio *folio,
+			       u64 home)
 {
-	struct folio *folio = img->folio;
-
-	WARN_ON_ONCE(img->writeback);
 	folio_lock(folio);
 	if (folio->mapping == inode->i_mapping)
-		msyncfs_folio_set_home(folio, img->home);
+		msyncfs_folio_set_home(folio, home);
 	folio_unlock(folio);
 }
 
 /*
- * Lets the folios of an ordinary file remember the blocks of their pages. The
- * map already has these blocks.
+ * Lets the folios forget their blocks in a range of an atomic file. The commit
+ * moves the pages of the range to the blocks that the overlay has.
+ */
+static void msyncfs_forget_homes(struct inode *inode, pgoff_t first,
+				 pgoff_t last)
+{
+	struct folio_batch fbatch;
+	unsigned int i;
+
+	folio_batch_init(&fbatch);
+	while (filemap_get_folios(inode->i_mapping, &first, last, &fbatch)) {
+		for (i = 0; i < fbatch.nr; i++)
+			msyncfs_page_moved(inode, fbatch.folios[i], 0);
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+}
+
+/*
+ * Lets the folios of a file remember the blocks of their pages. The map already
+ * has these blocks.
  */
 static void msyncfs_remember_homes(struct msyncfs_capture *cap)
 {
+	struct msyncfs_extent ext = {};
 	struct msyncfs_image *img;
 
-	if (cap->whole)
-		return;
-	list_for_each_entry(img, &cap->images, list)
+	while (cap->whole &&
+	       msyncfs_overlay_next(cap->inode, ext.index + ext.len,
+				    MSYNCFS_LAST_INDEX, &ext))
+		msyncfs_forget_homes(cap->inode, ext.index,
+				     ext.index + ext.len - 1);
+	list_for_each_entry(img, &cap->images, list) {
+		WARN_ON_ONCE(img->writeback);
 		if (msyncfs_folio_home(img->folio) != img->home)
-			msyncfs_page_moved(cap->inode, img);
+			msyncfs_page_moved(cap->inode, img->folio, img->home);
+	}
 }
 
 /*

@@ -392,30 +392,6 @@ static int msyncfs_reserve_dirty(struct inode *inode)
 }
 
 /*
- * Lets all folios of a file forget their blocks, because commits of an atomic
- * file do not keep these values right. The caller holds i_commit_lock, i_rwsem
- * and invalidate_lock, so no other task sets a value.
- */
-static void msyncfs_forget_homes(struct inode *inode)
-{
-	struct folio_batch fbatch;
-	pgoff_t index = 0;
-	unsigned int i;
-
-	folio_batch_init(&fbatch);
-	while (filemap_get_folios(inode->i_mapping, &index, ULONG_MAX,
-				  &fbatch)) {
-		for (i = 0; i < folio_batch_count(&fbatch); i++) {
-			folio_lock(fbatch.folios[i]);
-			msyncfs_folio_set_home(fbatch.folios[i], 0);
-			folio_unlock(fbatch.folios[i]);
-		}
-		folio_batch_release(&fbatch);
-		cond_resched();
-	}
-}
-
-/*
  * Sets or clears the flag in one operation. Sets *@tid to the transaction of
  * this operation. Caller holds i_rwsem and i_commit_lock.
  */
@@ -434,12 +410,8 @@ static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
 		err = msyncfs_reserve_dirty(inode);
 	if (!err && on)
 		err = msyncfs_resv_paths(inode);
-	if (!err && on) {
-		msyncfs_forget_homes(inode);
-		set_bit(MSYNCFS_I_ATOMIC, &mi->i_flags);
-	} else if (!err) {
-		clear_bit(MSYNCFS_I_ATOMIC, &mi->i_flags);
-	}
+	if (!err)
+		assign_bit(MSYNCFS_I_ATOMIC, &mi->i_flags, on);
 	filemap_invalidate_unlock(inode->i_mapping);
 	if (!err)
 		msyncfs_op_add_inode(&op, inode, true);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file fills the page cache. It reads home blocks. If the newest image of
- * a block is not home yet, this file fills the page from the image (B4). A page
- * of an ordinary file remembers its block (fs/map/map.h). mm/ makes pages dirty
- * and writes them.
+ * a block is not home yet, this file fills the page from the image (B4). A folio
+ * remembers the block of its page (fs/map/map.h). mm/ makes pages dirty and
+ * writes them.
  */
 #include <linux/bio.h>
 #include <linux/highmem.h>
@@ -142,7 +142,7 @@ static int msyncfs_read_one(struct msyncfs_read *read, struct folio *folio,
 		folio_end_read(folio, true);
 		return 0;
 	}
-	if (read->remember && !msyncfs_is_atomic(read->inode))
+	if (read->remember && mtree_empty(&MSYNCFS_I(read->inode)->i_overlay))
 		msyncfs_folio_set_home(folio, blkno);
 	if (read->images && msyncfs_fill_from_image(read->inode, folio, blkno)) {
 		folio_end_read(folio, true);

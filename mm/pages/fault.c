@@ -26,10 +26,14 @@ static int msyncfs_fault_reserve(struct inode *inode, pgoff_t index,
 	struct msyncfs_extent ext;
 	int err;
 
-	err = msyncfs_map_lookup(inode, index, 1, &ext);
-	if (err)
-		return err;
-	*reserved = !ext.blkno || msyncfs_is_atomic(inode);
+	/* Each dirty page of an atomic file needs a reservation. */
+	*reserved = msyncfs_is_atomic(inode);
+	if (!*reserved) {
+		err = msyncfs_map_lookup(inode, index, 1, &ext);
+		if (err)
+			return err;
+		*reserved = !ext.blkno;
+	}
 	return *reserved ? msyncfs_resv_page(inode, index) : 0;
 }
 
@@ -49,7 +53,7 @@ again:
 	 * Reserve space before taking i_freeze, because the lookup in the map
 	 * may read map nodes (P2).
 	 */
-	home = msyncfs_folio_home(folio);
+	home = msyncfs_is_atomic(inode) ? 0 : msyncfs_folio_home(folio);
 	if (!home) {
 		err = msyncfs_fault_reserve(inode, folio->index, &reserved);
 		if (err)
