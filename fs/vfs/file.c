@@ -64,11 +64,15 @@ static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
  */
 static int msyncfs_has_block(struct inode *inode, pgoff_t index, bool *has)
 {
-	struct folio *folio = filemap_get_folio(inode->i_mapping, index);
 	struct msyncfs_extent ext;
+	struct folio *folio;
 	u64 home = 0;
 	int err;
 
+	*has = false;
+	if (msyncfs_is_atomic(inode))
+		return 0;
+	folio = filemap_get_folio(inode->i_mapping, index);
 	if (!IS_ERR(folio)) {
 		home = msyncfs_folio_home(folio);
 		folio_put(folio);
@@ -78,7 +82,7 @@ static int msyncfs_has_block(struct inode *inode, pgoff_t index, bool *has)
 		return 0;
 	err = msyncfs_map_lookup(inode, index, 1, &ext);
 	if (!err)
-		*has = ext.blkno && !msyncfs_is_atomic(inode);
+		*has = ext.blkno;
 	return err;
 }
 
@@ -200,6 +204,27 @@ static ssize_t msyncfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 
 /* ---- O_DIRECT ------------------------------------------------------------ */
 
+/*
+ * Writes as much as possible without the page cache. A transfer stops at a block
+ * whose newest data is not home. Then this function brings the rest of the range
+ * home, and makes one more transfer.
+ */
+static ssize_t msyncfs_dio_try(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t done, more;
+
+	done = msyncfs_dio_transfer(iocb, from);
+	if (done < 0 || !iov_iter_count(from))
+		return done;
+	more = msyncfs_dio_home(inode, iocb->ki_pos, iov_iter_count(from));
+	if (!more)
+		more = msyncfs_dio_transfer(iocb, from);
+	if (more < 0)
+		return done ?: more;
+	return done + more;
+}
+
 /* Caller holds i_rwsem and has done all checks. */
 static ssize_t msyncfs_dio_write(struct kiocb *iocb, struct iov_iter *from)
 {
@@ -209,9 +234,7 @@ static ssize_t msyncfs_dio_write(struct kiocb *iocb, struct iov_iter *from)
 
 	if (test_bit(MSYNCFS_SB_ABORTED, &sbi->state))
 		return -EROFS;
-	direct = msyncfs_dio_home(inode, iocb->ki_pos, iov_iter_count(from));
-	if (!direct)
-		direct = msyncfs_dio_transfer(iocb, from);
+	direct = msyncfs_dio_try(iocb, from);
 	if (direct < 0 || !iov_iter_count(from))
 		return direct;
 	buffered = msyncfs_buffered_write(iocb, from);
