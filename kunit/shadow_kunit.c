@@ -274,7 +274,7 @@ static void shadow_read_error(struct kunit *test)
 
 	store(test, fx, 2);
 	invalidate_bdev(fx->fake->sb->s_bdev);
-	msyncfs_fake_fail(fx->fake, MSYNCFS_FAKE_READ, 5, 1);
+	msyncfs_fake_fail(fx->fake, MSYNCFS_FAKE_READ, 5, 1000);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), -EIO);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), PAGES);
 	KUNIT_EXPECT_EQ(test, fx->sbi->space->held, 0);

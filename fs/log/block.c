@@ -6,6 +6,7 @@
  */
 #include <kunit/visibility.h>
 #include <linux/pagemap.h>
+#include <linux/swap.h>
 
 #include "txn.h"
 
@@ -73,20 +74,57 @@ static const char *msyncfs_check_buffer(const struct msyncfs_geo *geo,
 	return why ?: msyncfs_check_kind(bh, magic, owner);
 }
 
+/*
+ * Find the buffer of a block that has been verified, or return NULL. A map has
+ * more nodes than the few buffers that the kernel remembers for each CPU, so
+ * sb_bread() would often search the page cache, too, and then replace one of
+ * these buffers.
+ */
+static struct buffer_head *msyncfs_find_verified(struct super_block *sb,
+						 u64 blkno)
+{
+	struct address_space *mapping = sb->s_bdev->bd_mapping;
+	struct buffer_head *bh = NULL;
+	struct folio *folio;
+
+	folio = filemap_get_folio(mapping, blkno);
+	if (IS_ERR(folio))
+		return NULL;
+	/* This lock keeps the buffers of the folio in memory. */
+	spin_lock(&mapping->i_private_lock);
+	if (!folio_test_large(folio))
+		bh = folio_buffers(folio);
+	if (bh && bh->b_blocknr == blkno && buffer_uptodate(bh) &&
+	    buffer_msyncfs_verified(bh))
+		get_bh(bh);
+	else
+		bh = NULL;
+	spin_unlock(&mapping->i_private_lock);
+	if (!folio_test_referenced(folio))
+		folio_mark_accessed(folio);
+	folio_put(folio);
+	return bh;
+}
+
 /**
- * msyncfs_bread - read and check a metadata block
+ * msyncfs_bread_ahead - read and check a metadata block, and begin to read others
  * @sb: filesystem
  * @blkno: block
  * @magic: kind of block expected, MSYNCFS_MAGIC_*
  * @owner: expected owner; see struct msyncfs_disk_header
+ * @ahead: other blocks. If the block is not in memory, the function begins to
+ *	read them, because the caller will probably need them soon. Numbers that
+ *	are not in the data area are left out
+ * @nr: number of blocks in @ahead
  *
  * Context: may sleep and do I/O.
  * Return: the buffer, referenced; ERR_PTR(-EIO) if the block cannot be read;
  * ERR_PTR(-EUCLEAN) if the block is not what the caller expects. Both errors
  * have been logged.
  */
-struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
-				  u64 owner)
+struct buffer_head *msyncfs_bread_ahead(struct super_block *sb, u64 blkno,
+					u32 magic, u64 owner,
+					const __le64 *ahead, unsigned int nr)
 {
 	const struct msyncfs_geo *geo = &MSYNCFS_SB(sb)->geo;
 	struct buffer_head *bh;
@@ -96,7 +134,13 @@ struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 		msyncfs_err(sb, "block %llu: outside the data area", blkno);
 		return ERR_PTR(-EFSCORRUPTED);
 	}
-	bh = sb_bread(sb, blkno);
+	bh = msyncfs_find_verified(sb, blkno);
+	if (!bh) {
+		for (; nr; nr--, ahead++)
+			if (msyncfs_is_data(geo, le64_to_cpu(*ahead)))
+				sb_breadahead(sb, le64_to_cpu(*ahead));
+		bh = sb_bread(sb, blkno);
+	}
 	if (!bh) {
 		msyncfs_err(sb, "block %llu: %s %llu: cannot be read", blkno,
 			    msyncfs_magic_name(magic), owner);
@@ -110,6 +154,22 @@ struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 		return ERR_PTR(-EFSCORRUPTED);
 	}
 	return bh;
+}
+
+/**
+ * msyncfs_bread - read and check a metadata block
+ * @sb: filesystem
+ * @blkno: block
+ * @magic: as for msyncfs_bread_ahead()
+ * @owner: as for msyncfs_bread_ahead()
+ *
+ * Context: may sleep and do I/O.
+ * Return: as msyncfs_bread_ahead().
+ */
+struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
+				  u64 owner)
+{
+	return msyncfs_bread_ahead(sb, blkno, magic, owner, NULL, 0);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_bread);
 

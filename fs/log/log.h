@@ -146,6 +146,9 @@ void msyncfs_op_preflush(struct msyncfs_op *op);
 bool msyncfs_all_durable(struct msyncfs_sb_info *sbi, u64 *tid);
 
 /* In block.c: metadata buffers */
+struct buffer_head *msyncfs_bread_ahead(struct super_block *sb, u64 blkno,
+					u32 magic, u64 owner,
+					const __le64 *ahead, unsigned int nr);
 struct buffer_head *msyncfs_bread(struct super_block *sb, u64 blkno, u32 magic,
 				  u64 owner);
 struct buffer_head *msyncfs_block_new(struct super_block *sb, u64 blkno,

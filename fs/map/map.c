@@ -71,6 +71,42 @@ static int msyncfs_bad_map(struct inode *inode, u64 blkno, const char *why)
 	return -EFSCORRUPTED;
 }
 
+/*
+ * If a node is not in memory, this number of nodes is read. They are the nodes
+ * of about 32 MiB of a file.
+ */
+#define MSYNCFS_NODES_AHEAD	16
+
+/*
+ * Reads the node at the first of @nr pointers. If the node is not in memory, the
+ * function also begins to read the nodes at the next pointers.
+ */
+static struct buffer_head *msyncfs_read_nodes(struct inode *inode,
+					      const __le64 *ptr,
+					      unsigned int nr,
+					      unsigned int level)
+{
+	u64 blkno = le64_to_cpu(*ptr);
+	const struct msyncfs_disk_header *h;
+	struct buffer_head *bh;
+
+	if (!msyncfs_is_data(&MSYNCFS_SB(inode->i_sb)->geo, blkno))
+		return ERR_PTR(msyncfs_bad_map(inode, blkno,
+					       "node outside the data area"));
+	bh = msyncfs_bread_ahead(inode->i_sb, blkno, MSYNCFS_MAGIC_MAP,
+				 inode->i_ino, ptr + 1,
+				 min(nr, MSYNCFS_NODES_AHEAD) - 1);
+	if (IS_ERR(bh))
+		return bh;
+	h = (const struct msyncfs_disk_header *)bh->b_data;
+	if (le32_to_cpu(h->level) != level) {
+		brelse(bh);
+		return ERR_PTR(msyncfs_bad_map(inode, blkno,
+					       "node of the wrong level"));
+	}
+	return bh;
+}
+
 /**
  * msyncfs_read_node - read a node of a map
  * @inode: inode of the map
@@ -83,22 +119,9 @@ static int msyncfs_bad_map(struct inode *inode, u64 blkno, const char *why)
 struct buffer_head *msyncfs_read_node(struct inode *inode, u64 blkno,
 				      unsigned int level)
 {
-	const struct msyncfs_disk_header *h;
-	struct buffer_head *bh;
+	__le64 ptr = cpu_to_le64(blkno);
 
-	if (!msyncfs_is_data(&MSYNCFS_SB(inode->i_sb)->geo, blkno))
-		return ERR_PTR(msyncfs_bad_map(inode, blkno,
-					       "node outside the data area"));
-	bh = msyncfs_bread(inode->i_sb, blkno, MSYNCFS_MAGIC_MAP, inode->i_ino);
-	if (IS_ERR(bh))
-		return bh;
-	h = (const struct msyncfs_disk_header *)bh->b_data;
-	if (le32_to_cpu(h->level) != level) {
-		brelse(bh);
-		return ERR_PTR(msyncfs_bad_map(inode, blkno,
-					       "node of the wrong level"));
-	}
-	return bh;
+	return msyncfs_read_nodes(inode, &ptr, 1, level);
 }
 
 /**
@@ -130,7 +153,7 @@ int msyncfs_path_walk(struct inode *inode, u64 index, struct msyncfs_path *path)
 {
 	struct buffer_head *bh;
 	unsigned int level;
-	u64 blkno, nth, rest;
+	u64 nth, rest;
 
 	level = MSYNCFS_I(inode)->i_map_depth + 1;
 	path->inode = inode;
@@ -144,10 +167,11 @@ int msyncfs_path_walk(struct inode *inode, u64 index, struct msyncfs_path *path)
 		path->nth[level] = nth;
 		if (level == 1)
 			return 0;
-		blkno = le64_to_cpu(msyncfs_ptrs(path, level)[nth]);
-		if (!blkno)
+		if (!msyncfs_ptrs(path, level)[nth])
 			return 0;
-		bh = msyncfs_read_node(inode, blkno, level - 1);
+		bh = msyncfs_read_nodes(inode, msyncfs_ptrs(path, level) + nth,
+					msyncfs_nr_ptrs(path, level) - nth,
+					level - 1);
 		if (IS_ERR(bh)) {
 			msyncfs_path_put(path);
 			return PTR_ERR(bh);
@@ -197,6 +221,24 @@ static bool msyncfs_ext_append(struct msyncfs_extent *ext, u64 ptr, u64 nr)
 }
 
 /*
+ * Counts the pointers from @nth on that continue the run of the pointer at @nth:
+ * holes after a hole, and consecutive blocks after a block.
+ */
+static unsigned int msyncfs_ptr_run(const __le64 *ptrs, unsigned int nth,
+				    unsigned int nr)
+{
+	u64 want = le64_to_cpu(ptrs[nth]);
+	unsigned int step = want ? 1 : 0, i;
+
+	for (i = nth + 1; i < nr; i++) {
+		want += step;
+		if (le64_to_cpu(ptrs[i]) != want)
+			break;
+	}
+	return i - nth;
+}
+
+/*
  * Extends @ext by the pointers of a leaf, up to index @end (exclusive).
  * Return: 1 if the run may go on in the next leaf, 0 if it has ended, or an
  * error.
@@ -205,24 +247,21 @@ static int msyncfs_run_leaf(struct msyncfs_path *path, u64 end,
 			    struct msyncfs_extent *ext)
 {
 	const __le64 *ptrs = msyncfs_ptrs(path, 1);
-	unsigned int nr = msyncfs_nr_ptrs(path, 1);
-	unsigned int nth;
+	unsigned int nr = msyncfs_nr_ptrs(path, 1), nth = path->nth[1];
+	u64 run = min(end - ext->index - ext->len, nr - nth);
+	u64 ptr = le64_to_cpu(ptrs[nth]);
 	int err;
-	u64 ptr;
 
-	for (nth = path->nth[1]; nth < nr; nth++) {
-		if (ext->index + ext->len >= end)
-			return 0;
-		ptr = le64_to_cpu(ptrs[nth]);
-		if (ptr) {
-			err = msyncfs_check_ptr(path->inode, ptr);
-			if (err)
-				return ext->len ? 0 : err;
-		}
-		if (!msyncfs_ext_append(ext, ptr, 1))
-			return 0;
+	run = msyncfs_ptr_run(ptrs, nth, nth + run);
+	if (ptr) {
+		err = msyncfs_check_ptr(path->inode, ptr);
+		if (err)
+			return ext->len ? 0 : err;
+		/* If the run leaves the data area, the next lookup fails. */
+		run = min(run, MSYNCFS_SB(path->inode->i_sb)->geo.blocks - 1 -
+			       (ptr & MSYNCFS_PTR_BLKNO));
 	}
-	return 1;
+	return msyncfs_ext_append(ext, ptr, run) && nth + run == nr;
 }
 
 /*
