@@ -6,9 +6,11 @@
  * handles inodes and their link counts.
  */
 #include <kunit/visibility.h>
+#include <linux/compat.h>
 #include <linux/fs.h>
 #include <linux/iversion.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 
 #include "leaf.h"
 
@@ -19,6 +21,23 @@
  */
 #define DIR_POS_FIRST	2
 #define DIR_POS_END	((loff_t)((1ULL << MSYNCFS_HASH_BITS) + DIR_POS_FIRST))
+
+/*
+ * A 32-bit program gets short positions, which have only the upper 30 bits of
+ * the hash. So a short position fits in 31 bits, but several entries may share
+ * it.
+ */
+#define DIR_SHORT_SHIFT	(MSYNCFS_HASH_BITS - 30)
+
+/**
+ * struct dir_file - where a readdir() with short positions has ended
+ * @pos: position of the next entry
+ * @shown: the short position that the caller got for @pos
+ */
+struct dir_file {
+	loff_t	pos;
+	loff_t	shown;
+};
 
 /*
  * Largest number of merges during the removal of one name. This limit bounds
@@ -310,77 +329,148 @@ int msyncfs_dir_replace(struct msyncfs_op *op, struct inode *dir,
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_dir_replace);
 
-/*
- * Emits the entries of @leaf, beginning at position ctx->pos. Returns false if
- * the caller's buffer is full. Then ctx->pos is the position of the entry that
- * did not fit.
- */
-static bool emit_leaf(struct dir_context *ctx, struct dir_leaf *leaf)
+/* ---- readdir() ----------------------------------------------------------- */
+
+/* Returns whether the caller can only use positions of 31 bits. */
+static bool dir_short(const struct file *file)
 {
-	unsigned int off = msyncfs_leaf_seek(leaf->disk,
-					     ctx->pos - DIR_POS_FIRST);
+	if (file->f_mode & FMODE_64BITHASH)
+		return false;
+	return file->f_mode & FMODE_32BITHASH || in_compat_syscall() ||
+	       BITS_PER_LONG == 32;
+}
+
+/* Returns the position that the caller gets for @pos. */
+static loff_t dir_show(const struct file *file, loff_t pos)
+{
+	if (pos < DIR_POS_FIRST || !dir_short(file))
+		return pos;
+	return ((pos - DIR_POS_FIRST) >> DIR_SHORT_SHIFT) + DIR_POS_FIRST;
+}
+
+/*
+ * Returns the position that belongs to the position @shown of the caller. A
+ * short position leads to the first of the entries that share it. But a caller
+ * that goes on where the last call has ended gets the next entry.
+ */
+static loff_t dir_find_pos(const struct file *file, loff_t shown)
+{
+	const struct dir_file *df = file->private_data;
+
+	if (shown < DIR_POS_FIRST || !dir_short(file))
+		return shown;
+	if (df && df->shown == shown)
+		return df->pos;
+	if (shown >= dir_show(file, DIR_POS_END))
+		return DIR_POS_END;
+	return ((shown - DIR_POS_FIRST) << DIR_SHORT_SHIFT) + DIR_POS_FIRST;
+}
+
+/*
+ * Emits the entries of @leaf, beginning at position *@pos. Returns false if the
+ * caller's buffer is full. Then *@pos is the position of the entry that did not
+ * fit.
+ */
+static bool emit_leaf(struct file *file, struct dir_context *ctx,
+		      struct dir_leaf *leaf, loff_t *pos)
+{
+	unsigned int off = msyncfs_leaf_seek(leaf->disk, *pos - DIR_POS_FIRST);
 
 	while (off < leaf_used(leaf->disk)) {
 		struct msyncfs_disk_dirent *de = leaf_entry(leaf->disk, off);
 
-		ctx->pos = le64_to_cpu(de->hash) + DIR_POS_FIRST;
+		*pos = le64_to_cpu(de->hash) + DIR_POS_FIRST;
+		ctx->pos = dir_show(file, *pos);
 		if (!dir_emit(ctx, de->name, de->name_len,
 			      le64_to_cpu(de->ino),
 			      fs_ftype_to_dtype(de->type)))
 			return false;
-		ctx->pos++;
+		++*pos;
 		off += entry_len(de);
 	}
 	return true;
 }
 
-/*
- * The position of an entry depends only on the hash of its name. So ctx->pos
- * stays valid if other tasks change the directory between two calls. ctx->pos
- * only grows, so a reader reaches the end even while other tasks add names.
- */
-static int msyncfs_readdir(struct file *file, struct dir_context *ctx)
+/* Emits the entries from *@pos on, and advances *@pos. */
+static int dir_emit_all(struct file *file, struct dir_context *ctx, loff_t *pos)
 {
 	struct inode *dir = file_inode(file);
 	struct dir_leaf leaf;
-	bool more;
+	bool more = true;
 	int err;
 
-	if (!dir_emit_dots(file, ctx))
-		return 0;
-
-	while (ctx->pos < DIR_POS_END) {
+	while (more && *pos < DIR_POS_END) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		err = msyncfs_leaf_find(dir, ctx->pos - DIR_POS_FIRST, &leaf);
+		err = msyncfs_leaf_find(dir, *pos - DIR_POS_FIRST, &leaf);
 		if (err)
 			return err;
 		if (!leaf.bh) {
-			ctx->pos = DIR_POS_END;
+			*pos = DIR_POS_END;
 			break;
 		}
-		more = emit_leaf(ctx, &leaf);
+		more = emit_leaf(file, ctx, &leaf, pos);
 		if (more)
-			ctx->pos = prefix_first_hash(leaf.prefix + 1, leaf.depth) +
-				   DIR_POS_FIRST;
+			*pos = prefix_first_hash(leaf.prefix + 1, leaf.depth) +
+			       DIR_POS_FIRST;
 		leaf_put(&leaf);
-		if (!more)
-			break;
 		cond_resched();
 	}
 	return 0;
 }
 
+/* Remembers the position at which a call with short positions has ended. */
+static int dir_remember(struct file *file, loff_t pos, loff_t shown)
+{
+	struct dir_file *df = file->private_data;
+
+	if (!dir_short(file))
+		return 0;
+	if (!df)
+		df = kmalloc(sizeof(*df), GFP_KERNEL_ACCOUNT);
+	if (!df)
+		return -ENOMEM;
+	df->pos = pos;
+	df->shown = shown;
+	file->private_data = df;
+	return 0;
+}
+
+/*
+ * The position of an entry depends only on the hash of its name. So ctx->pos
+ * stays valid if other tasks change the directory between two calls. ctx->pos
+ * never decreases, so a reader reaches the end even while other tasks add names.
+ */
+static int msyncfs_readdir(struct file *file, struct dir_context *ctx)
+{
+	loff_t pos;
+	int err;
+
+	if (!dir_emit_dots(file, ctx))
+		return 0;
+	pos = dir_find_pos(file, ctx->pos);
+	err = dir_emit_all(file, ctx, &pos);
+	ctx->pos = dir_show(file, pos);
+	return dir_remember(file, pos, ctx->pos) ?: err;
+}
+
 static loff_t msyncfs_dir_llseek(struct file *file, loff_t offset, int whence)
 {
 	return generic_file_llseek_size(file, offset, whence, DIR_POS_END,
-					DIR_POS_END);
+					dir_show(file, DIR_POS_END));
+}
+
+static int msyncfs_dir_release(struct inode *inode, struct file *file)
+{
+	kfree(file->private_data);
+	return 0;
 }
 
 const struct file_operations msyncfs_dir_operations = {
 	.llseek		= msyncfs_dir_llseek,
 	.read		= generic_read_dir,
 	.iterate_shared	= msyncfs_readdir,
+	.release	= msyncfs_dir_release,
 	.fsync		= msyncfs_fsync,
 	.unlocked_ioctl	= msyncfs_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
