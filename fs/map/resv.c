@@ -341,6 +341,8 @@ static unsigned int msyncfs_resv_weight(const struct msyncfs_resv *r,
 {
 	unsigned int nr = 0;
 
+	if (!from && to == MSYNCFS_NODE_PTRS)
+		return r->nr;
 	for (from = find_next_bit(r->pages, to, from); from < to;
 	     from = find_next_bit(r->pages, to, from + 1))
 		nr++;

@@ -8,6 +8,23 @@
 
 #include "vfs.h"
 
+/*
+ * Adds to @blocks the blocks that the file will get at its next commit, in units
+ * of 512 bytes. tar(1) takes a file without blocks for a hole. In an atomic
+ * file, also pages that have a block are reserved, so reservations count only if
+ * they are more than the blocks.
+ */
+static u64 msyncfs_stat_blocks(struct inode *inode, u64 blocks)
+{
+	unsigned int shift = MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT;
+	u64 reserved = msyncfs_resv_count(inode, 0, U64_MAX) << shift;
+
+	if (!msyncfs_is_atomic(inode))
+		return blocks + reserved;
+	blocks += (u64)READ_ONCE(MSYNCFS_I(inode)->i_spilled) << shift;
+	return max(blocks, reserved);
+}
+
 /**
  * msyncfs_getattr - inode_operations.getattr for every type
  * @idmap: idmap of the mount
@@ -26,9 +43,8 @@ int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 	unsigned int align;
 
 	generic_fillattr(idmap, mask, inode, stat);
-	/* i_blocks does not count the blocks of spilled pages. */
-	stat->blocks += (u64)READ_ONCE(MSYNCFS_I(inode)->i_spilled) <<
-			(MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
+	if (S_ISREG(inode->i_mode))
+		stat->blocks = msyncfs_stat_blocks(inode, stat->blocks);
 	if (mask & STATX_BTIME) {
 		stat->btime = MSYNCFS_I(inode)->i_btime;
 		stat->result_mask |= STATX_BTIME;

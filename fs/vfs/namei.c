@@ -21,7 +21,8 @@
  *   bitmap blocks.
  * - Rename dirties 7 blocks: two directories, two leaves, the moved inode, the
  *   replaced inode and the root block. If the rename makes the first leaf of a
- *   directory, it dirties up to 18 blocks.
+ *   directory, it dirties up to 18 blocks. A whiteout adds 2 blocks: its inode
+ *   and its bitmap block.
  * - Link dirties 3 blocks: the inode, the directory and a leaf. If the file is
  *   unnamed, link also dirties the block before the inode on the orphan list.
  *
@@ -371,10 +372,13 @@ static int rename_undo(struct super_block *sb, int err, int undone)
 	return err;
 }
 
-/* Gives the inode its new name, then removes the old name. */
+/*
+ * Gives the inode its new name. Then removes the old name, or gives the old name
+ * to @whiteout if it is not NULL.
+ */
 static int rename_names(struct msyncfs_op *op, struct inode *old_dir,
 			struct dentry *old_dentry, struct inode *new_dir,
-			struct dentry *new_dentry)
+			struct dentry *new_dentry, struct inode *whiteout)
 {
 	const struct qstr *new_name = &new_dentry->d_name;
 	struct inode *inode = d_inode(old_dentry);
@@ -389,7 +393,11 @@ static int rename_names(struct msyncfs_op *op, struct inode *old_dir,
 				      inode->i_mode);
 	if (err)
 		return err;
-	err = msyncfs_dir_remove(op, old_dir, &old_dentry->d_name);
+	if (whiteout)
+		err = msyncfs_dir_replace(op, old_dir, &old_dentry->d_name,
+					  whiteout->i_ino, whiteout->i_mode);
+	else
+		err = msyncfs_dir_remove(op, old_dir, &old_dentry->d_name);
 	if (!err)
 		return 0;
 
@@ -401,19 +409,53 @@ static int rename_names(struct msyncfs_op *op, struct inode *old_dir,
 	return rename_undo(op->sb, err, undone);
 }
 
+/* Begins an operation that may also allocate @blocks blocks. */
 static int rename_begin(struct inode *new_dir, struct dentry *new_dentry,
-			struct msyncfs_op *op)
+			struct msyncfs_op *op, unsigned int blocks)
 {
 	if (!d_inode(new_dentry))
-		return namei_begin_add(new_dir, &new_dentry->d_name, op, 0);
-	return msyncfs_op_begin(new_dir->i_sb, op, MSYNCFS_OP_CREDITS, 0);
+		return namei_begin_add(new_dir, &new_dentry->d_name, op, blocks);
+	return msyncfs_op_begin(new_dir->i_sb, op, MSYNCFS_OP_CREDITS, blocks);
 }
 
-static int rename_move(struct inode *old_dir, struct dentry *old_dentry,
-		       struct inode *new_dir, struct dentry *new_dentry,
-		       u64 *tid)
+/*
+ * Moves a name in an operation under way. Then counts links and subdirectories.
+ */
+static int rename_in_op(struct msyncfs_op *op, struct inode *old_dir,
+			struct dentry *old_dentry, struct inode *new_dir,
+			struct dentry *new_dentry, struct inode *whiteout)
 {
 	struct inode *inode = d_inode(old_dentry);
+	struct inode *target = d_inode(new_dentry);
+	bool is_dir = S_ISDIR(inode->i_mode);
+	int err;
+
+	err = rename_names(op, old_dir, old_dentry, new_dir, new_dentry,
+			   whiteout);
+	if (err)
+		return err;
+	namei_moved(op, inode, new_dir);
+	if (target)
+		namei_unlink_inode(op, target);
+	/* Replacing a directory does not change the new parent's link count. */
+	if (is_dir && (target || new_dir != old_dir))
+		namei_subdirs(op, old_dir, -1);
+	if (is_dir && !target && new_dir != old_dir)
+		namei_subdirs(op, new_dir, 1);
+	if (whiteout)
+		msyncfs_op_add_inode(op, whiteout, true);
+	return 0;
+}
+
+/*
+ * Moves a name. If @idmap is not NULL, the old name gets a whiteout: a device
+ * with which overlayfs hides a name of a lower layer.
+ */
+static int rename_move(struct mnt_idmap *idmap, struct inode *old_dir,
+		       struct dentry *old_dentry, struct inode *new_dir,
+		       struct dentry *new_dentry, u64 *tid)
+{
+	struct inode *inode = d_inode(old_dentry), *whiteout = NULL;
 	struct inode *target = d_inode(new_dentry);
 	bool is_dir = S_ISDIR(inode->i_mode);
 	struct msyncfs_op op;
@@ -428,24 +470,29 @@ static int rename_move(struct inode *old_dir, struct dentry *old_dentry,
 	    namei_links_full(new_dir))
 		return -EMLINK;
 
-	err = rename_begin(new_dir, new_dentry, &op);
+	err = rename_begin(new_dir, new_dentry, &op, idmap ? 1 : 0);
 	if (err)
 		return err;
-	err = rename_names(&op, old_dir, old_dentry, new_dir, new_dentry);
-	if (err)
-		goto end;
-
-	namei_moved(&op, inode, new_dir);
-	if (target)
-		namei_unlink_inode(&op, target);
-	/* Replacing a directory does not change the new parent's link count. */
-	if (is_dir && (target || new_dir != old_dir))
-		namei_subdirs(&op, old_dir, -1);
-	if (is_dir && !target && new_dir != old_dir)
-		namei_subdirs(&op, new_dir, 1);
+	if (idmap)
+		whiteout = msyncfs_new_inode(&op, old_dir, idmap,
+					     S_IFCHR | WHITEOUT_MODE,
+					     WHITEOUT_DEV);
+	if (IS_ERR(whiteout)) {
+		msyncfs_op_end(&op);
+		return PTR_ERR(whiteout);
+	}
+	err = rename_in_op(&op, old_dir, old_dentry, new_dir, new_dentry,
+			   whiteout);
+	if (err && whiteout) {
+		namei_abandon(&op, whiteout);
+		return err;
+	}
 	*tid = op.tid;
-end:
 	msyncfs_op_end(&op);
+	if (whiteout) {
+		unlock_new_inode(whiteout);
+		iput(whiteout);
+	}
 	return err;
 }
 
@@ -509,14 +556,15 @@ static int msyncfs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	u64 tid = 0;
 	int err;
 
-	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
 
 	if (flags & RENAME_EXCHANGE)
 		err = rename_exchange(old_dir, old_dentry, new_dir, new_dentry,
 				      &tid);
 	else
-		err = rename_move(old_dir, old_dentry, new_dir, new_dentry,
+		err = rename_move(flags & RENAME_WHITEOUT ? idmap : NULL,
+				  old_dir, old_dentry, new_dir, new_dentry,
 				  &tid);
 	if (err)
 		return err;

@@ -235,6 +235,8 @@ static void test_statfs(void)
 	fd = make_file("big", NULL);
 	for (i = 0; i < 16; i++)
 		CHECK(write(fd, buf, sizeof(buf)) == sizeof(buf));
+	/* Written data counts before it has blocks. */
+	CHECK(fstat_of(fd).st_blocks >= (long)(16 * sizeof(buf) / 512));
 	/* Reserved blocks are not free. */
 	CHECK(!statfs(".", &sf));
 	CHECK(sf.f_bfree <= before - 4096);
@@ -269,7 +271,6 @@ static void test_unsupported(void)
 	FAILS(fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, 4096), EOPNOTSUPP);
 	FAILS(setxattr("f", "user.x", "1", 1, 0), EOPNOTSUPP);
 	FAILS(getxattr("f", "user.x", buf, 8), EOPNOTSUPP);
-	FAILS(renameat2(AT_FDCWD, "f", AT_FDCWD, "g", RENAME_WHITEOUT), EINVAL);
 	CHECK(!close(fd));
 	fd = open(".", O_RDONLY);
 	CHECK(fd >= 0);

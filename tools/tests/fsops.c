@@ -134,6 +134,35 @@ static void rename_files(void)
 	SAME(stat_of("a").st_nlink, 2);
 }
 
+static void is_whiteout(const char *name)
+{
+	struct stat st = stat_of(name);
+
+	CHECK(S_ISCHR(st.st_mode) && !(st.st_mode & 07777) && !st.st_rdev);
+	SAME(st.st_nlink, 1);
+}
+
+/* Leave a whiteout at the old name. The caller has made a file "a". */
+static void rename_whiteout(void)
+{
+	ino_t moved = stat_of("a").st_ino;
+
+	put_file("over", "O");
+	FAILS(ren("a", "over", RENAME_WHITEOUT | RENAME_EXCHANGE), EINVAL);
+	FAILS(ren("a", "over", RENAME_WHITEOUT | RENAME_NOREPLACE), EEXIST);
+	CHECK(!ren("a", "over", RENAME_WHITEOUT));
+	SAME(stat_of("over").st_ino, moved);
+	is_whiteout("a");
+	CHECK(!mkdir("w1", 0755) && !mkdir("w2", 0755) && !mkdir("w1/sub", 0755));
+	CHECK(!ren("w1/sub", "w2/sub", RENAME_WHITEOUT));
+	is_whiteout("w1/sub");
+	SAME(stat_of("w1").st_nlink, 2);
+	SAME(stat_of("w2").st_nlink, 3);
+	CHECK(!unlink("a") && !unlink("w1/sub"));
+	CHECK(!ren("over", "a", 0));
+	CHECK(!rmdir("w1") && !rmdir("w2/sub") && !rmdir("w2"));
+}
+
 /*
  * Rename directories. They must keep their entries and get a new parent. The
  * caller has made a file "a".
@@ -172,6 +201,7 @@ static void rename_dirs(void)
 static void test_rename(void)
 {
 	rename_files();
+	rename_whiteout();
 	rename_dirs();
 }
 
