@@ -5,6 +5,8 @@
  * must not fill the memory.
  */
 #include <kunit/test.h>
+#include <linux/backing-dev.h>
+#include <linux/bio.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/pagemap.h>
@@ -217,7 +219,107 @@ static void writeback_waits(struct kunit *test)
 	files_expect(test, fx->file, 0, PAGES, 1);
 }
 
+/* ---- batches of folios --------------------------------------------------- */
+
+#define BATCH	6
+
+static int wait_thread(void *data)
+{
+	struct wb_fixture *fx = data;
+	struct folio *folio = filemap_get_folio(fx->file->f_mapping, 3);
+
+	folio_wait_writeback(folio);
+	folio_put(folio);
+	complete(&fx->done);
+	return 0;
+}
+
+static bool has_tag(struct file *file, pgoff_t index, xa_mark_t tag)
+{
+	return xa_get_mark(&file->f_mapping->i_pages, index, tag);
+}
+
+static s64 under_writeback(struct wb_fixture *fx)
+{
+	return wb_stat_sum(&fx->fake->sb->s_bdi->wb, WB_WRITEBACK);
+}
+
+/* Lock and clean all folios of the batch. */
+static void batch_clean(struct kunit *test, struct folio **folios)
+{
+	struct wb_fixture *fx = test->priv;
+	pgoff_t i;
+
+	for (i = 0; i < BATCH; i++) {
+		folios[i] = filemap_lock_folio(fx->file->f_mapping, i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(folios[i]));
+		KUNIT_ASSERT_TRUE(test, folio_clear_dirty_for_io(folios[i]));
+	}
+}
+
+/* Make the folios of the batch dirty again, and release them. */
+static void batch_release(struct folio **folios)
+{
+	unsigned int i;
+
+	for (i = 0; i < BATCH; i++) {
+		folio_lock(folios[i]);
+		folio_clear_dirty(folios[i]);
+		folio_mark_dirty(folios[i]);
+		folio_unlock(folios[i]);
+		folio_put(folios[i]);
+	}
+}
+
+/*
+ * Start and end the writeback of a batch. A task with a reference sets the dirty
+ * flag of folio 2 after the batch was cleaned, reclaim wants folio 1, and a task
+ * waits for folio 3.
+ */
+static void writeback_batch(struct kunit *test)
+{
+	struct wb_fixture *fx = test->priv;
+	struct folio *folios[BATCH];
+	struct bio *bio;
+	pgoff_t i;
+
+	files_write(test, fx->file, 0, BATCH, 1);
+	batch_clean(test, folios);
+	folio_set_dirty(folios[2]);
+	msyncfs_start_writeback(folios, BATCH);
+	KUNIT_EXPECT_EQ(test, under_writeback(fx), BATCH);
+	bio = bio_alloc(fx->fake->sb->s_bdev, BATCH, REQ_OP_WRITE, GFP_KERNEL);
+	for (i = 0; i < BATCH; i++) {
+		KUNIT_EXPECT_TRUE(test, folio_test_writeback(folios[i]));
+		KUNIT_EXPECT_TRUE(test, has_tag(fx->file, i,
+						PAGECACHE_TAG_WRITEBACK));
+		KUNIT_EXPECT_EQ(test, has_tag(fx->file, i, PAGECACHE_TAG_DIRTY),
+				i == 2);
+		bio_add_folio_nofail(bio, folios[i], PAGE_SIZE, 0);
+		folio_unlock(folios[i]);
+	}
+
+	folio_set_reclaim(folios[1]);
+	thread_start(test, wait_thread);
+	wake_up_process(fx->task);
+	thread_waits(fx->task);
+	msyncfs_end_writeback(bio);
+	bio_put(bio);
+	thread_end(fx);
+	KUNIT_EXPECT_EQ(test, under_writeback(fx), 0);
+	KUNIT_EXPECT_FALSE(test, folio_test_reclaim(folios[1]));
+	for (i = 0; i < BATCH; i++) {
+		KUNIT_EXPECT_FALSE(test, folio_test_writeback(folios[i]));
+		KUNIT_EXPECT_FALSE(test, has_tag(fx->file, i,
+						 PAGECACHE_TAG_WRITEBACK));
+	}
+	batch_release(folios);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	files_expect(test, fx->file, 0, BATCH, 1);
+}
+
 static struct kunit_case wb_cases[] = {
+	KUNIT_CASE(writeback_batch),
 	KUNIT_CASE(writeback_lets_go),
 	KUNIT_CASE_PARAM(writeback_commits_early, early_gen_params),
 	KUNIT_CASE(writeback_waits),

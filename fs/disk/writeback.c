@@ -10,6 +10,7 @@
  * of a file, and a module cannot. So in each batch the kernel starts the first
  * folio and ends the last folio.
  */
+#include <kunit/visibility.h>
 #include <linux/backing-dev.h>
 #include <linux/bio.h>
 #include <linux/mm.h>
@@ -86,7 +87,9 @@ void msyncfs_start_writeback(struct folio **folios, unsigned int nr)
 		msyncfs_wb_seek(&xas, folio);
 		folio_test_set_writeback(folio);
 		xas_set_mark(&xas, PAGECACHE_TAG_WRITEBACK);
-		xas_clear_mark(&xas, PAGECACHE_TAG_DIRTY);
+		/* A holder of a reference may set the flag without the lock. */
+		if (!folio_test_dirty(folio))
+			xas_clear_mark(&xas, PAGECACHE_TAG_DIRTY);
 		xas_clear_mark(&xas, PAGECACHE_TAG_TOWRITE);
 		b.folios[b.nr++] = folio;
 	}
@@ -95,17 +98,21 @@ void msyncfs_start_writeback(struct folio **folios, unsigned int nr)
 	for (nr = 0; nr < b.nr; nr++)
 		WARN_ON_ONCE(arch_make_folio_accessible(b.folios[nr]));
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_start_writeback);
 
 /*
  * Clears the writeback flag of a folio. Returns false if a task waits for the
- * folio, or if memory reclaim wants it. Then the flag stays, because only
- * folio_end_writeback() can wake the task and give the folio to reclaim.
+ * folio, if memory reclaim wants it, or if tasks in reclaim wait until folios of
+ * the node are written. Then the flag stays, because only folio_end_writeback()
+ * can wake the tasks and give the folio to reclaim.
  */
 static bool msyncfs_clear_writeback(struct folio *folio)
 {
 	const unsigned long keep = BIT(PG_waiters) | BIT(PG_reclaim);
 	unsigned long flags = READ_ONCE(folio->flags);
 
+	if (atomic_read(&folio_pgdat(folio)->nr_writeback_throttled))
+		return false;
 	do {
 		if (flags & keep)
 			return false;
@@ -150,9 +157,7 @@ static void msyncfs_wb_end(struct msyncfs_wb_batch *b)
 {
 	unsigned int i;
 
-	/* Tasks in reclaim may wait until the kernel has ended a few folios. */
-	if (b->nr > 1 && b->mapping &&
-	    !atomic_read(&folio_pgdat(b->folios[0])->nr_writeback_throttled))
+	if (b->nr > 1 && b->mapping)
 		msyncfs_wb_end_quiet(b);
 	for (i = 0; i < b->nr; i++)
 		folio_end_writeback(b->folios[i]);
@@ -180,3 +185,4 @@ void msyncfs_end_writeback(struct bio *bio)
 	}
 	msyncfs_wb_end(&b);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_end_writeback);

@@ -75,8 +75,8 @@ static const char *msyncfs_check_buffer(const struct msyncfs_geo *geo,
 }
 
 /*
- * Find the buffer of a block that has been verified, or return NULL. A map has
- * more nodes than the few buffers that the kernel remembers for each CPU, so
+ * Find the buffer of a map node that has been verified, or return NULL. A map
+ * has more nodes than the few buffers that the kernel remembers for each CPU, so
  * sb_bread() would often search the page cache, too, and then replace one of
  * these buffers.
  */
@@ -100,8 +100,7 @@ static struct buffer_head *msyncfs_find_verified(struct super_block *sb,
 	else
 		bh = NULL;
 	spin_unlock(&mapping->i_private_lock);
-	if (!folio_test_referenced(folio))
-		folio_mark_accessed(folio);
+	folio_mark_accessed(folio);
 	folio_put(folio);
 	return bh;
 }
@@ -127,14 +126,15 @@ struct buffer_head *msyncfs_bread_ahead(struct super_block *sb, u64 blkno,
 					const __le64 *ahead, unsigned int nr)
 {
 	const struct msyncfs_geo *geo = &MSYNCFS_SB(sb)->geo;
-	struct buffer_head *bh;
+	struct buffer_head *bh = NULL;
 	const char *why;
 
 	if (!msyncfs_is_home(geo, blkno)) {
 		msyncfs_err(sb, "block %llu: outside the data area", blkno);
 		return ERR_PTR(-EFSCORRUPTED);
 	}
-	bh = msyncfs_find_verified(sb, blkno);
+	if (magic == MSYNCFS_MAGIC_MAP)
+		bh = msyncfs_find_verified(sb, blkno);
 	if (!bh) {
 		for (; nr; nr--, ahead++)
 			if (msyncfs_is_data(geo, le64_to_cpu(*ahead)))

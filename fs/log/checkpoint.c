@@ -113,20 +113,20 @@ static int msyncfs_step_write(struct super_block *sb, struct msyncfs_step *step,
 	return err;
 }
 
-/* Retire the records of a step. All its images are written or replaced. */
-static int msyncfs_step_end(struct msyncfs_log *log)
+/*
+ * Retire the records of a step, up to transaction @tid. The records end at block
+ * @end of the log. All images of the step are written or replaced.
+ */
+static int msyncfs_step_end(struct msyncfs_log *log, u64 tid, u64 end)
 {
 	struct msyncfs_step *step = &log->step;
-	struct msyncfs_txn *last = step->last;
-	u64 tid = last->tid, end = last->pos + msyncfs_record_blocks(last);
 	struct super_block *sb = log->sbi->sb;
 	int err;
 
 	/* If newer images have replaced all images, nothing was written. */
-	err = (step->flush ? msyncfs_flush(sb) : 0) ?:
-	      msyncfs_move_tail(log, last->seq + 1, end) ?:
+	err = (step->flush ? msyncfs_flush(sb) : msyncfs_flush_failed(sb, 0)) ?:
+	      msyncfs_move_tail(log, step->last->seq + 1, end) ?:
 	      msyncfs_flush_failed(sb, 0);
-	trace_msyncfs_checkpoint(sb, tid, end, err);
 	if (err)
 		return err;
 	msyncfs_index_remove(log, step->batch, step->nr);
@@ -185,6 +185,7 @@ static int msyncfs_step_go_on(struct msyncfs_log *log, unsigned int max)
 {
 	struct msyncfs_step *step = &log->step;
 	unsigned int before;
+	u64 tid, end;
 	int err = 0;
 
 	if (!step->last && !msyncfs_step_begin(log))
@@ -198,8 +199,11 @@ static int msyncfs_step_go_on(struct msyncfs_log *log, unsigned int max)
 	}
 	if (!err && step->done < step->nr)
 		return 0;
+	tid = step->last->tid;
+	end = step->last->pos + msyncfs_record_blocks(step->last);
 	if (!err)
-		err = msyncfs_step_end(log);
+		err = msyncfs_step_end(log, tid, end);
+	trace_msyncfs_checkpoint(log->sbi->sb, tid, end, err);
 	msyncfs_step_drop(log);
 	return err;
 }
@@ -268,10 +272,10 @@ static bool msyncfs_checkpoint_paused(struct msyncfs_log *log)
  */
 static unsigned int msyncfs_checkpoint_share(const struct msyncfs_log *log)
 {
-	u64 blocks = log->sbi->geo.log_blocks;
-	u64 used = READ_ONCE(log->used) - min(READ_ONCE(log->used), blocks / 8 * 5);
+	u64 blocks = log->sbi->geo.log_blocks, limit = blocks / 8 * 5;
+	u64 over = max(READ_ONCE(log->used), limit) - limit;
 
-	return used > blocks / 8 ? UINT_MAX : 1 + used / 64;
+	return over > blocks / 8 ? UINT_MAX : 1 + over / 64;
 }
 
 /**
@@ -308,9 +312,15 @@ void msyncfs_checkpoint_timer(struct work_struct *work)
 					       struct msyncfs_log,
 					       checkpoint_timer);
 
+	/* In a crowded log, each commit pays for the checkpoint. */
+	if (msyncfs_log_crowded(log) &&
+	    ktime_get_ns() - READ_ONCE(log->ended) < NSEC_PER_SEC) {
+		queue_delayed_work(log->sbi->wq, &log->checkpoint_timer,
+				   MSYNCFS_CHECKPOINT_DELAY);
+		return;
+	}
 	if (!msyncfs_checkpoint_paused(log))
 		msyncfs_checkpoint(log->sbi->sb);
-	/* Nothing was committed for a while. */
 	msyncfs_pool_shrink(log, ULONG_MAX);
 }
 

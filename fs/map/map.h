@@ -58,6 +58,7 @@ enum {
 	MSYNCFS_I_ATOMIC,	/* the disk flag is MSYNCFS_INODE_ATOMIC */
 	MSYNCFS_I_SPILLED,	/* i_commit_lock: blocks of i_overlay written */
 	MSYNCFS_I_READERS,	/* had a mapping that can never store */
+	MSYNCFS_I_STORED,	/* stores that msync has not marked in mtime */
 };
 
 /**
@@ -197,9 +198,10 @@ struct msyncfs_extent {
  *   block up and sets the value while it holds invalidate_lock shared, and
  *   before the page becomes uptodate. The page cannot be captured then, so its
  *   block does not move.
- * - Only a commit moves the block of a cached page. It moves only captured pages
- *   and, in an atomic file, pages that the overlay has. It stores the new value
- *   or 0 after it has changed the map, and before it releases i_commit_lock.
+ * - Only a commit moves the block of a cached page. It moves captured pages, and
+ *   stores their new values after it has changed the map and before it releases
+ *   i_commit_lock. In an atomic file it also moves pages that the overlay has,
+ *   and sets their values to 0 before it changes the map.
  * - A task that frees a block drops the page first, and holds invalidate_lock
  *   until the block is free. A page beyond the end of the file gets no value,
  *   because an unfinished truncation may free its block later.

@@ -154,10 +154,7 @@ static void msyncfs_page_moved(struct inode *inode, struct folio *folio,
 	folio_unlock(folio);
 }
 
-/*
- * Lets the folios forget their blocks in a range of an atomic file. The commit
- * moves the pages of the range to the blocks that the overlay has.
- */
+/* Lets the folios of a range forget their blocks. */
 static void msyncfs_forget_homes(struct inode *inode, pgoff_t first,
 				 pgoff_t last)
 {
@@ -174,19 +171,34 @@ static void msyncfs_forget_homes(struct inode *inode, pgoff_t first,
 }
 
 /*
+ * Lets the folios of atomic files forget the blocks of all pages that the
+ * commit moves. The locks of so many folios would delay other commits if the
+ * operation had begun. While the overlay has the pages, no read sets a value.
+ */
+static void msyncfs_forget_moved(struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+	struct msyncfs_extent ext;
+
+	list_for_each_entry(cap, set, set) {
+		ext.index = 0;
+		ext.len = 0;
+		while (cap->whole &&
+		       msyncfs_overlay_next(cap->inode, ext.index + ext.len,
+					    MSYNCFS_LAST_INDEX, &ext))
+			msyncfs_forget_homes(cap->inode, ext.index,
+					     ext.index + ext.len - 1);
+	}
+}
+
+/*
  * Lets the folios of a file remember the blocks of their pages. The map already
  * has these blocks.
  */
 static void msyncfs_remember_homes(struct msyncfs_capture *cap)
 {
-	struct msyncfs_extent ext = {};
 	struct msyncfs_image *img;
 
-	while (cap->whole &&
-	       msyncfs_overlay_next(cap->inode, ext.index + ext.len,
-				    MSYNCFS_LAST_INDEX, &ext))
-		msyncfs_forget_homes(cap->inode, ext.index,
-				     ext.index + ext.len - 1);
 	list_for_each_entry(img, &cap->images, list) {
 		WARN_ON_ONCE(img->writeback);
 		if (msyncfs_folio_home(img->folio) != img->home)
@@ -264,6 +276,7 @@ static int msyncfs_attach_in_op(struct list_head *set,
 	struct msyncfs_op op;
 	int err;
 
+	msyncfs_forget_moved(set);
 	/*
 	 * All blocks of the plan are promised. Only pages over holes need new
 	 * blocks or map nodes, and each of these pages has a reservation.

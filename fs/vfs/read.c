@@ -19,6 +19,7 @@
  * @remember: the folios remember their blocks
  * @images: a block of @ext may have an image that is not home
  * @ext: run of the map; its length is 0 before the first lookup
+ * @size: size of the file before the lookup of @ext, in bytes
  * @bio: read of the last pages, not sent yet; or NULL
  */
 struct msyncfs_read {
@@ -27,12 +28,15 @@ struct msyncfs_read {
 	bool			remember;
 	bool			images;
 	struct msyncfs_extent	ext;
+	loff_t			size;
 	struct bio		*bio;
 };
 
 /*
  * Finds the block of a page. Sets *@blkno to 0 if the page must be filled with
- * zeros: it has no written block, or it lies beyond the end of the file (P0).
+ * zeros: it has no written block, or it lies beyond the end of the file (P0). The
+ * page must also lie before the end at the time of the lookup. Otherwise, an
+ * unfinished truncation could free the block, and then the file could grow.
  * @max is the number of pages that the caller reads from @index on. All these
  * pages are locked and not uptodate, so they are not dirty, and no new image of
  * their blocks can appear.
@@ -48,6 +52,7 @@ static int msyncfs_read_map(struct msyncfs_read *read, pgoff_t index, u64 max,
 		return -EIO;
 	if (index - ext->index >= ext->len) {
 		ext->len = 0;
+		read->size = i_size_read(read->inode);
 		err = msyncfs_map_lookup(read->inode, index, max, ext);
 		if (err)
 			return err;
@@ -57,7 +62,8 @@ static int msyncfs_read_map(struct msyncfs_read *read, pgoff_t index, u64 max,
 						ext->blkno + ext->len - 1);
 	}
 	if (ext->blkno && !ext->unwritten &&
-	    (loff_t)index << PAGE_SHIFT < i_size_read(read->inode))
+	    (loff_t)index << PAGE_SHIFT < min(read->size,
+					      i_size_read(read->inode)))
 		*blkno = ext->blkno + (index - ext->index);
 	return 0;
 }
