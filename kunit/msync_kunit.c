@@ -264,10 +264,10 @@ static bool same_time(struct timespec64 a, struct timespec64 b)
 static const struct way_row {
 	const char	*name;
 	int		flags;	/* -1: fsync */
-	unsigned int	pages;	/* 1, or enough for a dense batch */
+	unsigned int	pages;	/* 1, or several without gaps */
 } way_rows[] = {
 	{ "sync", MS_SYNC, 1 },
-	{ "sync, dense", MS_SYNC, 8 },
+	{ "sync, no gaps", MS_SYNC, 8 },
 	{ "async", MS_ASYNC, 1 },
 	{ "invalidate", MS_INVALIDATE, 1 },
 	{ "fsync", -1, 1 },
@@ -336,6 +336,35 @@ static void msync_times_spilled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 8, MS_SYNC), 0);
 	second = mtime(fx->f);
 	KUNIT_EXPECT_GT(test, timespec64_compare(&second, &first), 0);
+}
+
+/*
+ * Background writeback leaves the times as they are, and so does a later msync
+ * after utimensat(2) has set them.
+ */
+static void msync_times_background(struct kunit *test)
+{
+	struct call_fixture *fx = test->priv;
+	struct iattr attr = { .ia_valid = ATTR_MTIME | ATTR_MTIME_SET };
+	struct timespec64 first, second;
+
+	call_map(test, fx->f, 0, F_AT, 8, MAP_SHARED);
+	call_store(test, F_AT, 2);
+	first = mtime(fx->f);
+	msleep(30);
+	call_store(test, F_AT, 3);
+	KUNIT_EXPECT_EQ(test, filemap_write_and_wait(fx->f->f_mapping), 0);
+	second = mtime(fx->f);
+	KUNIT_EXPECT_EQ(test, timespec64_compare(&second, &first), 0);
+
+	attr.ia_mtime = (struct timespec64){ .tv_sec = 1000 };
+	inode_lock(file_inode(fx->f));
+	KUNIT_EXPECT_EQ(test, notify_change(&nop_mnt_idmap, fx->f->f_path.dentry,
+					    &attr, NULL), 0);
+	inode_unlock(file_inode(fx->f));
+	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 8, MS_SYNC), 0);
+	second = mtime(fx->f);
+	KUNIT_EXPECT_EQ(test, second.tv_sec, 1000);
 }
 
 /* ---- G3 across files ---------------------------------------------------- */
@@ -484,6 +513,7 @@ static struct kunit_case call_cases[] = {
 	KUNIT_CASE(msync_error),
 	KUNIT_CASE_PARAM(msync_times, way_gen_params),
 	KUNIT_CASE(msync_times_spilled),
+	KUNIT_CASE(msync_times_background),
 	KUNIT_CASE(msync_snapshot),
 	{}
 };

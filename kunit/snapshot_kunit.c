@@ -108,8 +108,8 @@ static const struct snapshot_row snapshot_rows[] = {
 	{ "write(2)", false, 0, ALL },
 	{ "write(2), fresh blocks", false, 0, 0 },
 	{ "mapping", true, 0, ALL },
-	/* There are enough dirty pages for a dense batch. */
-	{ "mapping, dense", true, 12, ALL },
+	/* The dirty pages have no gaps, so they are protected in one step. */
+	{ "mapping, no gaps", true, 12, ALL },
 	{ "mapping, fresh blocks", true, 12, 0 },
 };
 

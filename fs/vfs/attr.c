@@ -101,6 +101,9 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (err)
 		return err;
 	setattr_copy(idmap, inode, attr);
+	/* An msync must not replace these times because of earlier stores. */
+	if (attr->ia_valid & ATTR_MTIME_SET)
+		clear_bit(MSYNCFS_I_STORED, &MSYNCFS_I(inode)->i_flags);
 	msyncfs_op_add_inode(&op, inode, false);
 	msyncfs_op_end(&op);
 	if (attr->ia_valid & ATTR_SIZE)

@@ -229,19 +229,15 @@ static bool msyncfs_take_folio(struct msyncfs_capture *cap,
 }
 
 /*
- * A batch of dirty pages is dense if the gaps between the pages are not larger
- * than this number of pages, on average. Then all PTEs from the first page to
- * the last page are write-protected in one step. This step also walks the PTEs
- * of the clean pages in the gaps, but it flushes the TLBs only once.
- */
-#define MSYNCFS_DENSE_GAP	16
-#define MSYNCFS_DENSE_SPAN	(PAGEVEC_SIZE * MSYNCFS_DENSE_GAP)
-
-/*
- * Write-protects and cleans the PTEs of a dense batch. All folios of the batch
- * are locked. So no PTE of these folios can become writable again before the
- * folio is unlocked, and after that page_mkwrite waits for the thaw. All pages
- * with a dirty PTE are tagged dirty already, so nobody reads the bitmap.
+ * Write-protects and cleans the PTEs of a batch without gaps in one step, which
+ * flushes the TLBs only once. All folios of the batch are locked. So no PTE of
+ * these folios can become writable again before the folio is unlocked, and after
+ * that page_mkwrite waits for the thaw. All pages with a dirty PTE are tagged
+ * dirty already, so nobody reads the bitmap.
+ *
+ * If the batch had a gap, the step would also walk the PTEs of the pages in the
+ * gap. These pages are not locked, so a PTE may be a migration entry. The
+ * functions of the kernel take such an entry for a dirty PTE, and change it.
  *
  * The kernel ends both walks at the first mapping that can never store, so they
  * may miss other mappings. msyncfs_file_mmap() sets MSYNCFS_I_READERS before
@@ -254,19 +250,17 @@ static bool msyncfs_protect(struct msyncfs_capture *cap,
 {
 #ifdef CONFIG_MAPPING_DIRTY_HELPERS
 	struct address_space *mapping = cap->inode->i_mapping;
-	DECLARE_BITMAP(dirty, MSYNCFS_DENSE_SPAN);
-	pgoff_t start = 0, end = 0, first, span;
+	pgoff_t first = fbatch->folios[0]->index, start = 0, end = 0;
+	DECLARE_BITMAP(dirty, PAGEVEC_SIZE);
 	unsigned int nr = fbatch->nr;
 
-	first = fbatch->folios[0]->index;
-	span = fbatch->folios[nr - 1]->index - first + 1;
-	if (span > nr * MSYNCFS_DENSE_GAP)
+	if (fbatch->folios[nr - 1]->index - first + 1 != nr)
 		return false;
 	if (!mapping_mapped(mapping))
 		return true;
-	bitmap_zero(dirty, MSYNCFS_DENSE_SPAN);
-	wp_shared_mapping_range(mapping, first, span);
-	if (clean_record_shared_mapping_range(mapping, first, span, first,
+	bitmap_zero(dirty, PAGEVEC_SIZE);
+	wp_shared_mapping_range(mapping, first, nr);
+	if (clean_record_shared_mapping_range(mapping, first, nr, first,
 					      dirty, &start, &end))
 		cap->stored = true;
 	return !test_bit(MSYNCFS_I_READERS, &MSYNCFS_I(cap->inode)->i_flags);
@@ -616,14 +610,26 @@ static void msyncfs_account_copied(struct msyncfs_capture *cap)
 /*
  * According to POSIX, msync marks the times of a file if msync causes a write
  * to the file. The first store to a page marks the times in page_mkwrite. Later
- * stores to the page do not fault, so this function marks the times for these
- * stores. The capture for a spill must mark the times, too: a later msync finds
- * the spilled pages clean, and would not mark the times.
+ * stores to the page do not fault, so msync marks the times for these stores.
+ *
+ * Background writeback, sync(2) and spills must not change the times. A program
+ * may have set the times with utimensat(2) after its stores. But the next msync
+ * finds the pages clean. So the inode remembers that there were stores.
  */
-static void msyncfs_mark_times(struct msyncfs_capture *cap)
+static void msyncfs_mark_times(const struct msyncfs_file_pass *f, bool sync)
 {
-	if (cap->stored && !IS_NOCMTIME(cap->inode))
-		generic_update_time(cap->inode, S_MTIME | S_CTIME);
+	unsigned long *flags = &MSYNCFS_I(f->inode)->i_flags;
+	bool stored = f->cap && f->cap->stored;
+
+	if (!sync) {
+		if (stored)
+			set_bit(MSYNCFS_I_STORED, flags);
+		return;
+	}
+	if (test_bit(MSYNCFS_I_STORED, flags))
+		stored |= test_and_clear_bit(MSYNCFS_I_STORED, flags);
+	if (stored && !IS_NOCMTIME(f->inode))
+		generic_update_time(f->inode, S_MTIME | S_CTIME);
 }
 
 /* Remembers the number of pages for the next guess. */
@@ -638,21 +644,22 @@ static void msyncfs_pass_remember(const struct msyncfs_file_pass *f)
 }
 
 /*
- * Marks the times of the files. Moves captures that have something to commit to
- * @set, and drops all other captures.
+ * Marks the times of the files, if @sync is set. Moves captures that have
+ * something to commit to @set, and drops all other captures.
  */
-static void msyncfs_pass_end(struct msyncfs_pass *pass, struct list_head *set)
+static void msyncfs_pass_end(struct msyncfs_pass *pass, struct list_head *set,
+			     bool sync)
 {
 	struct msyncfs_file_pass *f;
 
 	for (f = pass->files; f < pass->files + pass->nr; f++) {
 		if (!list_empty(&f->pool))
 			msyncfs_drop_images(&f->pool);
+		msyncfs_mark_times(f, sync);
 		if (!f->cap)
 			continue;
 		msyncfs_pass_remember(f);
 		msyncfs_account_copied(f->cap);
-		msyncfs_mark_times(f->cap);
 		if (f->cap->nr || f->uncommitted)
 			list_add_tail(&f->cap->set, set);
 		else
@@ -674,29 +681,10 @@ bool msyncfs_atomic_dirty(struct inode *inode)
 	       msyncfs_count_dirty(inode, 0, ULONG_MAX, 1);
 }
 
-/**
- * msyncfs_capture_ranges - capture the dirty pages of ranges at one moment
- * @ranges: sorted by inode, then by first page; ranges of one file do not
- *	overlap
- * @nr: number of ranges
- * @copy_max: largest number of pages to copy; if more pages are dirty, none is
- *	copied, and all captured pages stay under writeback until they are
- *	written
- * @limit: largest number of pages to take from each file, in page order
- * @set: list, empty at the call; gets one capture for each file that has
- *	captured pages, or that is atomic and has other changes to commit;
- *	struct msyncfs_capture.set is the link
- *
- * After success, the captured pages are clean. The caller attaches or redirties
- * the captures, and drops its references to the captures.
- *
- * Context: caller holds i_commit_lock of every inode, set_mutex if there are
- * several inodes, and no lock that P4 forbids.
- * Return: 0 or -ENOMEM; after an error, @set is empty.
- */
-int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
+/* Does the work of msyncfs_capture_ranges(). */
+static int msyncfs_capture(const struct msyncfs_range *ranges, unsigned int nr,
 			   unsigned long copy_max, unsigned long limit,
-			   struct list_head *set)
+			   struct list_head *set, bool sync)
 {
 	struct msyncfs_file_pass one = {};
 	struct msyncfs_pass pass = {
@@ -714,10 +702,38 @@ int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 	}
 	msyncfs_pass_start(&pass, ranges, nr);
 	err = msyncfs_pass_run(&pass);
-	msyncfs_pass_end(&pass, set);
+	msyncfs_pass_end(&pass, set, sync);
 	if (pass.files != &one)
 		kvfree(pass.files);
 	return err;
+}
+
+/**
+ * msyncfs_capture_ranges - capture the dirty pages of ranges at one moment
+ * @ranges: sorted by inode, then by first page; ranges of one file do not
+ *	overlap
+ * @nr: number of ranges
+ * @copy_max: largest number of pages to copy; if more pages are dirty, none is
+ *	copied, and all captured pages stay under writeback until they are
+ *	written
+ * @limit: largest number of pages to take from each file, in page order
+ * @set: list, empty at the call; gets one capture for each file that has
+ *	captured pages, or that is atomic and has other changes to commit;
+ *	struct msyncfs_capture.set is the link
+ *
+ * After success, the captured pages are clean. The caller attaches or redirties
+ * the captures, and drops its references to the captures. The times of the files
+ * are marked, so only msync and fsync call this function.
+ *
+ * Context: caller holds i_commit_lock of every inode, set_mutex if there are
+ * several inodes, and no lock that P4 forbids.
+ * Return: 0 or -ENOMEM; after an error, @set is empty.
+ */
+int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
+			   unsigned long copy_max, unsigned long limit,
+			   struct list_head *set)
+{
+	return msyncfs_capture(ranges, nr, copy_max, limit, set, true);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_ranges);
 
@@ -728,6 +744,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_ranges);
  * @last: last page, inclusive
  * @copy_max: as for msyncfs_capture_ranges()
  * @limit: as for msyncfs_capture_ranges()
+ *
+ * The function does not mark the times of the file.
  *
  * Context: caller holds i_commit_lock, and no lock that P4 forbids.
  * Return: the capture; NULL if no page is dirty; or ERR_PTR(-ENOMEM). The
@@ -745,7 +763,7 @@ struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
 	LIST_HEAD(set);
 	int err;
 
-	err = msyncfs_capture_ranges(&range, 1, copy_max, limit, &set);
+	err = msyncfs_capture(&range, 1, copy_max, limit, &set, false);
 	if (err)
 		return ERR_PTR(err);
 	cap = list_first_entry_or_null(&set, struct msyncfs_capture, set);
