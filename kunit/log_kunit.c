@@ -305,11 +305,13 @@ static unsigned int running_blocks(struct msyncfs_sb_info *sbi)
 	return nr;
 }
 
-/* Two threads that sync during another commit share the next record. */
-static void log_group(struct kunit *test)
+/*
+ * Let two threads sync while a commit is under way. Then end this commit, let
+ * the next @fails I/Os fail, and wait for both threads.
+ */
+static void sync_together(struct kunit *test, struct log_fixture *fx,
+			  struct syncer *s, unsigned int fails)
 {
-	struct log_fixture *fx = log_default(test);
-	struct syncer s[2] = {};
 	unsigned int i, tries;
 
 	s[0].file = fx->file;
@@ -317,6 +319,8 @@ static void log_group(struct kunit *test)
 	files_write(test, s[1].file, 0, 1, 3);
 	KUNIT_ASSERT_EQ(test, vfs_fsync(s[1].file, 0), 0);
 	iolog_reset(fx->log);
+	if (fails)
+		iolog_fail(fx->log, 0, fails, MSYNCFS_FAKE_FAILS);
 	for (i = 0; i < 2; i++)
 		files_write(test, s[i].file, 0, 1, 5);
 
@@ -328,14 +332,44 @@ static void log_group(struct kunit *test)
 	}
 	for (tries = 0; tries < 1000 && running_blocks(fx->sbi) < 2; tries++)
 		msleep(20);
+	msleep(100);	/* both threads wait for the commit */
 	mutex_unlock(&fx->sbi->log->commit_mutex);
 	wake_up_all(&fx->sbi->log->commit_wait);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 2; i++)
 		wait_for_completion(&s[i].done);
-		KUNIT_EXPECT_EQ(test, s[i].err, 0);
-	}
+}
+
+/* Two threads that sync during another commit share the next record. */
+static void log_group(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+	struct syncer s[2] = {};
+
+	sync_together(test, fx, s, 0);
+	KUNIT_EXPECT_EQ(test, s[0].err, 0);
+	KUNIT_EXPECT_EQ(test, s[1].err, 0);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
 	KUNIT_EXPECT_EQ(test, fx->log->io[0].nr, 3);
+}
+
+/*
+ * If the record of both threads fails, both get the error. Neither of them may
+ * write the record again, because a second failure is final.
+ */
+static void log_group_fails(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+	struct syncer s[2] = {};
+
+	sync_together(test, fx, s, 2);
+	KUNIT_EXPECT_EQ(test, s[0].err, -EIO);
+	KUNIT_EXPECT_EQ(test, s[1].err, -EIO);
+	KUNIT_EXPECT_EQ(test, fx->log->failed, 1);
+	KUNIT_EXPECT_FALSE(test, msyncfs_log_dead(fx->sbi));
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 1);
+	iolog_reset(fx->log);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, files_sync(s[1].file), 0);
 }
 
 /* ---- checkpoint --------------------------------------------------------- */
@@ -486,6 +520,7 @@ static struct kunit_case log_cases[] = {
 	KUNIT_CASE_PARAM(log_device, device_gen_params),
 	KUNIT_CASE(log_two_files),
 	KUNIT_CASE(log_group),
+	KUNIT_CASE(log_group_fails),
 	KUNIT_CASE(log_checkpoint),
 	KUNIT_CASE_SLOW(log_full),
 	KUNIT_CASE(log_read_image),

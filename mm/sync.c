@@ -229,6 +229,17 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 	return err;
 }
 
+/* Returns the error of a set whose record has failed already, or 0. */
+static int msyncfs_set_error(const struct list_head *set)
+{
+	struct msyncfs_capture *cap;
+	int err = 0;
+
+	list_for_each_entry(cap, set, set)
+		err = err ?: READ_ONCE(cap->error);
+	return err;
+}
+
 /*
  * Drops the captures of a set. Returns @err, or an error of the captures if
  * @err is 0. If a capture has pages, msyncfs_capture_redirty() has already
@@ -288,6 +299,9 @@ int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 	err = msyncfs_attach_ranges(ranges, nr, &set, !datasync, NULL);
 	for (i = 0; i < nr && !err && !datasync; i++)
 		err = msyncfs_sync_attrs(ranges[i].inode);
+	/* A call that is too late for a commit must not begin the next one. */
+	if (!err)
+		err = msyncfs_set_error(&set);
 	if (!err)
 		err = msyncfs_commit(sb, msyncfs_ranges_tid(ranges, nr,
 							    datasync));

@@ -55,8 +55,6 @@
 #include "fs/disk/trace.h"
 #include "txn.h"
 
-#define MSYNCFS_CHECKPOINT_DELAY	(10 * HZ)
-
 /* A commit gathers for at most 1/4 of the time that the last record took. */
 #define MSYNCFS_GATHER_PART	4
 /*
@@ -87,8 +85,10 @@ static void msyncfs_log_started(struct msyncfs_log *log, u64 tid)
 /*
  * Note that a commit has failed. Callers of msyncfs_commit_start() then return.
  */
-static void msyncfs_log_failed(struct msyncfs_log *log)
+static void msyncfs_log_failed(struct msyncfs_log *log, int err)
 {
+	WRITE_ONCE(log->error, err);
+	smp_wmb();	/* pairs with msyncfs_commit() */
 	WRITE_ONCE(log->fails, log->fails + 1);
 	wake_up_all(&log->sbi->wait);
 }
@@ -479,7 +479,7 @@ static void msyncfs_gather_expect(struct msyncfs_log *log,
 	spin_lock(&log->txn_lock);
 	log->expected = txn->callers + log->running->callers;
 	spin_unlock(&log->txn_lock);
-	log->ended = ktime_get_ns();
+	WRITE_ONCE(log->ended, ktime_get_ns());
 	log->took = log->ended - began;
 }
 
@@ -529,7 +529,7 @@ static void msyncfs_cut_failed(struct msyncfs_log *log, struct msyncfs_txn *txn,
 			       int err)
 {
 	msyncfs_txn_settle(txn, err);
-	msyncfs_log_failed(log);
+	msyncfs_log_failed(log, err);
 	log->retry = true;
 	if (msyncfs_breaks(FAILED))
 		log->head_pos = txn->pos + msyncfs_record_blocks(txn);
@@ -577,7 +577,7 @@ static void msyncfs_txn_reopen(struct msyncfs_log *log,
 	txn->early = false;
 	txn->locked = false;
 	spin_unlock(&log->txn_lock);
-	msyncfs_log_failed(log);
+	msyncfs_log_failed(log, err);
 }
 
 /*
@@ -611,7 +611,8 @@ static int msyncfs_cut_running(struct msyncfs_log *log)
 
 /*
  * If there is a failed record, write it again. Then commit the running
- * transaction, unless @tid is durable already.
+ * transaction, unless @tid is durable already. If a record fails, the running
+ * transaction cannot be committed, so its members are told, too.
  */
 static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 {
@@ -623,11 +624,6 @@ static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 		return -EIO;
 	if (log->retry) {
 		err = msyncfs_cut_commit(log);
-		/*
-		 * Without the failed record, the running transaction cannot be
-		 * committed. So tell the members of the running transaction,
-		 * too.
-		 */
 		if (err)
 			msyncfs_txn_reopen(log, msyncfs_txn_lock(log), err);
 		if (err || log->durable_tid >= tid)
@@ -636,7 +632,10 @@ static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 	err = msyncfs_cut_running(log);
 	if (err || !log->cutting)
 		return err;
-	return msyncfs_cut_commit(log);
+	err = msyncfs_cut_commit(log);
+	if (err)
+		msyncfs_txn_reopen(log, msyncfs_txn_lock(log), err);
+	return err;
 }
 
 static bool msyncfs_log_durable(struct msyncfs_log *log, u64 tid)
@@ -660,17 +659,25 @@ bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid)
 }
 
 /*
- * Wait until @tid is durable or commit_mutex is free. If @tid is durable,
- * return false. Otherwise take commit_mutex and return true: the caller must
- * commit. Do not use mutex_lock(). In mutex_lock(), a task would wait for the
- * whole next commit even if the record of the task is durable already.
+ * Wait until @tid is durable, until a commit has failed, or until commit_mutex
+ * is free. In the last case take commit_mutex and return true: the caller must
+ * commit. @fails is the value of log->fails when the caller began.
+ *
+ * After a failure the caller gets the error. If each waiting caller wrote the
+ * failed record again at once, a short failure of the device would make two
+ * attempts fail, and the second failure is final.
+ *
+ * Do not use mutex_lock(). In mutex_lock(), a task would wait for the whole next
+ * commit even if the record of the task is durable already.
  */
-static bool msyncfs_commit_lock(struct msyncfs_log *log, u64 tid)
+static bool msyncfs_commit_lock(struct msyncfs_log *log, u64 tid,
+				unsigned int fails)
 {
 	bool mine = false;
 
 	might_lock(&log->commit_mutex);
 	wait_event(log->commit_wait, msyncfs_log_durable(log, tid) ||
+		   READ_ONCE(log->fails) != fails ||
 		   (mine = mutex_trylock(&log->commit_mutex)));
 	return mine;
 }
@@ -694,7 +701,7 @@ static void msyncfs_commit_unlock(struct msyncfs_log *log)
 int msyncfs_commit(struct super_block *sb, u64 tid)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(sb);
-	unsigned int nofs;
+	unsigned int nofs, fails = READ_ONCE(log->fails);
 	int err = 0;
 
 	if (msyncfs_log_durable(log, tid))
@@ -707,12 +714,16 @@ int msyncfs_commit(struct super_block *sb, u64 tid)
 	if (!(current->flags & PF_WQ_WORKER))
 		msyncfs_gather_join(log, tid);
 	nofs = memalloc_nofs_save();
-	if (msyncfs_commit_lock(log, tid)) {
-		if (log->durable_tid < tid) {
+	if (msyncfs_commit_lock(log, tid, fails)) {
+		if (log->durable_tid < tid && log->fails == fails) {
 			msyncfs_gather(log);
 			err = msyncfs_commit_running(log, tid);
 		}
 		msyncfs_commit_unlock(log);
+	}
+	if (!err && !msyncfs_log_durable(log, tid)) {
+		smp_rmb();	/* pairs with msyncfs_log_failed() */
+		err = READ_ONCE(log->error);
 	}
 	memalloc_nofs_restore(nofs);
 	return err;

@@ -92,8 +92,12 @@ int msyncfs_log_start(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 
-	sbi->wq = alloc_workqueue("msyncfs-%s", WQ_MEM_RECLAIM | WQ_UNBOUND, 0,
-				  sb->s_id);
+	/*
+	 * Nothing may be written after the snapshot of a hibernation. The kernel
+	 * in the snapshot would not know of a later record or a later tail.
+	 */
+	sbi->wq = alloc_workqueue("msyncfs-%s", WQ_MEM_RECLAIM | WQ_UNBOUND |
+				  WQ_FREEZABLE, 0, sb->s_id);
 	return sbi->wq ? msyncfs_pool_start(sbi->log) : -ENOMEM;
 }
 

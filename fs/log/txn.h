@@ -18,6 +18,12 @@
 #define MSYNCFS_COMMIT_DELAY	(5 * HZ)
 
 /*
+ * All records are brought home this long after a record has become durable, in
+ * jiffies.
+ */
+#define MSYNCFS_CHECKPOINT_DELAY	(10 * HZ)
+
+/*
  * A commit starts early when the pages that wait for it are this part of the
  * memory. At most two records wait at a time, and each of them may keep twice
  * as many pages, so these pages are at most 1/8 of the memory. This is less
@@ -197,6 +203,7 @@ struct msyncfs_tail {
  *	been sent to the device
  * @busy: true while a commit waits for the device
  * @fails: number of attempts to commit that have failed
+ * @error: error of the last of these attempts
  * @expected: number of tasks that will probably ask for the next commit. These
  *	are the callers of the last record, and the tasks that already waited
  *	for a later record when the last record became durable
@@ -244,6 +251,7 @@ struct msyncfs_log {
 	u64			started_tid;
 	bool			busy;
 	unsigned int		fails;
+	int			error;
 	unsigned int		expected;
 	u64			ended;
 	u64			took;
