@@ -28,6 +28,7 @@ declare -A text=(
 	[shared_inode]='belongs to something else' [beyond]='behind its end, from index 500'
 	[entry_inode]='remove the entry|Remove the entry' [entry_type]='wrong type of file'
 	[entry_dir]='second name of directory' [entry_hash]='wrong hash of a name'
+	[entry_dot]='illegal name in a directory'
 	[parent]='says its parent is' [leaf_csum]='/many.*wrong checksum'
 	[leaf_dead]='/many.*wrong magic' [leaf_missing]='a block is missing'
 	[leaf_place]="another one's place|Directory" [dir_size]='bytes, has'

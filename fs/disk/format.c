@@ -469,7 +469,16 @@ static const char *verify_inode(const struct msyncfs_geo *geo,
 	return why;
 }
 
-static bool name_legal(const char *name, unsigned int len)
+/**
+ * msyncfs_name_legal() - tell whether a directory may have a name
+ * @name: name, without a zero byte at its end
+ * @len: length of @name in bytes
+ *
+ * Context: any.
+ * Return: false for an empty name, for "." and "..", and for a name with a slash
+ * or a zero byte.
+ */
+bool msyncfs_name_legal(const char *name, unsigned int len)
 {
 	if (!len || memchr(name, 0, len) || memchr(name, '/', len))
 		return false;
@@ -495,7 +504,7 @@ static const char *verify_dirent(const struct msyncfs_geo *geo,
 	*len = MSYNCFS_DIRENT_LEN(de->name_len);
 	if (used - pos < *len)
 		return "directory entry crosses the end of its block";
-	if (!name_legal(name, de->name_len))
+	if (!msyncfs_name_legal(name, de->name_len))
 		return "illegal name in a directory";
 	if (!all_zero(name + de->name_len,
 		      *len - MSYNCFS_DIRENT_HEADER - de->name_len))

@@ -30,15 +30,6 @@ static u64 hash_prefix(u64 hash, unsigned int depth)
 	return hash >> (MSYNCFS_HASH_BITS - depth);
 }
 
-static const char *check_name(const u8 *name, unsigned int len)
-{
-	if (memchr(name, '/', len) || memchr(name, 0, len))
-		return "forbidden character in a name";
-	if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
-		return "entry named . or ..";
-	return NULL;
-}
-
 static const char *check_entry(struct msyncfs_disk_dir *disk, unsigned int off,
 			       u64 low, u64 end)
 {
@@ -52,7 +43,8 @@ static const char *check_entry(struct msyncfs_disk_dir *disk, unsigned int off,
 	hash = le64_to_cpu(de->hash);
 	if (hash < low || hash >= end)
 		return "hashes out of order";
-	return check_name(de->name, de->name_len);
+	return msyncfs_name_legal(de->name, de->name_len) ? NULL :
+							    "illegal name";
 }
 
 /*

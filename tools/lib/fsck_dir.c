@@ -72,9 +72,8 @@ static void take_entries(struct fsck *fs, const struct msyncfs_disk_dir *d,
 		if (len > used - pos)
 			break;
 		hash = msyncfs_name_hash(&fs->geo, name, de->name_len);
-		if (de->name_len && le64_to_cpu(de->hash) == hash &&
-		    !memchr(name, '/', de->name_len) &&
-		    !memchr(name, 0, de->name_len))
+		if (le64_to_cpu(de->hash) == hash &&
+		    msyncfs_name_legal(name, de->name_len))
 			names_add(fs, n, name, de->name_len,
 				  le64_to_cpu(de->ino), de->type);
 		pos += len;

@@ -450,6 +450,18 @@ static void entry_hash(void)
 	blk_write(fs, b, &leaf);
 }
 
+static void entry_dot(void)
+{
+	u64 b = get_leaf("a/b", 0);
+	struct msyncfs_disk_dirent *de = first_entry();
+
+	while (de->name_len != 1)
+		de = (void *)((u8 *)de + MSYNCFS_DIRENT_LEN(de->name_len));
+	de->name[0] = '.';
+	de->hash = cpu_to_le64(msyncfs_name_hash(&fs->geo, ".", 1));
+	blk_write(fs, b, &leaf);
+}
+
 static void parent(void)
 {
 	get("a/b");
@@ -600,7 +612,8 @@ static const struct {
 	DAMAGE(file_blocks), DAMAGE(map_csum), DAMAGE(map_dead),
 	DAMAGE(map_level), DAMAGE(shared_block), DAMAGE(shared_inode),
 	DAMAGE(beyond), DAMAGE(entry_inode), DAMAGE(entry_type),
-	DAMAGE(entry_dir), DAMAGE(entry_hash), DAMAGE(parent),
+	DAMAGE(entry_dir), DAMAGE(entry_hash), DAMAGE(entry_dot),
+	DAMAGE(parent),
 	DAMAGE(leaf_csum), DAMAGE(leaf_dead), DAMAGE(leaf_missing),
 	DAMAGE(leaf_place), DAMAGE(dir_size), DAMAGE(dir_entries),
 	DAMAGE(dir_depth), DAMAGE(lost_file), DAMAGE(lost_tree), DAMAGE(ring),
