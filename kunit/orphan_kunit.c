@@ -318,10 +318,43 @@ static void orphan_damaged(struct kunit *test)
 			-EFSCORRUPTED);
 }
 
+/*
+ * An inode that could not be deleted stays on the list on disk after it has left
+ * memory. Only this inode may have blocks beyond its end, and it is on the list
+ * only once if it comes back.
+ */
+static void orphan_left(struct kunit *test)
+{
+	struct msyncfs_fake *fake = test->priv;
+	struct file *file = msyncfs_fake_open(fake, "f", O_CREAT | O_RDWR);
+	struct file *other = msyncfs_fake_open(fake, "g", O_CREAT | O_RDWR);
+	struct inode *inode = file_inode(file);
+	struct msyncfs_op op;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fake->sb, &op, 8, 0), 0);
+		msyncfs_orphan_add(&op, inode);
+		msyncfs_op_end(&op);
+		expect_chain(test, fake->sb, &file, 1);
+		msyncfs_orphan_leave(inode);
+		KUNIT_EXPECT_TRUE(test, msyncfs_unfinished(inode));
+		KUNIT_EXPECT_FALSE(test, msyncfs_unfinished(file_inode(other)));
+	}
+	/* Put it on the list in memory again, so that it can be deleted. */
+	KUNIT_ASSERT_EQ(test, msyncfs_op_begin(fake->sb, &op, 8, 0), 0);
+	msyncfs_orphan_add(&op, inode);
+	KUNIT_EXPECT_EQ(test, msyncfs_orphan_del(&op, inode), 0);
+	msyncfs_op_end(&op);
+	KUNIT_EXPECT_FALSE(test, msyncfs_unfinished(inode));
+	KUNIT_EXPECT_EQ(test, disk_head(fake->sb), 0);
+}
+
 static struct kunit_case orphan_cases[] = {
 	KUNIT_CASE_PARAM(orphan_order, leaving_gen_params),
 	KUNIT_CASE(orphan_link),
 	KUNIT_CASE(orphan_crash),
+	KUNIT_CASE(orphan_left),
 	KUNIT_CASE_PARAM(orphan_damaged, damage_gen_params),
 	{}
 };

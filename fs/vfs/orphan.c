@@ -13,6 +13,7 @@
  * the inode. So the list on disk has every inode of the list in memory. Between
  * two of these inodes, the list on disk may have further inodes.
  */
+#include <kunit/visibility.h>
 #include <linux/fs.h>
 #include <linux/slab.h>
 
@@ -53,6 +54,7 @@ int msyncfs_orphans_init(struct super_block *sb)
 	MSYNCFS_SB(sb)->orphans = orphans;
 	mutex_init(&orphans->lock);
 	INIT_LIST_HEAD(&orphans->list);
+	xa_init(&orphans->left);
 	bh = msyncfs_bread(sb, MSYNCFS_ROOT_BLKNO, MSYNCFS_MAGIC_ROOT, 0);
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
@@ -75,6 +77,7 @@ void msyncfs_orphans_exit(struct super_block *sb)
 	if (!orphans)
 		return;
 	brelse(orphans->root_bh);
+	xa_destroy(&orphans->left);
 	MSYNCFS_SB(sb)->orphans = NULL;
 	kfree(orphans);
 }
@@ -132,7 +135,7 @@ void msyncfs_orphan_add(struct msyncfs_op *op, struct inode *inode)
 	if (!test_and_set_bit(MSYNCFS_I_ORPHAN, &mi->i_flags)) {
 		msyncfs_op_dirty(op, mi->i_bh);
 		msyncfs_op_dirty(op, sbi->orphans->root_bh);
-		if (sbi->orphans->left)
+		if (xa_erase(&sbi->orphans->left, inode->i_ino))
 			orphan_cut_old(op, sbi, inode);
 		orphan_disk(mi->i_bh)->orphan_next = root->orphan_head;
 		root->orphan_head = cpu_to_le64(inode->i_ino);
@@ -140,6 +143,7 @@ void msyncfs_orphan_add(struct msyncfs_op *op, struct inode *inode)
 	}
 	mutex_unlock(&sbi->orphans->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_orphan_add);
 
 /*
  * Returns the block of the next newer inode on the list in memory. If @mi is
@@ -219,6 +223,7 @@ unlock:
 	mutex_unlock(&sbi->orphans->lock);
 	return err;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_orphan_del);
 
 /**
  * msyncfs_orphan_leave - remove an inode only from the list in memory
@@ -245,9 +250,11 @@ void msyncfs_orphan_leave(struct inode *inode)
 	mutex_lock(&sbi->orphans->lock);
 	list_del_init(&mi->i_orphan);
 	clear_bit(MSYNCFS_I_ORPHAN, &mi->i_flags);
-	sbi->orphans->left = true;
+	xa_store(&sbi->orphans->left, inode->i_ino, xa_mk_value(0),
+		 GFP_NOFS | __GFP_NOFAIL);
 	mutex_unlock(&sbi->orphans->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_orphan_leave);
 
 /**
  * msyncfs_unfinished - tell whether a truncation may have ended early
@@ -263,5 +270,7 @@ bool msyncfs_unfinished(struct inode *inode)
 {
 	return inode->i_nlink &&
 	       (test_bit(MSYNCFS_I_ORPHAN, &MSYNCFS_I(inode)->i_flags) ||
-		READ_ONCE(MSYNCFS_SB(inode->i_sb)->orphans->left));
+		xa_load(&MSYNCFS_SB(inode->i_sb)->orphans->left,
+			inode->i_ino));
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_unfinished);

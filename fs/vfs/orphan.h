@@ -6,20 +6,22 @@
 #ifndef MSYNCFS_ORPHAN_H
 #define MSYNCFS_ORPHAN_H
 
+#include <linux/xarray.h>
+
 #include "vfs.h"
 
 /**
  * struct msyncfs_orphans - the orphan list of a mount
  * @lock: guards the list, in memory and on disk
  * @list: inodes on the list, newest first
- * @left: true if the list on disk may have inodes that @list does not have
+ * @left: numbers of inodes that the list on disk has, but @list does not have
  * @root_bh: buffer of the root block, referenced; the root block contains the
  *	head of the list
  */
 struct msyncfs_orphans {
 	struct mutex		lock;	/* the list, in memory and on disk */
 	struct list_head	list;
-	bool			left;
+	struct xarray		left;
 	struct buffer_head	*root_bh;
 };
 
