@@ -210,7 +210,8 @@ void msyncfs_bios_exit(void);
  *
  * Context: the cgroups of the folios do not change; they are locked or under
  * writeback.
- * Return: number of folios from the first one on that have its counters.
+ * Return: number of folios at the start of @folios that have the same counters
+ * as the first folio.
  */
 static inline unsigned int msyncfs_counted_alike(struct folio **folios,
 						 unsigned int nr)

@@ -3,12 +3,13 @@
  * This file starts and ends the writeback of several folios in one step. The
  * functions of the kernel take one folio. For each folio they change up to seven
  * counters, and take the lock of the page cache. In a large msync, this would
- * take more time than anything else.
+ * take a fifth of the time.
  *
- * The kernel keeps lists of the inodes and the devices that are under
- * writeback. Its functions change these lists with the first and the last folio
- * of a file, and a module cannot. So in each batch the kernel starts the first
- * folio and ends the last folio.
+ * The kernel has lists of the inodes and the devices under writeback. It adds an
+ * inode when the writeback of its first folio starts, and removes the inode when
+ * its last folio is written. A module cannot change these lists. So each batch
+ * calls folio_start_writeback() for its first folio, and folio_end_writeback()
+ * for its last folio.
  */
 #include <kunit/visibility.h>
 #include <linux/backing-dev.h>

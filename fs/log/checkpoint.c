@@ -265,9 +265,9 @@ static bool msyncfs_checkpoint_paused(struct msyncfs_log *log)
 }
 
 /*
- * Return the number of images to write home after a commit. Each commit pays
- * with a few images, so that no commit waits for many. The number grows with the
- * log space that is in use, so it becomes as large as the records need. If three
+ * Return the number of images to write home after a commit. The number is small,
+ * so that no later commit waits for many images. The fuller the log is, the more
+ * images are written, so the checkpoint becomes as fast as the commits. If three
  * quarters of the log are in use, bring a whole step home.
  */
 static unsigned int msyncfs_checkpoint_share(const struct msyncfs_log *log)
@@ -312,7 +312,7 @@ void msyncfs_checkpoint_timer(struct work_struct *work)
 					       struct msyncfs_log,
 					       checkpoint_timer);
 
-	/* In a crowded log, each commit pays for the checkpoint. */
+	/* In a crowded log, some images are written home after each commit. */
 	if (msyncfs_log_crowded(log) &&
 	    ktime_get_ns() - READ_ONCE(log->ended) < NSEC_PER_SEC) {
 		queue_delayed_work(log->sbi->wq, &log->checkpoint_timer,

@@ -19,7 +19,7 @@
 
 /*
  * All records are brought home this long after a record has become durable, in
- * jiffies.
+ * jiffies. If commits keep the log crowded, the checkpoint waits once more.
  */
 #define MSYNCFS_CHECKPOINT_DELAY	(10 * HZ)
 

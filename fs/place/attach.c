@@ -172,8 +172,9 @@ static void msyncfs_forget_homes(struct inode *inode, pgoff_t first,
 
 /*
  * Lets the folios of atomic files forget the blocks of all pages that the
- * commit moves. The locks of so many folios would delay other commits if the
- * operation had begun. While the overlay has the pages, no read sets a value.
+ * commit moves. The function locks many folios, so it runs before the operation
+ * begins. Otherwise it would delay other commits. While the overlay has the
+ * pages, no read sets a value.
  */
 static void msyncfs_forget_moved(struct list_head *set)
 {

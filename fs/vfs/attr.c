@@ -11,8 +11,8 @@
 /*
  * Adds to @blocks the blocks that the file will get at its next commit, in units
  * of 512 bytes. tar(1) takes a file without blocks for a hole. In an atomic
- * file, also pages that have a block are reserved, so reservations count only if
- * they are more than the blocks.
+ * file, a dirty page that has a block has a reservation, too. So the function
+ * returns the larger of the two numbers.
  */
 static u64 msyncfs_stat_blocks(struct inode *inode, u64 blocks)
 {

@@ -203,9 +203,9 @@ static void msyncfs_count_cleaned(struct folio **folios, unsigned int nr)
 }
 
 /*
- * Takes one cleaned, locked folio. Returns false if the image is not used: if a
- * store raced with a truncation, a page beyond the end of the file may be dirty.
- * Such a page is left out.
+ * Takes one cleaned, locked folio. Returns false if the page lies beyond the end
+ * of the file, and does not use the image then. Such a page may be dirty if a
+ * store raced with a truncation.
  */
 static bool msyncfs_take_folio(struct msyncfs_capture *cap,
 			       struct folio *folio, struct msyncfs_image *img)
@@ -229,8 +229,9 @@ static bool msyncfs_take_folio(struct msyncfs_capture *cap,
 }
 
 /*
- * Write-protects and cleans the PTEs of a batch without gaps in one step, which
- * flushes the TLBs only once. All folios of the batch are locked. So no PTE of
+ * If the pages of a batch are consecutive, write-protects their PTEs in one walk
+ * over each mapping, and cleans them in a second walk. This needs few flushes of
+ * the TLBs. All folios of the batch are locked. So no PTE of
  * these folios can become writable again before the folio is unlocked, and after
  * that page_mkwrite waits for the thaw. All pages with a dirty PTE are tagged
  * dirty already, so nobody reads the bitmap.
