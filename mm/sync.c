@@ -210,6 +210,15 @@ static u64 msyncfs_ranges_tid(const struct msyncfs_range *ranges,
 	return tid;
 }
 
+/*
+ * Returns whether a call is an msync, which marks the times. fsync(2) wants the
+ * attributes, and fdatasync(2) covers the whole file.
+ */
+static bool msyncfs_is_msync(const struct msyncfs_range *range, bool attrs)
+{
+	return !attrs && range->last < LLONG_MAX >> PAGE_SHIFT;
+}
+
 /* Captures the dirty pages and makes them part of the running transaction. */
 static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 				 struct list_head *set, bool attrs,
@@ -222,7 +231,8 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 		return 0;
 	err = msyncfs_capture_ranges(ranges, nr,
 				     msyncfs_copy_max(ranges->inode->i_sb),
-				     ULONG_MAX, set);
+				     ULONG_MAX, set,
+				     msyncfs_is_msync(ranges, attrs));
 	if (!err && !list_empty(set))
 		err = msyncfs_attach_set(set, attrs, sent);
 	msyncfs_ranges_unlock(ranges, nr, kept);

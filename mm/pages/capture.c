@@ -613,16 +613,17 @@ static void msyncfs_account_copied(struct msyncfs_capture *cap)
  * to the file. The first store to a page marks the times in page_mkwrite. Later
  * stores to the page do not fault, so msync marks the times for these stores.
  *
- * Background writeback, sync(2) and spills must not change the times. A program
- * may have set the times with utimensat(2) after its stores. But the next msync
- * finds the pages clean. So the inode remembers that there were stores.
+ * fsync(2), sync(2), background writeback and spills must not change the times.
+ * A program may have set the times with utimensat(2) after its stores. But the
+ * next msync finds the pages clean. So the inode remembers that there were
+ * stores.
  */
-static void msyncfs_mark_times(const struct msyncfs_file_pass *f, bool sync)
+static void msyncfs_mark_times(const struct msyncfs_file_pass *f, bool mark)
 {
 	unsigned long *flags = &MSYNCFS_I(f->inode)->i_flags;
 	bool stored = f->cap && f->cap->stored;
 
-	if (!sync) {
+	if (!mark) {
 		if (stored)
 			set_bit(MSYNCFS_I_STORED, flags);
 		return;
@@ -645,18 +646,18 @@ static void msyncfs_pass_remember(const struct msyncfs_file_pass *f)
 }
 
 /*
- * Marks the times of the files, if @sync is set. Moves captures that have
+ * Marks the times of the files, if @mark is set. Moves captures that have
  * something to commit to @set, and drops all other captures.
  */
 static void msyncfs_pass_end(struct msyncfs_pass *pass, struct list_head *set,
-			     bool sync)
+			     bool mark)
 {
 	struct msyncfs_file_pass *f;
 
 	for (f = pass->files; f < pass->files + pass->nr; f++) {
 		if (!list_empty(&f->pool))
 			msyncfs_drop_images(&f->pool);
-		msyncfs_mark_times(f, sync);
+		msyncfs_mark_times(f, mark);
 		if (!f->cap)
 			continue;
 		msyncfs_pass_remember(f);
@@ -685,7 +686,7 @@ bool msyncfs_atomic_dirty(struct inode *inode)
 /* Does the work of msyncfs_capture_ranges(). */
 static int msyncfs_capture(const struct msyncfs_range *ranges, unsigned int nr,
 			   unsigned long copy_max, unsigned long limit,
-			   struct list_head *set, bool sync)
+			   struct list_head *set, bool mark)
 {
 	struct msyncfs_file_pass one = {};
 	struct msyncfs_pass pass = {
@@ -703,7 +704,7 @@ static int msyncfs_capture(const struct msyncfs_range *ranges, unsigned int nr,
 	}
 	msyncfs_pass_start(&pass, ranges, nr);
 	err = msyncfs_pass_run(&pass);
-	msyncfs_pass_end(&pass, set, sync);
+	msyncfs_pass_end(&pass, set, mark);
 	if (pass.files != &one)
 		kvfree(pass.files);
 	return err;
@@ -721,10 +722,11 @@ static int msyncfs_capture(const struct msyncfs_range *ranges, unsigned int nr,
  * @set: list, empty at the call; gets one capture for each file that has
  *	captured pages, or that is atomic and has other changes to commit;
  *	struct msyncfs_capture.set is the link
+ * @mark: mark the times of the files if a store has changed them; only msync
+ *	does this
  *
  * After success, the captured pages are clean. The caller attaches or redirties
- * the captures, and drops its references to the captures. The times of the files
- * are marked, so only msync and fsync call this function.
+ * the captures, and drops its references to the captures.
  *
  * Context: caller holds i_commit_lock of every inode, set_mutex if there are
  * several inodes, and no lock that P4 forbids.
@@ -732,9 +734,9 @@ static int msyncfs_capture(const struct msyncfs_range *ranges, unsigned int nr,
  */
 int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 			   unsigned long copy_max, unsigned long limit,
-			   struct list_head *set)
+			   struct list_head *set, bool mark)
 {
-	return msyncfs_capture(ranges, nr, copy_max, limit, set, true);
+	return msyncfs_capture(ranges, nr, copy_max, limit, set, mark);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_ranges);
 

@@ -122,7 +122,7 @@ struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
 					      unsigned long limit);
 int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 			   unsigned long copy_max, unsigned long limit,
-			   struct list_head *set);
+			   struct list_head *set, bool mark);
 
 /* In captured.c */
 struct msyncfs_capture *msyncfs_capture_alloc(struct inode *inode, gfp_t gfp);
