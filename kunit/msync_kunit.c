@@ -323,6 +323,23 @@ static void msync_times(struct kunit *test)
 }
 
 /*
+ * Store to a page that is clean, and some time later once more. Only the first
+ * store faults. Return mtime after the first store.
+ */
+static struct timespec64 store_twice(struct kunit *test)
+{
+	struct call_fixture *fx = test->priv;
+	struct timespec64 first;
+
+	call_map(test, fx->f, 0, F_AT, 8, MAP_SHARED);
+	call_store(test, F_AT, 2);
+	first = mtime(fx->f);
+	msleep(30);
+	call_store(test, F_AT, 3);
+	return first;
+}
+
+/*
  * A spill must also update the times, because a later msync finds the page
  * clean.
  */
@@ -332,11 +349,7 @@ static void msync_times_spilled(struct kunit *test)
 	struct timespec64 first, second;
 
 	KUNIT_ASSERT_EQ(test, msyncfs_atomic_set(file_inode(fx->f), true), 0);
-	call_map(test, fx->f, 0, F_AT, 8, MAP_SHARED);
-	call_store(test, F_AT, 2);
-	first = mtime(fx->f);
-	msleep(30);
-	call_store(test, F_AT, 3);
+	first = store_twice(test);
 	KUNIT_EXPECT_EQ(test, filemap_flush(fx->f->f_mapping), 0);
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 8, MS_SYNC), 0);
 	second = mtime(fx->f);
@@ -353,11 +366,7 @@ static void msync_times_background(struct kunit *test)
 	struct iattr attr = { .ia_valid = ATTR_MTIME | ATTR_MTIME_SET };
 	struct timespec64 first, second;
 
-	call_map(test, fx->f, 0, F_AT, 8, MAP_SHARED);
-	call_store(test, F_AT, 2);
-	first = mtime(fx->f);
-	msleep(30);
-	call_store(test, F_AT, 3);
+	first = store_twice(test);
 	KUNIT_EXPECT_EQ(test, filemap_write_and_wait(fx->f->f_mapping), 0);
 	second = mtime(fx->f);
 	KUNIT_EXPECT_EQ(test, timespec64_compare(&second, &first), 0);

@@ -8,8 +8,7 @@
 /**
  * DOC: one step of a checkpoint
  *
- * CHOOSE	the oldest records are chosen, up to a limited number of images
- *		and of blocks of the log
+ * CHOOSE	the oldest records are chosen, up to a limited part of the log
  * HOME		those of their images that no newer durable image has replaced
  *		are written home, in block order. The checkpoint writes the
  *		copies, never live memory, and only after their records are
@@ -272,10 +271,10 @@ static bool msyncfs_checkpoint_paused(struct msyncfs_log *log)
  */
 static unsigned int msyncfs_checkpoint_share(const struct msyncfs_log *log)
 {
-	u64 blocks = log->sbi->geo.log_blocks, limit = blocks / 8 * 5;
-	u64 over = max(READ_ONCE(log->used), limit) - limit;
+	u64 excess = msyncfs_log_excess(log);
 
-	return over > blocks / 8 ? UINT_MAX : 1 + over / 64;
+	return excess > log->sbi->geo.log_blocks / 8 ? UINT_MAX :
+						       1 + excess / 64;
 }
 
 /**
@@ -296,7 +295,7 @@ void msyncfs_checkpoint_work(struct work_struct *work)
 		return;
 	if (xchg(&log->pool.wanted, false))
 		msyncfs_checkpoint_step(log);
-	if (msyncfs_log_crowded(log))
+	if (msyncfs_log_excess(log))
 		msyncfs_checkpoint_some(log, msyncfs_checkpoint_share(log));
 }
 
@@ -313,7 +312,7 @@ void msyncfs_checkpoint_timer(struct work_struct *work)
 					       checkpoint_timer);
 
 	/* In a crowded log, some images are written home after each commit. */
-	if (msyncfs_log_crowded(log) &&
+	if (msyncfs_log_excess(log) &&
 	    ktime_get_ns() - READ_ONCE(log->ended) < NSEC_PER_SEC) {
 		queue_delayed_work(log->sbi->wq, &log->checkpoint_timer,
 				   MSYNCFS_CHECKPOINT_DELAY);

@@ -442,7 +442,7 @@ static void msyncfs_log_kick(struct msyncfs_log *log)
 {
 	if (test_bit(MSYNCFS_SB_CKPT_PAUSED, &log->sbi->state))
 		return;
-	if (msyncfs_log_crowded(log))
+	if (msyncfs_log_excess(log))
 		queue_work(log->sbi->wq, &log->checkpoint_work);
 	queue_delayed_work(log->sbi->wq, &log->checkpoint_timer,
 			   MSYNCFS_CHECKPOINT_DELAY);
@@ -519,11 +519,27 @@ static void msyncfs_gather_join(struct msyncfs_log *log, u64 tid)
 }
 
 /*
+ * Reopen a transaction that could not be cut, and tell its members and callers.
+ */
+static void msyncfs_txn_reopen(struct msyncfs_log *log,
+			       struct msyncfs_txn *txn, int err)
+{
+	msyncfs_txn_settle(txn, err);
+	spin_lock(&log->txn_lock);
+	txn->pinned = 0;
+	txn->early = false;
+	txn->locked = false;
+	spin_unlock(&log->txn_lock);
+	msyncfs_log_failed(log, err);
+}
+
+/*
  * Note that the record could not be made durable.
  *
  * The data of the failed record is in dirty pages again. The metadata of the
  * failed record is only in this record. So make sure that a later commit writes
- * the record again.
+ * the record again. Until then the running transaction cannot be committed, so
+ * its members are told, too.
  */
 static void msyncfs_cut_failed(struct msyncfs_log *log, struct msyncfs_txn *txn,
 			       int err)
@@ -535,6 +551,7 @@ static void msyncfs_cut_failed(struct msyncfs_log *log, struct msyncfs_txn *txn,
 		log->head_pos = txn->pos + msyncfs_record_blocks(txn);
 	queue_delayed_work(log->sbi->wq, &log->commit_work,
 			   MSYNCFS_COMMIT_DELAY);
+	msyncfs_txn_reopen(log, msyncfs_txn_lock(log), err);
 }
 
 /* Write the record in log->cutting, for the first time or after a failure. */
@@ -563,21 +580,6 @@ static int msyncfs_cut_commit(struct msyncfs_log *log)
 	msyncfs_gather_expect(log, txn, began);
 	msyncfs_log_done(log, txn);
 	return 0;
-}
-
-/*
- * Reopen a transaction that could not be cut, and tell its members and callers.
- */
-static void msyncfs_txn_reopen(struct msyncfs_log *log,
-			       struct msyncfs_txn *txn, int err)
-{
-	msyncfs_txn_settle(txn, err);
-	spin_lock(&log->txn_lock);
-	txn->pinned = 0;
-	txn->early = false;
-	txn->locked = false;
-	spin_unlock(&log->txn_lock);
-	msyncfs_log_failed(log, err);
 }
 
 /*
@@ -611,8 +613,7 @@ static int msyncfs_cut_running(struct msyncfs_log *log)
 
 /*
  * If there is a failed record, write it again. Then commit the running
- * transaction, unless @tid is durable already. If a record fails, the running
- * transaction cannot be committed, so its members are told, too.
+ * transaction, unless @tid is durable already.
  */
 static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 {
@@ -624,18 +625,13 @@ static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 		return -EIO;
 	if (log->retry) {
 		err = msyncfs_cut_commit(log);
-		if (err)
-			msyncfs_txn_reopen(log, msyncfs_txn_lock(log), err);
 		if (err || log->durable_tid >= tid)
 			return err;
 	}
 	err = msyncfs_cut_running(log);
 	if (err || !log->cutting)
 		return err;
-	err = msyncfs_cut_commit(log);
-	if (err)
-		msyncfs_txn_reopen(log, msyncfs_txn_lock(log), err);
-	return err;
+	return msyncfs_cut_commit(log);
 }
 
 static bool msyncfs_log_durable(struct msyncfs_log *log, u64 tid)

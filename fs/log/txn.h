@@ -337,15 +337,18 @@ void msyncfs_checkpoint_work(struct work_struct *work);
 void msyncfs_checkpoint_timer(struct work_struct *work);
 
 /**
- * msyncfs_log_crowded - tell whether a checkpoint should free log space
+ * msyncfs_log_excess - compute how much log space a checkpoint should free
  * @log: log of the mount
  *
  * Context: any.
- * Return: true if more than five eighths of the log are in use.
+ * Return: number of blocks that are in use beyond five eighths of the log; if it
+ * is not 0, the log is crowded.
  */
-static inline bool msyncfs_log_crowded(const struct msyncfs_log *log)
+static inline u64 msyncfs_log_excess(const struct msyncfs_log *log)
 {
-	return READ_ONCE(log->used) > log->sbi->geo.log_blocks / 8 * 5;
+	u64 limit = log->sbi->geo.log_blocks / 8 * 5;
+
+	return max(READ_ONCE(log->used), limit) - limit;
 }
 
 /**

@@ -442,8 +442,6 @@ static int rename_in_op(struct msyncfs_op *op, struct inode *old_dir,
 		namei_subdirs(op, old_dir, -1);
 	if (is_dir && !target && new_dir != old_dir)
 		namei_subdirs(op, new_dir, 1);
-	if (whiteout)
-		msyncfs_op_add_inode(op, whiteout, true);
 	return 0;
 }
 

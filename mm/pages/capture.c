@@ -143,9 +143,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_count_dirty);
 /* ---- taking pages -------------------------------------------------------- */
 
 /*
- * Clears the tags of the clean folios in a batch. All folios are locked.
- * folio_clear_dirty_for_io() leaves the tag to its caller, who normally starts
- * the writeback of the folio.
+ * Clears the tags of the clean folios in a batch. All folios are locked. The
+ * kernel clears the tag of a folio when the writeback of the folio starts, but
+ * copied pages have no writeback.
  */
 static void msyncfs_clear_tags(struct address_space *mapping,
 			       const struct folio_batch *fbatch)
@@ -231,10 +231,10 @@ static bool msyncfs_take_folio(struct msyncfs_capture *cap,
 /*
  * If the pages of a batch are consecutive, write-protects their PTEs in one walk
  * over each mapping, and cleans them in a second walk. This needs few flushes of
- * the TLBs. All folios of the batch are locked. So no PTE of
- * these folios can become writable again before the folio is unlocked, and after
- * that page_mkwrite waits for the thaw. All pages with a dirty PTE are tagged
- * dirty already, so nobody reads the bitmap.
+ * the TLBs. All folios of the batch are locked. So no PTE of these folios can
+ * become writable again before the folio is unlocked, and after that
+ * page_mkwrite waits for the thaw. All pages with a dirty PTE are tagged dirty
+ * already, so nobody reads the bitmap.
  *
  * If the batch had a gap, the step would also walk the PTEs of the pages in the
  * gap. These pages are not locked, so a PTE may be a migration entry. The
@@ -683,33 +683,6 @@ bool msyncfs_atomic_dirty(struct inode *inode)
 	       msyncfs_count_dirty(inode, 0, ULONG_MAX, 1);
 }
 
-/* Does the work of msyncfs_capture_ranges(). */
-static int msyncfs_capture(const struct msyncfs_range *ranges, unsigned int nr,
-			   unsigned long copy_max, unsigned long limit,
-			   struct list_head *set, bool mark)
-{
-	struct msyncfs_file_pass one = {};
-	struct msyncfs_pass pass = {
-		.files = &one,
-		.copy_max = copy_max,
-		.limit = limit,
-		.sbi = MSYNCFS_SB(ranges->inode->i_sb),
-	};
-	int err;
-
-	if (ranges[nr - 1].inode != ranges->inode) {
-		pass.files = kvcalloc(nr, sizeof(*pass.files), GFP_NOFS);
-		if (!pass.files)
-			return -ENOMEM;
-	}
-	msyncfs_pass_start(&pass, ranges, nr);
-	err = msyncfs_pass_run(&pass);
-	msyncfs_pass_end(&pass, set, mark);
-	if (pass.files != &one)
-		kvfree(pass.files);
-	return err;
-}
-
 /**
  * msyncfs_capture_ranges - capture the dirty pages of ranges at one moment
  * @ranges: sorted by inode, then by first page; ranges of one file do not
@@ -736,7 +709,26 @@ int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 			   unsigned long copy_max, unsigned long limit,
 			   struct list_head *set, bool mark)
 {
-	return msyncfs_capture(ranges, nr, copy_max, limit, set, mark);
+	struct msyncfs_file_pass one = {};
+	struct msyncfs_pass pass = {
+		.files = &one,
+		.copy_max = copy_max,
+		.limit = limit,
+		.sbi = MSYNCFS_SB(ranges->inode->i_sb),
+	};
+	int err;
+
+	if (ranges[nr - 1].inode != ranges->inode) {
+		pass.files = kvcalloc(nr, sizeof(*pass.files), GFP_NOFS);
+		if (!pass.files)
+			return -ENOMEM;
+	}
+	msyncfs_pass_start(&pass, ranges, nr);
+	err = msyncfs_pass_run(&pass);
+	msyncfs_pass_end(&pass, set, mark);
+	if (pass.files != &one)
+		kvfree(pass.files);
+	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_ranges);
 
@@ -766,7 +758,7 @@ struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
 	LIST_HEAD(set);
 	int err;
 
-	err = msyncfs_capture(&range, 1, copy_max, limit, &set, false);
+	err = msyncfs_capture_ranges(&range, 1, copy_max, limit, &set, false);
 	if (err)
 		return ERR_PTR(err);
 	cap = list_first_entry_or_null(&set, struct msyncfs_capture, set);
