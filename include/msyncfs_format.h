@@ -58,8 +58,10 @@
  */
 #define MSYNCFS_COMPAT_ALL	0ULL
 #define MSYNCFS_RO_COMPAT_ALL	0ULL
-#define MSYNCFS_INCOMPAT_CRC32C	1ULL	/* records have a CRC-32C per image */
-#define MSYNCFS_INCOMPAT_ALL	MSYNCFS_INCOMPAT_CRC32C
+#define MSYNCFS_INCOMPAT_CSUMS	1ULL	/* records have a checksum per image */
+#define MSYNCFS_INCOMPAT_CSUM_KIND	2ULL	/* records say which checksum */
+#define MSYNCFS_INCOMPAT_ALL \
+	(MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND)
 
 #define MSYNCFS_LABEL_LEN	32
 #define MSYNCFS_UUID_LEN	16
@@ -141,6 +143,11 @@ struct msyncfs_disk_slot {
 #define MSYNCFS_HOME_META	(1ULL << 63)	/* the image is metadata */
 #define MSYNCFS_HOME_BLKNO	((1ULL << 56) - 1)
 
+/* The checksums that the images of a record can have */
+#define MSYNCFS_CSUM_CRC32C	0	/* starts with ~0, not inverted at the end */
+#define MSYNCFS_CSUM_XXH64	1	/* the low 32 bits, seed of the filesystem */
+#define MSYNCFS_CSUM_KINDS	2
+
 /**
  * struct msyncfs_disk_record - header of a log record
  * @magic: MSYNCFS_MAGIC_RECORD
@@ -153,16 +160,15 @@ struct msyncfs_disk_slot {
  * @durable_seq: when this record was written, every record up to this sequence
  *	number was durable
  * @nr_images: number of block images that follow the header
- * @reserved0: zero
+ * @csum_kind: MSYNCFS_CSUM_*, the checksum of the images
  * @time: seconds since 1970, only for information
  * @reserved: zero
  * @home: home block of each image, with MSYNCFS_HOME_META for metadata. The
  *	numbers ascend and no block appears twice
  *
- * After @home, the header has a table with one __le32 for each image: the
- * CRC-32C of the image, with all bits of the first remainder set and without a
- * final inversion. The rest of the last header block is zero. @csum covers the
- * table, so it covers the images, too.
+ * After @home, the header has a table with one __le32 for each image: its
+ * checksum. The rest of the last header block is zero. @csum covers the table,
+ * so it covers the images, too.
  *
  * A record is contiguous in the log. A record that does not fit before the end
  * of the log starts at position 0, and the blocks at the end of the log stay
@@ -177,7 +183,7 @@ struct msyncfs_disk_record {
 	__le64	seq;
 	__le64	durable_seq;
 	__le32	nr_images;
-	__le32	reserved0;
+	__le32	csum_kind;
 	__le64	time;
 	__le64	reserved[3];
 	__le64	home[];

@@ -61,7 +61,7 @@ static const struct place places[] = {
 	AT(record, seq, 40),
 	AT(record, durable_seq, 48),
 	AT(record, nr_images, 56),
-	AT(record, reserved0, 60),
+	AT(record, csum_kind, 60),
 	AT(record, time, 64),
 	AT(record, reserved, 72),
 	AT(record, home, 96),

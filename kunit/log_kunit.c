@@ -162,6 +162,38 @@ static void log_record(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->sbi->log->head_pos, pos + 1 + row->images);
 }
 
+static void restore_kind(void *kind)
+{
+	msyncfs_csum_kind = (uintptr_t)kind;
+}
+
+/* A mount finds records of each kind of checksum in one log. */
+static void log_csum_kinds(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+	struct msyncfs_disk_record *rec;
+	u64 pos;
+	u32 kind;
+
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, restore_kind,
+						  (void *)(uintptr_t)msyncfs_csum_kind));
+	for (kind = 0; kind < MSYNCFS_CSUM_KINDS; kind++) {
+		msyncfs_csum_kind = kind;
+		pos = fx->sbi->log->head_pos;
+		files_write(test, fx->file, kind, 1, 2 + kind);
+		KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+		rec = record_at(test, pos);
+		KUNIT_EXPECT_EQ(test, le32_to_cpu(rec->csum_kind), kind);
+	}
+	msyncfs_fake_close(fx->fake, fx->file);
+	msyncfs_fake_crash(fx->fake, NULL, NULL);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
+	fx->file = msyncfs_fake_open(fx->fake, "f", O_RDWR);
+	for (kind = 0; kind < MSYNCFS_CSUM_KINDS; kind++)
+		files_expect(test, fx->file, kind, 1, 2 + kind);
+}
+
 static void log_nothing(struct kunit *test)
 {
 	struct log_fixture *fx = log_default(test);
@@ -337,6 +369,34 @@ static void sync_together(struct kunit *test, struct log_fixture *fx,
 	wake_up_all(&fx->sbi->log->commit_wait);
 	for (i = 0; i < 2; i++)
 		wait_for_completion(&s[i].done);
+}
+
+/*
+ * While the device writes a record, the pool gets the memory for the next one.
+ * If the device is fast, nothing is allocated after the write.
+ */
+static void log_refill(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+	struct msyncfs_pool *pool = &fx->sbi->log->pool;
+	struct syncer s = { .file = fx->file };
+	unsigned int tries;
+
+	msyncfs_pool_shrink(fx->sbi->log, ULONG_MAX);
+	files_write(test, fx->file, 0, 64, 5);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	KUNIT_EXPECT_EQ(test, pool->pages, 0);
+
+	files_write(test, fx->file, 0, 64, 6);
+	msyncfs_fake_hold(fx->fake, MSYNCFS_FAKE_WRITE);
+	init_completion(&s.done);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(sync_thread, &s, "sync")));
+	for (tries = 0; tries < 1000 && READ_ONCE(pool->pages) < 64; tries++)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, pool->pages, 64);
+	msyncfs_fake_release(fx->fake);
+	wait_for_completion(&s.done);
+	KUNIT_EXPECT_EQ(test, s.err, 0);
 }
 
 /* Two threads that sync during another commit share the next record. */
@@ -516,9 +576,11 @@ static void log_read_metadata(struct kunit *test)
 
 static struct kunit_case log_cases[] = {
 	KUNIT_CASE_PARAM(log_record, change_gen_params),
+	KUNIT_CASE(log_csum_kinds),
 	KUNIT_CASE(log_nothing),
 	KUNIT_CASE_PARAM(log_device, device_gen_params),
 	KUNIT_CASE(log_two_files),
+	KUNIT_CASE(log_refill),
 	KUNIT_CASE(log_group),
 	KUNIT_CASE(log_group_fails),
 	KUNIT_CASE(log_checkpoint),

@@ -151,7 +151,7 @@ static void put_later(struct scan_fixture *fx, u64 pos,
 	if (row->flaw == FLAW_UUID)
 		rec->uuid[0]++;
 	if (row->flaw == FLAW_SHAPE)
-		rec->reserved0 = cpu_to_le32(1);
+		rec->csum_kind = cpu_to_le32(MSYNCFS_CSUM_KINDS);
 	scan_seal(fx, pos);
 	if (row->flaw == FLAW_CSUM)
 		rec->csum = cpu_to_le64(le64_to_cpu(rec->csum) + 1);

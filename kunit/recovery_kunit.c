@@ -112,7 +112,7 @@ static u64 put_record(struct kunit *test, u64 pos, u64 seq,
 		memset(all + (1 + i) * MSYNCFS_BLOCK_SIZE, img[i].fill,
 		       MSYNCFS_BLOCK_SIZE);
 	}
-	record_seal(rec, nr, fx->fake->geo.seed);
+	record_seal(rec, nr, &fx->fake->geo);
 	for (i = 0; i <= nr; i++)
 		msyncfs_fake_write(fx->fake,
 				   fx->fake->geo.log_start + pos + i,

@@ -74,19 +74,22 @@ static int scan_apply(void *ctx, const struct msyncfs_disk_record *rec, u64 pos)
  * record_seal - compute the checksums of a record
  * @rec: record with a header of one block
  * @nr: number of images that follow the header in memory
- * @seed: seed of the filesystem
+ * @geo: layout of the filesystem
  */
-void record_seal(struct msyncfs_disk_record *rec, u64 nr, u64 seed)
+void record_seal(struct msyncfs_disk_record *rec, u64 nr,
+		 const struct msyncfs_geo *geo)
 {
+	u32 kind = le32_to_cpu(rec->csum_kind);
 	__le32 *csum = (void *)rec + msyncfs_record_csums(nr);
 	u64 i;
 
 	for (i = 0; i < nr; i++)
-		csum[i] = cpu_to_le32(msyncfs_image_csum((void *)rec + (1 + i) *
+		csum[i] = cpu_to_le32(msyncfs_image_csum(geo, kind,
+							 (void *)rec + (1 + i) *
 							 MSYNCFS_BLOCK_SIZE));
 	rec->csum = cpu_to_le64(msyncfs_csum(rec, msyncfs_record_used(nr),
 					     offsetof(struct msyncfs_disk_record,
-						      csum), seed));
+						      csum), geo->seed));
 }
 
 /**
@@ -99,11 +102,12 @@ void scan_seal(struct scan_fixture *fx, u64 pos)
 	struct msyncfs_disk_record *rec = scan_record(fx, pos);
 	u64 nr = le32_to_cpu(rec->nr_images);
 
-	record_seal(rec, min(nr, LOG_BLOCKS - pos - 1), fx->geo.seed);
+	record_seal(rec, min(nr, LOG_BLOCKS - pos - 1), &fx->geo);
 }
 
 /**
- * scan_put - write a good record, which says that record @seq - 1 is durable
+ * scan_put - write a good record, which says that record @seq - 1 is durable;
+ * the checksum of the images is another one than in record @seq - 1
  * @fx: fixture
  * @pos: position of the record, which must fit before the end of the log
  * @seq: number of the record
@@ -125,6 +129,7 @@ u64 scan_put(struct scan_fixture *fx, u64 pos, u64 seq, u32 nr)
 	rec->seq = cpu_to_le64(seq);
 	rec->durable_seq = cpu_to_le64(seq - 1);
 	rec->nr_images = cpu_to_le32(nr);
+	rec->csum_kind = cpu_to_le32(seq % MSYNCFS_CSUM_KINDS);
 	for (i = 0; i < nr; i++) {
 		rec->home[i] = cpu_to_le64((FIRST_HOME + 3 * i) |
 					   (i % 2 ? MSYNCFS_HOME_META : 0));

@@ -55,7 +55,8 @@ struct scan_fixture {
 
 void *scan_block(struct scan_fixture *fx, u64 pos);
 struct msyncfs_disk_record *scan_record(struct scan_fixture *fx, u64 pos);
-void record_seal(struct msyncfs_disk_record *rec, u64 nr, u64 seed);
+void record_seal(struct msyncfs_disk_record *rec, u64 nr,
+		 const struct msyncfs_geo *geo);
 void scan_seal(struct scan_fixture *fx, u64 pos);
 u64 scan_put(struct scan_fixture *fx, u64 pos, u64 seq, u32 nr);
 int scan_log(struct scan_fixture *fx, u64 tail_pos, u64 tail_seq);

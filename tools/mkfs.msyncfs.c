@@ -282,7 +282,7 @@ static void write_super(const struct device *dev,
 	ds->root_ino = cpu_to_le64(geo->root_ino);
 	ds->mkfs_time = cpu_to_le64(time(NULL));
 	ds->block_shift = cpu_to_le32(MSYNCFS_BLOCK_SHIFT);
-	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_CRC32C);
+	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_ALL);
 	msyncfs_seal_super(ds);
 	put(dev, block, sizeof(block), geo->blocks - 1);
 	put(dev, block, sizeof(block), MSYNCFS_SUPER_BLKNO);

@@ -167,6 +167,18 @@ struct msyncfs_io {
 	struct completion	done;
 };
 
+/**
+ * msyncfs_io_busy() - tell whether the device still works on a batch
+ * @io: batch that has been sent, before msyncfs_io_wait()
+ *
+ * Context: any.
+ * Return: true if a bio of the batch is under way.
+ */
+static inline bool msyncfs_io_busy(const struct msyncfs_io *io)
+{
+	return atomic_read(&io->in_flight) > 1;
+}
+
 /* In state.c */
 __printf(2, 3) void msyncfs_err(struct super_block *sb, const char *fmt, ...);
 __printf(2, 3) void msyncfs_warn(struct super_block *sb, const char *fmt, ...);

@@ -127,13 +127,18 @@ static inline size_t msyncfs_record_used(u32 nr_images)
 
 /**
  * msyncfs_image_csum() - compute the checksum of an image in a record
+ * @geo: layout of the filesystem
+ * @kind: MSYNCFS_CSUM_*
  * @image: MSYNCFS_BLOCK_SIZE bytes
  *
  * Context: any.
- * Return: the CRC-32C, in the byte order of the CPU.
+ * Return: the checksum, in the byte order of the CPU.
  */
-static inline u32 msyncfs_image_csum(const void *image)
+static inline u32 msyncfs_image_csum(const struct msyncfs_geo *geo, u32 kind,
+				     const void *image)
 {
+	if (kind == MSYNCFS_CSUM_XXH64)
+		return xxh64(image, MSYNCFS_BLOCK_SIZE, geo->seed);
 	return crc32c(~0U, image, MSYNCFS_BLOCK_SIZE);
 }
 

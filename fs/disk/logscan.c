@@ -106,7 +106,7 @@ static enum msyncfs_reject check_shape(const struct msyncfs_geo *geo,
 		return MSYNCFS_REC_SHAPE;
 	if (le64_to_cpu(rec->durable_seq) >= le64_to_cpu(rec->seq))
 		return MSYNCFS_REC_SHAPE;
-	if (rec->reserved0 ||
+	if (le32_to_cpu(rec->csum_kind) >= MSYNCFS_CSUM_KINDS ||
 	    memchr_inv(rec->reserved, 0, sizeof(rec->reserved)))
 		return MSYNCFS_REC_SHAPE;
 	return MSYNCFS_REC_OK;
@@ -140,6 +140,7 @@ static bool csums_good(const struct msyncfs_geo *geo,
 	size_t header = (size_t)le32_to_cpu(rec->header_blocks) *
 			MSYNCFS_BLOCK_SIZE;
 	u32 nr = le32_to_cpu(rec->nr_images), i;
+	u32 kind = le32_to_cpu(rec->csum_kind);
 	const char *image = (const char *)rec + header;
 	const __le32 *csum = (const void *)((const char *)rec +
 					    msyncfs_record_csums(nr));
@@ -149,7 +150,7 @@ static bool csums_good(const struct msyncfs_geo *geo,
 			 offsetof(struct msyncfs_disk_record, csum), geo->seed))
 		return false;
 	for (i = 0; i < nr; i++, image += MSYNCFS_BLOCK_SIZE)
-		if (le32_to_cpu(csum[i]) != msyncfs_image_csum(image))
+		if (le32_to_cpu(csum[i]) != msyncfs_image_csum(geo, kind, image))
 			return false;
 	return true;
 }

@@ -218,18 +218,20 @@ static unsigned int msyncfs_seal_images(struct msyncfs_log *log,
 {
 	unsigned int home_at = MSYNCFS_RECORD_HEADER;
 	unsigned int csum_at = msyncfs_record_csums(txn->nr);
+	const struct msyncfs_geo *geo = &log->sbi->geo;
+	u32 kind = msyncfs_csum_kind;
 	struct msyncfs_image *img;
 	void *block;
 
 	list_for_each_entry(img, &txn->images, logged) {
 		block = page_address(img->page);
 		if (img->bh)
-			msyncfs_seal_block(&log->sbi->geo, block, txn->seq);
+			msyncfs_seal_block(geo, block, txn->seq);
 		*(__le64 *)msyncfs_header_at(&log->header, home_at) =
 			cpu_to_le64(img->home |
 				    (img->bh ? MSYNCFS_HOME_META : 0));
 		*(__le32 *)msyncfs_header_at(&log->header, csum_at) =
-			cpu_to_le32(msyncfs_image_csum(block));
+			cpu_to_le32(msyncfs_image_csum(geo, kind, block));
 		home_at += sizeof(__le64);
 		csum_at += sizeof(__le32);
 	}
@@ -254,6 +256,7 @@ static void msyncfs_seal(struct msyncfs_log *log, struct msyncfs_txn *txn)
 	rec->seq = cpu_to_le64(txn->seq);
 	rec->durable_seq = cpu_to_le64(txn->seq - 1);
 	rec->nr_images = cpu_to_le32(txn->nr);
+	rec->csum_kind = cpu_to_le32(msyncfs_csum_kind);
 	rec->time = cpu_to_le64(ktime_get_real_seconds());
 	len = msyncfs_seal_images(log, txn);
 
@@ -421,6 +424,7 @@ static int msyncfs_log_write(struct msyncfs_log *log, struct msyncfs_txn *txn)
 	msyncfs_log_send(log, txn, &io);
 	msyncfs_log_set_busy(log, true);
 	msyncfs_log_started(log, txn->tid);
+	msyncfs_pool_refill(log, &io);
 	err = msyncfs_io_wait(&io, 0);
 	if (err) {
 		msyncfs_err(log->sbi->sb,

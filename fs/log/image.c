@@ -125,13 +125,13 @@ static struct msyncfs_piece *msyncfs_pool_get(struct msyncfs_log *log,
 	struct msyncfs_pool *pool = &log->pool;
 	struct msyncfs_piece *piece;
 
-	if (!READ_ONCE(pool->pages))
-		return NULL;
 	spin_lock(&pool->lock);
+	WRITE_ONCE(pool->asked[order], pool->asked[order] + 1);
 	piece = list_first_entry_or_null(&pool->free[order],
 					 struct msyncfs_piece, list);
 	if (piece && piece->memcg == memcg) {
 		list_del(&piece->list);
+		pool->nr[order]--;
 		WRITE_ONCE(pool->pages, pool->pages - (1UL << order));
 	} else {
 		piece = NULL;
@@ -151,11 +151,52 @@ static void msyncfs_pool_put(struct msyncfs_piece *piece)
 	keep = piece->pages && pool->pages + nr <= pool->max;
 	if (keep) {
 		list_add(&piece->list, &pool->free[piece->order]);
+		pool->nr[piece->order]++;
 		WRITE_ONCE(pool->pages, pool->pages + nr);
 	}
 	spin_unlock(&pool->lock);
 	if (!keep)
 		msyncfs_piece_free(piece);
+}
+
+/**
+ * msyncfs_pool_refill - allocate memory for the next record
+ * @log: log of the mount
+ * @io: batch under way; the function returns when the device has finished it
+ *
+ * The next record is likely to need as much as this one. The kernel may have to
+ * zero the memory, and does so while the device works. The function takes only
+ * memory that is free, and none if the log is crowded: then the checkpoint
+ * fills the pool, and the memory of the log stays below the size of the log.
+ *
+ * Context: any that may take a spinlock. The memory is charged to the cgroup of
+ * the caller.
+ */
+void msyncfs_pool_refill(struct msyncfs_log *log, const struct msyncfs_io *io)
+{
+	struct msyncfs_pool *pool = &log->pool;
+	struct msyncfs_piece *piece;
+	unsigned int lacks;
+	int order;
+
+	if (msyncfs_log_excess(log))
+		return;
+	for (order = MSYNCFS_PIECE_ORDER; order >= 0; order--) {
+		if (!READ_ONCE(pool->asked[order]))
+			continue;
+		spin_lock(&pool->lock);
+		lacks = max(pool->asked[order], pool->nr[order]) -
+			pool->nr[order];
+		WRITE_ONCE(pool->asked[order], 0);
+		spin_unlock(&pool->lock);
+		for (; lacks && msyncfs_io_busy(io); lacks--) {
+			piece = msyncfs_piece_new(log, order, true,
+						  __GFP_ACCOUNT | __GFP_NOWARN);
+			if (!piece)
+				return;
+			msyncfs_pool_put(piece);
+		}
+	}
 }
 
 /**
@@ -178,6 +219,7 @@ unsigned long msyncfs_pool_shrink(struct msyncfs_log *log, unsigned long nr)
 	for (order = MSYNCFS_PIECE_ORDER; order >= 0; order--) {
 		while (freed < nr && !list_empty(&pool->free[order])) {
 			list_move(pool->free[order].prev, &free);
+			pool->nr[order]--;
 			freed += 1UL << order;
 		}
 	}
@@ -187,6 +229,7 @@ unsigned long msyncfs_pool_shrink(struct msyncfs_log *log, unsigned long nr)
 		msyncfs_piece_free(piece);
 	return freed;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_pool_shrink);
 
 /* Memory of a log: the free pieces, and the images of durable records. */
 static unsigned long msyncfs_pool_count(struct shrinker *shrinker,

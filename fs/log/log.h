@@ -182,6 +182,7 @@ void msyncfs_checkpoint_pause(struct msyncfs_sb_info *sbi, bool pause);
 int msyncfs_recover(struct super_block *sb);
 
 /* In log.c */
+void msyncfs_csum_init(void);
 int msyncfs_log_init(struct super_block *sb,
 		     const struct msyncfs_log_hooks *hooks);
 int msyncfs_log_start(struct super_block *sb);

@@ -132,8 +132,11 @@ struct msyncfs_step {
 
 /**
  * struct msyncfs_pool - memory for images that is not in use (image.c)
- * @lock: guards @free and @pages
+ * @lock: guards @free, @nr, @asked and @pages
  * @free: free pieces with pages, by the order of the piece
+ * @nr: number of pieces on each list of @free
+ * @asked: number of pieces of each order that were asked for since the last
+ *	call of msyncfs_pool_refill()
  * @pages: number of pages of all free pieces
  * @max: largest number of pages to keep
  * @wanted: the system needs the memory of durable records
@@ -141,11 +144,14 @@ struct msyncfs_step {
  *	started
  *
  * The kernel may have to zero each page that it allocates, and a record needs a
- * page for each image. So pieces are used again.
+ * page for each image. So pieces are used again, and new pieces are allocated
+ * while the device writes a record.
  */
 struct msyncfs_pool {
-	spinlock_t		lock;		/* free, pages */
+	spinlock_t		lock;		/* free, nr, asked, pages */
 	struct list_head	free[MSYNCFS_PIECE_ORDER + 1];
+	unsigned int		nr[MSYNCFS_PIECE_ORDER + 1];
+	unsigned int		asked[MSYNCFS_PIECE_ORDER + 1];
 	unsigned long		pages;
 	unsigned long		max;
 	bool			wanted;
@@ -302,6 +308,7 @@ void msyncfs_txn_end(struct msyncfs_log *log);
 
 /* In image.c */
 unsigned long msyncfs_pool_shrink(struct msyncfs_log *log, unsigned long nr);
+void msyncfs_pool_refill(struct msyncfs_log *log, const struct msyncfs_io *io);
 void msyncfs_pool_init(struct msyncfs_log *log);
 int msyncfs_pool_start(struct msyncfs_log *log);
 void msyncfs_pool_stop(struct msyncfs_log *log);
@@ -322,6 +329,9 @@ unsigned int msyncfs_index_collect(struct msyncfs_index *index,
 void msyncfs_index_remove(struct msyncfs_log *log,
 			  struct msyncfs_image **batch, unsigned int nr);
 void msyncfs_index_retire(struct msyncfs_log *log, u64 tid);
+
+/* In csum.c: MSYNCFS_CSUM_*, for the images of new records */
+extern u32 msyncfs_csum_kind;
 
 /* In commit.c */
 int msyncfs_log_invalidate(struct msyncfs_log *log);

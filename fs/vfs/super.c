@@ -592,6 +592,7 @@ static int __init msyncfs_init(void)
 	err = msyncfs_sysfs_init();
 	if (err)
 		goto bios_exit;
+	msyncfs_csum_init();
 	err = register_filesystem(&msyncfs_fs_type);
 	if (err)
 		goto sysfs_exit;

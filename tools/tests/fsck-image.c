@@ -274,7 +274,8 @@ static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
 	u.rec.home[0] = di.h.blkno | cpu_to_le64(MSYNCFS_HOME_META);
 	memcpy(u.block + BLK, &di, BLK);
 	csum = (__le32 *)(u.block + msyncfs_record_csums(1));
-	*csum = cpu_to_le32(msyncfs_image_csum(&di));
+	*csum = cpu_to_le32(msyncfs_image_csum(&fs->geo, MSYNCFS_CSUM_CRC32C,
+					       &di));
 	u.rec.csum = cpu_to_le64(msyncfs_csum(&u, msyncfs_record_used(1),
 					      offsetof(struct msyncfs_disk_record,
 						       csum), fs->geo.seed));
