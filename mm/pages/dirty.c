@@ -10,18 +10,21 @@
 #include "pages.h"
 
 /*
- * Takes i_freeze shared. If the task has to wait, a trace event reports the
- * duration of the wait.
+ * Takes i_freeze shared and the folio lock. A capture holds both. If the task
+ * has to wait for one of them, a trace event reports the duration of the wait.
  */
-static void msyncfs_freeze_shared(struct inode *inode)
+static void msyncfs_folio_lock_thawed(struct inode *inode, struct folio *folio)
 {
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct rw_semaphore *freeze = &MSYNCFS_I(inode)->i_freeze;
+	bool thawed = down_read_trylock(freeze);
 	u64 start;
 
-	if (down_read_trylock(&mi->i_freeze))
+	if (thawed && folio_trylock(folio))
 		return;
 	start = ktime_get_ns();
-	down_read(&mi->i_freeze);
+	if (!thawed)
+		down_read(freeze);
+	folio_lock(folio);
 	trace_msyncfs_freeze_wait(inode, ktime_get_ns() - start);
 }
 
@@ -44,8 +47,7 @@ void msyncfs_folio_lock_stable(struct inode *inode, struct folio *folio)
 {
 	for (;;) {
 		folio_wait_writeback(folio);
-		msyncfs_freeze_shared(inode);
-		folio_lock(folio);
+		msyncfs_folio_lock_thawed(inode, folio);
 		if (!folio_test_writeback(folio))
 			return;
 		folio_unlock(folio);
