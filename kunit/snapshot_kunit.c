@@ -10,6 +10,7 @@
 #include <linux/file.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
+#include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
 #include "captures.h"
@@ -252,6 +253,134 @@ static void capture_snapshot(struct kunit *test)
 	flush_delayed_fput();
 }
 
+/* ---- walks before the freeze -------------------------------------------- */
+
+/*
+ * The test holds i_freeze shared while another thread captures. So the capture
+ * takes pages before the freeze, and then waits for the freeze. During this
+ * wait the test changes pages.
+ */
+struct taker {
+	struct cap_fixture	*fx;
+	unsigned long		copy_max;
+	struct msyncfs_capture	*cap;
+	struct completion	done;
+};
+
+#define TAKEN	20	/* dirty pages that lie below the end of the file */
+#define PINNED	10
+#define AGAIN	4
+#define LATER	25	/* a clean page between the dirty pages */
+#define LAST	39	/* the end of the file is in this page */
+
+static int taker_thread(void *data)
+{
+	struct taker *t = data;
+
+	t->cap = cap_take(t->fx, 0, ALL, t->copy_max, ALL);
+	complete(&t->done);
+	return 0;
+}
+
+/* Make a page dirty as write(2) does. The test holds i_freeze shared. */
+static void make_dirty(struct kunit *test, pgoff_t index, int fill)
+{
+	struct cap_fixture *fx = test->priv;
+	struct folio *folio = filemap_lock_folio(fx->inode->i_mapping, index);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	memset(folio_address(folio), fill, PAGE_SIZE);
+	folio_mark_dirty(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
+/* Expect that the capture takes only pages that cannot change unnoticed. */
+static void expect_taken_early(struct kunit *test)
+{
+	struct cap_fixture *fx = test->priv;
+	unsigned int i, ms;
+
+	for (ms = 0; ms < 10000 && cap_dirty(fx, TAKEN - 1); ms++)
+		usleep_range(1000, 2000);
+	for (i = 0; i < TAKEN; i++)
+		KUNIT_EXPECT_EQ_MSG(test, cap_dirty(fx, i), i == PINNED,
+				    "page %u", i);
+	KUNIT_EXPECT_TRUE(test, cap_dirty(fx, LAST));
+}
+
+/* Expect the pages in order, each with its content under the freeze. */
+static void expect_taken(struct kunit *test, struct msyncfs_capture *cap)
+{
+	struct msyncfs_image *img;
+	pgoff_t next = 0;
+	int want;
+
+	KUNIT_EXPECT_EQ(test, cap->nr, TAKEN + 2);
+	KUNIT_EXPECT_EQ(test, cap->end, LAST * PAGE_SIZE + 100);
+	list_for_each_entry(img, &cap->images, list) {
+		KUNIT_EXPECT_EQ(test, img->index, next);
+		want = next == AGAIN || next == PINNED || next == LATER ? 3 : 2;
+		if (cap->copied && next != LAST)
+			KUNIT_EXPECT_EQ_MSG(test, cap_image_fill(img), want,
+					    "page %lu", next);
+		next = next < TAKEN - 1 ? next + 1 : next < LATER ? LATER : LAST;
+	}
+}
+
+static const struct early_row {
+	const char	*name;
+	unsigned long	copy_max;
+} early_rows[] = {
+	{ "copied", ALL },
+	{ "fresh blocks", 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(early, early_rows, name);
+
+static void capture_early(struct kunit *test)
+{
+	const struct early_row *row = test->param_value;
+	struct cap_fixture *fx = test->priv;
+	struct taker t = { .fx = fx, .copy_max = row->copy_max };
+	struct task_struct *task;
+	unsigned long addr;
+	struct page *page;
+
+	files_write(test, fx->file, 0, LAST + 1, 1);
+	KUNIT_ASSERT_EQ(test, files_truncate(fx->file, LAST * PAGE_SIZE + 100), 0);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	addr = files_map(test, fx->file, LAST + 1, MAP_SHARED);
+	files_write(test, fx->file, 0, TAKEN, 2);
+	KUNIT_ASSERT_EQ(test, put_user((u8)2, (u8 __user *)addr + LAST * PAGE_SIZE), 0);
+	KUNIT_ASSERT_EQ(test, pin_user_pages_fast(addr + PINNED * PAGE_SIZE, 1,
+						  FOLL_WRITE, &page), 1);
+	init_completion(&t.done);
+	down_read(&fx->mi->i_freeze);
+	task = kthread_run(taker_thread, &t, "msyncfs-taker");
+	KUNIT_EXPECT_FALSE(test, IS_ERR(task));
+	expect_taken_early(test);
+	make_dirty(test, AGAIN, row->copy_max ? 3 : 2);
+	make_dirty(test, LATER, 3);
+	memset(page_address(page), 3, PAGE_SIZE);
+	KUNIT_EXPECT_FALSE(test, completion_done(&t.done));
+	up_read(&fx->mi->i_freeze);
+	if (!IS_ERR(task))
+		wait_for_completion(&t.done);
+	unpin_user_page(page);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t.cap);
+	/* A page under writeback stays dirty. */
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), row->copy_max ? 0 : 1);
+	expect_taken(test, t.cap);
+	cap_give_back(t.cap, 0);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), TAKEN + 2);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
+	files_expect(test, fx->file, LATER, 1, 3);
+	vm_munmap(addr, (LAST + 1) * PAGE_SIZE);
+	flush_delayed_fput();
+}
+
 /* ---- stores through a mapping ------------------------------------------- */
 
 /*
@@ -369,6 +498,7 @@ static void capture_pinned(struct kunit *test)
 static struct kunit_case snapshot_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(capture_snapshot, snapshot_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM(capture_early, early_gen_params),
 	KUNIT_CASE(capture_mapping),
 	KUNIT_CASE(capture_readers),
 	KUNIT_CASE(capture_pinned),

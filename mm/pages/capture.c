@@ -10,16 +10,22 @@
  *
  * Each task that makes a page dirty (page_mkwrite, write(2), zeroing at a
  * truncation) holds i_freeze shared. The task takes i_freeze before the folio
- * lock, and releases i_freeze after it has marked the page dirty. The capture
- * holds i_freeze exclusively. It goes through the dirty folios in page order:
- * it locks, write-protects, cleans and copies each folio. The caller of the
- * capture holds i_commit_lock, so no truncation runs at the same time.
+ * lock, and releases i_freeze after it has marked the page dirty.
  *
- * Once the capture has taken a page, a store to this page faults, and waits in
+ * The capture walks over the dirty folios in page order. It locks,
+ * write-protects, cleans and copies each folio. The first walks run before the
+ * freeze, so stores go on. A store to a page that a walk has taken faults, and
+ * makes the page dirty again. For the last walk, the capture holds i_freeze
+ * exclusively. This walk takes the pages that are dirty now. As a rule these
+ * are few. If the capture has such a page already, the page is copied once
+ * more. So after the last walk, no captured page differs from its copy. The
+ * caller of the capture holds i_commit_lock, so no truncation runs meanwhile.
+ *
+ * Once the last walk has begun, a store to a clean page faults, and waits in
  * page_mkwrite for the thaw. While a store waits, its thread makes no later
  * store, and no other thread can see the waiting store. So the capture contains
  * no store that is ordered after a waiting store. If a page is dirty and the
- * capture has not taken the page yet, a store to the page does not wait, and
+ * last walk has not taken the page yet, a store to the page does not wait, and
  * the capture contains the store. Hence the snapshot is consistent (G3). Only
  * tasks that write have to wait.
  *
@@ -27,21 +33,22 @@
  * the folio writable, and unlocks the folio after that. The capture
  * write-protects the PTEs of a folio while it holds the folio lock, so the
  * capture cannot miss this PTE. The page is tagged dirty before i_freeze is
- * released, so the capture cannot miss the page.
+ * released, so the last walk cannot miss the page.
  *
- * A capture of several files freezes all of them before it takes the first
- * page. It also freezes files without a dirty page, because ordered stores may
- * go to different files.
+ * A capture of several files freezes all of them before the last walk over the
+ * first file. It also freezes files without a dirty page, because ordered
+ * stores may go to different files.
  *
  * Under the freeze there is no I/O, no map lookup and no allocation that
- * reclaims memory (P2). The capture allocates memory before the freeze, for as
+ * reclaims memory (P2). The capture allocates memory before the walks, for as
  * many pages as the last capture of the file had. If more pages are dirty, it
  * tries to allocate more memory without waiting. If there is none, or if there
  * are more pages than may be copied, the capture makes all pages dirty again,
  * counts the dirty pages, and starts anew.
  *
- * A copied page is clean and unlocked when it has been copied. A page that goes
- * to a fresh block without a copy stays under writeback until it is written.
+ * A page that is to be copied is clean and unlocked after a walk. A page that
+ * goes to a fresh block without a copy is under writeback from its walk until it
+ * is written, so that it does not change.
  */
 #include <kunit/visibility.h>
 #include <linux/backing-dev.h>
@@ -62,8 +69,11 @@
  * @cap: the capture that the pass fills, or NULL
  * @ranges: ranges in which the pass looks for dirty pages, in ascending order
  * @nr_ranges: number of @ranges
- * @pool: images for the pages of the file; the first ones are used
+ * @pool: images for the pages of the file, in the order of the pages; the first
+ *	ones are used
  * @last: link of the last used image, or @pool
+ * @at: place of the walk in @pool: link of the last image whose page the walk
+ *	has passed, or @pool
  * @room: number of images for which the pass allocates memory
  * @stored: an earlier try has found a page that a store had changed
  * @uncommitted: an atomic file has a size or a map that differs from its
@@ -77,6 +87,7 @@ struct msyncfs_file_pass {
 	unsigned int			nr_ranges;
 	struct list_head		pool;
 	struct list_head		*last;
+	struct list_head		*at;
 	unsigned long			room;
 	bool				stored;
 	bool				uncommitted;
@@ -87,6 +98,8 @@ struct msyncfs_file_pass {
  * @files: the files
  * @nr: number of @files
  * @total: number of dirty pages, up to @limit for each file
+ * @frozen: the files are frozen
+ * @cleaned: number of pages that the walks have cleaned
  * @copy_max: largest number of pages to copy; if more pages are dirty, none is
  *	copied
  * @limit: largest number of pages to take from each file
@@ -96,6 +109,8 @@ struct msyncfs_pass {
 	struct msyncfs_file_pass	*files;
 	unsigned int			nr;
 	unsigned long			total;
+	bool				frozen;
+	unsigned long			cleaned;
 	unsigned long			copy_max;
 	unsigned long			limit;
 	struct msyncfs_sb_info		*sbi;
@@ -205,27 +220,44 @@ static void msyncfs_count_cleaned(struct folio **folios, unsigned int nr)
 /*
  * Takes one cleaned, locked folio. Returns false if the page lies beyond the end
  * of the file, and does not use the image then. Such a page may be dirty if a
- * store raced with a truncation.
+ * store raced with a truncation. If the capture has the page already, @img is
+ * the image of the page, and gets its new content.
  */
-static bool msyncfs_take_folio(struct msyncfs_capture *cap,
+static bool msyncfs_take_folio(struct msyncfs_file_pass *f,
 			       struct folio *folio, struct msyncfs_image *img)
 {
+	struct msyncfs_capture *cap = f->cap;
+
 	if (folio_pos(folio) >= cap->size)
 		return false;
-	folio_get(folio);
-	img->folio = folio;
-	img->index = folio->index;
-	cap->nr++;
-	cap->end = min_t(loff_t, cap->size, folio_pos(folio) + PAGE_SIZE);
-	img->writeback = !cap->copied;
+	if (!img->folio) {
+		folio_get(folio);
+		img->folio = folio;
+		img->index = folio->index;
+		img->writeback = !cap->copied;
+		cap->nr++;
+		if (f->at == f->last)
+			f->last = &img->list;
+		else
+			list_move(&img->list, f->at);
+	}
+	f->at = &img->list;
 	folio_set_checked(folio);
 	/* Bytes beyond the end of the file become durable as zeros (G1). */
 	if (folio_pos(folio) + PAGE_SIZE > cap->size)
 		folio_zero_segment(folio, offset_in_folio(folio, cap->size),
 				   PAGE_SIZE);
-	if (cap->copied)
-		copy_highpage(img->page, folio_page(folio, 0));
 	return true;
+}
+
+/*
+ * Returns whether a walk before the freeze should unlock its folios, because
+ * the scheduler wants to give the CPU to another task. If this task gave the CPU
+ * away with locked folios, stores would wait until it gets the CPU again.
+ */
+static bool msyncfs_cpu_wanted(const struct msyncfs_pass *pass)
+{
+	return !pass->frozen && need_resched();
 }
 
 /*
@@ -233,8 +265,8 @@ static bool msyncfs_take_folio(struct msyncfs_capture *cap,
  * over each mapping, and cleans them in a second walk. This needs few flushes of
  * the TLBs. All folios of the batch are locked. So no PTE of these folios can
  * become writable again before the folio is unlocked, and after that
- * page_mkwrite waits for the thaw. All pages with a dirty PTE are tagged dirty
- * already, so nobody reads the bitmap.
+ * page_mkwrite waits for the thaw, or tags the page dirty once more. All pages
+ * with a dirty PTE are tagged dirty already, so nobody reads the bitmap.
  *
  * If the batch had a gap, the step would also walk the PTEs of the pages in the
  * gap. These pages are not locked, so a PTE may be a migration entry. The
@@ -247,7 +279,8 @@ static bool msyncfs_take_folio(struct msyncfs_capture *cap,
  * Returns false if the caller must write-protect each page.
  */
 static bool msyncfs_protect(struct msyncfs_capture *cap,
-			    const struct folio_batch *fbatch)
+			    const struct folio_batch *fbatch,
+			    const struct msyncfs_pass *pass)
 {
 #ifdef CONFIG_MAPPING_DIRTY_HELPERS
 	struct address_space *mapping = cap->inode->i_mapping;
@@ -255,12 +288,15 @@ static bool msyncfs_protect(struct msyncfs_capture *cap,
 	DECLARE_BITMAP(dirty, PAGEVEC_SIZE);
 	unsigned int nr = fbatch->nr;
 
-	if (fbatch->folios[nr - 1]->index - first + 1 != nr)
+	if (fbatch->folios[nr - 1]->index - first + 1 != nr ||
+	    msyncfs_cpu_wanted(pass))
 		return false;
 	if (!mapping_mapped(mapping))
 		return true;
 	bitmap_zero(dirty, PAGEVEC_SIZE);
 	wp_shared_mapping_range(mapping, first, nr);
+	if (msyncfs_cpu_wanted(pass))
+		return false;
 	if (clean_record_shared_mapping_range(mapping, first, nr, first,
 					      dirty, &start, &end))
 		cap->stored = true;
@@ -289,94 +325,188 @@ static struct msyncfs_image *msyncfs_pool_next(struct msyncfs_file_pass *f,
 }
 
 /*
- * Takes the pages of a batch, up to the limit of the pass. Returns 0, or the
- * error of msyncfs_pool_next().
+ * Returns the image that gets the content of a dirty page: the image that the
+ * page has already, or an unused one. The walk visits the pages in ascending
+ * order. Returns NULL if the walk must leave the page dirty, or an error of
+ * msyncfs_pool_next().
  */
-static int msyncfs_take_batch(struct msyncfs_file_pass *f,
-			      const struct folio_batch *fbatch,
-			      const struct msyncfs_pass *pass)
+static struct msyncfs_image *msyncfs_image_of(struct msyncfs_file_pass *f,
+					      struct folio *folio,
+					      const struct msyncfs_pass *pass)
 {
-	unsigned int nr = min_t(unsigned long, fbatch->nr,
-				pass->limit - f->cap->nr);
-	struct folio *cleaned[PAGEVEC_SIZE], *taken[PAGEVEC_SIZE];
-	unsigned int i, nr_cleaned = 0, nr_taken = 0;
 	struct msyncfs_image *img;
-	bool protected;
-	int err = 0;
 
-	for (i = 0; i < fbatch->nr; i++)
-		folio_lock(fbatch->folios[i]);
-	protected = msyncfs_protect(f->cap, fbatch);
+	/*
+	 * A device may change a pinned page without a fault, and a program may
+	 * see the change before the page becomes dirty. So take the page under
+	 * the freeze.
+	 */
+	if (!pass->frozen && folio_maybe_dma_pinned(folio))
+		return NULL;
+	for (; f->at != f->last; f->at = &img->list) {
+		img = list_entry(f->at->next, struct msyncfs_image, list);
+		if (img->index > folio->index)
+			break;
+		/* A page under writeback stays dirty, and is written again. */
+		if (img->index == folio->index)
+			return f->cap->copied ? img : NULL;
+	}
+	return msyncfs_pool_next(f, pass->copy_max);
+}
+
+/**
+ * struct msyncfs_batch - folios that a walk takes together
+ * @folios: the folios, in ascending order
+ * @nr_cleaned: number of @cleaned
+ * @nr_taken: number of @images
+ * @cleaned: folios that were dirty
+ * @images: images of the first ones of @cleaned; the other ones lie beyond the
+ *	end of the file
+ */
+struct msyncfs_batch {
+	struct folio_batch	folios;
+	unsigned int		nr_cleaned;
+	unsigned int		nr_taken;
+	struct folio		*cleaned[PAGEVEC_SIZE];
+	struct msyncfs_image	*images[PAGEVEC_SIZE];
+};
+
+/*
+ * Takes the locked folios of a batch, up to the limit of the pass. If the walk
+ * should stop to let another task run, sets *@next to the first folio that is
+ * left. Returns 0, or the error of msyncfs_pool_next().
+ */
+static int msyncfs_take_locked(struct msyncfs_file_pass *f,
+			       struct msyncfs_batch *b,
+			       const struct msyncfs_pass *pass, pgoff_t *next)
+{
+	unsigned int i, nr = min_t(unsigned long, b->folios.nr,
+				   pass->limit - f->cap->nr);
+	bool protected = msyncfs_protect(f->cap, &b->folios, pass);
+	struct msyncfs_image *img;
+
 	for (i = 0; i < nr; i++) {
-		struct folio *folio = fbatch->folios[i];
+		struct folio *folio = b->folios.folios[i];
 
-		img = msyncfs_pool_next(f, pass->copy_max);
-		if (IS_ERR(img)) {
-			err = PTR_ERR(img);
+		if (!protected && msyncfs_cpu_wanted(pass)) {
+			*next = folio->index;
 			break;
 		}
-		if (!msyncfs_clean(f->cap, folio, protected))
+		img = msyncfs_image_of(f, folio, pass);
+		if (IS_ERR(img))
+			return PTR_ERR(img);
+		if (!img || !msyncfs_clean(f->cap, folio, protected))
 			continue;
-		cleaned[nr_cleaned++] = folio;
-		if (msyncfs_take_folio(f->cap, folio, img)) {
-			f->last = &img->list;
-			taken[nr_taken++] = folio;
-		}
+		b->cleaned[b->nr_cleaned++] = folio;
+		if (msyncfs_take_folio(f, folio, img))
+			b->images[b->nr_taken++] = img;
 	}
-	if (nr_cleaned)
-		msyncfs_count_cleaned(cleaned, nr_cleaned);
-	if (nr_taken && !f->cap->copied)
-		msyncfs_start_writeback(taken, nr_taken);
-	msyncfs_clear_tags(f->inode->i_mapping, fbatch);
-	for (i = 0; i < fbatch->nr; i++)
-		folio_unlock(fbatch->folios[i]);
+	return 0;
+}
+
+/*
+ * Takes the folios of a batch. A store may change an unlocked page during its
+ * copy. Such a store makes the page dirty first, so that a later walk takes the
+ * page once more. Under the freeze there is no such store. Returns as
+ * msyncfs_take_locked().
+ */
+static int msyncfs_take_batch(struct msyncfs_file_pass *f,
+			      struct msyncfs_batch *b,
+			      struct msyncfs_pass *pass, pgoff_t *next)
+{
+	unsigned int i;
+	int err;
+
+	b->nr_cleaned = 0;
+	b->nr_taken = 0;
+	/* folio_lock() may give the CPU away even if the folio is not locked. */
+	for (i = 0; i < b->folios.nr; i++)
+		if (!folio_trylock(b->folios.folios[i]))
+			folio_lock(b->folios.folios[i]);
+	err = msyncfs_take_locked(f, b, pass, next);
+	if (b->nr_cleaned)
+		msyncfs_count_cleaned(b->cleaned, b->nr_cleaned);
+	if (b->nr_taken && !f->cap->copied)
+		msyncfs_start_writeback(b->cleaned, b->nr_taken);
+	msyncfs_clear_tags(f->inode->i_mapping, &b->folios);
+	for (i = 0; i < b->folios.nr; i++)
+		folio_unlock(b->folios.folios[i]);
+	for (i = 0; i < b->nr_taken && f->cap->copied; i++)
+		copy_highpage(b->images[i]->page,
+			      folio_page(b->cleaned[i], 0));
+	pass->cleaned += b->nr_cleaned;
 	return err;
 }
 
-/* Takes the dirty pages of a range. Returns as msyncfs_take_batch(). */
+/* Takes the dirty pages of a range. Returns as msyncfs_take_locked(). */
 static int msyncfs_take_range(struct msyncfs_pass *pass,
 			      struct msyncfs_file_pass *f, pgoff_t first,
 			      pgoff_t last)
 {
-	struct folio_batch fbatch;
+	struct msyncfs_batch b;
 	int err = 0;
 
-	folio_batch_init(&fbatch);
+	folio_batch_init(&b.folios);
 	while (!err && f->cap->nr < pass->limit &&
 	       filemap_get_folios_tag(f->inode->i_mapping, &first, last,
-				      PAGECACHE_TAG_DIRTY, &fbatch)) {
-		err = msyncfs_take_batch(f, &fbatch, pass);
-		folio_batch_release(&fbatch);
+				      PAGECACHE_TAG_DIRTY, &b.folios)) {
+		if (!pass->frozen)
+			cond_resched();
+		err = msyncfs_take_batch(f, &b, pass, &first);
+		folio_batch_release(&b.folios);
 	}
-	return err;
-}
-
-/* Takes the dirty pages of one file. Returns as msyncfs_take_batch(). */
-static int msyncfs_take_file(struct msyncfs_pass *pass,
-			     struct msyncfs_file_pass *f)
-{
-	struct msyncfs_capture *cap = f->cap;
-	unsigned int i;
-	int err = 0;
-
-	cap->size = i_size_read(cap->inode);
-	for (i = 0; i < f->nr_ranges && !err; i++) {
-		const struct msyncfs_range *r = &f->ranges[i];
-
-		if (r->first <= r->last)
-			err = msyncfs_take_range(pass, f, r->first, r->last);
-	}
-	list_cut_position(&cap->images, &f->pool, f->last);
-	f->last = &f->pool;
 	return err;
 }
 
 /*
- * Takes over the reservations of a file, if the capture is to contain all
- * changes of an atomic file.
+ * Takes the dirty pages of one file. The file may grow before the freeze, so
+ * only the walk under the freeze takes a page at the end of the file. Returns as
+ * msyncfs_take_locked().
+ */
+static int msyncfs_take_file(struct msyncfs_pass *pass,
+			     struct msyncfs_file_pass *f)
+{
+	struct msyncfs_capture *cap = f->cap;
+	pgoff_t end = ULONG_MAX;
+	unsigned int i;
+	int err = 0;
+
+	cap->size = i_size_read(cap->inode);
+	if (!pass->frozen)
+		end = cap->size >> PAGE_SHIFT;
+	f->at = &f->pool;
+	for (i = 0; i < f->nr_ranges && !err; i++) {
+		const struct msyncfs_range *r = &f->ranges[i];
+
+		if (r->first <= r->last && r->first < end)
+			err = msyncfs_take_range(pass, f, r->first,
+						 min(r->last, end - 1));
+	}
+	return err;
+}
+
+/* Moves the used images to the capture. */
+static void msyncfs_take_images(struct msyncfs_file_pass *f)
+{
+	list_cut_position(&f->cap->images, &f->pool, f->last);
+	f->last = &f->pool;
+}
+
+/*
+ * Notes the end of the captured pages. Takes over the reservations of a file,
+ * if the capture is to contain all changes of an atomic file.
  */
 static void msyncfs_take_rest(struct msyncfs_file_pass *f)
 {
+	struct msyncfs_capture *cap = f->cap;
+	loff_t last;
+
+	msyncfs_take_images(f);
+	if (cap->nr) {
+		last = list_last_entry(&cap->images, struct msyncfs_image,
+				       list)->index;
+		cap->end = min_t(loff_t, cap->size, (last + 1) << PAGE_SHIFT);
+	}
 	if (!f->whole)
 		return;
 	f->uncommitted = msyncfs_overlay_uncommitted(f->inode);
@@ -389,6 +519,7 @@ static void msyncfs_freeze_files(struct msyncfs_pass *pass)
 {
 	struct msyncfs_file_pass *f;
 
+	pass->frozen = true;
 	if (msyncfs_breaks(FREEZE))
 		return;
 	for (f = pass->files; f < pass->files + pass->nr; f++)
@@ -400,6 +531,7 @@ static void msyncfs_thaw_files(struct msyncfs_pass *pass)
 {
 	struct msyncfs_file_pass *f = pass->files + pass->nr;
 
+	pass->frozen = false;
 	if (msyncfs_breaks(FREEZE))
 		return;
 	while (f-- > pass->files)
@@ -523,6 +655,8 @@ static void msyncfs_pass_drop(struct msyncfs_pass *pass)
 	struct msyncfs_file_pass *f;
 
 	for (f = pass->files; f < pass->files + pass->nr; f++) {
+		if (f->cap)
+			msyncfs_take_images(f);
 		msyncfs_drop_images(&f->pool);
 		if (!f->cap)
 			continue;
@@ -533,20 +667,63 @@ static void msyncfs_pass_drop(struct msyncfs_pass *pass)
 	}
 }
 
+/* Takes the dirty pages of all files. Returns as msyncfs_take_locked(). */
+static int msyncfs_take_files(struct msyncfs_pass *pass)
+{
+	struct msyncfs_file_pass *f;
+	int err = 0;
+
+	for (f = pass->files; f < pass->files + pass->nr && !err; f++)
+		err = msyncfs_take_file(pass, f);
+	return err;
+}
+
+/* There are at most this many walks before the freeze. */
+#define MSYNCFS_EARLY_WALKS	4
+/* A walk that takes at most this many pages is the last one before the freeze. */
+#define MSYNCFS_FREEZE_FEW	8
+
+/*
+ * Takes pages before the freeze, so that few are left for the freeze. If a task
+ * waits for the CPU, this function lets it run before the last of these walks,
+ * because its stores would have to wait for the thaw. A limit could keep the
+ * walk under the freeze from taking a page that is dirty again. So there is no
+ * early walk with a limit. Returns as msyncfs_take_locked().
+ */
+static int msyncfs_take_early(struct msyncfs_pass *pass)
+{
+	unsigned int walk;
+	int err;
+
+	if (pass->limit != ULONG_MAX || msyncfs_breaks(FREEZE))
+		return 0;
+	for (walk = 0; walk < MSYNCFS_EARLY_WALKS; walk++) {
+		cond_resched();
+		pass->cleaned = 0;
+		err = msyncfs_take_files(pass);
+		if (err || (pass->cleaned <= MSYNCFS_FREEZE_FEW &&
+			    !need_resched()))
+			return err;
+	}
+	return 0;
+}
+
 /*
  * Takes the dirty pages of all files at one moment. Returns as
- * msyncfs_take_batch().
+ * msyncfs_take_locked().
  */
 static int msyncfs_pass_take(struct msyncfs_pass *pass)
 {
 	struct msyncfs_file_pass *f;
 	u64 start;
-	int err = 0;
+	int err;
 
+	err = msyncfs_take_early(pass);
+	if (err)
+		return err;
 	msyncfs_freeze_files(pass);
 	start = ktime_get_ns();
-	for (f = pass->files; f < pass->files + pass->nr && !err; f++)
-		err = msyncfs_take_file(pass, f);
+	err = msyncfs_take_files(pass);
 	for (f = pass->files; f < pass->files + pass->nr && !err; f++)
 		msyncfs_take_rest(f);
 	msyncfs_thaw_files(pass);
@@ -670,20 +847,6 @@ static void msyncfs_pass_end(struct msyncfs_pass *pass, struct list_head *set,
 }
 
 /**
- * msyncfs_atomic_dirty - test whether an atomic file has anything to commit
- * @inode: atomic file
- *
- * Context: may sleep. The result is only a hint unless the caller holds
- * i_commit_lock, because captured pages are neither dirty nor in the overlay.
- * Return: true if the file has a dirty page or an uncommitted overlay.
- */
-bool msyncfs_atomic_dirty(struct inode *inode)
-{
-	return msyncfs_overlay_uncommitted(inode) ||
-	       msyncfs_count_dirty(inode, 0, ULONG_MAX, 1);
-}
-
-/**
  * msyncfs_capture_ranges - capture the dirty pages of ranges at one moment
  * @ranges: sorted by inode, then by first page; ranges of one file do not
  *	overlap
@@ -731,39 +894,3 @@ int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_ranges);
-
-/**
- * msyncfs_capture_pages - capture the dirty pages of one range
- * @inode: file
- * @first: first page
- * @last: last page, inclusive
- * @copy_max: as for msyncfs_capture_ranges()
- * @limit: as for msyncfs_capture_ranges()
- *
- * The function does not mark the times of the file.
- *
- * Context: caller holds i_commit_lock, and no lock that P4 forbids.
- * Return: the capture; NULL if no page is dirty; or ERR_PTR(-ENOMEM). The
- * caller attaches or redirties the capture, and then drops its reference.
- */
-struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
-					      pgoff_t first, pgoff_t last,
-					      unsigned long copy_max,
-					      unsigned long limit)
-{
-	struct msyncfs_range range = {
-		.inode = inode, .first = first, .last = last,
-	};
-	struct msyncfs_capture *cap;
-	LIST_HEAD(set);
-	int err;
-
-	err = msyncfs_capture_ranges(&range, 1, copy_max, limit, &set, false);
-	if (err)
-		return ERR_PTR(err);
-	cap = list_first_entry_or_null(&set, struct msyncfs_capture, set);
-	if (cap)
-		list_del_init(&cap->set);
-	return cap;
-}
-EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_pages);

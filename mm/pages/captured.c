@@ -2,7 +2,7 @@
 /*
  * This file keeps captures from the capture (capture.c) until their records are
  * durable or have failed. If a record fails, its captured pages become dirty
- * again.
+ * again. The file also captures a single range, for callers that have no set.
  */
 #include <kunit/visibility.h>
 #include <linux/highmem.h>
@@ -177,3 +177,53 @@ int msyncfs_capture_copy(struct msyncfs_capture *cap)
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_copy);
+
+/**
+ * msyncfs_capture_pages - capture the dirty pages of one range
+ * @inode: file
+ * @first: first page
+ * @last: last page, inclusive
+ * @copy_max: as for msyncfs_capture_ranges()
+ * @limit: as for msyncfs_capture_ranges()
+ *
+ * The function does not mark the times of the file.
+ *
+ * Context: caller holds i_commit_lock, and no lock that P4 forbids.
+ * Return: the capture; NULL if no page is dirty; or ERR_PTR(-ENOMEM). The
+ * caller attaches or redirties the capture, and then drops its reference.
+ */
+struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
+					      pgoff_t first, pgoff_t last,
+					      unsigned long copy_max,
+					      unsigned long limit)
+{
+	struct msyncfs_range range = {
+		.inode = inode, .first = first, .last = last,
+	};
+	struct msyncfs_capture *cap;
+	LIST_HEAD(set);
+	int err;
+
+	err = msyncfs_capture_ranges(&range, 1, copy_max, limit, &set, false);
+	if (err)
+		return ERR_PTR(err);
+	cap = list_first_entry_or_null(&set, struct msyncfs_capture, set);
+	if (cap)
+		list_del_init(&cap->set);
+	return cap;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_pages);
+
+/**
+ * msyncfs_atomic_dirty - test whether an atomic file has anything to commit
+ * @inode: atomic file
+ *
+ * Context: may sleep. The result is only a hint unless the caller holds
+ * i_commit_lock, because captured pages are neither dirty nor in the overlay.
+ * Return: true if the file has a dirty page or an uncommitted overlay.
+ */
+bool msyncfs_atomic_dirty(struct inode *inode)
+{
+	return msyncfs_overlay_uncommitted(inode) ||
+	       msyncfs_count_dirty(inode, 0, ULONG_MAX, 1);
+}

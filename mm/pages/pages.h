@@ -115,11 +115,6 @@ static inline void msyncfs_capture_publish(struct msyncfs_capture *cap)
 /* In capture.c */
 unsigned long msyncfs_count_dirty(struct inode *inode, pgoff_t first,
 				  pgoff_t last, unsigned long limit);
-bool msyncfs_atomic_dirty(struct inode *inode);
-struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
-					      pgoff_t first, pgoff_t last,
-					      unsigned long copy_max,
-					      unsigned long limit);
 int msyncfs_capture_ranges(const struct msyncfs_range *ranges, unsigned int nr,
 			   unsigned long copy_max, unsigned long limit,
 			   struct list_head *set, bool mark);
@@ -130,6 +125,11 @@ int msyncfs_capture_copy(struct msyncfs_capture *cap);
 void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err);
 void msyncfs_drop_images(struct list_head *images);
 void msyncfs_capture_put(struct msyncfs_capture *cap);
+struct msyncfs_capture *msyncfs_capture_pages(struct inode *inode,
+					      pgoff_t first, pgoff_t last,
+					      unsigned long copy_max,
+					      unsigned long limit);
+bool msyncfs_atomic_dirty(struct inode *inode);
 
 /* In dirty.c */
 struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index);

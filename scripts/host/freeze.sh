@@ -17,11 +17,11 @@ VM_ACCEL=tcg,thread=single "$SCRIPTS/vm.sh" -n freeze -o "$OUT/vm" -k "$VMLINUZ"
 
 # Each line is: storm PAGES WAITS LONGEST-WAIT CALLS LONGEST-FREEZE
 while read -r _ pages waits longest calls frozen rest; do
-	limit=50000000
-	[ "$pages" -gt 64 ] || limit=1000000
-	t_info "msync of $pages pages: $waits stores waited, $((longest / 1000)) us at most (bound $((limit / 1000))); frozen $((frozen / 1000)) us at most in $calls captures ($rest)"
+	wait=8000000 freeze=8000000
+	[ "$pages" -gt 64 ] || wait=250000 freeze=100000
+	t_info "msync of $pages pages: $waits stores waited, $((longest / 1000)) us at most (bound $((wait / 1000))); frozen $((frozen / 1000)) us at most (bound $((freeze / 1000))) in $calls captures ($rest)"
 	[ "$calls" -gt 0 ] || t_fail "$pages pages: no capture traced"
-	[ "$longest" -lt $limit ] || t_fail "$pages pages: a store waited $longest ns, bound $limit"
-	[ "$frozen" -lt $limit ] || t_fail "$pages pages: frozen for $frozen ns, bound $limit"
+	[ "$longest" -lt $wait ] || t_fail "$pages pages: a store waited $longest ns, bound $wait"
+	[ "$frozen" -lt $freeze ] || t_fail "$pages pages: frozen for $frozen ns, bound $freeze"
 done < <(grep '^storm ' "$OUT/vm/channel.log")
 t_eq "sizes measured" "$(grep -c '^storm ' "$OUT/vm/channel.log")" 2
