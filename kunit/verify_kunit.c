@@ -427,6 +427,18 @@ static const struct row rows[] = {
 	{ "node to the log", B_MAP1, "outside the data area",
 	  { PTR(map, 503, 7) } },
 	{ "node to itself", B_MAP2, "stands in", { PTR(map, 9, NODE) } },
+	{ "run over itself", B_MAP1, "stands in",
+	  { PTR(map, 5, NODE - 1), PTR(map, 6, NODE), PTR(map, 7, NODE + 1) } },
+	{ "unwritten run over itself", B_MAP1, "stands in",
+	  { PTR(map, 5, MSYNCFS_PTR_UNWRITTEN | (NODE - 1)),
+	    PTR(map, 6, MSYNCFS_PTR_UNWRITTEN | NODE) } },
+	{ "run beside itself", B_MAP1, NULL,
+	  { PTR(map, 5, NODE - 2), PTR(map, 6, NODE - 1),
+	    PTR(map, 7, NODE + 1) } },
+	{ "run past the data area", B_MAP1, "outside the data area",
+	  { PTR(map, 5, 64998), PTR(map, 6, 64999) } },
+	{ "block 1 after holes", B_MAP1, "outside the data area",
+	  { PTR(map, 5, 1) } },
 	{ "unwritten in a leaf", B_MAP1, NULL,
 	  { PTR(map, 1, MSYNCFS_PTR_UNWRITTEN | DATA) } },
 	{ "unwritten in a node", B_MAP2, "marked unwritten",
@@ -660,8 +672,29 @@ static void verify_bitmap_long_log(struct kunit *test)
 	}
 }
 
+/* A run ends at the pointer that does not continue it, and nowhere else. */
+static void verify_ptr_run(struct kunit *test)
+{
+	static const u64 first[] = { 0, DATA, MSYNCFS_PTR_UNWRITTEN | DATA };
+	unsigned int i, at, n;
+	__le64 ptr[24];
+
+	for (i = 0; i < ARRAY_SIZE(first); i++) {
+		for (at = 1; at < ARRAY_SIZE(ptr); at++) {
+			for (n = 0; n < ARRAY_SIZE(ptr); n++)
+				ptr[n] = cpu_to_le64(first[i] ? first[i] + n : 0);
+			KUNIT_EXPECT_EQ(test, msyncfs_ptr_run(ptr, 0, at), at);
+			ptr[at] = cpu_to_le64(first[i] + at + 1);
+			for (n = 0; n < at; n++)
+				KUNIT_EXPECT_EQ(test, msyncfs_ptr_run(ptr, n, 24),
+						at - n);
+		}
+	}
+}
+
 static struct kunit_case verify_cases[] = {
 	KUNIT_CASE_PARAM(verify_row, row_gen_params),
+	KUNIT_CASE(verify_ptr_run),
 	KUNIT_CASE(verify_sealed),
 	KUNIT_CASE(verify_init_block),
 	KUNIT_CASE(verify_bitmap_long_log),

@@ -287,6 +287,51 @@ u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_name_hash);
 
+/**
+ * msyncfs_ptr_run() - count pointers of a file map that form one run
+ * @ptr: pointers of a map node
+ * @nth: position of the first pointer of the run
+ * @nr: position at which the function stops counting
+ *
+ * A run has only holes, or it has pointers to consecutive blocks that are all
+ * written or all unwritten. This function checks no pointer. It compares four
+ * pointers at a time, because most runs are long.
+ *
+ * Context: any.
+ * Return: number of pointers, at least 1.
+ */
+unsigned int msyncfs_ptr_run(const __le64 *ptr, unsigned int nth,
+			     unsigned int nr)
+{
+	u64 want = le64_to_cpu(ptr[nth]);
+	u64 step = want ? 1 : 0;
+	unsigned int i = nth + 1;
+
+	want += step;
+	for (; i + 4 <= nr; i += 4, want += 4 * step)
+		if ((le64_to_cpu(ptr[i]) ^ want) |
+		    (le64_to_cpu(ptr[i + 1]) ^ (want + step)) |
+		    (le64_to_cpu(ptr[i + 2]) ^ (want + 2 * step)) |
+		    (le64_to_cpu(ptr[i + 3]) ^ (want + 3 * step)))
+			break;
+	for (; i < nr && le64_to_cpu(ptr[i]) == want; i++)
+		want += step;
+	return i - nth;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_ptr_run);
+
+/* Verify a pointer of a file map that is not a hole; see verify_ptrs(). */
+static const char *verify_ptr(const struct msyncfs_geo *geo, u64 p, bool nodes)
+{
+	if (p & ~(MSYNCFS_PTR_UNWRITTEN | MSYNCFS_PTR_BLKNO))
+		return "unknown bits in a map pointer";
+	if (nodes && (p & MSYNCFS_PTR_UNWRITTEN))
+		return "pointer to a map node is marked unwritten";
+	if (!msyncfs_is_data(geo, p & MSYNCFS_PTR_BLKNO))
+		return "map pointer outside the data area";
+	return NULL;
+}
+
 /*
  * Verify @nr pointers of a file map. @nodes is true for pointers to map nodes
  * and false for pointers to data. @self is the block that contains the
@@ -297,21 +342,20 @@ static const char *verify_ptrs(const struct msyncfs_geo *geo,
 			       const __le64 *ptr, unsigned int nr, bool nodes,
 			       u64 self)
 {
-	unsigned int i;
+	unsigned int i, run;
+	const char *why;
+	u64 p;
 
-	for (i = 0; i < nr; i++) {
-		u64 p = le64_to_cpu(ptr[i]);
-		u64 blkno = p & MSYNCFS_PTR_BLKNO;
-
+	for (i = 0; i < nr; i += run) {
+		p = le64_to_cpu(ptr[i]);
+		run = msyncfs_ptr_run(ptr, i, nr);
 		if (!p)
 			continue;
-		if (p & ~(MSYNCFS_PTR_UNWRITTEN | MSYNCFS_PTR_BLKNO))
-			return "unknown bits in a map pointer";
-		if (nodes && (p & MSYNCFS_PTR_UNWRITTEN))
-			return "pointer to a map node is marked unwritten";
-		if (!msyncfs_is_data(geo, blkno))
-			return "map pointer outside the data area";
-		if (blkno == self)
+		why = verify_ptr(geo, p, nodes) ?:
+		      verify_ptr(geo, p + run - 1, nodes);
+		if (why)
+			return why;
+		if (self - (p & MSYNCFS_PTR_BLKNO) < run)
 			return "map pointer to the block that it stands in";
 	}
 	return NULL;

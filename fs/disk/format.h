@@ -77,6 +77,8 @@ const char *msyncfs_verify_slot(const struct msyncfs_geo *geo,
 				const struct msyncfs_disk_slot *slot);
 void msyncfs_seal_slot(const struct msyncfs_geo *geo,
 		       struct msyncfs_disk_slot *slot);
+unsigned int msyncfs_ptr_run(const __le64 *ptr, unsigned int nth,
+			     unsigned int nr);
 void msyncfs_init_block(void *buf, u32 magic, u32 level, u64 blkno, u64 owner);
 void msyncfs_seal_block(const struct msyncfs_geo *geo, void *buf, u64 seq);
 const char *msyncfs_verify_block(const struct msyncfs_geo *geo,

@@ -221,24 +221,6 @@ static bool msyncfs_ext_append(struct msyncfs_extent *ext, u64 ptr, u64 nr)
 }
 
 /*
- * Counts the pointers from @nth on that continue the run of the pointer at @nth:
- * holes after a hole, and consecutive blocks after a block.
- */
-static unsigned int msyncfs_ptr_run(const __le64 *ptrs, unsigned int nth,
-				    unsigned int nr)
-{
-	u64 want = le64_to_cpu(ptrs[nth]);
-	unsigned int step = want ? 1 : 0, i;
-
-	for (i = nth + 1; i < nr; i++) {
-		want += step;
-		if (le64_to_cpu(ptrs[i]) != want)
-			break;
-	}
-	return i - nth;
-}
-
-/*
  * Extends @ext by the pointers of a leaf, up to index @end (exclusive).
  * Return: 1 if the run may go on in the next leaf, 0 if it has ended, or an
  * error.
