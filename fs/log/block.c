@@ -5,6 +5,7 @@
  * of a transaction.
  */
 #include <kunit/visibility.h>
+#include <linux/blkdev.h>
 #include <linux/pagemap.h>
 #include <linux/swap.h>
 
@@ -75,13 +76,12 @@ static const char *msyncfs_check_buffer(const struct msyncfs_geo *geo,
 }
 
 /*
- * Find the buffer of a map node that has been verified, or return NULL. A map
- * has more nodes than the few buffers that the kernel remembers for each CPU, so
+ * Find the buffer of a map node that is in memory, or return NULL. A map has
+ * more nodes than the few buffers that the kernel remembers for each CPU, so
  * sb_bread() would often search the page cache, too, and then replace one of
  * these buffers.
  */
-static struct buffer_head *msyncfs_find_verified(struct super_block *sb,
-						 u64 blkno)
+static struct buffer_head *msyncfs_find_node(struct super_block *sb, u64 blkno)
 {
 	struct address_space *mapping = sb->s_bdev->bd_mapping;
 	struct buffer_head *bh = NULL;
@@ -94,8 +94,8 @@ static struct buffer_head *msyncfs_find_verified(struct super_block *sb,
 	spin_lock(&mapping->i_private_lock);
 	if (!folio_test_large(folio))
 		bh = folio_buffers(folio);
-	if (bh && bh->b_blocknr == blkno && buffer_uptodate(bh) &&
-	    buffer_msyncfs_verified(bh))
+	if (bh && buffer_mapped(bh) && bh->b_blocknr == blkno &&
+	    buffer_uptodate(bh))
 		get_bh(bh);
 	else
 		bh = NULL;
@@ -105,15 +105,29 @@ static struct buffer_head *msyncfs_find_verified(struct super_block *sb,
 	return bh;
 }
 
+/* Begin to read blocks, with one command for blocks that follow each other. */
+static void msyncfs_begin_reads(struct super_block *sb, const __le64 *blkno,
+				unsigned int nr)
+{
+	const struct msyncfs_geo *geo = &MSYNCFS_SB(sb)->geo;
+	struct blk_plug plug;
+
+	blk_start_plug(&plug);
+	for (; nr; nr--, blkno++)
+		if (msyncfs_is_data(geo, le64_to_cpu(*blkno)))
+			sb_breadahead(sb, le64_to_cpu(*blkno));
+	blk_finish_plug(&plug);
+}
+
 /**
  * msyncfs_bread_ahead - read and check a metadata block, and begin to read others
  * @sb: filesystem
  * @blkno: block
  * @magic: kind of block expected, MSYNCFS_MAGIC_*
  * @owner: expected owner; see struct msyncfs_disk_header
- * @ahead: other blocks. If the block is not in memory, the function begins to
- *	read them, because the caller will probably need them soon. Numbers that
- *	are not in the data area are left out
+ * @ahead: blocks that the caller will probably need soon; @blkno may be one of
+ *	them. If @blkno is not in memory, the function begins to read them.
+ *	Numbers that are not in the data area are left out
  * @nr: number of blocks in @ahead
  *
  * Context: may sleep and do I/O.
@@ -134,11 +148,10 @@ struct buffer_head *msyncfs_bread_ahead(struct super_block *sb, u64 blkno,
 		return ERR_PTR(-EFSCORRUPTED);
 	}
 	if (magic == MSYNCFS_MAGIC_MAP)
-		bh = msyncfs_find_verified(sb, blkno);
+		bh = msyncfs_find_node(sb, blkno);
 	if (!bh) {
-		for (; nr; nr--, ahead++)
-			if (msyncfs_is_data(geo, le64_to_cpu(*ahead)))
-				sb_breadahead(sb, le64_to_cpu(*ahead));
+		if (nr)
+			msyncfs_begin_reads(sb, ahead, nr);
 		bh = sb_bread(sb, blkno);
 	}
 	if (!bh) {

@@ -72,21 +72,23 @@ static int msyncfs_bad_map(struct inode *inode, u64 blkno, const char *why)
 }
 
 /*
- * If a node is not in memory, this number of nodes is read. They are the nodes
- * of about 32 MiB of a file.
+ * If a node is not in memory, all nodes of its group are read. The groups of
+ * leaves cover about 32 MiB of a file each. A group does not begin at the first
+ * node that is needed, because accesses may go backwards.
  */
 #define MSYNCFS_NODES_AHEAD	16
 
 /*
- * Reads the node at the first of @nr pointers. If the node is not in memory, the
- * function also begins to read the nodes at the next pointers.
+ * Reads the node at pointer @nth of @nr pointers. If the node is not in memory,
+ * the function also begins to read the other nodes of its group.
  */
 static struct buffer_head *msyncfs_read_nodes(struct inode *inode,
-					      const __le64 *ptr,
-					      unsigned int nr,
+					      const __le64 *ptrs,
+					      unsigned int nth, unsigned int nr,
 					      unsigned int level)
 {
-	u64 blkno = le64_to_cpu(*ptr);
+	unsigned int first = round_down(nth, MSYNCFS_NODES_AHEAD);
+	u64 blkno = le64_to_cpu(ptrs[nth]);
 	const struct msyncfs_disk_header *h;
 	struct buffer_head *bh;
 
@@ -94,8 +96,8 @@ static struct buffer_head *msyncfs_read_nodes(struct inode *inode,
 		return ERR_PTR(msyncfs_bad_map(inode, blkno,
 					       "node outside the data area"));
 	bh = msyncfs_bread_ahead(inode->i_sb, blkno, MSYNCFS_MAGIC_MAP,
-				 inode->i_ino, ptr + 1,
-				 min(nr, MSYNCFS_NODES_AHEAD) - 1);
+				 inode->i_ino, ptrs + first,
+				 min(nr - first, MSYNCFS_NODES_AHEAD));
 	if (IS_ERR(bh))
 		return bh;
 	h = (const struct msyncfs_disk_header *)bh->b_data;
@@ -121,7 +123,7 @@ struct buffer_head *msyncfs_read_node(struct inode *inode, u64 blkno,
 {
 	__le64 ptr = cpu_to_le64(blkno);
 
-	return msyncfs_read_nodes(inode, &ptr, 1, level);
+	return msyncfs_read_nodes(inode, &ptr, 0, 1, level);
 }
 
 /**
@@ -169,9 +171,8 @@ int msyncfs_path_walk(struct inode *inode, u64 index, struct msyncfs_path *path)
 			return 0;
 		if (!msyncfs_ptrs(path, level)[nth])
 			return 0;
-		bh = msyncfs_read_nodes(inode, msyncfs_ptrs(path, level) + nth,
-					msyncfs_nr_ptrs(path, level) - nth,
-					level - 1);
+		bh = msyncfs_read_nodes(inode, msyncfs_ptrs(path, level), nth,
+					msyncfs_nr_ptrs(path, level), level - 1);
 		if (IS_ERR(bh)) {
 			msyncfs_path_put(path);
 			return PTR_ERR(bh);
