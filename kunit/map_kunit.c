@@ -464,6 +464,135 @@ static void map_bad_node(struct kunit *test)
 	expect_empty(test);
 }
 
+/* Return the known run that begins at @index, or an empty run. */
+static struct msyncfs_known_run known_at(struct map_fixture *fx, u64 index)
+{
+	unsigned int i;
+
+	for (i = 0; i < MSYNCFS_KNOWN_RUNS; i++)
+		if (fx->mi->i_known.run[i].len &&
+		    fx->mi->i_known.run[i].index == index)
+			return fx->mi->i_known.run[i];
+	return (struct msyncfs_known_run){};
+}
+
+static void expect_known(struct kunit *test, u64 index, u64 len, u64 blkno)
+{
+	struct msyncfs_known_run run = known_at(test->priv, index);
+
+	KUNIT_EXPECT_EQ_MSG(test, run.len, len, "at %llu", index);
+	if (len)
+		KUNIT_EXPECT_EQ_MSG(test, run.blkno, blkno, "at %llu", index);
+}
+
+/* Make all pages holes, and free all nodes. */
+static void map_clear(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, map_set(test->priv, 0, MAP_LAST, 0, false), 0);
+	map_free(test, 0, MAP_LAST, MSYNCFS_MAP_FREE_CREDITS);
+	expect_empty(test);
+}
+
+/*
+ * A lookup of one page makes the whole run in its leaf known. Runs of adjacent
+ * leaves become one. Holes and unwritten blocks are never known.
+ */
+static void map_known(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	u64 leaf = MSYNCFS_NODE_PTRS, i;
+
+	KUNIT_ASSERT_EQ(test, map_set(fx, 10, 3 * leaf, SOME_BLOCK, false), 0);
+	KUNIT_ASSERT_EQ(test, map_set(fx, 3 * leaf + 20, 5, SOME_BLOCK, true),
+			0);
+	expect_known(test, 10, 0, 0);
+	expect_run(test, 2 * leaf + 7, 1, 1, SOME_BLOCK + 2 * leaf - 3, false);
+	expect_known(test, 2 * leaf, leaf, SOME_BLOCK + 2 * leaf - 10);
+	expect_run(test, 17, 1, 1, SOME_BLOCK + 7, false);
+	expect_known(test, 10, leaf - 10, SOME_BLOCK);
+	expect_run(test, leaf + 7, 1, 1, SOME_BLOCK + leaf - 3, false);
+	expect_known(test, 10, 3 * leaf - 10, SOME_BLOCK);
+	expect_run(test, 10, U64_MAX, 3 * leaf, SOME_BLOCK, false);
+	expect_known(test, 10, 3 * leaf, SOME_BLOCK);
+	expect_known(test, 2 * leaf, 0, 0);
+
+	expect_run(test, 0, 10, 10, 0, false);
+	expect_run(test, 3 * leaf + 20, 5, 5, SOME_BLOCK, true);
+	expect_run(test, 0, 11, 10, 0, false);
+	expect_known(test, 0, 0, 0);
+	expect_known(test, 3 * leaf + 20, 0, 0);
+	map_clear(test);
+
+	/* The shortest run makes room for a new run. */
+	for (i = 0; i < MSYNCFS_KNOWN_RUNS + 1; i++)
+		KUNIT_ASSERT_EQ(test, map_set(fx, 20 * i, 10 - i,
+					      SOME_BLOCK + 500 * i, false), 0);
+	for (i = 0; i < MSYNCFS_KNOWN_RUNS + 1; i++)
+		expect_run(test, 20 * i, 1, 1, SOME_BLOCK + 500 * i, false);
+	for (i = 0; i < MSYNCFS_KNOWN_RUNS - 1; i++)
+		expect_known(test, 20 * i, 10 - i, SOME_BLOCK + 500 * i);
+	expect_known(test, 20 * i, 0, 0);
+	expect_known(test, 20 * i + 20, 10 - i - 1, SOME_BLOCK + 500 * i + 500);
+	map_clear(test);
+}
+
+/* A run that leaves the data area is known only inside of the data area. */
+static void map_known_area(struct kunit *test)
+{
+	const struct msyncfs_geo *geo = &MSYNCFS_SB(((struct map_fixture *)
+						     test->priv)->sb)->geo;
+	u64 first = geo->log_start + geo->log_blocks, end = geo->blocks - 1;
+	struct map_fixture *fx = test->priv;
+	struct msyncfs_extent ext;
+
+	KUNIT_ASSERT_EQ(test, map_set(fx, 20, 9, first - 3, false), 0);
+	KUNIT_ASSERT_EQ(test, map_set(fx, 40, 9, end - 4, false), 0);
+	expect_run(test, 25, 1, 1, first + 2, false);
+	expect_run(test, 42, 1, 1, end - 2, false);
+	expect_known(test, 23, 6, first);
+	expect_known(test, 40, 4, end - 4);
+	KUNIT_EXPECT_EQ(test, msyncfs_map_lookup(fx->inode, 22, 1, &ext),
+			-EUCLEAN);
+	KUNIT_EXPECT_EQ(test, msyncfs_map_lookup(fx->inode, 44, 1, &ext),
+			-EUCLEAN);
+	map_clear(test);
+}
+
+/* After each change of the map, lookups find the new blocks. */
+static void map_known_changes(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	u64 index = 3 * MSYNCFS_NODE_PTRS;
+
+	map_fill(test, index, 20, 12000);
+	expect_run(test, index, 20, 20, 12000, false);
+	expect_known(test, index, 20, 12000);
+
+	map_free(test, index + 5, index + 9, MSYNCFS_MAP_FREE_CREDITS);
+	expect_known(test, index, 0, 0);
+	expect_run(test, index + 5, 1, 1, 0, false);
+	expect_run(test, index + 10, 1, 1, 12010, false);
+	expect_known(test, index + 10, 10, 12010);
+	map_free(test, 0, MAP_LAST, MSYNCFS_MAP_FREE_CREDITS);
+	expect_run(test, index + 10, 1, 1, 0, false);
+	expect_empty(test);
+
+	KUNIT_ASSERT_EQ(test, map_set(fx, index, 20, SOME_BLOCK, false), 0);
+	expect_run(test, index, 20, 20, SOME_BLOCK, false);
+	KUNIT_ASSERT_EQ(test, map_set(fx, index + 1, 1, SOME_BLOCK + 99, false),
+			0);
+	expect_known(test, index, 0, 0);
+	expect_run(test, index + 1, 1, 1, SOME_BLOCK + 99, false);
+	expect_run(test, index + 2, 1, 1, SOME_BLOCK + 2, false);
+	KUNIT_ASSERT_EQ(test, map_set(fx, index + 2, 1, SOME_BLOCK + 2, true),
+			0);
+	expect_run(test, index + 2, 1, 1, SOME_BLOCK + 2, true);
+	expect_run(test, index + 3, 1, 1, SOME_BLOCK + 3, false);
+	KUNIT_ASSERT_EQ(test, map_set(fx, index + 3, 1, 0, false), 0);
+	expect_run(test, index + 3, 1, 1, 0, false);
+	map_clear(test);
+}
+
 /* The credits that msyncfs_map_credits() returns must always suffice. */
 static void map_credits_suffice(struct kunit *test)
 {
@@ -514,6 +643,9 @@ static struct kunit_case map_cases[] = {
 	KUNIT_CASE(map_free_nothing),
 	KUNIT_CASE(map_keeps_reserved),
 	KUNIT_CASE(map_bad_node),
+	KUNIT_CASE(map_known),
+	KUNIT_CASE(map_known_area),
+	KUNIT_CASE(map_known_changes),
 	KUNIT_CASE(map_credits_suffice),
 	{}
 };

@@ -116,6 +116,7 @@ static void point(struct file *file, u64 blkno)
 {
 	struct msyncfs_disk_inode *di = disk_inode(file);
 
+	msyncfs_known_forget(file_inode(file));
 	di->ptr[0] = cpu_to_le64(blkno);
 	di->blocks = cpu_to_le64(!!blkno);
 	inode_set_bytes(file_inode(file), blkno ? MSYNCFS_BLOCK_SIZE : 0);

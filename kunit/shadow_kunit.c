@@ -189,6 +189,26 @@ static void shadow_commit(struct kunit *test)
 	expect_settled(test, fx);
 }
 
+/* After a shadow has become the map, lookups find the new blocks. */
+static void shadow_known(struct kunit *test)
+{
+	struct wide_fixture *fx = setup(test, test->param_value);
+	unsigned int i;
+	u64 old[3];
+
+	for (i = 0; i < ARRAY_SIZE(old); i++)
+		old[i] = files_block(test, fx->file, page_at(fx, i));
+	KUNIT_EXPECT_NE(test, MSYNCFS_I(file_inode(fx->file))->i_known.run[2].len,
+			0);
+	store(test, fx, 2);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	for (i = 0; i < ARRAY_SIZE(old); i++)
+		KUNIT_EXPECT_NE(test, files_block(test, fx->file,
+						  page_at(fx, i)), old[i]);
+	invalidate_mapping_pages(fx->file->f_mapping, 0, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, differs_all(fx, 2), -1);
+}
+
 /*
  * Let the power fail at each I/O in turn. Each time, other blocks of the
  * volatile cache survive.
@@ -563,6 +583,7 @@ static void shadow_no_space_atomic(struct kunit *test)
 
 static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE_PARAM(shadow_commit, wide_gen_params),
+	KUNIT_CASE_PARAM(shadow_known, wide_gen_params),
 	KUNIT_CASE_PARAM_ATTR(shadow_crash, wide_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM_ATTR(shadow_error, wide_gen_params,

@@ -296,6 +296,7 @@ int msyncfs_map_set(struct msyncfs_op *op, struct inode *inode, u64 index,
 		ptr |= MSYNCFS_PTR_UNWRITTEN;
 
 	down_write(&mi->i_map_sem);
+	msyncfs_known_forget(inode);
 	err = msyncfs_map_set_locked(op, inode, index, len, ptr);
 	up_write(&mi->i_map_sem);
 	return err;
@@ -529,6 +530,7 @@ int msyncfs_map_free(struct msyncfs_op *op, struct inode *inode, u64 first,
 	if (WARN_ON_ONCE(last == U64_MAX))
 		last--;
 	down_write(&mi->i_map_sem);
+	msyncfs_known_forget(inode);
 	capacity = msyncfs_map_capacity(mi->i_map_depth);
 	if (first < capacity)
 		err = msyncfs_map_free_locked(op, inode, first,

@@ -222,6 +222,23 @@ static bool msyncfs_ext_append(struct msyncfs_extent *ext, u64 ptr, u64 nr)
 }
 
 /*
+ * Makes a run of a leaf known, with the pointers before it that belong to the
+ * same run. The @len pointers from @index on lead to @blkno and the next blocks,
+ * and have been checked. The first of them is at position @nth of the leaf.
+ */
+static void msyncfs_learn_run(struct inode *inode, const __le64 *ptrs,
+			      unsigned int nth, u64 index, u64 len, u64 blkno)
+{
+	const struct msyncfs_geo *geo = &MSYNCFS_SB(inode->i_sb)->geo;
+	u64 max = min(nth, blkno - geo->log_start - geo->log_blocks);
+	u64 n = 0;
+
+	while (n < max && le64_to_cpu(ptrs[nth - n - 1]) == blkno - n - 1)
+		n++;
+	msyncfs_known_add(inode, index - n, len + n, blkno - n);
+}
+
+/*
  * Extends @ext by the pointers of a leaf, up to index @end (exclusive).
  * Return: 1 if the run may go on in the next leaf, 0 if it has ended, or an
  * error.
@@ -231,11 +248,10 @@ static int msyncfs_run_leaf(struct msyncfs_path *path, u64 end,
 {
 	const __le64 *ptrs = msyncfs_ptrs(path, 1);
 	unsigned int nr = msyncfs_nr_ptrs(path, 1), nth = path->nth[1];
-	u64 run = min(end - ext->index - ext->len, nr - nth);
-	u64 ptr = le64_to_cpu(ptrs[nth]);
+	u64 index = ext->index + ext->len, ptr = le64_to_cpu(ptrs[nth]), run;
 	int err;
 
-	run = msyncfs_ptr_run(ptrs, nth, nth + run);
+	run = msyncfs_ptr_run(ptrs, nth, ptr ? nr : min(nr, nth + end - index));
 	if (ptr) {
 		err = msyncfs_check_ptr(path->inode, ptr);
 		if (err)
@@ -243,7 +259,11 @@ static int msyncfs_run_leaf(struct msyncfs_path *path, u64 end,
 		/* If the run leaves the data area, the next lookup fails. */
 		run = min(run, MSYNCFS_SB(path->inode->i_sb)->geo.blocks - 1 -
 			       (ptr & MSYNCFS_PTR_BLKNO));
+		if (!(ptr & MSYNCFS_PTR_UNWRITTEN))
+			msyncfs_learn_run(path->inode, ptrs, nth, index, run,
+					  ptr);
 	}
+	run = min(run, end - index);
 	return msyncfs_ext_append(ext, ptr, run) && nth + run == nr;
 }
 
@@ -280,6 +300,42 @@ static int msyncfs_ext_next(struct inode *inode, u64 end,
  */
 #define MSYNCFS_LOOKUP_STEPS	4096
 
+/* Finds a run below index @end in the map; @ext->len is 0. */
+static int msyncfs_map_run(struct inode *inode, u64 end,
+			   struct msyncfs_extent *ext)
+{
+	u64 capacity = msyncfs_map_capacity(MSYNCFS_I(inode)->i_map_depth);
+	unsigned int steps = MSYNCFS_LOOKUP_STEPS;
+	int err = 1;
+
+	while (err > 0 && steps-- && ext->index + ext->len < min(end, capacity))
+		err = msyncfs_ext_next(inode, min(end, capacity), ext);
+	if (err > 0 && ext->index + ext->len >= capacity &&
+	    ext->index + ext->len < end)
+		msyncfs_ext_append(ext, 0, end - ext->index - ext->len);
+	return min(err, 0);
+}
+
+/*
+ * On a kernel with KUnit, compares a known run with the map. So every suite
+ * notices a change of the map that does not forget the known runs.
+ */
+static void msyncfs_known_check(struct inode *inode, u64 index, u64 max)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	struct msyncfs_extent map = { .index = index }, ext;
+
+	if (!IS_ENABLED(CONFIG_KUNIT))
+		return;
+	down_read(&mi->i_map_sem);
+	if (msyncfs_known_find(inode, index, max, &ext) &&
+	    !msyncfs_map_run(inode, index + max, &map))
+		WARN(map.blkno != ext.blkno || map.unwritten,
+		     "msyncfs: inode %lu page %llu: known block %llu, map has %llu\n",
+		     inode->i_ino, index, ext.blkno, map.blkno);
+	up_read(&mi->i_map_sem);
+}
+
 /**
  * msyncfs_map_committed - find a run of blocks in the map, without the overlay
  * @inode: regular file or directory
@@ -295,27 +351,23 @@ int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,
 			  struct msyncfs_extent *ext)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	unsigned int steps = MSYNCFS_LOOKUP_STEPS;
-	u64 end, capacity;
-	int err = 1;
+	int err;
 
+	if (msyncfs_known_find(inode, index, max, ext)) {
+		msyncfs_known_check(inode, index, max);
+		return 0;
+	}
 	if (WARN_ON_ONCE(!max || index == U64_MAX))
 		return -EINVAL;
-	end = index + min(max, U64_MAX - index);
 	ext->index = index;
 	ext->len = 0;
 	ext->blkno = 0;
 	ext->unwritten = false;
 
 	down_read(&mi->i_map_sem);
-	capacity = msyncfs_map_capacity(mi->i_map_depth);
-	while (err > 0 && steps-- && index + ext->len < min(end, capacity))
-		err = msyncfs_ext_next(inode, min(end, capacity), ext);
+	err = msyncfs_map_run(inode, index + min(max, U64_MAX - index), ext);
 	up_read(&mi->i_map_sem);
-
-	if (err > 0 && index + ext->len >= capacity && index + ext->len < end)
-		msyncfs_ext_append(ext, 0, end - index - ext->len);
-	return min(err, 0);
+	return err;
 }
 
 /**

@@ -37,6 +37,7 @@
 
 #include <linux/maple_tree.h>
 #include <linux/mm_types.h>
+#include <linux/seqlock.h>
 #include <linux/xarray.h>
 
 #include "fs/space/space.h"
@@ -61,6 +62,22 @@ enum {
 	MSYNCFS_I_STORED,	/* stores that msync has not marked in mtime */
 };
 
+#define MSYNCFS_KNOWN_RUNS	4
+
+/**
+ * struct msyncfs_known - runs of a file that lookups have found, see known.c
+ * @lock: guards @run; a task that changes @run also holds i_map_sem
+ * @run: runs of written blocks. An entry with the length 0 is free
+ */
+struct msyncfs_known {
+	seqlock_t	lock;
+	struct msyncfs_known_run {
+		u64	index;
+		u64	len;
+		u64	blkno;
+	}		run[MSYNCFS_KNOWN_RUNS];
+};
+
 /**
  * struct msyncfs_inode_info - an inode in memory
  * @vfs_inode: the VFS part
@@ -81,6 +98,7 @@ enum {
  *	dirty holds @i_freeze shared
  * @i_map_sem: guards the pointers of the map and @i_map_depth
  * @i_map_depth: number of levels of map nodes
+ * @i_known: known runs, see known.c
  * @i_captured: number of pages in each of the last two captures of the file;
  *	guarded by @i_commit_lock
  * @i_disksize: size in bytes; the next record that contains the inode has this
@@ -119,6 +137,7 @@ struct msyncfs_inode_info {
 	struct rw_semaphore	i_freeze;
 	struct rw_semaphore	i_map_sem;
 	unsigned int		i_map_depth;
+	struct msyncfs_known	i_known;
 	unsigned int		i_captured[2];
 	loff_t			i_disksize;
 	u64			i_tid;
@@ -314,6 +333,9 @@ int msyncfs_map_free(struct msyncfs_op *op, struct inode *inode, u64 first,
 		     u64 last, u64 *next);
 void msyncfs_map_account(struct msyncfs_op *op, struct inode *inode,
 			 s64 blocks);
+
+/* In known.c: runs that lookups have found */
+void msyncfs_known_forget(struct inode *inode);
 
 /* In iblock.c: the inode's own block */
 void msyncfs_iblock_decode(struct inode *inode);

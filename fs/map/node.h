@@ -41,6 +41,11 @@ unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
 					int *err);
 unsigned int msyncfs_map_path(struct inode *inode, u64 index, int *err);
 
+/* In known.c */
+bool msyncfs_known_find(struct inode *inode, u64 index, u64 max,
+			struct msyncfs_extent *ext);
+void msyncfs_known_add(struct inode *inode, u64 index, u64 len, u64 blkno);
+
 /* In resv.c */
 u64 msyncfs_resv_blocks(struct inode *inode, pgoff_t index);
 

@@ -818,6 +818,7 @@ void msyncfs_shadow_apply(struct msyncfs_op *op, struct msyncfs_capture *cap)
 					     r->run[i].len);
 
 	down_write(&mi->i_map_sem);
+	msyncfs_known_forget(cap->inode);
 	memcpy(msyncfs_root_ptrs(cap->inode), s->root, sizeof(s->root));
 	mi->i_map_depth = s->depth;
 	msyncfs_map_account(op, cap->inode, s->blocks);

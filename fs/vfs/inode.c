@@ -35,6 +35,7 @@ static void msyncfs_inode_once(void *obj)
 	init_rwsem(&mi->i_dio_sem);
 	init_rwsem(&mi->i_freeze);
 	init_rwsem(&mi->i_map_sem);
+	seqlock_init(&mi->i_known.lock);
 	spin_lock_init(&mi->i_resv_lock);
 	xa_init(&mi->i_resv);
 	/*
@@ -66,6 +67,7 @@ struct inode *msyncfs_alloc_inode(struct super_block *sb)
 	mi->i_bh = NULL;
 	mi->i_flags = 0;
 	mi->i_map_depth = 0;
+	msyncfs_known_forget(&mi->vfs_inode);
 	memset(mi->i_captured, 0, sizeof(mi->i_captured));
 	mi->i_disksize = 0;
 	mi->i_tid = 0;
