@@ -544,13 +544,17 @@ static bool msyncfs_bucket_in(struct hlist_bl_head *b, u64 first, u64 last)
 bool msyncfs_image_in(struct msyncfs_sb_info *sbi, u64 first, u64 last)
 {
 	struct msyncfs_index *index = &sbi->log->index;
-	u64 nr = 1ULL << index->bits, i;
+	struct hlist_bl_head *buckets = index->buckets, *b;
+	unsigned int bits = index->bits;
+	u64 nr = 1ULL << bits, i;
 
 	/* A bucket is looked at once, even if the run is long. */
 	if (last - first < nr) {
-		for (i = first; i <= last; i++)
-			if (msyncfs_bucket_in(msyncfs_bucket(sbi->log, i), i, i))
+		for (i = first; i <= last; i++) {
+			b = &buckets[hash_64(i, bits)];
+			if (!hlist_bl_empty(b) && msyncfs_bucket_in(b, i, i))
 				return true;
+		}
 		return false;
 	}
 	for (i = 0; i < nr; i++) {

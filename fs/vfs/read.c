@@ -116,8 +116,10 @@ static void msyncfs_read_add(struct msyncfs_read *read, struct folio *folio,
 	struct bio *bio = read->bio;
 
 	if (bio && bio_end_sector(bio) == sector &&
-	    bio_add_folio(bio, folio, PAGE_SIZE, 0))
+	    bio->bi_vcnt < bio->bi_max_vecs) {
+		bio_add_folio_nofail(bio, folio, PAGE_SIZE, 0);
 		return;
+	}
 	msyncfs_read_submit(read);
 	bio = bio_alloc(read->inode->i_sb->s_bdev,
 			bio_max_segs(min_t(u64, max, BIO_MAX_VECS)),
