@@ -275,6 +275,9 @@ static ssize_t msyncfs_dio_chunk(struct kiocb *iocb, struct iov_iter *iter)
 /* Largest number of pages that are pinned at a time. */
 #define MSYNCFS_PIN_MAX		1024
 
+/* A transfer of at most this number of pages allocates no memory for pinning. */
+#define MSYNCFS_PIN_FEW		4
+
 /**
  * struct msyncfs_pinned - pinned pages of one part of a user's buffer
  * @iter: iterator over @bvec
@@ -282,13 +285,17 @@ static ssize_t msyncfs_dio_chunk(struct kiocb *iocb, struct iov_iter *iter)
  * @nr: number of pinned pages
  * @pages: the pinned pages, for unpin_user_pages_dirty_lock()
  * @bvec: one entry for each pinned page
+ * @few_pages: memory of @pages if there are few pages
+ * @few_bvec: memory of @bvec if there are few pages
  */
 struct msyncfs_pinned {
 	struct iov_iter	iter;
 	size_t		bytes;
 	unsigned int	nr;
 	struct page	**pages;
-	struct bio_vec	bvec[];
+	struct bio_vec	*bvec;
+	struct page	*few_pages[MSYNCFS_PIN_FEW];
+	struct bio_vec	few_bvec[MSYNCFS_PIN_FEW];
 };
 
 /* Pins pages of one segment of @iter. @pin gets at most @max pages in total. */
@@ -313,54 +320,62 @@ static int msyncfs_pin_some(struct msyncfs_pinned *pin, struct iov_iter *iter,
 	return 0;
 }
 
+static int msyncfs_pin_alloc(struct msyncfs_pinned *pin, unsigned int max)
+{
+	pin->bytes = 0;
+	pin->nr = 0;
+	pin->bvec = pin->few_bvec;
+	pin->pages = pin->few_pages;
+	if (max <= MSYNCFS_PIN_FEW)
+		return 0;
+	pin->bvec = kvmalloc(max * (sizeof(*pin->bvec) + sizeof(*pin->pages)),
+			     GFP_KERNEL);
+	pin->pages = (struct page **)&pin->bvec[max];
+	return pin->bvec ? 0 : -ENOMEM;
+}
+
+static void msyncfs_unpin(struct msyncfs_pinned *pin, bool dirty)
+{
+	unpin_user_pages_dirty_lock(pin->pages, pin->nr, dirty);
+	if (pin->bvec != pin->few_bvec)
+		kvfree(pin->bvec);
+}
+
 /*
  * Pins the next part of @iter and advances @iter. A page fault may delay this
  * function without limit, so the caller holds no lock except i_rwsem.
  */
-static struct msyncfs_pinned *msyncfs_pin(struct iov_iter *iter)
+static int msyncfs_pin(struct msyncfs_pinned *pin, struct iov_iter *iter)
 {
 	unsigned int max = iov_iter_npages(iter, MSYNCFS_PIN_MAX);
 	unsigned int dir = iov_iter_rw(iter) == WRITE ? ITER_SOURCE : ITER_DEST;
-	struct msyncfs_pinned *pin;
-	int err = 0;
+	int err = msyncfs_pin_alloc(pin, max);
 
-	pin = kvmalloc(struct_size(pin, bvec, max) + max * sizeof(*pin->pages),
-		       GFP_KERNEL);
-	if (!pin)
-		return ERR_PTR(-ENOMEM);
-	pin->bytes = 0;
-	pin->nr = 0;
-	pin->pages = (struct page **)&pin->bvec[max];
 	while (!err && iov_iter_count(iter) && pin->nr < max)
 		err = msyncfs_pin_some(pin, iter, max);
 	if (!pin->nr) {
-		kvfree(pin);
-		return ERR_PTR(err);
+		msyncfs_unpin(pin, false);
+		return err;
 	}
 	/*
 	 * If an error came after some pages were pinned, use these pages. The
 	 * next call gets the error again.
 	 */
 	iov_iter_bvec(&pin->iter, dir, pin->bvec, pin->nr, pin->bytes);
-	return pin;
-}
-
-static void msyncfs_unpin(struct msyncfs_pinned *pin, bool dirty)
-{
-	unpin_user_pages_dirty_lock(pin->pages, pin->nr, dirty);
-	kvfree(pin);
+	return 0;
 }
 
 static ssize_t msyncfs_dio_pinned(struct kiocb *iocb, struct iov_iter *iter)
 {
-	struct msyncfs_pinned *pin = msyncfs_pin(iter);
+	struct msyncfs_pinned pin;
 	ssize_t ret;
 
-	if (IS_ERR(pin))
-		return PTR_ERR(pin);
-	ret = msyncfs_dio_chunk(iocb, &pin->iter);
-	iov_iter_revert(iter, pin->bytes - max_t(ssize_t, ret, 0));
-	msyncfs_unpin(pin, ret > 0 && iov_iter_rw(iter) == READ);
+	ret = msyncfs_pin(&pin, iter);
+	if (ret)
+		return ret;
+	ret = msyncfs_dio_chunk(iocb, &pin.iter);
+	iov_iter_revert(iter, pin.bytes - max_t(ssize_t, ret, 0));
+	msyncfs_unpin(&pin, ret > 0 && iov_iter_rw(iter) == READ);
 	return ret;
 }
 
