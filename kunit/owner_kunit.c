@@ -482,6 +482,43 @@ static void owner_two_readers(struct kunit *test)
 	brelse(bh);
 }
 
+/*
+ * All pointers of a map lead to one node, and all pointers of the node to one block. The
+ * map has many more runs than the device has blocks. Calls that walk through all runs
+ * must end early.
+ */
+static void owner_ring(struct kunit *test)
+{
+	struct owner_fixture *fx = test->priv;
+	struct msyncfs_disk_inode *di = disk_inode(fx->file), *old;
+	struct msyncfs_disk_map *node, *old_node;
+	loff_t size = i_size_read(file_inode(fx->file));
+	struct buffer_head *bh;
+
+	bh = sb_bread(fx->sb, fx->block[F_NODE]);
+	KUNIT_ASSERT_NOT_NULL(test, bh);
+	node = (void *)bh->b_data;
+	old = kunit_kmalloc(test, sizeof(*old), GFP_KERNEL);
+	old_node = kunit_kmalloc(test, sizeof(*old_node), GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, old && old_node);
+	memcpy(old, di, sizeof(*old));
+	memcpy(old_node, node, sizeof(*old_node));
+	memset64((u64 *)di->ptr, fx->block[F_NODE], MSYNCFS_INODE_PTRS);
+	memset64((u64 *)node->ptr, fx->block[F_DATA], MSYNCFS_NODE_PTRS);
+	i_size_write(file_inode(fx->file),
+		     msyncfs_map_capacity(1) << MSYNCFS_BLOCK_SHIFT);
+
+	KUNIT_EXPECT_EQ(test, vfs_llseek(fx->file, 0, SEEK_HOLE), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, msyncfs_home_range(file_inode(fx->file), 0, S64_MAX),
+			-EUCLEAN);
+
+	i_size_write(file_inode(fx->file), size);
+	memcpy(di, old, sizeof(*di));
+	memcpy(node, old_node, sizeof(*node));
+	brelse(bh);
+	expect_intact(test);
+}
+
 static struct kunit_case owner_cases[] = {
 	KUNIT_CASE_PARAM(owner_rmdir, foreign_gen_params),
 	KUNIT_CASE_PARAM(owner_evict_dir, foreign_gen_params),
@@ -492,6 +529,7 @@ static struct kunit_case owner_cases[] = {
 	KUNIT_CASE_PARAM(owner_new, known_gen_params),
 	KUNIT_CASE(owner_bitmap),
 	KUNIT_CASE(owner_two_readers),
+	KUNIT_CASE(owner_ring),
 	{}
 };
 

@@ -6,6 +6,7 @@
  * write. fs/log/checkpoint.c writes images to their home blocks.
  * fs/vfs/direct.c does the O_DIRECT transfers.
  */
+#include <kunit/visibility.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -23,8 +24,8 @@
  *
  * Context: as msyncfs_checkpoint(); takes i_map_sem shared and may read map
  * nodes.
- * Return: 0, -EINTR after a fatal signal, the error of a lookup in the map, or
- * the error of msyncfs_checkpoint().
+ * Return: 0, -EINTR after a fatal signal, -EUCLEAN if the map has too many runs,
+ * the error of a lookup in the map, or the error of msyncfs_checkpoint().
  */
 int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 {
@@ -33,9 +34,13 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 	u64 last = min_t(u64, end, inode->i_sb->s_maxbytes) >>
 		   MSYNCFS_BLOCK_SHIFT;
 	struct msyncfs_extent ext;
+	u64 runs = 0;
 	int err;
 
 	while (index <= last) {
+		err = msyncfs_map_count_run(inode, ++runs);
+		if (err)
+			return err;
 		err = msyncfs_map_lookup(inode, index, last - index + 1, &ext);
 		if (err)
 			return err;
@@ -49,6 +54,7 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 	}
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_home_range);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /**

@@ -371,6 +371,26 @@ int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,
 }
 
 /**
+ * msyncfs_map_count_run - check that a walk over a file will end
+ * @inode: file
+ * @runs: number of runs that the walk has looked up so far
+ *
+ * Each block of the device ends at most a few runs. A damaged map can have many more runs,
+ * if its pointers lead to the same nodes again and again.
+ *
+ * Context: any.
+ * Return: 0 or -EUCLEAN (logged).
+ */
+int msyncfs_map_count_run(struct inode *inode, u64 runs)
+{
+	if (runs <= 4 * MSYNCFS_SB(inode->i_sb)->geo.blocks)
+		return 0;
+	msyncfs_err(inode->i_sb, "inode %lu: the map leads to the same blocks again and again",
+		    inode->i_ino);
+	return -EFSCORRUPTED;
+}
+
+/**
  * msyncfs_map_lookup - find the run of blocks that begins at an index
  * @inode: regular file or directory
  * @index: first index (page of the file)

@@ -310,6 +310,7 @@ static inline bool msyncfs_no_ptrs(const __le64 *ptr, unsigned int nr)
  * These functions are in map.c. A function that walks through a map takes
  * i_map_sem, unless its comment says that the caller holds i_map_sem.
  */
+int msyncfs_map_count_run(struct inode *inode, u64 runs);
 int msyncfs_map_lookup(struct inode *inode, u64 index, u64 max,
 		       struct msyncfs_extent *ext);
 int msyncfs_map_committed(struct inode *inode, u64 index, u64 max,

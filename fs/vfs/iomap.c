@@ -91,9 +91,15 @@ static int msyncfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 	u64 index = pos >> MSYNCFS_BLOCK_SHIFT;
 	u64 max = DIV_ROUND_UP_ULL(pos + length, MSYNCFS_BLOCK_SIZE) - index;
 
+	struct iomap_iter *iter = container_of(iomap, struct iomap_iter, iomap);
+	int err;
+
 	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
 		return -EIO;
-	return msyncfs_iomap_report(inode, index, max, iomap);
+	/* SEEK_HOLE, SEEK_DATA and FIEMAP leave iter->private to this function. */
+	iter->private = (void *)((unsigned long)iter->private + 1);
+	err = msyncfs_map_count_run(inode, (unsigned long)iter->private);
+	return err ?: msyncfs_iomap_report(inode, index, max, iomap);
 }
 
 /* iomap uses this table for SEEK_HOLE, SEEK_DATA and FIEMAP. */
