@@ -510,6 +510,23 @@ static void recovery_slots_alternate(struct kunit *test)
 }
 
 /*
+ * A mount must leave enough numbers for its own slots and records. MSYNCFS_SEQ_MAX
+ * and MSYNCFS_SEQ_MOUNT are odd, so a slot with this counter is in the second block.
+ */
+static void recovery_numbers(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+
+	put_slot(fx, 1, MSYNCFS_SEQ_MAX, NONCE, 1, 0);
+	KUNIT_EXPECT_EQ(test, mount_it(fx), -EUCLEAN);
+	put_slot(fx, 1, 11, NONCE, MSYNCFS_SEQ_MAX, 0);
+	KUNIT_EXPECT_EQ(test, mount_it(fx), -EUCLEAN);
+	put_slot(fx, 1, MSYNCFS_SEQ_MOUNT, NONCE, MSYNCFS_SEQ_MOUNT, 0);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	msyncfs_fake_umount(fx->fake);
+}
+
+/*
  * If a slot cannot be read, the mount must fail. The readable slot may be the
  * older slot. A replay from the older slot would undo later changes.
  */
@@ -617,6 +634,7 @@ static struct kunit_case rec_cases[] = {
 	KUNIT_CASE(recovery_torn),
 	KUNIT_CASE_PARAM(recovery_slots, slot_gen_params),
 	KUNIT_CASE(recovery_slots_alternate),
+	KUNIT_CASE(recovery_numbers),
 	KUNIT_CASE(recovery_slot_unreadable),
 	KUNIT_CASE_SLOW(recovery_cut),
 	KUNIT_CASE_SLOW(recovery_errors),

@@ -23,7 +23,6 @@
 
 #define MSYNCFS_DATA_MIN_BLOCKS	32	/* a smaller data area is useless */
 #define MSYNCFS_BLOCKS_MAX	0x0008000000000000ULL /* byte size fits loff_t */
-#define MSYNCFS_SEQ_MAX		0x7fffffffffffffffULL /* seq + 1 fits */
 #define MSYNCFS_NSEC_PER_SEC	1000000000U
 #define MSYNCFS_LINKS_MAX	0x7fffffffU
 
@@ -452,6 +451,8 @@ static const char *verify_content(const struct msyncfs_geo *geo,
 {
 	u32 depth = le32_to_cpu(di->map_depth);
 
+	if (S_ISREG(mode) && le64_to_cpu(di->size) > MSYNCFS_FILE_MAX)
+		return "impossible size of a file";
 	if (S_ISREG(mode) || S_ISDIR(mode))
 		return verify_ptrs(geo, di->ptr, MSYNCFS_INODE_PTRS, depth > 0,
 				   ino);

@@ -12,12 +12,24 @@
 #include "msyncfs_format.h"
 
 #ifdef __KERNEL__
+#include <asm/byteorder.h>
 #include <linux/crc32c.h>
 #include <linux/types.h>
 #include <linux/xxhash.h>
 #else
 #include "userspace.h"		/* tools/lib: u64, le64_to_cpu(), xxh64() ... */
 #endif
+
+/* Size limit of a regular file: the largest loff_t, rounded down to whole blocks. */
+#define MSYNCFS_FILE_MAX	0x7ffffffffffff000ULL
+
+/*
+ * Counters of slots and sequence numbers are at most MSYNCFS_SEQ_MAX, so the next number
+ * fits into 64 bits. A mount is refused if they are larger than MSYNCFS_SEQ_MOUNT. No
+ * mount lives long enough to use the numbers between the two.
+ */
+#define MSYNCFS_SEQ_MAX		0x7fffffffffffffffULL
+#define MSYNCFS_SEQ_MOUNT	(MSYNCFS_SEQ_MAX - (1ULL << 48))
 
 /* A record takes at most 1/4 of the log. */
 #define MSYNCFS_RECORD_SHARE	4

@@ -357,6 +357,11 @@ static int recover(struct replay *rp, void *block)
 	err = scan_log(rp, block, &end_seq);
 	if (err)
 		return err;
+	if (le64_to_cpu(rp->slot.counter) > MSYNCFS_SEQ_MOUNT ||
+	    end_seq > MSYNCFS_SEQ_MOUNT) {
+		msyncfs_err(sb, "the numbers of the log are used up; run fsck.msyncfs");
+		return -EFSCORRUPTED;
+	}
 	if (rp->records && bdev_read_only(sb->s_bdev)) {
 		msyncfs_err(sb, "the log must be replayed, but the device is read-only");
 		return -EROFS;
@@ -377,7 +382,8 @@ static int recover(struct replay *rp, void *block)
  * device with an empty log stays as it is. A torn tail is not replayed.
  *
  * Context: process context; may sleep; no other task uses @sb.
- * Return: 0; -EUCLEAN if no tail slot is valid or the log is damaged; -EROFS if
+ * Return: 0; -EUCLEAN if no tail slot is valid, the log is damaged or
+ * its numbers are used up; -EROFS if
  * a read-only device needs a replay; -ENOMEM; or the error of the device. All
  * errors except -ENOMEM are logged.
  */

@@ -219,6 +219,8 @@ static const char *salvage_inode(struct fsck *fs,
 		di->entries = 0;
 		di->dir_depth = 0;
 	}
+	if (S_ISREG(mode) && le64_to_cpu(di->size) > MSYNCFS_FILE_MAX)
+		di->size = cpu_to_le64(MSYNCFS_FILE_MAX);
 	if (S_ISDIR(mode) || S_ISREG(mode)) {
 		if (le64_to_cpu(di->blocks) > fs->geo.blocks)
 			di->blocks = 0;
@@ -240,8 +242,6 @@ static const char *inode_load(struct fsck *fs, u64 ino, u64 dir,
 {
 	const char *why;
 
-	if (!msyncfs_is_data(&fs->geo, ino))
-		return "outside the data area";
 	if (blk_read(fs, ino, di))
 		return "cannot be read";
 	why = msyncfs_verify_block(&fs->geo, di, ino, MSYNCFS_MAGIC_INODE, ino);
@@ -551,6 +551,11 @@ struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 	if (info) {
 		fs->why = "it is no inode, as said before";
 		return info->bad ? NULL : info;
+	}
+	/* fs->inodes cannot have a result for number 0. */
+	if (!msyncfs_is_data(&fs->geo, ino)) {
+		fs->why = "outside the data area";
+		return NULL;
 	}
 	info = inode_add(fs, ino, dir);
 	fs->why = inode_load(fs, ino, dir, &di);

@@ -164,6 +164,24 @@ static void write_slot(struct fsck *fs, u64 counter, u64 seq)
 }
 
 /*
+ * Give the log small numbers again. The new slot has a smaller counter than the slot in
+ * force, so it counts only when the slot in force is gone.
+ */
+static void renumber(struct fsck *fs, u64 old)
+{
+	if (!problem(fs, true, "start again at 1",
+		     "Log: its numbers are used up"))
+		return;
+	if (fs->mode == FSCK_NO)
+		return;
+	write_slot(fs, old % MSYNCFS_NR_SLOTS ? 2 : 1, 1);
+	if (device_zero(&fs->dev, (MSYNCFS_SLOT_BLKNO + old % MSYNCFS_NR_SLOTS) <<
+				  MSYNCFS_BLOCK_SHIFT, BLK) ||
+	    device_sync(&fs->dev))
+		fsck_die(fs, "cannot write the log tail");
+}
+
+/*
  * Write all images home. The caller writes a slot for an empty log only after
  * this, because the slot makes the images in the log unreadable.
  */
@@ -234,6 +252,13 @@ void fsck_log(struct fsck *fs)
 		printf("Log: %llu records, %zu blocks%s\n", records,
 		       fs->replay.nr, fs->mode == FSCK_NO ?
 		       " (not replayed: nothing may be written)" : " replayed");
+	if (le64_to_cpu(slot.counter) > MSYNCFS_SEQ_MOUNT ||
+	    end.seq > MSYNCFS_SEQ_MOUNT) {
+		if (fs->mode != FSCK_NO)
+			write_homes(fs);
+		renumber(fs, le64_to_cpu(slot.counter));
+		return;
+	}
 	if ((!records && !discard) || fs->mode == FSCK_NO)
 		return;
 	write_homes(fs);
