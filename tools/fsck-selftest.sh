@@ -29,6 +29,9 @@ declare -A text=(
 	[entry_inode]='remove the entry|Remove the entry' [entry_type]='wrong type of file'
 	[entry_dir]='second name of directory' [entry_hash]='wrong hash of a name'
 	[entry_dot]='illegal name in a directory'
+	[entry_zero]='inode 0: outside the data area' [orphan_dir]='is no file and has links'
+	[orphan_lost]='file in use, but in no directory' [file_size]='impossible size of a file'
+	[slot_max]='its numbers are used up'
 	[parent]='says its parent is' [leaf_csum]='/many.*wrong checksum'
 	[leaf_dead]='/many.*wrong magic' [leaf_missing]='a block is missing'
 	[leaf_place]="another one's place|Directory" [dir_size]='bytes, has'
@@ -38,6 +41,7 @@ declare -A text=(
 	[ring]='directory in use, but in no directory'
 	[orphan_bad]='Orphan list: .* wrong checksum' [orphan_twice]='is on it twice'
 	[orphan_named]='has a name' [bitmap_csum]='Bitmap of group 0'
+	[root_and_bitmap]='file in use, but in no directory'
 	[bitmap_leak]='2 blocks are marked in use, but belong to nothing'
 	[bitmap_free]='1 blocks are in use, but marked free'
 )

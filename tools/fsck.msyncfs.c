@@ -140,6 +140,7 @@ static void reset(struct fsck *fs)
 	fs->queue_at = 0;
 	fs->lost_found = 0;
 	fs->next_free = 0;
+	fs->names_lost = false;
 	fs->complete = false;
 	fs->files = 0;
 	fs->dirs = 0;

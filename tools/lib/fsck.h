@@ -133,6 +133,7 @@ struct rebuild {
  * @rebuilds: directories that will be written anew
  * @lost_found: inode number of /lost+found, or 0 if it has not been needed yet
  * @next_free: block at which the search for a free block starts
+ * @names_lost: names of a directory could not be read
  * @complete: @used and @gone have every block with an owner
  * @why: reason why inode_visit() returned NULL
  * @files: number of files that are not directories
@@ -159,6 +160,7 @@ struct fsck {
 	struct rebuild	*rebuilds;
 	u64		lost_found;
 	u64		next_free;
+	bool		names_lost;
 	bool		complete;
 	const char	*why;
 	u64		files;

@@ -126,6 +126,7 @@ static void check_leaf(struct map_walk *w, u64 index, u64 ptr)
 		     ptr & MSYNCFS_PTR_BLKNO, why))
 		return;
 	dw->rebuild = true;
+	fs->names_lost = true;
 	if (salvage)
 		take_entries(fs, &d, &dw->names);
 }
@@ -205,6 +206,8 @@ static bool check_entry(struct fsck *fs, u64 dir, struct name *e,
 {
 	struct inode_info *info = inode_visit(fs, e->ino, dir, false);
 
+	if (!info && e->type == FT_DIR)
+		fs->names_lost = true;
 	if (!info)
 		return !problem(fs, false, "remove the entry",
 				"Entry \"%.*s\" in directory %llu%s: inode %llu: %s",

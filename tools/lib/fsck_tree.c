@@ -89,47 +89,6 @@ static void load_orphans(struct fsck *fs)
 	}
 }
 
-/*
- * Free the inodes on the list that have neither links nor names. A mount frees
- * the same inodes. Leave inodes with links on the list, because a mount
- * finishes their truncation.
- */
-static void check_orphans(struct fsck *fs)
-{
-	struct blocks keep = {};
-	struct msyncfs_disk_inode di;
-	u64 freed = 0;
-	size_t i;
-
-	for (i = 0; i < fs->orphans.nr; i++) {
-		u64 ino = fs->orphans.b[i];
-		struct inode_info *info = inode_find(fs, ino);
-
-		if (blk_read(fs, ino, &di))
-			continue;
-		if (di.nlink) {
-			blocks_add(&keep, ino);
-		} else if (!info) {
-			if (inode_visit(fs, ino, 0, true))
-				freed++;
-		} else if (!problem(fs, false, "take it off the list",
-				    "Inode %llu%s: is on the orphan list without links, but has a name",
-				    ino, inode_path(fs, ino))) {
-			blocks_add(&keep, ino);
-		} else if (di.orphan_next) {
-			di.orphan_next = 0;
-			inode_store(fs, &di);
-		}
-	}
-	if (keep.nr != fs->orphans.nr)
-		store_orphans(fs, &keep);
-	if (freed)
-		printf("Orphan list: %llu inodes without a name%s\n", freed,
-		       fs->mode == FSCK_NO ? " (a mount frees them)" :
-		       ", freed");
-	blocks_clear(&keep);
-}
-
 /* Check all directories in the queue. */
 static void run_queue(struct fsck *fs)
 {
@@ -146,12 +105,25 @@ static void check_root_dir(struct fsck *fs)
 			     "Root directory (inode %llu): %s", root, fs->why))
 			fsck_die(fs, "cannot go on without a root directory");
 		bit_set(fs->used, root);
+		fs->names_lost = true;
 		inode_new_dir(fs, root, root);
 	}
 	run_queue(fs);
 }
 
 /* --- inodes without a name --- */
+
+/*
+ * Tell whether block @b may be a lost inode. If the bitmap is damaged, any block without an
+ * owner may be one. But removed files would come back, so look there only if names are lost.
+ */
+static bool maybe_lost(struct fsck *fs, u64 b)
+{
+	if (bit_test(fs->used, b) || bit_test(fs->gone, b))
+		return false;
+	return bit_test(fs->disk, b) ||
+	       (fs->names_lost && fs->bad_group[b / MSYNCFS_GROUP_BLOCKS]);
+}
 
 /*
  * Find lost inodes: their link count is not 0, and their block is in use on
@@ -167,13 +139,12 @@ static void find_lost(struct fsck *fs, struct umap *lost)
 		 * Skip eight blocks at once if each of them is free or has an
 		 * owner.
 		 */
-		if (!(b % 8) && b + 8 < end &&
+		if (!(b % 8) && b + 8 < end && !fs->names_lost &&
 		    !(fs->disk[b / 8] & ~(fs->used[b / 8] | fs->gone[b / 8]))) {
 			b += 7;
 			continue;
 		}
-		if (bit_test(fs->disk, b) && !bit_test(fs->used, b) &&
-		    !bit_test(fs->gone, b) &&
+		if (maybe_lost(fs, b) &&
 		    !blk_load(fs, b, MSYNCFS_MAGIC_INODE, b, &di) && di.nlink)
 			umap_set(lost, b, 0);
 	}
@@ -299,6 +270,74 @@ static void reconnect(struct fsck *fs, u64 ino)
 	else
 		info->ignore = true;
 	run_queue(fs);
+}
+
+/*
+ * Check an inode of the orphan list. Free it if it has neither links nor names, as a mount
+ * does. Leave a file with links on the list, because a mount finishes its truncation.
+ * Returns false if the inode must leave the list.
+ */
+static bool check_orphan(struct fsck *fs, struct msyncfs_disk_inode *di,
+			 u64 *freed)
+{
+	u64 ino = le64_to_cpu(di->h.blkno);
+	struct inode_info *info = inode_find(fs, ino);
+
+	if (di->nlink && S_ISREG(le32_to_cpu(di->mode))) {
+		if (!info)
+			reconnect(fs, ino);
+		info = inode_find(fs, ino);
+		if (info && !info->bad)
+			return true;
+		return !problem(fs, false, "take it off the list",
+				"Inode %llu: is on the orphan list, but %s",
+				ino, fs->why);
+	}
+	if (di->nlink)
+		return !problem(fs, false, "take it off the list",
+				"Inode %llu%s: is on the orphan list, but is no file and has links",
+				ino, inode_path(fs, ino));
+	if (!info) {
+		if (inode_visit(fs, ino, 0, true))
+			++*freed;
+		return false;
+	}
+	return !problem(fs, false, "take it off the list",
+			"Inode %llu%s: is on the orphan list without links, but has a name",
+			ino, inode_path(fs, ino));
+}
+
+static void check_orphans(struct fsck *fs)
+{
+	struct blocks keep = {};
+	struct msyncfs_disk_inode di;
+	u64 freed = 0;
+	size_t i;
+
+	for (i = 0; i < fs->orphans.nr; i++) {
+		u64 ino = fs->orphans.b[i];
+
+		if (blk_read(fs, ino, &di))
+			continue;
+		if (check_orphan(fs, &di, &freed)) {
+			blocks_add(&keep, ino);
+			continue;
+		}
+		/* The check may have changed the inode. */
+		if (!inode_find(fs, ino) || inode_find(fs, ino)->bad ||
+		    inode_find(fs, ino)->gone || blk_read(fs, ino, &di) ||
+		    !di.orphan_next)
+			continue;
+		di.orphan_next = 0;
+		inode_store(fs, &di);
+	}
+	if (keep.nr != fs->orphans.nr)
+		store_orphans(fs, &keep);
+	if (freed)
+		printf("Orphan list: %llu inodes without a name%s\n", freed,
+		       fs->mode == FSCK_NO ? " (a mount frees them)" :
+		       ", freed");
+	blocks_clear(&keep);
 }
 
 static void check_lost(struct fsck *fs)

@@ -426,6 +426,15 @@ static void entry_inode(void)
 	blk_write(fs, b, &leaf);
 }
 
+/* No inode has number 0. */
+static void entry_zero(void)
+{
+	u64 b = get_leaf("a/b", 0);
+
+	first_entry()->ino = 0;
+	blk_write(fs, b, &leaf);
+}
+
 static void entry_type(void)
 {
 	u64 b = get_leaf("many", 2);
@@ -582,9 +591,61 @@ static void orphan_named(void)
 	dir_rebuild_all(fs);
 }
 
+static void orphan_head(u64 ino)
+{
+	static struct msyncfs_disk_root rb;
+
+	blk_read(fs, MSYNCFS_ROOT_BLKNO, &rb);
+	rb.orphan_head = cpu_to_le64(ino);
+	blk_write(fs, MSYNCFS_ROOT_BLKNO, &rb);
+}
+
+/* A mount only truncates files. */
+static void orphan_dir(void)
+{
+	orphan_head(find("a/b"));
+}
+
+/* A file with links that is on the list, but in no directory and not in the bitmap. */
+static void orphan_lost(void)
+{
+	u64 ino = find("a/b/x");
+
+	drop_name("a/b", "x");
+	orphan_head(ino);
+	bit_clear(fs->used, ino);
+	fsck_bitmaps(fs);
+}
+
+static void file_size(void)
+{
+	get("file");
+	di.size = cpu_to_le64(MSYNCFS_FILE_MAX + 1);
+	put();
+}
+
+/* The numbers of the log are used up, so the next slot would be invalid. */
+static void slot_max(void)
+{
+	struct msyncfs_disk_slot slot;
+
+	device_read(&fs->dev, &slot, sizeof(slot), 2 * BLK);
+	slot.counter = cpu_to_le64(MSYNCFS_SEQ_MAX);
+	msyncfs_seal_slot(&fs->geo, &slot);
+	if (device_write(&fs->dev, &slot, sizeof(slot), 2 * BLK))
+		fsck_die(fs, "cannot write");
+}
+
 static void bitmap_csum(void)
 {
 	poke(fs->geo.bitmap_start, 3000, "rotten");
+}
+
+/* The names of all files are lost, and the bitmap does not say which blocks are in use. */
+static void root_and_bitmap(void)
+{
+	root_inode();
+	bitmap_csum();
 }
 
 static void bitmap_leak(void)
@@ -614,12 +675,13 @@ static const struct {
 	DAMAGE(map_level), DAMAGE(shared_block), DAMAGE(shared_inode),
 	DAMAGE(beyond), DAMAGE(entry_inode), DAMAGE(entry_type),
 	DAMAGE(entry_dir), DAMAGE(entry_hash), DAMAGE(entry_dot),
-	DAMAGE(parent),
+	DAMAGE(entry_zero), DAMAGE(orphan_dir), DAMAGE(orphan_lost),
+	DAMAGE(file_size), DAMAGE(slot_max), DAMAGE(parent),
 	DAMAGE(leaf_csum), DAMAGE(leaf_dead), DAMAGE(leaf_missing),
 	DAMAGE(leaf_place), DAMAGE(dir_size), DAMAGE(dir_entries),
 	DAMAGE(dir_depth), DAMAGE(lost_file), DAMAGE(lost_tree), DAMAGE(ring),
 	DAMAGE(orphan_bad), DAMAGE(orphan_twice), DAMAGE(orphan_named),
-	DAMAGE(bitmap_csum), DAMAGE(bitmap_leak), DAMAGE(bitmap_free),
+	DAMAGE(bitmap_csum), DAMAGE(root_and_bitmap), DAMAGE(bitmap_leak), DAMAGE(bitmap_free),
 };
 
 static void open_image(const char *path)
