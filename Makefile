@@ -4,7 +4,7 @@
 # that is missing, the target installs this package.
 
 .DEFAULT_GOAL := help
-.PHONY: help modules tools demo test soak crash bench bench-check check clean
+.PHONY: help modules tools demo test soak crash fuzz bench bench-check check clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -17,15 +17,21 @@ help:
 	@echo '  make test      run KUnit suites and end-to-end tests, all in QEMU'
 	@echo '                 T="NAME..." runs only these end-to-end tests,'
 	@echo '                 T=kunit only the KUnit suites, T=fsck only the test of fsck,'
+	@echo '                 T=fuzz only 200 damaged images,'
 	@echo '                 T=bench only some times of make bench-check'
 	@echo '                 T=kunit SUITE=NAME[.CASE] runs one KUnit suite or case'
 	@echo '  make soak      run the repeating tests in full: 50 kills, 10,000 calls, 200'
-	@echo '                 loads of the hook (make test runs fewer); T="NAME..." as above'
+	@echo '                 loads of the hook, 20,000 damaged images (make test runs fewer);'
+	@echo '                 T="NAME..." as above'
 	@echo '  make crash     recover and check 12,000 disk states that a power failure could'
 	@echo '                 leave; then break rules and check that a bad state appears'
 	@echo '                 T="LOAD..." runs only these workloads,'
 	@echo '                 T="broken [RULE...]" breaks only these rules'
 	@echo '                 CRASH_STATES=N number of states, CRASH_SEED=N random seed'
+	@echo '  make fuzz      mount 1,000 damaged images on a kernel with KASAN, use them, and'
+	@echo '                 repair them with fsck'
+	@echo '                 FUZZ_IMAGES=N number of images, FUZZ_SEED=N first seed,'
+	@echo '                 IMAGE=FILE use this image instead'
 	@echo '  make bench     measure msyncfs, ext4, xfs, btrfs and f2fs with the same workloads;'
 	@echo '                 T="NAME..." runs only these rows, FS="NAME..." these filesystems;'
 	@echo '                 SETUP=slow, through or virtio: on another disk;'
@@ -60,6 +66,9 @@ crash:
 ifeq ($(T),)
 	@MAKEFLAGS= CRASH_STATES= scripts/crash-explorer.sh broken
 endif
+
+fuzz:
+	@MAKEFLAGS= IMAGE='$(IMAGE)' scripts/fuzz.sh
 
 bench:
 	@MAKEFLAGS= FS='$(FS)' SETUP='$(SETUP)' PROFILE='$(PROFILE)' scripts/bench.sh $(T)
@@ -126,6 +135,38 @@ $(EXPLORE): $(EXPLORE_OBJS) $(BUILD)/tools/obj/fsck-main.o $(BUILD)/tools/obj/li
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 
+# The fuzzer has two programs.  The guest calls fsck and mkfs in processes of its own.
+# In the other program everything is built with sanitizers, for which it must be linked
+# dynamically.  tools/fuzz/populate.c has its own getrandom(), so only the guest gets it.
+FUZZ := $(addprefix $(BUILD)/tools/fuzz/,guest host)
+FUZZ_GUEST_OBJS := $(addprefix $(BUILD)/tools/obj/,$(addprefix fuzz/,guest.o mutate.o \
+		     exercise.o populate.o) fsck-main.o mkfs-main.o)
+FUZZ_HOST_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj-san/%.o,tools/fuzz/host.c \
+		    tools/fuzz/mutate.c tools/fsck.msyncfs.c $(wildcard tools/lib/*.c))
+SAN_CFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+.PHONY: fuzz-tools
+fuzz-tools: $(FUZZ)
+	@:
+
+$(BUILD)/tools/obj/mkfs-main.o: tools/mkfs.msyncfs.c
+	@mkdir -p $(@D)
+	@$(CC) $(TOOL_CFLAGS) -Dmain=mkfs_main -c -o $@ $<
+
+$(BUILD)/tools/fuzz/guest: $(FUZZ_GUEST_OBJS) $(BUILD)/tools/obj/lib.a
+	@mkdir -p $(@D)
+	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
+
+$(BUILD)/tools/obj-san/fsck.msyncfs.o: SAN_CFLAGS += -Dmain=fsck_main
+$(BUILD)/tools/obj-san/%.o: tools/%.c
+	@mkdir -p $(@D)
+	@echo "  CC    $< (sanitizers)"
+	@$(CC) $(TOOL_CFLAGS) $(SAN_CFLAGS) -c -o $@ $<
+
+$(BUILD)/tools/fuzz/host: $(FUZZ_HOST_OBJS)
+	@mkdir -p $(@D)
+	@$(CC) -o $@ $^ $(SAN_CFLAGS) -lxxhash
+
 $(BENCH): $(BENCH_OBJS) $(BUILD)/tools/obj/lib.a
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS)
@@ -137,4 +178,5 @@ $(BENCH_DB): $(BENCH_DB_OBJS)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -Wl,-w -lsqlite3 -llmdb -lm -lz
 
 -include $(patsubst $(BUILD)/tools/%,$(BUILD)/tools/obj/%.d,$(PROGS)) $(LIB_OBJS:.o=.d) \
-	 $(EXPLORE_OBJS:.o=.d) $(BENCH_OBJS:.o=.d) $(BENCH_DB_OBJS:.o=.d) $(BUILD)/tools/obj/fsck-main.d
+	 $(EXPLORE_OBJS:.o=.d) $(BENCH_OBJS:.o=.d) $(BENCH_DB_OBJS:.o=.d) $(BUILD)/tools/obj/fsck-main.d \
+	 $(FUZZ_GUEST_OBJS:.o=.d) $(FUZZ_HOST_OBJS:.o=.d)

@@ -89,15 +89,15 @@ check_sizes() { "$SCRIPTS/sizes.py" >"$1" 2>"$1.full" || cat "$1.full" >>"$1"; }
 # These checks do not apply here. Some make sense only inside the kernel's own tree. The
 # kernel's macros need mixed-case names (BH_Name). User space also includes some
 # headers, so these headers cannot use BIT(). The trace header follows the layout of the
-# kernel's trace headers. Macros in kunit/ name a member of a structure twice, for its
-# offset and for its size. Some checks are for kernel code only, and tools/ has programs.
+# kernel's trace headers. Macros in kunit/ and tools/ name a member of a structure twice, for
+# its offset and for its size. Some checks are for kernel code only, and tools/ has programs.
 ignore=FILE_PATH_CHANGES,EMBEDDED_FILENAME,CONFIG_DESCRIPTION,LINUX_VERSION_CODE
 ignore+=,CONSTANT_COMPARISON,CAMELCASE,BIT_MACRO
 ignore_trace=$ignore,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
 ignore_kunit=$ignore,MACRO_ARG_REUSE
 ignore_tools=$ignore,PREFER_KERNEL_TYPES,STRCPY,STRLCPY,STRNCPY,CONSIDER_KSTRTO
 ignore_tools+=,SSCANF_TO_KSTRTO,NAKED_SSCANF,EXPORT_SYMBOL,MACRO_ARG_UNUSED,SPLIT_STRING
-ignore_tools+=,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO,EMBEDDED_FUNCTION_NAME
+ignore_tools+=,MACRO_ARG_REUSE,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO,EMBEDDED_FUNCTION_NAME
 
 # style IGNORE FILE...: run checkpatch without the checks in IGNORE
 style() {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # make test, make soak: run all tests. The last line gives the counts.
-# Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|bench|TEST...]
+# Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|fuzz|bench|TEST...]
 #
 # -s  soak: repeat operations as often as README.md says. Without -s, the tests repeat
 #     operations less often, to be quick. With -s and without names, run only the tests
@@ -10,17 +10,19 @@
 . "$(dirname "$0")/common.sh"
 if [ "${1:-}" = -s ]; then
 	shift
-	[ $# -gt 0 ] || set -- cost crash hook
+	[ $# -gt 0 ] || set -- cost crash hook fuzz
+	export FUZZ_IMAGES=${FUZZ_IMAGES:-20000}
 	export HOOK_ROUNDS=${HOOK_ROUNDS:-200} COST_CALLS=${COST_CALLS:-10000} CRASH_ROUNDS=${CRASH_ROUNDS:-50} \
 		PATIENCE=${PATIENCE:-5}
 fi
-kunit=1 fsck=1 bench=1 e2e=1
+kunit=1 fsck=1 fuzz=1 bench=1 e2e=1
 if [ $# -gt 0 ]; then
-	kunit='' fsck='' bench='' e2e='' only=()
+	kunit='' fsck='' fuzz='' bench='' e2e='' only=()
 	for t; do
 		case $t in
 		kunit) kunit=1 ;;
 		fsck) fsck=1 ;;
+		fuzz) fuzz=1 ;;
 		bench) bench=1 ;;
 		*) e2e=1 only+=("$t") ;;
 		esac
@@ -85,6 +87,12 @@ if [ -n "$fsck" ]; then
 	grep -qxE "fsck: [0-9]+ passed, [0-9]+ failed" "$BUILD/fsck$suffix/log" ||
 		echo "not ok fsck  broke off: $(tail -n 1 "$BUILD/fsck$suffix/log")" >>"$BUILD/fsck$suffix/results"
 	report fsck "$BUILD/fsck$suffix/results"
+fi
+if [ -n "$fuzz" ]; then
+	say "damaged images"
+	rm -f "$BUILD/fuzz$suffix/results"
+	FUZZ_IMAGES=${FUZZ_IMAGES:-200} "$SCRIPTS/fuzz.sh" || true
+	report fuzz "$BUILD/fuzz$suffix/results"
 fi
 if [ -n "$bench" ]; then
 	say "times of msyncfs"

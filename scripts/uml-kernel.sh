@@ -1,0 +1,34 @@
+#!/bin/bash
+# Build the User-mode Linux kernel of the fuzzer, unless the cache has it. Print shell
+# assignments: UML_LINUX, UML_RELEASE, and UML_KDIR, a tree for building modules.
+# Usage: uml-kernel.sh
+
+. "$(dirname "$0")/common.sh"
+. "$SCRIPTS/kernel-build.sh"
+[ $# -eq 0 ] || usage
+"$SCRIPTS/deps.sh" kernel
+
+config=$SCRIPTS/uml-kernel.config
+dest=$(kernel_dest uml-kernel "$config" "$SCRIPTS/uml-kernel.sh")
+
+# Linux 6.12 saves the floating-point registers of a process in 2696 bytes. A CPU with AMX
+# has 11008 bytes of them, and there no process would start. Linux 6.13 asks the host.
+patch_source() {
+	local f=arch/x86/um/user-offsets.c
+	sed -i 's/DEFINE_LONGS(HOST_FP_SIZE, 2696)/DEFINE_LONGS(HOST_FP_SIZE, 12288)/' $f &&
+		grep -q 12288 $f
+}
+
+build() {
+	[ ! -e "$dest/done" ] || return 0
+	kernel_unpack "$dest" "3 minutes" && cd "$dest/src" && patch_source &&
+		kernel_compile "$config" ARCH=um linux modules || return 1
+	cp linux "$dest/linux"
+	kernel_prune um x86 || return 1
+	rm -f linux
+	: >"$dest/done"
+}
+
+with_lock uml-kernel build || die "could not build the kernel of the fuzzer; log: $dest/build.log"
+printf 'UML_KDIR=%q\nUML_LINUX=%q\nUML_RELEASE=%q\n' \
+	"$dest/src" "$dest/linux" "$(cat "$dest/src/include/config/kernel.release")"

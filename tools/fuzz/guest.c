@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * This is process 1 of a User-mode Linux guest. The root directory is a directory of the
+ * host, see scripts/fuzz.sh. The kernel's command line has the parameters:
+ *
+ * BASES=1		make the base images, and nothing else
+ * FROM=SEED COUNT=N	use the damaged images of these seeds, one after the other
+ * IMAGE=FILE		use this image, SEED only chooses the operations
+ *
+ * Each image is mounted and used. Then it is made again, repaired by fsck.msyncfs, mounted
+ * and used. The repaired filesystem must not report damage, and fsck.msyncfs must find
+ * none afterwards. The console gets "fuzz: seed N" before each image, and
+ * "fuzz: not ok N  reason" for a failure. After a failure of the kernel the guest ends.
+ */
+#include "fuzz.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DISK	"/dev/ram0"
+#define MNT	"/tmp/mnt"
+#define FSCK	"fsck.msyncfs"	/* with this name the program is fsck */
+
+static u64 seed;
+
+static __noreturn void power_off(void)
+{
+	fflush(stdout);
+	reboot(RB_POWER_OFF);
+	_exit(1);
+}
+
+void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("fuzz: not ok %llu  ", seed);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	if (getpid() != 1) {
+		fflush(stdout);
+		_exit(1);
+	}
+	power_off();
+}
+
+/* ---- the kernel log ---- */
+
+static int kmsg;
+
+/* Messages after which the state of the kernel is not worth anything. */
+static bool is_trouble(const char *line)
+{
+	static const char * const words[] = {
+		"BUG: ", "WARNING: ", "KASAN: ", "UBSAN: ", "Oops", "INFO: task",
+		"possible circular", "possible recursive", "inconsistent lock state",
+		"suspicious RCU", "held lock freed", "lock held when returning",
+		"bad unlock balance", "invalid wait context", "sleeping function called",
+		"scheduling while atomic", "Call Trace", "Call trace", "general protection",
+		"refcount_t: ", "Objects remaining in", "still has objects",
+		"list_add corruption", "list_del corruption", "page allocation failure",
+		"Out of memory", "Bad page state", "Busy inodes after unmount",
+		"locks held by", "ODEBUG: ", "Assertion failed",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		if (strstr(line, words[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Read the new messages of the kernel. Return the first line of trouble, or with @damage
+ * a message of msyncfs that reports damage, or NULL.
+ */
+static const char *read_log(bool damage)
+{
+	static char line[8192], found[1024];
+	char *text;
+	ssize_t n;
+
+	*found = 0;
+	for (;;) {
+		n = read(kmsg, line, sizeof(line) - 1);
+		if (n < 0 && errno == EPIPE)
+			continue;
+		if (n <= 0)
+			break;
+		line[n] = 0;
+		text = strchr(line, ';');
+		text = text ? text + 1 : line;
+		text[strcspn(text, "\n")] = 0;
+		if (is_trouble(text) && !*found)
+			snprintf(found, sizeof(found), "%.500s", text);
+		/* Level 4 is a warning, 3 an error. */
+		if (damage && !*found && atoi(line) % 8 <= 3 && strstr(text, "msyncfs"))
+			snprintf(found, sizeof(found), "after fsck -y: %.500s", text);
+	}
+	return *found ? found : NULL;
+}
+
+/* ---- one image ---- */
+
+static bool mount_image(void)
+{
+	return !mount(DISK, MNT, "msyncfs", 0, NULL);
+}
+
+static void unmount_image(void)
+{
+	if (chdir("/") || umount(MNT))
+		die("unmount: %s", strerror(errno));
+}
+
+/*
+ * Run fsck.msyncfs on the ram disk. Returns its exit status. The new process runs this
+ * program again, because a fork of the images in memory takes long.
+ */
+static int fsck(char *mode)
+{
+	char *argv[4] = { FSCK, mode, DISK };
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = vfork();
+	if (!pid) {
+		execv("/init", argv);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		die("fork: %s", strerror(errno));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void print_fsck(void)
+{
+	char line[512];
+	FILE *f = fopen("/tmp/fsck", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		printf("fsck: %s", line);
+	if (f)
+		fclose(f);
+}
+
+static void fail(const char *why)
+{
+	printf("fuzz: not ok %llu  %s\n", seed, why);
+	fflush(stdout);
+}
+
+static void use_damaged(const struct image *im)
+{
+	const char *why;
+
+	if (image_write(im, DISK, 0))
+		die("cannot write %s: %s", DISK, strerror(errno));
+	if (mount_image()) {
+		exercise(MNT, seed, false);
+		unmount_image();
+	}
+	why = read_log(false);
+	if (why)
+		die("%s", why);
+}
+
+static void use_repaired(const struct image *im)
+{
+	unsigned int faults;
+	const char *why;
+	int status;
+
+	if (image_write(im, DISK, 0))
+		die("cannot write %s: %s", DISK, strerror(errno));
+	status = fsck("-y");
+	/* host.c looks whether fsck is right to give up, and why it has crashed. */
+	if (status > 1)
+		return;
+	if (!mount_image()) {
+		why = read_log(true);
+		print_fsck();
+		fail(why ? why : "after fsck -y: mount failed");
+		return;
+	}
+	faults = exercise(MNT, seed, true);
+	unmount_image();
+	why = read_log(true);
+	if (why && strncmp(why, "after", 5))
+		die("%s", why);
+	if (faults || why) {
+		print_fsck();
+		fail(why ? why : "after fsck -y: an operation reports damage");
+		return;
+	}
+	status = fsck("-n");
+	if (status) {
+		print_fsck();
+		fail("after fsck -y and use: fsck -n finds damage");
+	}
+}
+
+static const struct image *read_image(const char *path)
+{
+	static struct image im;
+	struct stat st;
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0 || fstat(fd, &st))
+		die("%s: %s", path, strerror(errno));
+	im.blocks = st.st_size / BLK;
+	im.b = malloc(st.st_size);
+	if (read(fd, im.b, st.st_size) != st.st_size)
+		die("%s: cannot be read", path);
+	close(fd);
+	return &im;
+}
+
+static u64 number(const char *name, u64 missing)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 0) : missing;
+}
+
+static void run(void)
+{
+	const char *path = getenv("IMAGE");
+	u64 from = number("FROM", 1), count = number("COUNT", 1);
+	const struct image *im;
+
+	if (!path)
+		bases_load("/bases");
+	for (seed = from; seed < from + count; seed++) {
+		printf("fuzz: seed %llu\n", seed);
+		fflush(stdout);
+		im = path ? read_image(path) : image_damaged(seed, NULL);
+		use_damaged(im);
+		use_repaired(im);
+	}
+}
+
+static void load_module(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+		die("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static int be_fsck(int argc, char **argv)
+{
+	int fd = open("/tmp/fsck", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	dup2(fd, 1);
+	dup2(fd, 2);
+	return fsck_main(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	int fd;
+
+	if (!strcmp(argv[0], FSCK))
+		return be_fsck(argc, argv);
+	if (mount("proc", "/proc", "proc", 0, NULL) || mount("sys", "/sys", "sysfs", 0, NULL) ||
+	    mount("dev", "/dev", "devtmpfs", 0, NULL) ||
+	    mount("tmp", "/tmp", "tmpfs", 0, NULL) || mkdir(MNT, 0755))
+		return 1;
+	fd = open("/dev/console", O_RDWR);
+	dup2(fd, 0);
+	dup2(fd, 1);
+	dup2(fd, 2);
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	if (kmsg < 0)
+		die("/dev/kmsg: %s", strerror(errno));
+	lseek(kmsg, 0, SEEK_END);
+	load_module("/msyncfs.ko");
+	if (getenv("BASES"))
+		populate(MNT, "/bases");
+	else
+		run();
+	printf("fuzz: done\n");
+	power_off();
+}
