@@ -365,6 +365,11 @@ static void format_csum(struct kunit *test)
 	csum = msyncfs_csum(buf, MSYNCFS_BLOCK_SIZE, 8, geo.seed);
 	KUNIT_EXPECT_EQ(test, csum, 0xb161ed4ef40329e8ULL);
 
+	KUNIT_EXPECT_EQ(test, msyncfs_image_csum(&geo, MSYNCFS_CSUM_CRC32C, buf),
+			0x8e6f8803);
+	KUNIT_EXPECT_EQ(test, msyncfs_image_csum(&geo, MSYNCFS_CSUM_XXH64, buf),
+			0xf2ce290b);
+
 	/* The checksum covers everything except its own field. */
 	memset(buf + 8, 0xff, 8);
 	KUNIT_EXPECT_EQ(test, msyncfs_csum(buf, MSYNCFS_BLOCK_SIZE, 8,

@@ -61,7 +61,6 @@ static const struct reject_row reject_rows[] = {
 	{ "kind of checksum",	MSYNCFS_REC_SHAPE, R(csum_kind, 2) },
 	{ "CRC-32C",		MSYNCFS_REC_OK, R(csum_kind, MSYNCFS_CSUM_CRC32C) },
 	{ "xxh64",		MSYNCFS_REC_OK, R(csum_kind, MSYNCFS_CSUM_XXH64) },
-	{ "CRC-32C, said to be xxh64", MSYNCFS_REC_CSUM, R(csum_kind, 0), true },
 	{ "reserved",		MSYNCFS_REC_SHAPE, BYTE(95, 1) },
 	{ "old version",	MSYNCFS_REC_OLD, R(magic, MSYNCFS_MAGIC_RECORD_V1) },
 	{ "after the checksums", MSYNCFS_REC_SHAPE, BYTE(96 + 9 * 12, 1) },

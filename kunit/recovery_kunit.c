@@ -242,12 +242,12 @@ static u64 super_features(struct rec_fixture *fx, u64 blkno)
 }
 
 /* Make both superblocks look as an old version has made them. */
-static void put_old_super(struct rec_fixture *fx)
+static void put_old_super(struct rec_fixture *fx, u64 incompat)
 {
 	struct msyncfs_disk_super *ds = (void *)fx->buf;
 
 	msyncfs_fake_read(fx->fake, MSYNCFS_SUPER_BLKNO, fx->buf);
-	ds->incompat = 0;
+	ds->incompat = cpu_to_le64(incompat);
 	msyncfs_seal_super(ds);
 	msyncfs_fake_write(fx->fake, MSYNCFS_SUPER_BLKNO, fx->buf);
 	msyncfs_fake_write(fx->fake, BLOCKS - 1, fx->buf);
@@ -264,7 +264,7 @@ static void recovery_upgrade(struct kunit *test)
 	struct msyncfs_disk_record *rec = (void *)fx->buf;
 	u64 log_start = fx->fake->geo.log_start;
 
-	put_old_super(fx);
+	put_old_super(fx, 0);
 	put_tail(fx, 40, 7);
 	put_record(test, 7, 40, first, ARRAY_SIZE(first));
 	msyncfs_fake_read(fx->fake, log_start + 7, fx->buf);
@@ -278,6 +278,22 @@ static void recovery_upgrade(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, super_features(fx, MSYNCFS_SUPER_BLKNO),
 			MSYNCFS_INCOMPAT_ALL);
 	KUNIT_EXPECT_EQ(test, super_features(fx, BLOCKS - 1),
+			MSYNCFS_INCOMPAT_ALL);
+}
+
+/* The version before had the CRC-32C only, so its records can be replayed. */
+static void recovery_upgrade_kind(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	unsigned int i;
+
+	put_old_super(fx, MSYNCFS_INCOMPAT_CSUMS);
+	put_tail(fx, 40, 7);
+	put_record(test, 7, 40, first, ARRAY_SIZE(first));
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	for (i = 0; i < ARRAY_SIZE(first); i++)
+		KUNIT_EXPECT_EQ(test, fill_of(fx, first[i].home), first[i].fill);
+	KUNIT_EXPECT_EQ(test, super_features(fx, MSYNCFS_SUPER_BLKNO),
 			MSYNCFS_INCOMPAT_ALL);
 }
 
@@ -625,6 +641,7 @@ static void recovery_errors(struct kunit *test)
 static struct kunit_case rec_cases[] = {
 	KUNIT_CASE(recovery_replay),
 	KUNIT_CASE(recovery_upgrade),
+	KUNIT_CASE(recovery_upgrade_kind),
 	KUNIT_CASE(recovery_wraps),
 	KUNIT_CASE(recovery_many),
 	KUNIT_CASE(recovery_once),

@@ -127,6 +127,7 @@ static struct msyncfs_piece *msyncfs_pool_get(struct msyncfs_log *log,
 
 	spin_lock(&pool->lock);
 	WRITE_ONCE(pool->asked[order], pool->asked[order] + 1);
+	WRITE_ONCE(pool->asker, memcg);
 	piece = list_first_entry_or_null(&pool->free[order],
 					 struct msyncfs_piece, list);
 	if (piece && piece->memcg == memcg) {
@@ -167,7 +168,8 @@ static void msyncfs_pool_put(struct msyncfs_piece *piece)
  * The next record is likely to need as much as this one. The kernel may have to
  * zero the memory, and does so while the device works. The function takes only
  * memory that is free, and none if the log is crowded: then the checkpoint
- * fills the pool, and the memory of the log stays below the size of the log.
+ * fills the pool, and the memory of the log stays below the size of the log. It
+ * takes none either if the caller writes the record for another cgroup.
  *
  * Context: any that may take a spinlock. The memory is charged to the cgroup of
  * the caller.
@@ -179,7 +181,8 @@ void msyncfs_pool_refill(struct msyncfs_log *log, const struct msyncfs_io *io)
 	unsigned int lacks;
 	int order;
 
-	if (msyncfs_log_excess(log))
+	if (msyncfs_log_excess(log) ||
+	    READ_ONCE(pool->asker) != msyncfs_current_memcg())
 		return;
 	for (order = MSYNCFS_PIECE_ORDER; order >= 0; order--) {
 		if (!READ_ONCE(pool->asked[order]))
@@ -190,8 +193,11 @@ void msyncfs_pool_refill(struct msyncfs_log *log, const struct msyncfs_io *io)
 		WRITE_ONCE(pool->asked[order], 0);
 		spin_unlock(&pool->lock);
 		for (; lacks && msyncfs_io_busy(io); lacks--) {
+			if (READ_ONCE(pool->pages) + (1UL << order) > pool->max)
+				return;
 			piece = msyncfs_piece_new(log, order, true,
-						  __GFP_ACCOUNT | __GFP_NOWARN);
+						  __GFP_ACCOUNT | __GFP_NOWARN |
+						  __GFP_NOMEMALLOC);
 			if (!piece)
 				return;
 			msyncfs_pool_put(piece);

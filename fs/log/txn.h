@@ -132,11 +132,12 @@ struct msyncfs_step {
 
 /**
  * struct msyncfs_pool - memory for images that is not in use (image.c)
- * @lock: guards @free, @nr, @asked and @pages
+ * @lock: guards @free, @nr, @asked, @asker and @pages
  * @free: free pieces with pages, by the order of the piece
  * @nr: number of pieces on each list of @free
  * @asked: number of pieces of each order that were asked for since the last
  *	call of msyncfs_pool_refill()
+ * @asker: number of the cgroup of the last task that asked for a piece
  * @pages: number of pages of all free pieces
  * @max: largest number of pages to keep
  * @wanted: the system needs the memory of durable records
@@ -148,10 +149,11 @@ struct msyncfs_step {
  * while the device writes a record.
  */
 struct msyncfs_pool {
-	spinlock_t		lock;		/* free, nr, asked, pages */
+	spinlock_t		lock;		/* free ... asker, pages */
 	struct list_head	free[MSYNCFS_PIECE_ORDER + 1];
 	unsigned int		nr[MSYNCFS_PIECE_ORDER + 1];
 	unsigned int		asked[MSYNCFS_PIECE_ORDER + 1];
+	unsigned short		asker;
 	unsigned long		pages;
 	unsigned long		max;
 	bool			wanted;

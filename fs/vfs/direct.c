@@ -330,8 +330,10 @@ static int msyncfs_pin_alloc(struct msyncfs_pinned *pin, unsigned int max)
 		return 0;
 	pin->bvec = kvmalloc(max * (sizeof(*pin->bvec) + sizeof(*pin->pages)),
 			     GFP_KERNEL);
+	if (!pin->bvec)
+		return -ENOMEM;
 	pin->pages = (struct page **)&pin->bvec[max];
-	return pin->bvec ? 0 : -ENOMEM;
+	return 0;
 }
 
 static void msyncfs_unpin(struct msyncfs_pinned *pin, bool dirty)

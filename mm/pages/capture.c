@@ -186,10 +186,10 @@ static void msyncfs_clear_tags(struct address_space *mapping,
 /*
  * Clears the dirty flag of a locked folio, and write-protects and cleans its
  * PTEs unless they are @protected already. Returns false if the folio was not
- * dirty. The caller counts the cleaned folios.
+ * dirty, or must stay dirty. The caller counts the cleaned folios.
  */
 static bool msyncfs_clean(struct msyncfs_capture *cap, struct folio *folio,
-			  bool protected)
+			  bool protected, bool frozen)
 {
 	if (folio->mapping != cap->inode->i_mapping)
 		return false;
@@ -197,6 +197,17 @@ static bool msyncfs_clean(struct msyncfs_capture *cap, struct folio *folio,
 	if (!protected && folio_mkclean(folio)) {
 		cap->stored = true;
 		folio_mark_dirty(folio);
+	}
+	/*
+	 * A device may change a pinned page without a fault, and a program may
+	 * see the change before the page becomes dirty. So only the walk under
+	 * the freeze takes a pinned page. GUP-fast raises the count and then
+	 * reads the PTE again, so read the count after the PTE has changed.
+	 */
+	if (!frozen) {
+		smp_mb();
+		if (folio_maybe_dma_pinned(folio))
+			return false;
 	}
 	return folio_test_clear_dirty(folio);
 }
@@ -336,13 +347,6 @@ static struct msyncfs_image *msyncfs_image_of(struct msyncfs_file_pass *f,
 {
 	struct msyncfs_image *img;
 
-	/*
-	 * A device may change a pinned page without a fault, and a program may
-	 * see the change before the page becomes dirty. So take the page under
-	 * the freeze.
-	 */
-	if (!pass->frozen && folio_maybe_dma_pinned(folio))
-		return NULL;
 	for (; f->at != f->last; f->at = &img->list) {
 		img = list_entry(f->at->next, struct msyncfs_image, list);
 		if (img->index > folio->index)
@@ -395,7 +399,8 @@ static int msyncfs_take_locked(struct msyncfs_file_pass *f,
 		img = msyncfs_image_of(f, folio, pass);
 		if (IS_ERR(img))
 			return PTR_ERR(img);
-		if (!img || !msyncfs_clean(f->cap, folio, protected))
+		if (!img ||
+		    !msyncfs_clean(f->cap, folio, protected, pass->frozen))
 			continue;
 		b->cleaned[b->nr_cleaned++] = folio;
 		if (msyncfs_take_folio(f, folio, img))
@@ -798,7 +803,7 @@ static void msyncfs_account_copied(struct msyncfs_capture *cap)
 static void msyncfs_mark_times(const struct msyncfs_file_pass *f, bool mark)
 {
 	unsigned long *flags = &MSYNCFS_I(f->inode)->i_flags;
-	bool stored = f->cap && f->cap->stored;
+	bool stored = f->cap ? f->cap->stored : f->stored;
 
 	if (!mark) {
 		if (stored)

@@ -219,7 +219,9 @@ static void mend_image(const struct target *t)
 	/* The number of images may be damaged already. */
 	if (t->index >= nr || off + 4 > (t->blkno - at) * BLK)
 		return;
-	*(__le32 *)(block(at) + off) = cpu_to_le32(msyncfs_image_csum(block(t->blkno)));
+	*(__le32 *)(block(at) + off) =
+		cpu_to_le32(msyncfs_image_csum(&now.base->geo, le32_to_cpu(rec->csum_kind),
+					       block(t->blkno)));
 	mend_record(at);
 }
 
@@ -358,6 +360,7 @@ static const struct field slot_fields[] = {
 static const struct field record_fields[] = {
 	FIELD(record, magic), FIELD(record, header_blocks), FIELD(record, nonce),
 	FIELD(record, seq), FIELD(record, durable_seq), FIELD(record, nr_images),
+	FIELD(record, csum_kind),
 	{ "home[0]", 96, 8 }, { "home[1]", 104, 8 }, { "home[2]", 112, 8 },
 };
 
