@@ -199,12 +199,11 @@ static bool msyncfs_clean(struct msyncfs_capture *cap, struct folio *folio,
 		folio_mark_dirty(folio);
 	}
 	/*
-	 * A device may change a pinned page without a fault, and a program may
-	 * see the change before the page becomes dirty. So only the walk under
-	 * the freeze takes a pinned page. GUP-fast raises the count and then
-	 * reads the PTE again, so read the count after the PTE has changed.
+	 * A device may change a pinned page before the page becomes dirty. So
+	 * only the walk under the freeze takes a pinned page.
 	 */
 	if (!frozen) {
+		/* Pairs with GUP-fast: it pins, then reads the PTE again. */
 		smp_mb();
 		if (folio_maybe_dma_pinned(folio))
 			return false;
