@@ -141,8 +141,9 @@ static void msyncfs_cut(struct msyncfs_log *log, struct msyncfs_txn *txn)
 
 	if (txn->replaced)
 		msyncfs_images_prune(&txn->images);
-	msyncfs_images_alloc(log->sbi, &copies, txn->nr_meta, true,
-			     MSYNCFS_CUT_GFP);
+	if (txn->nr_meta)
+		msyncfs_images_alloc(log->sbi, &copies, txn->nr_meta, true,
+				     MSYNCFS_CUT_GFP);
 	msyncfs_txn_copy(txn, &copies);
 	nr = msyncfs_images_count(&txn->images, &sorted);
 	if (!sorted)

@@ -261,9 +261,9 @@ static bool msyncfs_take_folio(struct msyncfs_file_pass *f,
 }
 
 /*
- * Returns whether a walk before the freeze should unlock its folios, because
- * the scheduler wants to give the CPU to another task. If this task gave the CPU
- * away with locked folios, stores would wait until it gets the CPU again.
+ * Returns whether a walk before the freeze should unlock its folios, because the
+ * scheduler wants to run another task. If it ran with these folios locked,
+ * stores would wait until this task gets the CPU again.
  */
 static bool msyncfs_cpu_wanted(const struct msyncfs_pass *pass)
 {
@@ -471,20 +471,20 @@ static int msyncfs_take_file(struct msyncfs_pass *pass,
 			     struct msyncfs_file_pass *f)
 {
 	struct msyncfs_capture *cap = f->cap;
-	pgoff_t end = ULONG_MAX;
 	unsigned int i;
+	pgoff_t end;
 	int err = 0;
 
 	cap->size = i_size_read(cap->inode);
-	if (!pass->frozen)
-		end = cap->size >> PAGE_SHIFT;
+	end = pass->frozen ? ULONG_MAX : cap->size >> PAGE_SHIFT;
 	f->at = &f->pool;
-	for (i = 0; i < f->nr_ranges && !err; i++) {
+	for (i = 0; i < f->nr_ranges && !err &&
+	     mapping_tagged(cap->inode->i_mapping, PAGECACHE_TAG_DIRTY); i++) {
 		const struct msyncfs_range *r = &f->ranges[i];
+		pgoff_t last = min(r->last, end - 1);
 
-		if (r->first <= r->last && r->first < end)
-			err = msyncfs_take_range(pass, f, r->first,
-						 min(r->last, end - 1));
+		if (r->first <= last && r->first < end)
+			err = msyncfs_take_range(pass, f, r->first, last);
 	}
 	return err;
 }
@@ -671,7 +671,7 @@ static void msyncfs_pass_drop(struct msyncfs_pass *pass)
 	}
 }
 
-/* Takes the dirty pages of all files. Returns as msyncfs_take_locked(). */
+/* Takes the dirty pages of all files. */
 static int msyncfs_take_files(struct msyncfs_pass *pass)
 {
 	struct msyncfs_file_pass *f;
