@@ -55,6 +55,17 @@ static struct log_fixture *log_setup(struct kunit *test, unsigned int features)
 	return fx;
 }
 
+/* Cut the power, mount the device again and open the file again. */
+static void log_crash(struct kunit *test)
+{
+	struct log_fixture *fx = test->priv;
+
+	msyncfs_fake_close(fx->fake, fx->file);
+	msyncfs_fake_crash(fx->fake, NULL, NULL);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
+	fx->file = msyncfs_fake_open(fx->fake, "f", O_RDWR);
+}
+
 static struct log_fixture *log_default(struct kunit *test)
 {
 	return log_setup(test, MSYNCFS_FAKE_CACHE | MSYNCFS_FAKE_FUA);
@@ -186,10 +197,7 @@ static void log_csum_kinds(struct kunit *test)
 		rec = record_at(test, pos);
 		KUNIT_EXPECT_EQ(test, le32_to_cpu(rec->csum_kind), kind);
 	}
-	msyncfs_fake_close(fx->fake, fx->file);
-	msyncfs_fake_crash(fx->fake, NULL, NULL);
-	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
-	fx->file = msyncfs_fake_open(fx->fake, "f", O_RDWR);
+	log_crash(test);
 	for (kind = 0; kind < MSYNCFS_CSUM_KINDS; kind++)
 		files_expect(test, fx->file, kind, 1, 2 + kind);
 }
@@ -271,10 +279,7 @@ static void log_device(struct kunit *test)
 			   row->want);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
 
-	msyncfs_fake_close(fx->fake, fx->file);
-	msyncfs_fake_crash(fx->fake, NULL, NULL);
-	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
-	fx->file = msyncfs_fake_open(fx->fake, "f", O_RDWR);
+	log_crash(test);
 	files_expect(test, fx->file, 0, pages, 2);
 	files_expect(test, fx->file, pages, FILE_PAGES - pages, 1);
 }
@@ -497,10 +502,7 @@ static void log_full(struct kunit *test)
 	}
 	KUNIT_EXPECT_GE(test, fx->sbi->log->nr_checkpoints, before + 2);
 
-	msyncfs_fake_close(fx->fake, fx->file);
-	msyncfs_fake_crash(fx->fake, NULL, NULL);
-	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
-	fx->file = msyncfs_fake_open(fx->fake, "f", O_RDWR);
+	log_crash(test);
 	for (i = 0; i < nr; i++)
 		files_expect(test, fx->file, i, 1, 50 + i);
 	files_expect(test, fx->file, nr, 99, 50 + nr - 1);

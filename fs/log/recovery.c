@@ -382,10 +382,9 @@ static int recover(struct replay *rp, void *block)
  * device with an empty log stays as it is. A torn tail is not replayed.
  *
  * Context: process context; may sleep; no other task uses @sb.
- * Return: 0; -EUCLEAN if no tail slot is valid, the log is damaged or
- * its numbers are used up; -EROFS if
- * a read-only device needs a replay; -ENOMEM; or the error of the device. All
- * errors except -ENOMEM are logged.
+ * Return: 0; -EUCLEAN if no tail slot is valid, the log is damaged or its
+ * numbers are used up; -EROFS if a read-only device needs a replay; -ENOMEM; or
+ * the error of the device. All errors except -ENOMEM are logged.
  */
 int msyncfs_recover(struct super_block *sb)
 {

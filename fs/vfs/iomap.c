@@ -90,7 +90,6 @@ static int msyncfs_iomap_begin(struct inode *inode, loff_t pos, loff_t length,
 {
 	u64 index = pos >> MSYNCFS_BLOCK_SHIFT;
 	u64 max = DIV_ROUND_UP_ULL(pos + length, MSYNCFS_BLOCK_SIZE) - index;
-
 	struct iomap_iter *iter = container_of(iomap, struct iomap_iter, iomap);
 	int err;
 

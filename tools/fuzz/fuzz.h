@@ -52,6 +52,7 @@ __printf(1, 2)
 __noreturn void die(const char *fmt, ...);
 
 /* mutate.c */
+struct image image_read(const char *path);
 void bases_load(const char *dir);
 const struct image *image_damaged(u64 seed, FILE *out);
 int image_write(const struct image *im, const char *path, int flags);

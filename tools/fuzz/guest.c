@@ -209,22 +209,6 @@ static void use_repaired(const struct image *im)
 	}
 }
 
-static const struct image *read_image(const char *path)
-{
-	static struct image im;
-	struct stat st;
-	int fd = open(path, O_RDONLY);
-
-	if (fd < 0 || fstat(fd, &st))
-		die("%s: %s", path, strerror(errno));
-	im.blocks = st.st_size / BLK;
-	im.b = malloc(st.st_size);
-	if (read(fd, im.b, st.st_size) != st.st_size)
-		die("%s: cannot be read", path);
-	close(fd);
-	return &im;
-}
-
 static u64 number(const char *name, u64 missing)
 {
 	const char *text = getenv(name);
@@ -237,13 +221,16 @@ static void run(void)
 	const char *path = getenv("IMAGE");
 	u64 from = number("FROM", 1), count = number("COUNT", 1);
 	const struct image *im;
+	struct image given;
 
-	if (!path)
+	if (path)
+		given = image_read(path);
+	else
 		bases_load("/bases");
 	for (seed = from; seed < from + count; seed++) {
 		printf("fuzz: seed %llu\n", seed);
 		fflush(stdout);
-		im = path ? read_image(path) : image_damaged(seed, NULL);
+		im = path ? &given : image_damaged(seed, NULL);
 		use_damaged(im);
 		use_repaired(im);
 	}

@@ -154,22 +154,6 @@ static bool check(const struct image *im)
 	return !after;
 }
 
-static struct image read_image(const char *path)
-{
-	struct image im;
-	struct stat st;
-	int fd = open(path, O_RDONLY);
-
-	if (fd < 0 || fstat(fd, &st))
-		die("%s: %s", path, strerror(errno));
-	im.blocks = st.st_size / BLK;
-	im.b = malloc(st.st_size);
-	if (!im.b || read(fd, im.b, st.st_size) != st.st_size)
-		die("%s: cannot be read", path);
-	close(fd);
-	return im;
-}
-
 static int run_fsck(int argc, char **argv)
 {
 	u64 count = argc == 5 ? strtoull(argv[4], NULL, 0) : 1, failed = 0;
@@ -178,7 +162,7 @@ static int run_fsck(int argc, char **argv)
 	snprintf(image, sizeof(image), "/dev/shm/fuzz-%d.img", getpid());
 	snprintf(report, sizeof(report), "/dev/shm/fuzz-%d.out", getpid());
 	if (argc == 3) {
-		im = read_image(argv[2]);
+		im = image_read(argv[2]);
 		failed = !check(&im);
 	} else {
 		bases_load(argv[2]);

@@ -173,26 +173,33 @@ static void find_targets(struct base *b)
 			add_block(b, i, i, 0, 0);
 }
 
+/* Read an image file into memory. Nobody frees the memory. */
+struct image image_read(const char *path)
+{
+	struct image im;
+	struct stat st;
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0 || fstat(fd, &st))
+		die("%s: %s", path, strerror(errno));
+	im.blocks = st.st_size / BLK;
+	im.b = malloc(st.st_size);
+	if (!im.b || read(fd, im.b, st.st_size) != st.st_size)
+		die("%s: cannot be read", path);
+	close(fd);
+	return im;
+}
+
 /* Read the base images of a directory. */
 void bases_load(const char *dir)
 {
 	char path[256];
-	struct stat st;
-	struct base *b;
-	int fd, i;
+	int i;
 
 	for (i = 0; i < NR_BASES; i++) {
-		b = &bases[i];
 		snprintf(path, sizeof(path), "%s/base%d.img", dir, i);
-		fd = open(path, O_RDONLY);
-		if (fd < 0 || fstat(fd, &st))
-			die("%s: %s", path, strerror(errno));
-		b->im.blocks = st.st_size / BLK;
-		b->im.b = malloc(st.st_size);
-		if (!b->im.b || read(fd, b->im.b, st.st_size) != st.st_size)
-			die("%s: cannot be read", path);
-		close(fd);
-		find_targets(b);
+		bases[i].im = image_read(path);
+		find_targets(&bases[i]);
 	}
 }
 
