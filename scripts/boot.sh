@@ -20,7 +20,7 @@ boot_prepare() {
 		v=$("$SCRIPTS/stock-kernel.sh") && eval "$v"
 		RELEASE=$STOCK_RELEASE VMLINUZ=$STOCK_VMLINUZ modroot=$STOCK_MODROOT
 		MEM=1536 SLOW=1 CMDLINE=guest.modules=virtio_blk
-		mods="virtio_pci virtio_blk null_blk brd dm_mod dm_flakey dm_delay dm_log_writes loop ext4 xfs"
+		mods="virtio_pci virtio_blk null_blk brd dm_mod dm_flakey dm_delay nbd loop ext4 xfs"
 		mods="$mods libcrc32c crc32c_generic crc32c_intel"
 	fi
 	INITRD=$dir/initramfs

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Explore the disk states that a power failure could leave.  The script records the
-# writes and flushes of a guest's disk and makes states from the recording. Then it
-# recovers each state in a guest and checks the result.
+# Explore the disk states that a power failure could leave.  A guest runs workloads on
+# disks of its own, and records the writes and flushes. The script makes states from the
+# recording. Then it recovers each state in a guest and checks the result.
 # Usage: crash-explorer.sh [-o DIR] [-j GUESTS] [-n STATES] [-s SEED] [-f FILE] [LOAD...]
 #        crash-explorer.sh -b [-o DIR] [-j GUESTS] [-n STATES] [-s SEED] [-f FILE] [RULE...]
 #        crash-explorer.sh -r DIR
@@ -50,7 +50,7 @@ fi
 
 explore=$BUILD/tools/tests/explore
 failed=$BUILD/crash/failed
-sectors=32768		# sectors in a state, as in explore.h
+sectors=32768		# sectors of a recorded disk, as in explore.h
 fast=(-cpu "max,-erms,-fsrm")	# these copies are slow in QEMU
 mkdir -p "$out"
 
@@ -109,18 +109,12 @@ give_up() {
 		tail -n 2 | paste -sd ' '; cat "$out/$1/problems.log"; } | head -n 1)"
 }
 
-# vd N: print the device of disk N of a guest; the first disk is disk 0. The recorded
-# disk is the last disk.
-vd() { printf '/dev/vd%s' "$(cut -c $(($1 + 1)) <<<abcdefgh)"; }
-
-# recorded RECORD: print the QEMU arguments for a blank disk. QEMU records the disk in
-# RECORD
-recorded() {
-	rm -f "$out/disk" "$1"
-	truncate -s 1100M "$out/disk"
-	: >"$1"
-	echo -blockdev "driver=blklogwrites,node-name=rec,file.driver=file,file.filename=$out/disk,log.driver=file,log.filename=$1" \
-		-device virtio-blk-pci,drive=rec
+# recording FILE: print the QEMU arguments for a disk, the last one of the guest, to
+# which the guest writes a recording
+recording() {
+	rm -f "$1"
+	truncate -s 4G "$1"
+	echo -drive "if=none,id=rec,format=raw,cache=unsafe,file=$1" -device virtio-blk-pci,drive=rec
 }
 
 if [ -n "$replay" ]; then
@@ -135,7 +129,7 @@ fi
 # For each rule this table names the workload that shows a violation.
 declare -A shows=([flush]=sets [checksum]=wrap [reuse]=reuse [home]=sets [ack]=sets
 	[fua]=large [freeze]=threads [failed]=failed [orphan]=orphans [spill]=spill [@ext4]=sets)
-loads=() dm_loads=()
+loads=()
 if [ -n "$broken" ]; then
 	states=${states:-2000}
 	[ $# -gt 0 ] || set -- flush checksum reuse home ack fua freeze failed orphan spill @ext4
@@ -143,7 +137,6 @@ if [ -n "$broken" ]; then
 		[ -n "${shows[$r]:-}" ] || die "no such rule: $r; there are: ${!shows[*]}"
 		case $r in
 		@*) loads+=("${shows[$r]}$r") ;;
-		fua) dm_loads+=("${shows[$r]}!$r") ;;
 		*) loads+=("${shows[$r]}!$r") ;;
 		esac
 	done
@@ -153,42 +146,28 @@ else
 	[ $# -gt 0 ] || set -- $("$explore" list)
 	loads=("$@")
 	for l; do
-		case $l in sets | large | direct | threads | spill | wide) dm_loads+=("$l+fua") ;; esac
+		case $l in sets | large | direct | threads | spill | wide) loads+=("$l+fua") ;; esac
+		case $l in sets | large | threads) loads+=("$l+dm") ;; esac
 	done
 fi
 
-dm=() records=()
-if [ ${#dm_loads[@]} -gt 0 ]; then
-	rm -f "$out/dm.disk" "$out/dm.record"
-	truncate -s 200M "$out/dm.disk"
-	truncate -s 800M "$out/dm.record"
-	dm=("-d$out/dm.disk" "-d$out/dm.record")
-	records=("$out/dm.record")
-fi
-[ ${#loads[@]} -eq 0 ] || records=("$out/record" "${records[@]}")
-[ ${#loads[@]} -eq 0 ] || say "recording: ${loads[*]}"
-[ ${#dm_loads[@]} -eq 0 ] || say "recording on a disk with FUA: ${dm_loads[*]}"
-make_guest work explore-work "WORK=${loads:+work $(vd ${#dm[@]}) $seed ${loads[*]}}" \
-	"DM_WORK=${dm_loads:+work /dev/mapper/recorded $seed ${dm_loads[*]}}"
+say "recording: ${loads[*]}"
+make_guest work explore-work "EXPLORE=work /dev/vda $seed ${loads[*]}"
 # shellcheck disable=SC2046 # several arguments
-run_guest work -v -m 768 -t $((900 * SLOW)) "${dm[@]}" -- $(recorded "$out/record") ||
+run_guest work -v -m 768 -t $((900 * SLOW)) -- $(recording "$out/record") ||
 	give_up work "the workloads broke off"
-rm -f "$out/dm.disk"
+records=("$out/record")
 
-all=("${loads[@]}" "${dm_loads[@]}")
 recoveries=26		# at least one for each workload
-[ ${#all[@]} -le $recoveries ] || recoveries=${#all[@]}
+[ ${#loads[@]} -le $recoveries ] || recoveries=${#loads[@]}
 if [ -z "$broken" ]; then
 	say "recording the recovery of $recoveries states"
-	make_guest recover explore-work \
-		"WORK=recover $(vd ${#records[@]}) $seed $recoveries $(for ((i = 0; i < ${#records[@]}; i++)); do vd $i; echo; done | tr '\n' ' ')" \
-		DM_WORK=
+	make_guest recover explore-work "EXPLORE=recover /dev/vdb $seed $recoveries /dev/vda"
 	# shellcheck disable=SC2046
-	run_guest recover -v -m 1024 -t $((300 * SLOW)) -- $(read_only "${records[@]}") $(recorded "$out/recoveries") ||
+	run_guest recover -v -m 1024 -t $((300 * SLOW)) -- $(read_only "$out/record") $(recording "$out/recoveries") ||
 		give_up recover "the recovery of states broke off"
 	records=("$out/recoveries" "${records[@]}")
 fi
-rm -f "$out/disk"
 
 # ---- check the states ----
 
@@ -237,9 +216,9 @@ tr -d '\r' <"$out/check0/channel.log" | awk '
 # A workload is missing if its recording is incomplete, or if no guest has checked a
 # state of this workload.
 missing=$({
-	printf 'want %s\n' "${all[@]}"
+	printf 'want %s\n' "${loads[@]}"
 	[ -n "$broken" ] || for ((i = 0; i < recoveries; i++)); do
-		l=${all[i % ${#all[@]}]}
+		l=${loads[i % ${#loads[@]}]}
 		echo "want ${l%%+*}+recovery"
 	done
 	tr -d '\r' <"$out/check0/channel.log"
@@ -265,7 +244,7 @@ save() {
 rc=0
 if [ -n "$broken" ]; then
 	caught=0
-	for l in "${loads[@]}" "${dm_loads[@]}"; do
+	for l in "${loads[@]}"; do
 		line=$(channels "/^caught / && \$3 \$4 == \"$l\" { n = \$6; sub(/^[^|]*[|]/, \"\"); print n \" \" \$0 }" |
 			sort -n | head -n 1)
 		if [ -n "$line" ]; then
@@ -275,8 +254,8 @@ if [ -n "$broken" ]; then
 			printf '  NOT caught  %s\n' "$l" >&2
 		fi
 	done
-	text="$caught of ${#all[@]} broken rules caught, each within $states states; seed $seed"
-	[ "$caught" -eq ${#all[@]} ] || rc=1
+	text="$caught of ${#loads[@]} broken rules caught, each within $states states; seed $seed"
+	[ "$caught" -eq ${#loads[@]} ] || rc=1
 else
 	violations=$(channels '/^bad / { n++ } END { print n + 0 }')
 	while read -r _ slice load variant number _ what; do

@@ -7,7 +7,8 @@
  *	found.c		describes a mounted filesystem in terms of the model
  *	real.c		makes the operations on the real filesystem
  *	threads.c	has the workload without a model: several threads
- *	record.c	reads the recording of the writes and flushes of a disk
+ *	disk.c		is a disk whose writes and flushes are recorded
+ *	record.c	reads a recording
  *	states.c	makes disk states that a power failure could leave
  *	check.c		puts states on a device, mounts and checks them
  *	work.c		runs workloads on a disk that is being recorded
@@ -24,19 +25,9 @@
 #define BLOCK		4096UL
 #define PAGE		4096UL
 
-/*
- * The recorded disk is divided into slices. A slice contains one filesystem.
- * One sector for acknowledgments follows the filesystem. So one recording shows
- * the order of the writes of the filesystem and the acknowledgments.
- */
+/* A recorded disk has one filesystem. */
 #define FS_SECTORS	(16UL * 2048)
-#define SLICE_SECTORS	(FS_SECTORS + 2048)
 #define MAX_SLICES	64
-
-static inline uint64_t slice_start(unsigned int slice)
-{
-	return 2048 + slice * SLICE_SECTORS;
-}
 
 static inline uint64_t mix(uint64_t x)
 {
@@ -204,6 +195,8 @@ void d_mkdir(const char *path);
 void d_unlink(const char *path, int keep);
 void d_rmdir(const char *path);
 void d_rename(const char *from, const char *to);
+void d_exchange(const char *a, const char *b);
+void d_move(const char *from, const char *to);
 void d_truncate(const char *path, uint64_t size);
 void d_link(const char *from, const char *to);
 void d_sync(const char *dir);
@@ -252,13 +245,19 @@ void threads_check(const char *acked);
 
 /* ---- recording ---- */
 
+const char *disk_start(FILE *record, int fua, uint64_t seed);
+void disk_ack(const char *workload, const char *text);
+void disk_stop(void);
+
 /**
  * struct event - a write, flush or acknowledgment of the recorded disk
- * @sector: first sector of the write, counted from the start of the filesystem
+ * @sector: first sector of the write
  * @nr: number of sectors
  * @data: content of a write, or text of an acknowledgment; NULL means a flush
  * @hash: hash of each sector; 0 means that the sector is zeros
  * @fua: the write was durable when it completed
+ * @sent: number of events before the write or flush was sent; the event itself
+ *	stands where it completed
  * @ack: text of an acknowledgment, whose @nr is 0; otherwise NULL
  */
 struct event {
@@ -266,6 +265,7 @@ struct event {
 	const unsigned char	*data;
 	uint64_t		*hash;
 	int			fua;
+	unsigned long		sent;
 	const char		*ack;
 };
 
@@ -295,7 +295,7 @@ unsigned int record_read(const char *path, struct slice *slices, unsigned int nr
  * @slice: slice of the state
  * @number: number of the state; the prefixes of the events have the numbers
  *	from 0 on, random states have the numbers after the prefixes
- * @cut: the events before event @cut had completed
+ * @cut: the events before event @cut had completed; others may be in progress
  * @loose: number of completed writes that no flush covers
  * @how: text that says which of the @loose writes the state has
  * @promise: event of the last acknowledgment
@@ -335,7 +335,8 @@ void break_rule(const char *variant);
 const char *variant_fs(const char *variant);
 
 /* ---- work ---- */
-void work_recover(const char *path, unsigned int nr, const char *load, const char *acked);
-void work(const char *disk, uint64_t seed, int argc, char **argv);
+void state_write(int fd, const struct state *st);
+void work_recover(FILE *record, const struct state *st);
+void work(FILE *record, uint64_t seed, int argc, char **argv);
 
 #endif /* EXPLORE_H */

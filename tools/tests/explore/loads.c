@@ -215,6 +215,73 @@ static void run_dirs(void)
 	}
 }
 
+/*
+ * Make many changes of names in a tree of directories before each sync: names are
+ * made, removed, linked, renamed, exchanged and replaced, directories are made,
+ * moved and removed.
+ */
+static void tree_change(void)
+{
+	char a[32], b[32], dir[16], to[16];
+
+	snprintf(dir, sizeof(dir), "d%llu", (unsigned long long)pick(4));
+	snprintf(to, sizeof(to), "d%llu", (unsigned long long)pick(4));
+	snprintf(a, sizeof(a), "%s/%llu", dir, (unsigned long long)pick(5));
+	snprintf(b, sizeof(b), "%s/%llu", to, (unsigned long long)pick(5));
+	if (!model_find(dir)) {
+		d_mkdir(dir);
+	} else if (!model_find(to)) {
+		if (pick(2))
+			d_move(dir, to);
+		else
+			d_mkdir(to);
+	} else if (!model_find(a)) {
+		f_close(f_create(a));
+	} else if (!model_find(b)) {
+		if (pick(3))
+			d_rename(a, b);
+		else
+			d_link(a, b);
+	} else if (model_find(a) != model_find(b)) {
+		if (pick(2))
+			d_exchange(a, b);
+		else
+			d_rename(a, b);
+	} else {
+		d_unlink(a, 0);
+	}
+}
+
+static void tree_remove(const char *dir)
+{
+	char name[32];
+	unsigned int i;
+
+	for (i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "%s/%u", dir, i);
+		if (model_find(name))
+			d_unlink(name, 0);
+	}
+	d_rmdir(dir);
+}
+
+static void run_tree(void)
+{
+	unsigned int step, i;
+	char dir[16];
+
+	for (step = 0; step < 60; step++) {
+		for (i = 1 + pick(30); i; i--)
+			tree_change();
+		snprintf(dir, sizeof(dir), "d%llu", (unsigned long long)pick(4));
+		if (!pick(6) && model_find(dir))
+			tree_remove(dir);
+		s_sync(1);
+		if (!pick(8))
+			s_checkpoint();
+	}
+}
+
 /* Write so many records, of all sizes, that the log wraps many times. */
 static void run_wrap(void)
 {
@@ -746,6 +813,7 @@ const struct load loads[] = {
 	{ .name = "reuse", .run = run_reuse },
 	{ .name = "links", .run = run_links },
 	{ .name = "dirs", .run = run_dirs },
+	{ .name = "tree", .run = run_tree },
 	{ .name = "wrap", .run = run_wrap },
 	{ .name = "large", .run = run_large },
 	{ .name = "evict", .run = run_evict },

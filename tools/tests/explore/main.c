@@ -3,12 +3,14 @@
  * This file has the commands of the crash explorer. All commands on the same
  * recording need the same SEED.
  *
- * Usage: explore work DISK SEED LOAD...
- *	runs workloads on a disk that is being recorded. A LOAD may end with a
- *	variant. With !RULE the module breaks the rule RULE. With @FS the
- *	workload uses the filesystem FS. +TEXT only changes the name
- *   or: explore recover DISK SEED COUNT RECORD...
- *	puts COUNT states on a disk that is being recorded and mounts them
+ * Usage: explore work RECORD SEED LOAD...
+ *	runs workloads, and writes the recordings of their disks to RECORD. A
+ *	LOAD may end with a variant. With !RULE the module breaks the rule RULE.
+ *	With @FS the workload uses the filesystem FS. With +fua the disk has FUA.
+ *	With +dm a device-mapper device emulates FUA
+ *   or: explore recover RECORD SEED COUNT RECORD...
+ *	mounts COUNT states of the later RECORDs on disks that are recorded in
+ *	the first RECORD
  *   or: explore check SEED STATES WORKER WORKERS DEVICE RECORD...
  *	checks STATES distinct states on DEVICE. This process checks every
  *	WORKERS-th state, from number WORKER on. If the workload has a variant
@@ -40,6 +42,14 @@ static void read_records(int argc, char **argv)
 	for (i = 0; i < argc; i++)
 		nr_slices = record_read(argv[i], slices, nr_slices);
 	CHECK(nr_slices);
+}
+
+static FILE *open_record(const char *path)
+{
+	FILE *f = fopen(path, "r+");
+
+	CHECK(f);
+	return f;
 }
 
 /* ---- check ---- */
@@ -187,28 +197,6 @@ static int check(char **argv, int records)
 
 /* ---- image, replay, recover ---- */
 
-/* Write a state to a file or device that has only zeros. Then close @fd. */
-static void write_state(int fd, off_t at, const struct state *st)
-{
-	static unsigned char buf[BLOCK] __attribute__((aligned(4096)));
-	uint64_t i, k;
-	int any;
-
-	CHECK(fd >= 0);
-	for (i = 0; i < FS_SECTORS; i += BLOCK / SECTOR) {
-		memset(buf, 0, BLOCK);
-		for (any = 0, k = 0; k < BLOCK / SECTOR; k++) {
-			if (!st->src[i + k])
-				continue;
-			memcpy(buf + k * SECTOR, st->src[i + k], SECTOR);
-			any = 1;
-		}
-		if (any)
-			CHECK(pwrite(fd, buf, BLOCK, at + i * SECTOR) == (ssize_t)BLOCK);
-	}
-	CHECK(!fsync(fd) && !close(fd));
-}
-
 static int image(char **argv, int records)
 {
 	static struct state st;
@@ -218,7 +206,7 @@ static int image(char **argv, int records)
 	read_records(records, argv + 4);
 	CHECK(slice < nr_slices);
 	states_one(&slices[slice], seed + slice, strtoul(argv[2], NULL, 0), &st);
-	write_state(open(argv[3], O_RDWR | O_CREAT | O_TRUNC, 0644), 0, &st);
+	state_write(open(argv[3], O_RDWR | O_CREAT | O_TRUNC, 0644), &st);
 	CHECK(!truncate(argv[3], FS_SECTORS * SECTOR));
 	printf("%s %s %s\n", st.slice->load, st.slice->variant, st.acked);
 	return 0;
@@ -246,17 +234,16 @@ static int recover(char **argv, int records)
 	unsigned int count = strtoul(argv[2], NULL, 0), i;
 	uint64_t seed = strtoull(argv[1], NULL, 0);
 	struct choice ch = choice_of(seed);
+	FILE *record = open_record(argv[0]);
 
 	read_records(records, argv + 3);
-	CHECK(count <= MAX_SLICES);
 	for (i = 0; i < count; i++) {
 		const struct slice *s = &slices[i % nr_slices];
 
 		states_one(s, seed, states_prefixes(s) + choose(&ch, 1000), &st);
-		write_state(open(argv[0], O_WRONLY | O_DIRECT), slice_start(i) * SECTOR, &st);
-		work_recover(argv[0], i, s->load, st.acked);
+		work_recover(record, &st);
+		printf("recorded recovery %u of %u\n", i + 1, count);
 	}
-	printf("recorded %u recoveries\n", count);
 	return 0;
 }
 
@@ -282,7 +269,7 @@ int main(int argc, char **argv)
 	if (!strcmp(cmd, "list"))
 		return list();
 	if (!strcmp(cmd, "work") && argc > 4) {
-		work(argv[2], strtoull(argv[3], NULL, 0), argc - 4, argv + 4);
+		work(open_record(argv[2]), strtoull(argv[3], NULL, 0), argc - 4, argv + 4);
 		return 0;
 	}
 	if (!strcmp(cmd, "check") && argc > 7)

@@ -740,6 +740,39 @@ void d_rename(const char *from, const char *to)
 		put_node(old);
 }
 
+/* Exchange two names. Neither may be a directory. */
+void d_exchange(const char *a, const char *b)
+{
+	struct node *n = must_find(a), *other = must_find(b);
+
+	tree_find(&model, a)->node = other;
+	tree_find(&model, b)->node = n;
+	if (working)
+		CHECK(!renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE));
+	op_done(0);
+}
+
+/* Rename a directory with all that is in it. The name @to must not exist. */
+void d_move(const char *from, const char *to)
+{
+	size_t len = strlen(from);
+	char path[sizeof(model.name->path)];
+	unsigned int i;
+
+	for (i = 0; i < model.nr; i++) {
+		struct name *name = &model.name[i];
+
+		if (strncmp(name->path, from, len) || (name->path[len] && name->path[len] != '/'))
+			continue;
+		CHECK(snprintf(path, sizeof(path), "%s%s", to, name->path + len) <
+		      (int)sizeof(path));
+		strcpy(name->path, path);
+	}
+	if (working)
+		CHECK(!rename(from, to));
+	op_done(0);
+}
+
 void d_link(const char *from, const char *to)
 {
 	tree_add(&model, to, must_find(from));

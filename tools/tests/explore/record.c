@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * QEMU's blklogwrites driver, or dm-log-writes in a guest, records a disk. The
- * recording has the writes and flushes in the order in which they completed.
- * This file splits a recording into slices.
+ * This file splits a recording into slices. A slice is the recording of one
+ * disk, as a list of events.
  */
 #include "explore.h"
+#include "recording.h"
 
 #include <sys/mman.h>
 
-#define LOG_MAGIC	0x6a736677736872ULL
-#define LOG_FLUSH	1
-#define LOG_FUA		2
-#define LOG_DISCARD	4
-#define LOG_MARK	8
+#define MAX_SENT 1024
 
-struct log_super {
-	uint64_t magic, version, nr_entries;
-	uint32_t sectorsize;
-};
-
-struct log_entry {
-	uint64_t sector, nr_sectors, flags, data_len;
+/**
+ * struct sent - a write or flush that has arrived, but has not been answered
+ * @e: entry of its arrival
+ * @at: number of events before its arrival
+ */
+struct sent {
+	const struct entry	*e;
+	unsigned long		at;
 };
 
 /*
@@ -41,80 +38,111 @@ static uint64_t hash_sector(const unsigned char *data)
 	return any ? mix(hash) | 1 : 0;
 }
 
-static struct event *add_event(struct slice *s)
+static struct event *add_event(struct slice *s, unsigned long sent)
 {
+	struct event *ev;
+
 	if (!(s->nr % 1024)) {
 		s->event = realloc(s->event, (s->nr + 1024) * sizeof(*s->event));
 		CHECK(s->event);
 	}
-	return memset(&s->event[s->nr++], 0, sizeof(*s->event));
+	ev = memset(&s->event[s->nr++], 0, sizeof(*s->event));
+	ev->sent = sent;
+	return ev;
 }
 
-static void add_write(struct slice *s, uint64_t sector, uint64_t nr, int fua,
-		      const unsigned char *data)
+static void add_write(struct slice *s, const struct sent *sent)
 {
-	struct event *ev = add_event(s);
+	struct event *ev = add_event(s, sent->at);
 	uint64_t i;
 
-	ev->sector = sector;
-	ev->nr = nr;
-	ev->fua = fua;
-	ev->data = data;
-	ev->hash = malloc(nr * sizeof(*ev->hash));
+	ev->sector = sent->e->sector;
+	ev->nr = sent->e->nr;
+	ev->fua = sent->e->fua;
+	ev->data = (const void *)(sent->e + 1);
+	CHECK(ev->nr && ev->sector + ev->nr <= FS_SECTORS);
+	ev->hash = malloc(ev->nr * sizeof(*ev->hash));
 	CHECK(ev->hash);
-	for (i = 0; i < nr; i++)
-		ev->hash[i] = hash_sector(data + i * SECTOR);
+	for (i = 0; i < ev->nr; i++)
+		ev->hash[i] = hash_sector(ev->data + i * SECTOR);
 }
 
-/* Add an acknowledgment. The text is "ack LOAD VARIANT TEXT". */
+/* Add an acknowledgment. The text is "LOAD VARIANT TEXT". */
 static void add_ack(struct slice *s, const char *text)
 {
-	struct event *ev = add_event(s);
+	struct event *ev = add_event(s, s->nr);
 	char load[32], variant[32];
 	int at;
 
-	CHECK(sscanf(text, "ack %31s %31s %n", load, variant, &at) == 2);
+	CHECK(sscanf(text, "%31s %31s %n", load, variant, &at) == 2);
 	if (!s->first) {
 		memcpy(s->load, load, sizeof(load));
 		memcpy(s->variant, variant, sizeof(variant));
 		s->first = s->nr;
 	}
-	CHECK(!s->whole && !strcmp(s->load, load) && !strcmp(s->variant, variant));
+	CHECK(!strcmp(s->load, load) && !strcmp(s->variant, variant));
 	ev->ack = text + at;
 	ev->data = (const void *)text;
 }
 
-static void add_flush(struct slice *s)
+/* Add a write or flush, at the point where it was answered. */
+static void add_done(struct slice *s, struct sent *sent, unsigned int *nr, uint64_t id)
 {
-	/* Skip a flush if no event of the slice follows its last flush. */
-	if (s->nr && (s->event[s->nr - 1].data || s->event[s->nr - 1].ack))
-		add_event(s);
-}
-
-static void add_entry(struct slice *slices, unsigned int max,
-		      const struct log_entry *e, const unsigned char *data)
-{
-	uint64_t first = e->sector, end = e->sector + e->nr_sectors, start;
 	unsigned int i;
 
-	for (i = 0; e->flags & LOG_FLUSH && i < max; i++)
-		add_flush(&slices[i]);
-	for (i = 0; data && i < max; i++) {
-		start = slice_start(i);
-		if (first >= start && end <= start + FS_SECTORS)
-			add_write(&slices[i], first - start, e->nr_sectors,
-				  !!(e->flags & LOG_FUA), data);
-		else if (first == start + FS_SECTORS && !memcmp(data, "ack ", 4))
-			add_ack(&slices[i], (const char *)data);
-		else if (first == start + FS_SECTORS && !memcmp(data, "end ", 4))
-			slices[i].whole = 1;
-		else
-			CHECK(end <= start || first >= start + SLICE_SECTORS);
+	for (i = 0; i < *nr && sent[i].e->id != id; i++)
+		;
+	CHECK(i < *nr);
+	if (sent[i].e->type == ENTRY_FLUSH)
+		add_event(s, sent[i].at);
+	else
+		add_write(s, &sent[i]);
+	sent[i] = sent[--*nr];
+}
+
+/*
+ * Read the slice that begins at @at. Return the position behind the slice. If
+ * the recording has no whole slice there, return @size.
+ */
+static uint64_t read_slice(const unsigned char *log, uint64_t at, uint64_t size,
+			   struct slice *s)
+{
+	static struct sent sent[MAX_SENT];
+	const struct entry *e;
+	unsigned int nr = 0;
+
+	for (memset(s, 0, sizeof(*s)); at + sizeof(*e) <= size;) {
+		e = (const void *)(log + at);
+		at += sizeof(*e);
+		switch (e->type) {
+		case ENTRY_WRITE:
+			at += e->nr * SECTOR;
+			/* fall through */
+		case ENTRY_FLUSH:
+			CHECK(nr < MAX_SENT);
+			sent[nr++] = (struct sent){ e, s->nr };
+			break;
+		case ENTRY_DONE:
+			add_done(s, sent, &nr, e->id);
+			break;
+		case ENTRY_ACK:
+			at += SECTOR;
+			add_ack(s, (const char *)(e + 1));
+			break;
+		case ENTRY_END:
+			CHECK(!nr);
+			s->whole = 1;
+			return at + SECTOR;
+		default:
+			CHECK(!e->type);
+			return size;
+		}
 	}
+	return size;
 }
 
 /**
- * record_read - read the recording of a disk
+ * record_read - read a recording
  * @path: path of the recording, which is a file or a block device
  * @slices: table to which the slices are added
  * @nr: number of entries of @slices that are already in use
@@ -125,46 +153,18 @@ static void add_entry(struct slice *slices, unsigned int max,
  */
 unsigned int record_read(const char *path, struct slice *slices, unsigned int nr)
 {
-	static struct slice all[MAX_SLICES];
-	const struct log_super *super;
 	const unsigned char *log;
-	uint64_t at, size;
-	unsigned int i;
+	uint64_t at = 0, size;
 	int fd = open(path, O_RDONLY);
 
 	CHECK(fd >= 0);
 	size = lseek(fd, 0, SEEK_END);
 	log = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	CHECK(log != MAP_FAILED && !close(fd));
-	super = (const void *)log;
-	if (size < SECTOR || super->magic != LOG_MAGIC)
-		return nr;
-	CHECK(super->version == 1 && super->sectorsize == SECTOR);
-	memset(all, 0, sizeof(all));
-	/*
-	 * The header has a number of entries, but the recorder updates this
-	 * number only from time to time. So do not use the number.
-	 */
-	for (at = SECTOR; at + SECTOR <= size;) {
-		const struct log_entry *e = (const void *)(log + at);
-		const unsigned char *data = NULL;
-
-		if (!e->nr_sectors && !e->flags)
-			break;
-		at += SECTOR;
-		if (!(e->flags & (LOG_DISCARD | LOG_MARK)) && e->nr_sectors) {
-			data = log + at;
-			at += e->nr_sectors * SECTOR;
-			if (at > size)
-				break;
-		}
-		add_entry(all, MAX_SLICES, e, data);
-	}
-	for (i = 0; i < MAX_SLICES; i++) {
-		if (!all[i].first || !all[i].whole)
-			continue;
+	while (at < size) {
 		CHECK(nr < MAX_SLICES);
-		slices[nr++] = all[i];
+		at = read_slice(log, at, size, &slices[nr]);
+		nr += slices[nr].first && slices[nr].whole;
 	}
 	return nr;
 }

@@ -2,11 +2,12 @@
 /*
  * This file makes states that a power failure could leave on a disk. Each state
  * has a point in the recording, at which the power fails. The state has all
- * writes that completed before the last flush before this point. It also has
- * all FUA writes that completed before this point. The other writes that
- * completed before this point may be missing, or some of their sectors may be
- * missing. These writes may reach the disk in any order, because the cache of
- * the disk keeps no order. The state may also have a part of the next write.
+ * writes that were complete when a flush was sent that was complete before this
+ * point. It also has all FUA writes that completed before this point. The other
+ * writes that completed before this point may be missing, or some of their
+ * sectors may be missing. These writes may reach the disk in any order, because
+ * the cache of the disk keeps no order. The state may also have any part of the
+ * writes that were in progress at this point.
  */
 #include "explore.h"
 
@@ -28,7 +29,8 @@ struct content {
  * struct walk - a position in the recording of a slice
  * @s: slice
  * @at: position; the fields below describe the events before event @at
- * @from: first event that no flush covers
+ * @from: first event that no flush covers; a flush covers the events before
+ *	its @sent
  * @ack: event of the last acknowledgment
  * @durable: content that is certainly on disk
  * @fua: for each sector, the number of the last event that wrote the sector by
@@ -104,11 +106,8 @@ static void walk_to(struct walk *w, unsigned long cut)
 			w->fua[ev->sector + i] = w->at + 1;
 			put_sector(&w->durable, ev, i);
 		}
-		if (!is_flush(ev))
-			continue;
-		for (; w->from < w->at; w->from++)
+		for (; is_flush(ev) && w->from < ev->sent; w->from++)
 			put_event(w, &w->durable, w->from);
-		w->from = w->at + 1;
 	}
 }
 
@@ -127,18 +126,26 @@ static void put_torn(struct walk *w, struct content *c, unsigned long nr,
 			put_pending(w, c, nr, i);
 }
 
-/* Put a part of the write that is in progress into @c. */
-static void put_next(struct walk *w, struct content *c, struct choice *ch)
+#define MAX_IN_PROGRESS 256
+
+/*
+ * Put parts of some writes that are in progress into @c: their first sectors,
+ * any sectors, or all sectors.
+ */
+static void put_in_progress(struct walk *w, struct content *c, struct choice *ch)
 {
+	unsigned long nr;
 	uint64_t i, n, place;
 
-	if (w->at == w->s->nr || !w->s->event[w->at].nr)
-		return;
-	n = w->s->event[w->at].nr;
-	place = choose(ch, n + 1);
-	for (i = 0; i < n; i++)
-		if (place == n ? choose(ch, 2) : i < place)
-			put_sector(c, &w->s->event[w->at], i);
+	for (nr = w->at; nr < w->s->nr && nr < w->at + MAX_IN_PROGRESS; nr++) {
+		n = w->s->event[nr].nr;
+		if (!n || w->s->event[nr].sent > w->at || (nr > w->at && choose(ch, 2)))
+			continue;
+		place = choose(ch, n + 2);
+		for (i = 0; i < n; i++)
+			if (place == n ? choose(ch, 2) : i < place)
+				put_sector(c, &w->s->event[nr], i);
+	}
 }
 
 /*
@@ -269,8 +276,8 @@ static void build(struct walk *w, uint64_t seed, const struct candidate *ca,
 		way = 1 + choose(&ch, WAYS - 1);
 	}
 	put_some(w, &c, way, &ch);
-	if (way != WHOLE && !choose(&ch, 4))
-		put_next(w, &c, &ch);
+	if (way != WHOLE && choose(&ch, 2))
+		put_in_progress(w, &c, &ch);
 
 	st->slice = w->s;
 	st->number = ca->number;

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file runs workloads on a disk that is being recorded. Each workload has
- * a slice of its own.
+ * This file runs workloads. Each workload has a recorded disk of its own.
  */
 #include "explore.h"
 
-#include <linux/blkpg.h>
 #include <linux/dm-ioctl.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
@@ -13,11 +11,8 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
-static const char *disk;
-static int stacked;			/* the disk is a device-mapper device */
-static unsigned int slice;
 static char workload[80];		/* name and variant */
-static char device[100];		/* the mounted device */
+static const char *device;		/* the recorded disk */
 static char work_id[64];		/* name of the device in sysfs */
 static const char mnt[] = "/mnt";
 
@@ -55,69 +50,9 @@ void put_setting(const char *name, const char *text)
 	put_text(path, text);
 }
 
-/*
- * Write a line to the sector behind the filesystem. So the recording shows the
- * order of the line and the writes of the filesystem. dm-log-writes records a
- * write without FUA only at the next flush. So the function uses FUA if
- * dm-log-writes makes the recording.
- */
-static void put_line(const char *word, const char *text)
-{
-	static char buf[BLOCK] __attribute__((aligned(4096)));
-	static int fd = -1;
-
-	if (fd < 0)
-		fd = open(disk, O_WRONLY | O_DIRECT | (stacked ? O_DSYNC : 0));
-	CHECK(fd >= 0);
-	memset(buf, 0, SECTOR);
-	snprintf(buf, SECTOR, "%s %s %s", word, workload, text);
-	CHECK(pwrite(fd, buf, SECTOR, (slice_start(slice) + FS_SECTORS) * SECTOR) ==
-	      (ssize_t)SECTOR);
-}
-
 void ack(const char *text)
 {
-	put_line("ack", text);
-}
-
-/*
- * Write a mark at the end of the slice. Without the mark, nobody would notice
- * that a recording ends early.
- */
-static void put_end(void)
-{
-	put_line("end", "");
-}
-
-/*
- * Make a device for the slice. The device is a partition. If the disk cannot
- * have partitions, the device is a device-mapper device.
- */
-static void make_device(void)
-{
-	struct blkpg_partition part = {
-		.start = slice_start(slice) * SECTOR,
-		.length = FS_SECTORS * SECTOR,
-		.pno = slice + 1,
-	};
-	struct blkpg_ioctl_arg arg = {
-		.op = BLKPG_ADD_PARTITION,
-		.datalen = sizeof(part),
-		.data = &part,
-	};
-	int fd;
-
-	if (stacked) {
-		shell("dmsetup create slice%u --table '0 %lu linear %s %lu'", slice,
-		      FS_SECTORS, disk, slice_start(slice));
-		sprintf(device, "/dev/mapper/slice%u", slice);
-		return;
-	}
-	fd = open(disk, O_RDONLY);
-	CHECK(fd >= 0);
-	CHECK(!ioctl(fd, BLKPG, &arg));
-	CHECK(!close(fd));
-	snprintf(device, sizeof(device), "%s%u", disk, slice + 1);
+	disk_ack(workload, text);
 }
 
 /*
@@ -207,23 +142,24 @@ static void run_load(const struct load *load, uint64_t seed)
 }
 
 /* Run the workload @spec, which may end with a variant. */
-static void work_one(const char *spec, uint64_t seed)
+static void work_one(FILE *record, const char *spec, uint64_t seed)
 {
 	size_t len = strcspn(spec, "!@+");
 	const char *variant = spec[len] ? spec + len : "-", *dev;
 	const struct load *load;
 	char name[32];
-	int status;
+	int status, dm;
 	pid_t child;
 
 	snprintf(name, sizeof(name), "%.*s", (int)len, spec);
 	load = load_find(name);
 	CHECK(load);
 	snprintf(workload, sizeof(workload), "%s %s", name, variant);
-	make_device();
+	device = disk_start(record, !strcmp(variant + 1, "fua"), seed);
 	make_fs(variant_fs(variant), device, load->log);
+	dm = load->flakey || !strcmp(variant, "+dm");
 	dev = device;
-	if (load->flakey) {
+	if (dm) {
 		make_flakey();
 		dev = "/dev/mapper/flakey";
 	}
@@ -246,47 +182,70 @@ static void work_one(const char *spec, uint64_t seed)
 		exit(1);
 	}
 	CHECK(!umount(mnt));
-	put_end();
 	break_rule("-");
-	if (load->flakey)
+	if (dm)
 		shell("dmsetup remove flakey");
+	disk_stop();
 }
 
 /**
  * work - run workloads, one after another
- * @path: path of the disk that is being recorded
+ * @record: recording
  * @seed: seed of the choices that workloads make
  * @argc: number of workloads
- * @argv: names of the workloads, which may end with a variant
+ * @argv: names of the workloads, which may end with a variant; the disk has FUA
+ *	if the variant is +fua or !fua; with the variant +dm the filesystem is
+ *	on a device-mapper device, which has FUA although the disk has none
  */
-void work(const char *path, uint64_t seed, int argc, char **argv)
+void work(FILE *record, uint64_t seed, int argc, char **argv)
 {
 	int i;
 
-	disk = path;
-	stacked = !strncmp(path, "/dev/mapper/", 12);
 	setenv("DM_DISABLE_UDEV", "1", 1);
-	for (i = 0; i < argc; i++, slice++) {
-		work_one(argv[i], seed);
+	for (i = 0; i < argc; i++) {
+		work_one(record, argv[i], seed);
 		printf("recorded %s\n", argv[i]);
 	}
 }
 
 /**
- * work_recover - record the recovery of a state
- * @path: path of the disk that is being recorded
- * @nr: number of the slice that gets the state
- * @load: workload of the state
- * @acked: text of the last acknowledgment of the state
+ * state_write - write a state to a file or device that has only zeros
+ * @fd: file descriptor, which the function closes
+ * @st: state
  */
-void work_recover(const char *path, unsigned int nr, const char *load, const char *acked)
+void state_write(int fd, const struct state *st)
 {
-	disk = path;
-	slice = nr;
-	snprintf(workload, sizeof(workload), "%s +recovery", load);
-	make_device();
-	ack(acked);
+	static unsigned char buf[BLOCK] __attribute__((aligned(4096)));
+	uint64_t i, k;
+	int any;
+
+	CHECK(fd >= 0);
+	for (i = 0; i < FS_SECTORS; i += BLOCK / SECTOR) {
+		memset(buf, 0, BLOCK);
+		for (any = 0, k = 0; k < BLOCK / SECTOR; k++) {
+			if (!st->src[i + k])
+				continue;
+			memcpy(buf + k * SECTOR, st->src[i + k], SECTOR);
+			any = 1;
+		}
+		if (any)
+			CHECK(pwrite(fd, buf, BLOCK, i * SECTOR) == (ssize_t)BLOCK);
+	}
+	CHECK(!fsync(fd) && !close(fd));
+}
+
+/**
+ * work_recover - record the recovery of a state
+ * @record: recording
+ * @st: state
+ */
+void work_recover(FILE *record, const struct state *st)
+{
+	snprintf(workload, sizeof(workload), "%s +recovery", st->slice->load);
+	device = disk_start(record, 0, st->number);
+	state_write(open(device, O_WRONLY | O_DIRECT), st);
+	ack(st->acked);
 	CHECK(!mount(device, mnt, "msyncfs", 0, NULL));
 	CHECK(!umount(mnt));
-	put_end();
+	disk_stop();
 }
