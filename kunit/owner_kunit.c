@@ -511,6 +511,9 @@ static void owner_ring(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vfs_llseek(fx->file, 0, SEEK_HOLE), -EUCLEAN);
 	KUNIT_EXPECT_EQ(test, msyncfs_home_range(file_inode(fx->file), 0, S64_MAX),
 			-EUCLEAN);
+	KUNIT_EXPECT_EQ(test, vfs_fallocate(fx->file, FALLOC_FL_KEEP_SIZE, 0,
+					    i_size_read(file_inode(fx->file))),
+			-EUCLEAN);
 
 	i_size_write(file_inode(fx->file), size);
 	memcpy(di, old, sizeof(*di));

@@ -17,16 +17,19 @@
 #define MSYNCFS_FALLOC_RUN	4096
 
 /*
- * Returns the number of pages in [@index, @end) without a block, or an error.
+ * Returns the number of pages in [@index, @end) without a block, or an error. If a walk
+ * over the range would not end, this function finds out.
  */
 static s64 msyncfs_count_holes(struct inode *inode, u64 index, u64 end)
 {
 	struct msyncfs_extent ext;
+	u64 runs = 0;
 	s64 holes = 0;
 	int err;
 
 	for (; index < end; index += ext.len) {
-		err = msyncfs_map_lookup(inode, index, end - index, &ext);
+		err = msyncfs_map_count_run(inode, ++runs) ?:
+		      msyncfs_map_lookup(inode, index, end - index, &ext);
 		if (err)
 			return err;
 		if (!ext.blkno)

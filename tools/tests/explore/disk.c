@@ -149,8 +149,9 @@ static uint64_t answer_due(struct server *s)
 /* Serve a request. Return false if the kernel ends the connection. */
 static int serve_request(struct server *s)
 {
+	struct entry e = { .id = ++s->id };
 	struct nbd_request rq;
-	uint64_t from, id;
+	uint64_t from;
 	uint32_t len, type;
 
 	receive(s->nbd, &rq, sizeof(rq));
@@ -166,16 +167,17 @@ static int serve_request(struct server *s)
 	case NBD_CMD_WRITE:
 		CHECK(from + len <= FS_SECTORS * SECTOR);
 		receive(s->nbd, s->content + from, len);
-		id = ++s->id;
-		put_entry(s, (struct entry){ .type = ENTRY_WRITE, .id = id,
-			.fua = !!(type & NBD_CMD_FLAG_FUA), .sector = from / SECTOR,
-			.nr = len / SECTOR }, s->content + from, len);
-		answer_or_hold(s, id, rq.handle);
+		e.type = ENTRY_WRITE;
+		e.fua = !!(type & NBD_CMD_FLAG_FUA);
+		e.sector = from / SECTOR;
+		e.nr = len / SECTOR;
+		put_entry(s, e, s->content + from, len);
+		answer_or_hold(s, e.id, rq.handle);
 		return 1;
 	case NBD_CMD_FLUSH:
-		id = ++s->id;
-		put_entry(s, (struct entry){ .type = ENTRY_FLUSH, .id = id }, NULL, 0);
-		answer_or_hold(s, id, rq.handle);
+		e.type = ENTRY_FLUSH;
+		put_entry(s, e, NULL, 0);
+		answer_or_hold(s, e.id, rq.handle);
 		return 1;
 	}
 	CHECK((type & 0xffff) == NBD_CMD_DISC);

@@ -6,7 +6,8 @@
  *	model.c		has the model: the required content after n operations
  *	found.c		describes a mounted filesystem in terms of the model
  *	real.c		makes the operations on the real filesystem
- *	threads.c	has the workload without a model: several threads
+ *	threads.c	has the workload without a model: several threads; churn.c
+ *			has two kinds of them
  *	disk.c		is a disk whose writes and flushes are recorded
  *	record.c	reads a recording
  *	states.c	makes disk states that a power failure could leave

@@ -116,9 +116,8 @@ static uint64_t read_slice(const unsigned char *log, uint64_t at, uint64_t size,
 		at += sizeof(*e);
 		switch (e->type) {
 		case ENTRY_WRITE:
-			at += e->nr * SECTOR;
-			/* fall through */
 		case ENTRY_FLUSH:
+			at += e->nr * SECTOR;
 			CHECK(nr < MAX_SENT);
 			sent[nr++] = (struct sent){ e, s->nr };
 			break;
