@@ -93,6 +93,9 @@ TOOL_LDFLAGS := -static -pthread $(LDFLAGS)
 LIB_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/lib/*.c))
 PROGS := $(patsubst tools/%.c,$(BUILD)/tools/%, \
 	   $(wildcard tools/*.msyncfs.c tools/examples/*.c tools/tests/*.c))
+# For the test of fsck: fsck and its images with hashes of 8 bits, which many names share.
+WEAK := $(addprefix $(BUILD)/tools/weak/,fsck.msyncfs tests/fsck-image)
+WEAK_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj-weak/%.o,$(wildcard tools/lib/*.c))
 EXPLORE := $(BUILD)/tools/tests/explore
 BENCH := $(BUILD)/tools/bench/bench
 BENCH_DB := $(BUILD)/tools/bench/db
@@ -107,7 +110,7 @@ tools:
 	@echo "tools: $(words $(PROGS)) programs in $(BUILD)/tools"
 
 .PHONY: tools-built
-tools-built: $(PROGS) $(EXPLORE) $(BENCH)
+tools-built: $(PROGS) $(WEAK) $(EXPLORE) $(BENCH)
 	@:
 
 .PRECIOUS: $(BUILD)/tools/obj/%.o
@@ -122,6 +125,15 @@ $(BUILD)/tools/obj/lib.a: $(LIB_OBJS)
 	@ar rcs $@ $^
 
 $(PROGS): $(BUILD)/tools/%: $(BUILD)/tools/obj/%.o $(BUILD)/tools/obj/lib.a
+	@mkdir -p $(@D)
+	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
+
+$(BUILD)/tools/obj-weak/%.o: tools/%.c
+	@mkdir -p $(@D)
+	@echo "  CC    $< (weak hash)"
+	@$(CC) $(TOOL_CFLAGS) -DMSYNCFS_HASH_MASK='(255ULL << 56)' -c -o $@ $<
+
+$(WEAK): $(BUILD)/tools/weak/%: $(BUILD)/tools/obj-weak/%.o $(WEAK_OBJS)
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 
@@ -178,5 +190,6 @@ $(BENCH_DB): $(BENCH_DB_OBJS)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -Wl,-w -lsqlite3 -llmdb -lm -lz
 
 -include $(patsubst $(BUILD)/tools/%,$(BUILD)/tools/obj/%.d,$(PROGS)) $(LIB_OBJS:.o=.d) \
+	 $(patsubst $(BUILD)/tools/weak/%,$(BUILD)/tools/obj-weak/%.d,$(WEAK)) $(WEAK_OBJS:.o=.d) \
 	 $(EXPLORE_OBJS:.o=.d) $(BENCH_OBJS:.o=.d) $(BENCH_DB_OBJS:.o=.d) $(BUILD)/tools/obj/fsck-main.d \
 	 $(FUZZ_GUEST_OBJS:.o=.d) $(FUZZ_HOST_OBJS:.o=.d)

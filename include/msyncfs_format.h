@@ -44,7 +44,6 @@
 #define MSYNCFS_MAGIC_SUPER	0x317366636e79736dULL	/* "msyncfs1" */
 #define MSYNCFS_MAGIC_SLOT	0x4c494154	/* "TAIL" */
 #define MSYNCFS_MAGIC_RECORD	0x32434552	/* "REC2" */
-#define MSYNCFS_MAGIC_RECORD_V1	0x4f434552	/* "RECO", not read any more */
 #define MSYNCFS_MAGIC_ROOT	0x544f4f52	/* "ROOT" */
 #define MSYNCFS_MAGIC_BITMAP	0x50414d42	/* "BMAP" */
 #define MSYNCFS_MAGIC_INODE	0x444f4e49	/* "INOD" */
@@ -60,8 +59,10 @@
 #define MSYNCFS_RO_COMPAT_ALL	0ULL
 #define MSYNCFS_INCOMPAT_CSUMS	1ULL	/* records have a checksum per image */
 #define MSYNCFS_INCOMPAT_CSUM_KIND	2ULL	/* records say which checksum */
+#define MSYNCFS_INCOMPAT_NAME_KEY	4ULL	/* hashes of names have a key */
 #define MSYNCFS_INCOMPAT_ALL \
-	(MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND)
+	(MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND | \
+	 MSYNCFS_INCOMPAT_NAME_KEY)
 
 #define MSYNCFS_LABEL_LEN	32
 #define MSYNCFS_UUID_LEN	16
@@ -88,6 +89,9 @@
  * @root_ino: inode number of the root directory
  * @mkfs_time: time of mkfs, in seconds since 1970
  * @block_shift: log2 of the block size, 12
+ * @reserved0: zero
+ * @name_key: random key of the hashes of names. It is a secret of those who can
+ *	read the device. Whoever knows it can make names whose hashes are equal
  * @reserved: zero
  */
 struct msyncfs_disk_super {
@@ -106,7 +110,9 @@ struct msyncfs_disk_super {
 	__le64	root_ino;
 	__le64	mkfs_time;
 	__le32	block_shift;
-	__u8	reserved[364];
+	__le32	reserved0;
+	__le64	name_key[2];
+	__u8	reserved[344];
 };
 
 /**
@@ -340,27 +346,32 @@ struct msyncfs_disk_map {
 };
 
 /*
- * A directory is a trie over the top bits of a 62-bit hash of the name. The
- * hash is the xxh64 of the bytes of the name, with the seed of the filesystem,
- * shifted right by 2. A leaf of depth d with prefix p contains the names whose
- * top d hash bits are p. This leaf has index (1 << d | p) - 1 in the
- * directory's map. The leaves partition the hash space: exactly one leaf lies
- * on the path of each hash. A leaf may be empty. A directory that never had a
- * name has no blocks. Two names of one directory never share a hash.
+ * Each name of a directory has a position of its own, a number of 52 bits. The
+ * upper 44 bits are the hash of the name: the top bits of its SipHash-2-4 with
+ * the key of the filesystem. The lower 8 bits distinguish names that have the
+ * same hash.
+ *
+ * A directory is a trie over the positions. A leaf of depth d with prefix p
+ * contains the names whose positions have the top d bits p. This leaf has index
+ * (1 << d | p) - 1 in the directory's map. The leaves partition the positions:
+ * exactly one leaf lies on the path of each position. So a leaf of the largest
+ * depth has room for its only name. A leaf may be empty. A directory that never
+ * had a name has no blocks.
  */
-#define MSYNCFS_HASH_BITS	62
-#define MSYNCFS_DIR_MAX_DEPTH	40
+#define MSYNCFS_POS_BITS	52
+#define MSYNCFS_SAME_HASH	256	/* names that can have the same hash */
+#define MSYNCFS_DIR_MAX_DEPTH	MSYNCFS_POS_BITS
 #define MSYNCFS_NAME_LEN	255
 
 /**
  * struct msyncfs_disk_dir - a leaf of a directory
  * @h: header; owner is the inode number of the directory, level is the depth of the
  *	leaf
- * @prefix: top bits of the hash, common to all names in this leaf; a leaf of
- *	depth d has a prefix of d bits
+ * @prefix: top bits of the positions of all names in this leaf; a leaf of depth d
+ *	has a prefix of d bits
  * @used: number of bytes of @data in use
  * @count: number of entries
- * @data: struct msyncfs_disk_dirent, ascending by hash; the rest is zero
+ * @data: struct msyncfs_disk_dirent, ascending by position; the rest is zero
  */
 struct msyncfs_disk_dir {
 	struct msyncfs_disk_header h;
@@ -372,7 +383,7 @@ struct msyncfs_disk_dir {
 
 /**
  * struct msyncfs_disk_dirent - an entry, padded with zeros to a multiple of 8 bytes
- * @hash: hash of the name
+ * @position: position of the name; no other name of the directory has it
  * @ino: inode number
  * @type: type of the file, FT_* of the kernel's fs_types.h
  * @name_len: length of the name in bytes, 1..255
@@ -380,7 +391,7 @@ struct msyncfs_disk_dir {
  *	"." nor ".."
  */
 struct msyncfs_disk_dirent {
-	__le64	hash;
+	__le64	position;
 	__le64	ino;
 	__u8	type;
 	__u8	name_len;

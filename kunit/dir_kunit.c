@@ -17,10 +17,10 @@
 #define DIR_BLOCKS	4096
 #define DIR_LOG_BLOCKS	1024
 #define DIR_NAMES	10000
-#define DIR_POS_END	((loff_t)((1ULL << MSYNCFS_HASH_BITS) + 2))
+#define DIR_POS_END	((loff_t)((1ULL << MSYNCFS_POS_BITS) + 2))
 
-/* Inode number for name number @i. Its value does not matter. */
-#define INO(i)		(1000 + (u64)(i))
+/* Inode number for name number @i. No test reads the inode. */
+#define INO(i)		(2000 + (u64)(i))
 
 struct dir_fixture {
 	struct msyncfs_fake	*fake;
@@ -145,41 +145,55 @@ static struct buffer_head *leaf_at(struct kunit *test, struct inode *dir,
 }
 
 /*
- * Visit all leaves of the trie. The leaves must cover the hash space exactly
- * once. Each leaf must have the right depth and prefix, and must not be
- * overfull. The numbers of entries of the leaves must add up to the number of
+ * Check a leaf. It must have the right depth and prefix, and must not be
+ * overfull. Return the number of its entries.
+ */
+static u32 check_leaf(struct kunit *test, struct buffer_head *bh,
+		      unsigned int depth, u64 prefix)
+{
+	struct msyncfs_disk_dir *disk = (void *)bh->b_data;
+	u32 used = le32_to_cpu(disk->used);
+
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(disk->h.level), depth);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(disk->prefix), prefix);
+	KUNIT_ASSERT_LE(test, used, sizeof(disk->data));
+	KUNIT_EXPECT_TRUE(test, !memchr_inv(disk->data + used, 0,
+					    sizeof(disk->data) - used));
+	return le32_to_cpu(disk->count);
+}
+
+/*
+ * Visit all leaves of the trie. Exactly one leaf must lie on the path of each
+ * position. The numbers of entries of the leaves must add up to the number of
  * entries of the directory. Return the number of leaves.
  */
 static unsigned int check_shape(struct kunit *test, struct inode *dir)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(dir);
-	unsigned int depth, leaves = 0;
-	u64 entries = 0, covered = 0, prefix;
+	unsigned int leaves = 0;
+	u64 entries = 0, at = 0;
 
-	for (depth = 0; depth <= mi->i_dir_depth; depth++) {
-		for (prefix = 0; prefix < 1ULL << depth; prefix++) {
-			struct msyncfs_disk_dir *disk;
+	while (at < 1ULL << MSYNCFS_POS_BITS) {
+		unsigned int found = 0;
+		u64 next = at;
+		int depth;
+
+		for (depth = mi->i_dir_depth; depth >= 0; depth--) {
+			u64 prefix = at >> (MSYNCFS_POS_BITS - depth);
 			struct buffer_head *bh;
 
-			bh = leaf_at(test, dir, ((1ULL << depth) | prefix) - 1);
+			bh = leaf_at(test, dir, (1ULL << depth | prefix) - 1);
 			if (!bh)
 				continue;
-			disk = (void *)bh->b_data;
-			KUNIT_EXPECT_EQ(test, le32_to_cpu(disk->h.level), depth);
-			KUNIT_EXPECT_EQ(test, le64_to_cpu(disk->prefix), prefix);
-			KUNIT_EXPECT_LE(test, le32_to_cpu(disk->used),
-					sizeof(disk->data));
-			KUNIT_EXPECT_TRUE(test, !memchr_inv(disk->data +
-					le32_to_cpu(disk->used), 0,
-					sizeof(disk->data) -
-					le32_to_cpu(disk->used)));
-			entries += le32_to_cpu(disk->count);
-			covered += 1ULL << (MSYNCFS_HASH_BITS - depth);
-			leaves++;
+			entries += check_leaf(test, bh, depth, prefix);
+			next = (prefix + 1) << (MSYNCFS_POS_BITS - depth);
+			found++;
 			brelse(bh);
 		}
+		KUNIT_ASSERT_EQ_MSG(test, found, 1, "position %llx", at);
+		leaves++;
+		at = next;
 	}
-	KUNIT_EXPECT_EQ(test, covered, 1ULL << MSYNCFS_HASH_BITS);
 	KUNIT_EXPECT_EQ(test, entries, mi->i_entries);
 	KUNIT_EXPECT_EQ(test, i_size_read(dir),
 			(loff_t)leaves * MSYNCFS_BLOCK_SIZE);
@@ -577,17 +591,18 @@ static void bad_long_name(struct msyncfs_disk_dir *disk)
 
 static void bad_order(struct msyncfs_disk_dir *disk)
 {
-	second(disk)->hash = 0;
+	second(disk)->position = 0;
 }
 
-static void bad_same_hash(struct msyncfs_disk_dir *disk)
+static void bad_same_position(struct msyncfs_disk_dir *disk)
 {
-	second(disk)->hash = ((struct msyncfs_disk_dirent *)disk->data)->hash;
+	second(disk)->position =
+		((struct msyncfs_disk_dirent *)disk->data)->position;
 }
 
-static void bad_hash_range(struct msyncfs_disk_dir *disk)
+static void bad_range(struct msyncfs_disk_dir *disk)
 {
-	second(disk)->hash = cpu_to_le64(1ULL << MSYNCFS_HASH_BITS);
+	second(disk)->position = cpu_to_le64(1ULL << MSYNCFS_POS_BITS);
 }
 
 static void bad_slash(struct msyncfs_disk_dir *disk)
@@ -616,9 +631,9 @@ static const struct damage {
 	{ "count", bad_count },
 	{ "name of no length", bad_no_name },
 	{ "name crosses the end", bad_long_name },
-	{ "hashes descend", bad_order },
-	{ "two equal hashes", bad_same_hash },
-	{ "hash of 63 bits", bad_hash_range },
+	{ "positions descend", bad_order },
+	{ "two equal positions", bad_same_position },
+	{ "position of 53 bits", bad_range },
 	{ "slash in a name", bad_slash },
 	{ "NUL in a name", bad_nul },
 	{ "entry named ..", bad_dotdot },
@@ -660,30 +675,168 @@ static void dir_damaged(struct kunit *test)
 	brelse(bh);
 }
 
-/*
- * Two names with the same hash are hard to find. So change the name in an
- * entry, but keep the hash in the entry.
- */
-static void dir_collision(struct kunit *test)
+/* ---- names with the same hash -------------------------------------------- */
+
+#define SAME	MSYNCFS_SAME_HASH
+
+static void restore_mask(void *unused)
+{
+	msyncfs_hash_mask = ~0ULL;
+}
+
+/* Until the test ends, hashes have only their top @bits bits. */
+static void weaken(struct kunit *test, unsigned int bits)
+{
+	msyncfs_hash_mask = bits ? ~0ULL << (64 - bits) : 0;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, restore_mask,
+							NULL), 0);
+}
+
+static void expect_names(struct kunit *test, struct qstr (*make)(char *buf,
+								 unsigned int i),
+			 char *buf, unsigned int from, unsigned int to)
 {
 	struct dir_fixture *fx = test->priv;
-	struct qstr name = QSTR_INIT("collide", 7);
-	struct msyncfs_disk_dirent *de;
-	struct buffer_head *bh;
+	unsigned int i, wrong = 0;
 	u64 ino;
 
-	KUNIT_ASSERT_EQ(test, add(fx->dir, name, INO(0)), 0);
-	bh = leaf_at(test, fx->dir, 0);
-	KUNIT_ASSERT_NOT_NULL(test, bh);
-	de = (void *)((struct msyncfs_disk_dir *)bh->b_data)->data;
-	de->name[0] = 'C';
-	KUNIT_EXPECT_EQ(test, find(fx->dir, name, &ino), -ENOENT);
-	KUNIT_EXPECT_EQ(test, del(fx->dir, name), -ENOENT);
-	KUNIT_EXPECT_EQ(test, add(fx->dir, name, INO(1)), -ENOSPC);
-	KUNIT_EXPECT_EQ(test, MSYNCFS_I(fx->dir)->i_entries, 1);
-	de->name[0] = 'c';
-	KUNIT_EXPECT_EQ(test, del(fx->dir, name), 0);
-	brelse(bh);
+	for (i = from; i < to; i++)
+		if (find(fx->dir, make(buf, i), &ino) || ino != INO(i))
+			wrong++;
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
+/* List the directory, @room entries at a time. Each of @n names comes once. */
+static void expect_list(struct kunit *test, unsigned int n, unsigned int room,
+			bool compat)
+{
+	struct listing ls;
+
+	list_open(test, &ls, n);
+	if (compat)
+		ls.file->f_mode |= FMODE_32BITHASH;
+	while (list_step(test, &ls, room))
+		;
+	KUNIT_EXPECT_EQ(test, ls.total, n);
+	KUNIT_EXPECT_EQ(test, count_not(ls.seen, 0, n, 1), 0);
+	if (!compat)
+		KUNIT_EXPECT_EQ(test, ls.disorder, 0);
+	list_close(&ls);
+}
+
+/*
+ * All names have the same hash. The leaves are split all the same, down to the
+ * last level. There is an error only when the numbers are used up. A removed
+ * name gives its number back.
+ */
+static void same_hash_fill(struct kunit *test, struct qstr (*make)(char *buf,
+								   unsigned int i))
+{
+	struct dir_fixture *fx = test->priv;
+	unsigned int i;
+	char *buf;
+
+	buf = kunit_kmalloc(test, MSYNCFS_NAME_LEN + 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	weaken(test, 0);
+	for (i = 0; i < SAME; i++)
+		KUNIT_ASSERT_EQ(test, add(fx->dir, make(buf, i), INO(i)), 0);
+	KUNIT_EXPECT_EQ(test, add(fx->dir, make(buf, i), INO(i)), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, add(fx->dir, make(buf, 200), INO(i)), -EEXIST);
+	check_shape(test, fx->dir);
+	expect_names(test, make, buf, 0, SAME);
+	expect_list(test, SAME, 1, false);
+	expect_list(test, SAME, 7, true);
+
+	KUNIT_EXPECT_EQ(test, replace(fx->dir, make(buf, 123), 7), 0);
+	KUNIT_EXPECT_EQ(test, replace(fx->dir, make(buf, 123), INO(123)), 0);
+	for (i = 0; i < SAME; i += 3) {
+		KUNIT_ASSERT_EQ(test, del(fx->dir, make(buf, i)), 0);
+		KUNIT_ASSERT_EQ(test, del(fx->dir, make(buf, i)), -ENOENT);
+		KUNIT_ASSERT_EQ(test, add(fx->dir, make(buf, SAME + i), 7), 0);
+		KUNIT_ASSERT_EQ(test, del(fx->dir, make(buf, SAME + i)), 0);
+		KUNIT_ASSERT_EQ(test, add(fx->dir, make(buf, i), INO(i)), 0);
+	}
+	check_shape(test, fx->dir);
+	expect_names(test, make, buf, 0, SAME);
+	for (i = 0; i < SAME; i++)
+		KUNIT_ASSERT_EQ(test, del(fx->dir, make(buf, i)), 0);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_I(fx->dir)->i_entries, 0);
+	check_shape(test, fx->dir);
+}
+
+static void dir_same_hash_short(struct kunit *test)
+{
+	same_hash_fill(test, short_name);
+}
+
+static void dir_same_hash_long(struct kunit *test)
+{
+	same_hash_fill(test, long_name);
+}
+
+/* Eight hashes for all names. The names survive a crash. */
+static void dir_same_hash_crash(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	const unsigned int n = 1000;
+	unsigned int i;
+	char buf[64];
+
+	weaken(test, 3);
+	for (i = 0; i < n; i++)
+		KUNIT_ASSERT_EQ(test, add(fx->dir, short_name(buf, i), INO(i)),
+				0);
+	for (i = 0; i < n; i += 2)
+		KUNIT_ASSERT_EQ(test, del(fx->dir, short_name(buf, i)), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->fake->sb), 0);
+	for (i = 0; i < n; i += 2)
+		KUNIT_ASSERT_EQ(test, add(fx->dir, short_name(buf, i), INO(i)),
+				0);
+	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->fake->sb), 0);
+	for (i = 0; i < n; i += 2)
+		KUNIT_ASSERT_EQ(test, del(fx->dir, short_name(buf, i)), 0);
+
+	msyncfs_fake_crash(fx->fake, NULL, NULL);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, NULL), 0);
+	fx->dir = d_inode(fx->fake->sb->s_root);
+	check_shape(test, fx->dir);
+	KUNIT_EXPECT_EQ(test, MSYNCFS_I(fx->dir)->i_entries, n);
+	expect_names(test, short_name, buf, 0, n);
+	expect_list(test, n, 3, false);
+}
+
+/*
+ * While a reader lists names with the same hash, other such names come and go.
+ * The names that stay are listed once.
+ */
+static void dir_same_hash_churn(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	const unsigned int stay = 300, all = 600;
+	unsigned int i, step = 0;
+	struct listing ls;
+	char buf[64];
+
+	weaken(test, 3);
+	for (i = 0; i < stay; i++)
+		KUNIT_ASSERT_EQ(test, add(fx->dir, short_name(buf, i), INO(i)),
+				0);
+	list_open(test, &ls, all);
+	while (list_step(test, &ls, 11)) {
+		for (i = stay; i < all; i++) {
+			if (step & 1)
+				del(fx->dir, short_name(buf, i));
+			else
+				add(fx->dir, short_name(buf, i), INO(i));
+		}
+		step++;
+		KUNIT_ASSERT_LT(test, step, 200);
+	}
+	KUNIT_EXPECT_GT(test, step, 10);
+	KUNIT_EXPECT_EQ(test, count_not(ls.seen, 0, stay, 1), 0);
+	KUNIT_EXPECT_EQ(test, ls.disorder, 0);
+	list_close(&ls);
 }
 
 static struct kunit_case dir_cases[] = {
@@ -697,7 +850,10 @@ static struct kunit_case dir_cases[] = {
 	KUNIT_CASE(dir_list_seek),
 	KUNIT_CASE_SLOW(dir_list_churn),
 	KUNIT_CASE_PARAM(dir_damaged, damage_gen_params),
-	KUNIT_CASE(dir_collision),
+	KUNIT_CASE(dir_same_hash_short),
+	KUNIT_CASE_SLOW(dir_same_hash_long),
+	KUNIT_CASE(dir_same_hash_crash),
+	KUNIT_CASE(dir_same_hash_churn),
 	{}
 };
 

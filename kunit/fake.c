@@ -389,6 +389,8 @@ static void fake_format_super(struct msyncfs_fake *fake, void *buf)
 	ds->bitmap_blocks = cpu_to_le64(geo->bitmap_blocks);
 	ds->root_ino = cpu_to_le64(geo->root_ino);
 	ds->block_shift = cpu_to_le32(MSYNCFS_BLOCK_SHIFT);
+	ds->name_key[0] = cpu_to_le64(geo->name_key.key[0]);
+	ds->name_key[1] = cpu_to_le64(geo->name_key.key[1]);
 	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_ALL);
 	msyncfs_seal_super(ds);
 	msyncfs_fake_write(fake, geo->blocks - 1, buf);
@@ -404,6 +406,7 @@ static void fake_format(struct msyncfs_fake *fake, u64 blocks, u64 log_blocks)
 	KUNIT_ASSERT_EQ(fake->test, msyncfs_layout(blocks, log_blocks, geo), 0);
 	get_random_bytes(geo->uuid, sizeof(geo->uuid));
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
+	get_random_bytes(&geo->name_key, sizeof(geo->name_key));
 
 	fake_format_bitmaps(fake, buf);
 	fake_format_root(fake, buf);

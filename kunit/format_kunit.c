@@ -41,7 +41,9 @@ static const struct place places[] = {
 	AT(super, root_ino, 128),
 	AT(super, mkfs_time, 136),
 	AT(super, block_shift, 144),
-	AT(super, reserved, 148),
+	AT(super, reserved0, 148),
+	AT(super, name_key, 152),
+	AT(super, reserved, 168),
 	SIZE(slot, 512),
 	AT(slot, magic, 0),
 	AT(slot, reserved0, 4),
@@ -112,7 +114,7 @@ static const struct place places[] = {
 	AT(dir, used, 72),
 	AT(dir, count, 76),
 	AT(dir, data, 80),
-	AT(dirent, hash, 0),
+	AT(dirent, position, 0),
 	AT(dirent, ino, 8),
 	AT(dirent, type, 16),
 	AT(dirent, name_len, 17),
@@ -153,8 +155,9 @@ static const struct constant constants[] = {
 	CONSTANT(MAX_DEPTH, 5),
 	CONSTANT(SYMLINK_MAX, 3583),
 	CONSTANT(NAME_LEN, 255),
-	CONSTANT(HASH_BITS, 62),
-	CONSTANT(DIR_MAX_DEPTH, 40),
+	CONSTANT(POS_BITS, 52),
+	CONSTANT(SAME_HASH, 256),
+	CONSTANT(DIR_MAX_DEPTH, 52),
 	CONSTANT(HOME_META, 0x8000000000000000ULL),
 	CONSTANT(HOME_BLKNO, 0x00ffffffffffffffULL),
 	CONSTANT(PTR_UNWRITTEN, 0x8000000000000000ULL),
@@ -174,7 +177,6 @@ static const struct {
 	{ "msyncfs1",	MSYNCFS_MAGIC_SUPER },
 	{ "TAIL",	MSYNCFS_MAGIC_SLOT },
 	{ "REC2",	MSYNCFS_MAGIC_RECORD },
-	{ "RECO",	MSYNCFS_MAGIC_RECORD_V1 },
 	{ "ROOT",	MSYNCFS_MAGIC_ROOT },
 	{ "BMAP",	MSYNCFS_MAGIC_BITMAP },
 	{ "INOD",	MSYNCFS_MAGIC_INODE },
@@ -343,6 +345,8 @@ static void test_geo(struct kunit *test, struct msyncfs_geo *geo)
 	for (i = 0; i < sizeof(geo->uuid); i++)
 		geo->uuid[i] = i + 1;
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
+	geo->name_key.key[0] = 0x0706050403020100ULL;
+	geo->name_key.key[1] = 0x0f0e0d0c0b0a0908ULL;
 }
 
 /* The expected values come from the reference implementation of xxHash. */
@@ -387,21 +391,32 @@ static void format_csum(struct kunit *test)
 			csum);
 }
 
+/* The expected values come from the SipHash of the tools. */
 static void format_name_hash(struct kunit *test)
 {
 	struct msyncfs_geo geo;
 
 	test_geo(test, &geo);
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "a", 1),
-			0x31c646fd643673adULL);
+			0x2ba3e8e9a7100ULL);
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "hello", 5),
-			0x3c15084b03a309abULL);
+			0x4fb39857600ULL);
 	/* The hash covers only the given number of bytes. */
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "hello, world", 5),
-			0x3c15084b03a309abULL);
+			0x4fb39857600ULL);
+	/* The hash depends on the key, but not on the UUID, which is no secret. */
 	geo.seed = 0;
+	memset(geo.uuid, 0, sizeof(geo.uuid));
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "a", 1),
-			0x3493b13c6a631b96ULL);
+			0x2ba3e8e9a7100ULL);
+	geo.name_key.key[1]++;
+	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "a", 1),
+			0xf6cc542676100ULL);
+	/* A position is a hash and a number of 8 bits. */
+	KUNIT_EXPECT_EQ(test, msyncfs_pos_hash(0xf6cc542676100ULL + 255),
+			0xf6cc542676100ULL);
+	KUNIT_EXPECT_EQ(test, msyncfs_pos_hash(0xf6cc542676100ULL + 256),
+			0xf6cc542676200ULL);
 }
 
 /* ---- superblock and tail slots ------------------------------------------ */
@@ -446,6 +461,7 @@ static const struct field_row super_rows[] = {
 	{ "damaged label", 56, 1, 'x', true, "wrong checksum" },
 	FIELD(super, block_shift, 13, "unsupported block size"),
 	BYTE(148, 1, "reserved bytes"),
+	BYTE(168, 1, "reserved bytes"),
 	BYTE(511, 1, "reserved bytes"),
 	FIELD(super, blocks, 65001, "larger than the device"),
 	FIELD(super, blocks, U64_MAX, "larger than the device"),
@@ -487,6 +503,8 @@ static void make_super(struct kunit *test, struct msyncfs_disk_super *ds)
 	ds->bitmap_blocks = cpu_to_le64(geo.bitmap_blocks);
 	ds->root_ino = cpu_to_le64(geo.root_ino);
 	ds->block_shift = cpu_to_le32(MSYNCFS_BLOCK_SHIFT);
+	ds->name_key[0] = cpu_to_le64(geo.name_key.key[0]);
+	ds->name_key[1] = cpu_to_le64(geo.name_key.key[1]);
 	msyncfs_seal_super(ds);
 }
 

@@ -188,7 +188,7 @@ static void pick_names(const struct msyncfs_geo *geo, unsigned int half,
 	for (c = 'a'; nr < 3; c++) {
 		u64 hash = msyncfs_name_hash(geo, &c, 1);
 
-		if (half < 2 && hash >> (MSYNCFS_HASH_BITS - 1) != half)
+		if (half < 2 && hash >> (MSYNCFS_POS_BITS - 1) != half)
 			continue;
 		e[nr].name = c;
 		e[nr++].hash = hash;
@@ -226,7 +226,7 @@ static void make_leaf(const struct msyncfs_geo *geo,
 	for (i = 0; i < 3; i++) {
 		struct msyncfs_disk_dirent *de = (void *)dir + ENTRY(i);
 
-		de->hash = cpu_to_le64(e[i].hash);
+		de->position = cpu_to_le64(e[i].hash);
 		de->ino = cpu_to_le64(INO + i);
 		de->type = FT_REG_FILE;
 		de->name_len = 1;
@@ -476,8 +476,8 @@ static const struct row rows[] = {
 	{ "entries", B_DIR, "more entries than fit", { F(inode, entries, 342) } },
 	{ "entries that fit", B_DIR, NULL, { F(inode, entries, 341) } },
 	{ "depth", B_DIR, "impossible depth of a directory",
-	  { F(inode, dir_depth, 41) } },
-	{ "depth largest", B_DIR, NULL, { F(inode, dir_depth, 40) } },
+	  { F(inode, dir_depth, 53) } },
+	{ "depth largest", B_DIR, NULL, { F(inode, dir_depth, 52) } },
 	{ "no parent", B_DIR, "parent of a directory", { F(inode, parent, 0) } },
 	{ "its own parent", B_DIR, "wrong parent",
 	  { F(inode, parent, DIR_INO) } },
@@ -487,8 +487,8 @@ static const struct row rows[] = {
 
 	/* directory blocks */
 	{ "leaf depth", B_EMPTY, "depth of a directory block",
-	  { F(header, level, 41) } },
-	{ "leaf depth largest", B_EMPTY, NULL, { F(header, level, 40) } },
+	  { F(header, level, 53) } },
+	{ "leaf depth largest", B_EMPTY, NULL, { F(header, level, 52) } },
 	{ "leaf of nobody", B_EMPTY, "owner of a directory block",
 	  { F(header, owner, 1) } },
 	{ "prefix of depth 0", B_EMPTY, "impossible prefix",
@@ -517,6 +517,7 @@ static const struct row rows[] = {
 	{ "padding after the name", B_LEAF, "padding",
 	  { BYTE(ENTRY(2) + 19, 1) } },
 	{ "hash", B_LEAF, "wrong hash", { { ENTRY(1), 8, 1 } } },
+	{ "number largest", B_LEAF, NULL, { BYTE(ENTRY(1), 0xff) } },
 	{ "hash of 64 bits", B_LEAF, "wrong hash",
 	  { BYTE(ENTRY(1) + 7, 0xff) } },
 	{ "other half", B_MISPLACED, "wrong directory block" },

@@ -3,6 +3,8 @@
 # the damage and change nothing. fsck.msyncfs -y must repair the damage, and the
 # next run must find nothing.
 # Usage: fsck-selftest.sh [-v] [DAMAGE...]
+# A second time, the programs have a weak hash, so that many names of a directory have the
+# same hash; these damages are called weak.DAMAGE.
 # Run "make tools" first. The last line of the output is the verdict. With -v the
 # script prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
 set -u
@@ -28,7 +30,8 @@ declare -A text=(
 	[shared_inode]='belongs to something else' [beyond]='behind its end, from index 500'
 	[entry_inode]='remove the entry|Remove the entry' [entry_type]='wrong type of file'
 	[entry_dir]='second name of directory' [entry_hash]='wrong hash of a name'
-	[entry_dot]='illegal name in a directory'
+	[entry_dot]='illegal name in a directory' [entry_twice]='another entry with this name'
+	[deepest_csum]='/same.*wrong checksum'
 	[entry_zero]='inode 0: outside the data area' [orphan_dir]='is no file and has links'
 	[orphan_lost]='file in use, but in no directory' [file_size]='impossible size of a file'
 	[slot_max]='its numbers are used up'
@@ -46,22 +49,23 @@ declare -A text=(
 	[bitmap_free]='1 blocks are in use, but marked free'
 )
 # A crash can leave these states, so fsck.msyncfs must not report damage.
-declare -A normal=([log_good]=1 [log_torn]=1)
+declare -A normal=([log_good]=1 [log_torn]=1 [entry_number]=1)
 
 # fsck WANT OPTION...: run fsck.msyncfs and fail unless its exit status is WANT
 fsck() {
 	local want=$1 rc=0
 	shift
-	timeout 60 "$bin/fsck.msyncfs" "$@" "$image" >"$work/out" 2>&1 </dev/null || rc=$?
+	timeout 60 "$dir/fsck.msyncfs" "$@" "$image" >"$work/out" 2>&1 </dev/null || rc=$?
 	[ "$rc" -eq "$want" ] && return
 	echo "    fsck.msyncfs $*: exit status $rc, not $want"
 	return 1
 }
 
+# check DAMAGE; FILLED is the image to damage, and DIR has the programs
 check() {
 	local damage=$1 seen=4 done=1
-	cp "$work/filled" "$image" &&
-		"$bin/tests/fsck-image" break "$image" "$damage" || return 1
+	cp "$filled" "$image" &&
+		"$dir/tests/fsck-image" break "$image" "$damage" || return 1
 	if [ -n "${normal[$damage]:-}" ]; then
 		seen=0 done=0
 	elif [ -z "${text[$damage]:-}" ]; then
@@ -78,12 +82,14 @@ check() {
 	fsck "$done" -y && fsck 0 -n && fsck 0 -p
 }
 
-truncate -s 16M "$work/filled" &&
-	"$bin/mkfs.msyncfs" -q "$work/filled" &&
-	"$bin/tests/fsck-image" fill "$work/filled" || exit 1
+for dir in "$bin" "$bin/weak"; do
+	filled=$work/filled.${dir##*/}
+	truncate -s 16M "$filled" && "$bin/mkfs.msyncfs" -q "$filled" &&
+		"$dir/tests/fsck-image" fill "$filled" || exit 1
+done
 
 undamaged() {
-	cp "$work/filled" "$image" && fsck 0 -n && fsck 0 -p && fsck 0 -n
+	cp "$filled" "$image" && fsck 0 -n && fsck 0 -p && fsck 0 -n
 }
 
 # Test every kind of damage that fsck-image or this script lists.  If only one of the two
@@ -91,10 +97,17 @@ undamaged() {
 if [ $# -eq 0 ]; then
 	mapfile -t list < <({ "$bin/tests/fsck-image" list
 		printf '%s\n' "${!text[@]}" "${!normal[@]}"; } | sort -u)
-	set -- undamaged "${list[@]}"
+	list+=(undamaged)
+	set -- "${list[@]}" "${list[@]/#/weak.}"
 fi
 for damage; do
-	if why=$(if [ "$damage" = undamaged ]; then undamaged; else check "$damage"; fi); then
+	dir=$bin
+	[ "$damage" = "${damage#weak.}" ] || dir=$bin/weak
+	filled=$work/filled.${dir##*/}
+	if why=$(case $damage in
+			*undamaged) undamaged ;;
+			*) check "${damage#weak.}" ;;
+		esac); then
 		passed=$((passed + 1))
 		[ -z "$verbose" ] || echo "ok $damage"
 	else

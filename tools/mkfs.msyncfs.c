@@ -174,6 +174,7 @@ static void plan(const struct device *dev, const struct options *opt,
 	geo->uuid[6] = (geo->uuid[6] & 0x0f) | 0x40;	/* version 4: random */
 	geo->uuid[8] = (geo->uuid[8] & 0x3f) | 0x80;
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
+	random_bytes(&geo->name_key, sizeof(geo->name_key));
 }
 
 /*
@@ -282,6 +283,8 @@ static void write_super(const struct device *dev,
 	ds->root_ino = cpu_to_le64(geo->root_ino);
 	ds->mkfs_time = cpu_to_le64(time(NULL));
 	ds->block_shift = cpu_to_le32(MSYNCFS_BLOCK_SHIFT);
+	ds->name_key[0] = cpu_to_le64(geo->name_key.key[0]);
+	ds->name_key[1] = cpu_to_le64(geo->name_key.key[1]);
 	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_ALL);
 	msyncfs_seal_super(ds);
 	put(dev, block, sizeof(block), geo->blocks - 1);

@@ -115,7 +115,7 @@ static u64 super_csum(const struct msyncfs_disk_super *ds)
  * msyncfs_verify_super() - check a superblock except its feature words
  * @ds: the 512 bytes as read
  * @dev_blocks: size of the device in whole blocks
- * @geo: filled in on success, seed and UUID included
+ * @geo: filled in on success, seed, UUID and key included
  *
  * The caller must check the feature words. Only the caller knows whether it
  * wants to write. Only the caller can name unknown bits in a message.
@@ -134,7 +134,7 @@ const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
 		return "wrong checksum of the superblock";
 	if (le32_to_cpu(ds->block_shift) != MSYNCFS_BLOCK_SHIFT)
 		return "unsupported block size";
-	if (!all_zero(ds->reserved, sizeof(ds->reserved)))
+	if (ds->reserved0 || !all_zero(ds->reserved, sizeof(ds->reserved)))
 		return "reserved bytes of the superblock are not zero";
 	if (le64_to_cpu(ds->blocks) > dev_blocks)
 		return "filesystem is larger than the device";
@@ -151,6 +151,8 @@ const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
 
 	memcpy(want.uuid, ds->uuid, sizeof(want.uuid));
 	want.seed = xxh64(ds->uuid, sizeof(ds->uuid), 0);
+	want.name_key.key[0] = le64_to_cpu(ds->name_key[0]);
+	want.name_key.key[1] = le64_to_cpu(ds->name_key[1]);
 	*geo = want;
 	return NULL;
 }
@@ -270,19 +272,29 @@ void msyncfs_seal_block(const struct msyncfs_geo *geo, void *buf, u64 seq)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_seal_block);
 
+#if IS_ENABLED(CONFIG_KUNIT)
+u64 msyncfs_hash_mask = ~0ULL;
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_hash_mask);
+#endif
+
 /**
  * msyncfs_name_hash() - compute the hash of a name in a directory
  * @geo: geometry of the filesystem
  * @name: the name, not NUL-terminated
  * @len: its length in bytes
  *
+ * Nobody can compute names with the same hash without the key.
+ *
  * Context: any.
- * Return: the hash, a number of 62 bits.
+ * Return: the hash, as the first position for names that have it; see
+ * msyncfs_pos_hash().
  */
 u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 		      unsigned int len)
 {
-	return xxh64(name, len, geo->seed) >> (64 - MSYNCFS_HASH_BITS);
+	u64 hash = siphash(name, len, &geo->name_key) & MSYNCFS_HASH_MASK;
+
+	return msyncfs_pos_hash(hash >> (64 - MSYNCFS_POS_BITS));
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_name_hash);
 
@@ -542,7 +554,7 @@ static const char *verify_dirent(const struct msyncfs_geo *geo,
 		(const struct msyncfs_disk_dirent *)(dir->data + pos);
 	u32 level = le32_to_cpu(dir->h.level);
 	const char *name = (const char *)de->name;
-	u64 hash;
+	u64 position;
 
 	if (used - pos < MSYNCFS_DIRENT_HEADER)
 		return "directory entry crosses the end of its block";
@@ -554,10 +566,11 @@ static const char *verify_dirent(const struct msyncfs_geo *geo,
 	if (!all_zero(name + de->name_len,
 		      *len - MSYNCFS_DIRENT_HEADER - de->name_len))
 		return "padding of a directory entry is not zero";
-	hash = le64_to_cpu(de->hash);
-	if (hash != msyncfs_name_hash(geo, name, de->name_len))
+	position = le64_to_cpu(de->position);
+	if (msyncfs_pos_hash(position) !=
+	    msyncfs_name_hash(geo, name, de->name_len))
 		return "wrong hash of a name";
-	if (hash >> (MSYNCFS_HASH_BITS - level) != le64_to_cpu(dir->prefix))
+	if (position >> (MSYNCFS_POS_BITS - level) != le64_to_cpu(dir->prefix))
 		return "name in the wrong directory block";
 	if (!msyncfs_is_data(geo, le64_to_cpu(de->ino)))
 		return "directory entry outside the data area";
@@ -585,14 +598,14 @@ static const char *verify_dir(const struct msyncfs_geo *geo, const void *buf)
 
 	for (pos = 0; pos < used; pos += len, count++) {
 		const char *why = verify_dirent(geo, dir, pos, used, &len);
-		u64 hash;
+		u64 position;
 
 		if (why)
 			return why;
-		hash = le64_to_cpu(*(const __le64 *)(dir->data + pos));
-		if (count && hash <= last)
+		position = le64_to_cpu(*(const __le64 *)(dir->data + pos));
+		if (count && position <= last)
 			return "directory entries are not in order";
-		last = hash;
+		last = position;
 	}
 	if (count != le32_to_cpu(dir->count))
 		return "wrong number of entries in a directory block";

@@ -14,6 +14,7 @@
 #ifdef __KERNEL__
 #include <asm/byteorder.h>
 #include <linux/crc32c.h>
+#include <linux/siphash.h>
 #include <linux/types.h>
 #include <linux/xxhash.h>
 #else
@@ -38,6 +39,7 @@
  * struct msyncfs_geo - where the parts of a filesystem lie
  * @seed: seed of all checksums except the checksum of the superblock
  * @uuid: UUID of the filesystem
+ * @name_key: key of the hashes of names
  * @blocks: size of the filesystem in blocks
  * @log_start: block number of the first log block
  * @log_blocks: length of the log in blocks
@@ -49,6 +51,7 @@
 struct msyncfs_geo {
 	u64	seed;
 	u8	uuid[MSYNCFS_UUID_LEN];
+	siphash_key_t	name_key;
 	u64	blocks;
 	u64	log_start;
 	u64	log_blocks;
@@ -68,7 +71,6 @@ enum msyncfs_reject {
 	MSYNCFS_REC_UUID,	/* a record of another filesystem */
 	MSYNCFS_REC_NONCE,	/* a record of another mount */
 	MSYNCFS_REC_SEQ,	/* not the next sequence number */
-	MSYNCFS_REC_OLD,	/* a record in the format of an old version */
 	MSYNCFS_REC_SHAPE,	/* a count or a length is impossible */
 	MSYNCFS_REC_HOME,	/* a home block is impossible or out of order */
 	MSYNCFS_REC_CSUM,	/* header or payload is damaged or torn */
@@ -99,6 +101,30 @@ const char *msyncfs_verify_block(const struct msyncfs_geo *geo,
 bool msyncfs_name_legal(const char *name, unsigned int len);
 u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 		      unsigned int len);
+
+/*
+ * The bits of a SipHash that msyncfs_name_hash() uses. Tests use few bits, so
+ * that many names have the same hash.
+ */
+#if IS_ENABLED(CONFIG_KUNIT)
+extern u64 msyncfs_hash_mask;
+#define MSYNCFS_HASH_MASK	msyncfs_hash_mask
+#elif !defined(MSYNCFS_HASH_MASK)
+#define MSYNCFS_HASH_MASK	(~0ULL)
+#endif
+
+/**
+ * msyncfs_pos_hash() - tell the hash of a name from its position
+ * @position: position of a name in a directory
+ *
+ * Context: any.
+ * Return: the first of the MSYNCFS_SAME_HASH positions for names with the same
+ * hash.
+ */
+static inline u64 msyncfs_pos_hash(u64 position)
+{
+	return position & ~(MSYNCFS_SAME_HASH - 1ULL);
+}
 
 /**
  * msyncfs_record_header_blocks() - compute the length of a record header

@@ -15,19 +15,19 @@
 #include "leaf.h"
 
 /*
- * The position of an entry in readdir() is its hash plus DIR_POS_FIRST. The
- * positions 0 and 1 belong to "." and "..". DIR_POS_END is the position after
- * the last entry.
+ * The position of an entry in readdir() is its position in the directory plus
+ * DIR_POS_FIRST. The positions 0 and 1 belong to "." and "..". DIR_POS_END is
+ * the position after the last entry.
  */
 #define DIR_POS_FIRST	2
-#define DIR_POS_END	((loff_t)((1ULL << MSYNCFS_HASH_BITS) + DIR_POS_FIRST))
+#define DIR_POS_END	((loff_t)((1ULL << MSYNCFS_POS_BITS) + DIR_POS_FIRST))
 
 /*
  * A 32-bit program gets short positions, which have only the upper 30 bits of
- * the hash. So a short position fits in 31 bits, but several entries may share
- * it.
+ * the position in the directory. So a short position fits in 31 bits, but
+ * several entries may share it.
  */
-#define DIR_SHORT_SHIFT	(MSYNCFS_HASH_BITS - 30)
+#define DIR_SHORT_SHIFT	(MSYNCFS_POS_BITS - 30)
 
 /**
  * struct dir_file - where a readdir() with short positions has ended
@@ -45,30 +45,75 @@ struct dir_file {
  */
 #define MERGE_LEVELS	4
 
-/* Finds the position of @name. On success the caller drops pos->leaf. */
+/*
+ * Looks for @name in a leaf, among the entries from position @at to position
+ * @end - 1. All of them have the hash of @name. @pos->position is the first
+ * position for @name that was free so far.
+ */
+static void leaf_search(struct dir_pos *pos, const struct qstr *name, u64 at,
+			u64 end)
+{
+	struct msyncfs_disk_dir *disk = pos->leaf.disk;
+	unsigned int off = msyncfs_leaf_seek(disk, at);
+
+	if (pos->position == at)
+		pos->off = off;
+	while (off < leaf_used(disk)) {
+		struct msyncfs_disk_dirent *de = leaf_entry(disk, off);
+		u64 position = le64_to_cpu(de->position);
+
+		if (position >= end)
+			break;
+		if (de->name_len == name->len &&
+		    !memcmp(de->name, name->name, name->len)) {
+			pos->position = position;
+			pos->off = off;
+			pos->found = true;
+			break;
+		}
+		off += entry_len(de);
+		if (position == pos->position) {
+			pos->position++;
+			pos->off = off;
+		}
+	}
+}
+
+/*
+ * Finds the position of @name, or a free position for @name. On success the
+ * caller drops pos->leaf.
+ */
 static int dir_seek(struct inode *dir, const struct qstr *name,
 		    struct dir_pos *pos)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(dir->i_sb);
-	struct msyncfs_disk_dirent *de;
+	u64 at, end;
 	int err;
 
 	memset(pos, 0, sizeof(*pos));
 	if (name->len > MSYNCFS_NAME_LEN)
 		return -ENAMETOOLONG;
-	pos->hash = msyncfs_name_hash(&sbi->geo, name->name, name->len);
-	err = msyncfs_leaf_find(dir, pos->hash, &pos->leaf);
-	if (err || !pos->leaf.bh)
-		return err;
+	at = msyncfs_name_hash(&sbi->geo, name->name, name->len);
+	end = at + MSYNCFS_SAME_HASH;
+	pos->position = at;
+	do {	/* Nearly always all names with one hash are in one leaf. */
+		leaf_put(&pos->leaf);
+		err = msyncfs_leaf_find(dir, at, &pos->leaf);
+		if (err || !pos->leaf.bh)
+			return err;
+		leaf_search(pos, name, at, end);
+		at = leaf_end(&pos->leaf);
+	} while (!pos->found && at < end);
 
-	pos->off = msyncfs_leaf_seek(pos->leaf.disk, pos->hash);
-	if (pos->off == leaf_used(pos->leaf.disk))
+	pos->full = pos->position == end;
+	if (pos->position >= prefix_first_pos(pos->leaf.prefix, pos->leaf.depth))
 		return 0;
-	de = leaf_entry(pos->leaf.disk, pos->off);
-	pos->same_hash = le64_to_cpu(de->hash) == pos->hash;
-	pos->same_name = pos->same_hash && de->name_len == name->len &&
-			 !memcmp(de->name, name->name, name->len);
-	return 0;
+	/* The free position is in one of the leaves before. */
+	leaf_put(&pos->leaf);
+	err = msyncfs_leaf_find(dir, pos->position, &pos->leaf);
+	if (!err)
+		pos->off = msyncfs_leaf_seek(pos->leaf.disk, pos->position);
+	return err;
 }
 
 /*
@@ -82,7 +127,7 @@ static int dir_seek_present(struct inode *dir, const struct qstr *name,
 	err = dir_seek(dir, name, pos);
 	if (err)
 		return err;
-	if (!pos->same_name) {
+	if (!pos->found) {
 		leaf_put(&pos->leaf);
 		return -ENOENT;
 	}
@@ -124,12 +169,11 @@ static void dir_touch(struct msyncfs_op *op, struct inode *dir)
 /* Returns 0 if the name at @pos may be added, else the error. */
 static int dir_may_add(struct inode *dir, struct dir_pos *pos)
 {
-	if (pos->same_name)
+	if (pos->found)
 		return -EEXIST;
-	if (pos->same_hash) {
-		msyncfs_warn(dir->i_sb,
-			     "directory %lu: another name has hash %llx",
-			     dir->i_ino, pos->hash);
+	if (pos->full) {
+		msyncfs_warn(dir->i_sb, "directory %lu: %u names have one hash",
+			     dir->i_ino, MSYNCFS_SAME_HASH);
 		return -ENOSPC;
 	}
 	return 0;
@@ -152,9 +196,9 @@ static bool leaf_fits(const struct dir_leaf *leaf, const struct qstr *name)
  *
  * Context: caller holds i_rwsem of @dir exclusively and has no open operation;
  * may wait for a commit.
- * Return: 0; -EEXIST; -ENAMETOOLONG; -ENOSPC if there is no free block, the
- * leaf has the largest depth, or another name has the same hash; -ENOMEM; -EIO;
- * -EUCLEAN (logged); -EROFS.
+ * Return: 0; -EEXIST; -ENAMETOOLONG; -ENOSPC if there is no free block, or if
+ * MSYNCFS_SAME_HASH names have the hash of @name; -ENOMEM; -EIO; -EUCLEAN
+ * (logged); -EROFS.
  */
 int msyncfs_dir_prepare(struct inode *dir, const struct qstr *name)
 {
@@ -379,7 +423,7 @@ static bool emit_leaf(struct file *file, struct dir_context *ctx,
 	while (off < leaf_used(leaf->disk)) {
 		struct msyncfs_disk_dirent *de = leaf_entry(leaf->disk, off);
 
-		*pos = le64_to_cpu(de->hash) + DIR_POS_FIRST;
+		*pos = le64_to_cpu(de->position) + DIR_POS_FIRST;
 		ctx->pos = dir_show(file, *pos);
 		if (!dir_emit(ctx, de->name, de->name_len,
 			      le64_to_cpu(de->ino),
@@ -411,8 +455,7 @@ static int dir_emit_all(struct file *file, struct dir_context *ctx, loff_t *pos)
 		}
 		more = emit_leaf(file, ctx, &leaf, pos);
 		if (more)
-			*pos = prefix_first_hash(leaf.prefix + 1, leaf.depth) +
-			       DIR_POS_FIRST;
+			*pos = leaf_end(&leaf) + DIR_POS_FIRST;
 		leaf_put(&leaf);
 		cond_resched();
 	}
@@ -437,8 +480,8 @@ static int dir_remember(struct file *file, loff_t pos, loff_t shown)
 }
 
 /*
- * The position of an entry depends only on the hash of its name. So ctx->pos
- * stays valid if other tasks change the directory between two calls. ctx->pos
+ * An entry keeps its position until it is removed. So ctx->pos stays valid if
+ * other tasks change the directory between two calls. ctx->pos
  * never decreases, so a reader reaches the end even while other tasks add names.
  */
 static int msyncfs_readdir(struct file *file, struct dir_context *ctx)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file handles the leaves of a directory and the entries in them. It reads
- * and checks leaves, and finds the leaf for a hash. It also inserts entries,
- * and splits and merges leaves. It keeps i_size and i_dir_depth up to date.
- * dir.c handles names, and fs/map/ finds the block of a leaf.
+ * and checks leaves, and finds the leaf for a position. It also inserts
+ * entries, and splits and merges leaves. It keeps i_size and i_dir_depth up to
+ * date. dir.c handles names, and fs/map/ finds the block of a leaf.
  *
- * A directory is a trie of leaves. The keys of the trie are hashes of names.
- * msyncfs_format.h describes the trie.
+ * A directory is a trie of leaves. The keys of the trie are the positions of the
+ * names. msyncfs_format.h describes the trie.
  */
 #include <linux/fs.h>
 
@@ -25,9 +25,9 @@ static u64 leaf_index(unsigned int depth, u64 prefix)
 	return (1ULL << depth | prefix) - 1;
 }
 
-static u64 hash_prefix(u64 hash, unsigned int depth)
+static u64 pos_prefix(u64 position, unsigned int depth)
 {
-	return hash >> (MSYNCFS_HASH_BITS - depth);
+	return position >> (MSYNCFS_POS_BITS - depth);
 }
 
 static const char *check_entry(struct msyncfs_disk_dir *disk, unsigned int off,
@@ -35,14 +35,14 @@ static const char *check_entry(struct msyncfs_disk_dir *disk, unsigned int off,
 {
 	struct msyncfs_disk_dirent *de = leaf_entry(disk, off);
 	unsigned int room = leaf_used(disk) - off;
-	u64 hash;
+	u64 position;
 
 	if (room < MSYNCFS_DIRENT_HEADER || !de->name_len ||
 	    entry_len(de) > room)
 		return "entry crosses the end";
-	hash = le64_to_cpu(de->hash);
-	if (hash < low || hash >= end)
-		return "hashes out of order";
+	position = le64_to_cpu(de->position);
+	if (position < low || position >= end)
+		return "positions out of order";
 	return msyncfs_name_legal(de->name, de->name_len) ? NULL :
 							    "illegal name";
 }
@@ -54,8 +54,8 @@ static const char *check_entry(struct msyncfs_disk_dir *disk, unsigned int off,
 static const char *check_leaf(struct msyncfs_disk_dir *disk,
 			      unsigned int depth, u64 prefix)
 {
-	u64 low = prefix_first_hash(prefix, depth);
-	u64 end = prefix_first_hash(prefix + 1, depth);
+	u64 low = prefix_first_pos(prefix, depth);
+	u64 end = prefix_first_pos(prefix + 1, depth);
 	unsigned int off, count = 0;
 	const char *why;
 
@@ -71,7 +71,7 @@ static const char *check_leaf(struct msyncfs_disk_dir *disk,
 		why = check_entry(disk, off, low, end);
 		if (why)
 			return why;
-		low = le64_to_cpu(de->hash) + 1;
+		low = le64_to_cpu(de->position) + 1;
 		off += entry_len(de);
 	}
 	if (count != le32_to_cpu(disk->count))
@@ -133,9 +133,9 @@ static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
 }
 
 /**
- * msyncfs_leaf_find - find the leaf for a hash
+ * msyncfs_leaf_find - find the leaf for a position
  * @dir: directory
- * @hash: hash of a name, 62 bits
+ * @position: position of a name
  * @leaf: filled in; @leaf->bh is NULL if the directory has no blocks
  *
  * Hashes are evenly distributed, so the leaves of a directory differ little in
@@ -146,7 +146,7 @@ static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
  * Return: 0; -EIO; -EUCLEAN (logged) if the directory is damaged. After an
  * error there is no leaf to drop.
  */
-int msyncfs_leaf_find(struct inode *dir, u64 hash, struct dir_leaf *leaf)
+int msyncfs_leaf_find(struct inode *dir, u64 position, struct dir_leaf *leaf)
 {
 	int depth;
 	int err;
@@ -157,25 +157,25 @@ int msyncfs_leaf_find(struct inode *dir, u64 hash, struct dir_leaf *leaf)
 
 	depth = min(MSYNCFS_I(dir)->i_dir_depth, MSYNCFS_DIR_MAX_DEPTH);
 	for (; depth >= 0; depth--) {
-		err = leaf_read(dir, depth, hash_prefix(hash, depth), leaf);
+		err = leaf_read(dir, depth, pos_prefix(position, depth), leaf);
 		if (err != -ENOENT)
 			return err;
 	}
-	msyncfs_err(dir->i_sb, "directory %lu: no leaf for hash %llx",
-		    dir->i_ino, hash);
+	msyncfs_err(dir->i_sb, "directory %lu: no leaf for position %llx",
+		    dir->i_ino, position);
 	return -EFSCORRUPTED;
 }
 
 /**
- * msyncfs_leaf_seek - find the first entry with a hash or a larger hash
+ * msyncfs_leaf_seek - find the first entry with a position or a larger position
  * @disk: content of a leaf
- * @hash: hash
+ * @position: position
  *
  * Context: caller holds i_rwsem of the directory, at least shared.
  * Return: the offset of the entry in @disk->data, in bytes. If there is no such
  * entry, the number of used bytes.
  */
-unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 hash)
+unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 position)
 {
 	unsigned int used = leaf_used(disk);
 	unsigned int off = 0;
@@ -183,7 +183,7 @@ unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 hash)
 	while (off < used) {
 		struct msyncfs_disk_dirent *de = leaf_entry(disk, off);
 
-		if (le64_to_cpu(de->hash) >= hash)
+		if (le64_to_cpu(de->position) >= position)
 			break;
 		off += entry_len(de);
 	}
@@ -311,7 +311,7 @@ static int split_in_op(struct msyncfs_op *op, struct inode *dir,
 
 	msyncfs_op_dirty(op, leaf->bh);
 	set_place(disk, depth, low);
-	move_entries(disk, msyncfs_leaf_seek(disk, prefix_first_hash(high, depth)),
+	move_entries(disk, msyncfs_leaf_seek(disk, prefix_first_pos(high, depth)),
 		     (struct msyncfs_disk_dir *)bh->b_data);
 	mi->i_dir_depth = max(mi->i_dir_depth, depth);
 	dir_grow(dir, 1);
@@ -347,10 +347,12 @@ static int check_children(struct inode *dir, u64 child)
  * @dir: directory
  * @leaf: leaf; the caller drops it after the split and searches again
  *
+ * A leaf of the largest depth is never split, because its only name fits.
+ *
  * Context: caller holds i_rwsem of @dir exclusively and has no open operation;
  * may wait for a commit.
- * Return: 0; -ENOSPC if there is no free block, or if the leaf has the largest
- * depth; -EIO; -EUCLEAN (logged); -EROFS; -ENOMEM.
+ * Return: 0; -ENOSPC if there is no free block; -EIO; -EUCLEAN (logged); -EROFS;
+ * -ENOMEM.
  */
 int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
 {
@@ -359,11 +361,6 @@ int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
 	struct msyncfs_op op;
 	int err;
 
-	if (leaf->depth >= MSYNCFS_DIR_MAX_DEPTH) {
-		msyncfs_warn(dir->i_sb, "directory %lu: no room at depth %u",
-			     dir->i_ino, leaf->depth);
-		return -ENOSPC;
-	}
 	err = check_children(dir, child);
 	if (err)
 		return err;
@@ -411,7 +408,7 @@ void msyncfs_leaf_insert(struct dir_pos *pos, const struct qstr *name, u64 ino,
 
 	memmove(at + len, at, leaf_used(disk) - pos->off);
 	memset(at, 0, len);
-	de->hash = cpu_to_le64(pos->hash);
+	de->position = cpu_to_le64(pos->position);
 	de->ino = cpu_to_le64(ino);
 	de->type = fs_umode_to_ftype(mode);
 	de->name_len = name->len;

@@ -17,7 +17,7 @@
  * @bh: buffer of the leaf, referenced; NULL if there is no leaf
  * @disk: content of the leaf, in @bh
  * @depth: depth of the leaf in the trie
- * @prefix: value of the top @depth bits of every hash in the leaf
+ * @prefix: value of the top @depth bits of every position in the leaf
  */
 struct dir_leaf {
 	struct buffer_head	*bh;
@@ -27,30 +27,36 @@ struct dir_leaf {
 };
 
 /**
- * struct dir_pos - position of a name in a directory
- * @leaf: leaf for @hash; @leaf.bh is NULL if the directory has no blocks
- * @hash: hash of the name
- * @off: byte offset, in the leaf's data, of the first entry with @hash or a
- *	larger hash; a new entry for the name is inserted at @off
- * @same_hash: the entry at @off has the hash @hash
- * @same_name: the entry at @off has the name
+ * struct dir_pos - where the entry of a name is, or where it can be inserted
+ * @leaf: leaf for @position; @leaf.bh is NULL if the directory has no blocks
+ * @position: position of the name; if the directory does not have the name, the
+ *	first free position for it
+ * @off: byte offset of @position in the leaf's data
+ * @found: the directory has the name
+ * @full: there is no free position for the name
  */
 struct dir_pos {
 	struct dir_leaf		leaf;
-	u64			hash;
+	u64			position;
 	unsigned int		off;
-	bool			same_hash;
-	bool			same_name;
+	bool			found;
+	bool			full;
 };
 
 /*
- * Returns the smallest hash whose top @depth bits are @prefix. If @prefix is
- * one more than the largest prefix at @depth, the result is 1 <<
- * MSYNCFS_HASH_BITS.
+ * Returns the smallest position whose top @depth bits are @prefix. If @prefix
+ * is one more than the largest prefix at @depth, the result is 1 <<
+ * MSYNCFS_POS_BITS.
  */
-static inline u64 prefix_first_hash(u64 prefix, unsigned int depth)
+static inline u64 prefix_first_pos(u64 prefix, unsigned int depth)
 {
-	return prefix << (MSYNCFS_HASH_BITS - depth);
+	return prefix << (MSYNCFS_POS_BITS - depth);
+}
+
+/* Returns the position that follows all positions of a leaf. */
+static inline u64 leaf_end(const struct dir_leaf *leaf)
+{
+	return prefix_first_pos(leaf->prefix + 1, leaf->depth);
 }
 
 static inline struct msyncfs_disk_dirent *
@@ -77,8 +83,8 @@ static inline void leaf_put(struct dir_leaf *leaf)
 }
 
 /* In leaf.c. Callers hold i_rwsem of the directory. */
-int msyncfs_leaf_find(struct inode *dir, u64 hash, struct dir_leaf *leaf);
-unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 hash);
+int msyncfs_leaf_find(struct inode *dir, u64 position, struct dir_leaf *leaf);
+unsigned int msyncfs_leaf_seek(struct msyncfs_disk_dir *disk, u64 position);
 int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf);
 void msyncfs_leaf_insert(struct dir_pos *pos, const struct qstr *name, u64 ino,
 			 umode_t mode);

@@ -300,7 +300,7 @@ static u64 some_value(u64 old)
 	static const u64 bounds[] = {
 		~0ULL, ~0ULL >> 1, (~0ULL >> 1) - 1, 1ULL << 63, 1ULL << 62, 1ULL << 56,
 		(1ULL << 56) - 1, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffe,
-		448ULL * BLK, 448ULL * 504 * BLK, 448ULL * BLK + 1, 40, 41, 5, 6, 62, 504,
+		448ULL * BLK, 448ULL * 504 * BLK, 448ULL * BLK + 1, 52, 53, 5, 6, 62, 504,
 		MSYNCFS_SYMLINK_MAX, MSYNCFS_SYMLINK_MAX + 1, 4016, 4017, 1000000000,
 	};
 
@@ -576,8 +576,11 @@ static void damage_entry(const struct target *t)
 		say("name_len %u", de->name_len);
 		break;
 	case 4:
-		de->hash = cpu_to_le64(some_value(le64_to_cpu(de->hash)));
-		say("hash");
+		de->position = cpu_to_le64(chance(50) ?
+					   some_value(le64_to_cpu(de->position)) :
+					   msyncfs_pos_hash(le64_to_cpu(de->position)) +
+					   below(MSYNCFS_SAME_HASH));
+		say("position");
 		break;
 	default:
 		de->name[below(de->name_len + 1)] = "./\0ab\xff"[below(6)];
@@ -585,9 +588,10 @@ static void damage_entry(const struct target *t)
 			memcpy(de->name, "..", 2);
 		say("name");
 		if (chance(80))
-			de->hash = cpu_to_le64(msyncfs_name_hash(&now.base->geo,
-								 (char *)de->name,
-								 de->name_len));
+			de->position = cpu_to_le64(below(MSYNCFS_SAME_HASH) +
+						   msyncfs_name_hash(&now.base->geo,
+								     (char *)de->name,
+								     de->name_len));
 	}
 }
 

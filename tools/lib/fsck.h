@@ -53,6 +53,7 @@ void umap_clear(struct umap *m);
 struct names {
 	struct name {
 		u64	hash;
+		u64	position;	/* in a directory that is written anew */
 		u64	ino;
 		size_t	name;
 		u8	len;

@@ -52,8 +52,8 @@ void names_clear(struct names *n)
 
 /*
  * Take the entries of a leaf. If the leaf is damaged, take an entry only if the
- * hash in the entry fits the name in the entry. The hash of a damaged entry
- * almost never fits.
+ * hash in the position of the entry fits the name in the entry. The hash of a
+ * damaged entry almost never fits.
  */
 static void take_entries(struct fsck *fs, const struct msyncfs_disk_dir *d,
 			 struct names *n)
@@ -72,7 +72,7 @@ static void take_entries(struct fsck *fs, const struct msyncfs_disk_dir *d,
 		if (len > used - pos)
 			break;
 		hash = msyncfs_name_hash(&fs->geo, name, de->name_len);
-		if (le64_to_cpu(de->hash) == hash &&
+		if (msyncfs_pos_hash(le64_to_cpu(de->position)) == hash &&
 		    msyncfs_name_legal(name, de->name_len))
 			names_add(fs, n, name, de->name_len,
 				  le64_to_cpu(de->ino), de->type);
@@ -141,7 +141,7 @@ static int cmp_leaf(const void *a, const void *b)
 }
 
 /*
- * Check that every hash belongs to exactly one leaf. Returns NULL or the
+ * Check that every position belongs to exactly one leaf. Returns NULL or the
  * problem.
  */
 static const char *check_partition(struct dir_walk *dw)
@@ -226,15 +226,49 @@ static bool check_entry(struct fsck *fs, u64 dir, struct name *e,
 	return true;
 }
 
+/* Order names by hash. Names that are equal become neighbors, in the order of reading. */
+static int cmp_name(const void *a, const void *b, void *pool)
+{
+	const struct name *x = a, *y = b;
+	int diff;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	if (x->len != y->len)
+		return x->len - y->len;
+	diff = memcmp((char *)pool + x->name, (char *)pool + y->name, x->len);
+	return diff ?: x->name < y->name ? -1 : x->name > y->name;
+}
+
+static void sort_names(struct names *n)
+{
+	if (n->nr)
+		qsort_r(n->e, n->nr, sizeof(*n->e), cmp_name, n->pool);
+}
+
+static bool same_name(const struct names *n, const struct name *x,
+		      const struct name *y)
+{
+	return x->len == y->len &&
+	       !memcmp(n->pool + x->name, n->pool + y->name, x->len);
+}
+
 static void check_entries(struct fsck *fs, u64 dir, struct dir_walk *dw)
 {
 	struct names *n = &dw->names;
 	size_t i, kept = 0;
 
+	sort_names(n);
 	for (i = 0; i < n->nr; i++) {
 		struct name *e = &n->e[i];
+		const char *name = n->pool + e->name;
 
-		if (check_entry(fs, dir, e, n->pool + e->name, &dw->rebuild))
+		if (kept && same_name(n, e, &n->e[kept - 1]) &&
+		    problem(fs, false, "remove it",
+			    "Entry \"%.*s\" in directory %llu%s: there is another entry with this name",
+			    e->len, name, dir, inode_path(fs, dir)))
+			dw->rebuild = true;
+		else if (check_entry(fs, dir, e, name, &dw->rebuild))
 			n->e[kept++] = *e;
 		else
 			dw->rebuild = true;
@@ -388,13 +422,6 @@ struct rebuild *dir_rebuild(struct fsck *fs, u64 ino)
 	return rb;
 }
 
-static int cmp_name(const void *a, const void *b)
-{
-	const struct name *x = a, *y = b;
-
-	return x->hash < y->hash ? -1 : x->hash > y->hash;
-}
-
 static int write_leaf(struct fsck *fs, struct msyncfs_disk_inode *di,
 		      const struct names *n, size_t from, size_t to,
 		      unsigned int depth, u64 prefix)
@@ -414,7 +441,7 @@ static int write_leaf(struct fsck *fs, struct msyncfs_disk_inode *di,
 			(struct msyncfs_disk_dirent *)(d.data + pos);
 		const struct name *e = &n->e[from];
 
-		de->hash = cpu_to_le64(e->hash);
+		de->position = cpu_to_le64(e->position);
 		de->ino = cpu_to_le64(e->ino);
 		de->type = e->type;
 		de->name_len = e->len;
@@ -431,8 +458,9 @@ static int write_leaf(struct fsck *fs, struct msyncfs_disk_inode *di,
 }
 
 /*
- * Write the leaves for the hashes that begin with @prefix. The leaves get the
- * sorted entries of @n from @from to @to - 1.
+ * Write the leaves for the positions that begin with @prefix. The leaves get the
+ * sorted entries of @n from @from to @to - 1. Entries with different positions
+ * are in different leaves at the largest depth, so they always fit.
  */
 static int write_trie(struct fsck *fs, struct msyncfs_disk_inode *di,
 		      const struct names *n, size_t from, size_t to,
@@ -446,12 +474,10 @@ static int write_trie(struct fsck *fs, struct msyncfs_disk_inode *di,
 		bytes += MSYNCFS_DIRENT_LEN(n->e[i].len);
 	if (bytes <= sizeof(((struct msyncfs_disk_dir *)NULL)->data))
 		return write_leaf(fs, di, n, from, to, depth, prefix);
-	if (depth == MSYNCFS_DIR_MAX_DEPTH)
-		return -ENOSPC;
 
 	depth++;
-	high = (prefix << 1 | 1) << (MSYNCFS_HASH_BITS - depth);
-	for (mid = from; mid < to && n->e[mid].hash < high; mid++)
+	high = (prefix << 1 | 1) << (MSYNCFS_POS_BITS - depth);
+	for (mid = from; mid < to && n->e[mid].position < high; mid++)
 		;
 	err = write_trie(fs, di, n, from, mid, depth, prefix << 1);
 	if (!err)
@@ -459,12 +485,38 @@ static int write_trie(struct fsck *fs, struct msyncfs_disk_inode *di,
 	return err;
 }
 
+/*
+ * Sort the names and give them their positions. Drop a name that is there twice.
+ * Also drop names if there are too many of one hash; this does not happen on an
+ * honest disk.
+ */
+static void place_names(struct names *n)
+{
+	size_t i, kept = 0;
+	u64 position = 0;
+
+	sort_names(n);
+	for (i = 0; i < n->nr; i++) {
+		struct name *e = &n->e[i];
+
+		if (kept && same_name(n, e, &n->e[kept - 1]))
+			continue;
+		if (!kept || e->hash != n->e[kept - 1].hash)
+			position = e->hash;
+		if (position - e->hash == MSYNCFS_SAME_HASH)
+			continue;
+		e->position = position++;
+		n->e[kept++] = *e;
+	}
+	n->nr = kept;
+}
+
 static int rebuild_one(struct fsck *fs, struct rebuild *rb)
 {
 	struct names *n = &rb->names;
 	struct msyncfs_disk_inode di;
-	size_t i, kept = 0;
 	int err = 0;
+	size_t i;
 
 	if (blk_read(fs, rb->ino, &di))
 		return -EIO;
@@ -478,15 +530,10 @@ static int rebuild_one(struct fsck *fs, struct rebuild *rb)
 	di.blocks = 0;
 	di.size = 0;
 
+	place_names(n);
+	di.entries = cpu_to_le64(n->nr);
 	if (n->nr)
-		qsort(n->e, n->nr, sizeof(*n->e), cmp_name);
-	for (i = 0; i < n->nr; i++)
-		if (!kept || n->e[i].hash != n->e[kept - 1].hash)
-			n->e[kept++] = n->e[i];
-	n->nr = kept;
-	di.entries = cpu_to_le64(kept);
-	if (kept)
-		err = write_trie(fs, &di, n, 0, kept, 0, 0);
+		err = write_trie(fs, &di, n, 0, n->nr, 0, 0);
 	inode_store(fs, &di);
 	return err;
 }

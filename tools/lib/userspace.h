@@ -68,6 +68,7 @@ typedef __s64 s64;
 #define FT_SYMLINK	7
 #define FT_MAX		8
 
+#define IS_ENABLED(...)		0
 #define EXPORT_SYMBOL_IF_KUNIT(sym)
 
 /* In the kernel, linux/xxhash.h defines these names. */
@@ -76,6 +77,15 @@ typedef __s64 s64;
 #define xxh64_reset(state, seed)	((void)XXH64_reset(state, seed))
 #define xxh64_update(state, buf, len)	XXH64_update(state, buf, len)
 #define xxh64_digest(state)		((u64)XXH64_digest(state))
+
+/* In the kernel, linux/siphash.h declares the type and the function. */
+struct siphash_key {
+	u64	key[2];
+};
+
+#define siphash_key_t	struct siphash_key
+
+u64 siphash(const void *data, size_t len, const siphash_key_t *key);
 
 /* Find the first byte of @s that is not @c. Returns NULL if there is none. */
 static inline const void *memchr_inv(const void *s, int c, size_t n)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define MANY	10000	/* number of names in the large directory */
+#define SAME	100	/* number of names with the same hash */
 
 static struct fsck *fs;
 static u64 root;
@@ -121,6 +122,28 @@ static void new_orphans(void)
 	blk_write(fs, MSYNCFS_ROOT_BLKNO, &rb);
 }
 
+/*
+ * Make names that have the same hash. There are SAME such names if the program
+ * was built with a weak hash, and only one with the true hash. They are long, so
+ * they need several leaves.
+ */
+static void new_same(u64 dir)
+{
+	char name[201];
+	int i, nr = 0;
+	u64 hash = 0;
+
+	for (i = 0; nr < SAME && i < 1000 * SAME; i++) {
+		sprintf(name, "%0200d", i);
+		if (!i)
+			hash = msyncfs_name_hash(&fs->geo, name, 200);
+		if (msyncfs_name_hash(&fs->geo, name, 200) != hash)
+			continue;
+		new_file(dir, name, 0);
+		nr++;
+	}
+}
+
 static void fill(void)
 {
 	u64 dir, ino, shared;
@@ -148,6 +171,7 @@ static void fill(void)
 	dir = new_dir(dir, "b");
 	add_data(new_file(dir, "x", 10 * BLK), 0, 10, 0);
 	new_dir(dir, "c");
+	new_same(new_dir(root, "same"));
 	new_orphans();
 
 	dir_rebuild_all(fs);
@@ -219,16 +243,40 @@ static u64 get_node(const char *path)
 	return b;
 }
 
+/* Return leaf @n of a directory, counted in the order of depths. */
 static u64 get_leaf(const char *path, unsigned int n)
 {
+	__le64 *ptr = di.ptr;
+	unsigned int level;
 	u64 b;
 
 	get(path);
-	if (di.map_depth) {
-		blk_read(fs, le64_to_cpu(di.ptr[0]), &node);
-		b = le64_to_cpu(*nth_ptr(node.ptr, n));
-	} else {
-		b = le64_to_cpu(*nth_ptr(di.ptr, n));
+	for (level = le32_to_cpu(di.map_depth); level; level--) {
+		blk_read(fs, le64_to_cpu(*nth_ptr(ptr, 0)), &node);
+		ptr = node.ptr;
+	}
+	b = le64_to_cpu(*nth_ptr(ptr, n));
+	blk_read(fs, b, &leaf);
+	return b;
+}
+
+/* Return the last leaf of a directory, which has the largest depth. */
+static u64 get_deepest(const char *path)
+{
+	unsigned int level, n = MSYNCFS_INODE_PTRS;
+	__le64 *ptr = di.ptr;
+	u64 b;
+
+	get(path);
+	for (level = le32_to_cpu(di.map_depth); ; level--) {
+		while (!ptr[n - 1])
+			n--;
+		b = le64_to_cpu(ptr[n - 1]);
+		if (!level)
+			break;
+		blk_read(fs, b, &node);
+		ptr = node.ptr;
+		n = MSYNCFS_NODE_PTRS;
 	}
 	blk_read(fs, b, &leaf);
 	return b;
@@ -468,7 +516,30 @@ static void entry_dot(void)
 	while (de->name_len != 1)
 		de = (void *)((u8 *)de + MSYNCFS_DIRENT_LEN(de->name_len));
 	de->name[0] = '.';
-	de->hash = cpu_to_le64(msyncfs_name_hash(&fs->geo, ".", 1));
+	de->position = cpu_to_le64(msyncfs_name_hash(&fs->geo, ".", 1));
+	blk_write(fs, b, &leaf);
+}
+
+/* The entries of /a/b have the same name. Their hashes and numbers are good. */
+static void entry_twice(void)
+{
+	u64 b = get_leaf("a/b", 0);
+	struct msyncfs_disk_dirent *one = first_entry(), *two = one;
+
+	while (one->name_len != 1)
+		one = (void *)((u8 *)one + MSYNCFS_DIRENT_LEN(one->name_len));
+	two = (void *)((u8 *)one + MSYNCFS_DIRENT_LEN(1));
+	two->name[0] = one->name[0];
+	two->position = cpu_to_le64(le64_to_cpu(one->position) + 1);
+	blk_write(fs, b, &leaf);
+}
+
+/* A name has a large number, because names with its hash were removed. */
+static void entry_number(void)
+{
+	u64 b = get_leaf("a", 0);
+
+	first_entry()->position = cpu_to_le64(le64_to_cpu(first_entry()->position) | 200);
 	blk_write(fs, b, &leaf);
 }
 
@@ -493,7 +564,12 @@ static void leaf_missing(void)
 {
 	get_leaf("many", 1);
 	*nth_ptr(node.ptr, 1) = 0;
-	blk_write(fs, le64_to_cpu(di.ptr[0]), &node);
+	blk_write(fs, le64_to_cpu(node.h.blkno), &node);
+}
+
+static void deepest_csum(void)
+{
+	poke(get_deepest("same"), 90, "rotten");
 }
 
 static void leaf_place(void)
@@ -506,7 +582,7 @@ static void leaf_place(void)
 	t = *p;
 	*p = *q;
 	*q = t;
-	blk_write(fs, le64_to_cpu(di.ptr[0]), &node);
+	blk_write(fs, le64_to_cpu(node.h.blkno), &node);
 }
 
 static void dir_size(void)
@@ -678,7 +754,8 @@ static const struct {
 	DAMAGE(entry_zero), DAMAGE(orphan_dir), DAMAGE(orphan_lost),
 	DAMAGE(file_size), DAMAGE(slot_max), DAMAGE(parent),
 	DAMAGE(leaf_csum), DAMAGE(leaf_dead), DAMAGE(leaf_missing),
-	DAMAGE(leaf_place), DAMAGE(dir_size), DAMAGE(dir_entries),
+	DAMAGE(leaf_place), DAMAGE(deepest_csum), DAMAGE(entry_twice),
+	DAMAGE(entry_number), DAMAGE(dir_size), DAMAGE(dir_entries),
 	DAMAGE(dir_depth), DAMAGE(lost_file), DAMAGE(lost_tree), DAMAGE(ring),
 	DAMAGE(orphan_bad), DAMAGE(orphan_twice), DAMAGE(orphan_named),
 	DAMAGE(bitmap_csum), DAMAGE(root_and_bitmap), DAMAGE(bitmap_leak), DAMAGE(bitmap_free),
