@@ -5,6 +5,7 @@
 # Usage: fsck-selftest.sh [-v] [DAMAGE...]
 # A second time, the programs have a weak hash, so that many names of a directory have the
 # same hash; these damages are called weak.DAMAGE.
+# The case mkfs_size tests the arguments of mkfs.msyncfs.
 # Run "make tools" first. The last line of the output is the verdict. With -v the
 # script prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
 set -u
@@ -92,19 +93,62 @@ undamaged() {
 	cp "$filled" "$image" && fsck 0 -n && fsck 0 -p && fsck 0 -n
 }
 
+# makes BLOCKS ARGUMENT...: mkfs.msyncfs must make a filesystem of this size
+makes() {
+	local blocks=$1
+	shift
+	"$bin/mkfs.msyncfs" "$@" >"$work/out" 2>&1 || { echo "    mkfs.msyncfs $*: fails"; return 1; }
+	grep -q " $blocks blocks of 4 KiB" "$work/out" ||
+		{ echo "    mkfs.msyncfs $*: not $blocks blocks"; return 1; }
+	fsck 0 -n
+}
+
+# refuses TEXT ARGUMENT...: mkfs.msyncfs must fail, say TEXT and change nothing
+refuses() {
+	local text=$1
+	shift
+	cp "$image" "$work/before"
+	if "$bin/mkfs.msyncfs" "$@" >"$work/out" 2>&1 || ! grep -q -- "$text" "$work/out"; then
+		echo "    mkfs.msyncfs $*: does not say: $text"
+		return 1
+	fi
+	cmp -s "$image" "$work/before" || { echo "    mkfs.msyncfs $*: has changed the image"; return 1; }
+}
+
+mkfs_size() {
+	local tail=16773120	# the last block of an image of 16 MiB
+	rm -f "$image"
+	truncate -s 16M "$image"
+	makes 4096 "$image" && makes 2048 -f "$image" 2048 && makes 2048 -f "$image" 8192k &&
+		makes 3072 -f "$image" 12M && makes 4096 "$image" 4096 -f &&
+		makes 4096 -fb 4096 "$image" && makes 4096 -f -b 4k "$image" || return 1
+	refuses 'has only 16.* MiB' -f "$image" 4097 && refuses 'has only' -f "$image" 1T &&
+		refuses 'no room for data' -f "$image" 256 && refuses 'not a size' -f "$image" 12X &&
+		refuses 'not a size' -f "$image" 0 && refuses 'not a size' -f "$image" 99999999T &&
+		refuses '^Usage' -f "$image" 4096 1 && refuses '4096 bytes, not 1024' -f -b 1024 "$image" &&
+		refuses '4096 bytes, not x' -f -b x "$image" || return 1
+	# The old backup in the last block must go, and what else is behind must stay.
+	printf behind | dd of="$image" bs=1 seek=$((tail - 4096)) conv=notrunc status=none
+	makes 2048 -f "$image" 2048 || return 1
+	cmp -s -n 4096 -i "$tail:0" "$image" /dev/zero || { echo "    an old backup is left"; return 1; }
+	[ "$(dd if="$image" bs=1 skip=$((tail - 4096)) count=6 status=none)" = behind ] ||
+		{ echo "    data behind the filesystem is lost"; return 1; }
+}
+
 # Test every kind of damage that fsck-image or this script lists.  If only one of the two
 # lists a kind, the test of that kind fails.
 if [ $# -eq 0 ]; then
 	mapfile -t list < <({ "$bin/tests/fsck-image" list
 		printf '%s\n' "${!text[@]}" "${!normal[@]}"; } | sort -u)
 	list+=(undamaged)
-	set -- "${list[@]}" "${list[@]/#/weak.}"
+	set -- mkfs_size "${list[@]}" "${list[@]/#/weak.}"
 fi
 for damage; do
 	dir=$bin
 	[ "$damage" = "${damage#weak.}" ] || dir=$bin/weak
 	filled=$work/filled.${dir##*/}
 	if why=$(case $damage in
+			mkfs_size) mkfs_size ;;
 			*undamaged) undamaged ;;
 			*) check "${damage#weak.}" ;;
 		esac); then

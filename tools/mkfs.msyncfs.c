@@ -25,6 +25,7 @@
 
 struct options {
 	const char	*label;
+	u64		bytes;		/* size; 0 means the whole device */
 	u64		log_bytes;	/* log size; 0 means the default */
 	bool		force;
 	bool		quiet;
@@ -48,13 +49,16 @@ __noreturn
 static void usage(FILE *to, int status)
 {
 	fprintf(to,
-		"Usage: mkfs.msyncfs [-L LABEL] [-l LOGSIZE] [-fq] DEVICE\n"
+		"Usage: mkfs.msyncfs [-L LABEL] [-l LOGSIZE] [-b 4096] [-fq] DEVICE [SIZE]\n"
 		"\n"
 		"Makes an empty msyncfs on a block device or in a regular file.\n"
 		"\n"
+		"  SIZE        size of the filesystem in blocks of 4 KiB, or with K, M, G or T\n"
+		"              (default: the whole device)\n"
 		"  -L LABEL    name of the filesystem, at most %d bytes\n"
 		"  -l LOGSIZE  size of the log in bytes, or with K, M or G: 1M to 1G\n"
-		"              (default: 1/16 of the device, 1M to 64M)\n"
+		"              (default: 1/16 of the filesystem, 1M to 64M)\n"
+		"  -b 4096     size of a block; there is no other\n"
 		"  -f          overwrite a device that already holds data\n"
 		"  -q          print nothing on success\n"
 		"  -V          print the version\n"
@@ -62,11 +66,13 @@ static void usage(FILE *to, int status)
 	exit(status);
 }
 
-/* Parse a number of bytes with an optional suffix. Returns 0 for invalid text. */
-static u64 parse_size(const char *text)
+/*
+ * Parse a size. A number without a suffix counts units of 1 << @shift bytes.
+ * Returns the number of bytes, or 0 for invalid text.
+ */
+static u64 parse_size(const char *text, unsigned int shift)
 {
 	unsigned long long n;
-	unsigned int shift = 0;
 	char *end;
 
 	if (*text < '0' || *text > '9')
@@ -83,12 +89,24 @@ static u64 parse_size(const char *text)
 	case 'g': case 'G':
 		shift = 30;
 		break;
+	case 't': case 'T':
+		shift = 40;
+		break;
+	default:
+		end--;
 	}
-	if (shift)
-		end++;
-	if (errno || *end || n > ULLONG_MAX >> shift)
+	if (errno || end[1] || n > ULLONG_MAX >> shift)
 		return 0;
 	return n << shift;
+}
+
+static u64 parse_size_or_die(const char *text, unsigned int shift)
+{
+	u64 bytes = parse_size(text, shift);
+
+	if (!bytes)
+		die("not a size: %s", text);
+	return bytes;
 }
 
 static void random_bytes(void *buf, size_t len)
@@ -142,12 +160,12 @@ static void refuse_if_used(const struct device *dev)
 	blkid_free_probe(pr);
 }
 
-static u64 choose_log(const struct device *dev, const struct options *opt)
+static u64 choose_log(u64 bytes, const struct options *opt)
 {
 	u64 blocks = opt->log_bytes >> MSYNCFS_BLOCK_SHIFT;
 
 	if (!opt->log_bytes) {
-		blocks = (dev->bytes / 16) >> MSYNCFS_BLOCK_SHIFT;
+		blocks = (bytes / 16) >> MSYNCFS_BLOCK_SHIFT;
 		if (blocks > MSYNCFS_LOG_DEF_BLOCKS)
 			blocks = MSYNCFS_LOG_DEF_BLOCKS;
 		if (blocks < MSYNCFS_LOG_MIN_BLOCKS)
@@ -161,12 +179,18 @@ static u64 choose_log(const struct device *dev, const struct options *opt)
 static void plan(const struct device *dev, const struct options *opt,
 		 struct msyncfs_geo *geo)
 {
-	int err = msyncfs_layout(dev->bytes >> MSYNCFS_BLOCK_SHIFT,
-				 choose_log(dev, opt), geo);
+	u64 bytes = opt->bytes ?: dev->bytes;
+	u64 log = choose_log(bytes, opt);
+	char a[32], b[32];
+	int err;
 
+	if (bytes > dev->bytes)
+		die("%s has only %s, not %s", dev->path,
+		    size_text(dev->bytes, a), size_text(bytes, b));
+	err = msyncfs_layout(bytes >> MSYNCFS_BLOCK_SHIFT, log, geo);
 	if (err == -ENOSPC)
 		die("%s is too small: the log of %llu KiB leaves no room for data",
-		    dev->path, choose_log(dev, opt) * 4);
+		    opt->bytes ? "the filesystem" : dev->path, log * 4);
 	if (err)
 		die("%s: cannot make a filesystem of this size", dev->path);
 
@@ -179,19 +203,27 @@ static void plan(const struct device *dev, const struct options *opt,
 
 /*
  * Wipe old signatures. Also wipe all blocks before the log and the first block
- * of the log.
+ * of the log. What is behind the filesystem stays, except an old backup of a
+ * superblock in the last block of the device, where fsck looks for it.
  */
 static void wipe(const struct device *dev, const struct msyncfs_geo *geo)
 {
 	u64 head = (geo->log_start + 1) << MSYNCFS_BLOCK_SHIFT;
-	u64 tail = dev->bytes < WIPE_BYTES ? dev->bytes : WIPE_BYTES;
+	u64 bytes = geo->blocks << MSYNCFS_BLOCK_SHIFT;
+	u64 tail = bytes < WIPE_BYTES ? bytes : WIPE_BYTES;
+	u64 last = ((dev->bytes >> MSYNCFS_BLOCK_SHIFT) - 1) << MSYNCFS_BLOCK_SHIFT;
+	struct msyncfs_disk_super ds;
 	int err;
 
 	if (head < tail)
 		head = tail;
 	err = device_zero(dev, 0, head);
 	if (!err)
-		err = device_zero(dev, dev->bytes - tail, tail);
+		err = device_zero(dev, bytes - tail, tail);
+	if (!err)
+		err = device_read(dev, &ds, sizeof(ds), last);
+	if (!err && le64_to_cpu(ds.magic) == MSYNCFS_MAGIC_SUPER)
+		err = device_zero(dev, last, MSYNCFS_BLOCK_SIZE);
 	if (!err)
 		err = device_sync(dev);
 	if (err)
@@ -323,8 +355,12 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 	bool version = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "L:l:fqvVh")) != -1) {
+	while ((c = getopt(argc, argv, "L:l:b:fqvVh")) != -1) {
 		switch (c) {
+		case 'b':
+			if (parse_size(optarg, 0) != MSYNCFS_BLOCK_SIZE)
+				die("a block has 4096 bytes, not %s", optarg);
+			break;
 		case 'L':
 			opt->label = optarg;
 			if (strlen(optarg) > MSYNCFS_LABEL_LEN)
@@ -332,9 +368,7 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 				    MSYNCFS_LABEL_LEN);
 			break;
 		case 'l':
-			opt->log_bytes = parse_size(optarg);
-			if (!opt->log_bytes)
-				die("not a size: %s", optarg);
+			opt->log_bytes = parse_size_or_die(optarg, 0);
 			break;
 		case 'f':
 			opt->force = true;
@@ -358,6 +392,8 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 		if (optind == argc)
 			exit(0);
 	}
+	if (optind + 2 == argc)
+		opt->bytes = parse_size_or_die(argv[--argc], MSYNCFS_BLOCK_SHIFT);
 	if (optind + 1 != argc)
 		usage(stderr, 1);
 	return argv[optind];
