@@ -44,6 +44,7 @@
 #define MSYNCFS_MAGIC_SUPER	0x317366636e79736dULL	/* "msyncfs1" */
 #define MSYNCFS_MAGIC_SLOT	0x4c494154	/* "TAIL" */
 #define MSYNCFS_MAGIC_RECORD	0x32434552	/* "REC2" */
+#define MSYNCFS_MAGIC_RECORD_V1	0x4f434552	/* "RECO", not read any more */
 #define MSYNCFS_MAGIC_ROOT	0x544f4f52	/* "ROOT" */
 #define MSYNCFS_MAGIC_BITMAP	0x50414d42	/* "BMAP" */
 #define MSYNCFS_MAGIC_INODE	0x444f4e49	/* "INOD" */
@@ -346,21 +347,26 @@ struct msyncfs_disk_map {
 };
 
 /*
- * Each name of a directory has a position of its own, a number of 52 bits. The
+ * Each name of a directory has a position of its own, a number of 62 bits. The
  * upper 44 bits are the hash of the name: the top bits of its SipHash-2-4 with
- * the key of the filesystem. The lower 8 bits distinguish names that have the
- * same hash.
+ * the key of the filesystem. The next 8 bits distinguish names that have the
+ * same hash. The lowest 10 bits are zero.
+ *
+ * Without MSYNCFS_INCOMPAT_NAME_KEY, all 62 bits are the hash: the top bits of the
+ * seeded xxh64 of the name. No two names of a directory have the same hash.
  *
  * A directory is a trie over the positions. A leaf of depth d with prefix p
  * contains the names whose positions have the top d bits p. This leaf has index
  * (1 << d | p) - 1 in the directory's map. The leaves partition the positions:
- * exactly one leaf lies on the path of each position. So a leaf of the largest
- * depth has room for its only name. A leaf may be empty. A directory that never
- * had a name has no blocks.
+ * exactly one leaf lies on the path of each position. A leaf of the largest depth
+ * has room for its only name. A leaf may be empty. A directory that never had a
+ * name has no blocks.
  */
-#define MSYNCFS_POS_BITS	52
+#define MSYNCFS_POS_BITS	62
+#define MSYNCFS_DIR_MAX_DEPTH	52
+#define MSYNCFS_POS_STEP	(1ULL << (MSYNCFS_POS_BITS - MSYNCFS_DIR_MAX_DEPTH))
 #define MSYNCFS_SAME_HASH	256	/* names that can have the same hash */
-#define MSYNCFS_DIR_MAX_DEPTH	MSYNCFS_POS_BITS
+#define MSYNCFS_HASH_ROOM	(MSYNCFS_SAME_HASH * MSYNCFS_POS_STEP)
 #define MSYNCFS_NAME_LEN	255
 
 /**

@@ -600,6 +600,11 @@ static void bad_same_position(struct msyncfs_disk_dir *disk)
 		((struct msyncfs_disk_dirent *)disk->data)->position;
 }
 
+static void bad_step(struct msyncfs_disk_dir *disk)
+{
+	second(disk)->position |= cpu_to_le64(1);
+}
+
 static void bad_range(struct msyncfs_disk_dir *disk)
 {
 	second(disk)->position = cpu_to_le64(1ULL << MSYNCFS_POS_BITS);
@@ -633,7 +638,8 @@ static const struct damage {
 	{ "name crosses the end", bad_long_name },
 	{ "positions descend", bad_order },
 	{ "two equal positions", bad_same_position },
-	{ "position of 53 bits", bad_range },
+	{ "position between two numbers", bad_step },
+	{ "position of 63 bits", bad_range },
 	{ "slash in a name", bad_slash },
 	{ "NUL in a name", bad_nul },
 	{ "entry named ..", bad_dotdot },
@@ -673,6 +679,35 @@ static void dir_damaged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, del(fx->dir, a), 0);
 	KUNIT_EXPECT_EQ(test, del(fx->dir, b), 0);
 	brelse(bh);
+}
+
+/*
+ * An older version has made the filesystem: the position of a name is its hash, and
+ * there is no room for a second name with this hash.
+ */
+static void dir_old_version(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	struct msyncfs_geo *geo = &MSYNCFS_SB(fx->fake->sb)->geo;
+	struct qstr name = QSTR_INIT("name", 4);
+	struct msyncfs_disk_dirent *de;
+	struct buffer_head *bh;
+	u64 ino;
+
+	geo->hash_room = 1;
+	KUNIT_ASSERT_EQ(test, add(fx->dir, name, INO(0)), 0);
+	KUNIT_EXPECT_EQ(test, add(fx->dir, name, INO(0)), -EEXIST);
+	bh = leaf_at(test, fx->dir, 0);
+	KUNIT_ASSERT_NOT_NULL(test, bh);
+	de = (void *)((struct msyncfs_disk_dir *)bh->b_data)->data;
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(de->position),
+			msyncfs_name_hash(geo, "name", 4));
+	/* Clear the flag, so that the next access verifies the buffer again. */
+	clear_bit(MSYNCFS_BH_LEAF, &bh->b_state);
+	KUNIT_EXPECT_EQ(test, find(fx->dir, name, &ino), 0);
+	brelse(bh);
+	KUNIT_EXPECT_EQ(test, del(fx->dir, name), 0);
+	geo->hash_room = MSYNCFS_HASH_ROOM;
 }
 
 /* ---- names with the same hash -------------------------------------------- */
@@ -849,6 +884,7 @@ static struct kunit_case dir_cases[] = {
 	KUNIT_CASE(dir_list_order),
 	KUNIT_CASE(dir_list_seek),
 	KUNIT_CASE_SLOW(dir_list_churn),
+	KUNIT_CASE(dir_old_version),
 	KUNIT_CASE_PARAM(dir_damaged, damage_gen_params),
 	KUNIT_CASE(dir_same_hash_short),
 	KUNIT_CASE_SLOW(dir_same_hash_long),

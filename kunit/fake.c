@@ -406,6 +406,7 @@ static void fake_format(struct msyncfs_fake *fake, u64 blocks, u64 log_blocks)
 	KUNIT_ASSERT_EQ(fake->test, msyncfs_layout(blocks, log_blocks, geo), 0);
 	get_random_bytes(geo->uuid, sizeof(geo->uuid));
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
+	geo->hash_room = MSYNCFS_HASH_ROOM;
 	get_random_bytes(&geo->name_key, sizeof(geo->name_key));
 
 	fake_format_bitmaps(fake, buf);

@@ -155,7 +155,7 @@ static const struct constant constants[] = {
 	CONSTANT(MAX_DEPTH, 5),
 	CONSTANT(SYMLINK_MAX, 3583),
 	CONSTANT(NAME_LEN, 255),
-	CONSTANT(POS_BITS, 52),
+	CONSTANT(POS_BITS, 62),
 	CONSTANT(SAME_HASH, 256),
 	CONSTANT(DIR_MAX_DEPTH, 52),
 	CONSTANT(HOME_META, 0x8000000000000000ULL),
@@ -177,6 +177,7 @@ static const struct {
 	{ "msyncfs1",	MSYNCFS_MAGIC_SUPER },
 	{ "TAIL",	MSYNCFS_MAGIC_SLOT },
 	{ "REC2",	MSYNCFS_MAGIC_RECORD },
+	{ "RECO",	MSYNCFS_MAGIC_RECORD_V1 },
 	{ "ROOT",	MSYNCFS_MAGIC_ROOT },
 	{ "BMAP",	MSYNCFS_MAGIC_BITMAP },
 	{ "INOD",	MSYNCFS_MAGIC_INODE },
@@ -345,6 +346,7 @@ static void test_geo(struct kunit *test, struct msyncfs_geo *geo)
 	for (i = 0; i < sizeof(geo->uuid); i++)
 		geo->uuid[i] = i + 1;
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
+	geo->hash_room = MSYNCFS_HASH_ROOM;
 	geo->name_key.key[0] = 0x0706050403020100ULL;
 	geo->name_key.key[1] = 0x0f0e0d0c0b0a0908ULL;
 }
@@ -398,25 +400,33 @@ static void format_name_hash(struct kunit *test)
 
 	test_geo(test, &geo);
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "a", 1),
-			0x2ba3e8e9a7100ULL);
+			0xae8fa3a69c40000ULL);
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "hello", 5),
-			0x4fb39857600ULL);
+			0x13ece615d80000ULL);
 	/* The hash covers only the given number of bytes. */
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "hello, world", 5),
-			0x4fb39857600ULL);
+			0x13ece615d80000ULL);
 	/* The hash depends on the key, but not on the UUID, which is no secret. */
 	geo.seed = 0;
 	memset(geo.uuid, 0, sizeof(geo.uuid));
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "a", 1),
-			0x2ba3e8e9a7100ULL);
+			0xae8fa3a69c40000ULL);
 	geo.name_key.key[1]++;
 	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "a", 1),
-			0xf6cc542676100ULL);
+			0x3db315099d840000ULL);
 	/* A position is a hash and a number of 8 bits. */
-	KUNIT_EXPECT_EQ(test, msyncfs_pos_hash(0xf6cc542676100ULL + 255),
-			0xf6cc542676100ULL);
-	KUNIT_EXPECT_EQ(test, msyncfs_pos_hash(0xf6cc542676100ULL + 256),
-			0xf6cc542676200ULL);
+	KUNIT_EXPECT_EQ(test, msyncfs_pos_hash(&geo, 0x3db315099d840000ULL + 0x3fc00),
+			0x3db315099d840000ULL);
+	KUNIT_EXPECT_EQ(test, msyncfs_pos_hash(&geo, 0x3db315099d840000ULL + 0x40000),
+			0x3db315099d880000ULL);
+	/* An older version has made the filesystem: xxh64, which the seed changes. */
+	test_geo(test, &geo);
+	geo.hash_room = 1;
+	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "hello", 5),
+			0x3c15084b03a309abULL);
+	geo.seed = 0;
+	KUNIT_EXPECT_EQ(test, msyncfs_name_hash(&geo, "a", 1),
+			0x3493b13c6a631b96ULL);
 }
 
 /* ---- superblock and tail slots ------------------------------------------ */
@@ -482,7 +492,7 @@ static const struct field_row super_rows[] = {
 	FIELD(super, blocks, 64999, NULL),
 	FIELD(super, compat, 1, NULL),
 	FIELD(super, ro_compat, 2, NULL),
-	FIELD(super, incompat, 4, NULL),
+	FIELD(super, incompat, 8, NULL),
 	FIELD(super, mkfs_time, U64_MAX, NULL),
 };
 
@@ -503,6 +513,7 @@ static void make_super(struct kunit *test, struct msyncfs_disk_super *ds)
 	ds->bitmap_blocks = cpu_to_le64(geo.bitmap_blocks);
 	ds->root_ino = cpu_to_le64(geo.root_ino);
 	ds->block_shift = cpu_to_le32(MSYNCFS_BLOCK_SHIFT);
+	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_ALL);
 	ds->name_key[0] = cpu_to_le64(geo.name_key.key[0]);
 	ds->name_key[1] = cpu_to_le64(geo.name_key.key[1]);
 	msyncfs_seal_super(ds);

@@ -62,6 +62,7 @@ static const struct reject_row reject_rows[] = {
 	{ "CRC-32C",		MSYNCFS_REC_OK, R(csum_kind, MSYNCFS_CSUM_CRC32C) },
 	{ "xxh64",		MSYNCFS_REC_OK, R(csum_kind, MSYNCFS_CSUM_XXH64) },
 	{ "reserved",		MSYNCFS_REC_SHAPE, BYTE(95, 1) },
+	{ "old version",	MSYNCFS_REC_OLD, R(magic, MSYNCFS_MAGIC_RECORD_V1) },
 	{ "after the checksums", MSYNCFS_REC_SHAPE, BYTE(96 + 9 * 12, 1) },
 	{ "end of the header",	MSYNCFS_REC_SHAPE, BYTE(4095, 1) },
 	{ "home 0",		MSYNCFS_REC_HOME, HOME(0, 0) },
@@ -128,7 +129,8 @@ static void scan_reject_tail(struct kunit *test)
 	scan_put(fx, 5, 4, 4);
 	put_rejected(fx, 10, row);
 	err = scan_log(fx, 5, 4);
-	KUNIT_EXPECT_EQ(test, err, row->why == MSYNCFS_REC_IO ? -EIO : 0);
+	KUNIT_EXPECT_EQ(test, err, row->why == MSYNCFS_REC_IO ? -EIO :
+				   row->why == MSYNCFS_REC_OLD ? -EUCLEAN : 0);
 	KUNIT_EXPECT_EQ(test, fx->end.why, row->why ?: MSYNCFS_REC_MAGIC);
 	KUNIT_EXPECT_EQ(test, fx->end.seq, row->why ? 5 : 6);
 	KUNIT_EXPECT_EQ(test, fx->end.pos, row->why ? 10 : 20);

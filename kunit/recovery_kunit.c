@@ -233,20 +233,70 @@ static void recovery_replay(struct kunit *test)
 	KUNIT_EXPECT_NE(test, MSYNCFS_SB(fx->fake->sb)->log->nonce, NONCE);
 }
 
-/* An older version has made the filesystem: one of its feature bits is missing. */
-static void recovery_old_version(struct kunit *test)
+#define RECORD_FEATURES	(MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND)
+
+static u64 super_features(struct rec_fixture *fx, u64 blkno)
+{
+	struct msyncfs_disk_super *ds = (void *)fx->buf;
+
+	msyncfs_fake_read(fx->fake, blkno, fx->buf);
+	return le64_to_cpu(ds->incompat);
+}
+
+/* Make both superblocks look as an old version has made them. */
+static void put_old_super(struct rec_fixture *fx, u64 incompat)
+{
+	struct msyncfs_disk_super *ds = (void *)fx->buf;
+
+	msyncfs_fake_read(fx->fake, MSYNCFS_SUPER_BLKNO, fx->buf);
+	ds->incompat = cpu_to_le64(incompat);
+	msyncfs_seal_super(ds);
+	msyncfs_fake_write(fx->fake, MSYNCFS_SUPER_BLKNO, fx->buf);
+	msyncfs_fake_write(fx->fake, BLOCKS - 1, fx->buf);
+}
+
+/*
+ * An old version has made the filesystem. If its log is empty, the mount sets
+ * the feature bits in both superblocks. If its log has a record, the mount
+ * fails and changes nothing.
+ */
+static void recovery_upgrade(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
-	struct msyncfs_disk_super *ds = (void *)fx->buf;
-	u64 bit;
+	struct msyncfs_disk_record *rec = (void *)fx->buf;
+	u64 log_start = fx->fake->geo.log_start;
 
-	for (bit = 1; bit & MSYNCFS_INCOMPAT_ALL; bit <<= 1) {
-		msyncfs_fake_read(fx->fake, MSYNCFS_SUPER_BLKNO, fx->buf);
-		ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_ALL & ~bit);
-		msyncfs_seal_super(ds);
-		msyncfs_fake_write(fx->fake, MSYNCFS_SUPER_BLKNO, fx->buf);
-		KUNIT_EXPECT_EQ(test, mount_it(fx), -EINVAL);
-	}
+	put_old_super(fx, 0);
+	put_tail(fx, 40, 7);
+	put_record(test, 7, 40, first, ARRAY_SIZE(first));
+	msyncfs_fake_read(fx->fake, log_start + 7, fx->buf);
+	rec->magic = cpu_to_le32(MSYNCFS_MAGIC_RECORD_V1);
+	msyncfs_fake_write(fx->fake, log_start + 7, fx->buf);
+	KUNIT_EXPECT_EQ(test, mount_it(fx), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, super_features(fx, MSYNCFS_SUPER_BLKNO), 0);
+
+	put_tail(fx, 41, 7);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	KUNIT_EXPECT_EQ(test, super_features(fx, MSYNCFS_SUPER_BLKNO),
+			RECORD_FEATURES);
+	KUNIT_EXPECT_EQ(test, super_features(fx, BLOCKS - 1),
+			RECORD_FEATURES);
+}
+
+/* The version before had the CRC-32C only, so its records can be replayed. */
+static void recovery_upgrade_kind(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	unsigned int i;
+
+	put_old_super(fx, MSYNCFS_INCOMPAT_CSUMS);
+	put_tail(fx, 40, 7);
+	put_record(test, 7, 40, first, ARRAY_SIZE(first));
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	for (i = 0; i < ARRAY_SIZE(first); i++)
+		KUNIT_EXPECT_EQ(test, fill_of(fx, first[i].home), first[i].fill);
+	KUNIT_EXPECT_EQ(test, super_features(fx, MSYNCFS_SUPER_BLKNO),
+			RECORD_FEATURES);
 }
 
 static void recovery_wraps(struct kunit *test)
@@ -592,7 +642,8 @@ static void recovery_errors(struct kunit *test)
 
 static struct kunit_case rec_cases[] = {
 	KUNIT_CASE(recovery_replay),
-	KUNIT_CASE(recovery_old_version),
+	KUNIT_CASE(recovery_upgrade),
+	KUNIT_CASE(recovery_upgrade_kind),
 	KUNIT_CASE(recovery_wraps),
 	KUNIT_CASE(recovery_many),
 	KUNIT_CASE(recovery_once),

@@ -112,6 +112,7 @@ static void test_geo(struct kunit *test, struct msyncfs_geo *geo)
 	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256, geo), 0);
 	memset(geo->uuid, 0x42, sizeof(geo->uuid));
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
+	geo->hash_room = MSYNCFS_HASH_ROOM;
 }
 
 static void make_bitmap(const struct msyncfs_geo *geo,

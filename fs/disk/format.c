@@ -153,6 +153,9 @@ const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
 	want.seed = xxh64(ds->uuid, sizeof(ds->uuid), 0);
 	want.name_key.key[0] = le64_to_cpu(ds->name_key[0]);
 	want.name_key.key[1] = le64_to_cpu(ds->name_key[1]);
+	want.hash_room = 1;
+	if (le64_to_cpu(ds->incompat) & MSYNCFS_INCOMPAT_NAME_KEY)
+		want.hash_room = MSYNCFS_HASH_ROOM;
 	*geo = want;
 	return NULL;
 }
@@ -283,7 +286,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_hash_mask);
  * @name: the name, not NUL-terminated
  * @len: its length in bytes
  *
- * Nobody can compute names with the same hash without the key.
+ * Nobody can compute names with the same hash without the key. A filesystem that
+ * an older version has made has no key.
  *
  * Context: any.
  * Return: the hash, as the first position for names that have it; see
@@ -292,9 +296,13 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_hash_mask);
 u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 		      unsigned int len)
 {
-	u64 hash = siphash(name, len, &geo->name_key) & MSYNCFS_HASH_MASK;
+	u64 hash;
 
-	return msyncfs_pos_hash(hash >> (64 - MSYNCFS_POS_BITS));
+	if (geo->hash_room == 1)
+		hash = xxh64(name, len, geo->seed);
+	else
+		hash = siphash(name, len, &geo->name_key) & MSYNCFS_HASH_MASK;
+	return msyncfs_pos_hash(geo, hash >> (64 - MSYNCFS_POS_BITS));
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_name_hash);
 
@@ -567,9 +575,11 @@ static const char *verify_dirent(const struct msyncfs_geo *geo,
 		      *len - MSYNCFS_DIRENT_HEADER - de->name_len))
 		return "padding of a directory entry is not zero";
 	position = le64_to_cpu(de->position);
-	if (msyncfs_pos_hash(position) !=
+	if (msyncfs_pos_hash(geo, position) !=
 	    msyncfs_name_hash(geo, name, de->name_len))
 		return "wrong hash of a name";
+	if (geo->hash_room > 1 && position % MSYNCFS_POS_STEP)
+		return "impossible position of a name";
 	if (position >> (MSYNCFS_POS_BITS - level) != le64_to_cpu(dir->prefix))
 		return "name in the wrong directory block";
 	if (!msyncfs_is_data(geo, le64_to_cpu(de->ino)))

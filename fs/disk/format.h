@@ -40,6 +40,8 @@
  * @seed: seed of all checksums except the checksum of the superblock
  * @uuid: UUID of the filesystem
  * @name_key: key of the hashes of names
+ * @hash_room: number of positions that belong to one hash of a name:
+ *	MSYNCFS_HASH_ROOM, or 1 in a filesystem without a key
  * @blocks: size of the filesystem in blocks
  * @log_start: block number of the first log block
  * @log_blocks: length of the log in blocks
@@ -52,6 +54,7 @@ struct msyncfs_geo {
 	u64	seed;
 	u8	uuid[MSYNCFS_UUID_LEN];
 	siphash_key_t	name_key;
+	u64	hash_room;
 	u64	blocks;
 	u64	log_start;
 	u64	log_blocks;
@@ -71,6 +74,7 @@ enum msyncfs_reject {
 	MSYNCFS_REC_UUID,	/* a record of another filesystem */
 	MSYNCFS_REC_NONCE,	/* a record of another mount */
 	MSYNCFS_REC_SEQ,	/* not the next sequence number */
+	MSYNCFS_REC_OLD,	/* a record in the format of an old version */
 	MSYNCFS_REC_SHAPE,	/* a count or a length is impossible */
 	MSYNCFS_REC_HOME,	/* a home block is impossible or out of order */
 	MSYNCFS_REC_CSUM,	/* header or payload is damaged or torn */
@@ -115,15 +119,15 @@ extern u64 msyncfs_hash_mask;
 
 /**
  * msyncfs_pos_hash() - tell the hash of a name from its position
+ * @geo: geometry of the filesystem
  * @position: position of a name in a directory
  *
  * Context: any.
- * Return: the first of the MSYNCFS_SAME_HASH positions for names with the same
- * hash.
+ * Return: the first of the positions for names with the same hash.
  */
-static inline u64 msyncfs_pos_hash(u64 position)
+static inline u64 msyncfs_pos_hash(const struct msyncfs_geo *geo, u64 position)
 {
-	return position & ~(MSYNCFS_SAME_HASH - 1ULL);
+	return position & ~(geo->hash_room - 1);
 }
 
 /**

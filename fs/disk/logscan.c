@@ -43,6 +43,7 @@ const char *msyncfs_reject_name(enum msyncfs_reject why)
 		[MSYNCFS_REC_UUID]	= "record of another filesystem",
 		[MSYNCFS_REC_NONCE]	= "record of another mount",
 		[MSYNCFS_REC_SEQ]	= "record out of sequence",
+		[MSYNCFS_REC_OLD]	= "record of an old version",
 		[MSYNCFS_REC_SHAPE]	= "impossible counts or lengths",
 		[MSYNCFS_REC_HOME]	= "impossible home block",
 		[MSYNCFS_REC_CSUM]	= "wrong checksum",
@@ -68,11 +69,18 @@ static u64 record_len(const struct msyncfs_disk_record *rec)
 	return (u64)msyncfs_record_header_blocks(nr) + nr;
 }
 
+static bool is_old(const struct msyncfs_disk_record *rec)
+{
+	return le32_to_cpu(rec->magic) == MSYNCFS_MAGIC_RECORD_V1;
+}
+
 static enum msyncfs_reject check_identity(const struct msyncfs_geo *geo,
 					  const struct msyncfs_disk_record *rec,
 					  u64 nonce)
 {
-	if (le32_to_cpu(rec->magic) != MSYNCFS_MAGIC_RECORD)
+	u32 magic = le32_to_cpu(rec->magic);
+
+	if (magic != MSYNCFS_MAGIC_RECORD && magic != MSYNCFS_MAGIC_RECORD_V1)
 		return MSYNCFS_REC_MAGIC;
 	if (memcmp(rec->uuid, geo->uuid, sizeof(rec->uuid)))
 		return MSYNCFS_REC_UUID;
@@ -189,6 +197,8 @@ static enum msyncfs_reject check_at(struct msyncfs_log_reader *r, u64 nonce,
 		return why;
 	if (le64_to_cpu(rec->seq) != seq)
 		return MSYNCFS_REC_SEQ;
+	if (is_old(rec))
+		return MSYNCFS_REC_OLD;
 	why = check_shape(r->geo, rec, pos);
 	if (why)
 		return why;
@@ -264,7 +274,7 @@ static bool is_claim(const struct later *l,
 {
 	return !check_identity(l->r->geo, rec, l->nonce) &&
 	       le64_to_cpu(rec->durable_seq) >= l->seq &&
-	       !check_shape(l->r->geo, rec, pos);
+	       (is_old(rec) || !check_shape(l->r->geo, rec, pos));
 }
 
 /*
@@ -295,6 +305,10 @@ static int find_later(struct later *l, u64 from, u64 to)
 				     i * MSYNCFS_BLOCK_SIZE);
 		if (!is_claim(l, rec, pos))
 			continue;
+		/* Only the old version can check its record. */
+		if (is_old(rec))
+			return -EUCLEAN;
+
 		len = record_len(rec);
 		if (l->budget < len + chunk || !check_body(r, pos, len))
 			return -EUCLEAN;
@@ -385,6 +399,9 @@ int msyncfs_log_scan(struct msyncfs_log_reader *r,
 	}
 	if (end->why == MSYNCFS_REC_IO)
 		return -EIO;
+	/* The log is not empty, but this version cannot replay it. */
+	if (end->why == MSYNCFS_REC_OLD)
+		return -EUCLEAN;
 	later.seq = end->seq;
 	return search_rest(&later, tail, used);
 }

@@ -197,7 +197,9 @@ static int scan_log(struct replay *rp, void *block, u64 *end_seq)
 		return -ENOMEM;
 	err = msyncfs_log_scan(&r, &rp->slot, note_record, &end);
 	*end_seq = end.seq;
-	if (err == -EUCLEAN)
+	if (err == -EUCLEAN && end.why == MSYNCFS_REC_OLD)
+		msyncfs_err(sb, "the log has records of an older version: mount the filesystem once with that version");
+	else if (err == -EUCLEAN)
 		msyncfs_err(sb, "log record %llu is damaged (%s) but was durable: block %llu; run fsck.msyncfs",
 			    end.seq, msyncfs_reject_name(end.why),
 			    log->sbi->geo.log_start + end.pos);

@@ -73,7 +73,7 @@ static void leaf_search(struct dir_pos *pos, const struct qstr *name, u64 at,
 		}
 		off += entry_len(de);
 		if (position == pos->position) {
-			pos->position++;
+			pos->position += MSYNCFS_POS_STEP;
 			pos->off = off;
 		}
 	}
@@ -94,7 +94,7 @@ static int dir_seek(struct inode *dir, const struct qstr *name,
 	if (name->len > MSYNCFS_NAME_LEN)
 		return -ENAMETOOLONG;
 	at = msyncfs_name_hash(&sbi->geo, name->name, name->len);
-	end = at + MSYNCFS_SAME_HASH;
+	end = at + sbi->geo.hash_room;
 	pos->position = at;
 	do {	/* Nearly always all names with one hash are in one leaf. */
 		leaf_put(&pos->leaf);
@@ -105,7 +105,7 @@ static int dir_seek(struct inode *dir, const struct qstr *name,
 		at = leaf_end(&pos->leaf);
 	} while (!pos->found && at < end);
 
-	pos->full = pos->position == end;
+	pos->full = pos->position >= end;
 	if (pos->position >= prefix_first_pos(pos->leaf.prefix, pos->leaf.depth))
 		return 0;
 	/* The free position is in one of the leaves before. */
@@ -172,8 +172,8 @@ static int dir_may_add(struct inode *dir, struct dir_pos *pos)
 	if (pos->found)
 		return -EEXIST;
 	if (pos->full) {
-		msyncfs_warn(dir->i_sb, "directory %lu: %u names have one hash",
-			     dir->i_ino, MSYNCFS_SAME_HASH);
+		msyncfs_warn(dir->i_sb, "directory %lu: no room for a name with this hash",
+			     dir->i_ino);
 		return -ENOSPC;
 	}
 	return 0;

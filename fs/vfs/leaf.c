@@ -347,12 +347,13 @@ static int check_children(struct inode *dir, u64 child)
  * @dir: directory
  * @leaf: leaf; the caller drops it after the split and searches again
  *
- * A leaf of the largest depth is never split, because its only name fits.
+ * A leaf of the largest depth cannot be split. In a filesystem with a key its only
+ * name fits.
  *
  * Context: caller holds i_rwsem of @dir exclusively and has no open operation;
  * may wait for a commit.
- * Return: 0; -ENOSPC if there is no free block; -EIO; -EUCLEAN (logged); -EROFS;
- * -ENOMEM.
+ * Return: 0; -ENOSPC if there is no free block, or if the leaf has the largest
+ * depth; -EIO; -EUCLEAN (logged); -EROFS; -ENOMEM.
  */
 int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
 {
@@ -361,6 +362,11 @@ int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
 	struct msyncfs_op op;
 	int err;
 
+	if (leaf->depth >= MSYNCFS_DIR_MAX_DEPTH) {
+		msyncfs_warn(dir->i_sb, "directory %lu: no room at depth %u",
+			     dir->i_ino, leaf->depth);
+		return -ENOSPC;
+	}
 	err = check_children(dir, child);
 	if (err)
 		return err;

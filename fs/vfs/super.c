@@ -219,15 +219,10 @@ static u64 msyncfs_unknown_ro(struct msyncfs_sb_info *sbi)
 static int msyncfs_check_features(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	u64 incompat = le64_to_cpu(sbi->ds->incompat);
+	u64 incompat = le64_to_cpu(sbi->ds->incompat) & ~MSYNCFS_INCOMPAT_ALL;
 
-	if (incompat & ~MSYNCFS_INCOMPAT_ALL) {
-		msyncfs_err(sb, "unknown incompatible features %#llx",
-			    incompat & ~MSYNCFS_INCOMPAT_ALL);
-		return -EINVAL;
-	}
-	if (incompat != MSYNCFS_INCOMPAT_ALL) {
-		msyncfs_err(sb, "made by an older version, which only that version can mount");
+	if (incompat) {
+		msyncfs_err(sb, "unknown incompatible features %#llx", incompat);
 		return -EINVAL;
 	}
 	if (msyncfs_unknown_ro(sbi) && !sb_rdonly(sb)) {
@@ -236,6 +231,46 @@ static int msyncfs_check_features(struct super_block *sb)
 		return -EROFS;
 	}
 	return 0;
+}
+
+static int msyncfs_write_super(struct super_block *sb, u64 blkno)
+{
+	struct buffer_head *bh = sb_bread(sb, blkno);
+	int err;
+
+	if (!bh)
+		return -EIO;
+	lock_buffer(bh);
+	memcpy(bh->b_data, MSYNCFS_SB(sb)->ds, sizeof(*MSYNCFS_SB(sb)->ds));
+	unlock_buffer(bh);
+	mark_buffer_dirty(bh);
+	err = sync_dirty_buffer(bh);
+	brelse(bh);
+	return err;
+}
+
+/*
+ * Sets the features of the log in a filesystem of an older version. The
+ * log is empty. An older module would not see the records that this version
+ * writes, so it must not mount the filesystem any more.
+ */
+static int msyncfs_set_features(struct super_block *sb)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	u64 incompat = le64_to_cpu(sbi->ds->incompat);
+	u64 want = incompat | MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND;
+	int err;
+
+	if (incompat == want || bdev_read_only(sb->s_bdev))
+		return 0;
+	sbi->ds->incompat = cpu_to_le64(want);
+	msyncfs_seal_super(sbi->ds);
+	err = msyncfs_write_super(sb, MSYNCFS_SUPER_BLKNO) ?:
+	      msyncfs_write_super(sb, sbi->geo.blocks - 1) ?:
+	      blkdev_issue_flush(sb->s_bdev);
+	if (err)
+		msyncfs_err(sb, "cannot write the superblock: error %d", err);
+	return err;
 }
 
 static void msyncfs_setup_sb(struct super_block *sb)
@@ -290,7 +325,9 @@ static int msyncfs_mount_log(struct super_block *sb)
 	 * may be old.
 	 */
 	invalidate_bdev(sb->s_bdev);
-	err = msyncfs_dio_init(sb);
+	err = msyncfs_set_features(sb);
+	if (!err)
+		err = msyncfs_dio_init(sb);
 	if (!err)
 		err = msyncfs_orphans_init(sb);
 	if (!err)
@@ -433,8 +470,10 @@ static int msyncfs_make_rw(struct super_block *sb, struct fs_context *fc)
 		       msyncfs_unknown_ro(sbi));
 		return -EROFS;
 	}
-	if (!test_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state))
-		return 0;
+	/* The device may have been read-only when it was mounted. */
+	err = msyncfs_set_features(sb);
+	if (err || !test_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state))
+		return err;
 	/*
 	 * msyncfs_reclaim() must be able to write. The VFS blocks writers until
 	 * reconfigure is done.

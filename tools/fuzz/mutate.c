@@ -578,8 +578,8 @@ static void damage_entry(const struct target *t)
 	case 4:
 		de->position = cpu_to_le64(chance(50) ?
 					   some_value(le64_to_cpu(de->position)) :
-					   msyncfs_pos_hash(le64_to_cpu(de->position)) +
-					   below(MSYNCFS_SAME_HASH));
+					   msyncfs_pos_hash(&now.base->geo, le64_to_cpu(de->position)) +
+					   below(MSYNCFS_SAME_HASH) * MSYNCFS_POS_STEP);
 		say("position");
 		break;
 	default:
@@ -588,7 +588,7 @@ static void damage_entry(const struct target *t)
 			memcpy(de->name, "..", 2);
 		say("name");
 		if (chance(80))
-			de->position = cpu_to_le64(below(MSYNCFS_SAME_HASH) +
+			de->position = cpu_to_le64(below(MSYNCFS_SAME_HASH) * MSYNCFS_POS_STEP +
 						   msyncfs_name_hash(&now.base->geo,
 								     (char *)de->name,
 								     de->name_len));

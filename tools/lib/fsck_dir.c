@@ -72,7 +72,7 @@ static void take_entries(struct fsck *fs, const struct msyncfs_disk_dir *d,
 		if (len > used - pos)
 			break;
 		hash = msyncfs_name_hash(&fs->geo, name, de->name_len);
-		if (msyncfs_pos_hash(le64_to_cpu(de->position)) == hash &&
+		if (msyncfs_pos_hash(&fs->geo, le64_to_cpu(de->position)) == hash &&
 		    msyncfs_name_legal(name, de->name_len))
 			names_add(fs, n, name, de->name_len,
 				  le64_to_cpu(de->ino), de->type);
@@ -459,8 +459,7 @@ static int write_leaf(struct fsck *fs, struct msyncfs_disk_inode *di,
 
 /*
  * Write the leaves for the positions that begin with @prefix. The leaves get the
- * sorted entries of @n from @from to @to - 1. Entries with different positions
- * are in different leaves at the largest depth, so they always fit.
+ * sorted entries of @n from @from to @to - 1.
  */
 static int write_trie(struct fsck *fs, struct msyncfs_disk_inode *di,
 		      const struct names *n, size_t from, size_t to,
@@ -474,6 +473,8 @@ static int write_trie(struct fsck *fs, struct msyncfs_disk_inode *di,
 		bytes += MSYNCFS_DIRENT_LEN(n->e[i].len);
 	if (bytes <= sizeof(((struct msyncfs_disk_dir *)NULL)->data))
 		return write_leaf(fs, di, n, from, to, depth, prefix);
+	if (depth == MSYNCFS_DIR_MAX_DEPTH)
+		return -ENOSPC;
 
 	depth++;
 	high = (prefix << 1 | 1) << (MSYNCFS_POS_BITS - depth);
@@ -490,7 +491,7 @@ static int write_trie(struct fsck *fs, struct msyncfs_disk_inode *di,
  * Also drop names if there are too many of one hash; this does not happen on an
  * honest disk.
  */
-static void place_names(struct names *n)
+static void place_names(struct fsck *fs, struct names *n)
 {
 	size_t i, kept = 0;
 	u64 position = 0;
@@ -503,9 +504,10 @@ static void place_names(struct names *n)
 			continue;
 		if (!kept || e->hash != n->e[kept - 1].hash)
 			position = e->hash;
-		if (position - e->hash == MSYNCFS_SAME_HASH)
+		if (position - e->hash >= fs->geo.hash_room)
 			continue;
-		e->position = position++;
+		e->position = position;
+		position += MSYNCFS_POS_STEP;
 		n->e[kept++] = *e;
 	}
 	n->nr = kept;
@@ -530,7 +532,7 @@ static int rebuild_one(struct fsck *fs, struct rebuild *rb)
 	di.blocks = 0;
 	di.size = 0;
 
-	place_names(n);
+	place_names(fs, n);
 	di.entries = cpu_to_le64(n->nr);
 	if (n->nr)
 		err = write_trie(fs, &di, n, 0, n->nr, 0, 0);

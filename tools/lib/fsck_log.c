@@ -38,13 +38,11 @@ static void write_super(struct fsck *fs, u64 blkno,
 static void check_features(struct fsck *fs,
 			   const struct msyncfs_disk_super *ds)
 {
-	u64 bits = le64_to_cpu(ds->incompat);
+	u64 bits = le64_to_cpu(ds->incompat) & ~MSYNCFS_INCOMPAT_ALL;
 
-	if (bits & ~MSYNCFS_INCOMPAT_ALL)
+	if (bits)
 		fsck_die(fs, "unknown incompatible features %#llx: a newer fsck.msyncfs is needed",
-			 bits & ~MSYNCFS_INCOMPAT_ALL);
-	if (bits != MSYNCFS_INCOMPAT_ALL)
-		fsck_die(fs, "made by an older version: an older fsck.msyncfs is needed");
+			 bits);
 	bits = le64_to_cpu(ds->ro_compat) & ~MSYNCFS_RO_COMPAT_ALL;
 	if (bits && fs->mode != FSCK_NO)
 		fsck_die(fs, "unknown features %#llx: a newer fsck.msyncfs is needed to repair",

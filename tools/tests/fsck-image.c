@@ -530,7 +530,7 @@ static void entry_twice(void)
 		one = (void *)((u8 *)one + MSYNCFS_DIRENT_LEN(one->name_len));
 	two = (void *)((u8 *)one + MSYNCFS_DIRENT_LEN(1));
 	two->name[0] = one->name[0];
-	two->position = cpu_to_le64(le64_to_cpu(one->position) + 1);
+	two->position = cpu_to_le64(le64_to_cpu(one->position) + MSYNCFS_POS_STEP);
 	blk_write(fs, b, &leaf);
 }
 
@@ -539,7 +539,7 @@ static void entry_number(void)
 {
 	u64 b = get_leaf("a", 0);
 
-	first_entry()->position = cpu_to_le64(le64_to_cpu(first_entry()->position) | 200);
+	first_entry()->position = cpu_to_le64(le64_to_cpu(first_entry()->position) | 200 * MSYNCFS_POS_STEP);
 	blk_write(fs, b, &leaf);
 }
 
