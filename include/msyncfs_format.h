@@ -125,7 +125,8 @@ struct msyncfs_disk_super {
  * @counter: number of slot writes so far. The slot with counter c lies in block
  *	1 + c % 2. If both slots are valid, the slot with the larger counter is
  *	in force
- * @nonce: random number that is in all records of this mount
+ * @nonce: random number that is in all records of this mount; 0 if there is no
+ *	record, and none will be written before another slot
  * @tail_seq: sequence number of the first record to replay
  * @tail_pos: position of the record @tail_seq, in blocks from log_start
  * @time: seconds since 1970, only for information

@@ -13,10 +13,17 @@ static enum msyncfs_fake_fate iolog_hook(struct msyncfs_fake *fake,
 					 struct bio *bio, unsigned int ops)
 {
 	struct iolog *log = fake->hook_ctx;
+	u64 blkno = bio->bi_iter.bi_sector >>
+		    (MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
+	unsigned int nr = DIV_ROUND_UP(bio->bi_iter.bi_size,
+				       MSYNCFS_BLOCK_SIZE);
 	unsigned int i;
 
 	if (log->cut)
 		fake->lost = true;
+	if (ops & MSYNCFS_FAKE_READ && blkno < log->bad + log->bad_nr &&
+	    blkno + nr > log->bad)
+		return MSYNCFS_FAKE_FAILS;
 	if (!(ops & log->mask))
 		return MSYNCFS_FAKE_DONE;
 	i = log->nr++;
@@ -24,10 +31,8 @@ static enum msyncfs_fake_fate iolog_hook(struct msyncfs_fake *fake,
 		log->io[i] = (struct iolog_io) {
 			.ops	= ops,
 			.opf	= bio->bi_opf,
-			.blkno	= bio->bi_iter.bi_sector >>
-				  (MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT),
-			.nr	= DIV_ROUND_UP(bio->bi_iter.bi_size,
-					       MSYNCFS_BLOCK_SIZE),
+			.blkno	= blkno,
+			.nr	= nr,
 		};
 	if (i == log->cut_at) {
 		log->cut = true;
@@ -111,6 +116,20 @@ void iolog_fail(struct iolog *log, unsigned int at, unsigned int nr,
 	log->fail_at = at;
 	log->fail_nr = nr;
 	log->fate = fate;
+	mutex_unlock(&log->fake->lock);
+}
+
+/**
+ * iolog_unreadable - let all reads of some blocks fail
+ * @log: log
+ * @blkno: first block
+ * @nr: number of blocks; 0: no read fails any more
+ */
+void iolog_unreadable(struct iolog *log, u64 blkno, unsigned int nr)
+{
+	mutex_lock(&log->fake->lock);
+	log->bad = blkno;
+	log->bad_nr = nr;
 	mutex_unlock(&log->fake->lock);
 }
 

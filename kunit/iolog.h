@@ -38,6 +38,8 @@ struct iolog_io {
  * @cut_at: number of the I/O at which the power fails; if this I/O is a write,
  *	it still reaches the volatile cache; all later writes are lost
  * @cut: the power has failed
+ * @bad: first block that cannot be read
+ * @bad_nr: number of blocks that cannot be read
  */
 struct iolog {
 	struct msyncfs_fake	*fake;
@@ -50,12 +52,15 @@ struct iolog {
 	unsigned int		failed;
 	unsigned int		cut_at;
 	bool			cut;
+	u64			bad;
+	unsigned int		bad_nr;
 };
 
 struct iolog *iolog_start(struct msyncfs_fake *fake, unsigned int mask);
 void iolog_reset(struct iolog *log);
 void iolog_fail(struct iolog *log, unsigned int at, unsigned int nr,
 		enum msyncfs_fake_fate fate);
+void iolog_unreadable(struct iolog *log, u64 blkno, unsigned int nr);
 void iolog_cut(struct iolog *log, unsigned int at);
 void iolog_power_off(struct iolog *log);
 bool iolog_keep(void *seed, u64 blkno);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for the scan of a log: a bad record is a torn tail, unless a
- * later record proves that it is damaged (R4).
+ * later record proves that it is damaged (R4). A block that cannot be read
+ * counts as damage only if it belongs to such a record.
  */
 #include <kunit/test.h>
 
@@ -231,11 +232,153 @@ static void scan_record_in_image(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->end.seq, 6);
 }
 
+/* ---- blocks that cannot be read ----------------------------------------- */
+
+/*
+ * Each block of a log with three records is unreadable in turn. Record 7 may be
+ * torn, because no later record says that it was durable.
+ */
+static void scan_unreadable(struct kunit *test)
+{
+	struct scan_fixture *fx = test->priv;
+	u64 pos;
+
+	scan_put(fx, 230, 5, 9);
+	scan_put(fx, 240, 6, 9);	/* six blocks stay unused behind it */
+	scan_put(fx, 0, 7, 9);
+	fx->fail_nr = 1;
+	for (pos = 0; pos < LOG_BLOCKS; pos++) {
+		bool durable = pos >= 230 && pos < 250;
+		unsigned int good = pos < 10 ? 2 : !durable ? 3 : pos >= 240;
+
+		fx->fail_pos = pos;
+		KUNIT_EXPECT_EQ_MSG(test, scan_log(fx, 230, 5),
+				    durable ? -EUCLEAN : 0, "block %llu", pos);
+		KUNIT_EXPECT_EQ_MSG(test, fx->applied, good, "block %llu", pos);
+		KUNIT_EXPECT_EQ(test, fx->end.seq, 5 + good);
+		/* A record at position 0 covers the blocks before the end. */
+		if (pos >= 250)
+			continue;
+		KUNIT_EXPECT_EQ(test, fx->end.unreadable, 1);
+		KUNIT_EXPECT_EQ(test, fx->end.unreadable_pos, pos);
+	}
+}
+
+/* Every block of an empty log may be unreadable, but not all blocks. */
+static void scan_unreadable_empty(struct kunit *test)
+{
+	struct scan_fixture *fx = test->priv;
+
+	fx->fail_nr = 1;
+	for (fx->fail_pos = 0; fx->fail_pos < LOG_BLOCKS; fx->fail_pos++) {
+		KUNIT_EXPECT_EQ_MSG(test, scan_log(fx, 17, 5), 0,
+				    "block %llu", fx->fail_pos);
+		KUNIT_EXPECT_EQ(test, fx->applied, 0);
+		KUNIT_EXPECT_EQ(test, fx->end.unreadable, 1);
+		KUNIT_EXPECT_EQ(test, fx->end.unreadable_pos, fx->fail_pos);
+	}
+	fx->fail_pos = 10;
+	fx->fail_nr = RECORD_MAX;
+	KUNIT_EXPECT_EQ(test, scan_log(fx, 17, 5), 0);
+	fx->fail_nr = RECORD_MAX + 1;
+	KUNIT_EXPECT_EQ(test, scan_log(fx, 17, 5), -EIO);
+}
+
+/*
+ * The record that says that record 6 was durable has an unreadable image, so
+ * the scan cannot check it. The scan must not take record 6 for a torn tail.
+ */
+static void scan_unreadable_proof(struct kunit *test)
+{
+	struct scan_fixture *fx = test->priv;
+
+	scan_put(fx, 0, 5, 9);
+	scan_put(fx, 10, 6, 9);
+	scan_put(fx, 20, 7, 9);
+	scan_record(fx, 10)->csum = 0;
+	fx->fail_pos = 25;
+	fx->fail_nr = 1;
+	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 6);
+}
+
+/* The old record at the head must be found if block 0 cannot be read. */
+static void scan_unreadable_old(struct kunit *test)
+{
+	struct scan_fixture *fx = test->priv;
+
+	scan_put(fx, 30, 5, 9);
+	scan_record(fx, 30)->magic = cpu_to_le32(MSYNCFS_MAGIC_RECORD_V1);
+	scan_seal(fx, 30);
+	fx->fail_nr = 1;
+	KUNIT_EXPECT_EQ(test, scan_log(fx, 30, 5), -EUCLEAN);
+	KUNIT_EXPECT_EQ(test, fx->end.why, MSYNCFS_REC_OLD);
+}
+
+static const struct error_row {
+	const char	*name;
+	int		err;		/* error of the reads */
+	u32		min;		/* shortest read that fails */
+	int		want;		/* result of the scan */
+	unsigned int	good;		/* number of records applied */
+} error_rows[] = {
+	{ "I/O error",		-EIO, 1, 0, 1 },
+	{ "medium error",	-ENODATA, 1, 0, 1 },
+	{ "integrity error",	-EILSEQ, 1, 0, 1 },
+	{ "no memory",		-ENOMEM, 1, -ENOMEM, 1 },
+	{ "path lost",		-ENOLINK, 1, -ENOLINK, 1 },
+	{ "only a long read",	-EIO, 2, 0, 2 },
+	{ "no memory for a long read", -ENOMEM, 2, 0, 2 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(error, error_rows, name);
+
+/* An error that may go away must not end the log, because records may follow. */
+static void scan_read_errors(struct kunit *test)
+{
+	const struct error_row *row = test->param_value;
+	struct scan_fixture *fx = test->priv;
+
+	scan_put(fx, 0, 5, 9);
+	scan_put(fx, 10, 6, 9);
+	fx->fail_pos = 15;
+	fx->fail_nr = 1;
+	fx->fail_min = row->min;
+	fx->fail_err = row->err;
+	KUNIT_EXPECT_EQ(test, scan_log(fx, 0, 5), row->want);
+	KUNIT_EXPECT_EQ(test, fx->applied, row->good);
+}
+
+/* If the slot has no nonce, the log is empty, and the scan reads nothing. */
+static void scan_closed(struct kunit *test)
+{
+	struct msyncfs_disk_slot slot = {
+		.tail_seq	= cpu_to_le64(5),
+		.tail_pos	= cpu_to_le64(30),
+	};
+	struct scan_fixture *fx = test->priv;
+
+	scan_put(fx, 30, 5, 9);
+	scan_record(fx, 30)->nonce = 0;
+	scan_seal(fx, 30);
+	KUNIT_EXPECT_EQ(test, msyncfs_log_scan(&fx->r, &slot, NULL, &fx->end),
+			0);
+	KUNIT_EXPECT_EQ(test, fx->reads, 0);
+	KUNIT_EXPECT_EQ(test, fx->end.seq, 5);
+	KUNIT_EXPECT_EQ(test, fx->end.pos, 30);
+}
+
 static struct kunit_case torn_cases[] = {
 	KUNIT_CASE_PARAM(scan_torn, torn_gen_params),
 	KUNIT_CASE_PARAM(scan_later, later_gen_params),
 	KUNIT_CASE(scan_later_skip),
 	KUNIT_CASE(scan_record_in_image),
+	KUNIT_CASE(scan_unreadable),
+	KUNIT_CASE(scan_unreadable_empty),
+	KUNIT_CASE(scan_unreadable_proof),
+	KUNIT_CASE(scan_unreadable_old),
+	KUNIT_CASE_PARAM(scan_read_errors, error_gen_params),
+	KUNIT_CASE(scan_closed),
 	{}
 };
 

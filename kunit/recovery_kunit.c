@@ -66,6 +66,14 @@ static void put_bad_slot(struct rec_fixture *fx, unsigned int block)
 	msyncfs_fake_write(fx->fake, MSYNCFS_SLOT_BLKNO + block, fx->buf);
 }
 
+static bool is_log_read(const struct rec_fixture *fx, const struct iolog_io *io)
+{
+	u64 first = fx->fake->geo.log_start;
+
+	return io->ops == MSYNCFS_FAKE_READ && io->blkno >= first &&
+	       io->blkno < first + LOG_BLOCKS;
+}
+
 /*
  * Write both slots. The newer slot says that a replay begins at @pos, with
  * record @seq.
@@ -450,6 +458,66 @@ static void recovery_torn(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 30), 0);
 }
 
+/* ---- blocks of the log that cannot be read ------------------------------ */
+
+/*
+ * Each block of the log is unreadable in turn. The mount fails only if the block
+ * belongs to a record that is known to be durable. The last record may be torn.
+ */
+static void recovery_unreadable(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	u64 pos;
+
+	for (pos = 0; pos < LOG_BLOCKS; pos += pos < 12 ? 1 : 61) {
+		put_three(test, 0);
+		memset(fx->buf, 0, MSYNCFS_BLOCK_SIZE);
+		msyncfs_fake_write(fx->fake, HOME0 + 30, fx->buf);
+		iolog_unreadable(fx->log, fx->fake->geo.log_start + pos, 1);
+		iolog_reset(fx->log);
+		if (pos < 8) {
+			KUNIT_EXPECT_EQ_MSG(test, mount_it(fx), -EUCLEAN,
+					    "block %llu", pos);
+			KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
+			continue;
+		}
+		KUNIT_ASSERT_EQ_MSG(test, mount_it(fx), 0, "block %llu", pos);
+		KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 10), 2);
+		KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0 + 30), pos < 11 ? 0 : 3);
+		msyncfs_fake_umount(fx->fake);
+	}
+}
+
+/* After an unmount, no mount reads the log until a mount is writable. */
+static void recovery_closed(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	msyncfs_fake_umount(fx->fake);
+	iolog_unreadable(fx->log, fx->fake->geo.log_start, LOG_BLOCKS);
+	fx->log->mask = OUT | MSYNCFS_FAKE_READ;
+	iolog_reset(fx->log);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	msyncfs_fake_umount(fx->fake);
+	for (i = 0; i < fx->log->nr; i++)
+		KUNIT_EXPECT_FALSE(test, is_log_read(fx, &fx->log->io[i]));
+
+	/* A read-only mount leaves the log closed. */
+	fx->log->mask = OUT;
+	iolog_reset(fx->log);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, SB_RDONLY, NULL),
+			0);
+	msyncfs_fake_crash(fx->fake, NULL, NULL);
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
+
+	/* After a crash of a writable mount, the log must be read. */
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	msyncfs_fake_crash(fx->fake, NULL, NULL);
+	KUNIT_EXPECT_EQ(test, mount_it(fx), -EIO);
+}
+
 /* ---- slots -------------------------------------------------------------- */
 
 enum slot_state { GOOD, BAD, MISPLACED, OLDER };
@@ -509,7 +577,10 @@ static void recovery_slots(struct kunit *test)
 	}
 }
 
-/* Mounts write the two slots in turn, each time with the next counter. */
+/*
+ * Mounts and unmounts write the two slots in turn, each time with the next
+ * counter.
+ */
 static void recovery_slots_alternate(struct kunit *test)
 {
 	struct rec_fixture *fx = test->priv;
@@ -517,8 +588,10 @@ static void recovery_slots_alternate(struct kunit *test)
 
 	for (counter = 2; counter < 8; counter++) {
 		iolog_reset(fx->log);
-		KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
-		msyncfs_fake_umount(fx->fake);
+		if (fx->fake->mnt)
+			msyncfs_fake_umount(fx->fake);
+		else
+			KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
 		KUNIT_EXPECT_EQ(test, fx->log->nr, 1);
 		KUNIT_EXPECT_EQ(test, fx->log->io[0].blkno, 1 + counter % 2);
 		KUNIT_EXPECT_EQ(test, slot_counter(fx, counter % 2), counter);
@@ -556,7 +629,7 @@ static void recovery_slot_unreadable(struct kunit *test)
 	put_three(test, 0);
 	put_slot(fx, 1, 11, NONCE + 1, 50, 0);
 	fx->log->mask = MSYNCFS_FAKE_READ;
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 3; i++) {
 		iolog_reset(fx->log);
 		iolog_fail(fx->log, i, 1, MSYNCFS_FAKE_FAILS);
 		KUNIT_EXPECT_EQ_MSG(test, mount_it(fx), -EIO, "read %u", i);
@@ -624,9 +697,10 @@ static void recovery_errors(struct kunit *test)
 			break;
 		/*
 		 * A failed readahead is no error, because the block is read
-		 * again.
+		 * again. The scan of the log reads a block again, too.
 		 */
-		if (!err && fx->log->io[at].opf & REQ_RAHEAD)
+		if (!err && (fx->log->io[at].opf & REQ_RAHEAD ||
+			     is_log_read(fx, &fx->log->io[at])))
 			err = -EIO;
 		KUNIT_EXPECT_EQ_MSG(test, err, -EIO, "error at %u", at);
 		msyncfs_fake_umount(fx->fake);
@@ -651,6 +725,8 @@ static struct kunit_case rec_cases[] = {
 	KUNIT_CASE(recovery_readonly_empty),
 	KUNIT_CASE(recovery_readonly_mount),
 	KUNIT_CASE(recovery_torn),
+	KUNIT_CASE(recovery_unreadable),
+	KUNIT_CASE(recovery_closed),
 	KUNIT_CASE_PARAM(recovery_slots, slot_gen_params),
 	KUNIT_CASE(recovery_slots_alternate),
 	KUNIT_CASE(recovery_numbers),

@@ -42,8 +42,9 @@ static int scan_read(void *ctx, u64 pos, u32 nr, void *buf)
 	KUNIT_EXPECT_LE(fx->test, nr, RECORD_MAX);
 	KUNIT_ASSERT_LE(fx->test, pos + nr, LOG_BLOCKS);
 	fx->reads += nr;
-	if (nr >= fx->fail_nr && pos <= fx->fail_pos && fx->fail_pos < pos + nr)
-		return -EIO;
+	if (nr >= fx->fail_min && pos < fx->fail_pos + fx->fail_nr &&
+	    fx->fail_pos < pos + nr)
+		return fx->fail_err;
 	memcpy(buf, scan_block(fx, pos), (size_t)nr * MSYNCFS_BLOCK_SIZE);
 	return 0;
 }
@@ -201,7 +202,7 @@ int scan_init(struct kunit *test)
 	memset(fx->geo.uuid, 0x37, sizeof(fx->geo.uuid));
 	fx->geo.seed = xxh64(fx->geo.uuid, sizeof(fx->geo.uuid), 0);
 	fx->log = scan_valloc(test, LOG_BLOCKS * MSYNCFS_BLOCK_SIZE);
-	fx->fail_pos = LOG_BLOCKS;
+	fx->fail_err = -EIO;
 	fx->stop_at = -1;
 	fx->r = (struct msyncfs_log_reader) {
 		.geo	= &fx->geo,

@@ -29,9 +29,11 @@
  * @log: content of the log
  * @r: reader, for msyncfs_log_scan()
  * @reads: number of blocks read so far
- * @fail_pos: reads of this block fail; LOG_BLOCKS: no read fails
- * @fail_nr: a read of @fail_pos fails only if the read has at least this many
- *	blocks
+ * @fail_pos: first block that cannot be read
+ * @fail_nr: number of blocks that cannot be read
+ * @fail_min: a read of such a block fails only if the read has at least this
+ *	many blocks
+ * @fail_err: error of these reads
  * @applied: number of records applied
  * @first_seq: seq of the first record applied
  * @pos: positions of the records applied
@@ -46,6 +48,8 @@ struct scan_fixture {
 	u64				reads;
 	u64				fail_pos;
 	u32				fail_nr;
+	u32				fail_min;
+	int				fail_err;
 	unsigned int			applied;
 	u64				first_seq;
 	u64				pos[SCAN_APPLIED];

@@ -280,8 +280,8 @@ static void write_root(const struct device *dev, const struct msyncfs_geo *geo)
 }
 
 /*
- * Write a slot whose counter is 1. The other slot stays zero, and a slot of
- * zeros is not valid.
+ * Write a slot whose counter is 1. It has no nonce, because the log is empty.
+ * The other slot stays zero, and a slot of zeros is not valid.
  */
 static void write_slot(const struct device *dev, const struct msyncfs_geo *geo)
 {
@@ -289,7 +289,6 @@ static void write_slot(const struct device *dev, const struct msyncfs_geo *geo)
 	struct msyncfs_disk_slot *slot = (struct msyncfs_disk_slot *)block;
 
 	slot->counter = cpu_to_le64(1);
-	random_bytes(&slot->nonce, sizeof(slot->nonce));
 	slot->tail_seq = cpu_to_le64(1);
 	slot->time = cpu_to_le64(time(NULL));
 	msyncfs_seal_slot(geo, slot);

@@ -74,11 +74,11 @@ enum msyncfs_reject {
 	MSYNCFS_REC_UUID,	/* a record of another filesystem */
 	MSYNCFS_REC_NONCE,	/* a record of another mount */
 	MSYNCFS_REC_SEQ,	/* not the next sequence number */
-	MSYNCFS_REC_OLD,	/* a record in the format of an old version */
 	MSYNCFS_REC_SHAPE,	/* a count or a length is impossible */
 	MSYNCFS_REC_HOME,	/* a home block is impossible or out of order */
 	MSYNCFS_REC_CSUM,	/* header or payload is damaged or torn */
 	MSYNCFS_REC_IO,		/* the record cannot be read */
+	MSYNCFS_REC_OLD,	/* a record in the format of an old version */
 	MSYNCFS_NR_REC
 };
 
@@ -243,7 +243,8 @@ static inline u64 msyncfs_map_capacity(unsigned int depth)
  * @geo: geometry of the filesystem
  * @read: reads @nr blocks of the log from position @pos into @buf; @pos counts
  *	blocks from log_start, and the blocks never extend past the end of the
- *	log; returns 0 or a negative errno
+ *	log; returns 0 or a negative errno. -EIO, -ENODATA and -EILSEQ mean that
+ *	a block is unreadable. The scan goes on after these errors
  * @ctx: first argument of @read
  * @buf: room for one block
  * @record: room for the largest record, log_blocks / 4 blocks
@@ -261,11 +262,15 @@ struct msyncfs_log_reader {
  * @pos: position after the last good record, less than log_blocks
  * @seq: sequence number of the first record that is not good
  * @why: reason why the record with this sequence number is not good
+ * @unreadable: number of blocks behind the good records that cannot be read
+ * @unreadable_pos: position of the first of them; only if there is one
  */
 struct msyncfs_log_end {
 	u64			pos;
 	u64			seq;
 	enum msyncfs_reject	why;
+	u64			unreadable;
+	u64			unreadable_pos;
 };
 
 /* In logscan.c */

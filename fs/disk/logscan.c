@@ -16,6 +16,10 @@
  * number were durable when the header was written. If a later good record has a
  * durable_seq that is not below the sequence number of the bad record, the bad
  * record was durable and has been damaged since.
+ *
+ * A block that cannot be read counts as a block with wrong content, because a
+ * crash during a write may make a sector unreadable. If such a block belongs to
+ * no record, the scan only counts it: a later record will overwrite the block.
  */
 #include "format.h"
 
@@ -155,6 +159,40 @@ static bool csums_good(const struct msyncfs_geo *geo,
 	return true;
 }
 
+/* Return true if a read error means that only this block cannot be read. */
+static bool is_unreadable(int err)
+{
+	return err == -EIO || err == -ENODATA || err == -EILSEQ;
+}
+
+/*
+ * Read @nr blocks into @buf. If the read fails, read the blocks one by one. An
+ * unreadable block becomes zeros, which are no record. If @end is not NULL, count
+ * the unreadable blocks there. Return 0, or the error of the last block that
+ * could not be read. An error that is not the error of a single block ends the
+ * function at once.
+ */
+static int read_blocks(struct msyncfs_log_reader *r, u64 pos, u64 nr, void *buf,
+		       struct msyncfs_log_end *end)
+{
+	int err = r->read(r->ctx, pos, nr, buf), last = 0;
+
+	if (!err)
+		return 0;
+	for (; nr; nr--, pos++, buf += MSYNCFS_BLOCK_SIZE) {
+		err = r->read(r->ctx, pos, 1, buf);
+		if (!err)
+			continue;
+		last = err;
+		if (!is_unreadable(err))
+			break;
+		memset(buf, 0, MSYNCFS_BLOCK_SIZE);
+		if (end && !end->unreadable++)
+			end->unreadable_pos = pos;
+	}
+	return last;
+}
+
 /*
  * Read and check the whole record of @len blocks at @pos. The caller has
  * checked the header with check_shape().
@@ -166,7 +204,7 @@ static enum msyncfs_reject check_body(struct msyncfs_log_reader *r, u64 pos,
 	const struct msyncfs_disk_record *rec = r->record;
 	size_t end, table;
 
-	if (r->read(r->ctx, pos, len, r->record))
+	if (read_blocks(r, pos, len, r->record, NULL))
 		return MSYNCFS_REC_IO;
 	/* The header has been read a second time, so check it again. */
 	if (check_shape(geo, rec, pos) || record_len(rec) != len)
@@ -190,7 +228,7 @@ static enum msyncfs_reject check_at(struct msyncfs_log_reader *r, u64 nonce,
 	const struct msyncfs_disk_record *rec = r->buf;
 	enum msyncfs_reject why;
 
-	if (r->read(r->ctx, pos, 1, r->buf))
+	if (read_blocks(r, pos, 1, r->buf, NULL))
 		return MSYNCFS_REC_IO;
 	why = check_identity(r->geo, rec, nonce);
 	if (why)
@@ -238,10 +276,7 @@ enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
 	other = check_at(r, nonce, seq, 0);
 	if (!other)
 		*found = 0;
-	/*
-	 * A later check has a reason with a larger number. MSYNCFS_REC_IO is
-	 * the largest number.
-	 */
+	/* A later check has a reason with a larger number. */
 	return !other || other > why ? other : why;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_next);
@@ -256,9 +291,11 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_next);
  *	valid log needs one check. A crafted log may be full of headers with
  *	false lengths. Without this limit, the time to search such a log would
  *	grow with the square of its size
+ * @end: counts the blocks that cannot be read
  */
 struct later {
 	struct msyncfs_log_reader	*r;
+	struct msyncfs_log_end		*end;
 	u64				nonce;
 	u64				seq;
 	u64				budget;
@@ -280,14 +317,19 @@ static bool is_claim(const struct later *l,
 /*
  * Search blocks @from to @to (exclusive) of the log. Return 0 if no record
  * there proves that the bad record was durable. Return -EUCLEAN if a record
- * proves that the bad record was durable, or if the budget is too small to
- * check such a record. Return -EIO if the log cannot be read.
+ * proves that the bad record was durable, or if such a record cannot be checked,
+ * because the budget is too small or because of an unreadable block. Return a
+ * read error if it is not the error of single blocks. If many blocks are
+ * unreadable, the device has failed and may work again later, so return the
+ * error of these blocks.
  */
 static int find_later(struct later *l, u64 from, u64 to)
 {
 	struct msyncfs_log_reader *r = l->r;
 	u64 chunk = record_max(r->geo), nr = 0, i = 0;
+	enum msyncfs_reject why;
 	u64 pos;
+	int err;
 
 	if (chunk > MSYNCFS_SCAN_BLOCKS)
 		chunk = MSYNCFS_SCAN_BLOCKS;
@@ -298,8 +340,10 @@ static int find_later(struct later *l, u64 from, u64 to)
 		if (i == nr) {
 			nr = min(to - pos, chunk);
 			i = 0;
-			if (r->read(r->ctx, pos, nr, r->record))
-				return -EIO;
+			err = read_blocks(r, pos, nr, r->record, l->end);
+			if (err && (!is_unreadable(err) ||
+				    l->end->unreadable > chunk))
+				return err;
 		}
 		rec = (const void *)((const char *)r->record +
 				     i * MSYNCFS_BLOCK_SIZE);
@@ -310,7 +354,10 @@ static int find_later(struct later *l, u64 from, u64 to)
 			return -EUCLEAN;
 
 		len = record_len(rec);
-		if (l->budget < len + chunk || !check_body(r, pos, len))
+		if (l->budget < len + chunk)
+			return -EUCLEAN;
+		why = check_body(r, pos, len);
+		if (!why || why == MSYNCFS_REC_IO)
 			return -EUCLEAN;
 		l->budget -= len + chunk;
 		nr = i + 1;	/* the check has overwritten the buffer */
@@ -339,6 +386,39 @@ static u64 next_pos(const struct msyncfs_geo *geo, u64 pos, u64 len)
 	return pos < geo->log_blocks ? pos : pos - geo->log_blocks;
 }
 
+/*
+ * Walk the good records from position @tail. Set @end, and set *@used to the
+ * number of blocks that the records take.
+ */
+static int walk_records(struct msyncfs_log_reader *r, u64 nonce, u64 tail,
+			int (*apply)(void *ctx,
+				     const struct msyncfs_disk_record *rec,
+				     u64 pos),
+			struct msyncfs_log_end *end, u64 *used)
+{
+	u64 log_blocks = r->geo->log_blocks, len, found;
+	int err;
+
+	for (end->pos = tail;; end->pos = next_pos(r->geo, tail, *used)) {
+		end->why = msyncfs_log_next(r, nonce, end->seq, end->pos,
+					    &found);
+		if (end->why)
+			return 0;
+		len = record_len(r->record);
+		if (found != end->pos)
+			len += log_blocks - end->pos;	/* unused blocks */
+		if (*used + len > log_blocks) {
+			end->why = MSYNCFS_REC_SHAPE;	/* overlaps the tail */
+			return 0;
+		}
+		err = apply(r->ctx, r->record, found);
+		if (err)
+			return err;
+		*used += len;
+		end->seq++;
+	}
+}
+
 /**
  * msyncfs_log_scan() - walk the records of the log, starting at the tail
  * @r: how to read the log
@@ -350,13 +430,15 @@ static u64 next_pos(const struct msyncfs_geo *geo, u64 pos, u64 len)
  *
  * After the last good record, the scan reads the rest of the log once. The rest
  * of the log shows whether the log has a torn tail or is damaged. @end is valid
- * on success and on -EUCLEAN.
+ * on success and on -EUCLEAN. If the slot says that the log is empty, nothing is
+ * read.
  *
  * Context: as @r->read and @apply require.
  * Return: 0 if the log ends as a crash or a clean unmount leaves it; -EUCLEAN
  * if the record with sequence number @end->seq was durable and is damaged now,
- * or if the slot is inconsistent; -EIO if the log cannot be read; the error of
- * @apply.
+ * or if the slot is inconsistent; the error of the device if the log cannot be
+ * read, or if @end->why is MSYNCFS_REC_IO but the block could be read later; the
+ * error of @apply.
  */
 int msyncfs_log_scan(struct msyncfs_log_reader *r,
 		     const struct msyncfs_disk_slot *slot,
@@ -364,45 +446,37 @@ int msyncfs_log_scan(struct msyncfs_log_reader *r,
 				  u64 pos),
 		     struct msyncfs_log_end *end)
 {
-	u64 log_blocks = r->geo->log_blocks, used = 0, len, found;
-	u64 tail = le64_to_cpu(slot->tail_pos);
+	u64 tail = le64_to_cpu(slot->tail_pos), used = 0;
 	struct later later = {
 		.r = r,
+		.end = end,
 		.nonce = le64_to_cpu(slot->nonce),
-		.budget = 4 * log_blocks,
+		.budget = 4 * r->geo->log_blocks,
 	};
 	int err;
 
-	end->why = MSYNCFS_REC_SHAPE;
-	end->seq = le64_to_cpu(slot->tail_seq);
-	end->pos = 0;
-	if (tail >= log_blocks || !end->seq)
+	*end = (struct msyncfs_log_end) {
+		.seq = le64_to_cpu(slot->tail_seq),
+		.why = MSYNCFS_REC_SHAPE,
+	};
+	if (tail >= r->geo->log_blocks || !end->seq)
 		return -EUCLEAN;
+	end->pos = tail;
+	end->why = MSYNCFS_REC_MAGIC;
+	if (!later.nonce)
+		return 0;	/* the log is empty */
 
-	for (end->pos = tail;; end->pos = next_pos(r->geo, tail, used)) {
-		end->why = msyncfs_log_next(r, later.nonce, end->seq, end->pos,
-					    &found);
-		if (end->why)
-			break;
-		len = record_len(r->record);
-		if (found != end->pos)
-			len += log_blocks - end->pos;	/* unused blocks */
-		if (used + len > log_blocks) {
-			end->why = MSYNCFS_REC_SHAPE;	/* overlaps the tail */
-			break;
-		}
-		err = apply(r->ctx, r->record, found);
-		if (err)
-			return err;
-		used += len;
-		end->seq++;
-	}
-	if (end->why == MSYNCFS_REC_IO)
-		return -EIO;
+	err = walk_records(r, later.nonce, tail, apply, end, &used);
+	if (err)
+		return err;
 	/* The log is not empty, but this version cannot replay it. */
 	if (end->why == MSYNCFS_REC_OLD)
 		return -EUCLEAN;
 	later.seq = end->seq;
-	return search_rest(&later, tail, used);
+	err = search_rest(&later, tail, used);
+	/* The record may be good, because now all its blocks could be read. */
+	if (!err && end->why == MSYNCFS_REC_IO && !end->unreadable)
+		return -EIO;
+	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_scan);

@@ -108,7 +108,8 @@ int msyncfs_log_start(struct super_block *sb)
  *
  * If the write of the last record failed, the record may still be whole on the
  * device. So this function invalidates the record. The error of the write was
- * reported, so the next mount must not replay the record (R5).
+ * reported, so the next mount must not replay the record (R5). If all records
+ * are home, the function closes the log.
  *
  * Context: unmount, or a mount that has failed at any point; may sleep.
  */
@@ -127,14 +128,15 @@ void msyncfs_log_stop(struct super_block *sb)
 	msyncfs_step_drop(log);
 	destroy_workqueue(sbi->wq);
 	sbi->wq = NULL;
-	if (!log->retry)
-		return;
-	if (log->failed && !msyncfs_log_dead(sbi))
-		msyncfs_log_invalidate(log);
-	log->retry = false;
-	failed = log->cutting;
-	msyncfs_txn_end(log);
-	msyncfs_txn_free(log, failed);
+	if (log->retry) {
+		if (log->failed && !msyncfs_log_dead(sbi))
+			msyncfs_log_invalidate(log);
+		log->retry = false;
+		failed = log->cutting;
+		msyncfs_txn_end(log);
+		msyncfs_txn_free(log, failed);
+	}
+	msyncfs_log_close(log);
 }
 
 /**

@@ -178,6 +178,9 @@ bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid);
 int msyncfs_checkpoint(struct super_block *sb);
 void msyncfs_checkpoint_pause(struct msyncfs_sb_info *sbi, bool pause);
 
+/* In tail.c */
+int msyncfs_log_open(struct super_block *sb);
+
 /* In recovery.c */
 int msyncfs_recover(struct super_block *sb);
 

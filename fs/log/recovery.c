@@ -20,12 +20,11 @@
  * 4. Write the other slot with a new nonce, and make it durable. If a crash
  *    tears this write, the old slot is in force and the next mount begins with
  *    step 1. When the new slot is durable, the log is empty, because no record
- *    in the log has the new nonce. So no later mount can replay a record behind
- *    a torn tail.
+ *    in the log has the new nonce. A read-only mount writes a slot without a
+ *    nonce, unless the old slot has none.
  */
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
-#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -67,12 +66,8 @@ static struct page *buf_page(const void *buf)
 	return is_vmalloc_addr(buf) ? vmalloc_to_page(buf) : virt_to_page(buf);
 }
 
-/*
- * Read @nr blocks into page-aligned memory, without the buffer cache. @what
- * names the blocks in an error message.
- */
-static int read_blocks(struct super_block *sb, u64 blkno, u32 nr, void *buf,
-		       const char *what)
+/* Read @nr blocks into page-aligned memory, without the buffer cache. */
+static int read_blocks(struct super_block *sb, u64 blkno, u32 nr, void *buf)
 {
 	struct msyncfs_io io;
 	int err;
@@ -86,9 +81,6 @@ static int read_blocks(struct super_block *sb, u64 blkno, u32 nr, void *buf,
 	err = msyncfs_io_wait(&io, 0);
 	if (is_vmalloc_addr(buf))
 		invalidate_kernel_vmap_range(buf, nr * MSYNCFS_BLOCK_SIZE);
-	if (err)
-		msyncfs_err(sb, "%s: blocks %llu+%u: cannot be read (%d)", what,
-			    io.bad, io.bad_nr, err);
 	return err;
 }
 
@@ -98,7 +90,7 @@ static int read_log(void *ctx, u64 pos, u32 nr, void *buf)
 	struct msyncfs_geo *geo = &MSYNCFS_SB(rp->sb)->geo;
 
 	cond_resched();
-	return read_blocks(rp->sb, geo->log_start + pos, nr, buf, "log");
+	return read_blocks(rp->sb, geo->log_start + pos, nr, buf);
 }
 
 /*
@@ -133,10 +125,12 @@ static int find_slot(struct replay *rp, void *buf)
 	int err;
 
 	for (i = 0; i < MSYNCFS_NR_SLOTS; i++) {
-		err = read_blocks(rp->sb, MSYNCFS_SLOT_BLKNO + i, 1, buf,
-				  "log tail");
-		if (err)
+		err = read_blocks(rp->sb, MSYNCFS_SLOT_BLKNO + i, 1, buf);
+		if (err) {
+			msyncfs_err(rp->sb, "block %u: log tail: cannot be read (%d)",
+				    MSYNCFS_SLOT_BLKNO + i, err);
 			return err;
+		}
 		why[i] = check_slot(rp->sb, i, buf);
 		if (why[i])
 			continue;
@@ -178,12 +172,30 @@ static int note_record(void *ctx, const struct msyncfs_disk_record *rec,
 	return 0;
 }
 
+/* Say why the scan of the log has failed, and which blocks are unreadable. */
+static void report_scan(struct super_block *sb,
+			const struct msyncfs_log_end *end, int err)
+{
+	u64 log_start = MSYNCFS_SB(sb)->geo.log_start;
+
+	if (end->unreadable)
+		msyncfs_warn(sb, "log: block %llu cannot be read; unreadable blocks: %llu",
+			     log_start + end->unreadable_pos, end->unreadable);
+	if (err == -EUCLEAN && end->why == MSYNCFS_REC_OLD)
+		msyncfs_err(sb, "the log has records of an older version: mount the filesystem once with that version");
+	else if (err == -EUCLEAN)
+		msyncfs_err(sb, "log record %llu is damaged (%s) but was durable: block %llu; run fsck.msyncfs",
+			    end->seq, msyncfs_reject_name(end->why),
+			    log_start + end->pos);
+	else if (err && err != -ENOMEM)
+		msyncfs_err(sb, "the log cannot be read (%d)", err);
+}
+
 static int scan_log(struct replay *rp, void *block, u64 *end_seq)
 {
-	struct super_block *sb = rp->sb;
-	struct msyncfs_log *log = MSYNCFS_LOG(sb);
+	struct msyncfs_geo *geo = &MSYNCFS_SB(rp->sb)->geo;
 	struct msyncfs_log_reader r = {
-		.geo = &log->sbi->geo,
+		.geo = geo,
 		.read = read_log,
 		.ctx = rp,
 		.buf = block,
@@ -191,18 +203,13 @@ static int scan_log(struct replay *rp, void *block, u64 *end_seq)
 	struct msyncfs_log_end end;
 	int err;
 
-	r.record = kvmalloc(log->sbi->geo.log_blocks / MSYNCFS_RECORD_SHARE *
+	r.record = kvmalloc(geo->log_blocks / MSYNCFS_RECORD_SHARE *
 			    MSYNCFS_BLOCK_SIZE, GFP_KERNEL);
 	if (!r.record)
 		return -ENOMEM;
 	err = msyncfs_log_scan(&r, &rp->slot, note_record, &end);
 	*end_seq = end.seq;
-	if (err == -EUCLEAN && end.why == MSYNCFS_REC_OLD)
-		msyncfs_err(sb, "the log has records of an older version: mount the filesystem once with that version");
-	else if (err == -EUCLEAN)
-		msyncfs_err(sb, "log record %llu is damaged (%s) but was durable: block %llu; run fsck.msyncfs",
-			    end.seq, msyncfs_reject_name(end.why),
-			    log->sbi->geo.log_start + end.pos);
+	report_scan(rp->sb, &end, err);
 	kvfree(r.record);
 	return err;
 }
@@ -325,24 +332,21 @@ static int replay_log(struct replay *rp)
  */
 static int start_log(struct replay *rp, u64 end_seq)
 {
-	struct msyncfs_log *log = MSYNCFS_LOG(rp->sb);
+	struct super_block *sb = rp->sb;
+	struct msyncfs_log *log = MSYNCFS_LOG(sb);
 
 	log->tail.counter = le64_to_cpu(rp->slot.counter);
-	log->nonce = le64_to_cpu(rp->slot.nonce);
-	log->seq = end_seq;
 	log->tail.seq = end_seq;
-	log->head_pos = le64_to_cpu(rp->slot.tail_pos);
-	log->tail.pos = log->head_pos;
-	log->used = 0;
-	if (bdev_read_only(rp->sb->s_bdev))
-		return 0;
-
-	do {
-		log->nonce = get_random_u64();
-	} while (log->nonce == le64_to_cpu(rp->slot.nonce));
-	log->head_pos = 0;
 	log->tail.pos = 0;
-	return msyncfs_write_slot(log);
+	log->seq = end_seq;
+	log->head_pos = 0;
+	log->used = 0;
+	log->nonce = 0;
+	if (bdev_read_only(sb->s_bdev))
+		return 0;
+	if (!sb_rdonly(sb))
+		return msyncfs_log_open(sb);
+	return rp->slot.nonce ? msyncfs_write_slot(log) : 0;
 }
 
 static int recover(struct replay *rp, void *block)
@@ -378,8 +382,9 @@ static int recover(struct replay *rp, void *block)
  *	other block has been read yet
  *
  * The function sets nonce, seq, head_pos, used and tail of struct msyncfs_log.
- * A read-only mount of a writable device replays the log, too. A read-only
- * device with an empty log stays as it is. A torn tail is not replayed.
+ * A read-only mount of a writable device replays the log, too. It leaves the log
+ * closed. A read-only device with an empty log stays as it is. A torn tail is
+ * not replayed.
  *
  * Context: process context; may sleep; no other task uses @sb.
  * Return: 0; -EUCLEAN if no tail slot is valid, the log is damaged or its
@@ -395,7 +400,6 @@ int msyncfs_recover(struct super_block *sb)
 	page = alloc_page(GFP_KERNEL);
 	if (!page)
 		return -ENOMEM;
-
 	/*
 	 * The reads below bypass the page cache of the device. So first write
 	 * back the blocks that programs have changed in this cache. The replay

@@ -5,6 +5,7 @@
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/random.h>
 #include <linux/timekeeping.h>
 
 #include "txn.h"
@@ -103,4 +104,54 @@ int msyncfs_move_tail(struct msyncfs_log *log, u64 seq, u64 pos)
 		log->tail.pos = old_pos;
 	}
 	return err;
+}
+
+/**
+ * msyncfs_log_open - let the log of a mount take records
+ * @sb: filesystem; its log is empty
+ *
+ * A new slot has a new nonce. When it is durable, no record in the log has the
+ * nonce that is in force. So no later mount can replay a record behind a torn
+ * tail. If the log is open already, the function does nothing.
+ *
+ * Context: a mount or a remount that makes the filesystem writable; may sleep.
+ * Return: as msyncfs_write_slot(); after an error the log is closed.
+ */
+int msyncfs_log_open(struct super_block *sb)
+{
+	struct msyncfs_log *log = MSYNCFS_LOG(sb);
+	int err;
+
+	if (log->nonce)
+		return 0;
+	do {
+		log->nonce = get_random_u64();
+	} while (!log->nonce);
+	mutex_lock(&log->checkpoint_mutex);
+	err = msyncfs_write_slot(log);
+	mutex_unlock(&log->checkpoint_mutex);
+	if (err)
+		log->nonce = 0;
+	return err;
+}
+
+/**
+ * msyncfs_log_close - note on disk that the log is empty
+ * @log: log of the mount
+ *
+ * The next mount then does not read the log. If the log has records, or if it
+ * was never opened, the function does nothing.
+ *
+ * Context: unmount, when nothing runs in the background; sleeps for the device.
+ * An error has been logged and does no harm: the next mount reads the log.
+ */
+void msyncfs_log_close(struct msyncfs_log *log)
+{
+	struct msyncfs_sb_info *sbi = log->sbi;
+
+	if (!log->nonce || log->used || msyncfs_log_dead(sbi) ||
+	    bdev_read_only(sbi->sb->s_bdev))
+		return;
+	log->nonce = 0;
+	msyncfs_write_slot(log);
 }

@@ -217,7 +217,8 @@ struct msyncfs_tail {
  *	for a later record when the last record became durable
  * @ended: time at which the last record became durable, in ns
  * @took: time that the write and the flush of the last record took, in ns
- * @nonce: random number of this mount, which is in the header of each record
+ * @nonce: random number of this mount, which is in the header of each record; 0
+ *	while the log is closed, which means that no record may be written
  * @seq: sequence number of the next record
  * @head_pos: position of the next record if it fits before the end of the log
  * @used: number of log blocks from the tail to the head, including unused
@@ -341,6 +342,7 @@ int msyncfs_log_invalidate(struct msyncfs_log *log);
 /* In tail.c */
 int msyncfs_write_slot(struct msyncfs_log *log);
 int msyncfs_move_tail(struct msyncfs_log *log, u64 seq, u64 pos);
+void msyncfs_log_close(struct msyncfs_log *log);
 
 /* In checkpoint.c */
 int msyncfs_checkpoint_step(struct msyncfs_log *log);

@@ -470,8 +470,8 @@ static int msyncfs_make_rw(struct super_block *sb, struct fs_context *fc)
 		       msyncfs_unknown_ro(sbi));
 		return -EROFS;
 	}
-	/* The device may have been read-only when it was mounted. */
-	err = msyncfs_set_features(sb);
+	/* The mount or the device may have been read-only until now. */
+	err = msyncfs_log_open(sb) ?: msyncfs_set_features(sb);
 	if (err || !test_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state))
 		return err;
 	/*

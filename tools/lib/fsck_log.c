@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <time.h>
 
 static const char *read_super(struct fsck *fs, u64 blkno,
@@ -140,7 +139,7 @@ static bool find_slot(struct fsck *fs, struct msyncfs_disk_slot *slot,
 
 /*
  * Write a slot that says that the log is empty and that record @seq is the
- * next.
+ * next. A slot without a nonce says that the log need not be read.
  */
 static void write_slot(struct fsck *fs, u64 counter, u64 seq)
 {
@@ -151,9 +150,6 @@ static void write_slot(struct fsck *fs, u64 counter, u64 seq)
 	u64 blkno = MSYNCFS_SLOT_BLKNO + counter % MSYNCFS_NR_SLOTS;
 
 	u.slot.counter = cpu_to_le64(counter);
-	if (getrandom(&u.slot.nonce, sizeof(u.slot.nonce), 0) !=
-	    sizeof(u.slot.nonce))
-		fsck_die(fs, "no random numbers: %s", strerror(errno));
 	u.slot.tail_seq = cpu_to_le64(seq);
 	u.slot.time = cpu_to_le64(time(NULL));
 	msyncfs_seal_slot(&fs->geo, &u.slot);
@@ -205,10 +201,28 @@ static void write_homes(struct fsck *fs)
 }
 
 /*
- * Replay the log onto the device. With -n, only fill fs->replay, from which
- * blk_read() finds the newest images.
+ * Write zeros to the log blocks that cannot be read. No record needs these
+ * blocks, because the log is empty now. With -n, only report the blocks.
  */
-void fsck_log(struct fsck *fs)
+static void rewrite_unreadable(struct fsck *fs)
+{
+	u64 blkno = fs->geo.log_start, end = blkno + fs->geo.log_blocks;
+	static char buf[BLK];
+
+	for (; blkno < end; blkno++) {
+		if (!device_read(&fs->dev, buf, BLK,
+				 blkno << MSYNCFS_BLOCK_SHIFT) ||
+		    !problem(fs, true, "overwrite it with zeros",
+			     "Log: block %llu cannot be read", blkno) ||
+		    fs->mode == FSCK_NO)
+			continue;
+		if (device_zero(&fs->dev, blkno << MSYNCFS_BLOCK_SHIFT, BLK) ||
+		    device_sync(&fs->dev))
+			fsck_die(fs, "cannot write block %llu", blkno);
+	}
+}
+
+static void replay_log(struct fsck *fs)
 {
 	struct msyncfs_log_reader r = {
 		.geo = &fs->geo, .read = read_log, .ctx = fs,
@@ -263,4 +277,15 @@ void fsck_log(struct fsck *fs)
 		return;
 	write_homes(fs);
 	write_slot(fs, le64_to_cpu(slot.counter) + 1, end.seq);
+}
+
+/*
+ * Replay the log onto the device. With -n, only fill fs->replay, from which
+ * blk_read() finds the newest images. Then check that all blocks of the log can
+ * be read.
+ */
+void fsck_log(struct fsck *fs)
+{
+	replay_log(fs);
+	rewrite_unreadable(fs);
 }

@@ -334,13 +334,17 @@ static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
 
 /*
  * Write three records. The tail slot that mkfs wrote names record 1 at position
- * 0.
+ * 0. Give this slot a nonce.
  */
 static void log_good(void)
 {
 	struct msyncfs_disk_slot slot;
 
 	device_read(&fs->dev, &slot, sizeof(slot), 2 * BLK);
+	slot.nonce = cpu_to_le64(7);
+	msyncfs_seal_slot(&fs->geo, &slot);
+	if (device_write(&fs->dev, &slot, sizeof(slot), 2 * BLK))
+		fsck_die(fs, "cannot write");
 	put_record(0, 1, 0, slot.nonce);
 	put_record(2, 2, 0, slot.nonce);
 	put_record(4, 3, 2, slot.nonce);

@@ -427,32 +427,46 @@ static void mount_fails(int want)
 	FAILS(mount("/dev/mapper/msync", run.mnt, "msyncfs", 0, NULL), want);
 }
 
+/*
+ * Store the generations 3 to @last, with an msync after each one. Then unmount
+ * without a checkpoint.
+ */
+static void leave_records(char *map, int fd, uint64_t last)
+{
+	__u32 down = MSYNCFS_SHUTDOWN_NOLOGFLUSH;
+	uint64_t gen;
+
+	set_attr("checkpoint_pause", "1");
+	for (gen = 3; gen <= last; gen++) {
+		store(map, NR, gen);
+		CHECK(!call(map, NR * PAGE, MS_SYNC));
+	}
+	unmap(map, NR);
+	CHECK(!close(fd));
+	CHECK(!ioctl(run.door_fd, MSYNCFS_IOC_SHUTDOWN, &down));
+	leave();
+}
+
 /* If the mount fails, the log must stay for the next mount. */
 static void test_mount(void)
 {
-	__u32 down = MSYNCFS_SHUTDOWN_NOLOGFLUSH;
 	int fd, other;
 	char *map = begin("f", NR, &fd, &other);
 	unsigned long long first = block_of(fd, 0);
 
 	SAME(block_of(fd, NR - 1), first + NR - 1);
-	set_attr("checkpoint_pause", "1");
-	store(map, NR, 3);
-	CHECK(!call(map, NR * PAGE, MS_SYNC));
-	unmap(map, NR);
-	CHECK(!close(fd) && !close(other));
-	CHECK(!ioctl(run.door_fd, MSYNCFS_IOC_SHUTDOWN, &down));
-	leave();
+	CHECK(!close(other));
+	leave_records(map, fd, 3);
 
 	dm_fail(0, 1, "error");
 	mount_fails(EIO);
 	kernel_log("block 0: the superblock cannot be read");
 	dm_fail(MSYNCFS_SLOT_BLKNO, MSYNCFS_NR_SLOTS, "error_reads");
 	mount_fails(EIO);
-	kernel_log("log tail: blocks %u+1: cannot be read", MSYNCFS_SLOT_BLKNO);
+	kernel_log("block %u: log tail: cannot be read", MSYNCFS_SLOT_BLKNO);
 	fail_log("error_reads");
 	mount_fails(EIO);
-	kernel_log("log: blocks ");
+	kernel_log("the log cannot be read");
 	dm_fail(first, NR, "error_writes");
 	mount_fails(EIO);
 	kernel_log("replay: home blocks %llu+", first);
@@ -465,6 +479,63 @@ static void test_mount(void)
 	dm_healthy();
 	enter();
 	expect_file("f", 0, NR, 3);
+}
+
+/* Write a block of the device if @write, else read it into @buf. */
+static void device_block(uint64_t blkno, void *buf, bool write)
+{
+	int fd = open("/dev/mapper/msync", O_RDWR | O_DIRECT);
+
+	CHECK(fd >= 0);
+	if (write)
+		SAME(pwrite(fd, buf, PAGE, blkno * PAGE), PAGE);
+	else
+		SAME(pread(fd, buf, PAGE, blkno * PAGE), PAGE);
+	CHECK(!close(fd));
+}
+
+/*
+ * One block of the log cannot be read. The mount fails only if a durable record
+ * has this block. fsck overwrites a block that no record has.
+ */
+static void test_unreadable(void)
+{
+	uint64_t last = geo.log_start + geo.log_blocks - 1;
+	char *buf = aligned_alloc(PAGE, PAGE), *map;
+	int fd, other, status;
+
+	CHECK(buf);
+	memset(buf, 7, PAGE);
+	map = begin("f", NR, &fd, &other);
+	unmap(map, NR);
+	CHECK(!close(fd) && !close(other));
+	/* After a mount, the first record is at the start of the log. */
+	leave();
+	device_block(last, buf, true);
+	enter();
+	fd = open_file("f", 0);
+	leave_records(map_file(fd, NR), fd, 4);
+
+	dm_fail(geo.log_start, 1, "error_reads");
+	mount_fails(EUCLEAN);
+	kernel_log("(cannot be read) but was durable: block %llu",
+		   (unsigned long long)geo.log_start);
+	dm_fail(last, 1, "error_reads");
+	enter();
+	kernel_log("log: block %llu cannot be read", (unsigned long long)last);
+	expect_file("f", 0, NR, 4);
+	leave();
+
+	status = system("fsck.msyncfs -y /dev/mapper/msync");
+	CHECK(WIFEXITED(status));
+	SAME(WEXITSTATUS(status), 1);
+	dm_healthy();
+	device_block(last, buf, false);
+	CHECK(!buf[0] && !memcmp(buf, buf + 1, PAGE - 1));
+	SAME(system("fsck.msyncfs -n /dev/mapper/msync"), 0);
+	free(buf);
+	enter();
+	expect_file("f", 0, NR, 4);
 }
 
 /* ---- temporary failures ------------------------------------------------- */
@@ -577,6 +648,7 @@ static const struct test tests[] = {
 	{ "read", test_read },
 	{ "map", test_map },
 	{ "mount", test_mount },
+	{ "unreadable", test_unreadable },
 	{ "storm", test_storm },
 	{ }
 };
