@@ -6,6 +6,8 @@
  */
 #include <kunit/test.h>
 #include <linux/blkdev.h>
+#include <linux/buffer_head.h>
+#include <linux/pagemap.h>
 #include <linux/slab.h>
 
 #include "iolog.h"
@@ -518,6 +520,76 @@ static void recovery_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mount_it(fx), -EIO);
 }
 
+/* ---- the page cache of the device --------------------------------------- */
+
+static void hold_end(void *folio)
+{
+	folio_put(folio);
+}
+
+/*
+ * Read block HOME0 through the page cache of the device, and keep a reference to
+ * the page, as a process does that maps the device.
+ */
+static void hold_page(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	struct file *file;
+	struct folio *folio;
+
+	file = bdev_file_open_by_path(fx->fake->path, BLK_OPEN_READ, NULL, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	folio = read_mapping_folio(file->f_mapping, HOME0, NULL);
+	bdev_fput(file);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, folio);
+	KUNIT_ASSERT_EQ(test,
+			kunit_add_action_or_reset(test, hold_end, folio), 0);
+}
+
+/* Expect that a read of metadata finds what the device has in block HOME0. */
+static struct buffer_head *expect_home0(struct kunit *test, int fill)
+{
+	struct rec_fixture *fx = test->priv;
+	struct buffer_head *bh = sb_bread(fx->fake->sb, HOME0);
+
+	KUNIT_ASSERT_NOT_NULL(test, bh);
+	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0), fill);
+	KUNIT_EXPECT_EQ(test, (u8)bh->b_data[0], fill);
+	KUNIT_EXPECT_FALSE(test, test_bit(MSYNCFS_BH_VERIFIED, &bh->b_state));
+	return bh;
+}
+
+/* Before the mount, a process has read a block that the replay overwrites. */
+static void recovery_old_page(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+
+	put_three(test, 0);
+	hold_page(test);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	brelse(expect_home0(test, 3));
+}
+
+/*
+ * A mount leaves a changed buffer that never became durable, in a page that a
+ * process keeps. The next mount must not find the buffer.
+ */
+static void recovery_old_buffer(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+	struct buffer_head *bh;
+
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	hold_page(test);
+	bh = expect_home0(test, 0);
+	memset(bh->b_data, 55, MSYNCFS_BLOCK_SIZE);
+	set_bit(MSYNCFS_BH_VERIFIED, &bh->b_state);
+	brelse(bh);
+	msyncfs_fake_umount(fx->fake);
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	brelse(expect_home0(test, 0));
+}
+
 /* ---- slots -------------------------------------------------------------- */
 
 enum slot_state { GOOD, BAD, MISPLACED, OLDER };
@@ -727,6 +799,8 @@ static struct kunit_case rec_cases[] = {
 	KUNIT_CASE(recovery_torn),
 	KUNIT_CASE(recovery_unreadable),
 	KUNIT_CASE(recovery_closed),
+	KUNIT_CASE(recovery_old_page),
+	KUNIT_CASE(recovery_old_buffer),
 	KUNIT_CASE_PARAM(recovery_slots, slot_gen_params),
 	KUNIT_CASE(recovery_slots_alternate),
 	KUNIT_CASE(recovery_numbers),

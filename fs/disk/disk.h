@@ -210,6 +210,7 @@ void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags);
 int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags);
 int msyncfs_flush(struct super_block *sb);
 int msyncfs_flush_failed(struct super_block *sb, int err);
+int msyncfs_drop_cache(struct super_block *sb);
 int msyncfs_bios_init(void);
 void msyncfs_bios_exit(void);
 

@@ -2,13 +2,15 @@
 /*
  * This file reads and writes batches of blocks. It writes records, home blocks
  * and fresh blocks, and it reads the log for recovery. Consecutive blocks of a
- * batch share a bio. fs/log/tail.c writes the tail slots without this file.
+ * batch share a bio. fs/log/tail.c writes the tail slots without this file. All
+ * this I/O bypasses the page cache of the device.
  *
  * This file does not know the content of the blocks. The callers decide in
  * which order batches become durable.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/buffer_head.h>
 #include <linux/pagemap.h>
 
 #include "disk.h"
@@ -220,6 +222,40 @@ int msyncfs_flush_failed(struct super_block *sb, int err)
 		err = -EIO;
 	if (err)
 		msyncfs_abort(sb, "the device failed to flush its cache", err);
+	return err;
+}
+
+/**
+ * msyncfs_drop_cache - empty the page cache of the device
+ * @sb: filesystem; nobody uses its metadata
+ *
+ * Metadata is read through this page cache, and other programs read the device
+ * through it. The replay of the log bypasses the cache, and an abort leaves
+ * buffers whose changes never become durable. invalidate_bdev() would keep the
+ * pages that a process has mapped. This function drops these pages, too: a
+ * process that loads from its mapping again gets a new page.
+ *
+ * Changes of other programs in the cache are written to the device first.
+ *
+ * Context: mount and unmount; sleeps for the device.
+ * Return: 0, or the error of these writes (logged).
+ */
+int msyncfs_drop_cache(struct super_block *sb)
+{
+	struct address_space *mapping = sb->s_bdev->bd_mapping;
+	int err;
+
+	inode_lock(mapping->host);
+	filemap_invalidate_lock(mapping);
+	err = sync_blockdev(sb->s_bdev);
+	/* Each CPU remembers buffers, even if their page is dropped. */
+	invalidate_bh_lrus();
+	truncate_inode_pages(mapping, 0);
+	filemap_invalidate_unlock(mapping);
+	inode_unlock(mapping->host);
+	if (err)
+		msyncfs_err(sb, "cannot write back the device's cache: error %d",
+			    err);
 	return err;
 }
 

@@ -381,6 +381,9 @@ static int recover(struct replay *rp, void *block)
  * @sb: filesystem that is being mounted; its superblock is verified, and no
  *	other block has been read yet
  *
+ * The function bypasses the page cache of the device. So the caller must empty
+ * the cache before the call and after it.
+ *
  * The function sets nonce, seq, head_pos, used and tail of struct msyncfs_log.
  * A read-only mount of a writable device replays the log, too. It leaves the log
  * closed. A read-only device with an empty log stays as it is. A torn tail is
@@ -400,22 +403,9 @@ int msyncfs_recover(struct super_block *sb)
 	page = alloc_page(GFP_KERNEL);
 	if (!page)
 		return -ENOMEM;
-	/*
-	 * The reads below bypass the page cache of the device. So first write
-	 * back the blocks that programs have changed in this cache. The replay
-	 * makes the cache stale, so invalidate it after the replay.
-	 */
-	err = sync_blockdev(sb->s_bdev);
-	if (err) {
-		msyncfs_err(sb, "cannot write back the device's cache: error %d",
-			    err);
-		goto out_page;
-	}
 	xa_init(&rp.homes);
 	err = recover(&rp, page_address(page));
 	xa_destroy(&rp.homes);
-	invalidate_bdev(sb->s_bdev);
-out_page:
 	__free_page(page);
 	return err;
 }

@@ -123,7 +123,7 @@ static void msyncfs_release(struct super_block *sb)
 	 * The next mount and other users of the device must not find these
 	 * changes.
 	 */
-	invalidate_bdev(sb->s_bdev);
+	msyncfs_drop_cache(sb);
 	sb->s_fs_info = NULL;
 	kfree(sbi->ds);
 	kfree(sbi);
@@ -179,12 +179,15 @@ static int msyncfs_read_super(struct super_block *sb, bool silent)
 	u64 blocks = bdev_nr_bytes(sb->s_bdev) >> MSYNCFS_BLOCK_SHIFT;
 	struct buffer_head *bh;
 	const char *why;
+	int err;
 
 	/*
 	 * Other programs may have written through the page cache of the device.
+	 * The recovery bypasses this cache.
 	 */
-	sync_blockdev(sb->s_bdev);
-	invalidate_bdev(sb->s_bdev);
+	err = msyncfs_drop_cache(sb);
+	if (err)
+		return err;
 
 	bh = sb_bread(sb, MSYNCFS_SUPER_BLKNO);
 	if (!bh) {
@@ -318,14 +321,13 @@ static int msyncfs_mount_log(struct super_block *sb)
 	err = msyncfs_log_init(sb, &msyncfs_space_hooks);
 	if (!err)
 		err = msyncfs_recover(sb);
-	if (err)
-		return err;
 	/*
-	 * The replay has bypassed the page cache of the device, so cached pages
-	 * may be old.
+	 * Other programs may have read blocks that the replay has overwritten.
 	 */
-	invalidate_bdev(sb->s_bdev);
-	err = msyncfs_set_features(sb);
+	if (!err)
+		err = msyncfs_drop_cache(sb);
+	if (!err)
+		err = msyncfs_set_features(sb);
 	if (!err)
 		err = msyncfs_dio_init(sb);
 	if (!err)
