@@ -620,6 +620,9 @@ static bool fail_at(struct kunit *test, struct fixture *fx, unsigned int kind,
 	err = load->call(test, fx);
 	failed = fx->log->failed;
 	acked = load->durable || !err;
+	/* A failed FUA write counts as a failed flush (R3). */
+	if (failed && fx->log->io[at].opf & REQ_FUA)
+		kind = FLUSH_IO;
 	if (!failed) {
 		SAME(test, fx, err, 0);
 	} else if (err) {

@@ -467,7 +467,7 @@ static void log_checkpoint(struct kunit *test)
 	iolog_reset(fx->log);
 	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
 	KUNIT_EXPECT_STREQ(test, iolog_text(fx->log, text, sizeof(text)),
-			   "Wh Wh Wh F Wfs");
+			   "Wh Wh Wh F Ws F");
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_GT(test, fx->log->io[i].blkno, last);
 		last = fx->log->io[i].blkno;

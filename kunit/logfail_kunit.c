@@ -183,8 +183,9 @@ static bool fail_commit(struct kunit *test, struct fail_fixture *fx,
 			    at);
 	files_expect(test, fx->file, 0, row->pages, 2);
 
-	/* A failed flush cannot be repeated (R5). */
-	final = row->nr > 1 || (fx->log->io[at].ops & MSYNCFS_FAKE_FLUSH);
+	/* A failed flush cannot be repeated (R5). A FUA write may be a flush. */
+	final = row->nr > 1 || (fx->log->io[at].ops & MSYNCFS_FAKE_FLUSH) ||
+		(fx->log->io[at].opf & REQ_FUA);
 	if (row->nr > 1)	/* a second failure is final */
 		KUNIT_EXPECT_NE(test, files_sync(fx->file), 0);
 	/*
@@ -226,8 +227,7 @@ static void fail_every_io(struct kunit *test)
  */
 static void fail_lands_overwritten(struct kunit *test)
 {
-	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE |
-					     MSYNCFS_FAKE_FUA);
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
 
 	fail_prepare(test, fx);
 	files_write(test, fx->file, 0, COPIED, 2);
@@ -241,8 +241,7 @@ static void fail_lands_overwritten(struct kunit *test)
 
 static void fail_lands_truncated(struct kunit *test)
 {
-	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE |
-					     MSYNCFS_FAKE_FUA);
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
 
 	fail_prepare(test, fx);
 	files_write(test, fx->file, 0, COPIED, 2);
@@ -277,8 +276,7 @@ static void head_to_end(struct kunit *test, struct fail_fixture *fx)
  */
 static void fail_lands_elsewhere(struct kunit *test)
 {
-	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE |
-					     MSYNCFS_FAKE_FUA);
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
 
 	fail_prepare(test, fx);
 	head_to_end(test, fx);
@@ -316,6 +314,38 @@ static void fail_twice(struct kunit *test)
 		fail_crash(test, fx, 0);
 		files_expect(test, fx->file, 1, 19, 1);
 	}
+}
+
+/*
+ * A synchronous O_DIRECT write fails. A FUA write may be a flush, so the write
+ * is no FUA write. Only its caller gets an error.
+ */
+static void fail_direct(struct kunit *test)
+{
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE |
+					     MSYNCFS_FAKE_FUA);
+	void *buf = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	struct file *file;
+	loff_t pos = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	fail_prepare(test, fx);
+	file = msyncfs_fake_open(fx->fake, "f", O_RDWR | O_DIRECT | O_DSYNC);
+	iolog_fail(fx->log, 0, 1, MSYNCFS_FAKE_FAILS);
+	KUNIT_EXPECT_EQ(test, kernel_write(file, buf, PAGE_SIZE, &pos), -EIO);
+	KUNIT_EXPECT_FALSE(test, aborted(fx));
+
+	iolog_reset(fx->log);
+	KUNIT_EXPECT_EQ(test, kernel_write(file, buf, PAGE_SIZE, &pos),
+			PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, fx->log->nr, 2);
+	KUNIT_EXPECT_EQ(test, fx->log->io[0].ops, MSYNCFS_FAKE_WRITE);
+	KUNIT_EXPECT_FALSE(test, fx->log->io[0].opf & REQ_FUA);
+	KUNIT_EXPECT_EQ(test, fx->log->io[1].ops, MSYNCFS_FAKE_FLUSH);
+	msyncfs_fake_close(fx->fake, file);
+
+	files_write(test, fx->file, 1, 1, 2);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 }
 
 /* ---- checkpoint --------------------------------------------------------- */
@@ -653,6 +683,7 @@ static struct kunit_case fail_cases[] = {
 	KUNIT_CASE(fail_lands_truncated),
 	KUNIT_CASE(fail_lands_elsewhere),
 	KUNIT_CASE(fail_twice),
+	KUNIT_CASE(fail_direct),
 	KUNIT_CASE_SLOW(fail_checkpoint),
 	KUNIT_CASE_PARAM_ATTR(fail_power, cut_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),

@@ -62,9 +62,11 @@ static void msyncfs_io_end(struct bio *bio)
 		/*
 		 * A later flush may succeed although this flush has lost
 		 * blocks. So set the bit here, before a later flush can
-		 * complete.
+		 * complete. A FUA write may be a flush, too, because the
+		 * device or a layer below it may emulate FUA by a write and a
+		 * flush: device-mapper and md do, and virtual disks.
 		 */
-		if (bio->bi_opf & REQ_PREFLUSH)
+		if (bio->bi_opf & (REQ_PREFLUSH | REQ_FUA))
 			set_bit(MSYNCFS_SB_FLUSH_FAILED,
 				&MSYNCFS_SB(io->sb)->state);
 	}

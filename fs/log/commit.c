@@ -41,8 +41,8 @@
  * unchanged, because metadata must never become durable without the data that
  * it makes visible. The next commit writes the failed record once more at the
  * same position, before its own record (R5). If the second write also fails,
- * the filesystem is aborted. If a flush fails, the filesystem is aborted at
- * once.
+ * the filesystem is aborted. If a flush or a FUA write fails, the filesystem is
+ * aborted at once.
  */
 #include <kunit/visibility.h>
 #include <linux/blkdev.h>
@@ -431,6 +431,8 @@ static int msyncfs_log_write(struct msyncfs_log *log, struct msyncfs_txn *txn)
 		msyncfs_err(log->sbi->sb,
 			    "log record %llu at block %llu: write failed (%d)",
 			    txn->seq, log->sbi->geo.log_start + txn->pos, err);
+		/* A failed FUA write counts as a failed flush. */
+		msyncfs_flush_failed(log->sbi->sb, 0);
 		if (++log->failed > 1)
 			msyncfs_abort(log->sbi->sb, "the log cannot be written", err);
 		return err;

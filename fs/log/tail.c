@@ -13,27 +13,23 @@
 static int write_slot_page(struct super_block *sb, struct page *page,
 			   u64 counter)
 {
-	struct block_device *bdev = sb->s_bdev;
 	u64 blkno = MSYNCFS_SLOT_BLKNO + counter % MSYNCFS_NR_SLOTS;
 	struct bio *bio;
 	int err;
 
 	/*
-	 * Use FUA only if the device supports FUA. Otherwise the block layer
-	 * would send a flush after the write. The error of the bio would then
-	 * not say whether the write or the flush failed.
+	 * Do not use FUA. A failed FUA write counts as a failed flush
+	 * (msyncfs_io_end()), but a failed write of a slot can be repeated.
 	 */
-	bio = bio_alloc(bdev, 1, REQ_OP_WRITE | REQ_SYNC | REQ_META |
-			(bdev_fua(bdev) ? REQ_FUA : 0), GFP_NOFS);
+	bio = bio_alloc(sb->s_bdev, 1, REQ_OP_WRITE | REQ_SYNC | REQ_META,
+			GFP_NOFS);
 	bio->bi_iter.bi_sector = (sector_t)blkno << (MSYNCFS_BLOCK_SHIFT -
 						     SECTOR_SHIFT);
 	/* Write one sector only: the write of a sector is atomic. */
-	__bio_add_page(bio, page, bdev_logical_block_size(bdev), 0);
+	__bio_add_page(bio, page, bdev_logical_block_size(sb->s_bdev), 0);
 	err = submit_bio_wait(bio);
 	bio_put(bio);
-	if (err || bdev_fua(bdev))
-		return err;
-	return msyncfs_flush(sb);
+	return err ?: msyncfs_flush(sb);
 }
 
 /**

@@ -13,6 +13,7 @@
  * such faults. So this file pins the user's pages, some MiB at a time, before
  * it takes either lock. iomap gets only the pinned pages.
  */
+#include <linux/blkdev.h>
 #include <linux/iomap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -95,6 +96,14 @@ static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
 			      (index + ext.len) << PAGE_SHIFT, &ext))
 		return -ENOTBLK;
 	msyncfs_set_iomap(inode, iomap, &ext);
+	/*
+	 * Without this flag iomap would use FUA for O_DSYNC. A failed FUA write
+	 * may be a failed flush (msyncfs_io_end()). Then one bad block of this
+	 * file would abort the filesystem. With this flag iomap calls ->fsync,
+	 * which flushes.
+	 */
+	if (bdev_write_cache(inode->i_sb->s_bdev))
+		iomap->flags |= IOMAP_F_DIRTY;
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "explore.h"
 
 #include <linux/dm-ioctl.h>
+#include <linux/loop.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -55,13 +56,34 @@ void ack(const char *text)
 	disk_ack(workload, text);
 }
 
+static const char loop[] = "/dev/loop0";
+
 /*
- * Put dm-flakey above the device. I/O that fails does not reach the recorded
- * disk.
+ * Put dm-flakey above the device, and a loop device above dm-flakey. I/O that
+ * fails does not reach the recorded disk. A failed write of a record may be
+ * repeated only if it is no FUA write. Device-mapper always has FUA, but the
+ * loop device has no FUA.
  */
 static void make_flakey(void)
 {
+	struct loop_config config = { .info.lo_flags = LO_FLAGS_DIRECT_IO };
+	int fd = open(loop, O_RDWR);
+
 	shell("dmsetup create flakey --table '0 %lu linear %s 0'", FS_SECTORS, device);
+	config.fd = open("/dev/mapper/flakey", O_RDWR);
+	CHECK(fd >= 0 && (int)config.fd >= 0);
+	CHECK(!ioctl(fd, LOOP_CONFIGURE, &config));
+	CHECK(!close(config.fd) && !close(fd));
+}
+
+static void remove_flakey(void)
+{
+	int fd = open(loop, O_RDWR);
+
+	CHECK(fd >= 0);
+	CHECK(!ioctl(fd, LOOP_CLR_FD));
+	CHECK(!close(fd));
+	shell("dmsetup remove flakey");
 }
 
 static void suspend_flakey(int fd, unsigned int flags)
@@ -157,11 +179,16 @@ static void work_one(FILE *record, const char *spec, uint64_t seed)
 	snprintf(workload, sizeof(workload), "%s %s", name, variant);
 	device = disk_start(record, !strcmp(variant + 1, "fua"), seed);
 	make_fs(variant_fs(variant), device, load->log);
-	dm = load->flakey || !strcmp(variant, "+dm");
+	dm = !strcmp(variant, "+dm");
 	dev = device;
 	if (dm) {
+		shell("dmsetup create stacked --table '0 %lu linear %s 0'", FS_SECTORS,
+		      device);
+		dev = "/dev/mapper/stacked";
+	}
+	if (load->flakey) {
 		make_flakey();
-		dev = "/dev/mapper/flakey";
+		dev = loop;
 	}
 	find_id(dev);
 	CHECK(!mount(dev, mnt, variant_fs(variant), 0, load->atomic ? "atomic" : NULL));
@@ -183,8 +210,10 @@ static void work_one(FILE *record, const char *spec, uint64_t seed)
 	}
 	CHECK(!umount(mnt));
 	break_rule("-");
+	if (load->flakey)
+		remove_flakey();
 	if (dm)
-		shell("dmsetup remove flakey");
+		shell("dmsetup remove stacked");
 	disk_stop();
 }
 
