@@ -9,6 +9,7 @@
 #include <linux/buffer_head.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/namei.h>
