@@ -681,10 +681,7 @@ static void dir_damaged(struct kunit *test)
 	brelse(bh);
 }
 
-/*
- * An older version has made the filesystem: the position of a name is its hash, and
- * there is no room for a second name with this hash.
- */
+/* An older version has made the filesystem: the position of a name is its hash. */
 static void dir_old_version(struct kunit *test)
 {
 	struct dir_fixture *fx = test->priv;

@@ -556,6 +556,7 @@ static void damage_entry(const struct target *t)
 {
 	struct msyncfs_disk_dir *leaf = (void *)block(t->blkno);
 	struct msyncfs_disk_dirent *de = some_entry(leaf);
+	u64 at;
 
 	if (!de) {
 		damage_field(t);
@@ -576,10 +577,10 @@ static void damage_entry(const struct target *t)
 		say("name_len %u", de->name_len);
 		break;
 	case 4:
-		de->position = cpu_to_le64(chance(50) ?
-					   some_value(le64_to_cpu(de->position)) :
-					   msyncfs_pos_hash(&now.base->geo, le64_to_cpu(de->position)) +
-					   below(MSYNCFS_SAME_HASH) * MSYNCFS_POS_STEP);
+		at = le64_to_cpu(de->position);
+		at = chance(50) ? some_value(at) : msyncfs_pos_hash(&now.base->geo, at) +
+						   below(MSYNCFS_SAME_HASH) * MSYNCFS_POS_STEP;
+		de->position = cpu_to_le64(at);
 		say("position");
 		break;
 	default:

@@ -543,7 +543,7 @@ static void entry_number(void)
 {
 	u64 b = get_leaf("a", 0);
 
-	first_entry()->position = cpu_to_le64(le64_to_cpu(first_entry()->position) | 200 * MSYNCFS_POS_STEP);
+	first_entry()->position |= cpu_to_le64(200 * MSYNCFS_POS_STEP);
 	blk_write(fs, b, &leaf);
 }
 
