@@ -10,10 +10,10 @@
 . "$(dirname "$0")/common.sh"
 if [ "${1:-}" = -s ]; then
 	shift
-	[ $# -gt 0 ] || set -- cost crash hook fuzz
+	[ $# -gt 0 ] || set -- cost crash hook fuzz fsx
 	export FUZZ_IMAGES=${FUZZ_IMAGES:-20000}
 	export HOOK_ROUNDS=${HOOK_ROUNDS:-200} COST_CALLS=${COST_CALLS:-10000} CRASH_ROUNDS=${CRASH_ROUNDS:-50} \
-		PATIENCE=${PATIENCE:-5}
+		FSX_OPS=${FSX_OPS:-40000} PATIENCE=${PATIENCE:-5}
 fi
 kunit=1 fsck=1 fuzz=1 bench=1 e2e=1
 if [ $# -gt 0 ]; then
