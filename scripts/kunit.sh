@@ -65,7 +65,7 @@ python3 "$SCRIPTS/kunit-report.py" "$TEST_KDIR" "$OUT/channel.log" "${suites[@]}
 for t in module.{load,kunit_load,kunit_unload,unload,no_slab_left,no_sysfs_left} kmemleak; do
 	grep -E "^(not )?ok $t( |\$)" "$OUT/channel.log" || echo "not ok $t  did not run"
 done >>"$OUT/results"
-if trouble=$("$SCRIPTS/kernel-trouble.sh" "$OUT/console.log" | head -n 1); then
+if trouble=$("$SCRIPTS/kernel-trouble.sh" "$OUT/console.log" "$OUT/excused.log" | head -n 1); then
 	echo "ok kernel.log"
 else
 	echo "not ok kernel.log  $trouble"
