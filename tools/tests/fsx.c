@@ -108,7 +108,7 @@ static void compare(const char *got, off_t at, size_t len)
 	}
 	if (!nr)
 		failed("the content was different for a moment", at);
-	snprintf(what, sizeof(what), "%zu bytes from 0x%zx to 0x%zx differ; the first is 0x%02x, not 0x%02x",
+	snprintf(what, sizeof(what), "%zu bytes from %#zx to %#zx differ: %#04x, not %#04x",
 		 nr, at + first, at + end, (unsigned char)got[first],
 		 (unsigned char)f.now[at + first]);
 	failed(what, at + first);
