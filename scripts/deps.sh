@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the missing Debian packages of a target.
-# Usage: deps.sh build|tools|qemu|e2e|bench|profile|conformance|kernel|check|linux-headers-RELEASE...
+# Usage: deps.sh build|tools|qemu|e2e|fio|soak|bench|profile|conformance|kernel|check|linux-headers-RELEASE...
 
 . "$(dirname "$0")/common.sh"
 
@@ -10,6 +10,8 @@ packages() {
 	tools)	echo build-essential libxxhash-dev libblkid-dev ;;
 	qemu)	echo qemu-system-x86 busybox-static cpio kmod util-linux ;;
 	e2e)	echo e2fsprogs xfsprogs dmsetup ;;
+	fio)	echo fio ;;
+	soak)	echo stress-ng ;;
 	bench)	echo e2fsprogs xfsprogs btrfs-progs f2fs-tools gnuplot-nox python3 \
 			libsqlite3-dev liblmdb-dev ;;
 	profile) echo linux-perf ;;

@@ -14,8 +14,8 @@
 # RUN=NAME         writes to build/e2e-NAME, so that two runs can go on at once
 # BESIDE=PID       a process that counts as one of the jobs
 # PATIENCE=N       multiplies all time limits by N
-# COST_CALLS, HOOK_ROUNDS, ATOMIC_SEED, ATOMIC_ROUNDS, FSX_SEED, FSX_OPS, CRASH_ROUNDS,
-# CRASH_STATES, CRASH_SEED: see the tests
+# COST_CALLS, HOOK_ROUNDS, ATOMIC_SEED, ATOMIC_ROUNDS, FSX_SEED, FSX_OPS, FIO_MIB,
+# CRASH_ROUNDS, CRASH_STATES, CRASH_SEED: see the tests
 
 . "$(dirname "$0")/common.sh"
 . "$SCRIPTS/boot.sh"
@@ -85,9 +85,9 @@ run_guest() {
 	[ "$job" != livepatch ] || accel=tcg,thread=single
 	mkdir -p "$dir"
 	tr ' ' '\n' <<<"$3" | grep . >"$dir/tests.list"
-	printf 'SLOW=%q COST_CALLS=%q HOOK_ROUNDS=%q ATOMIC_SEED=%q ATOMIC_ROUNDS=%q FSX_SEED=%q FSX_OPS=%q\n' \
+	printf 'SLOW=%q COST_CALLS=%q HOOK_ROUNDS=%q ATOMIC_SEED=%q ATOMIC_ROUNDS=%q FSX_SEED=%q FSX_OPS=%q FIO_MIB=%q\n' \
 		"$SLOW" "${COST_CALLS:-}" "${HOOK_ROUNDS:-}" "${ATOMIC_SEED:-}" \
-		"${ATOMIC_ROUNDS:-}" "${FSX_SEED:-}" "${FSX_OPS:-}" >"$dir/tests.env"
+		"${ATOMIC_ROUNDS:-}" "${FSX_SEED:-}" "${FSX_OPS:-}" "${FIO_MIB:-}" >"$dir/tests.env"
 	for t in $3; do more="$more ${brings[$t]:-}"; done
 	# shellcheck disable=SC2086 # word splitting wanted
 	"$SCRIPTS/initramfs.sh" -b -o "$dir/list" $more -a "$dir/tests.list:tests.list" \
