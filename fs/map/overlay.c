@@ -229,7 +229,8 @@ u64 msyncfs_overlay_clear(struct inode *inode)
 
 /**
  * msyncfs_overlay_discard - drop all changes that are not committed
- * @inode: inode; all its pages have been dropped from the page cache
+ * @inode: inode; the caller has dropped the pages of the file from the page cache,
+ *	or drops them afterwards
  *
  * The function unclaims the blocks of spilled pages. The caller ends the
  * reservations of the file.

@@ -121,22 +121,22 @@ int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end)
 /* ---- rollback ------------------------------------------------------------ */
 
 /*
- * Discards all changes since the last commit. Caller holds i_rwsem and
- * i_commit_lock.
+ * Discards all changes since the last commit. Restores the size and the map
+ * before it drops the pages, because read_mapping_folio() fills pages without
+ * invalidate_lock. @keep is as for msyncfs_discard_pages(). Caller holds i_rwsem
+ * and i_commit_lock.
  */
-static void msyncfs_atomic_discard(struct inode *inode)
+static void msyncfs_atomic_discard(struct inode *inode, bool keep)
 {
 	struct address_space *mapping = inode->i_mapping;
 
 	if (!msyncfs_atomic_dirty(inode))
 		return;
 	filemap_invalidate_lock(mapping);
-	/* Pages of private mappings stay, because they belong to processes. */
-	unmap_mapping_range(mapping, 0, 0, 0);
-	truncate_inode_pages(mapping, 0);
 	i_size_write(inode, MSYNCFS_I(inode)->i_disksize);
 	msyncfs_overlay_discard(inode);
 	msyncfs_resv_release(inode, 0, ULONG_MAX);
+	msyncfs_discard_pages(inode, keep);
 	filemap_invalidate_unlock(mapping);
 }
 
@@ -164,7 +164,7 @@ int msyncfs_atomic_rollback(struct inode *inode)
 	if (msyncfs_is_atomic(inode))
 		err = msyncfs_commit(inode->i_sb, mi->i_data_tid);
 	if (!err)
-		msyncfs_atomic_discard(inode);
+		msyncfs_atomic_discard(inode, true);
 	mutex_unlock(&mi->i_commit_lock);
 	inode_unlock(inode);
 	return err;
@@ -222,7 +222,7 @@ static int msyncfs_atomic_last(struct inode *inode)
 	}
 	inode_lock(inode);
 	mutex_lock(&mi->i_commit_lock);
-	msyncfs_atomic_discard(inode);
+	msyncfs_atomic_discard(inode, false);
 	mutex_unlock(&mi->i_commit_lock);
 	inode_unlock(inode);
 	return 0;

@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file drops cached pages for MS_INVALIDATE, so that the next access reads
- * the pages from the device. mm/msync.c calls this file after the pages have
- * become durable and are home.
+ * This file drops cached pages, so that the next access reads the pages from the
+ * device. For MS_INVALIDATE, mm/msync.c calls this file after the pages have
+ * become durable and are home. For the rollback of an atomic file, fs/vfs calls
+ * this file after the file has its committed map and size again.
+ *
+ * A task that has a reference to a page may store to the page without a PTE, for
+ * example through /proc/pid/mem, for ptrace(2), or by DMA. Before such a task
+ * gets the reference, it needs a writable PTE, and page_mkwrite waits for
+ * invalidate_lock. So while a caller holds invalidate_lock and has unmapped the
+ * pages, no task gets a new reference for stores. A page that still has a
+ * reference keeps its place in the cache. Otherwise the store would be lost.
  */
 #include <kunit/visibility.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/interval_tree_generic.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
+#include <linux/workqueue.h>
 
 #include "fs/disk/trace.h"
 #include "pages.h"
@@ -65,12 +75,34 @@ static bool msyncfs_next_locked(struct address_space *mapping, pgoff_t *first,
 }
 
 /*
- * Returns the first page at or after @first that must stay because it is
- * pinned. DMA may still change such a page. Returns @last + 1 if no page up to
- * @last is pinned.
+ * Returns whether a task may have a reference to a page for stores. References
+ * of other tasks look the same, and pass after a moment. If @dirty is false, a
+ * dirty page does not count. The caller holds i_commit_lock, holds
+ * invalidate_lock exclusively, has unmapped the page, and has one reference.
  */
-static pgoff_t msyncfs_next_pinned(struct address_space *mapping, pgoff_t first,
-				   pgoff_t last)
+static bool msyncfs_referenced(struct address_space *mapping,
+			       struct folio *folio, bool dirty)
+{
+	bool referenced = false;
+
+	folio_lock(folio);
+	if (folio->mapping == mapping && (dirty || !folio_test_dirty(folio))) {
+		/* A task may have loaded from the page since the unmapping. */
+		if (folio_mapped(folio))
+			unmap_mapping_pages(mapping, folio->index,
+					    folio_nr_pages(folio), false);
+		referenced = folio_ref_count(folio) > folio_nr_pages(folio) + 1;
+	}
+	folio_unlock(folio);
+	return referenced;
+}
+
+/*
+ * Returns the first page at or after @first that has a reference, see
+ * msyncfs_referenced(). Returns @last + 1 if no page up to @last has one.
+ */
+static pgoff_t msyncfs_next_referenced(struct address_space *mapping,
+				       pgoff_t first, pgoff_t last, bool dirty)
 {
 	pgoff_t index = first, found = last + 1;
 	struct folio_batch fbatch;
@@ -82,7 +114,7 @@ static pgoff_t msyncfs_next_pinned(struct address_space *mapping, pgoff_t first,
 		for (i = 0; i < folio_batch_count(&fbatch); i++) {
 			struct folio *folio = fbatch.folios[i];
 
-			if (folio_maybe_dma_pinned(folio)) {
+			if (msyncfs_referenced(mapping, folio, dirty)) {
 				found = max(folio->index, first);
 				break;
 			}
@@ -103,8 +135,8 @@ static bool msyncfs_any_cached(struct address_space *mapping, pgoff_t first,
 
 /*
  * Drops the pages of a range. No page of the range is locked (mlock), and the
- * caller has unmapped all pages of the range. Returns 0, or -EBUSY if a page
- * has to stay because it is pinned.
+ * caller has unmapped all pages of the range. Returns 0, or -EAGAIN if a page
+ * has to stay because it has a reference.
  */
 static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
 			pgoff_t last)
@@ -113,7 +145,7 @@ static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
 	pgoff_t end;
 
 	for (; first <= last; first = end + 1) {
-		end = msyncfs_next_pinned(mapping, first, last);
+		end = msyncfs_next_referenced(mapping, first, last, false);
 		/*
 		 * Ignore -EBUSY of invalidate_inode_pages2_range(). This error
 		 * means that a page is dirty. A store has changed the page
@@ -122,7 +154,7 @@ static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
 		if (end > first)
 			invalidate_inode_pages2_range(mapping, first, end - 1);
 		if (end <= last)
-			err = -EBUSY;
+			err = -EAGAIN;
 		cond_resched();
 	}
 	return err;
@@ -132,11 +164,6 @@ static int msyncfs_drop(struct address_space *mapping, pgoff_t first,
  * Unmaps the pages from @first up to the first locked page (mlock). Returns the
  * first locked page, and sets *@end to the last page of the run of locked
  * pages. Returns @last + 1 if no page up to @last is locked.
- *
- * A task can pin a mapped page at any time. Once the page is unmapped, the task
- * must fault the page in before it can pin the page. If the task pins the page
- * for DMA that writes to the page, this fault calls page_mkwrite. page_mkwrite
- * waits for invalidate_lock, which msyncfs_invalidate() holds.
  *
  * A task may lock pages after this function has looked for locked pages. So the
  * function looks a second time, after the unmapping. The second look finds all
@@ -159,37 +186,33 @@ static pgoff_t msyncfs_unmap_unlocked(struct address_space *mapping,
 	return locked;
 }
 
-/**
- * msyncfs_invalidate - drop the cached pages of a range
- * @inode: file; the range is durable and home
- * @first: first page
- * @last: last page, inclusive; below the end of the largest possible file
- *
- * Pages that are locked (mlock) or pinned stay in the cache, with their
- * content. Pages also stay in the cache if a store has changed them after the
- * range became durable, so no store is lost.
- *
- * Context: may sleep; caller holds neither i_commit_lock nor a lock that P4
- * forbids.
- * Return: 0, or -EBUSY if a page had to stay because it is locked or pinned.
+/*
+ * Drops the pages of a range once. Returns 0; -EAGAIN if a page had to stay
+ * because it has a reference; or -EBUSY if a page had to stay because it is
+ * locked.
  */
-int msyncfs_invalidate(struct inode *inode, pgoff_t first, pgoff_t last)
+static int msyncfs_invalidate_once(struct inode *inode, pgoff_t first,
+				   pgoff_t last)
 {
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct address_space *mapping = inode->i_mapping;
 	pgoff_t locked, locked_end, index = first;
+	bool again = false;
 	int err = 0;
 
 	/*
-	 * No capture is under way while this task holds i_commit_lock, so every
-	 * clean page can be released.
+	 * No capture is under way while this task holds i_commit_lock. After the
+	 * commit, no capture has references to pages. If the commit fails, the
+	 * pages are dirty again, and stay.
 	 */
-	mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
+	mutex_lock(&mi->i_commit_lock);
+	msyncfs_commit(inode->i_sb, mi->i_data_tid);
 	filemap_invalidate_lock(mapping);
 	while (index <= last) {
 		locked = msyncfs_unmap_unlocked(mapping, index, last,
 						&locked_end);
 		if (index < locked && msyncfs_drop(mapping, index, locked - 1))
-			err = -EBUSY;
+			again = true;
 		if (locked > last)
 			break;
 		if (msyncfs_any_cached(mapping, locked, locked_end))
@@ -197,8 +220,118 @@ int msyncfs_invalidate(struct inode *inode, pgoff_t first, pgoff_t last)
 		index = locked_end + 1;
 	}
 	filemap_invalidate_unlock(mapping);
-	mutex_unlock(&MSYNCFS_I(inode)->i_commit_lock);
+	mutex_unlock(&mi->i_commit_lock);
+	return again ? -EAGAIN : err;
+}
+
+/*
+ * The kernel keeps pages for a CPU in batches before it moves them between LRU
+ * lists. The batches have references. This function empties the batches of the
+ * CPU on which it runs.
+ */
+static long msyncfs_drain(void *unused)
+{
+	struct folio_batch fbatch;
+
+	folio_batch_init(&fbatch);
+	__folio_batch_release(&fbatch);
+	return 0;
+}
+
+/* MS_INVALIDATE waits this many times for references that pass. */
+#define MSYNCFS_INVALIDATE_WAITS	10
+
+/**
+ * msyncfs_invalidate - drop the cached pages of a range
+ * @inode: file; the range is durable and home
+ * @first: first page
+ * @last: last page, inclusive; below the end of the largest possible file
+ *
+ * Pages that are locked (mlock), or to which a task has a reference, stay in the
+ * cache, with their content. Pages also stay in the cache if a store has changed
+ * them after the range became durable, so no store is lost.
+ *
+ * Context: may sleep; may wait for a commit; caller holds neither i_commit_lock
+ * nor a lock that P4 forbids.
+ * Return: 0, or -EBUSY if a page had to stay because it is locked or has a
+ * reference.
+ */
+int msyncfs_invalidate(struct inode *inode, pgoff_t first, pgoff_t last)
+{
+	unsigned int waits = 0;
+	int err, cpu;
+
+	msyncfs_drain(NULL);
+	for (;;) {
+		err = msyncfs_invalidate_once(inode, first, last);
+		if (err != -EAGAIN || waits++ == MSYNCFS_INVALIDATE_WAITS)
+			break;
+		for_each_online_cpu(cpu)
+			work_on_cpu_safe(cpu, msyncfs_drain, NULL);
+		/* Let other tasks store to their pages, or read from them. */
+		fsleep(1000);
+	}
+	if (err == -EAGAIN)
+		err = -EBUSY;
 	trace_msyncfs_invalidate(inode, first, last, err);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_invalidate);
+
+/*
+ * Reads a page again that may be dirty. The folio keeps its place in the cache,
+ * so later stores to the folio reach the file.
+ */
+static void msyncfs_refill(struct address_space *mapping, pgoff_t index)
+{
+	struct folio *folio = filemap_lock_folio(mapping, index);
+
+	if (IS_ERR(folio))
+		return;
+	if (folio_mapped(folio))
+		unmap_mapping_pages(mapping, index, 1, false);
+	folio_clear_dirty_for_io(folio);
+	/* Only the start of a writeback clears the tag in the page cache. */
+	folio_start_writeback(folio);
+	folio_end_writeback(folio);
+	msyncfs_folio_set_home(folio, 0);
+	folio_clear_uptodate(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+	/* After an error, the next access reads the page. */
+	folio = read_mapping_folio(mapping, index, NULL);
+	if (!IS_ERR(folio))
+		folio_put(folio);
+}
+
+/**
+ * msyncfs_discard_pages - drop all cached pages of a file, also dirty ones
+ * @inode: file; its map and its size are those that the pages must have
+ * @keep: pages to which a task has a reference stay in the cache, and are read
+ *	again; so a store of this task that comes after this call is not lost
+ *
+ * Context: caller holds i_rwsem, i_commit_lock and invalidate_lock exclusively;
+ * may sleep and do I/O.
+ */
+void msyncfs_discard_pages(struct inode *inode, bool keep)
+{
+	struct address_space *mapping = inode->i_mapping;
+	pgoff_t end = DIV_ROUND_UP_ULL(i_size_read(inode), PAGE_SIZE);
+	pgoff_t index = 0, used;
+
+	/* Pages of private mappings stay, because they belong to processes. */
+	unmap_mapping_range(mapping, 0, 0, 0);
+	msyncfs_drain(NULL);
+	while (keep && index < end) {
+		used = msyncfs_next_referenced(mapping, index, end - 1, true);
+		if (used == end)
+			break;
+		if (used > index)
+			truncate_inode_pages_range(mapping,
+						   (loff_t)index << PAGE_SHIFT,
+						   ((loff_t)used << PAGE_SHIFT) - 1);
+		msyncfs_refill(mapping, used);
+		index = used + 1;
+	}
+	truncate_inode_pages(mapping, (loff_t)index << PAGE_SHIFT);
+}

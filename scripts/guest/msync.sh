@@ -4,7 +4,7 @@
 # Cases: stock_nothing stock_locked stock_locked_anon stock_home stock_error
 # Cases: stock32_einval stock32_hole stock32_sync stock32_nothing stock32_locked
 # Cases: ioctl_einval ioctl_empty ioctl_hole ioctl_wrap ioctl_sync ioctl_record ioctl_many ioctl_eof ioctl_readonly ioctl_times ioctl_shutdown ioctl_private ioctl_other ioctl_special ioctl_ioctl
-# Cases: ioctl_drop ioctl_large ioctl_home ioctl_clean ioctl_locked ioctl_locked_anon ioctl_locked_other ioctl_pinned ioctl_pinned_crash
+# Cases: ioctl_drop ioctl_large ioctl_home ioctl_clean ioctl_locked ioctl_locked_anon ioctl_locked_other ioctl_pinned ioctl_referenced ioctl_pinned_crash
 # Cases: ioctl_async ioctl_zero ioctl_nowait ioctl_error ioctl_umount ioctl_slow
 # Cases: ioctl32_ioctl ioctl32_hole ioctl32_sync ioctl32_drop fsck
 # Cases: option ioctl_bsd_empty ioctl_bsd_zero ioctl_bsd_einval ioctl_bsd_hole ioctl_bsd_drop bsd_fsck
@@ -30,7 +30,7 @@ m_cases msync_invalidate stock32 locked
 m_cases msync ioctl $all ioctl
 m_cases msync_other ioctl private other special
 m_cases msync_invalidate ioctl drop large home clean locked locked_anon \
-	locked_other pinned pinned_crash
+	locked_other pinned referenced pinned_crash
 m_cases msync_async ioctl async zero nowait error umount
 m_slow ioctl
 m_cases msync ioctl32 ioctl hole sync

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Test: with msyncfs_hook loaded, each flag of msync(2) has its documented effect in unmodified programs
 # Cases: load hook_einval hook_empty hook_hole hook_wrap hook_sync hook_record hook_many hook_eof hook_readonly hook_times hook_shutdown hook_private hook_other hook_special
-# Cases: hook_drop hook_large hook_home hook_clean hook_locked hook_locked_anon hook_locked_other hook_pinned hook_pinned_crash
+# Cases: hook_drop hook_large hook_home hook_clean hook_locked hook_locked_anon hook_locked_other hook_pinned hook_referenced hook_pinned_crash
 # Cases: hook_async hook_zero hook_nowait hook_error hook_umount
 # Cases: hook32_einval hook32_empty hook32_hole hook32_wrap hook32_sync hook32_record hook32_many hook32_readonly hook32_times hook32_private hook32_other hook32_special
 # Cases: hook32_drop hook32_home hook32_locked hook32_locked_anon hook32_locked_other hook32_zero hook32_nowait hook32_error
@@ -22,7 +22,7 @@ m_cases msync hook einval empty hole wrap sync record many eof readonly times \
 	shutdown
 m_cases msync_other hook private other special
 m_cases msync_invalidate hook drop large home clean locked locked_anon \
-	locked_other pinned pinned_crash
+	locked_other pinned referenced pinned_crash
 m_cases msync_async hook async zero nowait error umount
 m_cases msync hook32 einval empty hole wrap sync record many readonly times
 m_cases msync_other hook32 private other special

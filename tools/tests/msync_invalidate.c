@@ -2,7 +2,7 @@
 /*
  * This program tests that MS_INVALIDATE writes the modified pages, drops the
  * cached pages, and makes the next access read the device. A page that is
- * locked or pinned must not be dropped.
+ * locked, pinned or referenced must not be dropped.
  *
  * Usage: msync_invalidate MNT DOOR TEST, see msync.h
  */
@@ -544,6 +544,39 @@ static void test_pinned(void)
 }
 
 /*
+ * A pipe has a reference to a page of the mapping. The reference is like that of
+ * ptrace(2), except that the pipe never stores to the page.
+ */
+static void test_referenced(void)
+{
+	int fd = new_file("f", NR), pipe_fd[2], i;
+	char *map = map_file(fd, NR), page[PAGE];
+	struct iovec iov = { map + 5 * PAGE, PAGE };
+
+	CHECK(!pipe(pipe_fd));
+	for (i = 0; i < WAYS; i++) {
+		touch(map, NR);
+		store(map + 2 * PAGE, 6, 2 + i);
+		SAME(vmsplice(pipe_fd[1], &iov, 1, 0), PAGE);
+		FAILS(call(map + 2 * PAGE, 8 * PAGE, ways[i]), EBUSY);
+		expect_resident(map, NR, (ALL & ~RANGE) | 1 << 5, way_names[i]);
+		/* The page still belongs to the file. */
+		put_page_gen(map + 5 * PAGE, 20);
+		SAME(read(pipe_fd[0], page, PAGE), PAGE);
+		expect(page, 1, 20, "read from the pipe");
+		CHECK(!call(map + 2 * PAGE, 8 * PAGE, ways[i]));
+		expect_resident(map, NR, ALL & ~RANGE, "not referenced any more");
+		expect(map + 5 * PAGE, 1, 20, "read again");
+	}
+	CHECK(!close(pipe_fd[0]) && !close(pipe_fd[1]));
+	unmap(map, NR);
+	CHECK(!close(fd));
+	crash();
+	expect_file("f", 5, 1, 20);
+	expect_file("f", 6, 2, 4);
+}
+
+/*
  * The call returns EBUSY because a page is pinned, but the data must be
  * durable. The test then stops the filesystem.
  */
@@ -586,6 +619,7 @@ static const struct test tests[] = {
 	{ "locked_anon", test_locked_anon },
 	{ "locked_other", test_locked_other },
 	{ "pinned", test_pinned },
+	{ "referenced", test_referenced },
 	{ "pinned_crash", test_pinned_crash },
 	{ }
 };

@@ -11,6 +11,7 @@
 #include <linux/falloc.h>
 #include <pthread.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 
 static const int all_flags[] = {
 	MS_SYNC, MS_ASYNC, MS_INVALIDATE, 0, MS_SYNC | MS_INVALIDATE,
@@ -246,6 +247,83 @@ static void test_race(void)
 	CHECK(!close(fd));
 }
 
+/* ---- stores through the kernel ------------------------------------------ */
+
+/**
+ * struct writer - a thread that stores to its page through the kernel
+ * @at: address of a number
+ * @mem: /proc/self/mem, or -1 for process_vm_writev()
+ * @stores: number of stores
+ * @lost: number of stores that were lost
+ */
+struct writer {
+	volatile uint64_t *at;
+	int mem;
+	unsigned long stores, lost;
+};
+
+static void *writer(void *arg)
+{
+	struct writer *w = arg;
+	uint64_t n;
+	struct iovec from = { &n, sizeof(n) };
+	struct iovec to = { (void *)(unsigned long)w->at, sizeof(n) };
+
+	for (n = 1; !stopped(); n++) {
+		if (w->mem >= 0)
+			SAME(pwrite(w->mem, &n, sizeof(n), (off_t)w->at),
+			     sizeof(n));
+		else
+			SAME(process_vm_writev(getpid(), &from, 1, &to, 1, 0),
+			     sizeof(n));
+		w->stores++;
+		w->lost += *w->at != n;
+	}
+	return NULL;
+}
+
+static void *invalidator(void *arg)
+{
+	(void)arg;
+	while (!stopped())
+		race_call(race.area, PAGES * PAGE, MS_INVALIDATE);
+	return NULL;
+}
+
+/*
+ * ptrace(2), /proc/PID/mem and process_vm_writev(2) store to a page without the
+ * mapping of the program. MS_INVALIDATE must not lose such stores.
+ */
+static void test_writers(void)
+{
+	struct writer w[] = {
+		{ .mem = open("/proc/self/mem", O_RDWR) }, { .mem = -1 },
+	};
+	double end = now() + SECONDS;
+	pthread_t threads[4];
+	unsigned long i;
+
+	CHECK(w[0].mem >= 0);
+	race.fd = new_file("f", PAGES);
+	race.area = map_file(race.fd, PAGES);
+	for (i = 0; i < 2; i++) {
+		w[i].at = (uint64_t *)(race.area + i * PAGE);
+		CHECK(!pthread_create(&threads[i], NULL, writer, &w[i]));
+		CHECK(!pthread_create(&threads[2 + i], NULL, invalidator, NULL));
+	}
+	while (now() < end || race.calls == race.ebusy)
+		usleep(10000);
+	__atomic_store_n(&race.stop, 1, __ATOMIC_RELAXED);
+	for (i = 0; i < 4; i++)
+		CHECK(!pthread_join(threads[i], NULL));
+	printf("%lu calls, %lu EBUSY; lost %lu of %lu and %lu of %lu stores\n",
+	       race.calls, race.ebusy, w[0].lost, w[0].stores, w[1].lost,
+	       w[1].stores);
+	SAME(w[0].lost + w[1].lost, 0);
+	unmap(race.area, PAGES);
+	CHECK(!close(w[0].mem) && !close(race.fd));
+}
+
 /* ---- signals ------------------------------------------------------------ */
 
 static volatile unsigned long signals;
@@ -438,6 +516,7 @@ static void test_kill(void)
 
 static const struct test tests[] = {
 	{ "race", test_race },
+	{ "writers", test_writers },
 	{ "signal", test_signal },
 	{ "kill", test_kill },
 	{ }
