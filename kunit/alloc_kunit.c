@@ -309,6 +309,66 @@ static void alloc_freed(struct kunit *test)
 	alloc_settled(test);
 }
 
+#define SCATTERED	3000	/* blocks that are freed one at a time */
+
+/* Free every second block of a run, from @start on, in one operation. */
+static u64 free_scattered(struct kunit *test, u64 start)
+{
+	struct msyncfs_op op;
+	unsigned int i;
+
+	begin(test, &op, 0);
+	for (i = 0; i < SCATTERED; i++)
+		msyncfs_free(&op, start + 2 * i, 1);
+	msyncfs_op_end(&op);
+	return op.tid;
+}
+
+/*
+ * The memory for freed blocks does not depend on their number: one bitmap for
+ * each transaction and each group. The blocks of a transaction become available
+ * without those of the next transaction.
+ */
+static void alloc_freed_memory(struct kunit *test)
+{
+	struct alloc_fixture *fx = test->priv;
+	struct list_head *freed = &fx->sbi->space->freed_list;
+	u64 start, len, left, tid, at;
+	struct msyncfs_op op;
+
+	begin(test, &op, 2 * SCATTERED);
+	start = GROUP - SCATTERED;	/* half of the blocks in each group */
+	for (at = start, left = 2 * SCATTERED; left; left -= len, at += len) {
+		KUNIT_ASSERT_EQ(test, msyncfs_alloc(&op, at, left, &at, &len),
+				0);
+		KUNIT_ASSERT_EQ(test, at, start + 2 * SCATTERED - left);
+	}
+	msyncfs_op_end(&op);
+	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->sb), 0);
+
+	tid = free_scattered(test, start);
+	KUNIT_EXPECT_EQ(test, list_count_nodes(freed), 2);
+	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->sb), 0);
+	KUNIT_EXPECT_GT(test, free_scattered(test, start + 1), tid);
+	KUNIT_EXPECT_EQ(test, list_count_nodes(freed), 4);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, 2 * SCATTERED);
+
+	msyncfs_space_retired(fx->sb, tid);
+	KUNIT_EXPECT_EQ(test, list_count_nodes(freed), 2);
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->freed, SCATTERED);
+	KUNIT_ASSERT_EQ(test, msyncfs_hold(fx->sb, 2, false), 0);
+	KUNIT_EXPECT_EQ(test, claim(test, start, 1), start);
+	KUNIT_EXPECT_EQ(test, claim(test, start + 1, 1), start + 2);
+	msyncfs_unclaim(fx->sb, start, 1);
+	msyncfs_unclaim(fx->sb, start + 2, 1);
+	msyncfs_unhold(fx->sb, 2, false);
+
+	commit_and_checkpoint(test);
+	KUNIT_EXPECT_TRUE(test, list_empty(freed));
+	KUNIT_EXPECT_EQ(test, fx->sbi->space->free, fx->free);
+	alloc_settled(test);
+}
+
 /*
  * msyncfs_free() refuses blocks that nobody owns, and blocks of the filesystem
  * itself.
@@ -546,6 +606,7 @@ static struct kunit_case alloc_cases[] = {
 	KUNIT_CASE(alloc_fragmented),
 	KUNIT_CASE(alloc_claim_commit),
 	KUNIT_CASE(alloc_freed),
+	KUNIT_CASE(alloc_freed_memory),
 	KUNIT_CASE(alloc_bad_free),
 	KUNIT_CASE(alloc_across_groups),
 	KUNIT_CASE(alloc_reserve_exact),

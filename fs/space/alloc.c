@@ -32,26 +32,41 @@
  * @bh: the bitmap block of the group, pinned
  * @busy: one bit for each block, set if the block is busy. The bit of a busy
  *	block is clear in the bitmap, but the block is not available. @busy is
- *	NULL before the first block of the group becomes busy
+ *	NULL if no block of the group is busy
+ * @nr_busy: number of busy blocks
  * @free: number of available blocks. The bit of an available block is clear in
  *	the bitmap and in @busy
+ * @freed: blocks that the newest of the transactions in space->freed_list has
+ *	freed in the group; NULL if no such transaction has freed any
  */
 struct msyncfs_group {
 	struct buffer_head	*bh;
 	unsigned long		*busy;
+	unsigned int		nr_busy;
 	unsigned int		free;
+	struct msyncfs_freed	*freed;
 };
 
-/*
- * Each entry of space->freed_list has this type. The entry describes a run
- * of blocks that one transaction freed.
+/**
+ * struct msyncfs_freed - blocks of one group that one transaction has freed
+ * @list: link in space->freed_list
+ * @group: group
+ * @tid: number of the transaction
+ * @nr: number of blocks
+ * @bits: one bit for each block of the group, set if @tid has freed the block
+ *
+ * The record of the transaction has the bitmap block of the group. So these
+ * structures take about as much memory as the images of bitmap blocks in the
+ * records that are not retired, however scattered the freed blocks are.
  */
-struct msyncfs_freed_extent {
+struct msyncfs_freed {
 	struct list_head	list;
+	struct msyncfs_group	*group;
 	u64			tid;
-	u64			start;
-	u64			len;
+	unsigned int		nr;
+	DECLARE_BITMAP(bits, MSYNCFS_GROUP_BLOCKS);
 };
+static_assert(sizeof(struct msyncfs_freed) <= MSYNCFS_BLOCK_SIZE);
 
 /* This structure describes a run of blocks inside one group. */
 struct msyncfs_group_run {
@@ -229,8 +244,7 @@ static int msyncfs_take_run(struct msyncfs_space *space, u64 goal, u64 want,
 
 /*
  * Makes the blocks of @run busy. An operation that frees blocks cannot be
- * undone, so this function must not fail for lack of memory. The array of busy
- * bits stays in memory until the unmount.
+ * undone, so this function must not fail for lack of memory.
  */
 static void msyncfs_set_busy(const struct msyncfs_group_run *run)
 {
@@ -240,6 +254,17 @@ static void msyncfs_set_busy(const struct msyncfs_group_run *run)
 		g->busy = kcalloc(BITS_TO_LONGS(MSYNCFS_GROUP_BLOCKS),
 				  sizeof(long), GFP_NOFS | __GFP_NOFAIL);
 	bitmap_set(g->busy, run->bit, run->len);
+	g->nr_busy += run->len;
+}
+
+/* Notes that @nr blocks, whose bits are clear now, are not busy any more. */
+static void msyncfs_less_busy(struct msyncfs_group *g, unsigned int nr)
+{
+	g->nr_busy -= nr;
+	if (g->nr_busy)
+		return;
+	kfree(g->busy);
+	g->busy = NULL;
 }
 
 /*
@@ -255,6 +280,7 @@ static bool msyncfs_clear_busy(const struct msyncfs_group_run *run)
 			 find_next_zero_bit(g->busy, end, run->bit) < end))
 		return false;
 	bitmap_clear(g->busy, run->bit, run->len);
+	msyncfs_less_busy(g, run->len);
 	return true;
 }
 
@@ -406,30 +432,25 @@ int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_alloc);
 
+/*
+ * Notes that transaction @tid has freed @run. All open handles belong to one
+ * transaction, so space->freed_list is in the order of the transactions.
+ */
 static void msyncfs_freed_add(struct msyncfs_space *space, u64 tid,
-			      u64 start, u64 len)
+			      const struct msyncfs_group_run *run)
 {
-	struct msyncfs_freed_extent *p;
-	struct list_head *pos = space->freed_list.prev;
+	struct msyncfs_freed *f = run->group->freed;
 
-	space->freed += len;
-	if (!list_empty(&space->freed_list)) {
-		p = list_last_entry(&space->freed_list,
-				    struct msyncfs_freed_extent, list);
-		if (p->tid == tid && p->start + p->len == start) {
-			p->len += len;
-			return;
-		}
+	if (!f || f->tid != tid) {
+		f = kzalloc(sizeof(*f), GFP_NOFS | __GFP_NOFAIL);
+		f->group = run->group;
+		f->tid = tid;
+		run->group->freed = f;
+		list_add_tail(&f->list, &space->freed_list);
 	}
-
-	p = kmalloc(sizeof(*p), GFP_NOFS | __GFP_NOFAIL);
-	p->tid = tid;
-	p->start = start;
-	p->len = len;
-	while (pos != &space->freed_list &&
-	       list_entry(pos, struct msyncfs_freed_extent, list)->tid > tid)
-		pos = pos->prev;
-	list_add(&p->list, pos);
+	bitmap_set(f->bits, run->bit, run->len);
+	f->nr += run->len;
+	space->freed += run->len;
 }
 
 /* The data area is contiguous, so it is enough to check both ends of a run. */
@@ -440,10 +461,9 @@ static bool msyncfs_all_data(struct msyncfs_space *space, u64 start, u64 len)
 	       msyncfs_is_data(space->geo, start + len - 1);
 }
 
-static bool msyncfs_free_run(struct msyncfs_op *op, u64 start,
+static bool msyncfs_free_run(struct msyncfs_op *op,
 			     const struct msyncfs_group_run *run)
 {
-	struct msyncfs_space *space = MSYNCFS_SPACE(op->sb);
 	unsigned int end = run->bit + run->len;
 	void *bits = msyncfs_group_bits(run->group);
 	unsigned int i;
@@ -454,7 +474,7 @@ static bool msyncfs_free_run(struct msyncfs_op *op, u64 start,
 	for (i = run->bit; i < end; i++)
 		__clear_bit_le(i, bits);
 	msyncfs_set_busy(run);
-	msyncfs_freed_add(space, op->tid, start, run->len);
+	msyncfs_freed_add(MSYNCFS_SPACE(op->sb), op->tid, run);
 	return true;
 }
 
@@ -489,7 +509,7 @@ void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len)
 	mutex_lock(&space->lock);
 	for (; len; start += run.len, len -= run.len) {
 		msyncfs_group_of(space, start, len, &run);
-		if (!msyncfs_free_run(op, start, &run))
+		if (!msyncfs_free_run(op, &run))
 			msyncfs_err(op->sb,
 				    "blocks %llu+%u: freed, but not all allocated",
 				    start, run.len);
@@ -501,21 +521,19 @@ void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_free);
 
 static void msyncfs_freed_done(struct msyncfs_space *space,
-			       struct msyncfs_freed_extent *p)
+			       struct msyncfs_freed *f)
 {
-	u64 start = p->start, len = p->len;
-	struct msyncfs_group_run run;
+	struct msyncfs_group *g = f->group;
 
-	msyncfs_subtract(&space->freed, p->len);
-	for (; len; start += run.len, len -= run.len) {
-		msyncfs_group_of(space, start, len, &run);
-		if (!msyncfs_clear_busy(&run))
-			continue;
-		run.group->free += run.len;
-		space->free += run.len;
-	}
-	list_del(&p->list);
-	kfree(p);
+	bitmap_andnot(g->busy, g->busy, f->bits, MSYNCFS_GROUP_BLOCKS);
+	msyncfs_less_busy(g, f->nr);
+	msyncfs_subtract(&space->freed, f->nr);
+	space->free += f->nr;
+	g->free += f->nr;
+	if (g->freed == f)
+		g->freed = NULL;
+	list_del(&f->list);
+	kfree(f);
 }
 
 /**
@@ -529,13 +547,13 @@ static void msyncfs_freed_done(struct msyncfs_space *space,
 void msyncfs_space_retired(struct super_block *sb, u64 tid)
 {
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
-	struct msyncfs_freed_extent *p, *next;
+	struct msyncfs_freed *f, *next;
 
 	mutex_lock(&space->lock);
-	list_for_each_entry_safe(p, next, &space->freed_list, list) {
-		if (p->tid > tid)
+	list_for_each_entry_safe(f, next, &space->freed_list, list) {
+		if (f->tid > tid)
 			break;
-		msyncfs_freed_done(space, p);
+		msyncfs_freed_done(space, f);
 	}
 	mutex_unlock(&space->lock);
 	wake_up_all(&space->wait);
@@ -624,13 +642,13 @@ int msyncfs_space_init(struct super_block *sb)
 void msyncfs_space_exit(struct super_block *sb)
 {
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
-	struct msyncfs_freed_extent *p, *next;
+	struct msyncfs_freed *f, *next;
 	u64 nr;
 
 	if (!space)
 		return;
-	list_for_each_entry_safe(p, next, &space->freed_list, list)
-		kfree(p);
+	list_for_each_entry_safe(f, next, &space->freed_list, list)
+		kfree(f);
 	for (nr = 0; nr < space->nr_groups; nr++) {
 		brelse(space->groups[nr].bh);
 		kfree(space->groups[nr].busy);

@@ -24,8 +24,8 @@ struct msyncfs_group;
  * @claimed: number of blocks that @free does not count any more, but that
  *	@reserved still counts
  * @spare: number of blocks that are kept back for map nodes of atomic files
- * @freed_list: all blocks that @freed counts, as runs, in the order of the
- *	transactions that freed them
+ * @freed_list: all blocks that @freed counts, for each transaction and group,
+ *	in the order of the transactions
  * @rotor: block at which a search without a goal begins
  */
 struct msyncfs_space {
