@@ -6,6 +6,7 @@
  * in too many groups does not fit.
  */
 #include <kunit/test.h>
+#include <linux/pagemap.h>
 
 #include "files.h"
 #include "iolog.h"
@@ -268,7 +269,125 @@ static void large_scattered_old(struct kunit *test)
 	msyncfs_fake_close(fake, file);
 }
 
+/* Drop what memory reclaim may drop. Return how many bitmap blocks are left. */
+static unsigned int bitmaps_left(struct msyncfs_fake *fake)
+{
+	const struct msyncfs_geo *geo = &MSYNCFS_SB(fake->sb)->geo;
+	struct address_space *mapping = fake->sb->s_bdev->bd_mapping;
+	struct folio *folio;
+	unsigned int left = 0;
+	u64 i;
+
+	invalidate_bdev(fake->sb->s_bdev);
+	for (i = 0; i < geo->bitmap_blocks; i++) {
+		folio = filemap_get_folio(mapping, geo->bitmap_start + i);
+		if (IS_ERR(folio))
+			continue;
+		left++;
+		folio_put(folio);
+	}
+	return left;
+}
+
+/*
+ * Only the bitmap block that was used last, and those of claimed blocks and of
+ * records that are not home, must stay in memory.
+ */
+static void large_memory(struct kunit *test)
+{
+	struct msyncfs_fake *fake;
+	struct iolog *log;
+	struct file *file;
+	u64 space;
+	u8 round;
+
+	fake = mount_large(test, LARGE, &log);
+	KUNIT_EXPECT_LE(test, bitmaps_left(fake), 1);
+	file = open_file(fake, "f");
+	space = msyncfs_space_avail(fake->sb);
+	for (round = 1; round < 4; round++) {
+		files_write(test, file, 0, PAGES, round);
+		KUNIT_EXPECT_EQ(test, files_sync(file), 0);
+		KUNIT_EXPECT_LE(test, bitmaps_left(fake), 2);
+	}
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fake->sb), 0);
+	KUNIT_EXPECT_LE(test, bitmaps_left(fake), 1);
+	files_expect(test, file, 0, PAGES, 3);
+	KUNIT_ASSERT_EQ(test, files_truncate(file, 0), 0);
+	files_settled(test, fake->sb);
+	KUNIT_EXPECT_LE(test, bitmaps_left(fake), 1);
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fake->sb), space);
+	msyncfs_fake_close(fake, file);
+}
+
+/* Let the reads of the first bitmap block fail. */
+static enum msyncfs_fake_fate fail_bitmap(struct msyncfs_fake *fake,
+					  struct bio *bio, unsigned int ops)
+{
+	u64 blkno = bio->bi_iter.bi_sector >>
+		    (MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
+
+	return ops == MSYNCFS_FAKE_READ && blkno == fake->geo.bitmap_start ?
+		MSYNCFS_FAKE_FAILS : MSYNCFS_FAKE_DONE;
+}
+
+/*
+ * The bitmap block of a group cannot be read. New blocks come from other
+ * groups. Whoever must free blocks of the group fails before anything has
+ * changed, and succeeds when the block can be read again.
+ */
+static void large_bitmap_error(struct kunit *test)
+{
+	struct msyncfs_sb_info *sbi;
+	struct msyncfs_fake *fake;
+	struct file *file, *g;
+	struct iolog *log;
+	u64 space, records;
+
+	fake = mount_large(test, LARGE, &log);
+	file = open_file(fake, "f");
+	files_write(test, file, 0, PAGES, 1);
+	KUNIT_ASSERT_EQ(test, files_sync(file), 0);
+	msyncfs_fake_close(fake, file);
+	msyncfs_fake_umount(fake);
+	fake->hook = NULL;
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fake, 0, NULL), 0);
+	files_quiet(fake);
+	sbi = MSYNCFS_SB(fake->sb);
+	space = msyncfs_space_avail(fake->sb);
+
+	KUNIT_ASSERT_EQ(test, bitmaps_left(fake), 0);
+	fake->hook = fail_bitmap;
+	file = open_file(fake, "f");
+	g = open_file(fake, "g");
+	files_write(test, g, 0, 3, 1);
+	KUNIT_EXPECT_EQ(test, files_sync(g), 0);
+	KUNIT_EXPECT_GE(test, files_block(test, g, 0), MSYNCFS_GROUP_BLOCKS);
+	files_write(test, file, 0, PAGES, 2);
+	KUNIT_EXPECT_EQ(test, files_sync(file), -EIO);
+	KUNIT_EXPECT_EQ(test, files_dirty(file), PAGES);
+	KUNIT_EXPECT_EQ(test, files_truncate(file, 0), -EIO);
+
+	fake->hook = NULL;
+	files_write(test, file, 0, PAGES, 3);
+	records = sbi->log->nr_commits;
+	KUNIT_EXPECT_EQ(test, files_sync(file), 0);
+	KUNIT_EXPECT_GE(test, sbi->log->nr_commits, records + 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->nr_split), 0);
+	files_expect(test, file, 0, PAGES, 3);
+	KUNIT_ASSERT_EQ(test, files_truncate(g, 0), 0);
+	msyncfs_fake_close(fake, g);
+	KUNIT_EXPECT_EQ(test, files_unlink(fake, "g"), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fake->sb), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fake->sb), 0);
+	files_settled(test, fake->sb);
+	KUNIT_EXPECT_EQ(test, msyncfs_space_avail(fake->sb), space);
+	msyncfs_fake_close(fake, file);
+}
+
 static struct kunit_case large_cases[] = {
+	KUNIT_CASE(large_memory),
+	KUNIT_CASE(large_bitmap_error),
 	KUNIT_CASE_PARAM(large_one, large_gen_params),
 	KUNIT_CASE(large_set),
 	KUNIT_CASE_SLOW(large_scattered),

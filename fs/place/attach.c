@@ -364,6 +364,8 @@ int msyncfs_attach_record(struct list_head *set, bool attrs, bool *fits)
 
 	err = msyncfs_plan_record(set, &plan, max);
 	*fits = msyncfs_plan_credits(sbi->sb, &plan) <= max;
+	if (!err && *fits && plan.groups)
+		err = msyncfs_plan_load(sbi->sb, &plan);
 	if (!err && *fits)
 		err = msyncfs_attach_in_op(set, &plan, 0, attrs);
 	msyncfs_plan_free(&plan);

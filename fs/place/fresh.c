@@ -286,5 +286,5 @@ int msyncfs_fresh_prepare(struct list_head *set, struct completion *sent,
 		err = msyncfs_fresh_write_all(set, sent, plan);
 	if (!err && msyncfs_plan_credits(sbi->sb, plan) > sbi->geo.record_images)
 		err = -EFBIG;
-	return err;
+	return err ?: msyncfs_plan_load(sbi->sb, plan);
 }

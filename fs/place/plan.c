@@ -15,6 +15,7 @@
  * block for each known block, a large set would seem too large for a record on
  * such a device, even if all blocks of the set lie in one group.
  */
+#include <linux/blkdev.h>
 #include <linux/math64.h>
 #include <linux/slab.h>
 
@@ -87,4 +88,38 @@ int msyncfs_plan_touch(struct super_block *sb, struct msyncfs_plan *plan,
 		return -ENOMEM;
 	bitmap_set(plan->groups, first, last - first + 1);
 	return 0;
+}
+
+/**
+ * msyncfs_plan_load - read the bitmap blocks of a plan
+ * @sb: filesystem
+ * @plan: plan
+ *
+ * The operation of the plan frees blocks, and it cannot fail any more when it
+ * cannot read a bitmap block. So the caller reads the bitmap blocks before it
+ * begins the operation.
+ *
+ * Context: may sleep and do I/O.
+ * Return: 0, -EIO, -EUCLEAN (logged).
+ */
+int msyncfs_plan_load(struct super_block *sb, const struct msyncfs_plan *plan)
+{
+	const struct msyncfs_geo *geo = &MSYNCFS_SB(sb)->geo;
+	struct blk_plug plug;
+	unsigned int nr;
+	int err = 0;
+
+	if (!plan->groups)
+		return 0;
+	blk_start_plug(&plug);
+	for_each_set_bit(nr, plan->groups, geo->bitmap_blocks)
+		sb_breadahead(sb, geo->bitmap_start + nr);
+	blk_finish_plug(&plug);
+	for_each_set_bit(nr, plan->groups, geo->bitmap_blocks) {
+		err = msyncfs_load_bitmaps(sb, (u64)nr * MSYNCFS_GROUP_BLOCKS,
+					   1);
+		if (err)
+			break;
+	}
+	return err;
 }

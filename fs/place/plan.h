@@ -276,6 +276,7 @@ int msyncfs_plan_run(struct inode *inode, u64 index, u64 len,
 		     struct msyncfs_plan *plan);
 int msyncfs_plan_touch(struct super_block *sb, struct msyncfs_plan *plan,
 		       u64 start, u64 len);
+int msyncfs_plan_load(struct super_block *sb, const struct msyncfs_plan *plan);
 
 /* In homes.c */
 int msyncfs_homes_alloc(struct msyncfs_op *op, struct msyncfs_capture *cap);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file is the block allocator. It keeps the bitmaps, which stay in memory
- * while the filesystem is mounted, and the counters of free and promised
- * blocks. The allocator finds, takes and frees runs of blocks. It does not know
- * what the blocks contain. It never waits for a commit. Only promise.c waits
- * for commits, if its caller may wait.
+ * This file is the block allocator. It changes the bitmaps, and keeps the
+ * counters of free and promised blocks. The allocator finds, takes and frees
+ * runs of blocks. It does not know what the blocks contain. It never waits for
+ * a commit. Only promise.c waits for commits, if its caller may wait.
+ *
+ * The mount counts the free blocks of each group. After that, a bitmap block is
+ * read when it is needed, and memory reclaim may drop it again. It stays in
+ * memory while its group has claimed blocks, and while a record that changes it
+ * is not retired.
  *
  * A block may be unavailable although its bit in the bitmap is clear. Such a
  * block is busy, for one of two reasons. First, the block may be claimed: a
@@ -29,11 +33,12 @@
 
 /**
  * struct msyncfs_group - the state of a group in memory
- * @bh: the bitmap block of the group, pinned
+ * @bh: the bitmap block of the group, pinned; NULL if nobody needs it now
  * @busy: one bit for each block, set if the block is busy. The bit of a busy
  *	block is clear in the bitmap, but the block is not available. @busy is
  *	NULL if no block of the group is busy
  * @nr_busy: number of busy blocks
+ * @claimed: number of busy blocks that are claimed
  * @free: number of available blocks. The bit of an available block is clear in
  *	the bitmap and in @busy
  * @freed: blocks that the newest of the transactions in space->freed_list has
@@ -43,6 +48,7 @@ struct msyncfs_group {
 	struct buffer_head	*bh;
 	unsigned long		*busy;
 	unsigned int		nr_busy;
+	unsigned int		claimed;
 	unsigned int		free;
 	struct msyncfs_freed	*freed;
 };
@@ -66,6 +72,7 @@ struct msyncfs_freed {
 	unsigned int		nr;
 	DECLARE_BITMAP(bits, MSYNCFS_GROUP_BLOCKS);
 };
+
 static_assert(sizeof(struct msyncfs_freed) <= MSYNCFS_BLOCK_SIZE);
 
 /* This structure describes a run of blocks inside one group. */
@@ -74,6 +81,50 @@ struct msyncfs_group_run {
 	unsigned int		bit;
 	unsigned int		len;
 };
+
+static struct buffer_head *msyncfs_bitmap_read(struct super_block *sb, u64 nr)
+{
+	/* msyncfs_bread() checks that all free blocks are in the data area. */
+	return msyncfs_bread(sb, MSYNCFS_SB(sb)->geo.bitmap_start + nr,
+			     MSYNCFS_MAGIC_BITMAP, nr);
+}
+
+/*
+ * Drops the bitmap block of a group if no claimed blocks need it. The group
+ * that was used last keeps its bitmap block, because the next allocation
+ * probably uses the same group.
+ */
+static void msyncfs_group_unload(struct msyncfs_space *space,
+				 struct msyncfs_group *g)
+{
+	if (g->claimed || g == space->loaded)
+		return;
+	brelse(g->bh);
+	g->bh = NULL;
+}
+
+/*
+ * Makes sure that the bitmap block of a group is in memory. It stays there
+ * until the next call for another group, or longer if the group has claimed
+ * blocks.
+ */
+static int msyncfs_group_load(struct msyncfs_space *space,
+			      struct msyncfs_group *g)
+{
+	struct msyncfs_group *last = space->loaded;
+	struct buffer_head *bh;
+
+	if (g->bh)
+		return 0;
+	bh = msyncfs_bitmap_read(space->sb, g - space->groups);
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	g->bh = bh;
+	space->loaded = g;
+	if (last)
+		msyncfs_group_unload(space, last);
+	return 0;
+}
 
 static void *msyncfs_group_bits(const struct msyncfs_group *g)
 {
@@ -153,47 +204,46 @@ static bool msyncfs_search_group(struct msyncfs_group *g, unsigned int bit,
  * after it, for a run of @want blocks. If no group has such a run, the function
  * chooses the longest run. The function stops early if its longest run has at
  * least a quarter of @want blocks, or if it has searched MSYNCFS_SEARCH_GROUPS
- * groups.
+ * groups. It leaves out groups whose bitmap block cannot be read.
  */
 static int msyncfs_search(struct msyncfs_space *space, u64 goal,
 			  unsigned int want, struct msyncfs_group_run *best)
 {
+	unsigned int tried = 0, bit, end;
+	int err = -ENOSPC, err2;
 	struct msyncfs_group *g;
-	unsigned int tried = 0;
-	unsigned int bit;
 	u64 nr, i;
 
 	best->len = 0;
 	nr = div_u64_rem(goal, MSYNCFS_GROUP_BLOCKS, &bit);
-	g = &space->groups[nr];
-	if (msyncfs_next_free(g, bit, bit + 1) == bit) {
-		best->group = g;
-		best->bit = bit;
-		best->len = msyncfs_next_used(g, bit,
-					      min(bit + want,
-						  MSYNCFS_GROUP_BLOCKS)) - bit;
-		return 0;
-	}
-
-	if (g->free &&
-	    (msyncfs_search_group(g, bit, MSYNCFS_GROUP_BLOCKS, want, best) ||
-	     msyncfs_search_group(g, 0, bit, want, best)))
-		return 0;
-	for (i = 1; i < space->nr_groups; i++) {
+	end = min(bit + want, MSYNCFS_GROUP_BLOCKS);
+	for (i = 0; i < space->nr_groups; i++, bit = 0) {
 		if (best->len && (best->len >= want / 4 ||
 				  tried >= MSYNCFS_SEARCH_GROUPS))
 			break;
+		g = &space->groups[nr];
 		if (++nr == space->nr_groups)
 			nr = 0;
-		g = &space->groups[nr];
 		if (!g->free)
 			continue;
+		err2 = msyncfs_group_load(space, g);
+		if (err2) {
+			err = err2;
+			continue;
+		}
+		if (!i && msyncfs_next_free(g, bit, bit + 1) == bit) {
+			best->group = g;
+			best->bit = bit;
+			best->len = msyncfs_next_used(g, bit, end) - bit;
+			break;
+		}
 		tried++;
-		if (msyncfs_search_group(g, 0, MSYNCFS_GROUP_BLOCKS, want,
-					 best))
+		if (msyncfs_search_group(g, bit, MSYNCFS_GROUP_BLOCKS, want,
+					 best) ||
+		    msyncfs_search_group(g, 0, bit, want, best))
 			break;
 	}
-	return best->len ? 0 : -ENOSPC;
+	return best->len ? 0 : err;
 }
 
 /**
@@ -229,6 +279,8 @@ static int msyncfs_take_run(struct msyncfs_space *space, u64 goal, u64 want,
 		goal = space->rotor;
 	want = min_t(u64, want, MSYNCFS_GROUP_BLOCKS);
 	err = msyncfs_search(space, goal, want, run);
+	if (!err)
+		err = msyncfs_group_load(space, run->group);
 	if (err)
 		return err;
 
@@ -284,6 +336,14 @@ static bool msyncfs_clear_busy(const struct msyncfs_group_run *run)
 	return true;
 }
 
+/* Notes that the blocks of @run are not claimed any more. */
+static void msyncfs_claim_end(struct msyncfs_space *space,
+			      const struct msyncfs_group_run *run)
+{
+	run->group->claimed -= run->len;
+	msyncfs_group_unload(space, run->group);
+}
+
 static void msyncfs_set_bits(const struct msyncfs_group_run *run)
 {
 	void *bits = msyncfs_group_bits(run->group);
@@ -307,7 +367,8 @@ static void msyncfs_set_bits(const struct msyncfs_group_run *run)
  * these bits, or msyncfs_unclaim().
  *
  * Context: takes space->lock; may sleep, does not wait for a commit.
- * Return: 0; -ENOSPC if no block is free; -EINVAL if @want is 0.
+ * Return: 0; -ENOSPC if no block is free; -EINVAL if @want is 0; -EIO or
+ * -EUCLEAN (logged) if the bitmaps of all free blocks cannot be read.
  */
 int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 		  u64 *len)
@@ -323,6 +384,7 @@ int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 	err = msyncfs_take_run(space, goal, want, &run, start);
 	if (!err) {
 		msyncfs_set_busy(&run);
+		run.group->claimed += run.len;
 		space->claimed += run.len;
 		*len = run.len;
 	}
@@ -354,6 +416,7 @@ void msyncfs_claim_commit(struct msyncfs_op *op, u64 start, u64 len)
 			continue;
 		msyncfs_op_dirty(op, run.group->bh);
 		msyncfs_set_bits(&run);
+		msyncfs_claim_end(space, &run);
 	}
 	mutex_unlock(&space->lock);
 }
@@ -384,6 +447,7 @@ void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len)
 		space->free += run.len;
 		space->held += run.len;
 		msyncfs_subtract(&space->claimed, run.len);
+		msyncfs_claim_end(space, &run);
 	}
 	mutex_unlock(&space->lock);
 }
@@ -400,7 +464,8 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_unclaim);
  *
  * Context: inside @op; takes space->lock; may sleep, does not wait for a
  * commit.
- * Return: 0; -ENOSPC if @op has no blocks left, which is a bug of the caller.
+ * Return: 0; -ENOSPC if @op has no blocks left, which is a bug of the caller;
+ * -EIO or -EUCLEAN (logged) if the bitmaps of all free blocks cannot be read.
  */
 int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 		  u64 *len)
@@ -461,21 +526,25 @@ static bool msyncfs_all_data(struct msyncfs_space *space, u64 start, u64 len)
 	       msyncfs_is_data(space->geo, start + len - 1);
 }
 
-static bool msyncfs_free_run(struct msyncfs_op *op,
-			     const struct msyncfs_group_run *run)
+/* Frees a run. Returns NULL, or the reason why the run stays allocated. */
+static const char *msyncfs_free_run(struct msyncfs_op *op,
+				    const struct msyncfs_group_run *run)
 {
 	unsigned int end = run->bit + run->len;
-	void *bits = msyncfs_group_bits(run->group);
 	unsigned int i;
+	void *bits;
 
+	if (msyncfs_group_load(MSYNCFS_SPACE(op->sb), run->group))
+		return "their bitmap cannot be read";
+	bits = msyncfs_group_bits(run->group);
 	if (find_next_zero_bit_le(bits, end, run->bit) < end)
-		return false;
+		return "not all allocated";
 	msyncfs_op_dirty(op, run->group->bh);
 	for (i = run->bit; i < end; i++)
 		__clear_bit_le(i, bits);
 	msyncfs_set_busy(run);
 	msyncfs_freed_add(MSYNCFS_SPACE(op->sb), op->tid, run);
-	return true;
+	return NULL;
 }
 
 /**
@@ -487,17 +556,19 @@ static bool msyncfs_free_run(struct msyncfs_op *op,
  * The blocks become available when the log calls msyncfs_space_retired() for
  * the transaction of @op. A damaged map may lead to a wrong range. If a block
  * of the range is outside the data area, the function frees nothing. If a block
- * of the range is not allocated, the function frees no block of the range that
- * lies in the group of this block. In both cases the function prints a message.
- * A block that stays allocated by mistake does less harm than a block with two
- * owners.
+ * of the range is not allocated, or if a bitmap block cannot be read, the
+ * function frees no block of the range that lies in the group of this block. In
+ * each case the function prints a message. A block that stays allocated by
+ * mistake does less harm than a block with two owners. A caller that can still
+ * fail calls msyncfs_load_bitmaps() before.
  *
- * Context: inside @op; takes space->lock; may sleep.
+ * Context: inside @op; takes space->lock; may sleep and read bitmap blocks.
  */
 void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len)
 {
 	struct msyncfs_space *space = MSYNCFS_SPACE(op->sb);
 	struct msyncfs_group_run run;
+	const char *why;
 
 	if (!msyncfs_all_data(space, start, len)) {
 		msyncfs_err(op->sb,
@@ -509,10 +580,10 @@ void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len)
 	mutex_lock(&space->lock);
 	for (; len; start += run.len, len -= run.len) {
 		msyncfs_group_of(space, start, len, &run);
-		if (!msyncfs_free_run(op, &run))
-			msyncfs_err(op->sb,
-				    "blocks %llu+%u: freed, but not all allocated",
-				    start, run.len);
+		why = msyncfs_free_run(op, &run);
+		if (why)
+			msyncfs_err(op->sb, "blocks %llu+%u: freed, but %s",
+				    start, run.len, why);
 	}
 	mutex_unlock(&space->lock);
 	if (msyncfs_breaks(REUSE))
@@ -560,10 +631,38 @@ void msyncfs_space_retired(struct super_block *sb, u64 tid)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_space_retired);
 
-static unsigned int msyncfs_count_free(const struct msyncfs_group *g)
+/**
+ * msyncfs_load_bitmaps - read the bitmap blocks of a range of blocks
+ * @sb: filesystem
+ * @start: first block, in the data area
+ * @len: number of blocks, at least 1
+ *
+ * So an operation notices early that a bitmap block cannot be read. Memory
+ * reclaim may drop the blocks again.
+ *
+ * Context: takes space->lock; may sleep and do I/O.
+ * Return: 0, -EIO, -EUCLEAN (logged).
+ */
+int msyncfs_load_bitmaps(struct super_block *sb, u64 start, u64 len)
 {
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+	struct msyncfs_group_run run;
+	int err = 0;
+
+	mutex_lock(&space->lock);
+	for (; len && !err; start += run.len, len -= run.len) {
+		msyncfs_group_of(space, start, len, &run);
+		err = msyncfs_group_load(space, run.group);
+	}
+	mutex_unlock(&space->lock);
+	return err;
+}
+
+static unsigned int msyncfs_count_free(const struct buffer_head *bh)
+{
+	const u64 *bits =
+		(void *)((struct msyncfs_disk_bitmap *)bh->b_data)->bits;
 	unsigned int used = 0;
-	const u64 *bits = msyncfs_group_bits(g);
 	unsigned int i;
 
 	for (i = 0; i < MSYNCFS_GROUP_BLOCKS / 64; i++)
@@ -571,7 +670,8 @@ static unsigned int msyncfs_count_free(const struct msyncfs_group *g)
 	return MSYNCFS_GROUP_BLOCKS - used;
 }
 
-static int msyncfs_load_group(struct super_block *sb, u64 nr)
+/* Reads and checks the bitmap block of a group, and counts the free blocks. */
+static int msyncfs_count_group(struct super_block *sb, u64 nr)
 {
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 	struct msyncfs_group *g = &space->groups[nr];
@@ -583,19 +683,17 @@ static int msyncfs_load_group(struct super_block *sb, u64 nr)
 		     i++)
 			sb_breadahead(sb, space->geo->bitmap_start + i);
 
-	/* msyncfs_bread() checks that all free blocks are in the data area. */
-	bh = msyncfs_bread(sb, space->geo->bitmap_start + nr,
-			   MSYNCFS_MAGIC_BITMAP, nr);
+	bh = msyncfs_bitmap_read(sb, nr);
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
-	g->bh = bh;
-	g->free = msyncfs_count_free(g);
+	g->free = msyncfs_count_free(bh);
 	space->free += g->free;
+	brelse(bh);
 	return 0;
 }
 
 /**
- * msyncfs_space_init - read the bitmaps
+ * msyncfs_space_init - read the bitmaps and count the free blocks
  * @sb: filesystem whose log has been replayed; nobody allocates yet
  *
  * Context: mount; may sleep and do I/O.
@@ -613,6 +711,7 @@ int msyncfs_space_init(struct super_block *sb)
 	if (!space)
 		return -ENOMEM;
 	sbi->space = space;
+	space->sb = sb;
 	space->geo = &sbi->geo;
 	mutex_init(&space->lock);
 	init_waitqueue_head(&space->wait);
@@ -628,13 +727,13 @@ int msyncfs_space_init(struct super_block *sb)
 
 	blk_start_plug(&plug);
 	for (nr = 0; nr < space->nr_groups && !err; nr++)
-		err = msyncfs_load_group(sb, nr);
+		err = msyncfs_count_group(sb, nr);
 	blk_finish_plug(&plug);
 	return err;
 }
 
 /**
- * msyncfs_space_exit - release the bitmaps and the counters
+ * msyncfs_space_exit - release the groups and the counters
  * @sb: filesystem that nobody uses any more, or whose mount has failed
  *
  * Context: unmount or failed mount; may sleep.

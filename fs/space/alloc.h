@@ -12,11 +12,13 @@ struct msyncfs_group;
 
 /**
  * struct msyncfs_space - free blocks and promises of a mount
+ * @sb: filesystem
  * @geo: says where the data area and the bitmaps lie
  * @lock: guards the bitmaps and all members below it
  * @wait: tasks that wait for free blocks
  * @groups: state of each group
  * @nr_groups: number of entries of @groups
+ * @loaded: the group whose bitmap block was read last, or NULL
  * @free: number of blocks that are available now
  * @freed: number of blocks that are freed and not reusable yet (B3)
  * @reserved: number of blocks that are promised to dirty pages and operations
@@ -29,11 +31,13 @@ struct msyncfs_group;
  * @rotor: block at which a search without a goal begins
  */
 struct msyncfs_space {
+	struct super_block	*sb;
 	const struct msyncfs_geo *geo;
 	struct mutex		lock;		/* all members below */
 	wait_queue_head_t	wait;
 	struct msyncfs_group	*groups;
 	u64			nr_groups;
+	struct msyncfs_group	*loaded;
 	u64			free;
 	u64			freed;
 	u64			reserved;

@@ -78,12 +78,15 @@ void msyncfs_op_free(struct msyncfs_op *op, struct buffer_head *bh)
 int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
 {
 	struct buffer_head *bh = msyncfs_bread(op->sb, blkno, magic, owner);
+	int err;
 
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
-	msyncfs_op_free(op, bh);
+	err = msyncfs_load_bitmaps(op->sb, blkno, 1);
+	if (!err)
+		msyncfs_op_free(op, bh);
 	brelse(bh);
-	return 0;
+	return err;
 }
 
 /**
@@ -98,16 +101,19 @@ int msyncfs_op_free_at(struct msyncfs_op *op, u64 blkno, u32 magic, u64 owner)
  * blocks that have a metadata buffer in memory. The check is cheap: if the page
  * cache of the device has none of the blocks, the check is a single lookup.
  *
- * Context: inside @op; may sleep, does no I/O.
- * Return: 0, -EUCLEAN (logged). After an error, no block is freed.
+ * Context: inside @op; may sleep and read bitmap blocks.
+ * Return: 0, -EIO, -EUCLEAN (logged). After an error, no block is freed.
  */
 int msyncfs_op_free_data(struct msyncfs_op *op, u64 start, u64 len)
 {
 	u64 meta = msyncfs_block_find(op->sb, start, len);
+	int err;
 
 	if (!meta) {
-		msyncfs_free(op, start, len);
-		return 0;
+		err = msyncfs_load_bitmaps(op->sb, start, len);
+		if (!err)
+			msyncfs_free(op, start, len);
+		return err;
 	}
 	msyncfs_err(op->sb, "block %llu: data of a file, but in use as metadata",
 		    meta);

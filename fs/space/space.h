@@ -19,6 +19,7 @@ void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len);
 int msyncfs_alloc(struct msyncfs_op *op, u64 goal, u64 want, u64 *start,
 		  u64 *len);
 void msyncfs_free(struct msyncfs_op *op, u64 start, u64 len);
+int msyncfs_load_bitmaps(struct super_block *sb, u64 start, u64 len);
 
 /* In promise.c: promised and held blocks */
 extern const struct msyncfs_log_hooks msyncfs_space_hooks;

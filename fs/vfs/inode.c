@@ -293,7 +293,10 @@ static int msyncfs_free_inode_block(struct inode *inode)
 	struct msyncfs_op op;
 	int err;
 
-	err = msyncfs_op_begin(inode->i_sb, &op, MSYNCFS_DELETE_CREDITS, 0);
+	err = msyncfs_load_bitmaps(inode->i_sb, inode->i_ino, 1);
+	if (!err)
+		err = msyncfs_op_begin(inode->i_sb, &op, MSYNCFS_DELETE_CREDITS,
+				       0);
 	if (err)
 		return err;
 	err = msyncfs_orphan_del(&op, inode);
