@@ -23,6 +23,9 @@
  */
 #define WIPE_BYTES	(1024 * 1024)
 
+/* A record takes at least so many inodes besides all bitmap blocks. */
+#define RECORD_INODES	64
+
 struct options {
 	const char	*label;
 	u64		bytes;		/* size; 0 means the whole device */
@@ -57,7 +60,8 @@ static void usage(FILE *to, int status)
 		"              (default: the whole device)\n"
 		"  -L LABEL    name of the filesystem, at most %d bytes\n"
 		"  -l LOGSIZE  size of the log in bytes, or with K, M or G: 1M to 1G\n"
-		"              (default: 1/16 of the filesystem, 1M to 64M)\n"
+		"              (default: 1/16 of the filesystem, 1M to 64M,\n"
+		"              and more beyond 500 GiB)\n"
 		"  -b 4096     size of a block; there is no other\n"
 		"  -f          overwrite a device that already holds data\n"
 		"  -q          print nothing on success\n"
@@ -160,17 +164,42 @@ static void refuse_if_used(const struct device *dev)
 	blkid_free_probe(pr);
 }
 
+/*
+ * Return the size of a log whose records take all bitmap blocks of the
+ * filesystem, and some inodes. With such a log, no set has too many bitmap blocks for one
+ * record.
+ */
+static u64 log_for_bitmaps(u64 blocks)
+{
+	u64 images = (blocks + MSYNCFS_GROUP_BLOCKS - 1) / MSYNCFS_GROUP_BLOCKS +
+		     RECORD_INODES;
+
+	if (images > MSYNCFS_LOG_MAX_BLOCKS)
+		return MSYNCFS_LOG_MAX_BLOCKS;
+	return MSYNCFS_RECORD_SHARE *
+	       (images + msyncfs_record_header_blocks(images));
+}
+
+static u64 default_log(u64 size)
+{
+	u64 blocks = size / 16, least;
+
+	if (blocks < MSYNCFS_LOG_MIN_BLOCKS)
+		return MSYNCFS_LOG_MIN_BLOCKS;
+	if (blocks <= MSYNCFS_LOG_DEF_BLOCKS)
+		return blocks;
+	least = log_for_bitmaps(size);
+	if (least < MSYNCFS_LOG_DEF_BLOCKS)
+		return MSYNCFS_LOG_DEF_BLOCKS;
+	return least < MSYNCFS_LOG_MAX_BLOCKS ? least : MSYNCFS_LOG_MAX_BLOCKS;
+}
+
 static u64 choose_log(u64 bytes, const struct options *opt)
 {
 	u64 blocks = opt->log_bytes >> MSYNCFS_BLOCK_SHIFT;
 
-	if (!opt->log_bytes) {
-		blocks = (bytes / 16) >> MSYNCFS_BLOCK_SHIFT;
-		if (blocks > MSYNCFS_LOG_DEF_BLOCKS)
-			blocks = MSYNCFS_LOG_DEF_BLOCKS;
-		if (blocks < MSYNCFS_LOG_MIN_BLOCKS)
-			blocks = MSYNCFS_LOG_MIN_BLOCKS;
-	}
+	if (!opt->log_bytes)
+		blocks = default_log(bytes >> MSYNCFS_BLOCK_SHIFT);
 	if (blocks < MSYNCFS_LOG_MIN_BLOCKS || blocks > MSYNCFS_LOG_MAX_BLOCKS)
 		die("the log takes 1 MiB to 1 GiB");
 	return blocks;
