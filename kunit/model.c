@@ -3,6 +3,8 @@
  * An atomic file and its model: see model.h.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/pagemap.h>
 
 #include "model.h"
@@ -295,4 +297,45 @@ void model_change(struct kunit *test, struct atomic_fixture *fx,
 	/* Make a spilled page dirty again. */
 	if (fx->now.pages > 4)
 		model_write(test, fx, 4, 1, 4);
+}
+
+/* ---- another thread ------------------------------------------------------ */
+
+static int other_thread(void *data)
+{
+	struct other *o = data;
+
+	o->ret = o->what(o->fx);
+	WRITE_ONCE(o->done, true);
+	while (!kthread_should_stop())
+		usleep_range(500, 1000);
+	return 0;
+}
+
+/**
+ * other_start - start the operation of another thread
+ * @test: test, which fails if there is no thread
+ * @o: the thread
+ */
+void other_start(struct kunit *test, struct other *o)
+{
+	o->task = kthread_run(other_thread, o, "msyncfs-other");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(o->task));
+}
+
+/**
+ * other_end - wait for the operation of another thread
+ * @test: test, which fails if the operation does not end
+ * @o: the thread
+ * @want: expected return value
+ */
+void other_end(struct kunit *test, struct other *o, loff_t want)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2000 && !READ_ONCE(o->done); i++)
+		msleep(20);
+	KUNIT_EXPECT_TRUE(test, o->done);
+	kthread_stop(o->task);
+	KUNIT_EXPECT_EQ(test, o->ret, want);
 }

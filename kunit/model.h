@@ -74,6 +74,25 @@ void model_regrow(struct kunit *test, struct atomic_fixture *fx, u8 fill);
 void model_punch(struct kunit *test, struct atomic_fixture *fx, u8 fill);
 void model_change(struct kunit *test, struct atomic_fixture *fx,
 		  const struct change_row *row, unsigned int mode);
+/**
+ * struct other - an operation that another thread executes
+ * @fx: fixture
+ * @what: the operation
+ * @ret: its return value
+ * @done: the operation has returned
+ * @task: the thread
+ */
+struct other {
+	struct atomic_fixture	*fx;
+	loff_t			(*what)(struct atomic_fixture *fx);
+	loff_t			ret;
+	bool			done;
+	struct task_struct	*task;
+};
+
+void other_start(struct kunit *test, struct other *o);
+void other_end(struct kunit *test, struct other *o, loff_t want);
+
 int model_differs(struct atomic_fixture *fx, const struct model *m);
 void model_settled(struct kunit *test, struct atomic_fixture *fx, bool space);
 

@@ -93,106 +93,15 @@ static void msyncfs_unlock_files(struct msyncfs_range *ranges, unsigned int nr)
 }
 
 /*
- * Sets @whole in the ranges of atomic files, and clears @whole in all other
- * ranges. Returns whether any range belongs to an atomic file. A file becomes
- * atomic or ordinary only under i_commit_lock. If the caller does not hold this
- * lock, the result is only a hint.
+ * Locks the files for a capture. Sets @whole in the ranges of atomic files, and
+ * clears @whole in all other ranges: a file becomes atomic or ordinary only
+ * under i_commit_lock.
  */
-static bool msyncfs_mark_whole(struct msyncfs_range *ranges, unsigned int nr)
+static void msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr)
 {
-	bool any = false;
-
-	for (; nr--; ranges++) {
-		ranges->whole = msyncfs_is_atomic(ranges->inode);
-		any |= ranges->whole;
-	}
-	return any;
-}
-
-/*
- * Returns whether an atomic file has anything to commit. The result is only a
- * hint unless the files are locked.
- */
-static bool msyncfs_atomic_dirty_in(const struct msyncfs_range *ranges,
-				    unsigned int nr)
-{
+	msyncfs_lock_files(ranges, nr);
 	for (; nr--; ranges++)
-		if (ranges->whole && msyncfs_atomic_dirty(ranges->inode))
-			return true;
-	return false;
-}
-
-/*
- * Keeps the filesystem from being frozen during a commit of atomic files. If
- * the filesystem is frozen already, this function waits until the filesystem is
- * thawed. The function does not wait if there is nothing to commit, or if the
- * caller must not wait. No page gets dirty on a frozen filesystem. But a page
- * of an atomic file may have become dirty before the filesystem was frozen, and
- * may still be dirty. Returns false if the caller must not commit. If the
- * function returns true, the caller must call sb_end_intwrite().
- */
-static bool msyncfs_keep_thawed(struct msyncfs_range *ranges, unsigned int nr)
-{
-	struct super_block *sb = ranges->inode->i_sb;
-	bool dirty;
-
-	if (sb_start_intwrite_trylock(sb))
-		return true;
-	if (ranges->nowait)
-		return false;
-	dirty = msyncfs_atomic_dirty_in(ranges, nr);
-	if (!dirty) {
-		/*
-		 * Another task may have captured pages. Captured pages are
-		 * neither dirty nor in the overlay. When msyncfs_lock_files()
-		 * returns, these pages are either attached or dirty again, so
-		 * check a second time. A file may also have become atomic since
-		 * the first check.
-		 */
-		msyncfs_lock_files(ranges, nr);
-		msyncfs_mark_whole(ranges, nr);
-		dirty = msyncfs_atomic_dirty_in(ranges, nr);
-		msyncfs_unlock_files(ranges, nr);
-	}
-	if (dirty)
-		sb_start_intwrite(sb);
-	return dirty;
-}
-
-/*
- * Locks the files for a capture. If there are atomic files, sets *@kept and
- * keeps the filesystem from being frozen. If there is nothing to capture,
- * returns false and locks nothing.
- */
-static bool msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr,
-				bool *kept)
-{
-	for (;;) {
-		/*
-		 * The lock order requires sb_start_intwrite() before
-		 * i_commit_lock.
-		 */
-		*kept = msyncfs_mark_whole(ranges, nr);
-		if (*kept && !msyncfs_keep_thawed(ranges, nr))
-			return false;
-		msyncfs_lock_files(ranges, nr);
-		if (!msyncfs_mark_whole(ranges, nr) || *kept)
-			return true;
-		/*
-		 * A file became atomic after the first msyncfs_mark_whole() and
-		 * before msyncfs_lock_files() had locked the file. Try again
-		 * with sb_start_intwrite().
-		 */
-		msyncfs_unlock_files(ranges, nr);
-	}
-}
-
-static void msyncfs_ranges_unlock(struct msyncfs_range *ranges,
-				  unsigned int nr, bool kept)
-{
-	msyncfs_unlock_files(ranges, nr);
-	if (kept)
-		sb_end_intwrite(ranges->inode->i_sb);
+		ranges->whole = msyncfs_is_atomic(ranges->inode);
 }
 
 /* Returns the tid of the last transaction that has changes of these files. */
@@ -224,18 +133,16 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 				 struct list_head *set, bool attrs,
 				 struct completion *sent)
 {
-	bool kept;
 	int err;
 
-	if (!msyncfs_ranges_lock(ranges, nr, &kept))
-		return 0;
+	msyncfs_ranges_lock(ranges, nr);
 	err = msyncfs_capture_ranges(ranges, nr,
 				     msyncfs_copy_max(ranges->inode->i_sb),
 				     ULONG_MAX, set,
 				     msyncfs_is_msync(ranges, attrs));
 	if (!err && !list_empty(set))
 		err = msyncfs_attach_set(set, attrs, sent);
-	msyncfs_ranges_unlock(ranges, nr, kept);
+	msyncfs_unlock_files(ranges, nr);
 	return err;
 }
 
@@ -257,20 +164,21 @@ static int msyncfs_set_error(const struct list_head *set)
  * pages, because the commit may have only a new size, holes or spilled pages.
  * This function reports the error to the mapping of such a file.
  */
-static int msyncfs_put_set(struct list_head *set, int err)
+static int msyncfs_put_set(struct super_block *sb, struct list_head *set,
+			   int err)
 {
 	struct msyncfs_capture *cap, *next;
 
 	/*
-	 * -EROFS means that no operation could begin, because the log is dead.
-	 * Callers that sync data get -EIO instead.
+	 * If the log is dead, no operation can begin. Callers that sync data get
+	 * -EIO instead of -EROFS.
 	 */
-	if (err == -EROFS)
+	if (err == -EROFS && msyncfs_log_dead(MSYNCFS_SB(sb)))
 		err = -EIO;
 	list_for_each_entry_safe(cap, next, set, set) {
 		if (!err)
 			err = READ_ONCE(cap->error);
-		if (err && !cap->nr)
+		if (err && !cap->nr && !msyncfs_refused(err))
 			mapping_set_error(cap->inode->i_mapping, err);
 		list_del_init(&cap->set);
 		msyncfs_capture_put(cap);
@@ -278,28 +186,9 @@ static int msyncfs_put_set(struct list_head *set, int err)
 	return err;
 }
 
-/**
- * msyncfs_sync_ranges - make ranges of files on one mount durable together
- * @ranges: sorted by inode, then by first page; at least one
- * @nr: number of ranges
- * @datasync: leave out times and other changes that fdatasync(2) may leave out
- *
- * All dirty pages of all ranges become durable in one record, together with the
- * metadata that is needed to read these pages (G1, G2). If no page is dirty,
- * and all changes of the inodes are durable already, this function sends no
- * command to the device.
- *
- * An atomic file is committed as a whole: all dirty pages, its size and its
- * holes. If the filesystem is frozen, this function waits until the filesystem
- * is thawed, and then commits the file.
- *
- * Context: sleeps for the device. The caller holds neither i_commit_lock nor a
- * lock that P4 forbids. The caller may hold i_rwsem (P5).
- * Return: 0 or a negative errno; after an error, the pages that are not durable
- * are dirty again.
- */
-int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
-			bool datasync)
+/* Makes the ranges durable, unless the gate is closed (msyncfs_gate_enter()). */
+static int msyncfs_try_sync_ranges(struct msyncfs_range *ranges,
+				   unsigned int nr, bool datasync)
 {
 	struct super_block *sb = ranges->inode->i_sb;
 	unsigned int i;
@@ -315,7 +204,46 @@ int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 	if (!err)
 		err = msyncfs_commit(sb, msyncfs_ranges_tid(ranges, nr,
 							    datasync));
-	return msyncfs_put_set(&set, err);
+	return msyncfs_put_set(sb, &set, err);
+}
+
+/**
+ * msyncfs_sync_ranges - make ranges of files on one mount durable together
+ * @ranges: sorted by inode, then by first page; at least one
+ * @nr: number of ranges
+ * @datasync: leave out times and other changes that fdatasync(2) may leave out
+ *
+ * All dirty pages of all ranges become durable in one record, together with the
+ * metadata that is needed to read these pages (G1, G2). If no page is dirty,
+ * and all changes of the inodes are durable already, this function sends no
+ * command to the device.
+ *
+ * An atomic file is committed as a whole: all dirty pages, its size and its
+ * holes.
+ *
+ * Pages can be dirty on a frozen filesystem: pages of an atomic file, and pages
+ * into which an O_DIRECT read from another file has just transferred data. Then
+ * this function waits for the thaw. Meanwhile it holds no lock.
+ *
+ * Context: sleeps for the device. The caller holds neither i_commit_lock nor a
+ * lock that P4 forbids, nor a lock that the task needs which thaws the
+ * filesystem. The caller may hold i_rwsem in a write, which no freeze
+ * interrupts (P5).
+ * Return: 0 or a negative errno; after an error, the pages that are not durable
+ * are dirty again.
+ */
+int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
+			bool datasync)
+{
+	struct super_block *sb = ranges->inode->i_sb;
+	int err;
+
+	while ((err = msyncfs_try_sync_ranges(ranges, nr, datasync)) ==
+	       -EFSFROZEN) {
+		sb_start_intwrite(sb);
+		sb_end_intwrite(sb);
+	}
+	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_ranges);
 
@@ -344,6 +272,17 @@ static void msyncfs_async_put(struct msyncfs_async *async)
 		kvfree(async);
 }
 
+/*
+ * As msyncfs_put_set(). If the filesystem is frozen, background writeback writes
+ * the pages after the thaw, so MS_ASYNC need not fail.
+ */
+static int msyncfs_put_async(struct super_block *sb, struct list_head *set,
+			     int err)
+{
+	err = msyncfs_put_set(sb, set, err);
+	return err == -EFSFROZEN ? 0 : err;
+}
+
 static void msyncfs_async_work(struct work_struct *work)
 {
 	struct msyncfs_async *async = container_of(work, struct msyncfs_async,
@@ -355,7 +294,7 @@ static void msyncfs_async_work(struct work_struct *work)
 
 	err = msyncfs_attach_ranges(async->ranges, async->nr, &set, false,
 				    &async->sent);
-	async->err = msyncfs_put_set(&set, err);
+	async->err = msyncfs_put_async(sb, &set, err);
 	complete_all(&async->sent);
 	/* From here on, errors are reported only to the mappings. */
 	if (!err)
@@ -437,7 +376,7 @@ int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr)
 		return msyncfs_start_large(ranges, nr);
 
 	err = msyncfs_attach_ranges(ranges, nr, &set, false, NULL);
-	err = msyncfs_put_set(&set, err);
+	err = msyncfs_put_async(sb, &set, err);
 	if (!err)
 		msyncfs_commit_start(sb, msyncfs_ranges_tid(ranges, nr, true));
 	return err;
@@ -467,25 +406,24 @@ int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 }
 
 /**
- * msyncfs_try_sync_inode - make a file durable unless the filesystem is frozen
+ * msyncfs_try_sync_inode - make a file durable without waiting for a thaw
  * @inode: file
  *
- * This function is for callers that must not wait for a frozen filesystem. The
- * task that thaws the filesystem may be waiting for such a caller.
+ * This function is for callers that must not wait for a thaw. The task that
+ * thaws the filesystem may be waiting for such a caller.
  *
- * Context: as msyncfs_sync_ranges(), but never waits for a frozen filesystem.
- * Return: as msyncfs_sync_ranges(); also 0 if the function did nothing because
- * the filesystem is frozen.
+ * Context: as msyncfs_sync_ranges(), but never waits for a thaw.
+ * Return: as msyncfs_sync_ranges(); also -EFSFROZEN. After this error, the pages
+ * may be in the running transaction already.
  */
 int msyncfs_try_sync_inode(struct inode *inode)
 {
 	struct msyncfs_range range = {
 		.inode = inode,
 		.last = LLONG_MAX >> PAGE_SHIFT,
-		.nowait = true,
 	};
 
-	return msyncfs_sync_ranges(&range, 1, true);
+	return msyncfs_try_sync_ranges(&range, 1, true);
 }
 
 /**

@@ -70,21 +70,17 @@ static int msyncfs_write_ordinary(struct inode *inode,
  * must have the content of its last commit, so writeback must not commit the
  * dirty pages. The pages stay dirty until memory is needed. When memory is
  * needed, this function spills the pages to blocks that no committed state
- * refers to. It spills nothing while the filesystem is frozen.
+ * refers to.
  */
 static int msyncfs_write_atomic(struct inode *inode,
 				struct writeback_control *wbc, pgoff_t first,
 				pgoff_t last, unsigned long limit)
 {
-	struct super_block *sb = inode->i_sb;
 	unsigned long nr = 0;
 	int err = 0;
 
-	if (wbc->sync_mode == WB_SYNC_NONE && !wbc->for_kupdate &&
-	    sb_start_intwrite_trylock(sb)) {
+	if (wbc->sync_mode == WB_SYNC_NONE && !wbc->for_kupdate)
 		err = msyncfs_spill(inode, first, last, limit, &nr);
-		sb_end_intwrite(sb);
-	}
 	wbc->nr_to_write -= nr;
 	/* Report a skipped page, so that the flusher does not retry at once. */
 	if (!nr)
@@ -161,13 +157,14 @@ int msyncfs_writepages(struct address_space *mapping,
 	bool background = wbc->sync_mode == WB_SYNC_NONE;
 	pgoff_t first = wbc->range_start >> PAGE_SHIFT;
 	pgoff_t last = wbc->range_end >> PAGE_SHIFT;
+	int err = msyncfs_gate_error(MSYNCFS_SB(inode->i_sb));
 
 	/*
-	 * If the log is dead, no page can become clean. Return an error,
-	 * because the flusher would otherwise count the call as progress.
+	 * If the log is dead or read-only, no page can become clean. Return an
+	 * error, because the flusher would otherwise count the call as progress.
 	 */
-	if (msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
-		return -EIO;
+	if (err && err != -EFSFROZEN)
+		return err;
 	if (wbc->nr_to_write <= 0)
 		return 0;
 
@@ -185,9 +182,13 @@ int msyncfs_writepages(struct address_space *mapping,
 		last = ULONG_MAX;
 	}
 	if (background)
-		return msyncfs_write_background(inode, wbc, first, last);
-	return msyncfs_write_portion(inode, wbc, &first, last,
-				     msyncfs_copy_max(inode->i_sb), ULONG_MAX);
+		err = msyncfs_write_background(inode, wbc, first, last);
+	else
+		err = msyncfs_write_portion(inode, wbc, &first, last,
+					    msyncfs_copy_max(inode->i_sb),
+					    ULONG_MAX);
+	/* Pages that need a write to the device stay dirty until the thaw. */
+	return err == -EFSFROZEN ? 0 : err;
 }
 
 /**

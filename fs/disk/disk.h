@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit_types.h>
+#include <linux/rwsem.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -22,6 +23,7 @@
 #include "fs/disk/format.h"
 
 #define EFSCORRUPTED	EUCLEAN
+#define EFSFROZEN	EBUSY
 
 enum msyncfs_errors {		/* mount option errors= */
 	MSYNCFS_ERRORS_RO,
@@ -50,11 +52,19 @@ struct msyncfs_options {
 enum {
 	MSYNCFS_SB_ABORTED,	/* no record may be written any more */
 	MSYNCFS_SB_SHUTDOWN,	/* nothing may touch the device any more */
+	MSYNCFS_SB_RDONLY,	/* mounted read-only */
+	MSYNCFS_SB_FROZEN,	/* between freeze_fs and unfreeze_fs */
 	MSYNCFS_SB_FLUSH_FAILED, /* a flush failed; blocks may be lost */
 	MSYNCFS_SB_CKPT_PAUSED,	/* sysfs has paused the background checkpoint */
 	MSYNCFS_SB_ORPHANS_TODO, /* orphans are not reclaimed yet */
 	MSYNCFS_SB_RECLAIMING,	/* inodes without links may be read */
 };
+
+/* If one of these bits is set, the gate is closed: see msyncfs_gate_enter(). */
+#define MSYNCFS_SB_CLOSED	(BIT(MSYNCFS_SB_ABORTED) | \
+				 BIT(MSYNCFS_SB_SHUTDOWN) | \
+				 BIT(MSYNCFS_SB_RDONLY) | \
+				 BIT(MSYNCFS_SB_FROZEN))
 
 struct msyncfs_dio_count;
 struct msyncfs_log;
@@ -69,6 +79,7 @@ struct msyncfs_sysfs;
  * @geo: where the parts of the filesystem lie
  * @options: mount options
  * @state: MSYNCFS_SB_* bits
+ * @gate: held shared by a task that changes the device (R7)
  * @messages: limits the rate of messages
  * @wait: tasks that wait for a change of the running transaction, of the commit
  *	under way or of @state
@@ -87,6 +98,7 @@ struct msyncfs_sb_info {
 	struct msyncfs_geo		geo;
 	struct msyncfs_options		options;
 	unsigned long			state;
+	struct rw_semaphore		gate;	/* changes of the device */
 	struct ratelimit_state		messages;
 	wait_queue_head_t		wait;
 	struct workqueue_struct		*wq;
@@ -135,6 +147,89 @@ static inline bool msyncfs_log_dead(struct msyncfs_sb_info *sbi)
 {
 	return msyncfs_is_dead(sbi) ||
 	       test_bit(MSYNCFS_SB_ABORTED, &sbi->state);
+}
+
+int msyncfs_closed_error(const struct msyncfs_sb_info *sbi);
+
+/**
+ * msyncfs_gate_error() - tell why the device must not be changed
+ * @sbi: filesystem
+ *
+ * Context: any. The result is only a hint unless the caller has passed the gate.
+ * Return: 0 if the gate is open; else as msyncfs_gate_enter().
+ */
+static inline int msyncfs_gate_error(const struct msyncfs_sb_info *sbi)
+{
+	return likely(!(READ_ONCE(sbi->state) & MSYNCFS_SB_CLOSED)) ? 0 :
+		msyncfs_closed_error(sbi);
+}
+
+/**
+ * msyncfs_gate_enter() - pass the gate, to change the device
+ * @sbi: filesystem
+ *
+ * Every write to the device passes this gate (R7): records, home blocks, slots,
+ * fresh blocks and O_DIRECT. The only other writes are those of the mount,
+ * before any task uses the filesystem. A task that closes the gate waits for
+ * the tasks that have passed it. After success the caller calls
+ * msyncfs_gate_leave() when its writes are complete.
+ *
+ * The function never waits for a thaw. A caller that wants to wait must first
+ * release all its locks.
+ *
+ * Context: may sleep; outside checkpoint_mutex. The caller has not passed the
+ * gate already, and waits for no commit before it leaves the gate.
+ * Return: 0; -EIO after an abort or a shutdown; -EROFS if the filesystem is
+ * read-only; -EFSFROZEN if it is frozen.
+ */
+static inline int msyncfs_gate_enter(struct msyncfs_sb_info *sbi)
+{
+	int err;
+
+	down_read(&sbi->gate);
+	err = msyncfs_gate_error(sbi);
+	if (unlikely(err))
+		up_read(&sbi->gate);
+	return err;
+}
+
+/**
+ * msyncfs_gate_leave() - end what msyncfs_gate_enter() has begun
+ * @sbi: filesystem
+ *
+ * Context: any that may take a spinlock.
+ */
+static inline void msyncfs_gate_leave(struct msyncfs_sb_info *sbi)
+{
+	up_read(&sbi->gate);
+}
+
+/**
+ * msyncfs_gate_assert() - check that the caller has passed the gate
+ * @sbi: filesystem
+ *
+ * While nothing runs in the background, at mount and unmount, there is nothing
+ * to check.
+ *
+ * Context: any.
+ */
+static inline void msyncfs_gate_assert(const struct msyncfs_sb_info *sbi)
+{
+	lockdep_assert(!sbi->wq || lockdep_is_held(&sbi->gate));
+}
+
+/**
+ * msyncfs_refused() - tell whether an error only means that the gate is closed
+ * @err: 0 or a negative errno
+ *
+ * No data is lost, so mappings do not remember such an error.
+ *
+ * Context: any.
+ * Return: true if @err is an error of a closed gate, but not of a dead log.
+ */
+static inline bool msyncfs_refused(int err)
+{
+	return err == -EFSFROZEN || err == -EROFS;
 }
 
 /**

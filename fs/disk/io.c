@@ -123,6 +123,8 @@ void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags)
 						      bio);
 
 		mb->nr = io->next - mb->blkno;
+		if (op_is_write(bio_op(bio)))
+			msyncfs_gate_assert(MSYNCFS_SB(io->sb));
 	}
 	bio->bi_opf |= flags;
 	atomic_inc(&io->in_flight);

@@ -114,6 +114,25 @@ void msyncfs_abort(struct super_block *sb, const char *why, int err)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_abort);
 
 /**
+ * msyncfs_closed_error - tell which error a closed gate returns
+ * @sbi: filesystem
+ *
+ * Context: any.
+ * Return: as msyncfs_gate_enter(); 0 if the gate has been opened meanwhile.
+ */
+int msyncfs_closed_error(const struct msyncfs_sb_info *sbi)
+{
+	unsigned long state = READ_ONCE(sbi->state);
+
+	if (state & (BIT(MSYNCFS_SB_ABORTED) | BIT(MSYNCFS_SB_SHUTDOWN)))
+		return -EIO;
+	if (state & BIT(MSYNCFS_SB_RDONLY))
+		return -EROFS;
+	return state & BIT(MSYNCFS_SB_FROZEN) ? -EFSFROZEN : 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_closed_error);
+
+/**
  * msyncfs_shutdown - forbid all further access to the device
  * @sb: filesystem
  *

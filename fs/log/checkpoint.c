@@ -189,8 +189,6 @@ static int msyncfs_step_go_on(struct msyncfs_log *log, unsigned int max)
 
 	if (!step->last && !msyncfs_step_begin(log))
 		return 0;
-	if (msyncfs_is_dead(log->sbi))
-		err = -EIO;
 	while (!err && max && step->done < step->nr) {
 		before = step->done;
 		err = msyncfs_step_write(log->sbi->sb, step, max);
@@ -209,7 +207,7 @@ static int msyncfs_step_go_on(struct msyncfs_log *log, unsigned int max)
 
 /*
  * Write at most @max images of the oldest records home. If no image of the step
- * is left, retire the records.
+ * is left, retire the records. The caller has passed the gate.
  */
 static int msyncfs_checkpoint_some(struct msyncfs_log *log, unsigned int max)
 {
@@ -228,7 +226,7 @@ static int msyncfs_checkpoint_some(struct msyncfs_log *log, unsigned int max)
  * @log: log of the mount
  *
  * Context: sleeps for the device; may be called under commit_mutex. The caller
- * holds no handle, folio lock or mmap_lock.
+ * has passed the gate, and holds no handle, folio lock or mmap_lock.
  * Return: 0 or a negative errno. After an error, all images are still in the
  * index.
  */
@@ -237,14 +235,29 @@ int msyncfs_checkpoint_step(struct msyncfs_log *log)
 	return msyncfs_checkpoint_some(log, UINT_MAX);
 }
 
+/* Pass the gate, and write at most @max images home. */
+static int msyncfs_checkpoint_pass(struct msyncfs_log *log, unsigned int max)
+{
+	int err = msyncfs_gate_enter(log->sbi);
+
+	if (err)
+		return err;
+	err = msyncfs_checkpoint_some(log, max);
+	msyncfs_gate_leave(log->sbi);
+	return err;
+}
+
 /**
  * msyncfs_checkpoint - write all durable images home and retire their records
  * @sb: filesystem
  *
  * Records that become durable during the checkpoint stay in the log.
  *
- * Context: as msyncfs_checkpoint_step().
- * Return: as msyncfs_checkpoint_step().
+ * Context: sleeps for the device. The caller holds no handle, folio lock or
+ * mmap_lock, and has not passed the gate.
+ * Return: 0; the error of a closed gate (msyncfs_gate_enter()), unless there is
+ * nothing to write; or another negative errno. After an error, all images are
+ * still in the index.
  */
 int msyncfs_checkpoint(struct super_block *sb)
 {
@@ -253,7 +266,7 @@ int msyncfs_checkpoint(struct super_block *sb)
 	int err = 0;
 
 	while (!err && READ_ONCE(log->home_tid) < tid)
-		err = msyncfs_checkpoint_step(log);
+		err = msyncfs_checkpoint_pass(log, UINT_MAX);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_checkpoint);
@@ -294,9 +307,9 @@ void msyncfs_checkpoint_work(struct work_struct *work)
 	if (msyncfs_checkpoint_paused(log))
 		return;
 	if (xchg(&log->pool.wanted, false))
-		msyncfs_checkpoint_step(log);
+		msyncfs_checkpoint_pass(log, UINT_MAX);
 	if (msyncfs_log_excess(log))
-		msyncfs_checkpoint_some(log, msyncfs_checkpoint_share(log));
+		msyncfs_checkpoint_pass(log, msyncfs_checkpoint_share(log));
 }
 
 /**

@@ -311,11 +311,11 @@ static bool msyncfs_log_one_fua(struct msyncfs_log *log, unsigned int nr)
  * msyncfs_log_invalidate - keep recovery from finding a failed record
  * @log: log of the mount; log->cutting is the failed record
  *
- * The function overwrites the first block of the record with zeros. Only the
- * unmount needs this function, because at other times the next commit
- * overwrites the failed record.
+ * The function overwrites the first block of the record with zeros. At other
+ * times the next commit overwrites the failed record.
  *
- * Context: unmount, when nothing runs in the background; sleeps for the device.
+ * Context: unmount, when nothing runs in the background, or the caller holds the
+ * gate exclusively; sleeps for the device.
  * Return: 0, or the error of the device (logged). After an error the filesystem
  * is aborted.
  */
@@ -624,21 +624,21 @@ static int msyncfs_cut_running(struct msyncfs_log *log)
  */
 static int msyncfs_commit_running(struct msyncfs_log *log, u64 tid)
 {
-	int err;
+	int err = msyncfs_gate_enter(log->sbi);
 
 	lockdep_assert_held(&log->commit_mutex);
 
-	if (msyncfs_log_dead(log->sbi))
-		return -EIO;
-	if (log->retry) {
-		err = msyncfs_cut_commit(log);
-		if (err || log->durable_tid >= tid)
-			return err;
-	}
-	err = msyncfs_cut_running(log);
-	if (err || !log->cutting)
+	if (err)
 		return err;
-	return msyncfs_cut_commit(log);
+	if (log->retry)
+		err = msyncfs_cut_commit(log);
+	if (!err && log->durable_tid < tid) {
+		err = msyncfs_cut_running(log);
+		if (!err && log->cutting)
+			err = msyncfs_cut_commit(log);
+	}
+	msyncfs_gate_leave(log->sbi);
+	return err;
 }
 
 static bool msyncfs_log_durable(struct msyncfs_log *log, u64 tid)
@@ -698,8 +698,9 @@ static void msyncfs_commit_unlock(struct msyncfs_log *log)
  *
  * Context: sleeps for the device; the caller holds no handle, folio lock,
  * i_freeze or mmap_lock (P4).
- * Return: 0, or the error because of which the transaction is not durable.
- * After an error, the next commit tries again.
+ * Return: 0; the error of a closed gate (msyncfs_gate_enter()); or another error
+ * because of which the transaction is not durable. After an error, the next
+ * commit tries again.
  */
 int msyncfs_commit(struct super_block *sb, u64 tid)
 {
@@ -737,7 +738,7 @@ static bool msyncfs_commit_started(struct msyncfs_log *log, u64 tid,
 				   unsigned int fails)
 {
 	return READ_ONCE(log->started_tid) >= tid || READ_ONCE(log->busy) ||
-	       READ_ONCE(log->fails) != fails || msyncfs_log_dead(log->sbi);
+	       READ_ONCE(log->fails) != fails || msyncfs_gate_error(log->sbi);
 }
 
 /**
@@ -749,8 +750,7 @@ static bool msyncfs_commit_started(struct msyncfs_log *log, u64 tid,
  * to the device. Second, a commit already waits for the device, and the record
  * of @tid is the next record. The commit may wait for another record, or for a
  * checkpoint that makes room in the log. Third, a commit has failed, and the
- * mappings remember the error. Fourth, the filesystem has been aborted or shut
- * down.
+ * mappings remember the error. Fourth, the gate is closed.
  *
  * Context: may sleep, until all open handles have ended. The function waits for
  * the device only if a task with an open handle waits for the device. The

@@ -5,6 +5,7 @@
  * of the records home. recovery.c sets the position of the next record at
  * mount.
  */
+#include <kunit/visibility.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -129,7 +130,7 @@ void msyncfs_log_stop(struct super_block *sb)
 	destroy_workqueue(sbi->wq);
 	sbi->wq = NULL;
 	if (log->retry) {
-		if (log->failed && !msyncfs_log_dead(sbi))
+		if (log->failed && !msyncfs_gate_error(sbi))
 			msyncfs_log_invalidate(log);
 		log->retry = false;
 		failed = log->cutting;
@@ -152,6 +153,77 @@ void msyncfs_log_stop(struct super_block *sb)
 int msyncfs_log_empty(struct super_block *sb)
 {
 	return msyncfs_commit_all(sb) ?: msyncfs_checkpoint(sb);
+}
+
+/**
+ * msyncfs_gate_close - close the gate, so that nothing changes the device
+ * @sb: filesystem
+ * @bit: MSYNCFS_SB_FROZEN or MSYNCFS_SB_RDONLY
+ * @force: close the gate even if the log cannot be emptied
+ *
+ * Before the gate closes, all changes become durable and are brought home. What
+ * joins the running transaction later stays in memory until the gate opens.
+ *
+ * Context: under s_umount; waits for commits and for all tasks that have passed
+ * the gate.
+ * Return: 0 or, unless @force is set, the error of msyncfs_log_empty().
+ */
+int msyncfs_gate_close(struct super_block *sb, unsigned int bit, bool force)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_log *log = sbi->log;
+	int err;
+
+	for (;;) {
+		err = msyncfs_log_empty(sb);
+		if (err && !force)
+			return err;
+		down_write(&sbi->gate);
+		if (err || !log->used)
+			break;
+		/* Another task has committed in between. */
+		up_write(&sbi->gate);
+	}
+	/* No record can overwrite a failed record while the gate is closed (R5). */
+	if (err && log->failed && !msyncfs_gate_error(sbi))
+		msyncfs_log_invalidate(log);
+	if (bit == MSYNCFS_SB_RDONLY)
+		msyncfs_log_close(log);
+	set_bit(bit, &sbi->state);
+	up_write(&sbi->gate);
+	wake_up_all(&sbi->wait);
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_gate_close);
+
+/**
+ * msyncfs_gate_open - open the gate again
+ * @sb: filesystem
+ * @bit: as for msyncfs_gate_close()
+ *
+ * What could not be written while the gate was closed is written soon. If the
+ * filesystem was read-only, the function first opens the log.
+ *
+ * Context: under s_umount; does not wait for a commit.
+ * Return: 0 or the error of msyncfs_log_open(), which leaves the gate closed.
+ */
+int msyncfs_gate_open(struct super_block *sb, unsigned int bit)
+{
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	int err = 0;
+
+	down_write(&sbi->gate);
+	if (bit == MSYNCFS_SB_RDONLY)
+		err = msyncfs_log_open(sb);
+	if (!err)
+		clear_bit(bit, &sbi->state);
+	up_write(&sbi->gate);
+	if (err)
+		return err;
+	mod_delayed_work(sbi->wq, &sbi->log->commit_work, 0);
+	queue_delayed_work(sbi->wq, &sbi->log->checkpoint_timer,
+			   MSYNCFS_CHECKPOINT_DELAY);
+	return 0;
 }
 
 /**

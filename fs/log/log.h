@@ -178,9 +178,6 @@ bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid);
 int msyncfs_checkpoint(struct super_block *sb);
 void msyncfs_checkpoint_pause(struct msyncfs_sb_info *sbi, bool pause);
 
-/* In tail.c */
-int msyncfs_log_open(struct super_block *sb);
-
 /* In recovery.c */
 int msyncfs_recover(struct super_block *sb);
 
@@ -190,6 +187,8 @@ int msyncfs_log_init(struct super_block *sb,
 		     const struct msyncfs_log_hooks *hooks);
 int msyncfs_log_start(struct super_block *sb);
 int msyncfs_log_empty(struct super_block *sb);
+int msyncfs_gate_close(struct super_block *sb, unsigned int bit, bool force);
+int msyncfs_gate_open(struct super_block *sb, unsigned int bit);
 void msyncfs_log_stop(struct super_block *sb);
 void msyncfs_log_exit(struct super_block *sb);
 void msyncfs_log_get_stat(struct msyncfs_sb_info *sbi,

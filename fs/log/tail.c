@@ -17,6 +17,7 @@ static int write_slot_page(struct super_block *sb, struct page *page,
 	struct bio *bio;
 	int err;
 
+	msyncfs_gate_assert(MSYNCFS_SB(sb));
 	/*
 	 * Do not use FUA. A failed FUA write counts as a failed flush
 	 * (msyncfs_io_end()), but a failed write of a slot can be repeated.
@@ -110,7 +111,8 @@ int msyncfs_move_tail(struct msyncfs_log *log, u64 seq, u64 pos)
  * nonce that is in force. So no later mount can replay a record behind a torn
  * tail. If the log is open already, the function does nothing.
  *
- * Context: a mount or a remount that makes the filesystem writable; may sleep.
+ * Context: a mount, or a remount that makes the filesystem writable and holds the
+ * gate exclusively; may sleep.
  * Return: as msyncfs_write_slot(); after an error the log is closed.
  */
 int msyncfs_log_open(struct super_block *sb)
@@ -138,16 +140,19 @@ int msyncfs_log_open(struct super_block *sb)
  * The next mount then does not read the log. If the log has records, or if it
  * was never opened, the function does nothing.
  *
- * Context: unmount, when nothing runs in the background; sleeps for the device.
+ * Context: unmount, when nothing runs in the background, or a remount read-only
+ * that holds the gate exclusively; sleeps for the device.
  * An error has been logged and does no harm: the next mount reads the log.
  */
 void msyncfs_log_close(struct msyncfs_log *log)
 {
 	struct msyncfs_sb_info *sbi = log->sbi;
 
-	if (!log->nonce || log->used || msyncfs_log_dead(sbi) ||
+	if (!log->nonce || log->used || msyncfs_gate_error(sbi) ||
 	    bdev_read_only(sbi->sb->s_bdev))
 		return;
 	log->nonce = 0;
+	mutex_lock(&log->checkpoint_mutex);
 	msyncfs_write_slot(log);
+	mutex_unlock(&log->checkpoint_mutex);
 }

@@ -188,11 +188,15 @@ static bool msyncfs_op_may_try(struct msyncfs_log *log,
 	return may;
 }
 
+/*
+ * Return the error of an operation that must not begin. On a frozen filesystem,
+ * operations go on, because they change only memory.
+ */
 static int msyncfs_dead_error(struct msyncfs_log *log)
 {
 	if (test_bit(MSYNCFS_SB_SHUTDOWN, &log->sbi->state))
 		return -EIO;
-	if (test_bit(MSYNCFS_SB_ABORTED, &log->sbi->state))
+	if (log->sbi->state & (BIT(MSYNCFS_SB_ABORTED) | BIT(MSYNCFS_SB_RDONLY)))
 		return -EROFS;
 	return 0;
 }
@@ -326,9 +330,9 @@ static int msyncfs_op_start(struct super_block *sb, struct msyncfs_op *op,
  *
  * Context: may wait for a commit and a checkpoint; the caller holds no handle,
  * folio lock, i_freeze, mmap_lock or invalidate_lock (P4).
- * Return: 0; -ENOSPC; -EROFS after an abort; -EIO after a shutdown; -EFBIG if
- * no record has room for @credits; or the error of the commit that should make
- * room.
+ * Return: 0; -ENOSPC; -EROFS after an abort or if the filesystem is read-only;
+ * -EIO after a shutdown; -EFBIG if no record has room for @credits; or the error
+ * of the commit that should make room.
  */
 int msyncfs_op_begin(struct super_block *sb, struct msyncfs_op *op,
 		     unsigned int credits, u64 blocks)

@@ -342,6 +342,7 @@ int msyncfs_log_invalidate(struct msyncfs_log *log);
 /* In tail.c */
 int msyncfs_write_slot(struct msyncfs_log *log);
 int msyncfs_move_tail(struct msyncfs_log *log, u64 seq, u64 pos);
+int msyncfs_log_open(struct super_block *sb);
 void msyncfs_log_close(struct msyncfs_log *log);
 
 /* In checkpoint.c */

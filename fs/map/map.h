@@ -12,12 +12,11 @@
  *
  *	i_open_lock			[open, last close]
  *	inode->i_rwsem
- *	  sb_internal			[commit of an atomic file; waits while
- *					 the filesystem is frozen]
  *	  sbi->set_mutex		[msync of several files]
  *	  i_commit_lock +		[fsync, writepages, truncate, fallocate]
  *	    i_dio_sem +			[shared: O_DIRECT read; excl.: attach
  *					 of fresh blocks]
+ *	    sbi->gate			[see below]
  *	    operation handle		[msyncfs_op_begin(); waits for a commit]
  *	      orphans->lock
  *	      mapping->invalidate_lock
@@ -26,8 +25,9 @@
  *	      i_map_sem
  *	        space->lock
  *	log->commit_mutex		[msyncfs_commit(); never in a handle]
- *	  log->checkpoint_mutex
- *	    index->lock
+ *	  sbi->gate			[shared: whoever changes the device]
+ *	    log->checkpoint_mutex
+ *	      index->lock
  *
  * A task must not begin an operation or wait for a commit while it holds a
  * folio lock, i_freeze, mmap_lock or invalidate_lock (P4).

@@ -435,7 +435,7 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs,
 /**
  * msyncfs_attach_undo - undo a capture that could not be attached
  * @cap: capture
- * @err: the reason; the mapping remembers it
+ * @err: the reason; as for msyncfs_capture_redirty()
  *
  * This function makes the pages dirty again. If the file is atomic, the
  * function also gives the reservations back to the inode.
@@ -489,16 +489,15 @@ static int msyncfs_attach_ways(struct list_head *set, bool attrs,
 	return err;
 }
 
-/* Returns an error if no way can attach the set. */
+/*
+ * Returns an error if no way can attach the set. On a frozen filesystem, a set
+ * of copies can be attached, because this changes only memory.
+ */
 static int msyncfs_attach_check(struct list_head *set)
 {
-	/*
-	 * If the log is dead, no operation can begin. An operation would return
-	 * -EROFS then, but callers that sync data must get -EIO.
-	 */
-	if (msyncfs_log_dead(msyncfs_sbi_of(set)))
-		return -EIO;
-	return 0;
+	int err = msyncfs_gate_error(msyncfs_sbi_of(set));
+
+	return err == -EFSFROZEN ? 0 : err;
 }
 
 /**

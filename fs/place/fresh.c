@@ -134,17 +134,21 @@ static void msyncfs_fresh_failed(struct list_head *set,
  * written. A set without pages is allowed.
  *
  * Context: waits for the device.
- * Return: 0 or the first error.
+ * Return: 0; the error of a closed gate (msyncfs_gate_enter()), then no page has
+ * been written; or the first error of the device.
  */
 int msyncfs_fresh_write(struct list_head *set, struct completion *sent)
 {
-	struct msyncfs_capture *cap = msyncfs_first_capture(set);
 	struct msyncfs_image *img = msyncfs_first_image(set);
+	struct msyncfs_sb_info *sbi = msyncfs_sbi_of(set);
+	struct msyncfs_capture *cap;
 	struct blk_plug plug;
 	struct msyncfs_io io;
-	int err;
+	int err = msyncfs_gate_enter(sbi);
 
-	msyncfs_io_init(&io, cap->inode->i_sb, img && !img->page);
+	if (err)
+		return err;
+	msyncfs_io_init(&io, sbi->sb, img && !img->page);
 	blk_start_plug(&plug);
 	list_for_each_entry(cap, set, set) {
 		list_for_each_entry(img, &cap->images, list) {
@@ -163,6 +167,7 @@ int msyncfs_fresh_write(struct list_head *set, struct completion *sent)
 	if (sent)
 		complete_all(sent);
 	err = msyncfs_io_wait(&io, 0);
+	msyncfs_gate_leave(sbi);
 	if (err)
 		msyncfs_fresh_failed(set, &io);
 	return err;

@@ -350,19 +350,24 @@ static int msyncfs_bh_cmp(const void *a, const void *b)
  */
 static int msyncfs_shadow_flush(struct msyncfs_builder *b)
 {
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(b->inode->i_sb);
+	int err = msyncfs_gate_enter(sbi);
 	struct msyncfs_io io;
 	unsigned int i;
-	int err;
 
+	if (err)
+		goto drop;
 	sort(b->bh, b->nr, sizeof(*b->bh), msyncfs_bh_cmp, NULL);
-	msyncfs_io_init(&io, b->inode->i_sb, false);
+	msyncfs_io_init(&io, sbi->sb, false);
 	for (i = 0; i < b->nr; i++)
 		msyncfs_io_add(&io, b->bh[i]->b_blocknr, b->bh[i]->b_page);
 	err = msyncfs_io_wait(&io, 0);
+	msyncfs_gate_leave(sbi);
 	if (err)
 		msyncfs_err(io.sb,
 			    "inode %lu: map: blocks %llu+%u: write failed (%d)",
 			    b->inode->i_ino, io.bad, io.bad_nr, err);
+drop:
 	while (b->nr)
 		brelse(b->bh[--b->nr]);
 	return err;

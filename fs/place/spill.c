@@ -99,9 +99,9 @@ static int msyncfs_atomic_homes(struct msyncfs_capture *cap)
  * committed state refers to them before that commit. After the spill, the pages
  * can leave memory.
  *
- * Context: caller holds i_commit_lock and keeps the filesystem from being
- * frozen; waits for the device.
- * Return: 0 or a negative errno; after an error, the pages are dirty again.
+ * Context: caller holds i_commit_lock; waits for the device.
+ * Return: 0; the error of a closed gate (msyncfs_gate_enter()); or another
+ * negative errno. After an error, the pages are dirty again.
  */
 int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 		  unsigned long limit, unsigned long *nr)
@@ -111,6 +111,9 @@ int msyncfs_spill(struct inode *inode, pgoff_t first, pgoff_t last,
 	int err;
 
 	*nr = 0;
+	err = msyncfs_gate_error(MSYNCFS_SB(inode->i_sb));
+	if (err)
+		return err;
 	cap = msyncfs_capture_pages(inode, first, last, 0, limit);
 	if (IS_ERR_OR_NULL(cap))
 		return PTR_ERR_OR_ZERO(cap);

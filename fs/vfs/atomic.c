@@ -214,8 +214,10 @@ static int msyncfs_atomic_last(struct inode *inode)
 	if (!dirty)
 		return 0;
 	if (inode->i_nlink && !test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags)) {
-		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
-		if (err && !msyncfs_log_dead(MSYNCFS_SB(sb)))
+		/* An open of the file waits for this close, so do not wait. */
+		err = msyncfs_try_sync_inode(inode);
+		if (err && err != -EFSFROZEN &&
+		    !msyncfs_log_dead(MSYNCFS_SB(sb)))
 			msyncfs_err(sb, "inode %lu: closed, but not committed yet (%d)",
 				    inode->i_ino, err);
 		return err;
@@ -235,10 +237,11 @@ static int msyncfs_atomic_last(struct inode *inode)
  *
  * The last close of an atomic file discards all uncommitted changes, with one
  * exception. If the file has links and is atomic by the mount option alone, the
- * last close commits the changes.
+ * last close commits the changes. On a frozen filesystem, they are committed
+ * after the thaw.
  *
- * Context: takes i_open_lock, i_rwsem and i_commit_lock; waits for the device.
- * On a frozen filesystem, may also wait for the thaw.
+ * Context: takes i_open_lock, i_rwsem and i_commit_lock; waits for the device,
+ * but not for a thaw.
  * Return: 0.
  */
 int msyncfs_atomic_release(struct inode *inode, struct file *file)
@@ -274,13 +277,13 @@ int msyncfs_atomic_release(struct inode *inode, struct file *file)
 /**
  * msyncfs_atomic_unopened - commit an atomic file if nobody has it open
  * @inode: inode
- * @wait: true: on a frozen filesystem, wait for the thaw; false: do not wait,
- *	and leave the file dirty
  *
  * truncate(2) opens no file, so no last close commits the truncation.
  * msyncfs_setattr() calls this function to commit the truncation. If a last
  * close could not commit the file, writeback calls this function to try the
  * commit again.
+ *
+ * On a frozen filesystem, the changes are committed after the thaw.
  *
  * Context: may wait for commits. The caller may hold i_rwsem, and a last close
  * may wait for i_rwsem while it holds i_open_lock. So this function only tries
@@ -289,7 +292,7 @@ int msyncfs_atomic_release(struct inode *inode, struct file *file)
  * has released i_open_lock.
  * Return: 0 or a negative errno.
  */
-int msyncfs_atomic_unopened(struct inode *inode, bool wait)
+int msyncfs_atomic_unopened(struct inode *inode)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	bool again = true;
@@ -302,9 +305,7 @@ int msyncfs_atomic_unopened(struct inode *inode, bool wait)
 	smp_mb();
 	if (mutex_trylock(&mi->i_open_lock)) {
 		again = !mi->i_opens;
-		if (again && wait)
-			err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
-		else if (again)
+		if (again)
 			err = msyncfs_try_sync_inode(inode);
 		mutex_unlock(&mi->i_open_lock);
 	}
@@ -314,7 +315,7 @@ int msyncfs_atomic_unopened(struct inode *inode, bool wait)
 	 */
 	if (again && msyncfs_atomic_dirty(inode))
 		mark_inode_dirty(inode);
-	return err;
+	return err == -EFSFROZEN ? 0 : err;
 }
 
 /**

@@ -107,6 +107,6 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	msyncfs_op_add_inode(&op, inode, false);
 	msyncfs_op_end(&op);
 	if (attr->ia_valid & ATTR_SIZE)
-		err = msyncfs_atomic_unopened(inode, true);
+		err = msyncfs_atomic_unopened(inode);
 	return err;
 }

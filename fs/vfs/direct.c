@@ -27,7 +27,7 @@
 /**
  * struct msyncfs_dio - an O_DIRECT transfer under way
  * @locked: true while the transfer holds its lock: i_dio_sem (shared) for a
- *	read, i_commit_lock for a write
+ *	read, i_commit_lock for a write. A write has also passed the gate
  * @nofs: result of memalloc_nofs_save() at the lock, for the unlock
  */
 struct msyncfs_dio {
@@ -84,6 +84,11 @@ static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
 	 */
 	if (!dio->locked) {
 		mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
+		err = msyncfs_gate_enter(MSYNCFS_SB(inode->i_sb));
+		if (err) {
+			mutex_unlock(&MSYNCFS_I(inode)->i_commit_lock);
+			return err;
+		}
 		msyncfs_dio_locked(dio);
 	}
 	if (index >= whole)
@@ -212,6 +217,7 @@ static void msyncfs_dio_unlock(struct inode *inode, bool write,
 		return;
 	}
 	msyncfs_dio_written(inode);
+	msyncfs_gate_leave(MSYNCFS_SB(inode->i_sb));
 	mutex_unlock(&mi->i_commit_lock);
 }
 

@@ -268,20 +268,14 @@ int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 
 	if (!inode->i_nlink)
 		return 0;
-	err = msyncfs_atomic_unopened(inode, false);
+	err = msyncfs_atomic_unopened(inode);
 	if (err || !test_bit(MSYNCFS_I_DIRTY, &mi->i_flags))
 		return err;
-	/* On a frozen filesystem the inode stays dirty until the thaw. */
-	if (!sb_start_intwrite_trylock(inode->i_sb)) {
-		mark_inode_dirty_sync(inode);
-		return 0;
-	}
 	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
 	if (!err) {
 		msyncfs_op_add_inode(&op, inode, false);
 		msyncfs_op_end(&op);
 	}
-	sb_end_intwrite(inode->i_sb);
 	if (!err && wbc->sync_mode == WB_SYNC_ALL && !wbc->for_sync)
 		err = msyncfs_commit(inode->i_sb, op.tid);
 	return err;
@@ -316,7 +310,6 @@ static void msyncfs_delete_inode(struct inode *inode)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	int err = 0;
 
-	sb_start_intwrite(sb);
 	/*
 	 * No other task uses this inode. Take i_commit_lock nevertheless,
 	 * because some functions check that the caller holds it. Lockdep must
@@ -329,7 +322,6 @@ static void msyncfs_delete_inode(struct inode *inode)
 	if (!err)
 		err = msyncfs_free_inode_block(inode);
 	mutex_unlock(&mi->i_commit_lock);
-	sb_end_intwrite(sb);
 
 	if (err && !msyncfs_log_dead(MSYNCFS_SB(sb)))
 		msyncfs_err(sb, "inode %lu: cannot be deleted (%d), left to the next mount",
@@ -350,20 +342,12 @@ static void msyncfs_save_times(struct inode *inode)
 
 	/* Only times can get lost, so do nothing during memory reclaim. */
 	if (!test_bit(MSYNCFS_I_DIRTY, &MSYNCFS_I(inode)->i_flags) ||
-	    (current->flags & PF_MEMALLOC) || sb_rdonly(sb) ||
-	    msyncfs_log_dead(MSYNCFS_SB(sb)))
-		return;
-	/*
-	 * Do not wait for the thaw of a frozen filesystem, because the task
-	 * that thaws the filesystem may be waiting for this task.
-	 */
-	if (!sb_start_intwrite_trylock(sb))
+	    (current->flags & PF_MEMALLOC))
 		return;
 	if (!msyncfs_op_begin(sb, &op, 1, 0)) {
 		msyncfs_op_add_inode(&op, inode, false);
 		msyncfs_op_end(&op);
 	}
-	sb_end_intwrite(sb);
 }
 
 /**

@@ -34,14 +34,20 @@ static int msyncfs_sync_fs(struct super_block *sb, int wait)
 }
 
 /*
- * Brings everything home, so that a copy of the device needs no replay. The VFS
- * blocks writers during this call.
+ * Brings everything home, so that a copy of the device needs no replay, and
+ * closes the gate. The VFS blocks writers until the thaw, but not msync, fsync,
+ * writeback and the last close.
  */
 static int msyncfs_freeze_fs(struct super_block *sb)
 {
 	if (msyncfs_is_dead(MSYNCFS_SB(sb)))
 		return -EIO;
-	return sb_rdonly(sb) ? 0 : msyncfs_log_empty(sb);
+	return msyncfs_gate_close(sb, MSYNCFS_SB_FROZEN, false);
+}
+
+static int msyncfs_unfreeze_fs(struct super_block *sb)
+{
+	return msyncfs_gate_open(sb, MSYNCFS_SB_FROZEN);
 }
 
 static int msyncfs_statfs(struct dentry *dentry, struct kstatfs *buf)
@@ -162,6 +168,7 @@ const struct super_operations msyncfs_super_ops = {
 	.put_super	= msyncfs_put_super,
 	.sync_fs	= msyncfs_sync_fs,
 	.freeze_fs	= msyncfs_freeze_fs,
+	.unfreeze_fs	= msyncfs_unfreeze_fs,
 	.statfs		= msyncfs_statfs,
 	.show_options	= msyncfs_show_options,
 	.shutdown	= msyncfs_shutdown,
@@ -355,6 +362,9 @@ static int msyncfs_alloc_sbi(struct super_block *sb,
 			     2 * DEFAULT_RATELIMIT_BURST);
 	mutex_init(&sbi->set_mutex);
 	init_waitqueue_head(&sbi->wait);
+	init_rwsem(&sbi->gate);
+	if (sb_rdonly(sb))
+		set_bit(MSYNCFS_SB_RDONLY, &sbi->state);
 	sb->s_fs_info = sbi;
 	return 0;
 }
@@ -472,8 +482,11 @@ static int msyncfs_make_rw(struct super_block *sb, struct fs_context *fc)
 		       msyncfs_unknown_ro(sbi));
 		return -EROFS;
 	}
-	/* The mount or the device may have been read-only until now. */
-	err = msyncfs_log_open(sb) ?: msyncfs_set_features(sb);
+	/* The device may have been read-only when it was mounted. */
+	err = msyncfs_set_features(sb);
+	if (err)
+		return err;
+	err = msyncfs_gate_open(sb, MSYNCFS_SB_RDONLY);
 	if (err || !test_bit(MSYNCFS_SB_ORPHANS_TODO, &sbi->state))
 		return err;
 	/*
@@ -482,16 +495,24 @@ static int msyncfs_make_rw(struct super_block *sb, struct fs_context *fc)
 	 */
 	sb->s_flags &= ~SB_RDONLY;
 	err = msyncfs_reclaim(sb);
-	if (err)
+	if (err) {
 		sb->s_flags |= SB_RDONLY;
+		msyncfs_gate_close(sb, MSYNCFS_SB_RDONLY, true);
+	}
 	return err;
 }
 
+/*
+ * A forced remount (SysRq-U) closes the gate in any case, although there may be
+ * open files with changes. These changes stay in memory.
+ */
 static int msyncfs_make_ro(struct super_block *sb, struct fs_context *fc)
 {
 	int err = sync_filesystem(sb);
 	unsigned long ino;
 
+	if (fc->sb_flags & SB_FORCE)
+		return msyncfs_gate_close(sb, MSYNCFS_SB_RDONLY, true);
 	if (err)
 		return err;
 	/*
@@ -503,7 +524,7 @@ static int msyncfs_make_ro(struct super_block *sb, struct fs_context *fc)
 		       ino);
 		return -EBUSY;
 	}
-	return msyncfs_log_empty(sb);
+	return msyncfs_gate_close(sb, MSYNCFS_SB_RDONLY, false);
 }
 
 static int msyncfs_reconfigure(struct fs_context *fc)

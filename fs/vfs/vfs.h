@@ -75,7 +75,7 @@ int msyncfs_reclaim(struct super_block *sb);
 int msyncfs_atomic_setsize(struct inode *inode, loff_t newsize);
 int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end);
 int msyncfs_atomic_extend(struct inode *inode, loff_t newsize);
-int msyncfs_atomic_unopened(struct inode *inode, bool wait);
+int msyncfs_atomic_unopened(struct inode *inode);
 void msyncfs_atomic_lost(struct inode *inode);
 unsigned long msyncfs_atomic_uncommitted(struct super_block *sb);
 int msyncfs_atomic_set(struct inode *inode, bool on);

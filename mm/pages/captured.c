@@ -113,8 +113,9 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);
  * @err: the reason; 0 if nobody needs to know
  *
  * If a page was truncated after the capture, this function does not make it
- * dirty. The mapping remembers the error for every open file description. Pages
- * of an atomic file get a new reservation if there is space.
+ * dirty. The mapping remembers the error for every open file description, unless
+ * only the gate is closed (msyncfs_refused()). Pages of an atomic file get a new
+ * reservation if there is space.
  *
  * Context: takes folio locks.
  */
@@ -143,7 +144,7 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 				msyncfs_resv_page(folio->mapping->host,
 						  folio->index);
 			folio_mark_dirty(folio);
-			if (err)
+			if (err && !msyncfs_refused(err))
 				mapping_set_error(folio->mapping, err);
 		}
 		folio_unlock(folio);

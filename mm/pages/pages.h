@@ -21,8 +21,6 @@ struct msyncfs_placing;
  * @last: last page, inclusive; if it is before @first, the range is empty
  * @whole: the file is atomic, so the call covers all its pages, not only those
  *	from @first to @last
- * @nowait: if the filesystem is frozen, do nothing instead of waiting; only the
- *	flag of the first range of a call counts
  */
 struct msyncfs_range {
 	struct inode		*inode;
@@ -30,7 +28,6 @@ struct msyncfs_range {
 	pgoff_t			first;
 	pgoff_t			last;
 	bool			whole;
-	bool			nowait;
 };
 
 /**

@@ -8,6 +8,8 @@
 #include "atomic.h"
 
 #include <linux/falloc.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
 
 /* ---- operations that do not commit -------------------------------------- */
 
@@ -328,11 +330,54 @@ static void test_freeze(void)
 	CHECK(!close(fd) && !close(dir));
 }
 
+static bool read_only(void)
+{
+	struct statvfs st;
+
+	CHECK(!statvfs(run.mnt, &st));
+	return st.f_flag & ST_RDONLY;
+}
+
+/*
+ * After a forced remount read-only (SysRq-U), nothing is written and a commit
+ * fails. After a remount read-write, a commit succeeds.
+ */
+static void test_emergency(void)
+{
+	int fd = atomic_file("f", NR), sysrq = open("/proc/sysrq-trigger", O_WRONLY);
+	char *map = map_file(fd, NR);
+	struct io before, after;
+	unsigned int i;
+
+	CHECK(sysrq >= 0);
+	store(map, NR, 2);
+	CHECK(write(sysrq, "u", 1) == 1);
+	for (i = 0; i < 500 && !read_only(); i++)
+		usleep(20000);
+	CHECK(read_only());
+	before = disk_io(need_env("DISK"));
+	FAILS(call(map, NR * PAGE, MS_SYNC), EROFS);
+	store(map, 1, 3);
+	FAILS(call(map, NR * PAGE, MS_SYNC), EROFS);
+	sync();
+	usleep(500000);
+	after = disk_io(need_env("DISK"));
+	SAME(after.writes, before.writes);
+	disk_has("f", "read-only", NR, 1);
+	CHECK(!mount(NULL, run.mnt, NULL, MS_REMOUNT, NULL));
+	store(map, NR, 2);
+	CHECK(!call(map, NR * PAGE, MS_SYNC));
+	disk_has("f", "writable", NR, 2);
+	unmap(map, NR);
+	CHECK(!close(fd) && !close(sysrq));
+}
+
 static const struct test tests[] = {
 	{ "others", test_others },
 	{ "pressure", test_pressure },
 	{ "sizes", test_sizes },
 	{ "freeze", test_freeze },
+	{ "emergency", test_emergency },
 	{ }
 };
 
