@@ -1,6 +1,6 @@
 #!/bin/sh
 # Test: all files survive an unmount and a shutdown
-# Cases: tree replay shutdown
+# Cases: tree replay shutdown remount
 # Timeout: 180
 . /tests/lib.sh
 
@@ -52,6 +52,25 @@ for flags in 0 1; do	# 0: write everything first; 1: commit the log
 	t_umount
 	t_mount
 	t_run tree check "$MNT/w$flags" 3
+	t_umount
+	t_fsck
+done
+
+# The mount was read-only at first, so it has opened the log late.
+t_case remount
+for ro in mount device; do
+	[ $ro = mount ] || t_run blockdev --setro "$DISK"
+	t_mount "$DISK" ro
+	t_run blockdev --setrw "$DISK"
+	t_run mount -o remount,rw "$MNT"
+	t_run mkdir "$MNT/r$ro"
+	t_run tree build "$MNT/r$ro" 4
+	sync
+	t_run tree shutdown "$MNT" 2
+	t_umount
+	t_mount
+	t_run tree check "$MNT/r$ro" 4
+	t_run rm -rf "$MNT/r$ro"
 	t_umount
 	t_fsck
 done
