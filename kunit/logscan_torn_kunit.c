@@ -119,7 +119,10 @@ struct later_row {
 	int		err;
 	u64		seq;
 	u64		durable;
-	enum { FLAW_NONE, FLAW_CSUM, FLAW_NONCE, FLAW_UUID, FLAW_SHAPE } flaw;
+	enum {
+		FLAW_NONE, FLAW_IMAGE, FLAW_CSUM, FLAW_NONCE, FLAW_UUID,
+		FLAW_SHAPE
+	} flaw;
 	bool		before;
 };
 
@@ -132,6 +135,7 @@ static const struct later_row later_rows[] = {
 	{ "around the end, written with it", 0, 7, 5, FLAW_NONE, true },
 	{ "older",			0, 4, 3 },
 	{ "the one before again",	0, 5, 4 },
+	{ "torn itself",		-EUCLEAN, 7, 6, FLAW_IMAGE },
 	{ "damaged itself",		0, 7, 6, FLAW_CSUM },
 	{ "of another mount",		0, 7, 6, FLAW_NONCE },
 	{ "of another filesystem",	0, 7, 6, FLAW_UUID },
@@ -154,6 +158,8 @@ static void put_later(struct scan_fixture *fx, u64 pos,
 	if (row->flaw == FLAW_SHAPE)
 		rec->csum_kind = cpu_to_le32(MSYNCFS_CSUM_KINDS);
 	scan_seal(fx, pos);
+	if (row->flaw == FLAW_IMAGE)
+		memset(scan_block(fx, pos + 2), 0, MSYNCFS_BLOCK_SIZE);
 	if (row->flaw == FLAW_CSUM)
 		rec->csum = cpu_to_le64(le64_to_cpu(rec->csum) + 1);
 }
@@ -285,8 +291,8 @@ static void scan_unreadable_empty(struct kunit *test)
 }
 
 /*
- * The record that says that record 6 was durable has an unreadable image, so
- * the scan cannot check it. The scan must not take record 6 for a torn tail.
+ * The record that says that record 6 was durable has an unreadable image. The
+ * scan must not take record 6 for a torn tail.
  */
 static void scan_unreadable_proof(struct kunit *test)
 {

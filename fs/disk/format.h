@@ -238,6 +238,8 @@ static inline u64 msyncfs_map_capacity(unsigned int depth)
 	return nr;
 }
 
+#define MSYNCFS_SCAN_BLOCKS	256	/* blocks that the scan reads at once */
+
 /**
  * struct msyncfs_log_reader - how the scan reads the log
  * @geo: geometry of the filesystem
@@ -246,15 +248,15 @@ static inline u64 msyncfs_map_capacity(unsigned int depth)
  *	log; returns 0 or a negative errno. -EIO, -ENODATA and -EILSEQ mean that
  *	a block is unreadable. The scan goes on after these errors
  * @ctx: first argument of @read
- * @buf: room for one block
- * @record: room for the largest record, log_blocks / 4 blocks
+ * @buf: room for MSYNCFS_SCAN_BLOCKS blocks
+ * @header: room for the header of the largest record
  */
 struct msyncfs_log_reader {
 	const struct msyncfs_geo *geo;
 	int (*read)(void *ctx, u64 pos, u32 nr, void *buf);
 	void *ctx;
 	void *buf;
-	void *record;
+	void *header;
 };
 
 /**

@@ -15,7 +15,8 @@
  * acknowledged. Each header has a durable_seq: all records up to this sequence
  * number were durable when the header was written. If a later good record has a
  * durable_seq that is not below the sequence number of the bad record, the bad
- * record was durable and has been damaged since.
+ * record was durable and has been damaged since. This needs only the header of
+ * the later record to be good.
  *
  * A block that cannot be read counts as a block with wrong content, because a
  * crash during a write may make a sector unreadable. If such a block belongs to
@@ -29,8 +30,6 @@
 #include <linux/minmax.h>
 #include <linux/string.h>
 #endif
-
-#define MSYNCFS_SCAN_BLOCKS	256	/* blocks to read at once */
 
 /**
  * msyncfs_reject_name() - return the name of a reason to reject a record
@@ -137,28 +136,6 @@ static enum msyncfs_reject check_homes(const struct msyncfs_geo *geo,
 	return MSYNCFS_REC_OK;
 }
 
-/* Check the checksums of a record in memory, whose shape has been checked. */
-static bool csums_good(const struct msyncfs_geo *geo,
-		       const struct msyncfs_disk_record *rec)
-{
-	size_t header = (size_t)le32_to_cpu(rec->header_blocks) *
-			MSYNCFS_BLOCK_SIZE;
-	u32 nr = le32_to_cpu(rec->nr_images), i;
-	u32 kind = le32_to_cpu(rec->csum_kind);
-	const char *image = (const char *)rec + header;
-	const __le32 *csum = (const void *)((const char *)rec +
-					    msyncfs_record_csums(nr));
-
-	if (le64_to_cpu(rec->csum) !=
-	    msyncfs_csum(rec, msyncfs_record_used(nr),
-			 offsetof(struct msyncfs_disk_record, csum), geo->seed))
-		return false;
-	for (i = 0; i < nr; i++, image += MSYNCFS_BLOCK_SIZE)
-		if (le32_to_cpu(csum[i]) != msyncfs_image_csum(geo, kind, image))
-			return false;
-	return true;
-}
-
 /* Return true if a read error means that only this block cannot be read. */
 static bool is_unreadable(int err)
 {
@@ -194,31 +171,57 @@ static int read_blocks(struct msyncfs_log_reader *r, u64 pos, u64 nr, void *buf,
 }
 
 /*
- * Read and check the whole record of @len blocks at @pos. The caller has
- * checked the header with check_shape().
+ * Read and check the header of @nr blocks at @pos. The caller has checked its
+ * first block with check_shape().
  */
-static enum msyncfs_reject check_body(struct msyncfs_log_reader *r, u64 pos,
-				      u64 len)
+static enum msyncfs_reject check_header(struct msyncfs_log_reader *r, u64 pos,
+					u32 nr)
 {
 	const struct msyncfs_geo *geo = r->geo;
-	const struct msyncfs_disk_record *rec = r->record;
-	size_t end, table;
+	const struct msyncfs_disk_record *rec = r->header;
+	size_t end;
 
-	if (read_blocks(r, pos, len, r->record, NULL))
+	if (read_blocks(r, pos, nr, r->header, NULL))
 		return MSYNCFS_REC_IO;
-	/* The header has been read a second time, so check it again. */
-	if (check_shape(geo, rec, pos) || record_len(rec) != len)
+	/* The first block has been read a second time, so check it again. */
+	if (check_shape(geo, rec, pos) || le32_to_cpu(rec->header_blocks) != nr)
 		return MSYNCFS_REC_SHAPE;
 	if (check_homes(geo, rec))
 		return MSYNCFS_REC_HOME;
 
 	end = msyncfs_record_used(le32_to_cpu(rec->nr_images));
-	table = (size_t)le32_to_cpu(rec->header_blocks) * MSYNCFS_BLOCK_SIZE;
-	if (memchr_inv((const char *)r->record + end, 0, table - end))
+	if (memchr_inv((const char *)r->header + end, 0,
+		       (size_t)nr * MSYNCFS_BLOCK_SIZE - end))
 		return MSYNCFS_REC_SHAPE;
-
-	if (!csums_good(geo, rec) && !msyncfs_breaks(CHECKSUM))
+	if (le64_to_cpu(rec->csum) !=
+	    msyncfs_csum(rec, end, offsetof(struct msyncfs_disk_record, csum),
+			 geo->seed) && !msyncfs_breaks(CHECKSUM))
 		return MSYNCFS_REC_CSUM;
+	return MSYNCFS_REC_OK;
+}
+
+/* Read and check the images of the record at @pos. Its header is good. */
+static enum msyncfs_reject check_images(struct msyncfs_log_reader *r, u64 pos)
+{
+	const struct msyncfs_disk_record *rec = r->header;
+	u32 nr = le32_to_cpu(rec->nr_images), i, part;
+	const __le32 *csum = (const void *)((const char *)rec +
+					    msyncfs_record_csums(nr));
+	const char *image;
+
+	pos += le32_to_cpu(rec->header_blocks);
+	for (; nr; nr -= part, pos += part) {
+		part = nr < MSYNCFS_SCAN_BLOCKS ? nr : MSYNCFS_SCAN_BLOCKS;
+		if (read_blocks(r, pos, part, r->buf, NULL))
+			return MSYNCFS_REC_IO;
+		image = r->buf;
+		for (i = 0; i < part; i++, image += MSYNCFS_BLOCK_SIZE)
+			if (le32_to_cpu(*csum++) !=
+			    msyncfs_image_csum(r->geo, le32_to_cpu(rec->csum_kind),
+					       image) &&
+			    !msyncfs_breaks(CHECKSUM))
+				return MSYNCFS_REC_CSUM;
+	}
 	return MSYNCFS_REC_OK;
 }
 
@@ -240,7 +243,8 @@ static enum msyncfs_reject check_at(struct msyncfs_log_reader *r, u64 nonce,
 	why = check_shape(r->geo, rec, pos);
 	if (why)
 		return why;
-	return check_body(r, pos, record_len(rec));
+	why = check_header(r, pos, le32_to_cpu(rec->header_blocks));
+	return why ?: check_images(r, pos);
 }
 
 /**
@@ -253,8 +257,8 @@ static enum msyncfs_reject check_at(struct msyncfs_log_reader *r, u64 nonce,
  * @found: set on success to the position of the record, @pos or 0
  *
  * Context: as @r->read requires.
- * Return: MSYNCFS_REC_OK with the whole record in @r->record, or the reason why
- * no such record was found. If both positions were checked, the function
+ * Return: MSYNCFS_REC_OK with the header in @r->header, or the reason why no
+ * such record was found. If both positions were checked, the function
  * returns the reason from the position at which more checks passed.
  */
 enum msyncfs_reject msyncfs_log_next(struct msyncfs_log_reader *r,
@@ -287,7 +291,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_next);
  * @r: how to read the log
  * @nonce: nonce that the record must have
  * @seq: sequence number of the bad record
- * @budget: number of blocks that may still be read to check possible records. A
+ * @budget: number of blocks that may still be read to check possible headers. A
  *	valid log needs one check. A crafted log may be full of headers with
  *	false lengths. Without this limit, the time to search such a log would
  *	grow with the square of its size
@@ -304,7 +308,7 @@ struct later {
 /*
  * Return true if the header @rec at @pos passes check_identity() and
  * check_shape() and says that the bad record was durable. If so, the caller
- * must check the rest of the record @rec, too.
+ * must check the rest of the header, too.
  */
 static bool is_claim(const struct later *l,
 		     const struct msyncfs_disk_record *rec, u64 pos)
@@ -315,9 +319,9 @@ static bool is_claim(const struct later *l,
 }
 
 /*
- * Search blocks @from to @to (exclusive) of the log. Return 0 if no record
- * there proves that the bad record was durable. Return -EUCLEAN if a record
- * proves that the bad record was durable, or if such a record cannot be checked,
+ * Search blocks @from to @to (exclusive) of the log. Return 0 if no header
+ * there proves that the bad record was durable. Return -EUCLEAN if a header
+ * proves that the bad record was durable, or if such a header cannot be checked,
  * because the budget is too small or because of an unreadable block. Return a
  * read error if it is not the error of single blocks. If many blocks are
  * unreadable, the device has failed and may work again later, so return the
@@ -335,17 +339,17 @@ static int find_later(struct later *l, u64 from, u64 to)
 		chunk = MSYNCFS_SCAN_BLOCKS;
 	for (pos = from; pos < to; pos++, i++) {
 		const struct msyncfs_disk_record *rec;
-		u64 len;
+		u32 len;
 
 		if (i == nr) {
 			nr = min(to - pos, chunk);
 			i = 0;
-			err = read_blocks(r, pos, nr, r->record, l->end);
+			err = read_blocks(r, pos, nr, r->buf, l->end);
 			if (err && (!is_unreadable(err) ||
 				    l->end->unreadable > chunk))
 				return err;
 		}
-		rec = (const void *)((const char *)r->record +
+		rec = (const void *)((const char *)r->buf +
 				     i * MSYNCFS_BLOCK_SIZE);
 		if (!is_claim(l, rec, pos))
 			continue;
@@ -353,14 +357,13 @@ static int find_later(struct later *l, u64 from, u64 to)
 		if (is_old(rec))
 			return -EUCLEAN;
 
-		len = record_len(rec);
-		if (l->budget < len + chunk)
+		len = le32_to_cpu(rec->header_blocks);
+		if (l->budget < len)
 			return -EUCLEAN;
-		why = check_body(r, pos, len);
+		why = check_header(r, pos, len);
 		if (!why || why == MSYNCFS_REC_IO)
 			return -EUCLEAN;
-		l->budget -= len + chunk;
-		nr = i + 1;	/* the check has overwritten the buffer */
+		l->budget -= len;
 	}
 	return 0;
 }
@@ -404,14 +407,14 @@ static int walk_records(struct msyncfs_log_reader *r, u64 nonce, u64 tail,
 					    &found);
 		if (end->why)
 			return 0;
-		len = record_len(r->record);
+		len = record_len(r->header);
 		if (found != end->pos)
 			len += log_blocks - end->pos;	/* unused blocks */
 		if (*used + len > log_blocks) {
 			end->why = MSYNCFS_REC_SHAPE;	/* overlaps the tail */
 			return 0;
 		}
-		err = apply(r->ctx, r->record, found);
+		err = apply(r->ctx, r->header, found);
 		if (err)
 			return err;
 		*used += len;
@@ -424,8 +427,8 @@ static int walk_records(struct msyncfs_log_reader *r, u64 nonce, u64 tail,
  * @r: how to read the log
  * @slot: the tail slot in force, verified
  * @apply: called with @r->ctx for every good record, in order. @rec is the
- *	whole record in memory, with the images after the header. @pos is the
- *	position of the record in the log. A negative return value ends the scan
+ *	header of the record in memory. @pos is the position of the record in
+ *	the log. A negative return value ends the scan
  * @end: set to the end of the good records and to the reason for it
  *
  * After the last good record, the scan reads the rest of the log once. The rest
@@ -451,7 +454,7 @@ int msyncfs_log_scan(struct msyncfs_log_reader *r,
 		.r = r,
 		.end = end,
 		.nonce = le64_to_cpu(slot->nonce),
-		.budget = 4 * r->geo->log_blocks,
+		.budget = r->geo->log_blocks / 2,
 	};
 	int err;
 

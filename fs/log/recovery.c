@@ -191,26 +191,28 @@ static void report_scan(struct super_block *sb,
 		msyncfs_err(sb, "the log cannot be read (%d)", err);
 }
 
-static int scan_log(struct replay *rp, void *block, u64 *end_seq)
+static int scan_log(struct replay *rp, u64 *end_seq)
 {
 	struct msyncfs_geo *geo = &MSYNCFS_SB(rp->sb)->geo;
 	struct msyncfs_log_reader r = {
 		.geo = geo,
 		.read = read_log,
 		.ctx = rp,
-		.buf = block,
+		.buf = kvmalloc(MSYNCFS_SCAN_BLOCKS * MSYNCFS_BLOCK_SIZE,
+				GFP_KERNEL),
+		.header = kvmalloc(msyncfs_record_header_blocks(geo->record_images) *
+				   MSYNCFS_BLOCK_SIZE, GFP_KERNEL),
 	};
 	struct msyncfs_log_end end;
-	int err;
+	int err = -ENOMEM;
 
-	r.record = kvmalloc(geo->log_blocks / MSYNCFS_RECORD_SHARE *
-			    MSYNCFS_BLOCK_SIZE, GFP_KERNEL);
-	if (!r.record)
-		return -ENOMEM;
-	err = msyncfs_log_scan(&r, &rp->slot, note_record, &end);
-	*end_seq = end.seq;
-	report_scan(rp->sb, &end, err);
-	kvfree(r.record);
+	if (r.buf && r.header) {
+		err = msyncfs_log_scan(&r, &rp->slot, note_record, &end);
+		*end_seq = end.seq;
+		report_scan(rp->sb, &end, err);
+	}
+	kvfree(r.header);
+	kvfree(r.buf);
 	return err;
 }
 
@@ -358,7 +360,7 @@ static int recover(struct replay *rp, void *block)
 	err = find_slot(rp, block);
 	if (err)
 		return err;
-	err = scan_log(rp, block, &end_seq);
+	err = scan_log(rp, &end_seq);
 	if (err)
 		return err;
 	if (le64_to_cpu(rp->slot.counter) > MSYNCFS_SEQ_MOUNT ||

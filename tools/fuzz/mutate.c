@@ -139,7 +139,8 @@ static void find_records(struct base *b)
 {
 	struct msyncfs_log_reader r = {
 		.geo = &b->geo, .read = read_log, .ctx = b,
-		.buf = malloc(BLK), .record = malloc(b->geo.log_blocks / 4 * BLK),
+		.buf = malloc(MSYNCFS_SCAN_BLOCKS * BLK),
+		.header = malloc(msyncfs_record_header_blocks(b->geo.record_images) * BLK),
 	};
 	const struct msyncfs_disk_slot *s, *best = NULL;
 	struct msyncfs_log_end end;
@@ -154,7 +155,7 @@ static void find_records(struct base *b)
 	if (best)
 		msyncfs_log_scan(&r, best, note_record, &end);
 	free(r.buf);
-	free(r.record);
+	free(r.header);
 }
 
 static void find_targets(struct base *b)

@@ -243,11 +243,12 @@ static void replay_log(struct fsck *fs)
 		return;
 	}
 
-	r.buf = fsck_alloc(BLK);
-	r.record = fsck_alloc(fs->geo.log_blocks / 4 * BLK);
+	r.buf = fsck_alloc(MSYNCFS_SCAN_BLOCKS * BLK);
+	r.header = fsck_alloc(msyncfs_record_header_blocks(fs->geo.record_images) *
+			      BLK);
 	err = msyncfs_log_scan(&r, &slot, note_record, &end);
 	free(r.buf);
-	free(r.record);
+	free(r.header);
 
 	if (err == -EUCLEAN)
 		go_on = problem(fs, false, "discard it and all that follow it",
