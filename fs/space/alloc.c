@@ -7,8 +7,8 @@
  *
  * The mount counts the free blocks of each group. After that, a bitmap block is
  * read when it is needed, and memory reclaim may drop it again. It stays in
- * memory while its group has claimed blocks, and while a record that changes it
- * is not retired.
+ * memory while its group has busy blocks, and while a record that changes it is
+ * not retired.
  *
  * A block may be unavailable although its bit in the bitmap is clear. Such a
  * block is busy, for one of two reasons. First, the block may be claimed: a
@@ -38,7 +38,6 @@
  *	block is clear in the bitmap, but the block is not available. @busy is
  *	NULL if no block of the group is busy
  * @nr_busy: number of busy blocks
- * @claimed: number of busy blocks that are claimed
  * @free: number of available blocks. The bit of an available block is clear in
  *	the bitmap and in @busy
  * @freed: blocks that the newest of the transactions in space->freed_list has
@@ -48,7 +47,6 @@ struct msyncfs_group {
 	struct buffer_head	*bh;
 	unsigned long		*busy;
 	unsigned int		nr_busy;
-	unsigned int		claimed;
 	unsigned int		free;
 	struct msyncfs_freed	*freed;
 };
@@ -90,14 +88,14 @@ static struct buffer_head *msyncfs_bitmap_read(struct super_block *sb, u64 nr)
 }
 
 /*
- * Drops the bitmap block of a group if no claimed blocks need it. The group
- * that was used last keeps its bitmap block, because the next allocation
- * probably uses the same group.
+ * Drops the bitmap block of a group without busy blocks. The group that was used
+ * last keeps its bitmap block, because the next allocation probably uses the
+ * same group.
  */
 static void msyncfs_group_unload(struct msyncfs_space *space,
 				 struct msyncfs_group *g)
 {
-	if (g->claimed || g == space->loaded)
+	if (g->nr_busy || g == space->loaded)
 		return;
 	brelse(g->bh);
 	g->bh = NULL;
@@ -105,7 +103,7 @@ static void msyncfs_group_unload(struct msyncfs_space *space,
 
 /*
  * Makes sure that the bitmap block of a group is in memory. It stays there
- * until the next call for another group, or longer if the group has claimed
+ * until the next call for another group, or longer if the group has busy
  * blocks.
  */
 static int msyncfs_group_load(struct msyncfs_space *space,
@@ -321,7 +319,8 @@ static void msyncfs_less_busy(struct msyncfs_group *g, unsigned int nr)
 
 /*
  * Ends the busy state of @run. If a block of @run was not busy, returns false
- * and changes nothing.
+ * and changes nothing. Otherwise the caller calls msyncfs_group_unload() when it
+ * does not need the bitmap block any more.
  */
 static bool msyncfs_clear_busy(const struct msyncfs_group_run *run)
 {
@@ -334,14 +333,6 @@ static bool msyncfs_clear_busy(const struct msyncfs_group_run *run)
 	bitmap_clear(g->busy, run->bit, run->len);
 	msyncfs_less_busy(g, run->len);
 	return true;
-}
-
-/* Notes that the blocks of @run are not claimed any more. */
-static void msyncfs_claim_end(struct msyncfs_space *space,
-			      const struct msyncfs_group_run *run)
-{
-	run->group->claimed -= run->len;
-	msyncfs_group_unload(space, run->group);
 }
 
 static void msyncfs_set_bits(const struct msyncfs_group_run *run)
@@ -384,7 +375,6 @@ int msyncfs_claim(struct super_block *sb, u64 goal, u64 want, u64 *start,
 	err = msyncfs_take_run(space, goal, want, &run, start);
 	if (!err) {
 		msyncfs_set_busy(&run);
-		run.group->claimed += run.len;
 		space->claimed += run.len;
 		*len = run.len;
 	}
@@ -416,7 +406,7 @@ void msyncfs_claim_commit(struct msyncfs_op *op, u64 start, u64 len)
 			continue;
 		msyncfs_op_dirty(op, run.group->bh);
 		msyncfs_set_bits(&run);
-		msyncfs_claim_end(space, &run);
+		msyncfs_group_unload(space, run.group);
 	}
 	mutex_unlock(&space->lock);
 }
@@ -447,7 +437,7 @@ void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len)
 		space->free += run.len;
 		space->held += run.len;
 		msyncfs_subtract(&space->claimed, run.len);
-		msyncfs_claim_end(space, &run);
+		msyncfs_group_unload(space, run.group);
 	}
 	mutex_unlock(&space->lock);
 }
@@ -603,6 +593,7 @@ static void msyncfs_freed_done(struct msyncfs_space *space,
 	g->free += f->nr;
 	if (g->freed == f)
 		g->freed = NULL;
+	msyncfs_group_unload(space, g);
 	list_del(&f->list);
 	kfree(f);
 }
