@@ -260,6 +260,17 @@ void msyncfs_fake_fail(struct msyncfs_fake *fake, unsigned int ops,
 }
 
 /**
+ * msyncfs_fake_no_fua - make a device without FUA
+ * @fake: device
+ *
+ * Without FUA, a failed write of a record may be repeated.
+ */
+void msyncfs_fake_no_fua(struct msyncfs_fake *fake)
+{
+	fake->disk->queue->limits.features &= ~BLK_FEAT_FUA;
+}
+
+/**
  * msyncfs_fake_hold - let I/O wait, as on an infinitely slow device
  * @fake: device
  * @ops: kinds of I/O that wait for msyncfs_fake_release(), MSYNCFS_FAKE_*

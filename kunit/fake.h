@@ -114,6 +114,7 @@ void msyncfs_fake_read(struct msyncfs_fake *fake, u64 blkno, void *buf);
 void msyncfs_fake_write(struct msyncfs_fake *fake, u64 blkno, const void *buf);
 void msyncfs_fake_fail(struct msyncfs_fake *fake, unsigned int ops,
 		       unsigned int skip, unsigned int nr);
+void msyncfs_fake_no_fua(struct msyncfs_fake *fake);
 void msyncfs_fake_hold(struct msyncfs_fake *fake, unsigned int ops);
 unsigned int msyncfs_fake_held(struct msyncfs_fake *fake);
 void msyncfs_fake_release(struct msyncfs_fake *fake);

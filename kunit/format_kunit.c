@@ -492,7 +492,7 @@ static const struct field_row super_rows[] = {
 	FIELD(super, blocks, 64999, NULL),
 	FIELD(super, compat, 1, NULL),
 	FIELD(super, ro_compat, 2, NULL),
-	FIELD(super, incompat, 8, NULL),
+	FIELD(super, incompat, 15, NULL),
 	FIELD(super, mkfs_time, U64_MAX, NULL),
 };
 

@@ -204,6 +204,7 @@ static void msync_invalidate_error(struct kunit *test)
 	struct call_fixture *fx = test->priv;
 
 	call_store(test, F_AT, 2);
+	msyncfs_fake_no_fua(fx->fake);
 	msyncfs_fake_fail(fx->fake, MSYNCFS_FAKE_WRITE, 0, 1);
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_INVALIDATE), -EIO);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 1);

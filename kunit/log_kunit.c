@@ -423,7 +423,7 @@ static void log_group(struct kunit *test)
  */
 static void log_group_fails(struct kunit *test)
 {
-	struct log_fixture *fx = log_default(test);
+	struct log_fixture *fx = log_setup(test, MSYNCFS_FAKE_CACHE);
 	struct syncer s[2] = {};
 
 	sync_together(test, fx, s, 2);

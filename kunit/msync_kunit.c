@@ -207,6 +207,7 @@ static void msync_async_error(struct kunit *test)
 	struct call_fixture *fx = test->priv;
 
 	call_store(test, F_AT, 2);
+	msyncfs_fake_no_fua(fx->fake);
 	msyncfs_fake_fail(fx->fake, MSYNCFS_FAKE_WRITE, 0, 1);
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 4, MS_ASYNC), 0);
 	flush_workqueue(MSYNCFS_SB(fx->fake->sb)->wq);
@@ -230,6 +231,7 @@ static void msync_error(struct kunit *test)
 
 	call_store(test, F_AT, 2);
 	call_store(test, G_AT, 3);
+	msyncfs_fake_no_fua(fx->fake);
 	msyncfs_fake_fail(fx->fake, MSYNCFS_FAKE_WRITE, 0, 1);
 	KUNIT_EXPECT_EQ(test, call_msync(test, F_AT, 8, MS_SYNC), -EIO);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->f), 1);

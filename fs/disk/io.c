@@ -64,7 +64,7 @@ static void msyncfs_io_end(struct bio *bio)
 		 * blocks. So set the bit here, before a later flush can
 		 * complete. A FUA write may be a flush, too, because the
 		 * device or a layer below it may emulate FUA by a write and a
-		 * flush: device-mapper and md do, and virtual disks.
+		 * flush. md and virtual disks do, for example.
 		 */
 		if (bio->bi_opf & (REQ_PREFLUSH | REQ_FUA))
 			set_bit(MSYNCFS_SB_FLUSH_FAILED,

@@ -7,7 +7,7 @@
  *	runs workloads, and writes the recordings of their disks to RECORD. A
  *	LOAD may end with a variant. With !RULE the module breaks the rule RULE.
  *	With @FS the workload uses the filesystem FS. With +fua the disk has FUA.
- *	With +dm a device-mapper device emulates FUA
+ *	With +dm the workload uses a device-mapper device
  *   or: explore recover RECORD SEED COUNT RECORD...
  *	mounts COUNT states of the later RECORDs on disks that are recorded in
  *	the first RECORD

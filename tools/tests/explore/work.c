@@ -5,7 +5,6 @@
 #include "explore.h"
 
 #include <linux/dm-ioctl.h>
-#include <linux/loop.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -56,34 +55,13 @@ void ack(const char *text)
 	disk_ack(workload, text);
 }
 
-static const char loop[] = "/dev/loop0";
-
 /*
- * Put dm-flakey above the device, and a loop device above dm-flakey. I/O that
- * fails does not reach the recorded disk. A failed write of a record may be
- * repeated only if it is no FUA write. Device-mapper always has FUA, but the
- * loop device has no FUA.
+ * Put dm-flakey above the device. I/O that fails does not reach the recorded
+ * disk.
  */
 static void make_flakey(void)
 {
-	struct loop_config config = { .info.lo_flags = LO_FLAGS_DIRECT_IO };
-	int fd = open(loop, O_RDWR);
-
 	shell("dmsetup create flakey --table '0 %lu linear %s 0'", FS_SECTORS, device);
-	config.fd = open("/dev/mapper/flakey", O_RDWR);
-	CHECK(fd >= 0 && (int)config.fd >= 0);
-	CHECK(!ioctl(fd, LOOP_CONFIGURE, &config));
-	CHECK(!close(config.fd) && !close(fd));
-}
-
-static void remove_flakey(void)
-{
-	int fd = open(loop, O_RDWR);
-
-	CHECK(fd >= 0);
-	CHECK(!ioctl(fd, LOOP_CLR_FD));
-	CHECK(!close(fd));
-	shell("dmsetup remove flakey");
 }
 
 static void suspend_flakey(int fd, unsigned int flags)
@@ -179,16 +157,11 @@ static void work_one(FILE *record, const char *spec, uint64_t seed)
 	snprintf(workload, sizeof(workload), "%s %s", name, variant);
 	device = disk_start(record, !strcmp(variant + 1, "fua"), seed);
 	make_fs(variant_fs(variant), device, load->log);
-	dm = !strcmp(variant, "+dm");
+	dm = load->flakey || !strcmp(variant, "+dm");
 	dev = device;
 	if (dm) {
-		shell("dmsetup create stacked --table '0 %lu linear %s 0'", FS_SECTORS,
-		      device);
-		dev = "/dev/mapper/stacked";
-	}
-	if (load->flakey) {
 		make_flakey();
-		dev = loop;
+		dev = "/dev/mapper/flakey";
 	}
 	find_id(dev);
 	CHECK(!mount(dev, mnt, variant_fs(variant), 0, load->atomic ? "atomic" : NULL));
@@ -210,10 +183,8 @@ static void work_one(FILE *record, const char *spec, uint64_t seed)
 	}
 	CHECK(!umount(mnt));
 	break_rule("-");
-	if (load->flakey)
-		remove_flakey();
 	if (dm)
-		shell("dmsetup remove stacked");
+		shell("dmsetup remove flakey");
 	disk_stop();
 }
 
@@ -224,7 +195,7 @@ static void work_one(FILE *record, const char *spec, uint64_t seed)
  * @argc: number of workloads
  * @argv: names of the workloads, which may end with a variant; the disk has FUA
  *	if the variant is +fua or !fua; with the variant +dm the filesystem is
- *	on a device-mapper device, which has FUA although the disk has none
+ *	on a device-mapper device above a disk without FUA
  */
 void work(FILE *record, uint64_t seed, int argc, char **argv)
 {
