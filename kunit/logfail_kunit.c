@@ -648,6 +648,84 @@ static void fail_abort_inside(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
 }
 
+/**
+ * struct locker - a task that locks a folio and waits for its writeback
+ * @folio: the folio
+ * @locked: completed when the folio is locked
+ * @done: completed when the folio is unlocked again
+ */
+struct locker {
+	struct folio		*folio;
+	struct completion	locked;
+	struct completion	done;
+};
+
+static int locker_thread(void *data)
+{
+	struct locker *l = data;
+
+	folio_lock(l->folio);
+	complete(&l->locked);
+	folio_wait_writeback(l->folio);
+	folio_unlock(l->folio);
+	complete(&l->done);
+	return 0;
+}
+
+/*
+ * A record fails while a later capture has one of its pages under writeback, and
+ * another task holds the lock of this page and waits for the writeback. The
+ * commit must not wait for the lock, because the later capture may be waiting
+ * for the commit.
+ */
+static void fail_later_capture(struct kunit *test)
+{
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
+	struct address_space *mapping = fx->file->f_mapping;
+	struct msyncfs_inode_info *mi = MSYNCFS_I(mapping->host);
+	struct waiter w = { .sb = fx->fake->sb };
+	struct msyncfs_capture *cap;
+	struct locker l = {};
+
+	fail_prepare(test, fx);
+	init_completion(&w.done);
+	init_completion(&l.locked);
+	init_completion(&l.done);
+	files_write(test, fx->file, 0, 1, 2);
+	KUNIT_ASSERT_EQ(test, filemap_flush(mapping), 0);
+	files_write(test, fx->file, 0, 1, 3);
+	mutex_lock(&mi->i_commit_lock);
+	cap = msyncfs_capture_pages(mapping->host, 0, ULONG_MAX, 0, ULONG_MAX);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
+	l.folio = filemap_get_folio(mapping, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(l.folio));
+	KUNIT_EXPECT_TRUE(test, folio_test_writeback(l.folio));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(locker_thread, &l,
+						    "msyncfs-locker")));
+	wait_for_completion(&l.locked);
+
+	iolog_fail(fx->log, 0, 1, MSYNCFS_FAKE_FAILS);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(waiter_thread, &w,
+						    "msyncfs-waiter")));
+	if (wait_for_completion_timeout(&w.done, 5 * HZ))
+		complete(&w.done);
+	else
+		KUNIT_FAIL(test, "the commit waits for a page under writeback");
+	/* The later capture fails, too. */
+	msyncfs_capture_redirty(cap, 0);
+	msyncfs_capture_put(cap);
+	mutex_unlock(&mi->i_commit_lock);
+	wait_for_completion(&w.done);
+	wait_for_completion(&l.done);
+	folio_put(l.folio);
+	KUNIT_EXPECT_EQ(test, w.err, -EIO);
+	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 1);
+	KUNIT_EXPECT_EQ(test, files_sync(fx->file), -EIO);
+	expect_told_once(test, fx, false);
+	fail_crash(test, fx, 0);
+	files_expect(test, fx->file, 0, 1, 3);
+}
+
 /*
  * A damaged map makes a block both data of one file and the inode of another
  * file. No record may have two images of this block, one as data and one as an
@@ -691,6 +769,7 @@ static struct kunit_case fail_cases[] = {
 	KUNIT_CASE_PARAM(fail_orphan, orphan_gen_params),
 	KUNIT_CASE(fail_orphan_closed),
 	KUNIT_CASE(fail_abort_inside),
+	KUNIT_CASE(fail_later_capture),
 	{}
 };
 

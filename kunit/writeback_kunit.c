@@ -2,7 +2,7 @@
 /*
  * KUnit suite for background writeback (mm/writeback.c). It must not keep an
  * msync of the same file waiting for long, and the pages that it has captured
- * must not fill the memory.
+ * must not fill the memory. Pages under writeback do not wait for space.
  */
 #include <kunit/test.h>
 #include <linux/backing-dev.h>
@@ -26,7 +26,8 @@
  * @file: the file
  * @task: the other thread
  * @done: completed when the other thread ends
- * @dirty: number of dirty pages that the other thread has found
+ * @dirty: number of dirty pages that the other thread has found, or the result
+ *	of its sync
  */
 struct wb_fixture {
 	struct msyncfs_fake	*fake;
@@ -134,6 +135,59 @@ static void writeback_lets_go(struct kunit *test)
 	KUNIT_EXPECT_LE(test, fx->dirty, PAGES - MSYNCFS_PORTION);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
 	files_expect(test, fx->file, 0, PAGES, 1);
+}
+
+/* ---- space first --------------------------------------------------------- */
+
+#define FULL_PAGES	400	/* set that goes to fresh blocks */
+#define FULL_AVAIL	100	/* available blocks on the full filesystem */
+#define FULL_FREED	350	/* blocks that are freed, but not recycled */
+
+static int sync_thread(void *data)
+{
+	struct wb_fixture *fx = data;
+
+	fx->dirty = files_sync(fx->file);
+	complete(&fx->done);
+	return 0;
+}
+
+/*
+ * On a full filesystem, a set needs blocks that a commit must recycle first.
+ * During this commit, no page of the set is under writeback (B6).
+ */
+static void writeback_space_first(struct kunit *test)
+{
+	struct wb_fixture *fx = test->priv;
+	struct super_block *sb = fx->fake->sb;
+	struct file *g = msyncfs_fake_open(fx->fake, "g", O_CREAT | O_RDWR);
+	unsigned int i, nr;
+
+	files_write(test, fx->file, 0, FULL_PAGES, 1);
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	nr = msyncfs_space_avail(sb) - FULL_AVAIL;
+	files_write(test, g, 0, nr, 1);
+	KUNIT_ASSERT_EQ(test, files_sync(g), 0);
+	files_settled(test, sb);
+	KUNIT_ASSERT_EQ(test, files_truncate(g, (loff_t)(nr - FULL_FREED) *
+					     PAGE_SIZE), 0);
+	files_write(test, fx->file, 0, FULL_PAGES, 2);
+
+	msyncfs_fake_hold(fx->fake, MSYNCFS_FAKE_WRITE);
+	thread_start(test, sync_thread);
+	wake_up_process(fx->task);
+	for (i = 0; i < 500 && !msyncfs_fake_held(fx->fake); i++)
+		msleep(20);
+	KUNIT_EXPECT_GT(test, msyncfs_fake_held(fx->fake), 0);
+	KUNIT_EXPECT_FALSE(test, mapping_tagged(fx->file->f_mapping,
+						PAGECACHE_TAG_WRITEBACK));
+	msyncfs_fake_release(fx->fake);
+	thread_end(fx);
+	KUNIT_EXPECT_EQ(test, fx->dirty, 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(sb)->nr_split), 0);
+	files_expect(test, fx->file, 0, FULL_PAGES, 2);
+	files_settled(test, sb);
+	msyncfs_fake_close(fx->fake, g);
 }
 
 /* ---- early commits ------------------------------------------------------- */
@@ -321,6 +375,7 @@ static void writeback_batch(struct kunit *test)
 static struct kunit_case wb_cases[] = {
 	KUNIT_CASE(writeback_batch),
 	KUNIT_CASE(writeback_lets_go),
+	KUNIT_CASE(writeback_space_first),
 	KUNIT_CASE_PARAM(writeback_commits_early, early_gen_params),
 	KUNIT_CASE(writeback_waits),
 	{}

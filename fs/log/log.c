@@ -159,7 +159,8 @@ int msyncfs_log_empty(struct super_block *sb)
  * msyncfs_gate_close - close the gate, so that nothing changes the device
  * @sb: filesystem
  * @bit: MSYNCFS_SB_FROZEN or MSYNCFS_SB_RDONLY
- * @force: close the gate even if the log cannot be emptied
+ * @force: close the gate even if the log cannot be emptied, or if other tasks
+ *	commit again and again
  *
  * Before the gate closes, all changes become durable and are brought home. What
  * joins the running transaction later stays in memory until the gate opens.
@@ -179,7 +180,7 @@ int msyncfs_gate_close(struct super_block *sb, unsigned int bit, bool force)
 		if (err && !force)
 			return err;
 		down_write(&sbi->gate);
-		if (err || !log->used)
+		if (force || !READ_ONCE(log->used))
 			break;
 		/* Another task has committed in between. */
 		up_write(&sbi->gate);

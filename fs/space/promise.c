@@ -221,6 +221,24 @@ int msyncfs_hold_spare(struct super_block *sb, u64 nr)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_hold_spare);
 
 /**
+ * msyncfs_make_room - recycle freed blocks if too few blocks are free
+ * @sb: filesystem
+ * @pages: number of pages that will be written to fresh blocks
+ *
+ * A caller uses this function before it puts pages under writeback, because
+ * stores to such pages wait for the end of the writeback. So msyncfs_hold()
+ * waits for no commit later, unless other tasks take the blocks first (B6). The
+ * function also counts blocks for map nodes. msyncfs_hold() reports errors.
+ *
+ * Context: as msyncfs_hold().
+ */
+void msyncfs_make_room(struct super_block *sb, u64 pages)
+{
+	if (!msyncfs_may_hold(MSYNCFS_SPACE(sb), pages + pages / 16 + 16))
+		msyncfs_log_empty(sb);
+}
+
+/**
  * msyncfs_unhold - give back held blocks that were not used
  * @sb: filesystem
  * @nr: number of blocks

@@ -27,6 +27,7 @@ int msyncfs_reserve(struct super_block *sb, u64 nr);
 void msyncfs_unreserve(struct super_block *sb, u64 nr);
 int msyncfs_hold(struct super_block *sb, u64 nr, bool promised);
 int msyncfs_hold_spare(struct super_block *sb, u64 nr);
+void msyncfs_make_room(struct super_block *sb, u64 pages);
 void msyncfs_unhold(struct super_block *sb, u64 nr, bool promised);
 u64 msyncfs_space_avail(struct super_block *sb);
 

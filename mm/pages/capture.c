@@ -743,14 +743,14 @@ static int msyncfs_pass_take(struct msyncfs_pass *pass)
 static int msyncfs_pass_try(struct msyncfs_pass *pass, unsigned int tries)
 {
 	struct msyncfs_file_pass *f;
-	int err;
+	int err = 0;
 
-	for (f = pass->files; f < pass->files + pass->nr; f++) {
+	/* Pages under writeback should not have to wait for space (B6). */
+	if (pass->total > pass->copy_max)
+		msyncfs_make_room(pass->sbi->sb, pass->total);
+	for (f = pass->files; f < pass->files + pass->nr && !err; f++)
 		err = msyncfs_pass_alloc(pass, f, tries);
-		if (err)
-			return err;
-	}
-	return msyncfs_pass_take(pass);
+	return err ?: msyncfs_pass_take(pass);
 }
 
 /* A pass gives up after this number of tries, for lack of memory. */

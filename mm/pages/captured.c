@@ -107,6 +107,39 @@ void msyncfs_capture_put(struct msyncfs_capture *cap)
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);
 
+/* Lets the mapping of a folio remember the error of a record. */
+static void msyncfs_captured_error(struct address_space *mapping, int err)
+{
+	if (mapping && err && !msyncfs_refused(err))
+		mapping_set_error(mapping, err);
+}
+
+/*
+ * Locks a folio whose record has failed, or returns false and reports @err to
+ * the mapping. The function never waits for a task that waits for the writeback
+ * of the folio: the writeback may belong to a later capture, and this capture
+ * may be waiting for the commit that calls this function. The folio need not
+ * become dirty then, because the later capture has its newer content, and makes
+ * it dirty if it fails.
+ */
+static bool msyncfs_captured_lock(struct folio *folio, int err)
+{
+	bool later;
+
+	while (!folio_trylock(folio)) {
+		/* The writeback keeps the inode, RCU keeps its memory. */
+		rcu_read_lock();
+		later = folio_test_writeback(folio);
+		if (later)
+			msyncfs_captured_error(READ_ONCE(folio->mapping), err);
+		rcu_read_unlock();
+		if (later)
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+	return true;
+}
+
 /**
  * msyncfs_capture_redirty - make captured pages dirty again
  * @cap: capture that did not become durable
@@ -117,7 +150,7 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_capture_put);
  * only the gate is closed (msyncfs_refused()). Pages of an atomic file get a new
  * reservation if there is space.
  *
- * Context: takes folio locks.
+ * Context: takes folio locks, but waits for no writeback of another capture.
  */
 void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 {
@@ -137,16 +170,16 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 			img->writeback = false;
 			folio_end_writeback(folio);
 		}
-		folio_lock(folio);
+		if (!msyncfs_captured_lock(folio, err))
+			continue;
 		folio_clear_checked(folio);
 		if (folio->mapping) {
 			if (msyncfs_is_atomic(folio->mapping->host))
 				msyncfs_resv_page(folio->mapping->host,
 						  folio->index);
 			folio_mark_dirty(folio);
-			if (err && !msyncfs_refused(err))
-				mapping_set_error(folio->mapping, err);
 		}
+		msyncfs_captured_error(folio->mapping, err);
 		folio_unlock(folio);
 	}
 }

@@ -8,7 +8,6 @@
 #include "atomic.h"
 
 #include <linux/falloc.h>
-#include <sys/mount.h>
 #include <sys/statvfs.h>
 
 /* ---- operations that do not commit -------------------------------------- */
