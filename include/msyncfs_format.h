@@ -50,6 +50,7 @@
 #define MSYNCFS_MAGIC_INODE	0x444f4e49	/* "INOD" */
 #define MSYNCFS_MAGIC_MAP	0x4e50414d	/* "MAPN" */
 #define MSYNCFS_MAGIC_DIR	0x42524944	/* "DIRB" */
+#define MSYNCFS_MAGIC_REST	0x54534552	/* "REST" */
 
 /*
  * These macros contain the feature bits that this version knows. An unknown
@@ -61,9 +62,10 @@
 #define MSYNCFS_INCOMPAT_CSUMS	1ULL	/* records have a checksum per image */
 #define MSYNCFS_INCOMPAT_CSUM_KIND	2ULL	/* records say which checksum */
 #define MSYNCFS_INCOMPAT_NAME_KEY	4ULL	/* hashes of names have a key */
+#define MSYNCFS_INCOMPAT_REST	8ULL	/* symbolic links longer than a block */
 #define MSYNCFS_INCOMPAT_ALL \
 	(MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND | \
-	 MSYNCFS_INCOMPAT_NAME_KEY)
+	 MSYNCFS_INCOMPAT_NAME_KEY | MSYNCFS_INCOMPAT_REST)
 
 #define MSYNCFS_LABEL_LEN	32
 #define MSYNCFS_UUID_LEN	16
@@ -271,7 +273,9 @@ struct msyncfs_disk_bitmap {
 #define MSYNCFS_INODE_ATOMIC	0x1	/* an atomic file */
 #define MSYNCFS_INODE_FLAGS_ALL	0x1	/* all flags of this version */
 
-#define MSYNCFS_SYMLINK_MAX	3583	/* bytes, without the NUL */
+/* Lengths of the target of a symbolic link, in bytes, without the NUL */
+#define MSYNCFS_SYMLINK_MAX	4095u
+#define MSYNCFS_SYMLINK_INLINE	3583u	/* the rest has a block of its own */
 
 /**
  * struct msyncfs_disk_inode - an inode; the block number is the inode number
@@ -301,9 +305,12 @@ struct msyncfs_disk_bitmap {
  * @entries: number of entries of a directory
  * @map_depth: number of levels of map nodes, 0..5
  * @dir_depth: upper bound for the depth of the leaves of a directory
+ * @rest: block with the rest of the target of a symbolic link, if the target is
+ *	longer than MSYNCFS_SYMLINK_INLINE; otherwise zero
  * @reserved: zero
  * @ptr: root of the file map (regular files and directories)
- * @symlink: target of a symbolic link, NUL-terminated; the rest is zero
+ * @symlink: target of a symbolic link, or its first MSYNCFS_SYMLINK_INLINE bytes;
+ *	NUL-terminated, followed by zeros
  */
 struct msyncfs_disk_inode {
 	struct msyncfs_disk_header h;
@@ -329,11 +336,23 @@ struct msyncfs_disk_inode {
 	__le64	entries;
 	__le32	map_depth;
 	__le32	dir_depth;
-	__u8	reserved[320];
+	__le64	rest;
+	__u8	reserved[312];
 	union {
 		__le64	ptr[MSYNCFS_INODE_PTRS];
 		__u8	symlink[MSYNCFS_INODE_PTRS * 8];
 	};
+};
+
+/**
+ * struct msyncfs_disk_rest - the rest of the target of a symbolic link
+ * @h: header; owner is the inode number
+ * @target: bytes of the target after the first MSYNCFS_SYMLINK_INLINE;
+ *	NUL-terminated, followed by zeros
+ */
+struct msyncfs_disk_rest {
+	struct msyncfs_disk_header h;
+	__u8	target[4032];
 };
 
 /**
@@ -417,6 +436,7 @@ static_assert(sizeof(struct msyncfs_disk_root) == MSYNCFS_BLOCK_SIZE, "");
 static_assert(sizeof(struct msyncfs_disk_bitmap) == MSYNCFS_BLOCK_SIZE, "");
 static_assert(sizeof(struct msyncfs_disk_inode) == MSYNCFS_BLOCK_SIZE, "");
 static_assert(offsetof(struct msyncfs_disk_inode, ptr) == 512, "");
+static_assert(sizeof(struct msyncfs_disk_rest) == MSYNCFS_BLOCK_SIZE, "");
 static_assert(sizeof(struct msyncfs_disk_map) == MSYNCFS_BLOCK_SIZE, "");
 static_assert(sizeof(struct msyncfs_disk_dir) == MSYNCFS_BLOCK_SIZE, "");
 static_assert(offsetof(struct msyncfs_disk_dirent, name) ==

@@ -104,9 +104,12 @@ static const struct place places[] = {
 	AT(inode, entries, 176),
 	AT(inode, map_depth, 184),
 	AT(inode, dir_depth, 188),
-	AT(inode, reserved, 192),
+	AT(inode, rest, 192),
+	AT(inode, reserved, 200),
 	AT(inode, ptr, 512),
 	AT(inode, symlink, 512),
+	SIZE(rest, 4096),
+	AT(rest, target, 64),
 	SIZE(map, 4096),
 	AT(map, ptr, 64),
 	SIZE(dir, 4096),
@@ -153,7 +156,8 @@ static const struct constant constants[] = {
 	CONSTANT(INODE_PTRS, 448),
 	CONSTANT(NODE_PTRS, 504),
 	CONSTANT(MAX_DEPTH, 5),
-	CONSTANT(SYMLINK_MAX, 3583),
+	CONSTANT(SYMLINK_MAX, 4095),
+	CONSTANT(SYMLINK_INLINE, 3583),
 	CONSTANT(NAME_LEN, 255),
 	CONSTANT(POS_BITS, 62),
 	CONSTANT(SAME_HASH, 256),
@@ -183,6 +187,7 @@ static const struct {
 	{ "INOD",	MSYNCFS_MAGIC_INODE },
 	{ "MAPN",	MSYNCFS_MAGIC_MAP },
 	{ "DIRB",	MSYNCFS_MAGIC_DIR },
+	{ "REST",	MSYNCFS_MAGIC_REST },
 };
 
 static void format_constants(struct kunit *test)

@@ -33,6 +33,7 @@ enum base {
 	B_ROOTDIR,
 	B_DIR,
 	B_LNK,
+	B_LONG,		/* symbolic link with a rest */
 	B_CHR,
 	B_FIFO,
 	B_MAP1,		/* map node over data */
@@ -43,6 +44,7 @@ enum base {
 	B_TWICE,	/* leaf that has an entry twice */
 	B_MISPLACED,	/* depth 1, names of the other half */
 	B_PLACED,	/* depth 1, names of its own half */
+	B_REST,		/* rest of a symbolic link */
 };
 
 static const struct {
@@ -57,6 +59,7 @@ static const struct {
 	[B_ROOTDIR]	= { ROOT_INO, MSYNCFS_MAGIC_INODE },
 	[B_DIR]		= { DIR_INO, MSYNCFS_MAGIC_INODE },
 	[B_LNK]		= { INO, MSYNCFS_MAGIC_INODE },
+	[B_LONG]	= { INO, MSYNCFS_MAGIC_INODE },
 	[B_CHR]		= { INO, MSYNCFS_MAGIC_INODE },
 	[B_FIFO]	= { INO, MSYNCFS_MAGIC_INODE },
 	[B_MAP1]	= { NODE, MSYNCFS_MAGIC_MAP },
@@ -67,6 +70,7 @@ static const struct {
 	[B_TWICE]	= { LEAF, MSYNCFS_MAGIC_DIR },
 	[B_MISPLACED]	= { LEAF, MSYNCFS_MAGIC_DIR },
 	[B_PLACED]	= { LEAF, MSYNCFS_MAGIC_DIR },
+	[B_REST]	= { DATA, MSYNCFS_MAGIC_REST },
 };
 
 struct poke {
@@ -134,6 +138,7 @@ static void make_inode(struct msyncfs_disk_inode *di, enum base base)
 		[B_ROOTDIR]	= S_IFDIR | 0755,
 		[B_DIR]		= S_IFDIR | 01777,
 		[B_LNK]		= S_IFLNK | 0777,
+		[B_LONG]	= S_IFLNK | 0777,
 		[B_CHR]		= S_IFCHR | 0600,
 		[B_FIFO]	= S_IFIFO,
 	};
@@ -162,6 +167,12 @@ static void make_inode(struct msyncfs_disk_inode *di, enum base base)
 	case B_LNK:
 		di->size = cpu_to_le64(6);
 		memcpy(di->symlink, "target", 6);
+		break;
+	case B_LONG:
+		di->size = cpu_to_le64(4095);
+		di->blocks = cpu_to_le64(1);
+		di->rest = cpu_to_le64(DATA);
+		memset(di->symlink, 't', MSYNCFS_SYMLINK_INLINE);
 		break;
 	case B_CHR:
 		di->rdev = cpu_to_le64(0x103);
@@ -249,6 +260,10 @@ static void make_block(const struct msyncfs_geo *geo, void *buf, enum base base)
 	case B_BITMAP2:
 		make_bitmap(geo, buf, 2);
 		break;
+	case B_REST:
+		map->h.owner = cpu_to_le64(INO);
+		memset(((struct msyncfs_disk_rest *)buf)->target, 't', 512);
+		break;
 	case B_MAP1:
 	case B_MAP2:
 		map->h.owner = cpu_to_le64(INO);
@@ -280,6 +295,8 @@ static const struct row rows[] = {
 	{ "good root directory", B_ROOTDIR },
 	{ "good directory", B_DIR },
 	{ "good symbolic link", B_LNK },
+	{ "good long symbolic link", B_LONG },
+	{ "good rest", B_REST },
 	{ "good device", B_CHR },
 	{ "good fifo", B_FIFO },
 	{ "good map leaf", B_MAP1 },
@@ -455,8 +472,30 @@ static const struct row rows[] = {
 	  { F(inode, map_depth, 1) } },
 	{ "empty link", B_LNK, "length of a symbolic link",
 	  { F(inode, size, 0) } },
-	{ "link too long", B_LNK, "length of a symbolic link",
+	{ "link too long", B_LONG, "length of a symbolic link",
+	  { F(inode, size, 4096) } },
+	{ "link without its rest", B_LNK, "does not fit its blocks",
 	  { F(inode, size, 3584) } },
+	{ "short link with a rest", B_LONG, "does not fit its blocks",
+	  { F(inode, size, 3583) } },
+	{ "shortest link with a rest", B_LONG, NULL, { F(inode, size, 3584) } },
+	{ "rest in the log", B_LONG, "outside the data area",
+	  { F(inode, rest, 262) } },
+	{ "rest in the inode", B_LONG, "outside the data area",
+	  { F(inode, rest, INO) } },
+	{ "rest of a fifo", B_FIFO, "no symbolic link", { F(inode, rest, DATA) } },
+	{ "rest that does not count", B_LONG, "can have none",
+	  { F(inode, blocks, 0) } },
+	{ "NUL in a long link", B_LONG, "shorter than its size",
+	  { BYTE(4094, 0) } },
+	{ "no NUL after a long link", B_LONG, "bytes after the target",
+	  { BYTE(4095, 't') } },
+	{ "rest of nobody", B_REST, "owner", { F(header, owner, 1) } },
+	{ "empty rest", B_REST, "length", { BYTE(64, 0) } },
+	{ "rest too long", B_REST, "length", { BYTE(64 + 512, 't') } },
+	{ "shortest rest", B_REST, "bytes after the target", { BYTE(65, 0) } },
+	{ "junk after a rest", B_REST, "bytes after the target",
+	  { BYTE(4095, 1) } },
 	{ "link with a NUL", B_LNK, "shorter than its size",
 	  { BYTE(512 + 2, 0) } },
 	{ "link longer than its size", B_LNK, "bytes after the target",

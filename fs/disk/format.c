@@ -403,15 +403,35 @@ static const char *verify_times(const struct msyncfs_disk_inode *di)
 	return NULL;
 }
 
-static const char *verify_symlink(const struct msyncfs_disk_inode *di)
+static const char *verify_symlink(const struct msyncfs_geo *geo,
+				  const struct msyncfs_disk_inode *di, u64 ino)
 {
-	u64 size = le64_to_cpu(di->size);
+	u64 size = le64_to_cpu(di->size), rest = le64_to_cpu(di->rest);
+	u64 len = min(size, MSYNCFS_SYMLINK_INLINE);
 
 	if (!size || size > MSYNCFS_SYMLINK_MAX)
 		return "impossible length of a symbolic link";
-	if (strnlen((const char *)di->symlink, size) != size)
+	if (!rest != (size == len))
+		return "length of a symbolic link does not fit its blocks";
+	if (rest && (rest == ino || !msyncfs_is_data(geo, rest)))
+		return "rest of a symbolic link is outside the data area";
+	if (strnlen((const char *)di->symlink, len) != len)
 		return "symbolic link is shorter than its size";
-	if (!all_zero(di->symlink + size, sizeof(di->symlink) - size))
+	if (!all_zero(di->symlink + len, sizeof(di->symlink) - len))
+		return "bytes after the target of a symbolic link";
+	return NULL;
+}
+
+static const char *verify_rest(const struct msyncfs_geo *geo, const void *buf)
+{
+	const struct msyncfs_disk_rest *rest = buf;
+	size_t len = strnlen((const char *)rest->target, sizeof(rest->target));
+
+	if (!msyncfs_is_data(geo, le64_to_cpu(rest->h.owner)))
+		return "owner of a symbolic link's rest is outside the data area";
+	if (!len || len > MSYNCFS_SYMLINK_MAX - MSYNCFS_SYMLINK_INLINE)
+		return "impossible length of a symbolic link's rest";
+	if (!all_zero(rest->target + len, sizeof(rest->target) - len))
 		return "bytes after the target of a symbolic link";
 	return NULL;
 }
@@ -444,8 +464,8 @@ static const char *verify_dir_inode(const struct msyncfs_geo *geo,
 }
 
 /*
- * Verify that only a directory uses the directory fields, and that only a
- * device node has a device number.
+ * Verify that only a directory uses the directory fields, that only a device
+ * node has a device number, and that only a symbolic link has a rest.
  */
 static const char *verify_unused(const struct msyncfs_disk_inode *di,
 				 u32 mode)
@@ -458,6 +478,8 @@ static const char *verify_unused(const struct msyncfs_disk_inode *di,
 	} else if (di->rdev) {
 		return "device number of an inode that is no device";
 	}
+	if (!S_ISLNK(mode) && di->rest)
+		return "rest of an inode that is no symbolic link";
 	return NULL;
 }
 
@@ -476,10 +498,10 @@ static const char *verify_content(const struct msyncfs_geo *geo,
 	if (S_ISREG(mode) || S_ISDIR(mode))
 		return verify_ptrs(geo, di->ptr, MSYNCFS_INODE_PTRS, depth > 0,
 				   ino);
-	if (depth || di->blocks)
+	if (depth || le64_to_cpu(di->blocks) != !!di->rest)
 		return "blocks of an inode that can have none";
 	if (S_ISLNK(mode))
-		return verify_symlink(di);
+		return verify_symlink(geo, di, ino);
 	if (di->size || !all_zero(di->ptr, sizeof(di->ptr)))
 		return "size or blocks of a special file";
 	return NULL;
@@ -740,3 +762,5 @@ const char *msyncfs_verify_block(const struct msyncfs_geo *geo,
 	return "unknown kind of block";
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_verify_block);
+	if (magic == MSYNCFS_MAGIC_REST)
+		return verify_rest(geo, buf);

@@ -28,6 +28,8 @@ static const char *msyncfs_magic_name(u32 magic)
 		return "inode";
 	case MSYNCFS_MAGIC_MAP:
 		return "map of inode";
+	case MSYNCFS_MAGIC_REST:
+		return "symbolic link";
 	default:
 		return "directory";
 	}

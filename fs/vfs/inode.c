@@ -24,7 +24,7 @@ static struct kmem_cache *msyncfs_inode_cache;
 static void (*msyncfs_inode_set_ops)(struct inode *inode, dev_t rdev);
 
 /* Largest number of metadata blocks that msyncfs_free_inode_block() dirties. */
-#define MSYNCFS_DELETE_CREDITS	4
+#define MSYNCFS_DELETE_CREDITS	5
 
 static void msyncfs_inode_once(void *obj)
 {
@@ -281,22 +281,34 @@ int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	return err;
 }
 
-/* Frees the inode's own block. The file has no other block left. */
+/*
+ * Frees the inode's own block, and the rest of a symbolic link. The file has no
+ * other block left.
+ */
 static int msyncfs_free_inode_block(struct inode *inode)
 {
+	struct buffer_head *rest = msyncfs_read_rest(inode);
 	struct msyncfs_op op;
 	int err;
 
+	if (IS_ERR(rest))
+		return PTR_ERR(rest);
 	err = msyncfs_load_bitmaps(inode->i_sb, inode->i_ino, 1);
+	if (!err && rest)
+		err = msyncfs_load_bitmaps(inode->i_sb, rest->b_blocknr, 1);
 	if (!err)
 		err = msyncfs_op_begin(inode->i_sb, &op, MSYNCFS_DELETE_CREDITS,
 				       0);
 	if (err)
-		return err;
+		goto out;
 	err = msyncfs_orphan_del(&op, inode);
+	if (!err && rest)
+		msyncfs_op_free(&op, rest);
 	if (!err)
 		msyncfs_op_free(&op, MSYNCFS_I(inode)->i_bh);
 	msyncfs_op_end(&op);
+out:
+	brelse(rest);
 	return err;
 }
 

@@ -18,7 +18,8 @@
  *   and a directory leaf. The first leaf of a directory adds 1 block, the
  *   bitmap block of the leaf. If the map of the directory is deep already, the
  *   first leaf also adds 2 * MSYNCFS_MAX_DEPTH blocks: map nodes and their
- *   bitmap blocks.
+ *   bitmap blocks. A long symbolic link adds 2 blocks: its rest and the bitmap
+ *   block of the rest.
  * - Rename dirties 7 blocks: two directories, two leaves, the moved inode, the
  *   replaced inode and the root block. If the rename makes the first leaf of a
  *   directory, it dirties up to 18 blocks. A whiteout adds 2 blocks: its inode
@@ -105,19 +106,8 @@ static struct dentry *msyncfs_lookup(struct inode *dir, struct dentry *dentry,
 	return d_splice_alias(inode, dentry);
 }
 
-static void namei_set_target(struct inode *inode, const char *target)
-{
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	struct msyncfs_disk_inode *di = (void *)mi->i_bh->b_data;
-	size_t len = strlen(target);
-
-	memcpy(di->symlink, target, len);
-	i_size_write(inode, len);
-	mi->i_disksize = len;
-}
-
 /*
- * Ends the operation after the new inode could not get its name. The inode is
+ * Ends the operation after the new inode could not get its name or target. The inode is
  * part of the transaction already, so it is deleted like an unlinked inode.
  */
 static void namei_abandon(struct msyncfs_op *op, struct inode *inode)
@@ -163,7 +153,8 @@ static int namei_create(struct mnt_idmap *idmap, struct inode *dir,
 	u64 tid;
 	int err;
 
-	err = namei_begin_add(dir, &dentry->d_name, &op, 1);
+	err = namei_begin_add(dir, &dentry->d_name, &op,
+			      1 + msyncfs_target_blocks(target));
 	if (err)
 		return err;
 	inode = msyncfs_new_inode(&op, dir, idmap, mode, rdev);
@@ -171,14 +162,15 @@ static int namei_create(struct mnt_idmap *idmap, struct inode *dir,
 		msyncfs_op_end(&op);
 		return PTR_ERR(inode);
 	}
-	if (target)
-		namei_set_target(inode, target);
 	if (S_ISDIR(mode)) {
 		set_nlink(inode, 2);
 		MSYNCFS_I(inode)->i_parent = dir->i_ino;
 	}
-	err = msyncfs_dir_add(dir, &op, &dentry->d_name, inode->i_ino,
-			      inode->i_mode);
+	if (target)
+		err = msyncfs_set_target(&op, inode, target);
+	if (!err)
+		err = msyncfs_dir_add(dir, &op, &dentry->d_name, inode->i_ino,
+				      inode->i_mode);
 	if (err) {
 		namei_abandon(&op, inode);
 		return err;
@@ -575,28 +567,6 @@ static int msyncfs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	return err;
 }
 
-/*
- * The target of a symbolic link lies in the inode's block. The block stays in
- * memory only as long as the inode does. A path walk under RCU has no reference
- * to the inode. So this function returns -ECHILD during such a walk, and the
- * VFS calls it again with a reference.
- */
-static const char *msyncfs_get_link(struct dentry *dentry, struct inode *inode,
-				    struct delayed_call *done)
-{
-	struct msyncfs_disk_inode *di;
-
-	if (!dentry)
-		return ERR_PTR(-ECHILD);
-	di = (void *)MSYNCFS_I(inode)->i_bh->b_data;
-	if (strnlen(di->symlink, sizeof(di->symlink)) != i_size_read(inode)) {
-		msyncfs_err(inode->i_sb, "inode %lu: damaged symbolic link",
-			    inode->i_ino);
-		return ERR_PTR(-EFSCORRUPTED);
-	}
-	return di->symlink;
-}
-
 const struct inode_operations msyncfs_dir_inode_operations = {
 	.lookup		= msyncfs_lookup,
 	.create		= msyncfs_create,
@@ -608,12 +578,6 @@ const struct inode_operations msyncfs_dir_inode_operations = {
 	.mknod		= msyncfs_mknod,
 	.rename		= msyncfs_rename,
 	.tmpfile	= msyncfs_tmpfile,
-	.getattr	= msyncfs_getattr,
-	.setattr	= msyncfs_setattr,
-};
-
-const struct inode_operations msyncfs_symlink_inode_operations = {
-	.get_link	= msyncfs_get_link,
 	.getattr	= msyncfs_getattr,
 	.setattr	= msyncfs_setattr,
 };

@@ -97,12 +97,18 @@ extern const struct file_operations msyncfs_dir_operations;
 
 /* In namei.c */
 extern const struct inode_operations msyncfs_dir_inode_operations;
-extern const struct inode_operations msyncfs_symlink_inode_operations;
 extern const struct inode_operations msyncfs_special_inode_operations;
 
 /* In file.c */
 extern const struct file_operations msyncfs_file_operations;
 extern const struct inode_operations msyncfs_file_inode_operations;
+/* In symlink.c */
+unsigned int msyncfs_target_blocks(const char *target);
+int msyncfs_set_target(struct msyncfs_op *op, struct inode *inode,
+		       const char *target);
+struct buffer_head *msyncfs_read_rest(struct inode *inode);
+extern const struct inode_operations msyncfs_symlink_inode_operations;
+
 
 /* In read.c */
 extern const struct address_space_operations msyncfs_aops;

@@ -15,11 +15,11 @@
 #define MAX_RECORDS	64
 
 /* A kind of structure. The log contains images of metadata, so RECORD is not one block. */
-enum kind { SUPER, SLOT, ROOT, BITMAP, RECORD, INODE, MAP, DIR, NR_KINDS };
+enum kind { SUPER, SLOT, ROOT, BITMAP, RECORD, INODE, MAP, DIR, REST, NR_KINDS };
 
 static const char * const kind_names[] = {
 	"superblock", "tail slot", "root block", "bitmap", "record", "inode",
-	"map node", "directory leaf",
+	"map node", "directory leaf", "rest of a symbolic link",
 };
 
 /**
@@ -99,7 +99,7 @@ static void add_block(struct base *b, u64 at, u64 home, unsigned int record,
 	} kinds[] = {
 		{ MSYNCFS_MAGIC_ROOT, ROOT }, { MSYNCFS_MAGIC_BITMAP, BITMAP },
 		{ MSYNCFS_MAGIC_INODE, INODE }, { MSYNCFS_MAGIC_MAP, MAP },
-		{ MSYNCFS_MAGIC_DIR, DIR },
+		{ MSYNCFS_MAGIC_DIR, DIR }, { MSYNCFS_MAGIC_REST, REST },
 	};
 	unsigned int i;
 
@@ -302,6 +302,7 @@ static u64 some_value(u64 old)
 		~0ULL, ~0ULL >> 1, (~0ULL >> 1) - 1, 1ULL << 63, 1ULL << 62, 1ULL << 56,
 		(1ULL << 56) - 1, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffe,
 		448ULL * BLK, 448ULL * 504 * BLK, 448ULL * BLK + 1, 52, 53, 5, 6, 62, 504,
+		MSYNCFS_SYMLINK_INLINE, MSYNCFS_SYMLINK_INLINE + 1,
 		MSYNCFS_SYMLINK_MAX, MSYNCFS_SYMLINK_MAX + 1, 4016, 4017, 1000000000,
 	};
 
@@ -388,6 +389,7 @@ static const struct field inode_fields[] = {
 	FIELD(inode, rdev), FIELD(inode, orphan_next), FIELD(inode, parent),
 	FIELD(inode, entries), FIELD(inode, map_depth), FIELD(inode, dir_depth),
 	FIELD(inode, size), FIELD(inode, blocks), FIELD(inode, map_depth),
+	FIELD(inode, rest),
 };
 
 static const struct field dir_fields[] = {
@@ -643,7 +645,7 @@ static enum kind some_kind(void)
 {
 	static const unsigned char share[NR_KINDS] = {
 		[SUPER] = 2, [SLOT] = 4, [ROOT] = 8, [BITMAP] = 10, [RECORD] = 4,
-		[INODE] = 36, [MAP] = 14, [DIR] = 22,
+		[INODE] = 36, [MAP] = 14, [DIR] = 20, [REST] = 2,
 	};
 	unsigned int n = below(100), kind = 0;
 

@@ -123,6 +123,9 @@ static void tree(void)
 	memset(data, 'x', 3000);
 	data[3000] = 0;
 	MUST(!symlink(data, "tree/longlink"));
+	memset(data, 'x', 4095);
+	data[4095] = 0;
+	MUST(!symlink(data, "tree/longestlink"));
 	MUST(!mknod("tree/fifo", S_IFIFO | 0600, 0));
 	MUST(!mknod("tree/null", S_IFCHR | 0600, 0x103));
 	MUST(!fallocate(make("tree/unwritten"), 0, 0, 5 * BLK));

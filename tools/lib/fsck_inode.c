@@ -227,7 +227,9 @@ static const char *salvage_inode(struct fsck *fs,
 		salvage_ptrs(fs, di->ptr, MSYNCFS_INODE_PTRS, di->map_depth,
 			     ino);
 	} else {
-		di->blocks = 0;
+		if (!S_ISLNK(mode))
+			di->rest = 0;
+		di->blocks = cpu_to_le64(!!di->rest);
 		di->map_depth = 0;
 	}
 	if (!S_ISCHR(mode) && !S_ISBLK(mode))
@@ -534,6 +536,25 @@ static void check_map(struct fsck *fs, struct inode_info *info,
 	}
 	if (changed)
 		inode_store(fs, di);
+/* Check the block with the rest of a symbolic link. Returns NULL or the problem. */
+static const char *check_rest(struct fsck *fs,
+			      const struct msyncfs_disk_inode *di)
+{
+	u64 ino = le64_to_cpu(di->h.blkno), blkno = le64_to_cpu(di->rest);
+	struct msyncfs_disk_rest rest;
+	const char *why;
+
+	if (!blkno)
+		return NULL;
+	why = blk_load(fs, blkno, MSYNCFS_MAGIC_REST, ino, &rest);
+	if (!why && strlen((char *)rest.target) !=
+		    le64_to_cpu(di->size) - MSYNCFS_SYMLINK_INLINE)
+		why = "symbolic link is shorter than its size";
+	if (!why && (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno)))
+		why = "its rest belongs to something else";
+	return why;
+}
+
 }
 
 /*
@@ -557,6 +578,8 @@ struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 		fs->why = "outside the data area";
 		return NULL;
 	}
+	if (!fs->why)
+		fs->why = check_rest(fs, &di);
 	info = inode_add(fs, ino, dir);
 	fs->why = inode_load(fs, ino, dir, &di);
 	if (!fs->why && !blk_claim(fs, ino, gone))
@@ -564,6 +587,8 @@ struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 	if (fs->why) {
 		info->bad = true;
 		return NULL;
+	if (di.rest)
+		blk_claim(fs, le64_to_cpu(di.rest), gone);
 	}
 
 	info->mode = le32_to_cpu(di.mode);

@@ -92,11 +92,21 @@ static u64 new_dir(u64 dir, const char *name)
 
 static void new_symlink(u64 dir, const char *name, const char *target)
 {
-	u64 ino = new_inode(S_IFLNK | 0777, 1, strlen(target));
+	size_t len = strlen(target), first = min(len, MSYNCFS_SYMLINK_INLINE);
+	u64 ino = new_inode(S_IFLNK | 0777, 1, len), blkno;
 	struct msyncfs_disk_inode di;
+	struct msyncfs_disk_rest rest;
 
 	blk_read(fs, ino, &di);
-	memcpy(di.symlink, target, strlen(target));
+	memcpy(di.symlink, target, first);
+	if (len > first) {
+		blkno = new_block();
+		msyncfs_init_block(&rest, MSYNCFS_MAGIC_REST, 0, blkno, ino);
+		memcpy(rest.target, target + first, len - first);
+		blk_write(fs, blkno, &rest);
+		di.rest = cpu_to_le64(blkno);
+		di.blocks = cpu_to_le64(1);
+	}
 	inode_store(fs, &di);
 	add_name(dir, name, ino, FT_SYMLINK);
 }
@@ -146,8 +156,8 @@ static void new_same(u64 dir)
 
 static void fill(void)
 {
+	char name[48], target[MSYNCFS_SYMLINK_MAX + 1];
 	u64 dir, ino, shared;
-	char name[48];
 	int i;
 
 	add_data(new_file(root, "file", 600 * BLK - 5), 0, 600, 0);
@@ -156,6 +166,9 @@ static void fill(void)
 	add_data(ino, 299998, 2, 0);
 	add_data(ino, 300000, 7, MSYNCFS_PTR_UNWRITTEN);
 	new_symlink(root, "symlink", "some/where");
+	sprintf(target, "%0*d", (int)MSYNCFS_SYMLINK_MAX, 0);
+	new_symlink(root, "longlink", target);
+	new_symlink(root, "longlink2", target);
 	add_name(root, "fifo", new_inode(S_IFIFO | 0600, 1, 0), FT_FIFO);
 
 	dir = new_dir(root, "many");
@@ -479,6 +492,49 @@ static void entry_inode(void)
 }
 
 /* No inode has number 0. */
+/* The block with the rest of /longlink is damaged. */
+static void rest_csum(void)
+{
+	get("longlink");
+	poke(le64_to_cpu(di.rest), 100, "rotten");
+}
+
+/* The rest of /longlink has a good checksum, but is too short. */
+static void rest_short(void)
+{
+	static struct msyncfs_disk_rest rest;
+
+	get("longlink");
+	blk_read(fs, le64_to_cpu(di.rest), &rest);
+	rest.target[strlen((char *)rest.target) - 1] = 0;
+	blk_write(fs, le64_to_cpu(di.rest), &rest);
+}
+
+/* Two symbolic links have the same rest. */
+static void rest_shared(void)
+{
+	__le64 rest;
+
+	get("longlink");
+	rest = di.rest;
+	get("longlink2");
+	di.rest = rest;
+	put();
+}
+
+/* A short symbolic link has a rest. */
+static void rest_needless(void)
+{
+	__le64 rest;
+
+	get("longlink");
+	rest = di.rest;
+	get("symlink");
+	di.rest = rest;
+	di.blocks = cpu_to_le64(1);
+	put();
+}
+
 static void entry_zero(void)
 {
 	u64 b = get_leaf("a/b", 0);
@@ -762,6 +818,7 @@ static const struct {
 	DAMAGE(entry_number), DAMAGE(dir_size), DAMAGE(dir_entries),
 	DAMAGE(dir_depth), DAMAGE(lost_file), DAMAGE(lost_tree), DAMAGE(ring),
 	DAMAGE(orphan_bad), DAMAGE(orphan_twice), DAMAGE(orphan_named),
+	DAMAGE(rest_csum), DAMAGE(rest_short), DAMAGE(rest_shared), DAMAGE(rest_needless),
 	DAMAGE(bitmap_csum), DAMAGE(root_and_bitmap), DAMAGE(bitmap_leak), DAMAGE(bitmap_free),
 };
 

@@ -245,25 +245,33 @@ static void test_symlinks(void)
 	CHECK(!symlink("loop", "loop"));
 	FAILS(open("loop", O_RDONLY), ELOOP);
 
-	for (n = 100; n <= 3583; n = n < 3000 ? n * 3 : n + 583) {
+	for (n = 100; n <= 4095; n = n < 2700 ? n * 3 : n < 3582 ? 3582 :
+						     n < 3584 ? n + 1 : n + 511) {
 		memset(target, 'a' + n % 26, n);
 		target[n] = 0;
 		CHECK(!symlink(target, "long"));
 		SAME(readlink("long", buf, sizeof(buf)), n);
 		CHECK(!memcmp(target, buf, n));
+		SAME(stat_of("long").st_blocks, n > 3583 ? 8 : 0);
 		CHECK(!unlink("long"));
 	}
-	memset(target, 'z', 3583);
-	target[3583] = 0;
+	memset(target, 'z', 4095);
+	target[4095] = 0;
 	CHECK(!symlink(target, "longest"));
-	memset(target, 'z', 3600);
-	target[3600] = 0;
+	CHECK(!rename("longest", "moved"));
+	SAME(readlink("moved", buf, sizeof(buf)), 4095);
+	CHECK(!memcmp(target, buf, 4095));
+	CHECK(!link("moved", "longest"));
+	memset(target, 'z', 4096);
+	target[4096] = 0;
 	FAILS(symlink(target, "longer"), ENAMETOOLONG);
-	/* This long path leads to the file: ./././file */
-	for (n = 0; n < 1000; n++)
+	/* These long paths lead to the file: ./././file */
+	for (n = 0; n < 2045; n++)
 		memcpy(target + 2 * n, "./", 2);
 	strcpy(target + 2 * n, "file");
-	CHECK(!symlink(target, "detour"));
+	CHECK(!symlink(target, "long_detour"));
+	CHECK(has_text("long_detour", "pointed at"));
+	CHECK(!symlink(target + 2000, "detour"));
 	CHECK(has_text("detour", "pointed at"));
 }
 

@@ -138,6 +138,20 @@ static void check_file(unsigned int d, unsigned int f)
 	CHECK(!close(fd));
 }
 
+/* Make or check a long symbolic link, part of which has a block of its own. */
+static void long_link(unsigned int d, int make)
+{
+	char name[64], target[4096], is[4096];
+	int len = 3600 + 45 * d;
+
+	snprintf(name, sizeof(name), "long%u", d);
+	memset(target, 'a' + d, len);
+	target[len] = 0;
+	if (make)
+		CHECK(!symlink(target, name));
+	CHECK(readlink(name, is, sizeof(is)) == len && !memcmp(is, target, len));
+}
+
 static void build(void)
 {
 	char name[64], target[64];
@@ -153,6 +167,7 @@ static void build(void)
 		CHECK(!link(target, name));
 		snprintf(name, sizeof(name), "sym%u", d);
 		CHECK(!symlink(target, name));
+		long_link(d, 1);
 		snprintf(name, sizeof(name), "node%u", d);
 		CHECK(!mknod(name, S_IFCHR | 0600, makedev(1, d)));
 		/* A name that is added and then removed leaves no trace. */
@@ -175,6 +190,7 @@ static void check(void)
 		snprintf(name, sizeof(name), "sym%u", d);
 		SAME(readlink(name, buf, sizeof(buf)), strlen(target));
 		CHECK(!memcmp(buf, target, strlen(target)));
+		long_link(d, 0);
 		snprintf(name, sizeof(name), "node%u", d);
 		CHECK(stat_of(name).st_rdev == makedev(1, d));
 		snprintf(name, sizeof(name), "dir%u", d);
