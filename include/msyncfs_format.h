@@ -62,10 +62,12 @@
 #define MSYNCFS_INCOMPAT_CSUMS	1ULL	/* records have a checksum per image */
 #define MSYNCFS_INCOMPAT_CSUM_KIND	2ULL	/* records say which checksum */
 #define MSYNCFS_INCOMPAT_NAME_KEY	4ULL	/* hashes of names have a key */
-#define MSYNCFS_INCOMPAT_REST	8ULL	/* symbolic links longer than a block */
+#define MSYNCFS_INCOMPAT_REST	8ULL	/* a symbolic link can have a rest */
+#define MSYNCFS_INCOMPAT_ATTRS	16ULL	/* flags of chattr(1) */
 #define MSYNCFS_INCOMPAT_ALL \
 	(MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND | \
-	 MSYNCFS_INCOMPAT_NAME_KEY | MSYNCFS_INCOMPAT_REST)
+	 MSYNCFS_INCOMPAT_NAME_KEY | MSYNCFS_INCOMPAT_REST | \
+	 MSYNCFS_INCOMPAT_ATTRS)
 
 #define MSYNCFS_LABEL_LEN	32
 #define MSYNCFS_UUID_LEN	16
@@ -269,9 +271,25 @@ struct msyncfs_disk_bitmap {
 #define MSYNCFS_NODE_PTRS	504
 #define MSYNCFS_MAX_DEPTH	5
 
-/* Inode flags. */
+/* Inode flags. All but the first have the values of FS_*_FL in linux/fs.h. */
 #define MSYNCFS_INODE_ATOMIC	0x1	/* an atomic file */
-#define MSYNCFS_INODE_FLAGS_ALL	0x1	/* all flags of this version */
+#define MSYNCFS_INODE_SYNC	0x8	/* changes are synchronous */
+#define MSYNCFS_INODE_IMMUTABLE	0x10	/* no change is allowed */
+#define MSYNCFS_INODE_APPEND	0x20	/* only appending is allowed */
+#define MSYNCFS_INODE_NODUMP	0x40	/* dump(8) leaves the file out */
+#define MSYNCFS_INODE_NOATIME	0x80	/* reads do not change atime */
+#define MSYNCFS_INODE_DIRSYNC	0x10000	/* changes of names are synchronous */
+
+#define MSYNCFS_INODE_FILE_FLAGS \
+	(MSYNCFS_INODE_ATOMIC | MSYNCFS_INODE_SYNC | MSYNCFS_INODE_IMMUTABLE | \
+	 MSYNCFS_INODE_APPEND | MSYNCFS_INODE_NODUMP | MSYNCFS_INODE_NOATIME)
+#define MSYNCFS_INODE_DIR_FLAGS \
+	((MSYNCFS_INODE_FILE_FLAGS & ~MSYNCFS_INODE_ATOMIC) | \
+	 MSYNCFS_INODE_DIRSYNC)
+/* A new inode gets these flags from its directory, if it can have them. */
+#define MSYNCFS_INODE_INHERITED \
+	(MSYNCFS_INODE_SYNC | MSYNCFS_INODE_NODUMP | MSYNCFS_INODE_NOATIME | \
+	 MSYNCFS_INODE_DIRSYNC)
 
 /* Lengths of the target of a symbolic link, in bytes, without the NUL */
 #define MSYNCFS_SYMLINK_MAX	4095u
@@ -296,7 +314,7 @@ struct msyncfs_disk_bitmap {
  * @ctime_ns: nanoseconds of @ctime
  * @btime_ns: nanoseconds of @btime
  * @generation: distinguishes the inode from earlier inodes in the same block
- * @flags: MSYNCFS_INODE_*
+ * @flags: MSYNCFS_INODE_*; see msyncfs_inode_flags()
  * @rdev: device number of a device node, in the encoding of new_encode_dev()
  * @orphan_next: next inode on the orphan list; 0 for the last inode of the list
  *	and for inodes that are not on the list

@@ -36,5 +36,5 @@ boot_prepare() {
 	for f in "$BUILD"/tools/examples/*; do [ ! -x "$f" ] || args+=(-a "$f:examples/${f##*/}"); done
 	for f in "$SCRIPTS"/guest/*; do args+=(-a "$f:tests/${f##*/}"); done
 	"$SCRIPTS/initramfs.sh" -o "$INITRD" -R "$RELEASE" ${modroot:+-K "$modroot"} -m "$mods" \
-		"${args[@]}" -p xfs_io -p setarch -p dmsetup -p mkfs.ext4 -p fsck.ext4 -p mkfs.xfs
+		"${args[@]}" -p xfs_io -p chattr -p lsattr -p setarch -p dmsetup -p mkfs.ext4 -p fsck.ext4 -p mkfs.xfs
 }

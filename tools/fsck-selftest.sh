@@ -32,6 +32,7 @@ declare -A text=(
 	[entry_inode]='remove the entry|Remove the entry' [entry_type]='wrong type of file'
 	[entry_dir]='second name of directory' [entry_hash]='wrong hash of a name'
 	[entry_dot]='illegal name in a directory' [entry_twice]='another entry with this name'
+	[inode_flags]='/file.: impossible flags'
 	[rest_csum]='"longlink" .*wrong checksum' [rest_short]='"longlink" .*shorter than its size'
 	[rest_shared]='"longlink2" .*belongs to another owner'
 	[rest_needless]='"symlink" .*does not fit its blocks'

@@ -411,7 +411,7 @@ static const char *verify_symlink(const struct msyncfs_geo *geo,
 
 	if (!size || size > MSYNCFS_SYMLINK_MAX)
 		return "impossible length of a symbolic link";
-	if (!rest != (size == len))
+	if (rest ? size == len : size > len)
 		return "length of a symbolic link does not fit its blocks";
 	if (rest && (rest == ino || !msyncfs_is_data(geo, rest)))
 		return "rest of a symbolic link is outside the data area";
@@ -507,6 +507,20 @@ static const char *verify_content(const struct msyncfs_geo *geo,
 	return NULL;
 }
 
+/**
+ * msyncfs_inode_flags() - tell which flags an inode can have
+ * @mode: mode of the inode
+ *
+ * Context: any.
+ * Return: MSYNCFS_INODE_* bits.
+ */
+u32 msyncfs_inode_flags(u32 mode)
+{
+	if (S_ISREG(mode))
+		return MSYNCFS_INODE_FILE_FLAGS;
+	return S_ISDIR(mode) ? MSYNCFS_INODE_DIR_FLAGS : 0;
+}
+
 static bool mode_valid(u32 mode)
 {
 	return !(mode & ~(S_IFMT | S_IALLUGO)) &&
@@ -533,10 +547,8 @@ static const char *verify_inode(const struct msyncfs_geo *geo,
 		return "impossible size of an inode";
 	if (le64_to_cpu(di->blocks) > geo->blocks)
 		return "more blocks than the filesystem has";
-	if (le32_to_cpu(di->flags) & ~MSYNCFS_INODE_FLAGS_ALL)
-		return "unknown flags of an inode";
-	if (le32_to_cpu(di->flags) && !S_ISREG(mode))
-		return "an atomic inode that is no regular file";
+	if (le32_to_cpu(di->flags) & ~msyncfs_inode_flags(mode))
+		return "impossible flags of an inode";
 	if (le32_to_cpu(di->map_depth) > MSYNCFS_MAX_DEPTH)
 		return "impossible depth of a file map";
 	if (next && (next == ino || !msyncfs_is_data(geo, next)))
@@ -759,8 +771,8 @@ const char *msyncfs_verify_block(const struct msyncfs_geo *geo,
 		return verify_map(geo, buf, blkno);
 	if (magic == MSYNCFS_MAGIC_DIR)
 		return verify_dir(geo, buf);
+	if (magic == MSYNCFS_MAGIC_REST)
+		return verify_rest(geo, buf);
 	return "unknown kind of block";
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_verify_block);
-	if (magic == MSYNCFS_MAGIC_REST)
-		return verify_rest(geo, buf);

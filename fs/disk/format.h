@@ -102,6 +102,7 @@ void msyncfs_seal_block(const struct msyncfs_geo *geo, void *buf, u64 seq);
 const char *msyncfs_verify_block(const struct msyncfs_geo *geo,
 				 const void *buf, u64 blkno, u32 magic,
 				 u64 owner);
+u32 msyncfs_inode_flags(u32 mode);
 bool msyncfs_name_legal(const char *name, unsigned int len);
 u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 		      unsigned int len);

@@ -7,14 +7,43 @@
  * fs/place/shadow.c write the root pointers of the map, the depth of the map
  * and the count of blocks. Second, fs/vfs/orphan.c writes the link of the
  * orphan list. Third, fs/vfs writes a device number, or the target of a symbolic
- * link and the block of its rest, once, when it makes the inode. For all other members of the block, the
- * inode in memory has the valid values. msyncfs_op_add_inode() copies these
- * values to the block.
+ * link and the block of its rest, once, when it makes the inode. For all other
+ * members of the block, the inode in memory has the valid values.
+ * msyncfs_op_add_inode() copies these values to the block.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>
 
 #include "map.h"
+
+/**
+ * msyncfs_set_attrs - set the flags of an inode in memory
+ * @inode: inode
+ * @attrs: MSYNCFS_INODE_* flags except MSYNCFS_INODE_ATOMIC
+ *
+ * The VFS enforces the flags, except in write(2), in page faults and in the
+ * ioctls of msyncfs.
+ *
+ * Context: caller holds i_rwsem exclusively, or has the inode to itself.
+ */
+void msyncfs_set_attrs(struct inode *inode, u32 attrs)
+{
+	unsigned int flags = 0;
+
+	if (attrs & MSYNCFS_INODE_SYNC)
+		flags |= S_SYNC;
+	if (attrs & MSYNCFS_INODE_IMMUTABLE)
+		flags |= S_IMMUTABLE;
+	if (attrs & MSYNCFS_INODE_APPEND)
+		flags |= S_APPEND;
+	if (attrs & MSYNCFS_INODE_NOATIME)
+		flags |= S_NOATIME;
+	if (attrs & MSYNCFS_INODE_DIRSYNC)
+		flags |= S_DIRSYNC;
+	WRITE_ONCE(MSYNCFS_I(inode)->i_attrs, attrs);
+	inode_set_flags(inode, flags, S_SYNC | S_IMMUTABLE | S_APPEND |
+			S_NOATIME | S_DIRSYNC);
+}
 
 /**
  * msyncfs_iblock_decode - fill in an inode from its own block
@@ -50,6 +79,7 @@ void msyncfs_iblock_decode(struct inode *inode)
 	mi->i_dir_depth = le32_to_cpu(di->dir_depth);
 	if (le32_to_cpu(di->flags) & MSYNCFS_INODE_ATOMIC)
 		set_bit(MSYNCFS_I_ATOMIC, &mi->i_flags);
+	msyncfs_set_attrs(inode, le32_to_cpu(di->flags) & ~MSYNCFS_INODE_ATOMIC);
 }
 
 /*
@@ -78,8 +108,9 @@ static void msyncfs_iblock_encode(struct inode *inode)
 	di->parent = cpu_to_le64(mi->i_parent);
 	di->entries = cpu_to_le64(mi->i_entries);
 	di->dir_depth = cpu_to_le32(mi->i_dir_depth);
-	di->flags = cpu_to_le32(test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags) ?
-				MSYNCFS_INODE_ATOMIC : 0);
+	di->flags = cpu_to_le32(READ_ONCE(mi->i_attrs) |
+				(test_bit(MSYNCFS_I_ATOMIC, &mi->i_flags) ?
+				 MSYNCFS_INODE_ATOMIC : 0));
 }
 
 /**

@@ -84,6 +84,8 @@ struct msyncfs_known {
  * @i_bh: the inode's own block, pinned while the inode is in memory; its
  *	pointers are the root of the file map
  * @i_flags: MSYNCFS_I_* bits
+ * @i_attrs: MSYNCFS_INODE_* flags except MSYNCFS_INODE_ATOMIC; a task that
+ *	changes them holds i_rwsem
  * @i_commit_lock: guards @i_disksize. In a regular file, it also guards every
  *	change of the map. A commit holds this lock from the start of a capture
  *	until the capture is attached. Truncation, hole punching and fallocate
@@ -130,6 +132,7 @@ struct msyncfs_inode_info {
 	struct inode		vfs_inode;
 	struct buffer_head	*i_bh;
 	unsigned long		i_flags;
+	u32			i_attrs;
 
 	/* capture and map */
 	struct mutex		i_commit_lock;
@@ -339,6 +342,7 @@ void msyncfs_map_account(struct msyncfs_op *op, struct inode *inode,
 void msyncfs_known_forget(struct inode *inode);
 
 /* In iblock.c: the inode's own block */
+void msyncfs_set_attrs(struct inode *inode, u32 attrs);
 void msyncfs_iblock_decode(struct inode *inode);
 void msyncfs_op_add_inode(struct msyncfs_op *op, struct inode *inode,
 			  bool data);

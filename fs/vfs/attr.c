@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This file reads and sets the attributes of an inode for the VFS. truncate.c
- * changes the size of a file.
+ * This file reads and sets the attributes of an inode for the VFS, and the flags
+ * of chattr(1). truncate.c changes the size of a file.
  */
 #include <linux/blkdev.h>
+#include <linux/fileattr.h>
 #include <linux/fs.h>
 
 #include "vfs.h"
@@ -43,6 +44,10 @@ int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 	unsigned int align;
 
 	generic_fillattr(idmap, mask, inode, stat);
+	generic_fill_statx_attr(inode, stat);
+	stat->attributes_mask |= STATX_ATTR_NODUMP;
+	if (MSYNCFS_I(inode)->i_attrs & MSYNCFS_INODE_NODUMP)
+		stat->attributes |= STATX_ATTR_NODUMP;
 	if (S_ISREG(inode->i_mode))
 		stat->blocks = msyncfs_stat_blocks(inode, stat->blocks);
 	if (mask & STATX_BTIME) {
@@ -77,6 +82,9 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 
 	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
 		return -EIO;
+	/* For ftruncate(2), because its descriptor may be older than the flag. */
+	if (IS_IMMUTABLE(inode))
+		return -EPERM;
 	err = setattr_prepare(idmap, dentry, attr);
 	if (err)
 		return err;
@@ -109,4 +117,76 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (attr->ia_valid & ATTR_SIZE)
 		err = msyncfs_atomic_unopened(inode);
 	return err;
+}
+
+static_assert(MSYNCFS_INODE_SYNC == FS_SYNC_FL);
+static_assert(MSYNCFS_INODE_IMMUTABLE == FS_IMMUTABLE_FL);
+static_assert(MSYNCFS_INODE_APPEND == FS_APPEND_FL);
+static_assert(MSYNCFS_INODE_NODUMP == FS_NODUMP_FL);
+static_assert(MSYNCFS_INODE_NOATIME == FS_NOATIME_FL);
+static_assert(MSYNCFS_INODE_DIRSYNC == FS_DIRSYNC_FL);
+
+/**
+ * msyncfs_fileattr_get - inode_operations.fileattr_get for files and directories
+ * @dentry: dentry of the inode
+ * @fa: filled in
+ *
+ * Context: any.
+ * Return: 0.
+ */
+int msyncfs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
+{
+	fileattr_fill_flags(fa, MSYNCFS_I(d_inode(dentry))->i_attrs);
+	return 0;
+}
+
+/* Commits an inode that has become immutable, so that a store causes a fault. */
+static int attr_protect(struct inode *inode)
+{
+	inode_dio_wait(inode);
+	return msyncfs_sync_inode(inode, 0, LLONG_MAX, false);
+}
+
+/**
+ * msyncfs_fileattr_set - inode_operations.fileattr_set for files and directories
+ * @idmap: idmap of the mount
+ * @dentry: dentry of the inode
+ * @fa: new flags; the VFS has checked the privileges
+ *
+ * A file that becomes immutable is committed first, and an atomic file with all
+ * its changes.
+ *
+ * Context: caller holds i_rwsem exclusively; begins an operation; may wait for
+ * commits.
+ * Return: 0; -EOPNOTSUPP if the inode cannot have one of the flags; -EPERM if
+ * the inode is and stays immutable; or another negative errno.
+ */
+int msyncfs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
+			 struct fileattr *fa)
+{
+	struct inode *inode = d_inode(dentry);
+	u32 allowed = msyncfs_inode_flags(inode->i_mode) & ~MSYNCFS_INODE_ATOMIC;
+	u32 old = MSYNCFS_I(inode)->i_attrs, new = fa->flags;
+	struct msyncfs_op op;
+	int err = 0;
+
+	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
+		return -EIO;
+	if (fileattr_has_fsx(fa) || (new & ~allowed))
+		return -EOPNOTSUPP;
+	if ((old & new & MSYNCFS_INODE_IMMUTABLE) && old != new)
+		return -EPERM;
+	msyncfs_set_attrs(inode, new);
+	if (S_ISREG(inode->i_mode) && (new & ~old & MSYNCFS_INODE_IMMUTABLE))
+		err = attr_protect(inode);
+	if (!err)
+		err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
+	if (err) {
+		msyncfs_set_attrs(inode, old);
+		return err;
+	}
+	inode_set_ctime_current(inode);
+	msyncfs_op_add_inode(&op, inode, false);
+	msyncfs_op_end(&op);
+	return 0;
 }

@@ -292,6 +292,9 @@ static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret;
 
+	/* The descriptor may be older than the flag. */
+	if (IS_IMMUTABLE(inode))
+		return -EPERM;
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
@@ -409,4 +412,6 @@ const struct inode_operations msyncfs_file_inode_operations = {
 	.getattr	= msyncfs_getattr,
 	.setattr	= msyncfs_setattr,
 	.fiemap		= msyncfs_fiemap,
+	.fileattr_get	= msyncfs_fileattr_get,
+	.fileattr_set	= msyncfs_fileattr_set,
 };

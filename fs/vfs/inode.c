@@ -66,6 +66,7 @@ struct inode *msyncfs_alloc_inode(struct super_block *sb)
 		return NULL;
 	mi->i_bh = NULL;
 	mi->i_flags = 0;
+	mi->i_attrs = 0;
 	mi->i_map_depth = 0;
 	msyncfs_known_forget(&mi->vfs_inode);
 	memset(mi->i_captured, 0, sizeof(mi->i_captured));
@@ -219,6 +220,7 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
 				struct mnt_idmap *idmap, umode_t mode,
 				dev_t rdev)
 {
+	u32 attrs = MSYNCFS_I(dir)->i_attrs & MSYNCFS_INODE_INHERITED;
 	struct msyncfs_inode_info *mi;
 	struct inode *inode;
 	int err;
@@ -228,6 +230,8 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
 		return ERR_PTR(-ENOMEM);
 	mi = MSYNCFS_I(inode);
 	inode_init_owner(idmap, inode, dir, mode);
+	if (attrs)
+		msyncfs_set_attrs(inode, attrs & msyncfs_inode_flags(mode));
 	inode->i_generation = get_random_u32();
 	mi->i_btime = simple_inode_init_ts(inode);
 

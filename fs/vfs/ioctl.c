@@ -71,6 +71,15 @@ static int msyncfs_ioc_msync(struct msyncfs_msync __user *arg)
 	return msyncfs_msync(msync.addr, msync.len, msync.flags);
 }
 
+/*
+ * Returns whether a flag forbids to discard data of the file, and to make it a
+ * file whose data can be discarded.
+ */
+static bool msyncfs_ioc_protected(struct inode *inode)
+{
+	return IS_IMMUTABLE(inode) || IS_APPEND(inode);
+}
+
 static int msyncfs_ioc_set_atomic(struct file *file, u32 __user *arg)
 {
 	struct inode *inode = file_inode(file);
@@ -83,7 +92,8 @@ static int msyncfs_ioc_set_atomic(struct file *file, u32 __user *arg)
 		return -EINVAL;
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EBADF;
-	if (!inode_owner_or_capable(file_mnt_idmap(file), inode))
+	if (!inode_owner_or_capable(file_mnt_idmap(file), inode) ||
+	    msyncfs_ioc_protected(inode))
 		return -EPERM;
 	err = mnt_want_write_file(file);
 	if (err)
@@ -102,6 +112,8 @@ static int msyncfs_ioc_rollback(struct file *file)
 		return -EINVAL;
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EBADF;
+	if (msyncfs_ioc_protected(inode))
+		return -EPERM;
 	err = mnt_want_write_file(file);
 	if (err)
 		return err;

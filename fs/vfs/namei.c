@@ -107,8 +107,9 @@ static struct dentry *msyncfs_lookup(struct inode *dir, struct dentry *dentry,
 }
 
 /*
- * Ends the operation after the new inode could not get its name or target. The inode is
- * part of the transaction already, so it is deleted like an unlinked inode.
+ * Ends the operation after the new inode could not get its name or target. The
+ * inode is part of the transaction already, so it is deleted like an unlinked
+ * inode.
  */
 static void namei_abandon(struct msyncfs_op *op, struct inode *inode)
 {
@@ -580,6 +581,8 @@ const struct inode_operations msyncfs_dir_inode_operations = {
 	.tmpfile	= msyncfs_tmpfile,
 	.getattr	= msyncfs_getattr,
 	.setattr	= msyncfs_setattr,
+	.fileattr_get	= msyncfs_fileattr_get,
+	.fileattr_set	= msyncfs_fileattr_set,
 };
 
 const struct inode_operations msyncfs_special_inode_operations = {

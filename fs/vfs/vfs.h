@@ -49,6 +49,9 @@ int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 		    struct kstat *stat, u32 mask, unsigned int flags);
 int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		    struct iattr *attr);
+int msyncfs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
+int msyncfs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
+			 struct fileattr *fa);
 
 /* In truncate.c */
 int msyncfs_truncate_blocks(struct inode *inode, u64 first);
@@ -99,9 +102,6 @@ extern const struct file_operations msyncfs_dir_operations;
 extern const struct inode_operations msyncfs_dir_inode_operations;
 extern const struct inode_operations msyncfs_special_inode_operations;
 
-/* In file.c */
-extern const struct file_operations msyncfs_file_operations;
-extern const struct inode_operations msyncfs_file_inode_operations;
 /* In symlink.c */
 unsigned int msyncfs_target_blocks(const char *target);
 int msyncfs_set_target(struct msyncfs_op *op, struct inode *inode,
@@ -109,6 +109,9 @@ int msyncfs_set_target(struct msyncfs_op *op, struct inode *inode,
 struct buffer_head *msyncfs_read_rest(struct inode *inode);
 extern const struct inode_operations msyncfs_symlink_inode_operations;
 
+/* In file.c */
+extern const struct file_operations msyncfs_file_operations;
+extern const struct inode_operations msyncfs_file_inode_operations;
 
 /* In read.c */
 extern const struct address_space_operations msyncfs_aops;

@@ -98,6 +98,9 @@ static vm_fault_t msyncfs_page_mkwrite(struct vm_fault *vmf)
 
 	if (unlikely(msyncfs_log_dead(MSYNCFS_SB(inode->i_sb))))
 		return VM_FAULT_SIGBUS;
+	/* The mapping may be older than the flag. */
+	if (unlikely(IS_IMMUTABLE(inode)))
+		return VM_FAULT_SIGBUS;
 	sb_start_pagefault(inode->i_sb);
 	err = file_update_time(file);
 	if (err) {

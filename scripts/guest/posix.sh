@@ -1,6 +1,6 @@
 #!/bin/sh
 # Test: the filesystem does what programs expect of a local filesystem
-# Cases: create dirs rename links symlinks nodes tmpfile times owners statfs readdir large_dir unsupported freeze sync truncate mmap sparse seek fallocate fiemap append direct vectors splice walk options remount_ro busy fsck
+# Cases: create dirs rename links symlinks nodes tmpfile times owners statfs readdir large_dir flags chattr unsupported freeze sync truncate mmap sparse seek fallocate fiemap append direct vectors splice walk options remount_ro busy fsck
 # Timeout: 300
 . /tests/lib.sh
 
@@ -28,6 +28,17 @@ t_fresh
 progs fsops create dirs rename links symlinks nodes tmpfile
 progs fsattr times owners statfs
 progs fsops readdir large_dir
+progs fsattr flags
+t_case chattr
+echo text >"$MNT/f"
+t_run chattr +id "$MNT/f"
+t_eq lsattr "$(lsattr "$MNT/f" | cut -d ' ' -f 1 | tr -d -)" id
+t_fails rm -f "$MNT/f"
+t_run chattr -i "$MNT/f"
+t_fails chattr +c "$MNT/f"
+t_remount
+t_eq lsattr "$(lsattr "$MNT/f" | cut -d ' ' -f 1 | tr -d -)" d
+rm "$MNT/f"
 progs fsattr unsupported freeze sync
 progs fsdata truncate mmap sparse seek fallocate fiemap append direct vectors splice
 progs fswalk walk

@@ -201,9 +201,7 @@ static const char *salvage_inode(struct fsck *fs,
 		return why;
 	di->h.level = 0;
 	memset(di->reserved, 0, sizeof(di->reserved));
-	if (!S_ISREG(mode))
-		di->flags = 0;
-	di->flags &= cpu_to_le32(MSYNCFS_INODE_FLAGS_ALL);
+	di->flags &= cpu_to_le32(msyncfs_inode_flags(mode));
 	salvage_time(&di->atime_ns);
 	salvage_time(&di->mtime_ns);
 	salvage_time(&di->ctime_ns);
@@ -536,6 +534,8 @@ static void check_map(struct fsck *fs, struct inode_info *info,
 	}
 	if (changed)
 		inode_store(fs, di);
+}
+
 /* Check the block with the rest of a symbolic link. Returns NULL or the problem. */
 static const char *check_rest(struct fsck *fs,
 			      const struct msyncfs_disk_inode *di)
@@ -553,8 +553,6 @@ static const char *check_rest(struct fsck *fs,
 	if (!why && (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno)))
 		why = "its rest belongs to something else";
 	return why;
-}
-
 }
 
 /*
@@ -578,19 +576,19 @@ struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 		fs->why = "outside the data area";
 		return NULL;
 	}
-	if (!fs->why)
-		fs->why = check_rest(fs, &di);
 	info = inode_add(fs, ino, dir);
 	fs->why = inode_load(fs, ino, dir, &di);
+	if (!fs->why)
+		fs->why = check_rest(fs, &di);
 	if (!fs->why && !blk_claim(fs, ino, gone))
 		fs->why = "its block belongs to something else";
 	if (fs->why) {
 		info->bad = true;
 		return NULL;
-	if (di.rest)
-		blk_claim(fs, le64_to_cpu(di.rest), gone);
 	}
 
+	if (di.rest)
+		blk_claim(fs, le64_to_cpu(di.rest), gone);
 	info->mode = le32_to_cpu(di.mode);
 	info->nlink = le32_to_cpu(di.nlink);
 	info->parent = le64_to_cpu(di.parent);

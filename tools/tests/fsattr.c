@@ -8,7 +8,9 @@
 #include "check.h"
 
 #include <linux/fs.h>
+#include <linux/msyncfs.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -258,15 +260,169 @@ static void test_statfs(void)
 	SAME(free_blocks(), before);
 }
 
+/* ---- flags of chattr(1) --------------------------------------------------- */
+
+static int flags_of(int fd)
+{
+	int flags;
+
+	CHECK(!ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	return flags;
+}
+
+static int set_flags(int fd, int flags)
+{
+	return ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
+static uint64_t attributes(const char *name)
+{
+	struct statx stx;
+
+	CHECK(!statx(AT_FDCWD, name, 0, STATX_BASIC_STATS, &stx));
+	CHECK(stx.stx_attributes_mask & STATX_ATTR_NODUMP);
+	return stx.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND |
+				     STATX_ATTR_NODUMP);
+}
+
+/* Return the signal that ends a process that stores to @map. */
+static int signal_of_store(char *map)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		*(volatile char *)map = 'S';
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void flags_immutable(void)
+{
+	int fd = make_file("i", "text"), one = 1;
+	char *map, buf[4];
+
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	map[0] = 'T';
+	CHECK(!set_flags(fd, FS_IMMUTABLE_FL | FS_NODUMP_FL));
+	CHECK(attributes("i") == (STATX_ATTR_IMMUTABLE | STATX_ATTR_NODUMP));
+	FAILS(set_flags(fd, FS_IMMUTABLE_FL), EPERM);
+	FAILS(pwrite(fd, "x", 1, 0), EPERM);
+	FAILS(ftruncate(fd, 1), EPERM);
+	FAILS(truncate("i", 1), EPERM);
+	FAILS(fallocate(fd, 0, 0, 8192), EPERM);
+	FAILS(fchmod(fd, 0600), EPERM);
+	FAILS(futimens(fd, NULL), EPERM);
+	FAILS(open("i", O_RDWR), EPERM);
+	FAILS(unlink("i"), EPERM);
+	FAILS(rename("i", "j"), EPERM);
+	FAILS(link("i", "j"), EPERM);
+	FAILS(ioctl(fd, MSYNCFS_IOC_SET_ATOMIC, &one), EPERM);
+	FAILS(ioctl(fd, MSYNCFS_IOC_ROLLBACK), EPERM);
+	SAME(signal_of_store(map), SIGBUS);
+	CHECK(!fsync(fd));
+	CHECK(pread(fd, buf, 4, 0) == 4 && !memcmp(buf, "Text", 4));
+	CHECK(!set_flags(fd, 0));
+	SAME(signal_of_store(map), 0);
+	CHECK(pwrite(fd, "x", 1, 1) == 1);
+	CHECK(!munmap(map, 4096) && !close(fd) && !unlink("i"));
+}
+
+static void flags_append(void)
+{
+	int fd = make_file("a", "text"), on = 1;
+
+	/* An atomic file could lose on rollback what was appended. */
+	CHECK(!ioctl(fd, MSYNCFS_IOC_SET_ATOMIC, &on));
+	CHECK(!set_flags(fd, FS_APPEND_FL));
+	CHECK(attributes("a") == STATX_ATTR_APPEND);
+	FAILS(ioctl(fd, MSYNCFS_IOC_ROLLBACK), EPERM);
+	on = 0;
+	FAILS(ioctl(fd, MSYNCFS_IOC_SET_ATOMIC, &on), EPERM);
+	FAILS(ftruncate(fd, 1), EPERM);
+	FAILS(unlink("a"), EPERM);
+	FAILS(open("a", O_WRONLY), EPERM);
+	CHECK(!close(fd));
+	fd = open("a", O_WRONLY | O_APPEND);
+	CHECK(fd >= 0 && write(fd, "+", 1) == 1 && !fsync(fd));
+	SAME(fstat_of(fd).st_size, 5);
+	CHECK(!set_flags(fd, 0) && !close(fd) && !unlink("a"));
+}
+
+/* A new inode gets flags from its directory. */
+static void flags_dir(void)
+{
+	const int all = FS_SYNC_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_DIRSYNC_FL;
+	int fd, file;
+
+	CHECK(!mkdir("d", 0755));
+	fd = open("d", O_RDONLY);
+	CHECK(fd >= 0 && !set_flags(fd, all));
+	SAME(flags_of(fd), all);
+	file = make_file("d/f", "text");
+	SAME(flags_of(file), all & ~FS_DIRSYNC_FL);
+	CHECK(!close(file) && !mkdir("d/e", 0755) && !symlink("f", "d/s"));
+	file = open("d/e", O_RDONLY);
+	SAME(flags_of(file), all);
+	CHECK(!close(file));
+
+	CHECK(!set_flags(fd, FS_APPEND_FL));
+	put_file("d/g", "new");
+	FAILS(unlink("d/f"), EPERM);
+	FAILS(rename("d/f", "f"), EPERM);
+	CHECK(!set_flags(fd, FS_IMMUTABLE_FL));
+	FAILS(open("d/h", O_CREAT | O_RDWR, 0644), EPERM);
+	FAILS(unlink("d/f"), EPERM);
+	CHECK(!set_flags(fd, 0) && !close(fd));
+	CHECK(!unlink("d/f") && !unlink("d/g") && !unlink("d/s"));
+	CHECK(!rmdir("d/e") && !rmdir("d"));
+}
+
+static void test_flags(void)
+{
+	static const int good[] = { FS_SYNC_FL, FS_IMMUTABLE_FL, FS_APPEND_FL,
+				    FS_NODUMP_FL, FS_NOATIME_FL };
+	int fd = make_file("f", "text");
+	struct stat before = fstat_of(fd);
+	struct fsxattr fsx;
+	unsigned int i;
+
+	SAME(flags_of(fd), 0);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		CHECK(!set_flags(fd, good[i]));
+		SAME(flags_of(fd), good[i]);
+		CHECK(!set_flags(fd, 0));
+	}
+	CHECK(later(fstat_of(fd).st_ctim, before.st_ctim));
+	CHECK(equal(fstat_of(fd).st_mtim, before.st_mtim));
+	FAILS(set_flags(fd, FS_COMPR_FL), EOPNOTSUPP);
+	FAILS(set_flags(fd, FS_DIRSYNC_FL), EOPNOTSUPP);
+	FAILS(set_flags(fd, 1), EOPNOTSUPP);
+	SAME(flags_of(fd), 0);
+
+	CHECK(!ioctl(fd, FS_IOC_FSGETXATTR, &fsx));
+	SAME(fsx.fsx_xflags, 0);
+	fsx.fsx_xflags = FS_XFLAG_NODUMP | FS_XFLAG_NOATIME;
+	CHECK(!ioctl(fd, FS_IOC_FSSETXATTR, &fsx));
+	SAME(flags_of(fd), FS_NODUMP_FL | FS_NOATIME_FL);
+	CHECK(attributes("f") == STATX_ATTR_NODUMP);
+	fsx.fsx_projid = 7;
+	FAILS(ioctl(fd, FS_IOC_FSSETXATTR, &fsx), EOPNOTSUPP);
+	CHECK(!close(fd));
+	flags_immutable();
+	flags_append();
+	flags_dir();
+}
+
 static void test_unsupported(void)
 {
-	int fd = make_file("f", "text"), attrs;
+	int fd = make_file("f", "text");
 	char buf[8];
 
 	FAILS(ioctl(fd, 0xdeadbeef, 0), ENOTTY);
-	errno = 0;
-	if (ioctl(fd, FS_IOC_GETFLAGS, &attrs))
-		CHECK(errno == ENOTTY || errno == EOPNOTSUPP || !errno);
 	FAILS(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, 4096), EOPNOTSUPP);
 	FAILS(fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, 4096), EOPNOTSUPP);
 	FAILS(setxattr("f", "user.x", "1", 1, 0), EOPNOTSUPP);
@@ -339,6 +495,7 @@ static const struct test tests[] = {
 	{ "times", test_times },
 	{ "owners", test_owners },
 	{ "statfs", test_statfs },
+	{ "flags", test_flags },
 	{ "unsupported", test_unsupported },
 	{ "freeze", test_freeze },
 	{ "sync", test_sync },

@@ -157,10 +157,15 @@ static void new_same(u64 dir)
 static void fill(void)
 {
 	char name[48], target[MSYNCFS_SYMLINK_MAX + 1];
+	struct msyncfs_disk_inode inode;
 	u64 dir, ino, shared;
 	int i;
 
-	add_data(new_file(root, "file", 600 * BLK - 5), 0, 600, 0);
+	ino = new_file(root, "file", 600 * BLK - 5);
+	add_data(ino, 0, 600, 0);
+	blk_read(fs, ino, &inode);
+	inode.flags = cpu_to_le32(MSYNCFS_INODE_FILE_FLAGS);
+	inode_store(fs, &inode);
 	ino = new_file(root, "sparse", 300000ULL * BLK);
 	add_data(ino, 3, 2, 0);
 	add_data(ino, 299998, 2, 0);
@@ -492,6 +497,14 @@ static void entry_inode(void)
 }
 
 /* No inode has number 0. */
+/* A flag that only a directory can have, beside flags that the file keeps. */
+static void inode_flags(void)
+{
+	get("file");
+	di.flags = cpu_to_le32(MSYNCFS_INODE_DIRSYNC | MSYNCFS_INODE_NODUMP);
+	put();
+}
+
 /* The block with the rest of /longlink is damaged. */
 static void rest_csum(void)
 {
@@ -818,7 +831,8 @@ static const struct {
 	DAMAGE(entry_number), DAMAGE(dir_size), DAMAGE(dir_entries),
 	DAMAGE(dir_depth), DAMAGE(lost_file), DAMAGE(lost_tree), DAMAGE(ring),
 	DAMAGE(orphan_bad), DAMAGE(orphan_twice), DAMAGE(orphan_named),
-	DAMAGE(rest_csum), DAMAGE(rest_short), DAMAGE(rest_shared), DAMAGE(rest_needless),
+	DAMAGE(inode_flags), DAMAGE(rest_csum), DAMAGE(rest_short),
+	DAMAGE(rest_shared), DAMAGE(rest_needless),
 	DAMAGE(bitmap_csum), DAMAGE(root_and_bitmap), DAMAGE(bitmap_leak), DAMAGE(bitmap_free),
 };
 

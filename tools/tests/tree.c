@@ -19,6 +19,7 @@
 #include "check.h"
 
 #include <limits.h>
+#include <linux/fs.h>
 #include <linux/msyncfs.h>
 #include <linux/types.h>
 #include <stdint.h>
@@ -152,6 +153,19 @@ static void long_link(unsigned int d, int make)
 	CHECK(readlink(name, is, sizeof(is)) == len && !memcmp(is, target, len));
 }
 
+/* Set or check the flags of a directory. */
+static void dir_flags(const char *name, unsigned int d, int make)
+{
+	int fd = open(name, O_RDONLY), flags = d % 2 ? FS_NODUMP_FL : FS_NOATIME_FL;
+	int is;
+
+	CHECK(fd >= 0);
+	if (make)
+		CHECK(!ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	CHECK(!ioctl(fd, FS_IOC_GETFLAGS, &is) && is == flags);
+	CHECK(!close(fd));
+}
+
 static void build(void)
 {
 	char name[64], target[64];
@@ -160,6 +174,7 @@ static void build(void)
 	for (d = 0; d < DIRS; d++) {
 		snprintf(name, sizeof(name), "dir%u", d);
 		CHECK(!mkdir(name, 0755));
+		dir_flags(name, d, 1);
 		for (f = 0; f < FILES; f++)
 			build_file(d, f);
 		name_of(target, d, 0);
@@ -195,6 +210,7 @@ static void check(void)
 		CHECK(stat_of(name).st_rdev == makedev(1, d));
 		snprintf(name, sizeof(name), "dir%u", d);
 		SAME(stat_of(name).st_nlink, 2);
+		dir_flags(name, d, 0);
 	}
 	FAILS(access("gone", F_OK), ENOENT);
 }

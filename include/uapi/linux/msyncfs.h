@@ -2,7 +2,8 @@
 /*
  * This header defines the ioctls of msyncfs.
  *
- * Files and directories also accept FS_IOC_GETFSLABEL, FS_IOC_GETVERSION,
+ * Files and directories also accept FS_IOC_GETFLAGS, FS_IOC_SETFLAGS,
+ * FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR, FS_IOC_GETFSLABEL, FS_IOC_GETVERSION,
  * FS_IOC_GETFSUUID and FS_IOC_GETFSSYSFSPATH of <linux/fs.h>. An unknown command
  * returns ENOTTY.
  *
@@ -51,9 +52,9 @@ struct msyncfs_msync {
  *
  * The ioctl first commits the content of the file. The new state of the file is
  * durable when the ioctl returns 0. It returns EBADF if the file is not open
- * for writing, EPERM if the caller is neither the owner nor privileged, and
- * EINVAL if the number is neither 0 nor 1 or if the file is not a regular file.
- * See Documentation/atomicity.rst.
+ * for writing, EPERM if the caller is neither the owner nor privileged or if the
+ * file is immutable or append-only, and EINVAL if the number is neither 0 nor 1
+ * or if the file is not a regular file. See Documentation/atomicity.rst.
  */
 #define MSYNCFS_IOC_SET_ATOMIC	_IOW(MSYNCFS_IOC_MAGIC, 2, __u32)
 
@@ -66,8 +67,8 @@ struct msyncfs_msync {
 /*
  * Discard all changes of an atomic file since its last commit, including the
  * changes of other processes. The last commit is durable when the ioctl returns
- * 0. The ioctl returns EBADF if the file is not open for writing, and EINVAL if
- * the file is not atomic.
+ * 0. The ioctl returns EBADF if the file is not open for writing, EINVAL if the
+ * file is not atomic, and EPERM if it is immutable or append-only.
  */
 #define MSYNCFS_IOC_ROLLBACK	_IO(MSYNCFS_IOC_MAGIC, 4)
 
