@@ -104,15 +104,17 @@ int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end)
 {
 	u64 first = DIV_ROUND_UP_ULL(start, PAGE_SIZE);
 	u64 stop = end >> PAGE_SHIFT;	/* page after the last whole page */
+	loff_t from = first << PAGE_SHIFT, last = (stop << PAGE_SHIFT) - 1;
 	int err;
 
 	filemap_invalidate_lock(inode->i_mapping);
 	err = msyncfs_zero_edges(inode, start, end);
 	if (!err && first < stop) {
-		truncate_pagecache_range(inode, first << PAGE_SHIFT,
-					 (stop << PAGE_SHIFT) - 1);
+		truncate_pagecache_range(inode, from, last);
 		msyncfs_overlay_hole(inode, first, stop - 1);
 		msyncfs_resv_release(inode, first, stop - 1);
+		/* read_mapping_folio() takes no lock and may have filled pages. */
+		truncate_inode_pages_range(inode->i_mapping, from, last);
 	}
 	filemap_invalidate_unlock(inode->i_mapping);
 	return err;

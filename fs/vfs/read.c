@@ -69,6 +69,20 @@ static int msyncfs_read_map(struct msyncfs_read *read, pgoff_t index, u64 max,
 }
 
 /*
+ * Zeroes the part of a filled page that lies beyond the end of the file (P0). A
+ * block may have other bytes there, for example after a crash. The file cannot
+ * grow in this page before the page is filled, since its growth zeroes this part.
+ */
+static void msyncfs_fill_tail(struct folio *folio)
+{
+	loff_t size = i_size_read(folio->mapping->host);
+	loff_t pos = folio_pos(folio);
+
+	if (size < pos + PAGE_SIZE)
+		folio_zero_segment(folio, max(size - pos, 0), PAGE_SIZE);
+}
+
+/*
  * Fills @folio from the newest image of its block. Returns false if the block
  * has no image. An image can disappear after msyncfs_read_map(). Then the home
  * block has the newest content.
@@ -83,6 +97,7 @@ static bool msyncfs_fill_from_image(struct inode *inode, struct folio *folio,
 		return false;
 	memcpy_page(folio_page(folio, 0), 0, img->page, 0, PAGE_SIZE);
 	flush_dcache_folio(folio);
+	msyncfs_fill_tail(folio);
 	msyncfs_image_put(img);
 	return true;
 }
@@ -91,8 +106,10 @@ static void msyncfs_read_end(struct bio *bio)
 {
 	struct folio_iter fi;
 
-	bio_for_each_folio_all(fi, bio)
+	bio_for_each_folio_all(fi, bio) {
+		msyncfs_fill_tail(fi.folio);
 		folio_end_read(fi.folio, !bio->bi_status);
+	}
 	bio_put(bio);
 }
 

@@ -279,6 +279,7 @@ static int msyncfs_punch_some(struct inode *inode, loff_t start, loff_t end,
 {
 	struct super_block *sb = inode->i_sb;
 	bool edges = *next == DIV_ROUND_UP_ULL(start, PAGE_SIZE);
+	loff_t first = *next << PAGE_SHIFT, last = (stop << PAGE_SHIFT) - 1;
 	struct msyncfs_op op;
 	int err = 0;
 
@@ -295,10 +296,11 @@ static int msyncfs_punch_some(struct inode *inode, loff_t start, loff_t end,
 		 * fill pages from blocks that are not freed yet. These pages
 		 * must not stay in the cache.
 		 */
-		truncate_pagecache_range(inode, *next << PAGE_SHIFT,
-					 (stop << PAGE_SHIFT) - 1);
+		truncate_pagecache_range(inode, first, last);
 		msyncfs_resv_release(inode, *next, stop - 1);
 		err = msyncfs_free_some(&op, inode, *next, stop - 1, next);
+		/* read_mapping_folio() takes no lock and may have filled pages. */
+		truncate_inode_pages_range(inode->i_mapping, first, last);
 	}
 	if (edges)
 		msyncfs_take_edges(&op, inode, start, end);
