@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit suite for pages that are filled while a file loses data (P0). Old data
- * must not come back.
+ * must not come back. The suite also puts a large folio into the page cache, as
+ * the kernel does for the text of programs.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -173,9 +174,68 @@ static void fill_tail(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, memchr_inv(buf + 100, 0, PAGE_SIZE - 100));
 }
 
+/* Puts a large folio with the pages 4 to 7 into the page cache. */
+static void add_large(struct kunit *test, struct file *file)
+{
+	struct address_space *mapping = file->f_mapping;
+	struct folio *folio = filemap_alloc_folio(GFP_KERNEL, 2);
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	KUNIT_ASSERT_EQ(test, invalidate_inode_pages2(mapping), 0);
+	memset(folio_address(folio), 1, 4 * PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, filemap_add_folio(mapping, folio, 4, GFP_KERNEL),
+			0);
+	folio_mark_uptodate(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
+static void expect_after_large(struct kunit *test, struct file *file, int last)
+{
+	u8 *buf = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	loff_t pos = 6 * PAGE_SIZE;
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	files_expect(test, file, 0, 6, 1);
+	KUNIT_EXPECT_EQ(test, kernel_read(file, buf, PAGE_SIZE, &pos),
+			PAGE_SIZE);
+	KUNIT_EXPECT_NULL(test, memchr_inv(buf, 1, 100));
+	KUNIT_EXPECT_NULL(test, memchr_inv(buf + 100, 0, PAGE_SIZE - 100));
+	files_expect(test, file, 7, 1, last);
+}
+
+/*
+ * A truncation in the middle of a large folio zeroes the right page, and so does
+ * a write.
+ */
+static void fill_large(struct kunit *test)
+{
+	struct msyncfs_fake *fake = msyncfs_fake_mount(test, 2048, 256);
+	struct file *file = fill_file(test, fake, false);
+
+	add_large(test, file);
+	KUNIT_ASSERT_EQ(test, files_truncate(file, 6 * PAGE_SIZE + 100), 0);
+	KUNIT_ASSERT_EQ(test, files_truncate(file, 8 * PAGE_SIZE), 0);
+	expect_after_large(test, file, 0);
+	files_write(test, file, 6, 2, 1);
+	KUNIT_EXPECT_EQ(test, files_sync(file), 0);
+
+	add_large(test, file);
+	KUNIT_ASSERT_EQ(test, vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE |
+					    FALLOC_FL_KEEP_SIZE,
+					    6 * PAGE_SIZE + 100,
+					    PAGE_SIZE - 100), 0);
+	files_write(test, file, 7, 1, 3);
+	expect_after_large(test, file, 3);
+	KUNIT_EXPECT_EQ(test, files_sync(file), 0);
+	invalidate_mapping_pages(file->f_mapping, 0, ULONG_MAX);
+	expect_after_large(test, file, 3);
+}
+
 static struct kunit_case fill_cases[] = {
 	KUNIT_CASE_PARAM(fill_during, fill_gen_params),
 	KUNIT_CASE(fill_tail),
+	KUNIT_CASE(fill_large),
 	{}
 };
 

@@ -356,6 +356,13 @@ static int msyncfs_file_open(struct inode *inode, struct file *file)
 	if (msyncfs_file_dead(inode))
 		return -EIO;
 	file->f_mode |= FMODE_CAN_ODIRECT;
+	/*
+	 * If a file with large folios is opened for writing, the kernel drops all
+	 * its pages, also dirty ones. So drop the large folios first, which are
+	 * clean.
+	 */
+	if ((file->f_mode & FMODE_WRITE) && filemap_nr_thps(inode->i_mapping))
+		invalidate_inode_pages2(inode->i_mapping);
 	err = generic_file_open(inode, file);
 	if (!err)
 		msyncfs_atomic_open(inode);

@@ -66,14 +66,21 @@ void msyncfs_folio_lock_stable(struct inode *inode, struct folio *folio)
  * the caller has called msyncfs_folio_end(), it does no I/O (P2), and accesses
  * user memory only with page faults disabled (P3).
  *
+ * For mappings of executable files that nobody has open for writing, the kernel
+ * may replace folios by a large one (CONFIG_READ_ONLY_THP_FOR_FS). Such a folio
+ * is clean, and this function drops it, because all other code expects folios of
+ * one page. The caller may write to the file, so no new large folio comes.
+ *
  * Context: may sleep, also for the write of the folio; begins no commit.
- * Return: the folio with a reference, or ERR_PTR(-ENOMEM). The folio is locked
- * and not under writeback, and i_freeze is held shared.
+ * Return: the folio with a reference, ERR_PTR(-ENOMEM), or ERR_PTR(-EIO) if a
+ * large folio cannot be dropped. The folio has one page, is locked and not under
+ * writeback, and i_freeze is held shared.
  */
 struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct folio *folio;
+	bool large;
 
 	for (;;) {
 		folio = __filemap_get_folio(mapping, index,
@@ -83,9 +90,14 @@ struct folio *msyncfs_folio_begin(struct inode *inode, pgoff_t index)
 			return folio;
 		folio_unlock(folio);
 		msyncfs_folio_lock_stable(inode, folio);
-		if (folio->mapping == mapping)
+		large = folio_test_large(folio);
+		if (folio->mapping == mapping && !large)
 			return folio;
 		msyncfs_folio_end(inode, folio);
+		if (large && WARN_ON_ONCE(invalidate_inode_pages2_range(mapping,
+									index,
+									index)))
+			return ERR_PTR(-EIO);
 	}
 }
 

@@ -48,6 +48,8 @@ static vm_fault_t msyncfs_make_dirty(struct inode *inode, struct folio *folio)
 	u64 home;
 	int err;
 
+	/* A file with large folios is not open for writing. */
+	VM_WARN_ON_ONCE_FOLIO(folio_test_large(folio), folio);
 again:
 	/*
 	 * Reserve space before taking i_freeze, because the lookup in the map
@@ -132,6 +134,7 @@ static void msyncfs_zero_tail(struct inode *inode)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct folio *folio;
+	size_t from;
 	loff_t size;
 
 	if (!offset_in_page(i_size_read(inode)))
@@ -145,11 +148,12 @@ static void msyncfs_zero_tail(struct inode *inode)
 		 * again.
 		 */
 		size = i_size_read(inode);
+		from = offset_in_folio(folio, size);
 		if (folio_test_uptodate(folio) && !folio_test_writeback(folio) &&
 		    size > folio_pos(folio) &&
-		    size < folio_pos(folio) + PAGE_SIZE)
-			folio_zero_segment(folio, offset_in_page(size),
-					   PAGE_SIZE);
+		    size < folio_pos(folio) + folio_size(folio))
+			folio_zero_segment(folio, from,
+					   round_up(from, PAGE_SIZE));
 		folio_unlock(folio);
 		folio_put(folio);
 	}
@@ -176,6 +180,12 @@ int msyncfs_file_mmap(struct file *file, struct vm_area_struct *vma)
 		set_bit(MSYNCFS_I_READERS, &MSYNCFS_I(inode)->i_flags);
 	file_accessed(file);
 	msyncfs_zero_tail(inode);
+	/*
+	 * Do not let the kernel make large folios (msyncfs_folio_begin()). It
+	 * would write back the file while it holds folio locks. madvise(2) can
+	 * clear this flag.
+	 */
+	vm_flags_set(vma, VM_NOHUGEPAGE);
 	vma->vm_ops = &msyncfs_vm_ops;
 	return 0;
 }
