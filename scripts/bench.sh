@@ -88,7 +88,7 @@ progress() {
 }
 [ "$SETUP" != virtio ] || truncate -s 1G "$OUT/disk.raw"
 run_quietly "$OUT/vm.log" progress "$SCRIPTS/vm.sh" -n bench -o "$OUT/vm" -k "$STOCK_VMLINUZ" \
-	-i "$OUT/initramfs" "${vm[@]}" -a cryptomgr.notests "${icount[@]}"
+	-i "$OUT/initramfs" "${vm[@]}" "${icount[@]}"
 rm -f "$OUT/disk.raw"
 
 if [ -n "$PROFILE" ]; then

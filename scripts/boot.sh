@@ -2,20 +2,21 @@
 # Scripts source this file, after common.sh, to prepare guests that use the module and
 # the tools. It sets and exports RELEASE, VMLINUZ, INITRD, MEM, SLOW and CMDLINE.
 
-# boot_prepare DIR [debug]: make an initramfs in DIR.  The caller must append a
-# /run.sh (vm.sh -i "$INITRD,mine.cpio").  With BREAK in the environment, the
+# boot_prepare DIR [debug|kcsan]: make an initramfs in DIR, for the stock kernel or for a test
+# kernel.  The caller must append a /run.sh (vm.sh -i "$INITRD,mine.cpio").  With BREAK in the environment, the
 # initramfs has the modules that build-modules.sh makes with BREAK=1.
 boot_prepare() {
 	local dir=$1 debug=${2:-} modroot='' mods='' v ko f args=()
 	if [ -n "$debug" ]; then
-		v=$("$SCRIPTS/test-kernel.sh") && eval "$v"
+		v=$("$SCRIPTS/test-kernel.sh" "${debug#debug}") && eval "$v"
 		# All modules are built in. These files tell modprobe that the kernel
 		# has them.
 		modroot=$dir/modroot
 		mkdir -p "$modroot/lib/modules/$TEST_RELEASE"
 		cp "$TEST_KDIR"/modules.{order,builtin,builtin.modinfo} "$modroot/lib/modules/$TEST_RELEASE/"
 		RELEASE=$TEST_RELEASE VMLINUZ=$TEST_BZIMAGE
-		MEM=2048 SLOW=4 CMDLINE=guest.kmemleak=1
+		MEM=2048 SLOW=4 CMDLINE=''
+		[ "$debug" = kcsan ] || CMDLINE=guest.kmemleak=1
 	else
 		v=$("$SCRIPTS/stock-kernel.sh") && eval "$v"
 		RELEASE=$STOCK_RELEASE VMLINUZ=$STOCK_VMLINUZ modroot=$STOCK_MODROOT

@@ -22,7 +22,7 @@
 debug=''
 while getopts D o; do
 	case $o in
-	D) debug=1 ;;
+	D) debug=debug ;;
 	*) usage ;;
 	esac
 done

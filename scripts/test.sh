@@ -1,6 +1,6 @@
 #!/bin/bash
 # make test, make soak: run all tests. The last line gives the counts.
-# Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|fuzz|bench|TEST...]
+# Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|fuzz|bench|mixed|TEST...]
 #
 # -s  soak: repeat operations as often as README.md says. Without -s, the tests repeat
 #     operations less often, to be quick. With -s and without names, run only the tests
@@ -10,12 +10,12 @@
 . "$(dirname "$0")/common.sh"
 if [ "${1:-}" = -s ]; then
 	shift
-	[ $# -gt 0 ] || set -- cost crash hook fuzz fsx
+	[ $# -gt 0 ] || set -- cost crash hook fuzz fsx fio mixed
 	export FUZZ_IMAGES=${FUZZ_IMAGES:-20000}
 	export HOOK_ROUNDS=${HOOK_ROUNDS:-200} COST_CALLS=${COST_CALLS:-10000} CRASH_ROUNDS=${CRASH_ROUNDS:-50} \
-		FSX_OPS=${FSX_OPS:-40000} PATIENCE=${PATIENCE:-5}
+		FSX_OPS=${FSX_OPS:-40000} FIO_MIB=${FIO_MIB:-16} PATIENCE=${PATIENCE:-5}
 fi
-kunit=1 fsck=1 fuzz=1 bench=1 e2e=1
+kunit=1 fsck=1 fuzz=1 bench=1 mixed='' e2e=1
 if [ $# -gt 0 ]; then
 	kunit='' fsck='' fuzz='' bench='' e2e='' only=()
 	for t; do
@@ -24,6 +24,7 @@ if [ $# -gt 0 ]; then
 		fsck) fsck=1 ;;
 		fuzz) fuzz=1 ;;
 		bench) bench=1 ;;
+		mixed) mixed=1 ;;
 		*) e2e=1 only+=("$t") ;;
 		esac
 	done
@@ -115,4 +116,9 @@ if [ -n "$kunit" ]; then
 	report kunit "$BUILD/kunit$suffix/results"
 fi
 [ -z "$e2e" ] || report e2e "$BUILD/e2e$suffix/results"
+if [ -n "$mixed" ]; then
+	rm -f "$BUILD/soak$suffix/results"
+	"$SCRIPTS/soak.sh" || true
+	report mixed "$BUILD/soak$suffix/results"
+fi
 finish
