@@ -8,6 +8,18 @@
 
 #include "iolog.h"
 
+/* Return true if a write covers a block that cannot be written. */
+static bool iolog_is_bad(const struct iolog *log, const struct bio *bio,
+			 unsigned int ops)
+{
+	u64 blkno = bio->bi_iter.bi_sector >> (MSYNCFS_BLOCK_SHIFT -
+					       SECTOR_SHIFT);
+
+	return log->bad && (ops & MSYNCFS_FAKE_WRITE) &&
+	       blkno < log->bad + log->bad_nr &&
+	       blkno + bio->bi_iter.bi_size / MSYNCFS_BLOCK_SIZE > log->bad;
+}
+
 /* The device calls this with its lock held. */
 static enum msyncfs_fake_fate iolog_hook(struct msyncfs_fake *fake,
 					 struct bio *bio, unsigned int ops)
@@ -21,8 +33,9 @@ static enum msyncfs_fake_fate iolog_hook(struct msyncfs_fake *fake,
 
 	if (log->cut)
 		fake->lost = true;
-	if (ops & MSYNCFS_FAKE_READ && blkno < log->bad + log->bad_nr &&
-	    blkno + nr > log->bad)
+	if (ops & MSYNCFS_FAKE_READ &&
+	    blkno < log->unreadable + log->unreadable_nr &&
+	    blkno + nr > log->unreadable)
 		return MSYNCFS_FAKE_FAILS;
 	if (!(ops & log->mask))
 		return MSYNCFS_FAKE_DONE;
@@ -47,6 +60,10 @@ static enum msyncfs_fake_fate iolog_hook(struct msyncfs_fake *fake,
 	if (i >= log->fail_at && i - log->fail_at < log->fail_nr) {
 		log->failed++;
 		return log->fate;
+	}
+	if (iolog_is_bad(log, bio, ops)) {
+		log->failed++;
+		return MSYNCFS_FAKE_FAILS;
 	}
 	return MSYNCFS_FAKE_DONE;
 }
@@ -126,6 +143,22 @@ void iolog_fail(struct iolog *log, unsigned int at, unsigned int nr,
  * @nr: number of blocks; 0: no read fails any more
  */
 void iolog_unreadable(struct iolog *log, u64 blkno, unsigned int nr)
+{
+	mutex_lock(&log->fake->lock);
+	log->unreadable = blkno;
+	log->unreadable_nr = nr;
+	mutex_unlock(&log->fake->lock);
+}
+
+/**
+ * iolog_bad - choose blocks that cannot be written
+ * @log: log
+ * @blkno: first block; 0: all blocks can be written
+ * @nr: number of blocks
+ *
+ * iolog_reset() does not change the choice.
+ */
+void iolog_bad(struct iolog *log, u64 blkno, unsigned int nr)
 {
 	mutex_lock(&log->fake->lock);
 	log->bad = blkno;

@@ -34,12 +34,14 @@ struct iolog_io {
  * @fail_at: number of the first I/O that fails
  * @fail_nr: number of I/Os that fail, from @fail_at on
  * @fate: how these I/Os fail
+ * @bad: first block that cannot be written; 0: all blocks can be written
+ * @bad_nr: number of blocks that cannot be written
  * @failed: number of I/Os that have failed
  * @cut_at: number of the I/O at which the power fails; if this I/O is a write,
  *	it still reaches the volatile cache; all later writes are lost
  * @cut: the power has failed
- * @bad: first block that cannot be read
- * @bad_nr: number of blocks that cannot be read
+ * @unreadable: first block that cannot be read
+ * @unreadable_nr: number of blocks that cannot be read
  */
 struct iolog {
 	struct msyncfs_fake	*fake;
@@ -49,11 +51,13 @@ struct iolog {
 	unsigned int		fail_at;
 	unsigned int		fail_nr;
 	enum msyncfs_fake_fate	fate;
+	u64			bad;
+	unsigned int		bad_nr;
 	unsigned int		failed;
 	unsigned int		cut_at;
 	bool			cut;
-	u64			bad;
-	unsigned int		bad_nr;
+	u64			unreadable;
+	unsigned int		unreadable_nr;
 };
 
 struct iolog *iolog_start(struct msyncfs_fake *fake, unsigned int mask);
@@ -61,6 +65,7 @@ void iolog_reset(struct iolog *log);
 void iolog_fail(struct iolog *log, unsigned int at, unsigned int nr,
 		enum msyncfs_fake_fate fate);
 void iolog_unreadable(struct iolog *log, u64 blkno, unsigned int nr);
+void iolog_bad(struct iolog *log, u64 blkno, unsigned int nr);
 void iolog_cut(struct iolog *log, unsigned int at);
 void iolog_power_off(struct iolog *log);
 bool iolog_keep(void *seed, u64 blkno);

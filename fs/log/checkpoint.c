@@ -25,8 +25,14 @@
  * same images home again, which is harmless. After TAIL, recovery does not need
  * these records.
  *
- * If a write fails at HOME or TAIL, the log does not change and the next step
- * chooses the same records. If a flush fails, the filesystem is aborted (R5).
+ * If an image cannot be written home, it is stuck. A new record carries the
+ * stuck images of the chosen records (msyncfs_log_carry()) between HOME and
+ * FLUSH. So the chosen records can be retired, and the step that chooses the new
+ * record tries to write the images home again.
+ *
+ * If too many images are stuck, or if a write fails at TAIL, the log does not
+ * change and the next step chooses the same records. If a flush fails, the
+ * filesystem is aborted (R5).
  */
 #include <kunit/visibility.h>
 #include <linux/sched/mm.h>
@@ -74,19 +80,69 @@ static unsigned int msyncfs_home_writes(struct super_block *sb)
 }
 
 /*
+ * Note that the home block of an image cannot be written, unless a durable
+ * transaction has freed the block. Nobody will read such a block before it is
+ * written again.
+ */
+static void msyncfs_step_stuck(struct msyncfs_log *log,
+			       struct msyncfs_image *img)
+{
+	img->stuck = !log->hooks->freed(log->sbi->sb, img->home,
+					READ_ONCE(log->durable_tid));
+	log->step.stuck += img->stuck;
+}
+
+/*
+ * A write of the images from @first to @end of the batch has failed. Write each
+ * of them alone, so that only images whose own block fails are stuck. Return the
+ * error if there are too many. Set *@news to false if all blocks that fail have
+ * failed before.
+ */
+static int msyncfs_step_alone(struct msyncfs_log *log, unsigned int first,
+			      unsigned int end, bool *news)
+{
+	struct msyncfs_step *step = &log->step;
+	unsigned int known = 0, failed = 0;
+	struct msyncfs_image *img;
+	struct msyncfs_io io;
+	int err = 0;
+
+	for (; first < end && step->stuck <= log->stuck_max; first++) {
+		img = step->batch[first];
+		if (hlist_bl_unhashed(&img->hash))
+			continue;
+		msyncfs_io_init(&io, log->sbi->sb, false);
+		io.opf |= REQ_META;
+		msyncfs_io_add(&io, img->home, img->page);
+		if (!msyncfs_io_wait(&io, 0)) {
+			img->stuck = false;
+			continue;
+		}
+		err = io.error;
+		known += img->stuck;
+		failed++;
+		msyncfs_step_stuck(log, img);
+	}
+	*news = !failed || failed > known;
+	return step->stuck > log->stuck_max ? err : 0;
+}
+
+/*
  * Write the next images of a step to their home blocks, at most @max, and wait.
  * An image that was replaced since it was collected is left out: recovery finds
  * the newer image in a later record.
  */
-static int msyncfs_step_write(struct super_block *sb, struct msyncfs_step *step,
-			      unsigned int max)
+static int msyncfs_step_write(struct msyncfs_log *log, unsigned int max)
 {
+	struct super_block *sb = log->sbi->sb;
+	struct msyncfs_step *step = &log->step;
 	struct msyncfs_image **batch = step->batch + step->done;
 	unsigned int i, writes = msyncfs_home_writes(sb);
 	unsigned int nr = min(max, step->nr - step->done);
 	struct msyncfs_io io;
 	struct blk_plug plug;
-	int err;
+	bool news;
+	int err, ret;
 
 	msyncfs_io_init(&io, sb, false);
 	io.opf |= REQ_META;
@@ -106,9 +162,114 @@ static int msyncfs_step_write(struct super_block *sb, struct msyncfs_step *step,
 	msyncfs_io_submit(&io, 0);
 	blk_finish_plug(&plug);
 	err = msyncfs_io_wait(&io, 0);
-	if (err)
+	if (!err) {
+		while (i--)
+			batch[i]->stuck = false;
+		return 0;
+	}
+	ret = msyncfs_step_alone(log, step->done - i, step->done, &news);
+	if (news)
 		msyncfs_err(sb, "checkpoint: home blocks %llu+%u: write failed (%d)",
 			    io.bad, io.bad_nr, err);
+	return ret;
+}
+
+/* ---- images that cannot be written home ---------------------------------- */
+
+/**
+ * msyncfs_image_stuck - count the images that cannot be written home
+ * @sbi: filesystem
+ * @first: first home block
+ * @last: last home block, inclusive
+ *
+ * Context: may sleep.
+ * Return: number of durable images of blocks from @first to @last whose last
+ * write to the home block has failed.
+ */
+unsigned int msyncfs_image_stuck(struct msyncfs_sb_info *sbi, u64 first,
+				 u64 last)
+{
+	struct msyncfs_index *index = &sbi->log->index;
+	struct msyncfs_image *img;
+	struct msyncfs_txn *txn;
+	unsigned int nr = 0;
+
+	mutex_lock(&index->lock);
+	list_for_each_entry(txn, &index->records, list)
+		list_for_each_entry(img, &txn->images, logged)
+			nr += img->stuck && img->home >= first &&
+			      img->home <= last;
+	mutex_unlock(&index->lock);
+	return nr;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_image_stuck);
+
+/**
+ * msyncfs_log_stuck - tell whether the log can be emptied
+ * @sb: filesystem
+ *
+ * Context: may sleep.
+ * Return: -EIO if an image cannot be written home, else 0.
+ */
+int msyncfs_log_stuck(struct super_block *sb)
+{
+	return msyncfs_image_stuck(MSYNCFS_SB(sb), 0, U64_MAX) ? -EIO : 0;
+}
+
+/*
+ * Move the stuck images of the step to @txn. The step then contains only images
+ * that are home or replaced.
+ */
+static void msyncfs_step_split(struct msyncfs_log *log, struct msyncfs_txn *txn)
+{
+	struct msyncfs_step *step = &log->step;
+	unsigned int i, nr = 0;
+
+	mutex_lock(&log->index.lock);
+	for (i = 0; i < step->nr; i++) {
+		if (!step->batch[i]->stuck ||
+		    hlist_bl_unhashed(&step->batch[i]->hash)) {
+			step->batch[nr++] = step->batch[i];
+			continue;
+		}
+		list_move_tail(&step->batch[i]->logged, &txn->images);
+		txn->nr++;
+		msyncfs_image_put(step->batch[i]);
+	}
+	step->nr = nr;
+	step->done = nr;
+	mutex_unlock(&log->index.lock);
+}
+
+/*
+ * Carry the stuck images of the step to a new record. The new record gets the
+ * number of the last durable transaction, because all earlier records can then
+ * be retired before it. The caller holds commit_mutex, so no image of the step
+ * can be replaced.
+ */
+static int msyncfs_step_carry(struct msyncfs_log *log)
+{
+	struct msyncfs_step *step = &log->step;
+	struct msyncfs_txn *txn;
+	int err = 0;
+
+	lockdep_assert_held(&log->commit_mutex);
+
+	/* A failed record must be written again before any other record (R5). */
+	if (log->failed ||
+	    msyncfs_image_stuck(log->sbi, 0, U64_MAX) > log->stuck_max)
+		return -EIO;
+	txn = msyncfs_txn_alloc(log->durable_tid);
+	msyncfs_step_split(log, txn);
+	if (txn->nr) {
+		err = msyncfs_log_carry(log, txn);
+		if (!err)
+			return 0;
+		mutex_lock(&log->index.lock);
+		list_splice_tail_init(&txn->images, &step->last->images);
+		mutex_unlock(&log->index.lock);
+	}
+	msyncfs_txn_free(log, txn);
 	return err;
 }
 
@@ -120,16 +281,17 @@ static int msyncfs_step_end(struct msyncfs_log *log, u64 tid, u64 end)
 {
 	struct msyncfs_step *step = &log->step;
 	struct super_block *sb = log->sbi->sb;
+	u64 seq = step->last->seq;
 	int err;
 
 	/* If newer images have replaced all images, nothing was written. */
 	err = (step->flush ? msyncfs_flush(sb) : msyncfs_flush_failed(sb, 0)) ?:
-	      msyncfs_move_tail(log, step->last->seq + 1, end) ?:
+	      msyncfs_move_tail(log, seq + 1, end) ?:
 	      msyncfs_flush_failed(sb, 0);
 	if (err)
 		return err;
 	msyncfs_index_remove(log, step->batch, step->nr);
-	msyncfs_index_retire(log, tid);
+	msyncfs_index_retire(log, seq);
 	WRITE_ONCE(log->home_tid, tid);
 	log->hooks->retired(sb, tid);
 	log->nr_checkpoints++;
@@ -150,6 +312,7 @@ static bool msyncfs_step_begin(struct msyncfs_log *log)
 				     GFP_NOFS | __GFP_NOFAIL);
 	step->nr = msyncfs_index_collect(&log->index, step->last, step->batch);
 	step->done = 0;
+	step->stuck = 0;
 	step->flush = false;
 	sort(step->batch, step->nr, sizeof(*step->batch), msyncfs_home_cmp,
 	     NULL);
@@ -178,9 +341,11 @@ void msyncfs_step_drop(struct msyncfs_log *log)
 /*
  * Go on with the step under way, or begin a step, and write at most @max images
  * home. If no image of the step is left, end the step. The caller holds
- * checkpoint_mutex.
+ * checkpoint_mutex, and commit_mutex if @commit is true. If @commit is false and
+ * images are stuck, return -EAGAIN.
  */
-static int msyncfs_step_go_on(struct msyncfs_log *log, unsigned int max)
+static int msyncfs_step_go_on(struct msyncfs_log *log, unsigned int max,
+			      bool commit)
 {
 	struct msyncfs_step *step = &log->step;
 	unsigned int before;
@@ -191,13 +356,17 @@ static int msyncfs_step_go_on(struct msyncfs_log *log, unsigned int max)
 		return 0;
 	while (!err && max && step->done < step->nr) {
 		before = step->done;
-		err = msyncfs_step_write(log->sbi->sb, step, max);
+		err = msyncfs_step_write(log, max);
 		max -= step->done - before;
 	}
 	if (!err && step->done < step->nr)
 		return 0;
+	if (!err && step->stuck && !commit)
+		return -EAGAIN;
 	tid = step->last->tid;
 	end = step->last->pos + msyncfs_record_blocks(step->last);
+	if (!err && step->stuck)
+		err = msyncfs_step_carry(log);
 	if (!err)
 		err = msyncfs_step_end(log, tid, end);
 	trace_msyncfs_checkpoint(log->sbi->sb, tid, end, err);
@@ -205,18 +374,38 @@ static int msyncfs_step_go_on(struct msyncfs_log *log, unsigned int max)
 	return err;
 }
 
+/* Pass the gate and go on with the step, as msyncfs_step_go_on(). */
+static int msyncfs_checkpoint_pass(struct msyncfs_log *log, unsigned int max,
+				   bool commit)
+{
+	int err = msyncfs_gate_enter(log->sbi);
+
+	if (err)
+		return err;
+	mutex_lock(&log->checkpoint_mutex);
+	err = msyncfs_step_go_on(log, max, commit);
+	mutex_unlock(&log->checkpoint_mutex);
+	msyncfs_gate_leave(log->sbi);
+	return err;
+}
+
 /*
  * Write at most @max images of the oldest records home. If no image of the step
- * is left, retire the records. The caller has passed the gate.
+ * is left, retire the records. A task passes the gate under commit_mutex, so it
+ * must not take commit_mutex behind the gate.
  */
 static int msyncfs_checkpoint_some(struct msyncfs_log *log, unsigned int max)
 {
 	unsigned int nofs = memalloc_nofs_save();
 	int err;
 
-	mutex_lock(&log->checkpoint_mutex);
-	err = msyncfs_step_go_on(log, max);
-	mutex_unlock(&log->checkpoint_mutex);
+	err = msyncfs_checkpoint_pass(log, max, false);
+	if (err == -EAGAIN) {
+		mutex_lock(&log->commit_mutex);
+		err = msyncfs_checkpoint_pass(log, 0, true);
+		mutex_unlock(&log->commit_mutex);
+		wake_up_all(&log->commit_wait);
+	}
 	memalloc_nofs_restore(nofs);
 	return err;
 }
@@ -225,25 +414,18 @@ static int msyncfs_checkpoint_some(struct msyncfs_log *log, unsigned int max)
  * msyncfs_checkpoint_step - bring the oldest records home and retire them
  * @log: log of the mount
  *
- * Context: sleeps for the device; may be called under commit_mutex. The caller
- * has passed the gate, and holds no handle, folio lock or mmap_lock.
+ * Context: under commit_mutex; sleeps for the device. The caller has passed the
+ * gate, and holds no handle, folio lock or mmap_lock.
  * Return: 0 or a negative errno. After an error, all images are still in the
  * index.
  */
 int msyncfs_checkpoint_step(struct msyncfs_log *log)
 {
-	return msyncfs_checkpoint_some(log, UINT_MAX);
-}
+	int err;
 
-/* Pass the gate, and write at most @max images home. */
-static int msyncfs_checkpoint_pass(struct msyncfs_log *log, unsigned int max)
-{
-	int err = msyncfs_gate_enter(log->sbi);
-
-	if (err)
-		return err;
-	err = msyncfs_checkpoint_some(log, max);
-	msyncfs_gate_leave(log->sbi);
+	mutex_lock(&log->checkpoint_mutex);
+	err = msyncfs_step_go_on(log, UINT_MAX, true);
+	mutex_unlock(&log->checkpoint_mutex);
 	return err;
 }
 
@@ -251,10 +433,10 @@ static int msyncfs_checkpoint_pass(struct msyncfs_log *log, unsigned int max)
  * msyncfs_checkpoint - write all durable images home and retire their records
  * @sb: filesystem
  *
- * Records that become durable during the checkpoint stay in the log.
+ * Records that become durable during the checkpoint stay in the log. So do
+ * images that cannot be written home, see msyncfs_image_stuck().
  *
- * Context: sleeps for the device. The caller holds no handle, folio lock or
- * mmap_lock, and has not passed the gate.
+ * Context: as msyncfs_commit(); the caller has not passed the gate.
  * Return: 0; the error of a closed gate (msyncfs_gate_enter()), unless there is
  * nothing to write; or another negative errno. After an error, all images are
  * still in the index.
@@ -262,11 +444,11 @@ static int msyncfs_checkpoint_pass(struct msyncfs_log *log, unsigned int max)
 int msyncfs_checkpoint(struct super_block *sb)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(sb);
-	u64 tid = msyncfs_index_newest(&log->index);
+	u64 seq = msyncfs_index_newest(&log->index);
 	int err = 0;
 
-	while (!err && READ_ONCE(log->home_tid) < tid)
-		err = msyncfs_checkpoint_pass(log, UINT_MAX);
+	while (!err && msyncfs_index_has(&log->index, seq))
+		err = msyncfs_checkpoint_some(log, UINT_MAX);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_checkpoint);
@@ -307,9 +489,9 @@ void msyncfs_checkpoint_work(struct work_struct *work)
 	if (msyncfs_checkpoint_paused(log))
 		return;
 	if (xchg(&log->pool.wanted, false))
-		msyncfs_checkpoint_pass(log, UINT_MAX);
+		msyncfs_checkpoint_some(log, UINT_MAX);
 	if (msyncfs_log_excess(log))
-		msyncfs_checkpoint_pass(log, msyncfs_checkpoint_share(log));
+		msyncfs_checkpoint_some(log, msyncfs_checkpoint_share(log));
 }
 
 /**

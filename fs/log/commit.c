@@ -269,24 +269,32 @@ static void msyncfs_seal(struct msyncfs_log *log, struct msyncfs_txn *txn)
 }
 
 /*
+ * Find the position of the record. Return true if at most @limit - 1 blocks of
+ * the log are in use with the record. The log is never filled to the last block,
+ * so head == tail always means that the log is empty.
+ */
+static bool msyncfs_log_fits(struct msyncfs_log *log, struct msyncfs_txn *txn,
+			     u64 limit)
+{
+	u64 left = log->sbi->geo.log_blocks - log->head_pos;
+	u64 need = msyncfs_record_blocks(txn);
+
+	txn->pad = left < need ? left : 0;
+	txn->pos = left < need ? 0 : log->head_pos;
+	return READ_ONCE(log->used) + txn->pad + need < limit;
+}
+
+/*
  * Find the position of the record. If the log has no room, bring the oldest
- * records home until it has. The log is never filled to the last block, so
- * head == tail always means that the log is empty.
+ * records home until it has.
  */
 static int msyncfs_log_position(struct msyncfs_log *log,
 				struct msyncfs_txn *txn)
 {
-	u64 need = msyncfs_record_blocks(txn), used, left;
 	int err;
 
-	for (;;) {
-		used = READ_ONCE(log->used);
-		left = log->sbi->geo.log_blocks - log->head_pos;
-		txn->pad = left < need ? left : 0;
-		txn->pos = left < need ? 0 : log->head_pos;
-		if (used + txn->pad + need < log->sbi->geo.log_blocks)
-			return 0;
-		if (WARN_ON_ONCE(!used))
+	while (!msyncfs_log_fits(log, txn, log->room)) {
+		if (WARN_ON_ONCE(!READ_ONCE(log->used)))
 			return -EFBIG;
 		msyncfs_log_set_busy(log, true);
 		err = msyncfs_checkpoint_step(log);
@@ -294,6 +302,7 @@ static int msyncfs_log_position(struct msyncfs_log *log,
 		if (err)
 			return err;
 	}
+	return 0;
 }
 
 /* Return true if a record of @nr blocks can be one FUA write. */
@@ -307,33 +316,38 @@ static bool msyncfs_log_one_fua(struct msyncfs_log *log, unsigned int nr)
 			(MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
 }
 
+/* Overwrite the block of the log at @pos with zeros. */
+static int msyncfs_log_zero(struct msyncfs_log *log, u64 pos)
+{
+	struct msyncfs_io io;
+
+	msyncfs_io_init(&io, log->sbi->sb, false);
+	msyncfs_io_add(&io, log->sbi->geo.log_start + pos, ZERO_PAGE(0));
+	return msyncfs_io_wait(&io, 0);
+}
+
 /**
  * msyncfs_log_invalidate - keep recovery from finding a failed record
- * @log: log of the mount; log->cutting is the failed record
+ * @log: log of the mount
+ * @pos: position of the failed record
  *
- * The function overwrites the first block of the record with zeros. At other
- * times the next commit overwrites the failed record.
+ * The function overwrites the first block of the record with zeros. A commit
+ * does not need this function, because the next commit overwrites the failed
+ * record.
  *
- * Context: unmount, when nothing runs in the background, or the caller holds the
- * gate exclusively; sleeps for the device.
+ * Context: unmount, when nothing runs in the background; or the caller holds the
+ * gate exclusively, or commit_mutex; sleeps for the device.
  * Return: 0, or the error of the device (logged). After an error the filesystem
  * is aborted.
  */
-int msyncfs_log_invalidate(struct msyncfs_log *log)
+int msyncfs_log_invalidate(struct msyncfs_log *log, u64 pos)
 {
-	u64 blkno = log->sbi->geo.log_start + log->cutting->pos;
-	struct msyncfs_io io;
-	int err;
+	int err = msyncfs_log_zero(log, pos) ?: msyncfs_flush(log->sbi->sb);
 
-	msyncfs_io_init(&io, log->sbi->sb, false);
-	msyncfs_io_add(&io, blkno, ZERO_PAGE(0));
-	err = msyncfs_io_wait(&io, 0);
-	if (!err)
-		err = msyncfs_flush(log->sbi->sb);
 	if (err) {
 		msyncfs_err(log->sbi->sb,
 			    "log record %llu at block %llu: cannot be invalidated (%d)",
-			    log->seq, blkno, err);
+			    log->seq, log->sbi->geo.log_start + pos, err);
 		msyncfs_abort(log->sbi->sb, "a failed log record cannot be invalidated",
 			      err);
 	}
@@ -439,6 +453,51 @@ static int msyncfs_log_write(struct msyncfs_log *log, struct msyncfs_txn *txn)
 	}
 	return txn->fua ? msyncfs_flush_failed(log->sbi->sb, 0) :
 			  msyncfs_flush(log->sbi->sb);
+}
+
+/**
+ * msyncfs_log_carry - write images that are durable already once more
+ * @log: log of the mount, without a failed record
+ * @txn: transaction whose images are in the index; it belongs to the index
+ *	after success
+ *
+ * The checkpoint carries images that cannot be written home to a new record, so
+ * that it can retire their old records. If the whole device fails, the first
+ * write of this function fails, and this error has no consequence.
+ *
+ * Context: under commit_mutex and checkpoint_mutex; sleeps for the device.
+ * Return: 0, or the error of the device. After an error, recovery does not find
+ * the new record, or the filesystem is aborted. If the log is full, -EIO.
+ */
+int msyncfs_log_carry(struct msyncfs_log *log, struct msyncfs_txn *txn)
+{
+	struct msyncfs_io io;
+	int err;
+
+	/* If the slot cannot be written, such records may fill the log. */
+	if (!msyncfs_log_fits(log, txn, log->sbi->geo.log_blocks))
+		return -EIO;
+	err = msyncfs_log_zero(log, txn->pos);
+	if (err)
+		return err;
+	txn->seq = log->seq;
+	msyncfs_seal(log, txn);
+	msyncfs_log_send(log, txn, &io);
+	err = msyncfs_io_wait(&io, 0);
+	if (err) {
+		msyncfs_log_invalidate(log, txn->pos);
+		return err;
+	}
+	err = msyncfs_flush(log->sbi->sb);
+	if (err)
+		return err;
+	log->nr_commits++;
+	log->seq++;
+	log->head_pos = txn->pos + msyncfs_record_blocks(txn);
+	mutex_lock(&log->index.lock);
+	msyncfs_index_append(log, txn);
+	mutex_unlock(&log->index.lock);
+	return 0;
 }
 
 /*
@@ -568,8 +627,8 @@ static int msyncfs_cut_commit(struct msyncfs_log *log)
 	u64 began;
 	int err;
 
-	txn->seq = log->seq;
 	err = msyncfs_cut_check(log, txn) ?: msyncfs_log_position(log, txn);
+	txn->seq = log->seq;
 	began = ktime_get_ns();
 	if (!err) {
 		msyncfs_seal(log, txn);

@@ -689,6 +689,23 @@ static void msyncfs_index_drop(struct msyncfs_image *img)
 }
 
 /**
+ * msyncfs_index_append - note that a record is durable whose images are in the
+ * index already
+ * @log: log of the mount
+ * @txn: transaction of the record; belongs to the index after this call
+ *
+ * Context: under commit_mutex and the lock of the index.
+ */
+void msyncfs_index_append(struct msyncfs_log *log, struct msyncfs_txn *txn)
+{
+	lockdep_assert_held(&log->index.lock);
+
+	list_add_tail(&txn->list, &log->index.records);
+	WRITE_ONCE(log->used,
+		   log->used + msyncfs_record_blocks(txn) + txn->pad);
+}
+
+/**
  * msyncfs_index_add - note that a record is durable
  * @log: log of the mount
  * @txn: transaction of the record; belongs to the index after this call
@@ -706,9 +723,7 @@ void msyncfs_index_add(struct msyncfs_log *log, struct msyncfs_txn *txn)
 		if (old)
 			msyncfs_index_drop(old);
 	}
-	list_add_tail(&txn->list, &index->records);
-	WRITE_ONCE(log->used,
-		   log->used + msyncfs_record_blocks(txn) + txn->pad);
+	msyncfs_index_append(log, txn);
 	mutex_unlock(&index->lock);
 }
 
@@ -717,18 +732,39 @@ void msyncfs_index_add(struct msyncfs_log *log, struct msyncfs_txn *txn)
  * @index: index
  *
  * Context: may sleep.
- * Return: number of the record's transaction, or 0 if there is no record.
+ * Return: sequence number of the record, or 0 if there is no record.
  */
 u64 msyncfs_index_newest(struct msyncfs_index *index)
 {
-	u64 tid = 0;
+	u64 seq = 0;
 
 	mutex_lock(&index->lock);
 	if (!list_empty(&index->records))
-		tid = list_last_entry(&index->records, struct msyncfs_txn,
-				      list)->tid;
+		seq = list_last_entry(&index->records, struct msyncfs_txn,
+				      list)->seq;
 	mutex_unlock(&index->lock);
-	return tid;
+	return seq;
+}
+
+/**
+ * msyncfs_index_has - tell whether the log still needs old records
+ * @index: index
+ * @seq: sequence number of a record
+ *
+ * Context: may sleep.
+ * Return: true if a record up to @seq is not retired.
+ */
+bool msyncfs_index_has(struct msyncfs_index *index, u64 seq)
+{
+	struct msyncfs_txn *oldest;
+	bool has;
+
+	mutex_lock(&index->lock);
+	oldest = list_first_entry_or_null(&index->records, struct msyncfs_txn,
+					  list);
+	has = oldest && oldest->seq <= seq;
+	mutex_unlock(&index->lock);
+	return has;
 }
 
 /**
@@ -814,14 +850,14 @@ void msyncfs_index_remove(struct msyncfs_log *log,
 /**
  * msyncfs_index_retire - remove records that need no replay any more
  * @log: log of the mount
- * @tid: transaction of the newest record to remove; the images of the records
- *	have been removed
+ * @seq: sequence number of the newest record to remove; the images of the
+ *	records have been removed
  *
  * The log space of the records becomes free.
  *
  * Context: under checkpoint_mutex; may sleep.
  */
-void msyncfs_index_retire(struct msyncfs_log *log, u64 tid)
+void msyncfs_index_retire(struct msyncfs_log *log, u64 seq)
 {
 	struct msyncfs_index *index = &log->index;
 	struct msyncfs_txn *txn, *next;
@@ -829,7 +865,7 @@ void msyncfs_index_retire(struct msyncfs_log *log, u64 tid)
 
 	mutex_lock(&index->lock);
 	list_for_each_entry_safe(txn, next, &index->records, list) {
-		if (txn->tid > tid)
+		if (txn->seq > seq)
 			break;
 		WRITE_ONCE(log->used, log->used - txn->pad -
 				      msyncfs_record_blocks(txn));

@@ -39,6 +39,10 @@ static struct msyncfs_log *msyncfs_log_alloc(struct msyncfs_sb_info *sbi)
 	if (!log)
 		return NULL;
 	log->sbi = sbi;
+	log->stuck_max = sbi->geo.log_blocks / MSYNCFS_STUCK_SHARE;
+	log->room = sbi->geo.log_blocks -
+		    4 * (msyncfs_record_header_blocks(log->stuck_max) +
+			 log->stuck_max);
 	msyncfs_pool_init(log);
 	log->header.blocks = kvcalloc(max, sizeof(*log->header.blocks),
 				      GFP_KERNEL);
@@ -84,22 +88,35 @@ int msyncfs_log_init(struct super_block *sb,
 
 /**
  * msyncfs_log_start - make a recovered log ready for commits
- * @sb: filesystem
+ * @sb: filesystem; the hooks of the log can be called from now on
+ *
+ * If recovery has kept images that cannot be written home, a checkpoint writes
+ * them to a new log.
  *
  * Context: mount; may sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or the error of the checkpoint.
  */
 int msyncfs_log_start(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
+	struct msyncfs_log *log = sbi->log;
+	u64 seq = msyncfs_index_newest(&log->index);
+	int err = msyncfs_pool_start(log);
 
+	/* Nothing runs in the background yet, so nobody has to pass the gate. */
+	mutex_lock(&log->commit_mutex);
+	while (!err && msyncfs_index_has(&log->index, seq))
+		err = msyncfs_checkpoint_step(log);
+	mutex_unlock(&log->commit_mutex);
+	if (err)
+		return err;
 	/*
 	 * Nothing may be written after the snapshot of a hibernation. The kernel
 	 * in the snapshot would not know of a later record or a later tail.
 	 */
 	sbi->wq = alloc_workqueue("msyncfs-%s", WQ_MEM_RECLAIM | WQ_UNBOUND |
 				  WQ_FREEZABLE, 0, sb->s_id);
-	return sbi->wq ? msyncfs_pool_start(sbi->log) : -ENOMEM;
+	return sbi->wq ? 0 : -ENOMEM;
 }
 
 /**
@@ -120,9 +137,11 @@ void msyncfs_log_stop(struct super_block *sb)
 	struct msyncfs_log *log = sbi->log;
 	struct msyncfs_txn *failed;
 
+	/* Recovery may have used the pool although the mount has failed. */
+	if (log)
+		msyncfs_pool_stop(log);
 	if (!sbi->wq)
 		return;
-	msyncfs_pool_stop(log);
 	cancel_delayed_work_sync(&log->commit_work);
 	cancel_delayed_work_sync(&log->checkpoint_timer);
 	cancel_work_sync(&log->checkpoint_work);
@@ -131,7 +150,7 @@ void msyncfs_log_stop(struct super_block *sb)
 	sbi->wq = NULL;
 	if (log->retry) {
 		if (log->failed && !msyncfs_gate_error(sbi))
-			msyncfs_log_invalidate(log);
+			msyncfs_log_invalidate(log, log->cutting->pos);
 		log->retry = false;
 		failed = log->cutting;
 		msyncfs_txn_end(log);
@@ -167,7 +186,9 @@ int msyncfs_log_empty(struct super_block *sb)
  *
  * Context: under s_umount; waits for commits and for all tasks that have passed
  * the gate.
- * Return: 0 or, unless @force is set, the error of msyncfs_log_empty().
+ * Return: 0 or, unless @force is set, the error of msyncfs_log_empty() or
+ * msyncfs_log_stuck(). If a block cannot be written home, the gate stays open,
+ * because later checkpoints have to write the block.
  */
 int msyncfs_gate_close(struct super_block *sb, unsigned int bit, bool force)
 {
@@ -176,7 +197,7 @@ int msyncfs_gate_close(struct super_block *sb, unsigned int bit, bool force)
 	int err;
 
 	for (;;) {
-		err = msyncfs_log_empty(sb);
+		err = msyncfs_log_empty(sb) ?: msyncfs_log_stuck(sb);
 		if (err && !force)
 			return err;
 		down_write(&sbi->gate);
@@ -187,7 +208,7 @@ int msyncfs_gate_close(struct super_block *sb, unsigned int bit, bool force)
 	}
 	/* No record can overwrite a failed record while the gate is closed (R5). */
 	if (err && log->failed && !msyncfs_gate_error(sbi))
-		msyncfs_log_invalidate(log);
+		msyncfs_log_invalidate(log, log->cutting->pos);
 	if (bit == MSYNCFS_SB_RDONLY)
 		msyncfs_log_close(log);
 	set_bit(bit, &sbi->state);

@@ -36,6 +36,7 @@ struct msyncfs_piece;
  *	the page
  * @writeback: true if @folio is under writeback; then the owner of the capture
  *	must end the writeback
+ * @stuck: the last write to the home block has failed
  * @list: link in the image list of a capture
  */
 struct msyncfs_image {
@@ -50,6 +51,7 @@ struct msyncfs_image {
 	pgoff_t			index;
 	bool			convert;
 	bool			writeback;
+	bool			stuck;
 	struct list_head	list;
 };
 
@@ -101,11 +103,14 @@ struct msyncfs_op {
  * @release: gives back the held blocks that the operation did not use, and ends
  *	the promises of the operation
  * @retired: called when the records of all transactions up to @tid are retired
+ * @freed: returns true if block @blkno is free after all transactions up to
+ *	@tid
  */
 struct msyncfs_log_hooks {
 	int	(*hold)(struct msyncfs_op *op);
 	void	(*release)(struct msyncfs_op *op);
 	void	(*retired)(struct super_block *sb, u64 tid);
+	bool	(*freed)(struct super_block *sb, u64 blkno, u64 tid);
 };
 
 /**
@@ -176,6 +181,9 @@ bool msyncfs_durable(struct msyncfs_sb_info *sbi, u64 tid);
 
 /* In checkpoint.c */
 int msyncfs_checkpoint(struct super_block *sb);
+unsigned int msyncfs_image_stuck(struct msyncfs_sb_info *sbi, u64 first,
+				 u64 last);
+int msyncfs_log_stuck(struct super_block *sb);
 void msyncfs_checkpoint_pause(struct msyncfs_sb_info *sbi, bool pause);
 
 /* In recovery.c */

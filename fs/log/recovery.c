@@ -17,6 +17,10 @@
  *    repetition is harmless.
  * 3. Flush the device. The slot of step 4 says that the log is not needed any
  *    more, so the home blocks must be durable before that slot (R6).
+ *    Images whose home blocks cannot be written stay in the index. After step 3
+ *    the rest of the mount reads them from there, and msyncfs_log_start() does
+ *    step 4. A checkpoint carries them to a record with the new nonce behind the
+ *    old records, before it writes the slot.
  * 4. Write the other slot with a new nonce, and make it durable. If a crash
  *    tears this write, the old slot is in force and the next mount begins with
  *    step 1. When the new slot is durable, the log is empty, because no record
@@ -36,10 +40,12 @@
  * struct replay - one recovery
  * @sb: filesystem that is being mounted
  * @slot: the tail slot in force
- * @homes: for each home block, the log position of the newest image of the
- *	block
+ * @homes: for each home block, twice the log position of the newest image of
+ *	the block, plus one for an image of metadata
  * @records: number of good records
  * @images: number of home blocks in @homes
+ * @end: position behind the last good record
+ * @stuck: record for the images whose home blocks cannot be written, or NULL
  */
 struct replay {
 	struct super_block		*sb;
@@ -47,6 +53,8 @@ struct replay {
 	struct xarray			homes;
 	u64				records;
 	u64				images;
+	u64				end;
+	struct msyncfs_txn		*stuck;
 };
 
 /*
@@ -160,7 +168,9 @@ static int note_record(void *ctx, const struct msyncfs_disk_record *rec,
 
 	for (i = 0; i < nr; i++) {
 		u64 home = le64_to_cpu(rec->home[i]) & MSYNCFS_HOME_BLKNO;
-		void *old = xa_store(&rp->homes, home, xa_mk_value(at + i),
+		bool meta = le64_to_cpu(rec->home[i]) & MSYNCFS_HOME_META;
+		void *old = xa_store(&rp->homes, home,
+				     xa_mk_value(2 * (at + i) + meta),
 				     GFP_KERNEL);
 
 		if (xa_is_err(old))
@@ -209,6 +219,7 @@ static int scan_log(struct replay *rp, u64 *end_seq)
 	if (r.buf && r.header) {
 		err = msyncfs_log_scan(&r, &rp->slot, note_record, &end);
 		*end_seq = end.seq;
+	rp->end = end.pos;
 		report_scan(rp->sb, &end, err);
 	}
 	kvfree(r.header);
@@ -237,6 +248,52 @@ static int batch_io(struct replay *rp, const struct batch *b, bool home)
 	return err;
 }
 
+/* Keep an image in the index, because its home block cannot be written. */
+static int keep_image(struct replay *rp, u64 home, struct page *page)
+{
+	struct msyncfs_log *log = MSYNCFS_LOG(rp->sb);
+	struct msyncfs_image *img;
+	LIST_HEAD(images);
+	int err;
+
+	if (!rp->stuck)
+		rp->stuck = msyncfs_txn_alloc(0);
+	if (rp->stuck->nr == log->stuck_max)
+		return -EIO;
+	err = msyncfs_images_alloc(log->sbi, &images, 1, true, GFP_KERNEL);
+	if (err)
+		return err;
+	img = list_first_entry(&images, struct msyncfs_image, list);
+	img->home = home;
+	img->stuck = true;
+	copy_highpage(img->page, page);
+	msyncfs_images_join(log, 0, &images, &rp->stuck->images);
+	rp->stuck->nr++;
+	list_del_init(&img->list);
+	msyncfs_image_put(img);
+	return 0;
+}
+
+/*
+ * Write each image of a batch alone, and keep the images whose home blocks
+ * cannot be written.
+ */
+static int batch_alone(struct replay *rp, const struct batch *b)
+{
+	struct msyncfs_io io;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < b->nr && !err; i++) {
+		msyncfs_io_init(&io, rp->sb, false);
+		io.opf |= REQ_META;
+		msyncfs_io_add(&io, b->e[i].home, b->e[i].page);
+		if (msyncfs_io_wait(&io, 0))
+			err = keep_image(rp, b->e[i].home, b->e[i].page);
+	}
+	return err;
+}
+
 /*
  * Read the images of a batch from the log and write them home. The batch
  * ascends by home block.
@@ -248,8 +305,8 @@ static int batch_home(struct replay *rp, struct batch *b)
 	if (!b->nr)
 		return 0;
 	err = batch_io(rp, b, false);
-	if (!err)
-		err = batch_io(rp, b, true);
+	if (!err && batch_io(rp, b, true))
+		err = batch_alone(rp, b);
 	b->nr = 0;
 	return err;
 }
@@ -292,7 +349,7 @@ static int write_homes(struct replay *rp)
 		return -ENOMEM;
 	xa_for_each(&rp->homes, home, entry) {
 		b->e[b->nr].home = home;
-		b->e[b->nr].pos = xa_to_value(entry);
+		b->e[b->nr].pos = xa_to_value(entry) / 2;
 		if (++b->nr < REPLAY_BATCH)
 			continue;
 		err = batch_home(rp, b);
@@ -325,12 +382,68 @@ static int replay_log(struct replay *rp)
 	}
 	msyncfs_info(sb, "replayed the log: %llu records, %llu blocks",
 		     rp->records, rp->images);
+	if (rp->stuck)
+		msyncfs_warn(sb, "replay: %u home blocks cannot be written, their content stays in the log",
+			     rp->stuck->nr);
 	return 0;
 }
 
 /*
+ * Make buffers with the content of metadata blocks that cannot be written,
+ * because the blocks on the device are old. The images keep the buffers in
+ * memory.
+ */
+static int keep_buffers(struct replay *rp)
+{
+	struct msyncfs_image *img;
+
+	list_for_each_entry(img, &rp->stuck->images, logged) {
+		if (!(xa_to_value(xa_load(&rp->homes, img->home)) % 2))
+			continue;
+		img->bh = sb_getblk(rp->sb, img->home);
+		if (!img->bh)
+			return -ENOMEM;
+		lock_buffer(img->bh);
+		memcpy_from_page(img->bh->b_data, img->page, 0,
+				 MSYNCFS_BLOCK_SIZE);
+		set_buffer_uptodate(img->bh);
+		unlock_buffer(img->bh);
+	}
+	return 0;
+}
+
+/*
+ * Put the images whose home blocks cannot be written into the index, in place of
+ * all good records.
+ */
+static void keep_stuck(struct replay *rp)
+{
+	struct msyncfs_log *log = MSYNCFS_LOG(rp->sb);
+	struct msyncfs_txn *txn = rp->stuck;
+	u64 used;
+
+	do {
+		log->nonce = get_random_u64();
+	} while (!log->nonce);
+	log->tail.pos = le64_to_cpu(rp->slot.tail_pos);
+	used = rp->end - log->tail.pos;
+	if (rp->end < log->tail.pos)
+		used += log->sbi->geo.log_blocks;
+	log->head_pos = rp->end;
+	txn->seq = log->seq - 1;
+	/* The record ends at the head, and it counts as @used blocks. */
+	txn->pos = rp->end - msyncfs_record_blocks(txn);
+	txn->pad = used - msyncfs_record_blocks(txn);
+	mutex_lock(&log->index.lock);
+	msyncfs_index_append(log, txn);
+	mutex_unlock(&log->index.lock);
+	rp->stuck = NULL;
+}
+
+/*
  * Set the tail and the position of the next record. On a writable device, do
- * step 4 of the list at the top of this file. This step makes the log empty.
+ * step 4 of the list at the top of this file, unless there are images whose home
+ * blocks cannot be written. This step makes the log empty.
  */
 static int start_log(struct replay *rp, u64 end_seq)
 {
@@ -344,6 +457,10 @@ static int start_log(struct replay *rp, u64 end_seq)
 	log->head_pos = 0;
 	log->used = 0;
 	log->nonce = 0;
+	if (rp->stuck) {
+		keep_stuck(rp);
+		return 0;
+	}
 	if (bdev_read_only(sb->s_bdev))
 		return 0;
 	if (!sb_rdonly(sb))
@@ -372,10 +489,14 @@ static int recover(struct replay *rp, void *block)
 		msyncfs_err(sb, "the log must be replayed, but the device is read-only");
 		return -EROFS;
 	}
-	err = replay_log(rp);
-	if (err)
-		return err;
-	return start_log(rp, end_seq);
+	/*
+	 * Other programs may have read blocks that the replay has overwritten, so
+	 * empty the page cache of the device once more.
+	 */
+	err = replay_log(rp) ?: msyncfs_drop_cache(sb);
+	if (!err && rp->stuck)
+		err = keep_buffers(rp);
+	return err ?: start_log(rp, end_seq);
 }
 
 /**
@@ -383,8 +504,8 @@ static int recover(struct replay *rp, void *block)
  * @sb: filesystem that is being mounted; its superblock is verified, and no
  *	other block has been read yet
  *
- * The function bypasses the page cache of the device. So the caller must empty
- * the cache before the call and after it.
+ * The function bypasses the page cache of the device. The caller must empty the
+ * cache before the call, and the function empties it after the replay.
  *
  * The function sets nonce, seq, head_pos, used and tail of struct msyncfs_log.
  * A read-only mount of a writable device replays the log, too. It leaves the log
@@ -407,6 +528,8 @@ int msyncfs_recover(struct super_block *sb)
 		return -ENOMEM;
 	xa_init(&rp.homes);
 	err = recover(&rp, page_address(page));
+	if (rp.stuck)
+		msyncfs_txn_free(MSYNCFS_LOG(sb), rp.stuck);
 	xa_destroy(&rp.homes);
 	__free_page(page);
 	return err;

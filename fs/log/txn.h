@@ -120,6 +120,7 @@ struct msyncfs_index {
  * @batch: images of the records in block order, each with a reference
  * @nr: number of images in @batch
  * @done: number of images that have been written home or replaced
+ * @stuck: number of images that could not be written home
  * @flush: an image has been written home
  */
 struct msyncfs_step {
@@ -127,8 +128,15 @@ struct msyncfs_step {
 	struct msyncfs_image	**batch;
 	unsigned int		nr;
 	unsigned int		done;
+	unsigned int		stuck;
 	bool			flush;
 };
+
+/*
+ * At most this part of the blocks of the log may be images that cannot be
+ * written home. The log keeps room for four records with so many images.
+ */
+#define MSYNCFS_STUCK_SHARE	128
 
 /**
  * struct msyncfs_pool - memory for images that is not in use (image.c)
@@ -221,6 +229,9 @@ struct msyncfs_tail {
  *	while the log is closed, which means that no record may be written
  * @seq: sequence number of the next record
  * @head_pos: position of the next record if it fits before the end of the log
+ * @stuck_max: largest number of images that cannot be written home
+ * @room: number of log blocks that the records of transactions may use. The
+ *	other blocks are for records of msyncfs_log_carry()
  * @used: number of log blocks from the tail to the head, including unused
  *	blocks at the end of the log
  * @failed: number of record writes that have failed since the last successful
@@ -267,6 +278,8 @@ struct msyncfs_log {
 	u64			nonce;
 	u64			seq;
 	u64			head_pos;
+	unsigned int		stuck_max;
+	u64			room;
 	u64			used;
 	unsigned int		failed;
 	bool			retry;
@@ -326,18 +339,21 @@ void msyncfs_index_add(struct msyncfs_log *log, struct msyncfs_txn *txn);
 struct msyncfs_txn *msyncfs_index_oldest(struct msyncfs_index *index,
 					 u64 max, unsigned int *nr);
 u64 msyncfs_index_newest(struct msyncfs_index *index);
+bool msyncfs_index_has(struct msyncfs_index *index, u64 seq);
+void msyncfs_index_append(struct msyncfs_log *log, struct msyncfs_txn *txn);
 unsigned int msyncfs_index_collect(struct msyncfs_index *index,
 				   const struct msyncfs_txn *last,
 				   struct msyncfs_image **batch);
 void msyncfs_index_remove(struct msyncfs_log *log,
 			  struct msyncfs_image **batch, unsigned int nr);
-void msyncfs_index_retire(struct msyncfs_log *log, u64 tid);
+void msyncfs_index_retire(struct msyncfs_log *log, u64 seq);
 
 /* In csum.c: MSYNCFS_CSUM_*, for the images of new records */
 extern u32 msyncfs_csum_kind;
 
 /* In commit.c */
-int msyncfs_log_invalidate(struct msyncfs_log *log);
+int msyncfs_log_invalidate(struct msyncfs_log *log, u64 pos);
+int msyncfs_log_carry(struct msyncfs_log *log, struct msyncfs_txn *txn);
 
 /* In tail.c */
 int msyncfs_write_slot(struct msyncfs_log *log);

@@ -25,7 +25,8 @@
  * Context: as msyncfs_checkpoint(); takes i_map_sem shared and may read map
  * nodes.
  * Return: 0, -EINTR after a fatal signal, -EUCLEAN if the map has too many runs,
- * the error of a lookup in the map, or the error of msyncfs_checkpoint().
+ * -EIO if a block of the range cannot be written, the error of a lookup in the
+ * map, or the error of msyncfs_checkpoint().
  */
 int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 {
@@ -34,7 +35,8 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 	u64 last = min_t(u64, end, inode->i_sb->s_maxbytes) >>
 		   MSYNCFS_BLOCK_SHIFT;
 	struct msyncfs_extent ext;
-	u64 runs = 0;
+	bool home = false;
+	u64 runs = 0, end_blkno;
 	int err;
 
 	while (index <= last) {
@@ -44,9 +46,21 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 		err = msyncfs_map_lookup(inode, index, last - index + 1, &ext);
 		if (err)
 			return err;
-		if (ext.blkno && msyncfs_image_in(sbi, ext.blkno,
-						  ext.blkno + ext.len - 1))
-			return msyncfs_checkpoint(inode->i_sb);
+		end_blkno = ext.blkno + ext.len - 1;
+		if (!home && ext.blkno &&
+		    msyncfs_image_in(sbi, ext.blkno, end_blkno)) {
+			err = msyncfs_checkpoint(inode->i_sb);
+			if (err || !msyncfs_log_stuck(inode->i_sb))
+				return err;
+			home = true;
+		}
+		if (home && ext.blkno &&
+		    msyncfs_image_stuck(sbi, ext.blkno, end_blkno)) {
+			msyncfs_err(inode->i_sb,
+				    "inode %lu: page %llu: blocks %llu+%llu: cannot be written home",
+				    inode->i_ino, index, ext.blkno, ext.len);
+			return -EIO;
+		}
 		index += ext.len;
 		if (fatal_signal_pending(current))
 			return -EINTR;

@@ -623,6 +623,35 @@ void msyncfs_space_retired(struct super_block *sb, u64 tid)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_space_retired);
 
 /**
+ * msyncfs_space_freed - tell whether a block is free
+ * @sb: filesystem
+ * @blkno: block
+ * @tid: number of a transaction
+ *
+ * Context: takes space->lock; may sleep and do I/O.
+ * Return: true if the block is free after all transactions up to @tid; false if
+ * its bitmap block cannot be read.
+ */
+bool msyncfs_space_freed(struct super_block *sb, u64 blkno, u64 tid)
+{
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+	struct msyncfs_group_run run;
+	struct msyncfs_freed *f;
+	bool freed;
+
+	mutex_lock(&space->lock);
+	msyncfs_group_of(space, blkno, 1, &run);
+	freed = !msyncfs_group_load(space, run.group) &&
+		!test_bit_le(run.bit, msyncfs_group_bits(run.group));
+	list_for_each_entry(f, &space->freed_list, list)
+		if (f->tid > tid && f->group == run.group &&
+		    test_bit(run.bit, f->bits))
+			freed = false;
+	mutex_unlock(&space->lock);
+	return freed;
+}
+
+/**
  * msyncfs_load_bitmaps - read the bitmap blocks of a range of blocks
  * @sb: filesystem
  * @start: first block, in the data area

@@ -79,6 +79,7 @@ static inline u64 msyncfs_space_room(const struct msyncfs_space *space)
 /* In alloc.c */
 void msyncfs_subtract(u64 *counter, u64 nr);
 void msyncfs_space_retired(struct super_block *sb, u64 tid);
+bool msyncfs_space_freed(struct super_block *sb, u64 blkno, u64 tid);
 
 /* In promise.c */
 void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 fulfilled);

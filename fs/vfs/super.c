@@ -35,8 +35,9 @@ static int msyncfs_sync_fs(struct super_block *sb, int wait)
 
 /*
  * Brings everything home, so that a copy of the device needs no replay, and
- * closes the gate. The VFS blocks writers until the thaw, but not msync, fsync,
- * writeback and the last close.
+ * closes the gate. If a block cannot be written home, the freeze fails, because
+ * later checkpoints would write to the device. The VFS blocks writers until the
+ * thaw, but not msync, fsync, writeback and the last close.
  */
 static int msyncfs_freeze_fs(struct super_block *sb)
 {
@@ -145,7 +146,7 @@ static void msyncfs_put_log(struct super_block *sb)
 			    err);
 		return;
 	}
-	err = msyncfs_checkpoint(sb);
+	err = msyncfs_checkpoint(sb) ?: msyncfs_log_stuck(sb);
 	if (err)
 		msyncfs_err(sb, "unmount: the log could not be emptied (%d), the next mount replays it",
 			    err);
@@ -328,11 +329,6 @@ static int msyncfs_mount_log(struct super_block *sb)
 	err = msyncfs_log_init(sb, &msyncfs_space_hooks);
 	if (!err)
 		err = msyncfs_recover(sb);
-	/*
-	 * Other programs may have read blocks that the replay has overwritten.
-	 */
-	if (!err)
-		err = msyncfs_drop_cache(sb);
 	if (!err)
 		err = msyncfs_set_features(sb);
 	if (!err)

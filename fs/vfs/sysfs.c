@@ -94,7 +94,7 @@ MSYNCFS_ATTR_RW(checkpoint_pause);
 static ssize_t checkpoint_store(struct msyncfs_sb_info *sbi, const char *buf,
 				size_t len)
 {
-	int err = msyncfs_checkpoint(sbi->sb);
+	int err = msyncfs_checkpoint(sbi->sb) ?: msyncfs_log_stuck(sbi->sb);
 
 	return err ?: len;
 }

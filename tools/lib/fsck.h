@@ -120,7 +120,8 @@ struct rebuild {
  * @fixed: number of problems repaired in this pass
  * @left: number of problems not repaired in this pass
  * @replay: map from a home block to the log block that has the newest image of
- *	the home block; used with -n, because -n does not replay the log
+ *	the home block; used if the log is not replayed: with -n, or because a
+ *	home block cannot be written
  * @dirty: map from a block number to the changed content of the block in memory
  * @disk: the bitmaps that are on disk; an invalid bitmap counts as clear
  * @used: bitmap of the blocks that have an owner

@@ -177,27 +177,48 @@ static void renumber(struct fsck *fs, u64 old)
 		fsck_die(fs, "cannot write the log tail");
 }
 
+/* Write the newest image of block @home home. Returns 0 or a negative errno. */
+static int write_home(struct fsck *fs, u64 home)
+{
+	static char buf[BLK];
+
+	if (blk_read(fs, home, buf))
+		fsck_die(fs, "cannot read the log");
+	return device_write(&fs->dev, buf, BLK, home << MSYNCFS_BLOCK_SHIFT);
+}
+
 /*
  * Write all images home. The caller writes a slot for an empty log only after
- * this, because the slot makes the images in the log unreadable.
+ * this, because the slot makes the images in the log unreadable. Returns false if
+ * a home block cannot be written. Then the log must stay. The next mount would
+ * write its images over all repairs, so nothing else can be repaired either.
  */
-static void write_homes(struct fsck *fs)
+static bool write_homes(struct fsck *fs)
 {
 	u64 *homes = umap_keys(&fs->replay);
-	static char buf[BLK];
-	size_t i;
+	size_t i, left = 0;
+	int err = 0;
 
-	for (i = 0; i < fs->replay.nr; i++) {
-		if (blk_read(fs, homes[i], buf))
-			fsck_die(fs, "cannot read the log");
-		if (device_write(&fs->dev, buf, BLK,
-				 homes[i] << MSYNCFS_BLOCK_SHIFT))
-			fsck_die(fs, "cannot write block %llu", homes[i]);
+	for (i = 0; i < fs->replay.nr; i++)
+		err = write_home(fs, homes[i]) ?: err;
+	err = device_sync(&fs->dev) ?: err;
+	/* The error does not name the block. So write each block once more. */
+	for (i = 0; err && i < fs->replay.nr; i++) {
+		if (!write_home(fs, homes[i]) && !device_sync(&fs->dev))
+			continue;
+		printf("Block %llu cannot be written, so its newest content stays in the log\n",
+		       homes[i]);
+		left++;
 	}
 	free(homes);
-	if (device_sync(&fs->dev))
-		fsck_die(fs, "cannot write: %s", strerror(errno));
+	if (left) {
+		puts("The log is not empty: looking only");
+		fs->left += left;
+		fs->mode = FSCK_NO;
+		return false;
+	}
 	umap_clear(&fs->replay);
+	return true;
 }
 
 /*
@@ -269,15 +290,15 @@ static void replay_log(struct fsck *fs)
 		       " (not replayed: nothing may be written)" : " replayed");
 	if (le64_to_cpu(slot.counter) > MSYNCFS_SEQ_MOUNT ||
 	    end.seq > MSYNCFS_SEQ_MOUNT) {
-		if (fs->mode != FSCK_NO)
-			write_homes(fs);
+		if (fs->mode != FSCK_NO && !write_homes(fs))
+			return;
 		renumber(fs, le64_to_cpu(slot.counter));
 		return;
 	}
 	if ((!records && !discard) || fs->mode == FSCK_NO)
 		return;
-	write_homes(fs);
-	write_slot(fs, le64_to_cpu(slot.counter) + 1, end.seq);
+	if (write_homes(fs))
+		write_slot(fs, le64_to_cpu(slot.counter) + 1, end.seq);
 }
 
 /*

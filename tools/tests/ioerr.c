@@ -343,6 +343,58 @@ static void test_home(void)
 	checkpoint(first, NR, fd, other, map);
 }
 
+static void fsck_leaves(void)
+{
+	int status = system("fsck.msyncfs -y /dev/mapper/msync");
+
+	CHECK(WIFEXITED(status));
+	SAME(WEXITSTATUS(status), 4);	/* problems are left */
+}
+
+/*
+ * One home block can neither be read nor written. Nobody gets an error, even if
+ * the log is written many times, and over unmount, fsck and mount.
+ */
+static void test_block(void)
+{
+	unsigned long i, nr = 256, rounds = 3 * geo.log_blocks / 256;
+	int fd, other, big;
+	char *map = begin("f", NR, &fd, &other), *fill;
+	unsigned long long bad = block_of(fd, 3);
+
+	big = new_file("big", nr);
+	fill = map_file(big, nr);
+	settle();
+	dm_fail(bad, 1, "error");
+	store(map, NR, 3);
+	CHECK(!call(map, NR * PAGE, MS_SYNC));
+	for (i = 0; i < rounds; i++) {
+		store(fill, nr, i + 1);
+		CHECK(!call(fill, nr * PAGE, MS_SYNC));
+	}
+	expect(map, NR, 3, "a bad block");
+	checkpoint_fails();
+	kernel_log("checkpoint: home blocks ");
+	unmap(map, NR);
+	unmap(fill, nr);
+	CHECK(!fsync(fd) && !fsync(other) && !fsync(big));
+	CHECK(!close(fd) && !close(other) && !close(big));
+	leave();
+	kernel_log("unmount: the log could not be emptied");
+	fsck_leaves();
+	enter();
+	kernel_log("replay: 1 home blocks cannot be written");
+	expect_file("f", 0, NR, 3);
+	crash();
+	expect_file("f", 0, NR, 3);
+	expect_file("big", 0, nr, rounds);
+	dm_healthy();
+	settle();
+	leave();
+	enter();
+	expect_file("f", 0, NR, 3);
+}
+
 static void test_tail(void)
 {
 	int fd, other;
@@ -644,6 +696,7 @@ static const struct test tests[] = {
 	{ "all_good", test_all_good },
 	{ "fresh", test_fresh },
 	{ "home", test_home },
+	{ "block", test_block },
 	{ "tail", test_tail },
 	{ "read", test_read },
 	{ "map", test_map },
