@@ -261,15 +261,17 @@ static int msyncfs_write_super(struct super_block *sb, u64 blkno)
 }
 
 /*
- * Sets the features of the log in a filesystem of an older version. The
- * log is empty. An older module would not see the records that this version
- * writes, so it must not mount the filesystem any more.
+ * Sets the features that this version uses in a filesystem of an older version.
+ * The log is empty. An older module would not see the records that this version
+ * writes, and would take long symbolic links and flags for damage. So it must
+ * not mount the filesystem any more. The names keep their hashes without a key.
  */
 static int msyncfs_set_features(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	u64 incompat = le64_to_cpu(sbi->ds->incompat);
-	u64 want = incompat | MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND;
+	u64 want = incompat |
+		   (MSYNCFS_INCOMPAT_ALL & ~MSYNCFS_INCOMPAT_NAME_KEY);
 	int err;
 
 	if (incompat == want || bdev_read_only(sb->s_bdev))
