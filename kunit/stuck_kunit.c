@@ -189,6 +189,38 @@ static void stuck_mount_power(struct kunit *test)
 	KUNIT_EXPECT_GE(test, at, 8);
 }
 
+static unsigned int late_calls;
+
+/* The block is freed after the write of its image has failed. */
+static bool late_freed(struct super_block *sb, u64 blkno, u64 tid)
+{
+	return late_calls++;
+}
+
+/*
+ * A transaction frees the block between the failed write and the new record. The
+ * new record must not have the image, because it is behind the record that frees
+ * the block.
+ */
+static void stuck_freed_late(struct kunit *test)
+{
+	struct fail_fixture *fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
+	const struct msyncfs_log_hooks *hooks = fx->sbi->log->hooks;
+	struct msyncfs_log_hooks late = *hooks;
+
+	fail_prepare(test, fx);
+	bad_home(test, fx, &home_rows[0]);
+	late.freed = late_freed;
+	late_calls = 0;
+	fx->sbi->log->hooks = &late;
+	KUNIT_EXPECT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	fx->sbi->log->hooks = hooks;
+	KUNIT_EXPECT_EQ(test, late_calls, 2);
+	KUNIT_EXPECT_EQ(test, msyncfs_image_stuck(fx->sbi, 0, U64_MAX), 0);
+	KUNIT_EXPECT_EQ(test, fx->sbi->log->used, 0);
+	iolog_bad(fx->log, 0, 0);
+}
+
 /* The blocks that cannot be written are freed, so their images are not needed. */
 static void stuck_freed(struct kunit *test)
 {
@@ -242,6 +274,7 @@ static struct kunit_case stuck_cases[] = {
 	KUNIT_CASE_PARAM(stuck_mount, home_gen_params),
 	KUNIT_CASE_SLOW(stuck_mount_power),
 	KUNIT_CASE(stuck_freed),
+	KUNIT_CASE(stuck_freed_late),
 	KUNIT_CASE_SLOW(stuck_power),
 	{}
 };

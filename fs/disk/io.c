@@ -52,10 +52,14 @@ static void msyncfs_io_end(struct bio *bio)
 {
 	struct msyncfs_bio *mb = container_of(bio, struct msyncfs_bio, bio);
 	struct msyncfs_io *io = bio->bi_private;
+	int err;
 
 	if (bio->bi_status) {
-		if (!cmpxchg(&io->error, 0,
-			     blk_status_to_errno(bio->bi_status))) {
+		err = blk_status_to_errno(bio->bi_status);
+		/* This value has its own meaning: see msyncfs_gate_enter(). */
+		if (err == -EFSFROZEN)
+			err = -EIO;
+		if (!cmpxchg(&io->error, 0, err)) {
 			io->bad = mb->blkno;
 			io->bad_nr = mb->nr;
 		}

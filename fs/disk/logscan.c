@@ -449,7 +449,7 @@ int msyncfs_log_scan(struct msyncfs_log_reader *r,
 				  u64 pos),
 		     struct msyncfs_log_end *end)
 {
-	u64 tail = le64_to_cpu(slot->tail_pos), used = 0;
+	u64 tail = le64_to_cpu(slot->tail_pos), used = 0, pos;
 	struct later later = {
 		.r = r,
 		.end = end,
@@ -477,9 +477,11 @@ int msyncfs_log_scan(struct msyncfs_log_reader *r,
 		return -EUCLEAN;
 	later.seq = end->seq;
 	err = search_rest(&later, tail, used);
-	/* The record may be good, because now all its blocks could be read. */
-	if (!err && end->why == MSYNCFS_REC_IO && !end->unreadable)
-		return -EIO;
-	return err;
+	if (err || end->why != MSYNCFS_REC_IO)
+		return err;
+	/* The record may be good, if its blocks can be read now. */
+	pos = end->pos;
+	return msyncfs_log_next(r, later.nonce, end->seq, pos, &pos) ==
+	       MSYNCFS_REC_IO ? 0 : -EIO;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_scan);

@@ -176,20 +176,15 @@ static int msyncfs_step_write(struct msyncfs_log *log, unsigned int max)
 
 /* ---- images that cannot be written home ---------------------------------- */
 
-/**
- * msyncfs_image_stuck - count the images that cannot be written home
- * @sbi: filesystem
- * @first: first home block
- * @last: last home block, inclusive
- *
- * Context: may sleep.
- * Return: number of durable images of blocks from @first to @last whose last
- * write to the home block has failed.
+/*
+ * Count the durable images of blocks from @first to @last that are stuck. The
+ * caller holds checkpoint_mutex, because no record has an image while
+ * msyncfs_step_carry() carries it.
  */
-unsigned int msyncfs_image_stuck(struct msyncfs_sb_info *sbi, u64 first,
-				 u64 last)
+static unsigned int msyncfs_count_stuck(struct msyncfs_log *log, u64 first,
+					u64 last)
 {
-	struct msyncfs_index *index = &sbi->log->index;
+	struct msyncfs_index *index = &log->index;
 	struct msyncfs_image *img;
 	struct msyncfs_txn *txn;
 	unsigned int nr = 0;
@@ -202,13 +197,34 @@ unsigned int msyncfs_image_stuck(struct msyncfs_sb_info *sbi, u64 first,
 	mutex_unlock(&index->lock);
 	return nr;
 }
+
+/**
+ * msyncfs_image_stuck - count the images that cannot be written home
+ * @sbi: filesystem
+ * @first: first home block
+ * @last: last home block, inclusive
+ *
+ * Context: waits for a step of a checkpoint; may sleep.
+ * Return: number of durable images of blocks from @first to @last whose last
+ * write to the home block has failed.
+ */
+unsigned int msyncfs_image_stuck(struct msyncfs_sb_info *sbi, u64 first,
+				 u64 last)
+{
+	unsigned int nr;
+
+	mutex_lock(&sbi->log->checkpoint_mutex);
+	nr = msyncfs_count_stuck(sbi->log, first, last);
+	mutex_unlock(&sbi->log->checkpoint_mutex);
+	return nr;
+}
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_image_stuck);
 
 /**
  * msyncfs_log_stuck - tell whether the log can be emptied
  * @sb: filesystem
  *
- * Context: may sleep.
+ * Context: waits for a step of a checkpoint; may sleep.
  * Return: -EIO if an image cannot be written home, else 0.
  */
 int msyncfs_log_stuck(struct super_block *sb)
@@ -242,6 +258,25 @@ static void msyncfs_step_split(struct msyncfs_log *log, struct msyncfs_txn *txn)
 }
 
 /*
+ * Forget the stuck images of the step whose blocks a transaction has freed since
+ * the write failed. A record behind the record that frees a block must not have
+ * an image of the block (B3). The caller holds commit_mutex, so no transaction
+ * becomes durable meanwhile.
+ */
+static void msyncfs_step_freed(struct msyncfs_log *log)
+{
+	struct msyncfs_step *step = &log->step;
+	unsigned int i;
+
+	for (i = 0; i < step->nr; i++)
+		if (step->batch[i]->stuck &&
+		    !hlist_bl_unhashed(&step->batch[i]->hash) &&
+		    log->hooks->freed(log->sbi->sb, step->batch[i]->home,
+				      log->durable_tid))
+			step->batch[i]->stuck = false;
+}
+
+/*
  * Carry the stuck images of the step to a new record. The new record gets the
  * number of the last durable transaction, because all earlier records can then
  * be retired before it. The caller holds commit_mutex, so no image of the step
@@ -255,9 +290,10 @@ static int msyncfs_step_carry(struct msyncfs_log *log)
 
 	lockdep_assert_held(&log->commit_mutex);
 
+	msyncfs_step_freed(log);
 	/* A failed record must be written again before any other record (R5). */
 	if (log->failed ||
-	    msyncfs_image_stuck(log->sbi, 0, U64_MAX) > log->stuck_max)
+	    msyncfs_count_stuck(log, 0, U64_MAX) > log->stuck_max)
 		return -EIO;
 	txn = msyncfs_txn_alloc(log->durable_tid);
 	msyncfs_step_split(log, txn);

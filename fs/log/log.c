@@ -101,7 +101,7 @@ int msyncfs_log_start(struct super_block *sb)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	struct msyncfs_log *log = sbi->log;
 	u64 seq = msyncfs_index_newest(&log->index);
-	int err = msyncfs_pool_start(log);
+	int err = 0;
 
 	/* Nothing runs in the background yet, so nobody has to pass the gate. */
 	mutex_lock(&log->commit_mutex);
@@ -116,7 +116,7 @@ int msyncfs_log_start(struct super_block *sb)
 	 */
 	sbi->wq = alloc_workqueue("msyncfs-%s", WQ_MEM_RECLAIM | WQ_UNBOUND |
 				  WQ_FREEZABLE, 0, sb->s_id);
-	return sbi->wq ? 0 : -ENOMEM;
+	return sbi->wq ? msyncfs_pool_start(log) : -ENOMEM;
 }
 
 /**
@@ -207,7 +207,7 @@ int msyncfs_gate_close(struct super_block *sb, unsigned int bit, bool force)
 		up_write(&sbi->gate);
 	}
 	/* No record can overwrite a failed record while the gate is closed (R5). */
-	if (err && log->failed && !msyncfs_gate_error(sbi))
+	if (log->failed && !msyncfs_gate_error(sbi))
 		msyncfs_log_invalidate(log, log->cutting->pos);
 	if (bit == MSYNCFS_SB_RDONLY)
 		msyncfs_log_close(log);

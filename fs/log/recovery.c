@@ -219,7 +219,7 @@ static int scan_log(struct replay *rp, u64 *end_seq)
 	if (r.buf && r.header) {
 		err = msyncfs_log_scan(&r, &rp->slot, note_record, &end);
 		*end_seq = end.seq;
-	rp->end = end.pos;
+		rp->end = end.pos;
 		report_scan(rp->sb, &end, err);
 	}
 	kvfree(r.header);
@@ -416,7 +416,7 @@ static int keep_buffers(struct replay *rp)
  * Put the images whose home blocks cannot be written into the index, in place of
  * all good records.
  */
-static void keep_stuck(struct replay *rp)
+static int keep_stuck(struct replay *rp)
 {
 	struct msyncfs_log *log = MSYNCFS_LOG(rp->sb);
 	struct msyncfs_txn *txn = rp->stuck;
@@ -429,6 +429,9 @@ static void keep_stuck(struct replay *rp)
 	used = rp->end - log->tail.pos;
 	if (rp->end < log->tail.pos)
 		used += log->sbi->geo.log_blocks;
+	/* msyncfs never fills the log, so this log is damaged. */
+	if (!used)
+		return -EFSCORRUPTED;
 	log->head_pos = rp->end;
 	txn->seq = log->seq - 1;
 	/* The record ends at the head, and it counts as @used blocks. */
@@ -438,6 +441,7 @@ static void keep_stuck(struct replay *rp)
 	msyncfs_index_append(log, txn);
 	mutex_unlock(&log->index.lock);
 	rp->stuck = NULL;
+	return 0;
 }
 
 /*
@@ -457,10 +461,8 @@ static int start_log(struct replay *rp, u64 end_seq)
 	log->head_pos = 0;
 	log->used = 0;
 	log->nonce = 0;
-	if (rp->stuck) {
-		keep_stuck(rp);
-		return 0;
-	}
+	if (rp->stuck)
+		return keep_stuck(rp);
 	if (bdev_read_only(sb->s_bdev))
 		return 0;
 	if (!sb_rdonly(sb))

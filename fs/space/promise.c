@@ -234,7 +234,10 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_hold_spare);
  */
 void msyncfs_make_room(struct super_block *sb, u64 pages)
 {
-	if (!msyncfs_may_hold(MSYNCFS_SPACE(sb), pages + pages / 16 + 16))
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+
+	if (READ_ONCE(space->freed) &&
+	    !msyncfs_may_hold(space, pages + pages / 16 + 16))
 		msyncfs_log_empty(sb);
 }
 

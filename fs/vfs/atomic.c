@@ -136,6 +136,7 @@ static void msyncfs_atomic_discard(struct inode *inode, bool keep)
 		return;
 	filemap_invalidate_lock(mapping);
 	i_size_write(inode, MSYNCFS_I(inode)->i_disksize);
+	msyncfs_wait_fills(inode);
 	msyncfs_overlay_discard(inode);
 	msyncfs_resv_release(inode, 0, ULONG_MAX);
 	msyncfs_discard_pages(inode, keep);

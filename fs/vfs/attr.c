@@ -183,6 +183,8 @@ int msyncfs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 		err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
 	if (err) {
 		msyncfs_set_attrs(inode, old);
+		/* A commit may have the new flags already. */
+		mark_inode_dirty_sync(inode);
 		return err;
 	}
 	inode_set_ctime_current(inode);

@@ -316,13 +316,8 @@ out:
 	return err;
 }
 
-/*
- * Deletes an inode that has no links left. If the deletion fails, the inode
- * stays on the orphan list on disk, and the next mount deletes the inode.
- */
-static void msyncfs_delete_inode(struct inode *inode)
+static int msyncfs_try_delete(struct inode *inode)
 {
-	struct super_block *sb = inode->i_sb;
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	int err = 0;
 
@@ -338,7 +333,24 @@ static void msyncfs_delete_inode(struct inode *inode)
 	if (!err)
 		err = msyncfs_free_inode_block(inode);
 	mutex_unlock(&mi->i_commit_lock);
+	return err;
+}
 
+/*
+ * Deletes an inode that has no links left. If the deletion fails, the inode
+ * stays on the orphan list on disk, and the next mount deletes the inode. If the
+ * filesystem is frozen and the transaction has no room, the deletion waits for
+ * the thaw, without a lock.
+ */
+static void msyncfs_delete_inode(struct inode *inode)
+{
+	struct super_block *sb = inode->i_sb;
+	int err;
+
+	while ((err = msyncfs_try_delete(inode)) == -EFSFROZEN) {
+		sb_start_intwrite(sb);
+		sb_end_intwrite(sb);
+	}
 	if (err && !msyncfs_log_dead(MSYNCFS_SB(sb)))
 		msyncfs_err(sb, "inode %lu: cannot be deleted (%d), left to the next mount",
 			    inode->i_ino, err);

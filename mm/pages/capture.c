@@ -753,8 +753,7 @@ static int msyncfs_pass_try(struct msyncfs_pass *pass, unsigned int tries)
 	return err ?: msyncfs_pass_take(pass);
 }
 
-/* A pass gives up after this number of tries, for lack of memory. */
-#define MSYNCFS_PASS_TRIES	8
+#define MSYNCFS_PASS_TRIES	8	/* then a pass gives up, for lack of memory */
 
 static int msyncfs_pass_run(struct msyncfs_pass *pass)
 {
@@ -768,8 +767,8 @@ static int msyncfs_pass_run(struct msyncfs_pass *pass)
 		if (!err)
 			return 0;
 		msyncfs_pass_drop(pass);
-		/* Records in the log may have the memory of the cgroup. */
-		if (err == -ENOMEM)
+		/* The log may have the memory. An operation cannot wait for it. */
+		if (err == -ENOMEM && !(current->flags & PF_MEMALLOC_NOFS))
 			msyncfs_checkpoint(pass->sbi->sb);
 	}
 	return -ENOMEM;

@@ -290,10 +290,14 @@ static void msyncfs_refill(struct address_space *mapping, pgoff_t index)
 		return;
 	if (folio_mapped(folio))
 		unmap_mapping_pages(mapping, index, 1, false);
-	folio_clear_dirty_for_io(folio);
-	/* Only the start of a writeback clears the tag in the page cache. */
-	folio_start_writeback(folio);
-	folio_end_writeback(folio);
+	if (folio_clear_dirty_for_io(folio)) {
+		/*
+		 * Only the start of a writeback clears the tag in the page
+		 * cache. It needs an inode that has been dirty.
+		 */
+		folio_start_writeback(folio);
+		folio_end_writeback(folio);
+	}
 	msyncfs_folio_set_home(folio, 0);
 	folio_clear_uptodate(folio);
 	folio_unlock(folio);
@@ -303,6 +307,32 @@ static void msyncfs_refill(struct address_space *mapping, pgoff_t index)
 	if (!IS_ERR(folio))
 		folio_put(folio);
 }
+
+/**
+ * msyncfs_wait_fills - wait until no page is being read
+ * @inode: file
+ *
+ * A read that began before this call may still fill a page from a block. After
+ * this call, the block can be given to another file.
+ *
+ * Context: caller holds i_rwsem and invalidate_lock exclusively, so no new read
+ * begins; sleeps for the device.
+ */
+void msyncfs_wait_fills(struct inode *inode)
+{
+	struct folio_batch fbatch;
+	pgoff_t index = 0;
+	unsigned int i;
+
+	folio_batch_init(&fbatch);
+	while (filemap_get_folios(inode->i_mapping, &index, ULONG_MAX, &fbatch)) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++)
+			folio_wait_locked(fbatch.folios[i]);
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_wait_fills);
 
 /**
  * msyncfs_discard_pages - drop all cached pages of a file, also dirty ones

@@ -143,6 +143,7 @@ int msyncfs_zero_edges(struct inode *inode, loff_t start, loff_t end);
 
 /* In invalidate.c */
 int msyncfs_invalidate(struct inode *inode, pgoff_t first, pgoff_t last);
+void msyncfs_wait_fills(struct inode *inode);
 void msyncfs_discard_pages(struct inode *inode, bool keep);
 
 #endif /* MSYNCFS_PAGES_H */

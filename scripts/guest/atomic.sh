@@ -1,6 +1,6 @@
 #!/bin/sh
 # Test: only msync and fsync change an atomic file on the device; each commits the whole file
-# Cases: stock_ioctl stock_ioctl32 stock_flag stock_readonly stock_rollback stock_commit stock_close stock_others stock_pressure stock_sizes stock_freeze stock_emergency stock_whole stock_dsync stock_vmas stock_direct stock_both stock_unlink stock_rename stock_truncate stock_replace stock_nospace stock_random stock_race
+# Cases: stock_ioctl stock_ioctl32 stock_flag stock_readonly stock_rollback stock_held stock_commit stock_close stock_others stock_pressure stock_sizes stock_freeze stock_emergency stock_whole stock_dsync stock_vmas stock_direct stock_both stock_unlink stock_rename stock_truncate stock_replace stock_nospace stock_random stock_race
 # Cases: ioctl_whole ioctl_vmas ioctl_async ioctl_both fsck
 # Cases: option stock_option_close ioctl_option_close cp option_fsck
 # Timeout: 500
@@ -32,7 +32,7 @@ m_again() {
 
 m_begin
 m_cases atomic stock ioctl ioctl32 flag readonly
-m_cases atomic_rollback stock rollback commit close
+m_cases atomic_rollback stock rollback held commit close
 m_cases atomic_others stock others pressure sizes freeze emergency
 m_cases atomic stock whole dsync vmas direct both unlink rename truncate replace
 # Each of these cases gets a new filesystem, because it fills the disk or changes files

@@ -395,8 +395,30 @@ static void test_option_close(void)
 	memory_has("g", NR, 3);
 }
 
+/*
+ * A pipe has a reference to a clean page, and the inode was never dirty since it was
+ * read from the device. Only the size has changed.
+ */
+static void test_held(void)
+{
+	off_t at = 0;
+	int fd, ends[2];
+
+	CHECK(!close(atomic_file("f", NR)));
+	drop_caches();
+	fd = open_file("f", O_NOATIME);
+	CHECK(!pipe(ends));
+	SAME(splice(fd, &at, ends[1], NULL, PAGE, 0), PAGE);
+	CHECK(!ftruncate(fd, 2 * NR * PAGE));
+	CHECK(!rollback(fd));
+	SAME(fstat_of(fd).st_size, NR * PAGE);
+	CHECK(!close(ends[0]) && !close(ends[1]) && !close(fd));
+	memory_has("f", NR, 1);
+}
+
 static const struct test tests[] = {
 	{ "rollback", test_rollback },
+	{ "held", test_held },
 	{ "commit", test_commit },
 	{ "close", test_close },
 	{ "option_close", test_option_close },
