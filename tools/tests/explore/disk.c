@@ -22,6 +22,7 @@
 
 static const char nbd_path[] = "/dev/nbd0";
 
+#define MAX_DIRTY	(1UL << 20)	/* bytes of the recording in the page cache */
 #define MAX_HELD	64
 #define MAX_HOLD_NS	2000000UL
 
@@ -41,6 +42,7 @@ struct held {
  * @nbd: socket to the kernel
  * @orders: socket to the process that runs the workload
  * @record: recording
+ * @dirty: bytes of the recording that may be dirty in the page cache
  * @content: content of the disk
  * @id: number of the last request in the recording
  * @ch: choices of the answers that are held back
@@ -50,6 +52,7 @@ struct held {
 struct server {
 	int		nbd, orders;
 	FILE		*record;
+	size_t		dirty;
 	unsigned char	*content;
 	uint64_t	id;
 	struct choice	ch;
@@ -62,10 +65,20 @@ static pid_t server_pid, nbd_pid;
 
 /* ---- the process that serves the disk ---- */
 
+/*
+ * Dirty pages of the recording count for the limits of the kernel. If there were
+ * many, the kernel would also write back the files of the workload, in the middle
+ * of its stores.
+ */
 static void put_entry(struct server *s, struct entry e, const void *data, size_t len)
 {
 	CHECK(fwrite(&e, sizeof(e), 1, s->record) == 1);
 	CHECK(!len || fwrite(data, len, 1, s->record) == 1);
+	s->dirty += sizeof(e) + len;
+	if (s->dirty < MAX_DIRTY)
+		return;
+	CHECK(!fflush(s->record) && !fdatasync(fileno(s->record)));
+	s->dirty = 0;
 }
 
 static void put_string(struct server *s, uint32_t type, const char *text)
