@@ -511,22 +511,21 @@ static void dir_list_seek(struct kunit *test)
 }
 
 /*
- * A thousand names stay. Between two calls of iterate_dir(), two thousand other
- * names are added or removed. So leaves split and merge during the listing.
+ * List a directory of names, @room entries at a time. Between two steps, the names
+ * from @stay to @all come or go. The names before @stay must be listed once.
  */
-static void dir_list_churn(struct kunit *test)
+static void list_churn(struct kunit *test, struct listing *ls,
+		       unsigned int stay, unsigned int all, unsigned int room)
 {
 	struct dir_fixture *fx = test->priv;
-	const unsigned int stay = 1000, all = 3000;
 	unsigned int i, step = 0;
-	struct listing ls;
 	char buf[64];
 
 	for (i = 0; i < stay; i++)
 		KUNIT_ASSERT_EQ(test, add(fx->dir, short_name(buf, i), INO(i)),
 				0);
-	list_open(test, &ls, all);
-	while (list_step(test, &ls, 97)) {
+	list_open(test, ls, all);
+	while (list_step(test, ls, room)) {
 		for (i = stay; i < all; i++) {
 			if (step & 1)
 				del(fx->dir, short_name(buf, i));
@@ -537,7 +536,21 @@ static void dir_list_churn(struct kunit *test)
 		KUNIT_ASSERT_LT(test, step, 200);
 	}
 	KUNIT_EXPECT_GT(test, step, 10);
-	KUNIT_EXPECT_EQ(test, count_not(ls.seen, 0, stay, 1), 0);
+	KUNIT_EXPECT_EQ(test, count_not(ls->seen, 0, stay, 1), 0);
+}
+
+/*
+ * A thousand names stay. Between two calls of iterate_dir(), two thousand other
+ * names are added or removed. So leaves split and merge during the listing.
+ */
+static void dir_list_churn(struct kunit *test)
+{
+	struct dir_fixture *fx = test->priv;
+	const unsigned int stay = 1000, all = 3000;
+	struct listing ls;
+	unsigned int i;
+
+	list_churn(test, &ls, stay, all, 97);
 	for (i = stay; i < all; i++)
 		KUNIT_EXPECT_LE(test, ls.seen[i], 1);
 	KUNIT_EXPECT_EQ(test, ls.disorder, 0);
@@ -838,29 +851,10 @@ static void dir_same_hash_crash(struct kunit *test)
  */
 static void dir_same_hash_churn(struct kunit *test)
 {
-	struct dir_fixture *fx = test->priv;
-	const unsigned int stay = 300, all = 600;
-	unsigned int i, step = 0;
 	struct listing ls;
-	char buf[64];
 
 	weaken(test, 3);
-	for (i = 0; i < stay; i++)
-		KUNIT_ASSERT_EQ(test, add(fx->dir, short_name(buf, i), INO(i)),
-				0);
-	list_open(test, &ls, all);
-	while (list_step(test, &ls, 11)) {
-		for (i = stay; i < all; i++) {
-			if (step & 1)
-				del(fx->dir, short_name(buf, i));
-			else
-				add(fx->dir, short_name(buf, i), INO(i));
-		}
-		step++;
-		KUNIT_ASSERT_LT(test, step, 200);
-	}
-	KUNIT_EXPECT_GT(test, step, 10);
-	KUNIT_EXPECT_EQ(test, count_not(ls.seen, 0, stay, 1), 0);
+	list_churn(test, &ls, 300, 600, 11);
 	KUNIT_EXPECT_EQ(test, ls.disorder, 0);
 	list_close(&ls);
 }

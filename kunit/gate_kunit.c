@@ -51,6 +51,18 @@ static void thaw(struct kunit *test, struct atomic_fixture *fx)
 			0);
 }
 
+/* Freeze the filesystem. The other task must wait for the thaw, and succeed. */
+static void expect_wait(struct kunit *test, struct atomic_fixture *fx,
+			struct other *o)
+{
+	freeze(test, fx);
+	other_start(test, o);
+	msleep(200);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(o->done));
+	thaw(test, fx);
+	other_end(test, o, 0);
+}
+
 /* Use an ordinary file of PAGES pages instead of the atomic file. */
 static void use_ordinary(struct kunit *test, struct atomic_fixture *fx)
 {
@@ -145,12 +157,7 @@ static void gate_unlinked(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, files_unlink(fx->fake, "g"), 0);
 	inode_set_mtime(file_inode(fx->file), 1, 0);
 	mark_inode_dirty(file_inode(fx->file));
-	freeze(test, fx);
-	other_start(test, &o);
-	msleep(200);
-	KUNIT_EXPECT_FALSE(test, READ_ONCE(o.done));
-	thaw(test, fx);
-	other_end(test, &o, 0);
+	expect_wait(test, fx, &o);
 
 	freeze(test, fx);
 	other_start(test, &c);
@@ -211,12 +218,7 @@ static void gate_fresh(struct kunit *test)
 	struct other o = { .fx = fx, .what = do_fsync };
 
 	model_large(test, fx, 2);
-	freeze(test, fx);
-	other_start(test, &o);
-	msleep(200);
-	KUNIT_EXPECT_FALSE(test, READ_ONCE(o.done));
-	thaw(test, fx);
-	other_end(test, &o, 0);
+	expect_wait(test, fx, &o);
 	model_crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);
 }

@@ -239,10 +239,8 @@ int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 	int err;
 
 	while ((err = msyncfs_try_sync_ranges(ranges, nr, datasync)) ==
-	       -EFSFROZEN) {
-		sb_start_intwrite(sb);
-		sb_end_intwrite(sb);
-	}
+	       -EFSFROZEN)
+		msyncfs_wait_thaw(sb);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_ranges);

@@ -170,8 +170,9 @@ static inline int msyncfs_gate_error(const struct msyncfs_sb_info *sbi)
  *
  * Every write to the device passes this gate (R7): records, home blocks, slots,
  * fresh blocks and O_DIRECT. The only other writes are those of the mount,
- * before any task uses the filesystem. A task that closes the gate waits for
- * the tasks that have passed it. After success the caller calls
+ * before any task uses the filesystem, and the feature bits that a remount sets
+ * before it opens the gate. A task that closes the gate waits for the tasks that
+ * have passed it. After success the caller calls
  * msyncfs_gate_leave() when its writes are complete.
  *
  * The function never waits for a thaw. A caller that wants to wait must first
@@ -202,6 +203,21 @@ static inline int msyncfs_gate_enter(struct msyncfs_sb_info *sbi)
 static inline void msyncfs_gate_leave(struct msyncfs_sb_info *sbi)
 {
 	up_read(&sbi->gate);
+}
+
+/**
+ * msyncfs_wait_thaw() - wait until the filesystem is not frozen
+ * @sb: filesystem
+ *
+ * For a task that got -EFSFROZEN and tries again.
+ *
+ * Context: sleeps; the caller holds no lock that the task needs which thaws the
+ * filesystem.
+ */
+static inline void msyncfs_wait_thaw(struct super_block *sb)
+{
+	sb_start_intwrite(sb);
+	sb_end_intwrite(sb);
 }
 
 /**

@@ -422,9 +422,7 @@ static int keep_stuck(struct replay *rp)
 	struct msyncfs_txn *txn = rp->stuck;
 	u64 used;
 
-	do {
-		log->nonce = get_random_u64();
-	} while (!log->nonce);
+	log->nonce = msyncfs_new_nonce();
 	log->tail.pos = le64_to_cpu(rp->slot.tail_pos);
 	used = rp->end - log->tail.pos;
 	if (rp->end < log->tail.pos)

@@ -104,6 +104,22 @@ int msyncfs_move_tail(struct msyncfs_log *log, u64 seq, u64 pos)
 }
 
 /**
+ * msyncfs_new_nonce - choose the random number of a mount
+ *
+ * Context: any.
+ * Return: the number, which is not 0, because 0 means that the log is closed.
+ */
+u64 msyncfs_new_nonce(void)
+{
+	u64 nonce;
+
+	do {
+		nonce = get_random_u64();
+	} while (!nonce);
+	return nonce;
+}
+
+/**
  * msyncfs_log_open - let the log of a mount take records
  * @sb: filesystem; its log is empty
  *
@@ -122,9 +138,7 @@ int msyncfs_log_open(struct super_block *sb)
 
 	if (log->nonce)
 		return 0;
-	do {
-		log->nonce = get_random_u64();
-	} while (!log->nonce);
+	log->nonce = msyncfs_new_nonce();
 	mutex_lock(&log->checkpoint_mutex);
 	err = msyncfs_write_slot(log);
 	mutex_unlock(&log->checkpoint_mutex);

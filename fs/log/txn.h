@@ -358,6 +358,7 @@ int msyncfs_log_carry(struct msyncfs_log *log, struct msyncfs_txn *txn);
 /* In tail.c */
 int msyncfs_write_slot(struct msyncfs_log *log);
 int msyncfs_move_tail(struct msyncfs_log *log, u64 seq, u64 pos);
+u64 msyncfs_new_nonce(void);
 int msyncfs_log_open(struct super_block *sb);
 void msyncfs_log_close(struct msyncfs_log *log);
 

@@ -347,10 +347,8 @@ static void msyncfs_delete_inode(struct inode *inode)
 	struct super_block *sb = inode->i_sb;
 	int err;
 
-	while ((err = msyncfs_try_delete(inode)) == -EFSFROZEN) {
-		sb_start_intwrite(sb);
-		sb_end_intwrite(sb);
-	}
+	while ((err = msyncfs_try_delete(inode)) == -EFSFROZEN)
+		msyncfs_wait_thaw(sb);
 	if (err && !msyncfs_log_dead(MSYNCFS_SB(sb)))
 		msyncfs_err(sb, "inode %lu: cannot be deleted (%d), left to the next mount",
 			    inode->i_ino, err);
