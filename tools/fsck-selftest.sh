@@ -47,6 +47,7 @@ declare -A text=(
 	[lost_file]='file in use, but in no directory'
 	[lost_tree]='directory in use, but in no directory'
 	[ring]='directory in use, but in no directory'
+	[dir_tower]='belongs to something else already'
 	[orphan_bad]='Orphan list: .* wrong checksum' [orphan_twice]='is on it twice'
 	[orphan_named]='has a name' [bitmap_csum]='Bitmap of group 0'
 	[root_and_bitmap]='file in use, but in no directory'
@@ -139,6 +140,14 @@ mkfs_size() {
 		{ echo "    data behind the filesystem is lost"; return 1; }
 }
 
+# The time of fsck.msyncfs depends on what is in use, not on the size of the device.
+dir_tower() {
+	rm -f "$image"
+	truncate -s 8G "$image" && "$bin/mkfs.msyncfs" -q "$image" &&
+		"$bin/tests/fsck-image" fill "$image" &&
+		"$bin/tests/fsck-image" break "$image" dir_tower && fsck 4 -n && fsck 1 -y && fsck 0 -n
+}
+
 # Test every kind of damage that fsck-image or this script lists.  If only one of the two
 # lists a kind, the test of that kind fails.
 if [ $# -eq 0 ]; then
@@ -154,6 +163,7 @@ for damage; do
 	if why=$(case $damage in
 			mkfs_size) mkfs_size ;;
 			*undamaged) undamaged ;;
+			dir_tower) check dir_tower && dir_tower ;;
 			*) check "${damage#weak.}" ;;
 		esac); then
 		passed=$((passed + 1))

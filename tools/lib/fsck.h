@@ -215,6 +215,7 @@ struct map_walk {
 	bool		drop_beyond;
 	bool		asked;
 	bool		quiet;		/* mark and repair nothing */
+	struct umap	met;		/* the nodes of a quiet walk */
 	u64		nr;		/* number of blocks found */
 	struct blocks	*list;		/* if set, gets all blocks */
 	void		(*leaf)(struct map_walk *w, u64 index, u64 ptr);

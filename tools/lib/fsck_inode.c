@@ -359,6 +359,14 @@ static bool walk_data(struct map_walk *w, u64 index, u64 p)
 static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 		      unsigned int level, u64 base);
 
+/* Tell whether a node has been visited. A quiet walk marks no blocks, and keeps a list. */
+static bool walk_met(const struct map_walk *w, u64 blkno)
+{
+	if (w->quiet)
+		return umap_get(&w->met, blkno, NULL);
+	return bit_test(w->fs->used, blkno) || bit_test(w->fs->gone, blkno);
+}
+
 /*
  * Check a pointer to a node. Returns false if the caller must clear the
  * pointer.
@@ -374,9 +382,10 @@ static bool walk_node(struct map_walk *w, u64 blkno, unsigned int level,
 	 * Visit a node only once, because damaged nodes can point to each
 	 * other.
 	 */
-	if (!w->quiet &&
-	    (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno)))
-		return walk_claim(w, blkno, base);
+	if (walk_met(w, blkno))
+		return w->quiet || walk_claim(w, blkno, base);
+	if (w->quiet)
+		umap_set(&w->met, blkno, 1);
 
 	why = node_load(w, blkno, level, &node);
 	if (why && w->quiet)
@@ -404,12 +413,6 @@ static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 
 		if (!p)
 			continue;
-		/*
-		 * A quiet walk marks no blocks, so it may visit a node again.
-		 * This limit ends the walk of a damaged tree.
-		 */
-		if (w->quiet && w->nr > w->fs->geo.blocks)
-			break;
 		if (level)
 			keep = walk_node(w, p, level, index);
 		else
@@ -429,10 +432,13 @@ static bool walk_ptrs(struct map_walk *w, __le64 *ptr, unsigned int nr,
 bool map_walk(struct map_walk *w, struct msyncfs_disk_inode *di)
 {
 	u64 size = le64_to_cpu(di->size);
+	bool changed;
 
 	w->limit = size / BLK + !!(size % BLK);
-	return walk_ptrs(w, di->ptr, MSYNCFS_INODE_PTRS,
-			 le32_to_cpu(di->map_depth), 0);
+	changed = walk_ptrs(w, di->ptr, MSYNCFS_INODE_PTRS,
+			    le32_to_cpu(di->map_depth), 0);
+	umap_clear(&w->met);
+	return changed;
 }
 
 /*

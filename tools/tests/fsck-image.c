@@ -64,8 +64,7 @@ static void add_data(u64 ino, u64 index, u64 nr, u64 flag)
 
 static void add_name(u64 dir, const char *name, u64 ino, u8 type)
 {
-	names_add(fs, &dir_rebuild(fs, dir)->names, name, strlen(name), ino,
-		  type);
+	names_add(fs, &dir_rebuild(fs, dir)->names, name, strlen(name), ino, type);
 }
 
 static u64 new_file(u64 dir, const char *name, u64 size)
@@ -111,10 +110,7 @@ static void new_symlink(u64 dir, const char *name, const char *target)
 	add_name(dir, name, ino, FT_SYMLINK);
 }
 
-/*
- * Make two orphans. One has no links. The other has links, and blocks beyond
- * its size.
- */
+/* Make two orphans. One has no links. The other has links, and blocks beyond its size. */
 static void new_orphans(void)
 {
 	static struct msyncfs_disk_root rb;
@@ -210,8 +206,7 @@ static u64 find(const char *path)
 
 		dir_names(fs, ino, &n, NULL);
 		for (i = 0; i < n.nr; i++)
-			if (n.e[i].len == len &&
-			    !memcmp(n.pool + n.e[i].name, path, len))
+			if (n.e[i].len == len && !memcmp(n.pool + n.e[i].name, path, len))
 				break;
 		if (i == n.nr)
 			fsck_die(fs, "no %s", path);
@@ -222,10 +217,7 @@ static u64 find(const char *path)
 	return ino;
 }
 
-/*
- * Return pointer @n of a block, counted from 0. Pointers that are zero do not
- * count.
- */
+/* Return pointer @n of a block, counted from 0. Pointers that are zero do not count. */
 static __le64 *nth_ptr(__le64 *ptr, unsigned int n)
 {
 	for (;; ptr++)
@@ -314,10 +306,7 @@ static void poke(u64 blkno, unsigned int off, const char *text)
 
 /* --- log --- */
 
-/*
- * Write record @seq with one image. The image has the inode of /file with
- * changed times.
- */
+/* Write record @seq with one image. The image has the inode of /file with changed times. */
 static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
 {
 	static union {
@@ -340,13 +329,11 @@ static void put_record(u64 pos, u64 seq, u64 durable, u64 nonce)
 	u.rec.home[0] = di.h.blkno | cpu_to_le64(MSYNCFS_HOME_META);
 	memcpy(u.block + BLK, &di, BLK);
 	csum = (__le32 *)(u.block + msyncfs_record_csums(1));
-	*csum = cpu_to_le32(msyncfs_image_csum(&fs->geo, MSYNCFS_CSUM_CRC32C,
-					       &di));
+	*csum = cpu_to_le32(msyncfs_image_csum(&fs->geo, MSYNCFS_CSUM_CRC32C, &di));
 	u.rec.csum = cpu_to_le64(msyncfs_csum(&u, msyncfs_record_used(1),
 					      offsetof(struct msyncfs_disk_record,
 						       csum), fs->geo.seed));
-	if (device_write(&fs->dev, &u, sizeof(u),
-			 (fs->geo.log_start + pos) * BLK))
+	if (device_write(&fs->dev, &u, sizeof(u), (fs->geo.log_start + pos) * BLK))
 		fsck_die(fs, "cannot write");
 }
 
@@ -703,10 +690,7 @@ static void lost_tree(void)
 	drop_name("", "a");
 }
 
-/*
- * Give /a/b/c an entry "up" for directory a, and remove the entry for a from
- * the root directory.
- */
+/* Give /a/b/c an entry "up" for directory a, and remove the entry for a from the root directory. */
 static void ring(void)
 {
 	u64 a = find("a");
@@ -715,10 +699,33 @@ static void ring(void)
 	drop_name("", "a");
 }
 
+/*
+ * Take the name of a directory whose map has five levels. All pointers of a node lead to the
+ * same block, the lowest to a block that is no node. So no walk may try each path.
+ */
+static void dir_tower(void)
+{
+	u64 ino = find("a"), to = root, b;
+	unsigned int level, i;
+
+	for (level = 2; level <= MSYNCFS_MAX_DEPTH; level++, to = b) {
+		b = new_block();
+		msyncfs_init_block(&node, MSYNCFS_MAGIC_MAP, level, b, ino);
+		for (i = 0; i < MSYNCFS_NODE_PTRS; i++)
+			node.ptr[i] = cpu_to_le64(to);
+		blk_write(fs, b, &node);
+	}
+	get("a");
+	for (i = 0; i < MSYNCFS_INODE_PTRS; i++)
+		di.ptr[i] = cpu_to_le64(to);
+	di.map_depth = cpu_to_le32(MSYNCFS_MAX_DEPTH);
+	put();
+	drop_name("", "a");
+}
+
 static void orphan_bad(void)
 {
-	poke(find("cut"), offsetof(struct msyncfs_disk_inode, orphan_next),
-	     "\x01");
+	poke(find("cut"), offsetof(struct msyncfs_disk_inode, orphan_next), "\x01");
 }
 
 static void orphan_twice(void)
@@ -816,24 +823,20 @@ static const struct {
 	const char	*name;
 	void		(*f)(void);
 } damages[] = {
-	DAMAGE(super), DAMAGE(backup), DAMAGE(slots), DAMAGE(log_good),
-	DAMAGE(log_torn), DAMAGE(log_damaged), DAMAGE(root_block),
-	DAMAGE(root_inode), DAMAGE(inode_csum), DAMAGE(inode_dead),
-	DAMAGE(inode_fields), DAMAGE(links), DAMAGE(dir_links),
-	DAMAGE(file_blocks), DAMAGE(map_csum), DAMAGE(map_dead),
-	DAMAGE(map_level), DAMAGE(shared_block), DAMAGE(shared_inode),
-	DAMAGE(beyond), DAMAGE(entry_inode), DAMAGE(entry_type),
-	DAMAGE(entry_dir), DAMAGE(entry_hash), DAMAGE(entry_dot),
-	DAMAGE(entry_zero), DAMAGE(orphan_dir), DAMAGE(orphan_lost),
-	DAMAGE(file_size), DAMAGE(slot_max), DAMAGE(parent),
-	DAMAGE(leaf_csum), DAMAGE(leaf_dead), DAMAGE(leaf_missing),
-	DAMAGE(leaf_place), DAMAGE(deepest_csum), DAMAGE(entry_twice),
-	DAMAGE(entry_number), DAMAGE(dir_size), DAMAGE(dir_entries),
-	DAMAGE(dir_depth), DAMAGE(lost_file), DAMAGE(lost_tree), DAMAGE(ring),
-	DAMAGE(orphan_bad), DAMAGE(orphan_twice), DAMAGE(orphan_named),
-	DAMAGE(inode_flags), DAMAGE(rest_csum), DAMAGE(rest_short),
-	DAMAGE(rest_shared), DAMAGE(rest_needless),
-	DAMAGE(bitmap_csum), DAMAGE(root_and_bitmap), DAMAGE(bitmap_leak), DAMAGE(bitmap_free),
+	DAMAGE(super), DAMAGE(backup), DAMAGE(slots), DAMAGE(log_good), DAMAGE(log_torn),
+	DAMAGE(log_damaged), DAMAGE(root_block), DAMAGE(root_inode), DAMAGE(inode_csum),
+	DAMAGE(inode_dead), DAMAGE(inode_fields), DAMAGE(links), DAMAGE(dir_links),
+	DAMAGE(file_blocks), DAMAGE(map_csum), DAMAGE(map_dead), DAMAGE(map_level),
+	DAMAGE(shared_block), DAMAGE(shared_inode), DAMAGE(beyond), DAMAGE(entry_inode),
+	DAMAGE(entry_type), DAMAGE(entry_dir), DAMAGE(entry_hash), DAMAGE(entry_dot),
+	DAMAGE(entry_zero), DAMAGE(orphan_dir), DAMAGE(orphan_lost), DAMAGE(file_size),
+	DAMAGE(slot_max), DAMAGE(parent), DAMAGE(leaf_csum), DAMAGE(leaf_dead),
+	DAMAGE(leaf_missing), DAMAGE(leaf_place), DAMAGE(deepest_csum), DAMAGE(entry_twice),
+	DAMAGE(entry_number), DAMAGE(dir_size), DAMAGE(dir_entries), DAMAGE(dir_depth),
+	DAMAGE(lost_file), DAMAGE(lost_tree), DAMAGE(ring), DAMAGE(dir_tower), DAMAGE(orphan_bad),
+	DAMAGE(orphan_twice), DAMAGE(orphan_named), DAMAGE(inode_flags), DAMAGE(rest_csum),
+	DAMAGE(rest_short), DAMAGE(rest_shared), DAMAGE(rest_needless), DAMAGE(bitmap_csum),
+	DAMAGE(root_and_bitmap), DAMAGE(bitmap_leak), DAMAGE(bitmap_free),
 };
 
 static void open_image(const char *path)
@@ -886,7 +889,6 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("Usage: fsck-image fill IMAGE | break IMAGE DAMAGE | list\n",
-	      stderr);
+	fputs("Usage: fsck-image fill IMAGE | break IMAGE DAMAGE | list\n", stderr);
 	return 2;
 }
