@@ -50,6 +50,9 @@ int msyncfs_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 void msyncfs_dirty_inode(struct inode *inode, int flags);
 
 /* In writeback.c */
+int msyncfs_write_freezable(struct inode *inode, struct writeback_control *wbc,
+			    int (*fn)(struct inode *inode,
+				      struct writeback_control *wbc));
 int msyncfs_writepages(struct address_space *mapping,
 		       struct writeback_control *wbc);
 bool msyncfs_release_folio(struct folio *folio, gfp_t gfp);

@@ -137,23 +137,64 @@ static int msyncfs_write_background(struct inode *inode,
 }
 
 /**
- * msyncfs_writepages - address_space_operations.writepages
- * @mapping: mapping of a regular file
+ * struct msyncfs_write - a call of the flusher that runs in the workqueue
+ * @work: work item
+ * @inode: inode to write
  * @wbc: what to write
- *
- * This function attaches the dirty pages of an ordinary file to the running
- * transaction. It does not commit the transaction, unless the transaction keeps
- * too many pages in memory. It spills the dirty pages of an atomic file, or
- * leaves these pages dirty.
- *
- * Context: caller holds no lock that P4 forbids; may wait for the device, and
- * for a commit.
- * Return: 0 or a negative errno; after an error the pages are still dirty.
+ * @fn: function that writes
+ * @err: result of @fn
  */
-int msyncfs_writepages(struct address_space *mapping,
-		       struct writeback_control *wbc)
+struct msyncfs_write {
+	struct work_struct	 work;
+	struct inode		 *inode;
+	struct writeback_control *wbc;
+	int			 (*fn)(struct inode *inode,
+				       struct writeback_control *wbc);
+	int			 err;
+};
+
+static void msyncfs_write_work(struct work_struct *work)
 {
-	struct inode *inode = mapping->host;
+	struct msyncfs_write *w = container_of(work, struct msyncfs_write,
+					       work);
+
+	w->err = w->fn(w->inode, w->wbc);
+}
+
+/**
+ * msyncfs_write_freezable - write an inode, but not while all tasks are frozen
+ * @inode: inode
+ * @wbc: what to write
+ * @fn: function that writes
+ *
+ * The kernel does not freeze the flusher for a hibernation. But nothing may be
+ * written after the snapshot (msyncfs_log_start()). So the flusher lets the
+ * freezable workqueue write, and waits without a lock of msyncfs. A user task
+ * calls @fn itself, because it is frozen only when it returns to user space.
+ * For WB_SYNC_ALL a user task waits, so the flusher calls @fn itself, too.
+ *
+ * Context: as @fn; the flusher waits until the tasks are thawed.
+ * Return: the result of @fn.
+ */
+int msyncfs_write_freezable(struct inode *inode, struct writeback_control *wbc,
+			    int (*fn)(struct inode *inode,
+				      struct writeback_control *wbc))
+{
+	struct msyncfs_write w = { .inode = inode, .wbc = wbc, .fn = fn };
+
+	if (wbc->sync_mode != WB_SYNC_NONE || !(current->flags & PF_KTHREAD))
+		return fn(inode, wbc);
+	INIT_WORK_ONSTACK(&w.work, msyncfs_write_work);
+	queue_work(MSYNCFS_SB(inode->i_sb)->wq, &w.work);
+	flush_work(&w.work);
+	destroy_work_on_stack(&w.work);
+	return w.err;
+}
+
+static int msyncfs_write_pages(struct inode *inode,
+			       struct writeback_control *wbc)
+{
+	struct address_space *mapping = inode->i_mapping;
 	bool background = wbc->sync_mode == WB_SYNC_NONE;
 	pgoff_t first = wbc->range_start >> PAGE_SHIFT;
 	pgoff_t last = wbc->range_end >> PAGE_SHIFT;
@@ -189,6 +230,26 @@ int msyncfs_writepages(struct address_space *mapping,
 					    ULONG_MAX);
 	/* Pages that need a write to the device stay dirty until the thaw. */
 	return err == -EFSFROZEN ? 0 : err;
+}
+
+/**
+ * msyncfs_writepages - address_space_operations.writepages
+ * @mapping: mapping of a regular file
+ * @wbc: what to write
+ *
+ * This function attaches the dirty pages of an ordinary file to the running
+ * transaction. It does not commit the transaction, unless the transaction keeps
+ * too many pages in memory. It spills the dirty pages of an atomic file, or
+ * leaves these pages dirty.
+ *
+ * Context: caller holds no lock that P4 forbids; may wait for the device, and
+ * for a commit.
+ * Return: 0 or a negative errno; after an error the pages are still dirty.
+ */
+int msyncfs_writepages(struct address_space *mapping,
+		       struct writeback_control *wbc)
+{
+	return msyncfs_write_freezable(mapping->host, wbc, msyncfs_write_pages);
 }
 
 /**

@@ -254,6 +254,25 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
 	return inode;
 }
 
+static int msyncfs_write_attrs(struct inode *inode,
+			       struct writeback_control *wbc)
+{
+	struct msyncfs_op op;
+	int err;
+
+	err = msyncfs_atomic_unopened(inode);
+	if (err || !test_bit(MSYNCFS_I_DIRTY, &MSYNCFS_I(inode)->i_flags))
+		return err;
+	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
+	if (!err) {
+		msyncfs_op_add_inode(&op, inode, false);
+		msyncfs_op_end(&op);
+	}
+	if (!err && wbc->sync_mode == WB_SYNC_ALL && !wbc->for_sync)
+		err = msyncfs_commit(inode->i_sb, op.tid);
+	return err;
+}
+
 /**
  * msyncfs_write_inode - super_operations.write_inode
  * @inode: inode
@@ -266,23 +285,9 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
  */
 int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 {
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	struct msyncfs_op op;
-	int err;
-
 	if (!inode->i_nlink)
 		return 0;
-	err = msyncfs_atomic_unopened(inode);
-	if (err || !test_bit(MSYNCFS_I_DIRTY, &mi->i_flags))
-		return err;
-	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
-	if (!err) {
-		msyncfs_op_add_inode(&op, inode, false);
-		msyncfs_op_end(&op);
-	}
-	if (!err && wbc->sync_mode == WB_SYNC_ALL && !wbc->for_sync)
-		err = msyncfs_commit(inode->i_sb, op.tid);
-	return err;
+	return msyncfs_write_freezable(inode, wbc, msyncfs_write_attrs);
 }
 
 /*
