@@ -4,7 +4,8 @@
 # that is missing, the target installs this package.
 
 .DEFAULT_GOAL := help
-.PHONY: help modules tools demo test soak crash fuzz bench bench-check check clean
+.PHONY: help modules tools install uninstall deb demo test soak crash fuzz bench bench-check \
+	check clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
@@ -43,6 +44,11 @@ help:
 	@echo '  make modules   build build/<release>/*.ko; KVER=<release> selects installed'
 	@echo '                 headers (default: newest 6.12), KDIR=<dir> any kernel tree'
 	@echo '  make tools     build build/tools/: mkfs.msyncfs, fsck.msyncfs, examples/, tests/'
+	@echo '  make install   install the modules for the running kernel (KVER=<release>: for'
+	@echo '                 another one), programs, manuals and the udev rule'
+	@echo '                 PREFIX=<dir> (default /usr/local), DESTDIR=<dir>'
+	@echo '  make uninstall remove what make install has installed'
+	@echo '  make deb       build the Debian packages msyncfs-dkms and msyncfs-tools'
 	@echo '  make check     run W=1, sparse, checkpatch, kernel-doc, coccinelle, shellcheck,'
 	@echo '                 codespell, docutils; V=1 shows their whole output'
 	@echo '  make clean     remove build/'
@@ -84,17 +90,77 @@ check:
 clean:
 	rm -rf $(BUILD)
 
+# ---- installation ------------------------------------------------------------
+# Package builds set DESTDIR.  Then nothing of the running system changes.
+
+PREFIX := /usr/local
+DESTDIR :=
+SBIN := $(DESTDIR)$(PREFIX)/sbin
+UDEV := $(DESTDIR)$(PREFIX)/lib/udev
+MAN := $(DESTDIR)$(PREFIX)/share/man
+INCLUDE := $(DESTDIR)$(PREFIX)/include/linux
+VERSION := $(shell sed -n 's/.*MSYNCFS_VERSION[[:space:]]*"\(.*\)"/\1/p' include/msyncfs_version.h)
+DKMS_SOURCE := $(DESTDIR)/usr/src/msyncfs-$(VERSION)
+INSTALL_KVER = $(or $(KVER),$(shell uname -r))
+UPDATES = $(DESTDIR)/lib/modules/$(INSTALL_KVER)/updates
+MODULES := msyncfs.ko msyncfs_hook.ko
+
+.PHONY: install-tools install-modules install-dkms
+install: install-tools install-modules
+
+install-modules:
+	@$(MAKE) modules KVER='$(INSTALL_KVER)'
+	install -d $(UPDATES)
+	install -m 644 $(addprefix $(BUILD)/$(INSTALL_KVER)/,$(MODULES)) $(UPDATES)
+ifeq ($(DESTDIR),)
+	depmod $(INSTALL_KVER)
+endif
+
+install-tools:
+	@scripts/deps.sh tools
+	@$(MAKE) -j$$(nproc) $(addprefix $(BUILD)/tools/,mkfs.msyncfs fsck.msyncfs msyncfs_id)
+	install -d $(SBIN) $(UDEV)/rules.d $(MAN)/man5 $(MAN)/man8 $(INCLUDE)
+	install $(addprefix $(BUILD)/tools/,mkfs.msyncfs fsck.msyncfs) $(SBIN)
+	install $(BUILD)/tools/msyncfs_id $(UDEV)
+	sed 's|@UDEV@|$(PREFIX)/lib/udev|' tools/61-msyncfs.rules >$(UDEV)/rules.d/61-msyncfs.rules
+	install -m 644 Documentation/*.5 $(MAN)/man5
+	install -m 644 Documentation/*.8 $(MAN)/man8
+	install -m 644 include/uapi/linux/msyncfs.h $(INCLUDE)
+ifeq ($(DESTDIR),)
+	-udevadm control --reload
+endif
+
+# The source of the modules, for "dkms add msyncfs/$(VERSION)".
+install-dkms:
+	install -d $(DKMS_SOURCE)
+	cp -r Kbuild COPYING fs mm include $(DKMS_SOURCE)
+	install -m 644 dkms.conf $(DKMS_SOURCE)
+
+uninstall:
+	rm -f $(addprefix $(UPDATES)/,$(MODULES))
+	rm -f $(addprefix $(SBIN)/,mkfs.msyncfs fsck.msyncfs) $(INCLUDE)/msyncfs.h
+	rm -f $(UDEV)/msyncfs_id $(UDEV)/rules.d/61-msyncfs.rules
+	rm -f $(addprefix $(MAN)/man5/,$(notdir $(wildcard Documentation/*.5)))
+	rm -f $(addprefix $(MAN)/man8/,$(notdir $(wildcard Documentation/*.8)))
+ifeq ($(DESTDIR),)
+	depmod $(INSTALL_KVER)
+endif
+
+deb:
+	@MAKEFLAGS= scripts/deb.sh
+
 # ---- user space --------------------------------------------------------------
 # All programs are linked statically, because they also run in guests that have no
-# shared libraries.
+# shared libraries. Debian packages are built with STATIC=.
 
 CC := gcc
 TOOL_CFLAGS := -O2 -g -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE \
 	       -Iinclude -Iinclude/uapi -Itools/lib -MMD -MP $(CFLAGS)
-TOOL_LDFLAGS := -static -pthread $(LDFLAGS)
+STATIC := -static
+TOOL_LDFLAGS := $(STATIC) -pthread $(LDFLAGS)
 LIB_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/lib/*.c))
 PROGS := $(patsubst tools/%.c,$(BUILD)/tools/%, \
-	   $(wildcard tools/*.msyncfs.c tools/examples/*.c tools/tests/*.c))
+	   $(wildcard tools/*.msyncfs.c tools/msyncfs_id.c tools/examples/*.c tools/tests/*.c))
 # For the test of fsck: fsck and its images with hashes of 8 bits, which many names share.
 WEAK := $(addprefix $(BUILD)/tools/weak/,fsck.msyncfs tests/fsck-image)
 WEAK_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj-weak/%.o,$(wildcard tools/lib/*.c))

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the missing Debian packages of a target.
-# Usage: deps.sh build|tools|qemu|e2e|fio|soak|bench|profile|conformance|kernel|check|linux-headers-RELEASE...
+# Usage: deps.sh build|tools|qemu|e2e|fio|soak|bench|profile|conformance|kernel|check|deb|linux-headers-RELEASE...
 
 . "$(dirname "$0")/common.sh"
 
@@ -20,6 +20,7 @@ packages() {
 			libelf-dev libssl-dev kmod python3 cpio ;;
 	check)	echo sparse shellcheck codespell coccinelle clang-format perl \
 			python3 python3-docutils xz-utils "linux-source-$SERIES" ;;
+	deb)	echo build-essential debhelper dh-dkms lintian libxxhash-dev libblkid-dev ;;
 	linux-headers-*) echo "$1" ;;
 	*)	die "no such group: $1" ;;
 	esac

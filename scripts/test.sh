@@ -57,7 +57,7 @@ kernels() {
 }
 
 export MAKEFLAGS=
-step build.packages "$SCRIPTS/deps.sh" build tools qemu kernel e2e conformance
+step build.packages "$SCRIPTS/deps.sh" build tools qemu kernel e2e conformance deb
 step build.kernels kernels
 # kernels() has set STOCK_RELEASE and TEST_KDIR.
 step build.modules_stock env KVER="${STOCK_RELEASE:?}" KDIR= "$SCRIPTS/build-modules.sh"

@@ -77,7 +77,7 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		}
 	}
 	if (version) {
-		puts("fsck.msyncfs " MSYNCFS_TOOLS_VERSION);
+		puts("fsck.msyncfs " MSYNCFS_VERSION);
 		if (optind == argc)
 			exit(0);
 	}

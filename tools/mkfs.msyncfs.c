@@ -416,7 +416,7 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 		}
 	}
 	if (version) {
-		puts("mkfs.msyncfs " MSYNCFS_TOOLS_VERSION);
+		puts("mkfs.msyncfs " MSYNCFS_VERSION);
 		if (optind == argc)
 			exit(0);
 	}

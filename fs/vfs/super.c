@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <linux/statfs.h>
 
+#include "msyncfs_version.h"
 #include "vfs.h"
 
 /* ---- super_operations ---------------------------------------------------- */
@@ -641,4 +642,5 @@ module_init(msyncfs_init);
 module_exit(msyncfs_exit);
 
 MODULE_DESCRIPTION("filesystem whose msync() is one atomic, durable record");
+MODULE_VERSION(MSYNCFS_VERSION);
 MODULE_LICENSE("GPL");

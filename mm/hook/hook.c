@@ -13,6 +13,7 @@
 #include <linux/ptrace.h>
 
 #include "mm/sync.h"
+#include "msyncfs_version.h"
 
 /*
  * While a task is in msyncfs_msync(), the stack of the task must contain this
@@ -82,5 +83,6 @@ module_init(msyncfs_hook_init);
 module_exit(msyncfs_hook_exit);
 
 MODULE_DESCRIPTION("msync(2) with all its flags on msyncfs");
+MODULE_VERSION(MSYNCFS_VERSION);
 MODULE_LICENSE("GPL");
 MODULE_INFO(livepatch, "Y");

@@ -6,9 +6,8 @@
 #ifndef MSYNCFS_DEVICE_H
 #define MSYNCFS_DEVICE_H
 
+#include "msyncfs_version.h"
 #include "userspace.h"
-
-#define MSYNCFS_TOOLS_VERSION	"0.1"
 
 /**
  * struct device - an open block device or image file
