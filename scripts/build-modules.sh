@@ -1,6 +1,9 @@
 #!/bin/bash
 # Build the modules into build/<release>/, with W=1.
-# Usage: [KVER=<release>] [KDIR=<kernel tree>] [BREAK=1] build-modules.sh [make argument...]
+# Usage: [K=<series>] [KVER=<release>] [KDIR=<kernel tree>] [BREAK=1] build-modules.sh [make argument...]
+#
+# K selects the series of the stock kernel. Modules for another kernel than 6.12 are built
+# in the root directory of trixie.sh, which has the headers and their compiler.
 #
 # With BREAK=1 the modules go to build/<release>-break/. These modules can break a rule
 # of the design on request (fs/disk/break.h). The crash explorer uses these modules.
@@ -11,19 +14,24 @@
 . "$(dirname "$0")/common.sh"
 
 "$SCRIPTS/deps.sh" build
+where='' root=''
 if [ -z "${KDIR:-}" ]; then
+	if [ "$K" != "$SERIES" ]; then
+		where=$SCRIPTS/trixie.sh root=$("$SCRIPTS/trixie.sh")
+		[ -n "${KVER:-}" ] || KVER=$(v=$("$SCRIPTS/stock-kernel.sh") && eval "$v" && echo "$STOCK_RELEASE")
+	fi
 	if [ -z "${KVER:-}" ]; then
 		KVER=$(find /usr/src -maxdepth 1 -name "linux-headers-$SERIES.*-amd64" \
 			-printf '%f\n' | sed 's/^linux-headers-//' | sort -V | tail -n 1)
 		[ -n "$KVER" ] || die "no headers of $SERIES are installed: apt-get install linux-headers-$SERIES-amd64"
 	fi
 	headers() {
-		for KDIR in "/lib/modules/$KVER/build" "/usr/src/linux-headers-$KVER"; do
+		for KDIR in "$root/lib/modules/$KVER/build" "$root/usr/src/linux-headers-$KVER"; do
 			[ ! -e "$KDIR/Makefile" ] || return 0
 		done
 		return 1
 	}
-	headers || "$SCRIPTS/deps.sh" "linux-headers-$KVER" || true
+	[ -n "$root" ] || headers || "$SCRIPTS/deps.sh" "linux-headers-$KVER" || true
 	headers || die "no headers of $KVER, neither here nor in Debian's archive"
 fi
 KDIR=$(cd "$KDIR" && pwd)
@@ -53,7 +61,7 @@ log=$out/build.log
 rc=0
 # If the kernel tree was configured with another compiler, make asks questions.
 # /dev/null keeps make from waiting for the answers.
-make -C "$KDIR" M="$farm" W=1 -j"$(nproc)" ${BREAK:+MSYNCFS_BREAK=1} "$@" modules </dev/null >"$log" 2>&1 || rc=$?
+$where make -C "${KDIR#"$root"}" M="$farm" W=1 -j"$(nproc)" ${BREAK:+MSYNCFS_BREAK=1} "$@" modules </dev/null >"$log" 2>&1 || rc=$?
 # The message about skipped BTF is expected: the distribution's vmlinux is missing.
 grep -vE '^(make|  (CC|LD|AR|MODPOST|BTF|CHECK|DESCEND|ENTER)\b)|^Skipping BTF' "$log" >&2 || true
 [ "$rc" -eq 0 ] || die "the modules do not build for $release; log: ${log#"$TOP"/}"

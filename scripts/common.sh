@@ -8,7 +8,9 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 SCRIPTS=$TOP/scripts
 BUILD=$TOP/build
 CACHE=${MSYNCFS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/msyncfs}
+# SERIES is the series of the kernels that are built here, K that of the stock kernel.
 SERIES=6.12
+export K=${K:-$SERIES}
 export LC_ALL=C
 
 # Progress goes to stderr, because some scripts print their result on stdout. The times

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the missing Debian packages of a target.
-# Usage: deps.sh build|tools|qemu|e2e|fio|soak|bench|profile|conformance|kernel|check|deb|linux-headers-RELEASE...
+# Usage: deps.sh build|tools|qemu|e2e|trixie|fio|soak|bench|profile|conformance|kernel|check|deb|linux-headers-RELEASE...
 
 . "$(dirname "$0")/common.sh"
 
@@ -14,6 +14,7 @@ packages() {
 	soak)	echo stress-ng ;;
 	bench)	echo e2fsprogs xfsprogs btrfs-progs f2fs-tools gnuplot-nox python3 \
 			libsqlite3-dev liblmdb-dev ;;
+	trixie)	echo debootstrap util-linux ;;
 	profile) echo linux-perf ;;
 	conformance) echo build-essential libcap-dev "linux-source-$SERIES" stress-ng xz-utils ;;
 	kernel)	echo build-essential "linux-source-$SERIES" xz-utils flex bison bc \
