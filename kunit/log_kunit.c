@@ -501,12 +501,35 @@ static void log_full(struct kunit *test)
 		KUNIT_EXPECT_LT(test, fx->sbi->log->used, LOG_BLOCKS);
 	}
 	KUNIT_EXPECT_GE(test, fx->sbi->log->nr_checkpoints, before + 2);
+	KUNIT_EXPECT_GT(test, fx->sbi->log->nr_full, 0);
 
 	log_crash(test);
 	for (i = 0; i < nr; i++)
 		files_expect(test, fx->file, i, 1, 50 + i);
 	files_expect(test, fx->file, nr, 99, 50 + nr - 1);
 	files_expect(test, fx->file, nr + 99, 1, 1);
+}
+
+/* The counters explain a slow msync: who waited, and for which commands. */
+static void log_counters(struct kunit *test)
+{
+	struct log_fixture *fx = log_default(test);
+	struct msyncfs_log_stat before, after;
+	unsigned int i;
+
+	msyncfs_log_get_stat(fx->sbi, &before);
+	for (i = 0; i < 4; i++) {
+		if (i == 3)
+			msyncfs_fake_no_fua(fx->fake);
+		files_write(test, fx->file, i, 1, i + 2);
+		KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
+	}
+	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);	/* nothing is dirty */
+	msyncfs_log_get_stat(fx->sbi, &after);
+	KUNIT_EXPECT_EQ(test, after.commits, before.commits + 4);
+	KUNIT_EXPECT_EQ(test, after.fua_commits, before.fua_commits + 3);
+	KUNIT_EXPECT_EQ(test, after.callers, before.callers + 4);
+	KUNIT_EXPECT_EQ(test, after.full_waits, before.full_waits);
 }
 
 /* ---- data only in the log (B4) ------------------------------------------ */
@@ -587,6 +610,7 @@ static struct kunit_case log_cases[] = {
 	KUNIT_CASE(log_group_fails),
 	KUNIT_CASE(log_checkpoint),
 	KUNIT_CASE_SLOW(log_full),
+	KUNIT_CASE(log_counters),
 	KUNIT_CASE(log_read_image),
 	KUNIT_CASE(log_read_metadata),
 	{}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * This header defines the trace events: msync, fsync, invalidate, capture,
- * freeze wait, commit and checkpoint. trace.c generates the code of these
- * events.
+ * freeze wait, attach, commit and checkpoint. trace.c generates the code of
+ * these events. Documentation/observability.rst shows how to use them.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM msyncfs
@@ -167,6 +167,46 @@ TRACE_EVENT(msyncfs_freeze_wait,
 	TP_printk("dev %d,%d ino %llu store waited %llu ns",
 		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->ino,
 		  __entry->ns)
+);
+
+/* The pages of a file are part of the transaction @tid, or @err says why not. */
+TRACE_EVENT(msyncfs_attach,
+	TP_PROTO(struct inode *inode, u64 tid, int err),
+	TP_ARGS(inode, tid, err),
+	TP_STRUCT__entry(
+		__field(dev_t, dev)
+		__field(u64, ino)
+		__field(u64, tid)
+		__field(int, err)
+	),
+	TP_fast_assign(
+		__entry->dev = inode->i_sb->s_dev;
+		__entry->ino = inode->i_ino;
+		__entry->tid = tid;
+		__entry->err = err;
+	),
+	TP_printk("dev %d,%d ino %llu tid %llu ret %d",
+		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->ino,
+		  __entry->tid, __entry->err)
+);
+
+/* A record goes to the device; msyncfs_commit tells how its write has ended. */
+TRACE_EVENT(msyncfs_commit_send,
+	TP_PROTO(struct super_block *sb, u64 tid, unsigned int blocks),
+	TP_ARGS(sb, tid, blocks),
+	TP_STRUCT__entry(
+		__field(dev_t, dev)
+		__field(u64, tid)
+		__field(unsigned int, blocks)
+	),
+	TP_fast_assign(
+		__entry->dev = sb->s_dev;
+		__entry->tid = tid;
+		__entry->blocks = blocks;
+	),
+	TP_printk("dev %d,%d tid %llu blocks %u",
+		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->tid,
+		  __entry->blocks)
 );
 
 TRACE_EVENT(msyncfs_commit,

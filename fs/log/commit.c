@@ -296,6 +296,7 @@ static int msyncfs_log_position(struct msyncfs_log *log,
 	while (!msyncfs_log_fits(log, txn, log->room)) {
 		if (WARN_ON_ONCE(!READ_ONCE(log->used)))
 			return -EFBIG;
+		log->nr_full++;
 		msyncfs_log_set_busy(log, true);
 		err = msyncfs_checkpoint_step(log);
 		msyncfs_log_set_busy(log, false);
@@ -436,6 +437,8 @@ static int msyncfs_log_write(struct msyncfs_log *log, struct msyncfs_txn *txn)
 	}
 	msyncfs_break_home(log->sbi->sb, txn);
 	txn->fua = msyncfs_log_one_fua(log, msyncfs_record_blocks(txn));
+	trace_msyncfs_commit_send(log->sbi->sb, txn->tid,
+				  msyncfs_record_blocks(txn));
 	msyncfs_log_send(log, txn, &io);
 	msyncfs_log_set_busy(log, true);
 	msyncfs_log_started(log, txn->tid);
@@ -524,6 +527,8 @@ static void msyncfs_log_done(struct msyncfs_log *log, struct msyncfs_txn *txn)
 
 	log->failed = 0;
 	log->nr_commits++;
+	log->nr_fua += txn->fua;
+	log->nr_callers += txn->callers;
 	log->seq++;
 	log->head_pos = txn->pos + msyncfs_record_blocks(txn);
 	/* A checkpoint may free the transaction once it is in the index. */

@@ -287,5 +287,9 @@ void msyncfs_log_get_stat(struct msyncfs_sb_info *sbi,
 	stat->durable_tid = READ_ONCE(log->durable_tid);
 	stat->home_tid = READ_ONCE(log->home_tid);
 	stat->commits = READ_ONCE(log->nr_commits);
+	stat->fua_commits = READ_ONCE(log->nr_fua);
+	stat->callers = READ_ONCE(log->nr_callers);
+	stat->full_waits = READ_ONCE(log->nr_full);
 	stat->checkpoints = READ_ONCE(log->nr_checkpoints);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_get_stat);

@@ -119,6 +119,9 @@ struct msyncfs_log_hooks {
  * @durable_tid: all transactions up to this number are durable
  * @home_tid: the records of all transactions up to this number are retired
  * @commits: number of records written since the mount
+ * @fua_commits: how many of these records were one FUA write
+ * @callers: number of callers that have waited for these records
+ * @full_waits: how often a record has waited for a checkpoint to make room
  * @checkpoints: number of checkpoints since the mount
  */
 struct msyncfs_log_stat {
@@ -126,6 +129,9 @@ struct msyncfs_log_stat {
 	u64	durable_tid;
 	u64	home_tid;
 	u64	commits;
+	u64	fua_commits;
+	u64	callers;
+	u64	full_waits;
 	u64	checkpoints;
 };
 

@@ -240,6 +240,9 @@ struct msyncfs_tail {
  *	again
  * @header: memory for the header of the record that is being written
  * @nr_commits: number of records written since the mount
+ * @nr_fua: how many of these records were one FUA write
+ * @nr_callers: number of callers that have waited for these records
+ * @nr_full: how often a record has waited for a checkpoint to make room
  * @checkpoint_mutex: serialises checkpoints; guards @tail, @step and
  *	@nr_checkpoints
  * @home_tid: the records of all transactions up to this number are retired
@@ -285,6 +288,9 @@ struct msyncfs_log {
 	bool			retry;
 	struct msyncfs_header	header;
 	u64			nr_commits;
+	u64			nr_fua;
+	u64			nr_callers;
+	u64			nr_full;
 
 	/* checkpoints: checkpoint.c */
 	struct mutex		checkpoint_mutex;

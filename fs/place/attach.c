@@ -16,6 +16,7 @@
 #include <linux/pagevec.h>
 #include <linux/slab.h>
 
+#include "fs/disk/trace.h"
 #include "plan.h"
 
 /* ---- ordinary files ------------------------------------------------------ */
@@ -546,8 +547,11 @@ int msyncfs_attach_set(struct list_head *set, bool attrs,
 		cap->placing = p++;
 	}
 	err = msyncfs_attach_ways(set, attrs, sent);
-	list_for_each_entry(cap, set, set)
+	list_for_each_entry(cap, set, set) {
 		cap->placing = NULL;
+		trace_msyncfs_attach(cap->inode,
+				     MSYNCFS_I(cap->inode)->i_data_tid, err);
+	}
 	if (placings != &one)
 		kfree(placings);
 	return err;

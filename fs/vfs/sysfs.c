@@ -63,6 +63,9 @@ MSYNCFS_ATTR_COUNTER(log_used, stat.used);
 MSYNCFS_ATTR_COUNTER(durable_tid, stat.durable_tid);
 MSYNCFS_ATTR_COUNTER(home_tid, stat.home_tid);
 MSYNCFS_ATTR_COUNTER(commits, stat.commits);
+MSYNCFS_ATTR_COUNTER(fua_commits, stat.fua_commits);
+MSYNCFS_ATTR_COUNTER(commit_callers, stat.callers);
+MSYNCFS_ATTR_COUNTER(log_full_waits, stat.full_waits);
 MSYNCFS_ATTR_COUNTER(checkpoints, stat.checkpoints);
 MSYNCFS_ATTR_COUNTER(split_msyncs, atomic64_read(&sbi->nr_split));
 
@@ -109,6 +112,9 @@ static struct attribute *msyncfs_attrs[] = {
 	&msyncfs_attr_durable_tid.attr,
 	&msyncfs_attr_home_tid.attr,
 	&msyncfs_attr_commits.attr,
+	&msyncfs_attr_fua_commits.attr,
+	&msyncfs_attr_commit_callers.attr,
+	&msyncfs_attr_log_full_waits.attr,
 	&msyncfs_attr_checkpoints.attr,
 	&msyncfs_attr_split_msyncs.attr,
 	NULL,
