@@ -1,14 +1,15 @@
 #!/bin/bash
 # Make a root directory with Debian trixie in the cache, which has a compiler and the
 # packages of trixie-backports. Print its path, or run a command in it.
-# Usage: trixie.sh [COMMAND...]
+# Usage: trixie.sh [-d DIR] [COMMAND...]
+#
+# -d  use DIR/root instead of the root directory in the cache. Install trixie there, unless
+#     the file DIR/done exists
 #
 # COMMAND runs as root in the current directory, which must be below the source tree or
 # the cache. The root directory shows both in their usual places.
 
 . "$(dirname "$0")/common.sh"
-
-root=$CACHE/trixie/root
 
 mirror() {
 	apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
@@ -17,21 +18,31 @@ mirror() {
 
 bootstrap() {
 	local url
-	[ ! -e "$CACHE/trixie/done" ] || return 0
+	[ ! -e "$dir/done" ] || return 0
 	"$SCRIPTS/deps.sh" trixie
 	url=$(mirror)
 	[ -n "$url" ] || die "the apt sources of this machine name no mirror of Debian"
 	say "making a root directory with Debian trixie (about 2 minutes)"
-	rm -rf "$CACHE/trixie"
-	mkdir -p "$CACHE/trixie"
-	run_quietly "$CACHE/trixie/log" 'tail -n 1 "$CACHE/trixie/log" | cut -c -70' \
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	run_quietly "$dir/log" 'tail -n 1 "$dir/log" | cut -c -70' \
 		debootstrap --variant=minbase --include=gcc,make,kmod trixie "$root" "$url" || return 1
 	echo "deb $url trixie-backports main" >"$root/etc/apt/sources.list.d/backports.list"
-	: >"$CACHE/trixie/done"
+	: >"$dir/done"
 }
 
+dir=$CACHE/trixie
+while getopts d: o; do
+	case $o in
+	d) dir=$OPTARG ;;
+	*) usage ;;
+	esac
+done
+shift $((OPTIND - 1))
+root=$dir/root
+
 [ "$(id -u)" = 0 ] || die "not root, which debootstrap and chroot need"
-with_lock trixie bootstrap || die "could not install Debian trixie; log: $CACHE/trixie/log"
+with_lock trixie bootstrap || die "could not install Debian trixie; log: $dir/log"
 if [ $# -eq 0 ]; then
 	echo "$root"
 	exit
