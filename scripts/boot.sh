@@ -15,14 +15,18 @@ boot_prepare() {
 		mkdir -p "$modroot/lib/modules/$TEST_RELEASE"
 		cp "$TEST_KDIR"/modules.{order,builtin,builtin.modinfo} "$modroot/lib/modules/$TEST_RELEASE/"
 		RELEASE=$TEST_RELEASE VMLINUZ=$TEST_BZIMAGE
-		MEM=2048 SLOW=4 CMDLINE=''
-		[ "$debug" = kcsan ] || CMDLINE=guest.kmemleak=1
+		MEM=2048 SLOW=4 CMDLINE=guest.kmemleak=1
+		# KCSAN stops a task at every so many accesses, and looks whether another
+		# CPU touches the same memory meanwhile. An emulated CPU is slow, so the
+		# default of 80 us is too short.
+		[ "$debug" != kcsan ] ||
+			CMDLINE="kcsan.udelay_task=2000 kcsan.udelay_interrupt=500 kcsan.skip_watch=1000"
 	else
 		v=$("$SCRIPTS/stock-kernel.sh") && eval "$v"
 		RELEASE=$STOCK_RELEASE VMLINUZ=$STOCK_VMLINUZ modroot=$STOCK_MODROOT
 		MEM=1536 SLOW=1 CMDLINE=guest.modules=virtio_blk
-		mods="virtio_pci virtio_blk null_blk brd dm_mod dm_flakey dm_delay nbd loop ext4 xfs"
-		mods="$mods libcrc32c crc32c_generic crc32c_intel"
+		mods="virtio_pci virtio_blk null_blk brd dm_mod dm_flakey dm_delay dm_crypt dm_thin_pool raid1 nbd loop ext4 xfs"
+		mods="$mods libcrc32c crc32c_generic crc32c_intel xts aesni_intel aes_generic"
 	fi
 	INITRD=$dir/initramfs
 	export RELEASE VMLINUZ INITRD MEM SLOW CMDLINE

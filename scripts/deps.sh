@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the missing Debian packages of a target.
-# Usage: deps.sh build|tools|qemu|e2e|trixie|fio|soak|bench|profile|conformance|kernel|check|deb|linux-headers-RELEASE...
+# Usage: deps.sh build|tools|qemu|e2e|trixie|fio|nbd|stacked|soak|bench|profile|conformance|kernel|check|deb|linux-headers-RELEASE...
 
 . "$(dirname "$0")/common.sh"
 
@@ -11,6 +11,8 @@ packages() {
 	qemu)	echo qemu-system-x86 busybox-static cpio kmod util-linux ;;
 	e2e)	echo e2fsprogs xfsprogs dmsetup ;;
 	fio)	echo fio ;;
+	nbd)	echo nbd-server nbd-client ;;
+	stacked) echo mdadm ;;
 	soak)	echo stress-ng ;;
 	bench)	echo e2fsprogs xfsprogs btrfs-progs f2fs-tools gnuplot-nox python3 \
 			libsqlite3-dev liblmdb-dev ;;

@@ -62,10 +62,15 @@ SLOW=$((SLOW * ${PATIENCE:-1}))
 # script that prints further arguments for initramfs.sh.
 declare -A brings=()
 for t in $guest; do
+	p=$(sed -n 's/^# Programs: *//p' "$SCRIPTS/guest/$t.sh")
+	if [ -n "$p" ]; then
+		"$SCRIPTS/deps.sh" "$t"
+		brings[$t]="-p ${p// / -p }"
+	fi
 	b=$(sed -n 's/^# Brings: *//p' "$SCRIPTS/guest/$t.sh")
 	[ -n "$b" ] || continue
 	# Without these files the test itself reports that it has nothing to run.
-	brings[$t]=$("$SCRIPTS/$b") || say "scripts/$b failed, so $t will fail"
+	brings[$t]+=" $("$SCRIPTS/$b")" || say "scripts/$b failed, so $t will fail"
 done
 
 # starved DIR: succeed if this host starved the guest for a quarter of the time

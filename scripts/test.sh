@@ -1,6 +1,6 @@
 #!/bin/bash
 # make test, make soak: run all tests. The last line gives the counts.
-# Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|fuzz|bench|mixed|TEST...]
+# Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|fuzz|bench|mixed|debian|TEST...]
 #
 # -s  soak: repeat operations as often as README.md says. Without -s, the tests repeat
 #     operations less often, to be quick. With -s and without names, run only the tests
@@ -10,12 +10,12 @@
 . "$(dirname "$0")/common.sh"
 if [ "${1:-}" = -s ]; then
 	shift
-	[ $# -gt 0 ] || set -- cost crash hook fuzz fsx fio mixed
+	[ $# -gt 0 ] || set -- cost crash hook fuzz fsx fio mixed debian
 	export FUZZ_IMAGES=${FUZZ_IMAGES:-20000}
 	export HOOK_ROUNDS=${HOOK_ROUNDS:-200} COST_CALLS=${COST_CALLS:-10000} CRASH_ROUNDS=${CRASH_ROUNDS:-50} \
 		FSX_OPS=${FSX_OPS:-40000} FIO_MIB=${FIO_MIB:-16} PATIENCE=${PATIENCE:-5}
 fi
-kunit=1 fsck=1 fuzz=1 bench=1 mixed='' e2e=1
+kunit=1 fsck=1 fuzz=1 bench=1 mixed='' debian='' e2e=1
 if [ $# -gt 0 ]; then
 	kunit='' fsck='' fuzz='' bench='' e2e='' only=()
 	for t; do
@@ -25,6 +25,7 @@ if [ $# -gt 0 ]; then
 		fuzz) fuzz=1 ;;
 		bench) bench=1 ;;
 		mixed) mixed=1 ;;
+		debian) debian=1 ;;
 		*) e2e=1 only+=("$t") ;;
 		esac
 	done
@@ -120,5 +121,10 @@ if [ -n "$mixed" ]; then
 	rm -f "$BUILD/soak$suffix/results"
 	"$SCRIPTS/soak.sh" || true
 	report mixed "$BUILD/soak$suffix/results"
+fi
+if [ -n "$debian" ]; then
+	rm -f "$BUILD/debian$suffix/results"
+	"$SCRIPTS/debian.sh" || true
+	report debian "$BUILD/debian$suffix/results"
 fi
 finish

@@ -2,7 +2,7 @@
 # Test: fio reads back what it has written, with each way of I/O, from ordinary and atomic files
 # Cases: psync mmap libaio io_uring atomic_psync atomic_mmap atomic_libaio atomic_io_uring fsck
 # Timeout: 240
-# Brings: fio-package.sh
+# Programs: fio
 #
 # FIO_MIB (default 1): size of each file.
 . /tests/lib.sh

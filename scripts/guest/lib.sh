@@ -8,6 +8,8 @@
 #	# Test: one line that says what the test shows
 #	# Cases: first second		(optional; default: one case, NAME itself)
 #	# Timeout: 120			(optional; seconds, default 120)
+#	# Programs: fio			(optional; programs of the host that the guest
+#				 needs; deps.sh NAME installs their packages)
 #	# Brings: SCRIPT		(optional; scripts/SCRIPT runs on the host and
 #	#				 prints further arguments for initramfs.sh)
 #	. /tests/lib.sh
