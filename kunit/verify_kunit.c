@@ -6,7 +6,6 @@
  * verdict.
  */
 #include <kunit/test.h>
-#include <linux/fs_types.h>
 #include <linux/stat.h>
 #include <linux/string.h>
 

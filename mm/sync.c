@@ -44,7 +44,7 @@ static int msyncfs_sync_attrs(struct inode *inode)
 	 * times. mark_inode_dirty_sync() calls msyncfs_dirty_inode() for this
 	 * change.
 	 */
-	if (inode->i_state & I_DIRTY_TIME)
+	if (inode_state_read_once(inode) & I_DIRTY_TIME)
 		mark_inode_dirty_sync(inode);
 	if (!test_bit(MSYNCFS_I_DIRTY, &MSYNCFS_I(inode)->i_flags))
 		return 0;

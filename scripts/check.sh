@@ -89,12 +89,13 @@ check_sizes() { "$SCRIPTS/sizes.py" >"$1" 2>"$1.full" || cat "$1.full" >>"$1"; }
 # These checks do not apply here. Some make sense only inside the kernel's own tree. The
 # kernel's macros need mixed-case names (BH_Name). User space also includes some
 # headers, so these headers cannot use BIT(). The trace header follows the layout of the
-# kernel's trace headers. Macros in kunit/ and tools/ name a member of a structure twice, for
-# its offset and for its size. Some checks are for kernel code only, and tools/ has programs.
+# kernel's trace headers. Macros in compat.h define functions. Macros in kunit/ and tools/
+# name a member of a structure twice, for its offset and for its size. Some checks are for kernel code only, and tools/ has programs.
 ignore=FILE_PATH_CHANGES,EMBEDDED_FILENAME,CONFIG_DESCRIPTION,LINUX_VERSION_CODE
 ignore+=,CONSTANT_COMPARISON,CAMELCASE,BIT_MACRO
 ignore_trace=$ignore,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
 ignore_kunit=$ignore,MACRO_ARG_REUSE
+ignore_compat=$ignore,MACRO_WITH_FLOW_CONTROL,MACRO_ARG_PRECEDENCE
 ignore_tools=$ignore,PREFER_KERNEL_TYPES,STRCPY,STRLCPY,STRNCPY,CONSIDER_KSTRTO
 ignore_tools+=,SSCANF_TO_KSTRTO,NAKED_SSCANF,EXPORT_SYMBOL,MACRO_ARG_UNUSED,SPLIT_STRING
 ignore_tools+=,MACRO_ARG_REUSE,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO,EMBEDDED_FUNCTION_NAME
@@ -109,11 +110,12 @@ style() {
 }
 
 check_checkpatch() {
-	local f plain=() kunit=() trace=()
+	local f plain=() kunit=() trace=() compat=()
 	for f in "${sources[@]}"; do
 		case $f in
 		fs/disk/trace.h) trace+=("$f") ;;
 		kunit/*) kunit+=("$f") ;;
+		include/compat.h) compat+=("$f") ;;
 		*) plain+=("$f") ;;
 		esac
 	done
@@ -121,6 +123,7 @@ check_checkpatch() {
 		style "$ignore" "${plain[@]}"
 		style "$ignore_trace" "${trace[@]}"
 		style "$ignore_kunit" "${kunit[@]}"
+		style "$ignore_compat" "${compat[@]}"
 		style "$ignore_tools" "${tools[@]}"
 	} >"$1"
 	rm -f .checkpatch-camelcase.*	# the cache of checkpatch

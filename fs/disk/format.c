@@ -13,7 +13,7 @@
 
 #ifdef __KERNEL__
 #include <kunit/visibility.h>
-#include <linux/fs_types.h>
+#include <linux/fs.h>
 #include <linux/limits.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>

@@ -66,7 +66,7 @@ static void msyncfs_wb_seek(struct xa_state *xas, const struct folio *folio)
 /**
  * msyncfs_start_writeback - start the writeback of folios of one file
  * @folios: folios of one mapping in ascending order, locked and clean
- * @nr: number of @folios, at most PAGEVEC_SIZE
+ * @nr: number of @folios, at most FOLIO_BATCH_SIZE
  *
  * This function is folio_start_writeback() for several folios. The folios lose
  * the tag "dirty".
@@ -110,14 +110,15 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_start_writeback);
 static bool msyncfs_clear_writeback(struct folio *folio)
 {
 	const unsigned long keep = BIT(PG_waiters) | BIT(PG_reclaim);
-	unsigned long flags = READ_ONCE(folio->flags);
+	unsigned long *word = folio_flags(folio, 0);
+	unsigned long flags = READ_ONCE(*word);
 
 	if (atomic_read(&folio_pgdat(folio)->nr_writeback_throttled))
 		return false;
 	do {
 		if (flags & keep)
 			return false;
-	} while (!try_cmpxchg_release(&folio->flags, &flags,
+	} while (!try_cmpxchg_release(word, &flags,
 				      flags & ~BIT(PG_writeback)));
 	return true;
 }
@@ -158,7 +159,7 @@ static void msyncfs_wb_end(struct msyncfs_wb_batch *b)
 {
 	unsigned int i;
 
-	if (b->nr > 1 && b->mapping)
+	if (MSYNCFS_END_BATCHES && b->nr > 1 && b->mapping)
 		msyncfs_wb_end_quiet(b);
 	for (i = 0; i < b->nr; i++)
 		folio_end_writeback(b->folios[i]);

@@ -57,8 +57,8 @@ int msyncfs_home_range(struct inode *inode, loff_t start, loff_t end)
 		if (home && ext.blkno &&
 		    msyncfs_image_stuck(sbi, ext.blkno, end_blkno)) {
 			msyncfs_err(inode->i_sb,
-				    "inode %lu: page %llu: blocks %llu+%llu: cannot be written home",
-				    inode->i_ino, index, ext.blkno, ext.len);
+				    "inode %llu: page %llu: blocks %llu+%llu: cannot be written home",
+				    (u64)inode->i_ino, index, ext.blkno, ext.len);
 			return -EIO;
 		}
 		index += ext.len;
@@ -94,8 +94,8 @@ void msyncfs_home_check(struct inode *inode, pgoff_t index, u64 home,
 	    msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return;
 	WARN(!ext.blkno || ext.unwritten || (exact && ext.blkno != home),
-	     "msyncfs: inode %lu page %lu: remembers block %llu, map has %s%llu\n",
-	     inode->i_ino, index, home, ext.unwritten ? "unwritten " : "",
+	     "msyncfs: inode %llu page %lu: remembers block %llu, map has %s%llu\n",
+	     (u64)inode->i_ino, index, home, ext.unwritten ? "unwritten " : "",
 	     ext.blkno);
 }
 #endif

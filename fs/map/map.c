@@ -66,8 +66,8 @@ u64 msyncfs_path_end(unsigned int level, u64 index)
 
 static int msyncfs_bad_map(struct inode *inode, u64 blkno, const char *why)
 {
-	msyncfs_err(inode->i_sb, "inode %lu: map: block %llu: %s",
-		    inode->i_ino, blkno, why);
+	msyncfs_err(inode->i_sb, "inode %llu: map: block %llu: %s",
+		    (u64)inode->i_ino, blkno, why);
 	return -EFSCORRUPTED;
 }
 
@@ -332,8 +332,8 @@ static void msyncfs_known_check(struct inode *inode, u64 index, u64 max)
 	if (msyncfs_known_find(inode, index, max, &ext) &&
 	    !msyncfs_map_run(inode, index + max, &map))
 		WARN(map.blkno != ext.blkno || map.unwritten,
-		     "msyncfs: inode %lu page %llu: known block %llu, map has %llu\n",
-		     inode->i_ino, index, ext.blkno, map.blkno);
+		     "msyncfs: inode %llu page %llu: known block %llu, map has %llu\n",
+		     (u64)inode->i_ino, index, ext.blkno, map.blkno);
 	up_read(&mi->i_map_sem);
 }
 
@@ -386,8 +386,8 @@ int msyncfs_map_count_run(struct inode *inode, u64 runs)
 {
 	if (runs <= 4 * MSYNCFS_SB(inode->i_sb)->geo.blocks)
 		return 0;
-	msyncfs_err(inode->i_sb, "inode %lu: the map leads to the same blocks again and again",
-		    inode->i_ino);
+	msyncfs_err(inode->i_sb, "inode %llu: the map leads to the same blocks again and again",
+		    (u64)inode->i_ino);
 	return -EFSCORRUPTED;
 }
 

@@ -13,7 +13,6 @@
  */
 #include <kunit/visibility.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/slab.h>
 
 #include "fs/disk/trace.h"

@@ -116,8 +116,8 @@ static void msyncfs_fresh_failed(struct list_head *set,
 			if (img->home != io->bad)
 				continue;
 			msyncfs_err(io->sb,
-				    "inode %lu: page %lu: blocks %llu+%u: write failed (%d)",
-				    cap->inode->i_ino, img->index, io->bad,
+				    "inode %llu: page %lu: blocks %llu+%u: write failed (%d)",
+				    (u64)cap->inode->i_ino, img->index, io->bad,
 				    io->bad_nr, io->error);
 			return;
 		}

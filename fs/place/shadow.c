@@ -365,8 +365,8 @@ static int msyncfs_shadow_flush(struct msyncfs_builder *b)
 	msyncfs_gate_leave(sbi);
 	if (err)
 		msyncfs_err(io.sb,
-			    "inode %lu: map: blocks %llu+%u: write failed (%d)",
-			    b->inode->i_ino, io.bad, io.bad_nr, err);
+			    "inode %llu: map: blocks %llu+%u: write failed (%d)",
+			    (u64)b->inode->i_ino, io.bad, io.bad_nr, err);
 drop:
 	while (b->nr)
 		brelse(b->bh[--b->nr]);
@@ -427,8 +427,8 @@ static struct buffer_head *msyncfs_shadow_new(struct msyncfs_builder *b,
 	int err;
 
 	if (s->used == s->promised + s->extra) {
-		msyncfs_err(sb, "inode %lu: map: more nodes than blocks",
-			    b->inode->i_ino);
+		msyncfs_err(sb, "inode %llu: map: more nodes than blocks",
+			    (u64)b->inode->i_ino);
 		return ERR_PTR(-EFSCORRUPTED);
 	}
 	err = msyncfs_claim(sb, b->goal, 1, &blkno, &len);
@@ -459,8 +459,8 @@ static int msyncfs_shadow_old(struct msyncfs_builder *b, struct list_head *list,
 {
 	if (!b->left--) {
 		msyncfs_err(b->inode->i_sb,
-			    "inode %lu: map: more blocks than there are",
-			    b->inode->i_ino);
+			    "inode %llu: map: more blocks than there are",
+			    (u64)b->inode->i_ino);
 		return -EFSCORRUPTED;
 	}
 	b->shadow->blocks--;

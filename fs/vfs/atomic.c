@@ -12,7 +12,6 @@
  */
 #include <kunit/visibility.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/sched/signal.h>
 
 #include "vfs.h"
@@ -221,8 +220,8 @@ static int msyncfs_atomic_last(struct inode *inode)
 		err = msyncfs_try_sync_inode(inode);
 		if (err && err != -EFSFROZEN &&
 		    !msyncfs_log_dead(MSYNCFS_SB(sb)))
-			msyncfs_err(sb, "inode %lu: closed, but not committed yet (%d)",
-				    inode->i_ino, err);
+			msyncfs_err(sb, "inode %llu: closed, but not committed yet (%d)",
+				    (u64)inode->i_ino, err);
 		return err;
 	}
 	inode_lock(inode);
@@ -335,8 +334,8 @@ void msyncfs_atomic_lost(struct inode *inode)
 	if (msyncfs_is_atomic(inode) && msyncfs_atomic_dirty(inode) &&
 	    !test_bit(MSYNCFS_I_ATOMIC, &MSYNCFS_I(inode)->i_flags))
 		msyncfs_err(inode->i_sb,
-			    "inode %lu: could not be committed, is as it was before",
-			    inode->i_ino);
+			    "inode %llu: could not be committed, is as it was before",
+			    (u64)inode->i_ino);
 }
 
 /**
@@ -357,7 +356,8 @@ unsigned long msyncfs_atomic_uncommitted(struct super_block *sb)
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
 		spin_lock(&inode->i_lock);
-		if (!(inode->i_state & (I_FREEING | I_WILL_FREE | I_NEW)) &&
+		if (!(inode_state_read(inode) &
+		      (I_FREEING | I_WILL_FREE | I_NEW)) &&
 		    msyncfs_is_atomic(inode) &&
 		    (msyncfs_overlay_uncommitted(inode) ||
 		     mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY) ||

@@ -134,7 +134,7 @@ static_assert(MSYNCFS_INODE_DIRSYNC == FS_DIRSYNC_FL);
  * Context: any.
  * Return: 0.
  */
-int msyncfs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
+int msyncfs_fileattr_get(struct dentry *dentry, struct file_kattr *fa)
 {
 	fileattr_fill_flags(fa, MSYNCFS_I(d_inode(dentry))->i_attrs);
 	return 0;
@@ -162,7 +162,7 @@ static int attr_protect(struct inode *inode)
  * the inode is and stays immutable; or another negative errno.
  */
 int msyncfs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
-			 struct fileattr *fa)
+			 struct file_kattr *fa)
 {
 	struct inode *inode = d_inode(dentry);
 	u32 allowed = msyncfs_inode_flags(inode->i_mode) & ~MSYNCFS_INODE_ATOMIC;

@@ -172,8 +172,8 @@ static int dir_may_add(struct inode *dir, struct dir_pos *pos)
 	if (pos->found)
 		return -EEXIST;
 	if (pos->full) {
-		msyncfs_warn(dir->i_sb, "directory %lu: no room for a name with this hash",
-			     dir->i_ino);
+		msyncfs_warn(dir->i_sb, "directory %llu: no room for a name with this hash",
+			     (u64)dir->i_ino);
 		return -ENOSPC;
 	}
 	return 0;
@@ -310,8 +310,8 @@ int msyncfs_dir_remove(struct msyncfs_op *op, struct inode *dir,
 	if (err)
 		return err;
 	if (!mi->i_entries) {
-		msyncfs_err(dir->i_sb, "directory %lu: more names than counted",
-			    dir->i_ino);
+		msyncfs_err(dir->i_sb, "directory %llu: more names than counted",
+			    (u64)dir->i_ino);
 		leaf_put(&pos.leaf);
 		return -EFSCORRUPTED;
 	}

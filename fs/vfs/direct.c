@@ -229,8 +229,8 @@ static int msyncfs_dio_end(struct kiocb *iocb, ssize_t size, int error,
 	struct inode *inode = file_inode(iocb->ki_filp);
 
 	if (error == -EIO)
-		msyncfs_err(inode->i_sb, "inode %lu: O_DIRECT from byte %lld on failed (%d)",
-			    inode->i_ino, iocb->ki_pos, error);
+		msyncfs_err(inode->i_sb, "inode %llu: O_DIRECT from byte %lld on failed (%d)",
+			    (u64)inode->i_ino, iocb->ki_pos, error);
 	return error;
 }
 

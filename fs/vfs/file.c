@@ -145,7 +145,7 @@ static void msyncfs_put_folio(struct inode *inode, loff_t pos,
 	msyncfs_folio_end(inode, folio);
 }
 
-static const struct iomap_folio_ops msyncfs_folio_ops = {
+static const struct iomap_write_ops msyncfs_write_ops = {
 	.get_folio	= msyncfs_get_folio,
 	.put_folio	= msyncfs_put_folio,
 };
@@ -169,7 +169,7 @@ static int msyncfs_write_begin(struct inode *inode, loff_t pos, loff_t length,
 		return -EIO;
 	msyncfs_set_iomap(inode, iomap, &ext);
 	iomap->type = IOMAP_DELALLOC;
-	iomap->folio_ops = &msyncfs_folio_ops;
+	msyncfs_set_write_ops(iomap, &msyncfs_write_ops);
 	return 0;
 }
 
@@ -195,10 +195,11 @@ static ssize_t msyncfs_buffered_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	ssize_t ret;
 
-	ret = iomap_file_buffered_write(iocb, from, &msyncfs_write_iomap_ops, NULL);
+	ret = msyncfs_iomap_write(iocb, from, &msyncfs_write_iomap_ops,
+				  &msyncfs_write_ops);
 	if (ret == -ENOSPC && !msyncfs_find_space(file_inode(iocb->ki_filp)))
-		ret = iomap_file_buffered_write(iocb, from, &msyncfs_write_iomap_ops,
-						NULL);
+		ret = msyncfs_iomap_write(iocb, from, &msyncfs_write_iomap_ops,
+					  &msyncfs_write_ops);
 	return ret;
 }
 

@@ -127,8 +127,8 @@ static int msyncfs_read_inode(struct inode *inode)
 		return -ESTALE;
 	if (S_ISREG(le32_to_cpu(msyncfs_iblock(inode)->mode)) &&
 	    le64_to_cpu(msyncfs_iblock(inode)->size) > sb->s_maxbytes) {
-		msyncfs_err(sb, "inode %lu: too large for this kernel",
-			    inode->i_ino);
+		msyncfs_err(sb, "inode %llu: too large for this kernel",
+			    (u64)inode->i_ino);
 		return -EFBIG;
 	}
 	msyncfs_iblock_decode(inode);
@@ -160,7 +160,7 @@ struct inode *msyncfs_iget(struct super_block *sb, u64 ino)
 	inode = iget_locked(sb, ino);
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
-	if (!(inode->i_state & I_NEW))
+	if (!(inode_state_read_once(inode) & I_NEW))
 		return inode;
 	err = msyncfs_read_inode(inode);
 	if (err) {
@@ -238,7 +238,7 @@ struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
 	err = msyncfs_inode_block(op, inode, dir);
 	if (err) {
 		/* An inode that is not in the hash needs only iput(). */
-		if (inode->i_state & I_NEW) {
+		if (inode_state_read_once(inode) & I_NEW) {
 			remove_inode_hash(inode);
 			discard_new_inode(inode);
 		} else {
@@ -355,8 +355,8 @@ static void msyncfs_delete_inode(struct inode *inode)
 	while ((err = msyncfs_try_delete(inode)) == -EFSFROZEN)
 		msyncfs_wait_thaw(sb);
 	if (err && !msyncfs_log_dead(MSYNCFS_SB(sb)))
-		msyncfs_err(sb, "inode %lu: cannot be deleted (%d), left to the next mount",
-			    inode->i_ino, err);
+		msyncfs_err(sb, "inode %llu: cannot be deleted (%d), left to the next mount",
+			    (u64)inode->i_ino, err);
 }
 
 /*

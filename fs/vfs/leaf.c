@@ -123,8 +123,8 @@ static int leaf_read(struct inode *dir, unsigned int depth, u64 prefix,
 		return 0;
 	why = check_leaf(leaf->disk, depth, prefix);
 	if (why) {
-		msyncfs_err(dir->i_sb, "directory %lu, block %llu: %s",
-			    dir->i_ino, ext.blkno, why);
+		msyncfs_err(dir->i_sb, "directory %llu, block %llu: %s",
+			    (u64)dir->i_ino, ext.blkno, why);
 		leaf_put(leaf);
 		return -EFSCORRUPTED;
 	}
@@ -161,8 +161,8 @@ int msyncfs_leaf_find(struct inode *dir, u64 position, struct dir_leaf *leaf)
 		if (err != -ENOENT)
 			return err;
 	}
-	msyncfs_err(dir->i_sb, "directory %lu: no leaf for position %llx",
-		    dir->i_ino, position);
+	msyncfs_err(dir->i_sb, "directory %llu: no leaf for position %llx",
+		    (u64)dir->i_ino, position);
 	return -EFSCORRUPTED;
 }
 
@@ -337,8 +337,8 @@ static int check_children(struct inode *dir, u64 child)
 	err = msyncfs_map_lookup(dir, child, 2, &ext);
 	if (err || (!ext.blkno && ext.len == 2))
 		return err;
-	msyncfs_err(dir->i_sb, "directory %lu: leaf below a leaf, place %llu",
-		    dir->i_ino, child);
+	msyncfs_err(dir->i_sb, "directory %llu: leaf below a leaf, place %llu",
+		    (u64)dir->i_ino, child);
 	return -EFSCORRUPTED;
 }
 
@@ -363,8 +363,8 @@ int msyncfs_leaf_split(struct inode *dir, struct dir_leaf *leaf)
 	int err;
 
 	if (leaf->depth >= MSYNCFS_DIR_MAX_DEPTH) {
-		msyncfs_warn(dir->i_sb, "directory %lu: no room at depth %u",
-			     dir->i_ino, leaf->depth);
+		msyncfs_warn(dir->i_sb, "directory %llu: no room at depth %u",
+			     (u64)dir->i_ino, leaf->depth);
 		return -ENOSPC;
 	}
 	err = check_children(dir, child);

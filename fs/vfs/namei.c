@@ -57,8 +57,8 @@ static void namei_unlink_inode(struct msyncfs_op *op, struct inode *inode)
 	else if (inode->i_nlink)
 		drop_nlink(inode);
 	else
-		msyncfs_err(inode->i_sb, "inode %lu: more names than links",
-			    inode->i_ino);
+		msyncfs_err(inode->i_sb, "inode %llu: more names than links",
+			    (u64)inode->i_ino);
 	inode_set_ctime_current(inode);
 	if (!inode->i_nlink)
 		msyncfs_orphan_add(op, inode);
@@ -73,8 +73,8 @@ static void namei_subdirs(struct msyncfs_op *op, struct inode *dir, int delta)
 	else if (dir->i_nlink > 2)
 		drop_nlink(dir);
 	else
-		msyncfs_err(dir->i_sb, "directory %lu: too few links",
-			    dir->i_ino);
+		msyncfs_err(dir->i_sb, "directory %llu: too few links",
+			    (u64)dir->i_ino);
 	msyncfs_op_add_inode(op, dir, true);
 }
 
@@ -99,8 +99,8 @@ static struct dentry *msyncfs_lookup(struct inode *dir, struct dentry *dentry,
 	inode = msyncfs_iget(dir->i_sb, ino);
 	if (inode == ERR_PTR(-ESTALE)) {
 		msyncfs_err(dir->i_sb,
-			    "directory %lu: a name leads to inode %llu, which is deleted",
-			    dir->i_ino, ino);
+			    "directory %llu: a name leads to inode %llu, which is deleted",
+			    (u64)dir->i_ino, ino);
 		return ERR_PTR(-EFSCORRUPTED);
 	}
 	return d_splice_alias(inode, dentry);
@@ -185,11 +185,13 @@ static int namei_create(struct mnt_idmap *idmap, struct inode *dir,
 	return namei_sync(dir, tid);
 }
 
-static int msyncfs_create(struct mnt_idmap *idmap, struct inode *dir,
-			  struct dentry *dentry, umode_t mode, bool excl)
+static int namei_file(struct mnt_idmap *idmap, struct inode *dir,
+		      struct dentry *dentry, umode_t mode)
 {
 	return namei_create(idmap, dir, dentry, mode, 0, NULL);
 }
+
+MSYNCFS_DEFINE_CREATE(msyncfs_create, namei_file)
 
 static int msyncfs_mknod(struct mnt_idmap *idmap, struct inode *dir,
 			 struct dentry *dentry, umode_t mode, dev_t rdev)
@@ -197,13 +199,15 @@ static int msyncfs_mknod(struct mnt_idmap *idmap, struct inode *dir,
 	return namei_create(idmap, dir, dentry, mode, rdev, NULL);
 }
 
-static int msyncfs_mkdir(struct mnt_idmap *idmap, struct inode *dir,
-			 struct dentry *dentry, umode_t mode)
+static int namei_mkdir(struct mnt_idmap *idmap, struct inode *dir,
+		       struct dentry *dentry, umode_t mode)
 {
 	if (namei_links_full(dir))
 		return -EMLINK;
 	return namei_create(idmap, dir, dentry, S_IFDIR | mode, 0, NULL);
 }
+
+MSYNCFS_DEFINE_MKDIR(msyncfs_mkdir, namei_mkdir)
 
 static int msyncfs_symlink(struct mnt_idmap *idmap, struct inode *dir,
 			   struct dentry *dentry, const char *target)

@@ -208,8 +208,8 @@ int msyncfs_orphan_del(struct msyncfs_op *op, struct inode *inode)
 	if (IS_ERR(bh)) {
 		err = PTR_ERR(bh);
 		msyncfs_err(inode->i_sb,
-			    "inode %lu: not found on the orphan list",
-			    inode->i_ino);
+			    "inode %llu: not found on the orphan list",
+			    (u64)inode->i_ino);
 		goto unlock;
 	}
 	msyncfs_op_dirty(op, bh);

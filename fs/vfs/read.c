@@ -189,8 +189,8 @@ static void msyncfs_read_failed(struct inode *inode, struct folio *folio)
 
 	if (folio->mapping == inode->i_mapping &&
 	    !msyncfs_map_lookup(inode, folio->index, 1, &ext))
-		msyncfs_err(inode->i_sb, "inode %lu: page %lu: block %llu: cannot be read",
-			    inode->i_ino, folio->index, ext.blkno);
+		msyncfs_err(inode->i_sb, "inode %llu: page %lu: block %llu: cannot be read",
+			    (u64)inode->i_ino, folio->index, ext.blkno);
 }
 
 /**

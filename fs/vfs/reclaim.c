@@ -124,8 +124,8 @@ static int orphan_recover(struct super_block *sb)
 			err = orphan_truncate(inode);
 			if (err) {
 				msyncfs_err(sb,
-					    "inode %lu: cannot be truncated: %d",
-					    inode->i_ino, err);
+					    "inode %llu: cannot be truncated: %d",
+					    (u64)inode->i_ino, err);
 				msyncfs_orphan_leave(inode);
 			}
 		}

@@ -96,8 +96,8 @@ struct buffer_head *msyncfs_read_rest(struct inode *inode)
 
 static const char *damaged_link(struct inode *inode)
 {
-	msyncfs_err(inode->i_sb, "inode %lu: damaged symbolic link",
-		    inode->i_ino);
+	msyncfs_err(inode->i_sb, "inode %llu: damaged symbolic link",
+		    (u64)inode->i_ino);
 	return ERR_PTR(-EFSCORRUPTED);
 }
 

@@ -49,9 +49,9 @@ int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 		    struct kstat *stat, u32 mask, unsigned int flags);
 int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		    struct iattr *attr);
-int msyncfs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
+int msyncfs_fileattr_get(struct dentry *dentry, struct file_kattr *fa);
 int msyncfs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
-			 struct fileattr *fa);
+			 struct file_kattr *fa);
 
 /* In truncate.c */
 int msyncfs_truncate_blocks(struct inode *inode, u64 first);

@@ -54,7 +54,6 @@
 #include <linux/backing-dev.h>
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/rcupdate_wait.h>
 #include <linux/rmap.h>
 #include <linux/slab.h>
@@ -295,7 +294,7 @@ static bool msyncfs_protect(struct msyncfs_capture *cap,
 #ifdef CONFIG_MAPPING_DIRTY_HELPERS
 	struct address_space *mapping = cap->inode->i_mapping;
 	pgoff_t first = fbatch->folios[0]->index, start = 0, end = 0;
-	DECLARE_BITMAP(dirty, PAGEVEC_SIZE);
+	DECLARE_BITMAP(dirty, FOLIO_BATCH_SIZE);
 	unsigned int nr = fbatch->nr;
 
 	if (fbatch->folios[nr - 1]->index - first + 1 != nr ||
@@ -303,7 +302,7 @@ static bool msyncfs_protect(struct msyncfs_capture *cap,
 		return false;
 	if (!mapping_mapped(mapping))
 		return true;
-	bitmap_zero(dirty, PAGEVEC_SIZE);
+	bitmap_zero(dirty, FOLIO_BATCH_SIZE);
 	wp_shared_mapping_range(mapping, first, nr);
 	if (msyncfs_cpu_wanted(pass))
 		return false;
@@ -370,8 +369,8 @@ struct msyncfs_batch {
 	struct folio_batch	folios;
 	unsigned int		nr_cleaned;
 	unsigned int		nr_taken;
-	struct folio		*cleaned[PAGEVEC_SIZE];
-	struct msyncfs_image	*images[PAGEVEC_SIZE];
+	struct folio		*cleaned[FOLIO_BATCH_SIZE];
+	struct msyncfs_image	*images[FOLIO_BATCH_SIZE];
 };
 
 /*
@@ -811,7 +810,7 @@ static void msyncfs_mark_times(const struct msyncfs_file_pass *f, bool mark)
 	if (test_bit(MSYNCFS_I_STORED, flags))
 		stored |= test_and_clear_bit(MSYNCFS_I_STORED, flags);
 	if (stored && !IS_NOCMTIME(f->inode))
-		generic_update_time(f->inode, S_MTIME | S_CTIME);
+		msyncfs_update_mtime(f->inode);
 }
 
 /* Remembers the number of pages for the next guess. */

@@ -18,7 +18,6 @@
 #include <linux/interval_tree_generic.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/workqueue.h>
 
 #include "fs/disk/trace.h"
