@@ -14,13 +14,14 @@ BUILD := build
 help:
 	@echo 'msyncfs: a filesystem whose msync() is one atomic, durable record'
 	@echo
-	@echo '  make demo      boot a stock 6.12 kernel in QEMU and show msyncfs at work'
+	@echo '  make demo      boot a stock kernel in QEMU and show msyncfs at work'
 	@echo '  make test      run KUnit suites and end-to-end tests, all in QEMU'
 	@echo '                 T="NAME..." runs only these end-to-end tests,'
 	@echo '                 T=kunit only the KUnit suites, T=fsck only the test of fsck,'
 	@echo '                 T=fuzz only 200 damaged images,'
 	@echo '                 T=bench only some times of make bench-check'
 	@echo '                 T=kunit SUITE=NAME[.CASE] runs one KUnit suite or case'
+	@echo '                 K=7.3 runs all end-to-end tests on 7.3 instead of 6.12'
 	@echo '  make soak      run the repeating tests in full: 50 kills, 10,000 calls, 200'
 	@echo '                 loads of the hook, 20,000 damaged images (make test runs fewer);'
 	@echo '                 then a mixed load for two hours on each of two debug kernels;'
@@ -42,7 +43,8 @@ help:
 	@echo '  make bench-check  compare the times of msyncfs with tools/bench/expected.csv;'
 	@echo '                 T="NAME..." as above, UPDATE=1 writes the times to the file'
 	@echo '  make modules   build build/<release>/*.ko; KVER=<release> selects installed'
-	@echo '                 headers (default: newest 6.12), KDIR=<dir> any kernel tree'
+	@echo '                 headers (default: newest 6.12), KDIR=<dir> any kernel tree,'
+	@echo '                 K=7.3 the 7.3 kernel of trixie-backports'
 	@echo '  make tools     build build/tools/: mkfs.msyncfs, fsck.msyncfs, examples/, tests/'
 	@echo '  make install   install the modules for the running kernel (KVER=<release>: for'
 	@echo '                 another one), programs, manuals and the udev rule'
@@ -58,13 +60,13 @@ help:
 
 # The caller's MAKEFLAGS (-k, variables) must not reach the kernel's build.
 modules:
-	@MAKEFLAGS= KVER='$(KVER)' KDIR='$(KDIR)' scripts/build-modules.sh
+	@MAKEFLAGS= K='$(K)' KVER='$(KVER)' KDIR='$(KDIR)' scripts/build-modules.sh
 
 demo:
-	@MAKEFLAGS= scripts/demo.sh
+	@MAKEFLAGS= K='$(K)' scripts/demo.sh
 
 test:
-	@MAKEFLAGS= SUITE='$(SUITE)' scripts/test.sh $(T)
+	@MAKEFLAGS= K='$(K)' SUITE='$(SUITE)' scripts/test.sh $(T)
 
 soak:
 	@MAKEFLAGS= scripts/test.sh -s $(T)

@@ -7,9 +7,11 @@ Usage: floors.py OBJECTS
 OBJECTS is a folder in which the module has been built, build/<release>/src.
 Kbuild lists the floors, top first. A file may include headers of its own floor
 and the public headers of the floors below it. It may use only symbols that are
-defined on its own floor or below. Includes are read from the sources, symbols
+defined on its own floor or below. Only include/compat.h may ask for the version of the
+kernel. Includes are read from the sources, symbols
 from the objects (nm). No more than three files may use each other in a circle.
 """
+import glob
 import os
 import re
 import subprocess
@@ -88,6 +90,10 @@ def main():
     level = {f: order.index(os.path.dirname(f)) for f in files}
     faults = []
 
+    for a in files + glob.glob('kunit/*.[ch]', root_dir=TOP) + glob.glob('mm/hook/*.c', root_dir=TOP):
+        with open(os.path.join(TOP, a)) as f:
+            if 'LINUX_VERSION_CODE' in f.read():
+                faults.append(f'{a} asks for the version of the kernel, which only compat.h may')
     for a in files:
         for b in included(a):
             if level.get(b, len(order)) < level[a]:

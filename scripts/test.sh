@@ -1,12 +1,16 @@
 #!/bin/bash
 # make test, make soak: run all tests. The last line gives the counts.
-# Usage: [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|fuzz|bench|mixed|debian|TEST...]
+# Usage: [K=SERIES] [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|fuzz|bench|mixed|debian|TEST...]
 #
+# K=SERIES  series of the stock kernel for the end-to-end tests (6.12). Without K and
+#     without names, some of these tests run on 7.3 too
 # -s  soak: repeat operations as often as README.md says. Without -s, the tests repeat
 #     operations less often, to be quick. With -s and without names, run only the tests
 #     that repeat operations.
 # SUITE=FILTER  run only these KUnit suites or cases (see kunit.sh)
 
+other=''
+[ -n "${K:-}" ] || other=7.3
 . "$(dirname "$0")/common.sh"
 if [ "${1:-}" = -s ]; then
 	shift
@@ -16,7 +20,10 @@ if [ "${1:-}" = -s ]; then
 		FSX_OPS=${FSX_OPS:-40000} FIO_MIB=${FIO_MIB:-16} PATIENCE=${PATIENCE:-5}
 fi
 kunit=1 fsck=1 fuzz=1 bench=1 mixed='' debian='' e2e=1
+# The expected times are those of 6.12.
+[ "$K" = "$SERIES" ] || bench=''
 if [ $# -gt 0 ]; then
+	other=''
 	kunit='' fsck='' fuzz='' bench='' e2e='' only=()
 	for t; do
 		case $t in
@@ -57,11 +64,15 @@ kernels() {
 	v=$("$SCRIPTS/stock-kernel.sh") && eval "$v" && v=$("$SCRIPTS/test-kernel.sh") && eval "$v"
 }
 
+# On 7.3 run the tests that show the path of an msync, and 100 states after a crash.
+other_tests=(mount posix msync msync_hook hook atomic cost explore)
+
 export MAKEFLAGS=
 step build.packages "$SCRIPTS/deps.sh" build tools qemu kernel e2e conformance deb
 step build.kernels kernels
 # kernels() has set STOCK_RELEASE and TEST_KDIR.
 step build.modules_stock env KVER="${STOCK_RELEASE:?}" KDIR= "$SCRIPTS/build-modules.sh"
+[ -z "$other" ] || step "build.modules_$other" env K="$other" KVER= KDIR= "$SCRIPTS/build-modules.sh"
 step build.modules_test env KVER= KDIR="${TEST_KDIR:?}" "$SCRIPTS/build-modules.sh"
 step build.tools make -s -C "$TOP" tools
 
@@ -111,12 +122,17 @@ if [ -n "$kunit" ]; then
 	export BESIDE=$!
 fi
 [ -z "$e2e" ] || "$SCRIPTS/e2e.sh" "$@" || true
+if [ -n "$other" ]; then
+	K=$other RUN=$other$suffix CRASH_STATES=100 "$SCRIPTS/e2e.sh" "${other_tests[@]}" || true
+	sed -E "s/^((not )?ok )/\1$other./" "$BUILD/e2e-$other$suffix/results" >"$BUILD/e2e$suffix/results.$other" || true
+fi
 if [ -n "$kunit" ]; then
 	wait "$BESIDE" || true
 	cat "$BUILD/kunit$suffix.out"
 	report kunit "$BUILD/kunit$suffix/results"
 fi
 [ -z "$e2e" ] || report e2e "$BUILD/e2e$suffix/results"
+[ -z "$other" ] || report "e2e.$other" "$BUILD/e2e$suffix/results.$other"
 if [ -n "$mixed" ]; then
 	rm -f "$BUILD/soak$suffix/results"
 	"$SCRIPTS/soak.sh" || true
