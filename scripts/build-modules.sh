@@ -23,7 +23,7 @@ if [ -z "${KDIR:-}" ]; then
 	if [ -z "${KVER:-}" ]; then
 		KVER=$(find /usr/src -maxdepth 1 -name "linux-headers-$SERIES.*-amd64" \
 			-printf '%f\n' | sed 's/^linux-headers-//' | sort -V | tail -n 1)
-		[ -n "$KVER" ] || die "no headers of $SERIES are installed: apt-get install linux-headers-$SERIES-amd64"
+		[ -n "$KVER" ] || die "no headers of $SERIES are installed: run scripts/deps.sh build"
 	fi
 	headers() {
 		for KDIR in "$root/lib/modules/$KVER/build" "$root/usr/src/linux-headers-$KVER"; do

@@ -4,9 +4,18 @@
 
 . "$(dirname "$0")/common.sh"
 
+# headers: print the package with the headers of the series. In Debian 13 it is the default.
+headers() {
+	# shellcheck disable=SC1091 # a file of the system
+	case $(. /etc/os-release && echo "$VERSION_ID") in
+	12) echo "linux-headers-$SERIES-amd64" ;;
+	*) echo linux-headers-amd64 ;;
+	esac
+}
+
 packages() {
 	case $1 in
-	build)	echo build-essential kmod "linux-headers-$SERIES-amd64" ;;
+	build)	echo build-essential kmod "$(headers)" ;;
 	tools)	echo build-essential libxxhash-dev libblkid-dev ;;
 	qemu)	echo qemu-system-x86 busybox-static cpio kmod util-linux ;;
 	e2e)	echo e2fsprogs xfsprogs dmsetup ;;
@@ -65,7 +74,7 @@ if ! install >"$log" 2>&1 </dev/null; then
 		die "apt-get update failed: check the network and the apt sources"
 	run_quietly "$log" "$life" install ||
 		die "could not install: $lack
-(Debian 12 with its security archive enabled has all of them)"
+(Debian 12 or 13 with its security archive enabled has all of them)"
 fi
 # shellcheck disable=SC2086
 lack=$(missing $want)
