@@ -27,10 +27,10 @@ soak() {
 	echo "MINUTES=$minutes" >"$dir/env"
 	"$SCRIPTS/initramfs.sh" -b -o "$dir/run" -p stress-ng -a "$dir/env:soak.env" \
 		-a "$SCRIPTS/soak-guest:run.sh" || return
-	truncate -s 1G "$dir/disk1.raw" "$dir/disk2.raw"
+	truncate -s 1G "$dir"/disk{1,2,3}.raw
 	say "a mixed load on $RELEASE for $minutes minutes"
 	"$SCRIPTS/vm.sh" -v -n "soak $1" -o "$dir" -k "$VMLINUZ" -i "$INITRD,$dir/run" -m "$MEM" \
-		-d "$dir/disk1.raw" -d "$dir/disk2.raw" -a "$CMDLINE" -t $((minutes * 120 + 1800)) -q 900
+		-d "$dir/disk1.raw" -d "$dir/disk2.raw" -d "$dir/disk3.raw" -a "$CMDLINE" -t $((minutes * 120 + 1800)) -q 900
 }
 
 rc=0
