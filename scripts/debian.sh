@@ -53,7 +53,7 @@ boot() {
 	say "booting ${kernel##*vmlinuz-}: $name"
 	if "$SCRIPTS/vm.sh" -v -n "$name" -o "$dir" -k "$kernel" -i "$(newest initrd.img "$2")" -m 1536 \
 		-d "$out/system.raw" -d "$out/data.raw" -t 900 -q 300 \
-		-a "root=/dev/vda rw systemd.journald.forward_to_console=0 proof.step=$3 proof.acked=$acked" "${@:4}"; then
+		-a "root=/dev/vda rw systemd.show_status=0 proof.step=$3 proof.acked=$acked" "${@:4}"; then
 		echo "ok debian.$name"
 	else
 		echo "not ok debian.$name  $(grep -v '^no passing' "$dir/problems.log" | head -n 1)"
@@ -108,6 +108,7 @@ cp "$TOP/Documentation/observability.rst" "$root/root/"
 cat >"$root/etc/systemd/system/proof.service" <<'END'
 [Unit]
 After=multi-user.target
+RequiresMountsFor=/srv/data
 [Service]
 Type=oneshot
 ExecStart=/proof
