@@ -217,33 +217,36 @@ $(EXPLORE): $(EXPLORE_OBJS) $(BUILD)/tools/obj/fsck-main.o $(BUILD)/tools/obj/li
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 
-# The fuzzer has two programs.  The guest calls fsck and mkfs in processes of its own.
-# In the other program everything is built with sanitizers, for which it must be linked
+# The fuzzer has two programs.  Both call fsck without a new process, see tools/fuzz/inside.c.
+# In the program for the host everything is built with sanitizers, for which it must be linked
 # dynamically.  tools/fuzz/populate.c has its own getrandom(), so only the guest gets it.
 FUZZ := $(addprefix $(BUILD)/tools/fuzz/,guest host)
-FUZZ_GUEST_OBJS := $(addprefix $(BUILD)/tools/obj/,$(addprefix fuzz/,guest.o mutate.o \
-		     exercise.o populate.o) fsck-main.o mkfs-main.o)
-FUZZ_HOST_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj-san/%.o,tools/fuzz/host.c \
-		    tools/fuzz/mutate.c tools/fsck.msyncfs.c $(wildcard tools/lib/*.c))
+FUZZ_SRCS := $(addprefix tools/fuzz/,mutate.c inside.c) tools/fsck.msyncfs.c \
+	     $(filter-out tools/lib/device.c,$(wildcard tools/lib/*.c))
+FUZZ_GUEST_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj-fuzz/%.o,$(FUZZ_SRCS) \
+		     $(addprefix tools/fuzz/,guest.c exercise.c populate.c) tools/mkfs.msyncfs.c)
+FUZZ_HOST_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj-fuzz-san/%.o,$(FUZZ_SRCS) tools/fuzz/host.c)
+FUZZ_CFLAGS = $(TOOL_CFLAGS) $(if $(findstring fsck,$(@F)),-Dmain=fsck_main -Dexit=fsck_exit) \
+	      $(if $(findstring mkfs,$(@F)),-Dmain=mkfs_main)
 SAN_CFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 .PHONY: fuzz-tools
 fuzz-tools: $(FUZZ)
 	@:
 
-$(BUILD)/tools/obj/mkfs-main.o: tools/mkfs.msyncfs.c
+$(BUILD)/tools/obj-fuzz/%.o: tools/%.c
 	@mkdir -p $(@D)
-	@$(CC) $(TOOL_CFLAGS) -Dmain=mkfs_main -c -o $@ $<
+	@echo "  CC    $< (fuzzer)"
+	@$(CC) $(FUZZ_CFLAGS) -c -o $@ $<
 
-$(BUILD)/tools/fuzz/guest: $(FUZZ_GUEST_OBJS) $(BUILD)/tools/obj/lib.a
+$(BUILD)/tools/fuzz/guest: $(FUZZ_GUEST_OBJS)
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 
-$(BUILD)/tools/obj-san/fsck.msyncfs.o: SAN_CFLAGS += -Dmain=fsck_main
-$(BUILD)/tools/obj-san/%.o: tools/%.c
+$(BUILD)/tools/obj-fuzz-san/%.o: tools/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $< (sanitizers)"
-	@$(CC) $(TOOL_CFLAGS) $(SAN_CFLAGS) -c -o $@ $<
+	@$(CC) $(FUZZ_CFLAGS) $(SAN_CFLAGS) -c -o $@ $<
 
 $(BUILD)/tools/fuzz/host: $(FUZZ_HOST_OBJS)
 	@mkdir -p $(@D)

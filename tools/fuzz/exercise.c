@@ -66,7 +66,7 @@ static void use_mapping(const char *path, char *p, size_t len, bool writable)
 {
 	volatile size_t i;
 
-	if (!sigsetjmp(jump, 1)) {
+	if (!sigsetjmp(jump, 0)) {
 		for (i = 0; i < len; i += BLK) {
 			if (writable)
 				p[i] ^= 1;
@@ -424,10 +424,11 @@ static void one_round(int *held, unsigned int *nr)
  */
 unsigned int exercise(const char *mnt, u64 seed, bool strict)
 {
+	struct sigaction bus = { .sa_handler = jump_back, .sa_flags = SA_NODEFER };
 	unsigned int nr = 0;
 	int held[8];
 
-	signal(SIGBUS, jump_back);
+	sigaction(SIGBUS, &bus, NULL);
 	ex.rng.x = ~seed;
 	ex.mnt = mnt;
 	ex.strict = strict;

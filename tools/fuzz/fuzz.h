@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The files of the fuzzer share these declarations. mutate.c damages an image. exercise.c
- * uses a mounted filesystem. guest.c is process 1 of a guest, which mounts damaged images.
- * host.c lets fsck.msyncfs check and repair damaged images.
+ * The files of the fuzzer share these declarations. mutate.c damages an image. inside.c runs
+ * fsck.msyncfs on an image in memory. exercise.c uses a mounted filesystem. guest.c is process
+ * 1 of a guest, which mounts damaged images. host.c lets fsck.msyncfs check and repair damaged
+ * images.
  */
 #ifndef MSYNCFS_FUZZ_H
 #define MSYNCFS_FUZZ_H
@@ -52,10 +53,17 @@ __printf(1, 2)
 __noreturn void die(const char *fmt, ...);
 
 /* mutate.c */
+struct image image_new(u64 blocks);
 struct image image_read(const char *path);
 void bases_load(const char *dir);
 const struct image *image_damaged(u64 seed, FILE *out);
 int image_write(const struct image *im, const char *path, int flags);
+
+/* inside.c */
+int fsck_image(const struct image *im, char *mode, const char *report);
+void device_is(const struct image *im);
+void in_batches(u64 first, u64 count, void (*one)(u64 seed),
+		void (*ended)(u64 seed, int status));
 
 /* exercise.c */
 unsigned int exercise(const char *mnt, u64 seed, bool strict);

@@ -25,7 +25,8 @@
 
 #define DISK	"/dev/ram0"
 #define MNT	"/tmp/mnt"
-#define FSCK	"fsck.msyncfs"	/* with this name the program is fsck */
+#define REPORT	"/tmp/fsck"		/* what fsck has printed */
+#define DISK_BLOCKS	2048ULL		/* size of the ram disk, CONFIG_BLK_DEV_RAM_SIZE */
 
 static u64 seed;
 
@@ -122,30 +123,44 @@ static void unmount_image(void)
 }
 
 /*
- * Run fsck.msyncfs on the ram disk. Returns its exit status. The new process runs this
- * program again, because a fork of the images in memory takes long.
+ * Make a copy of an image that fsck may change. If the superblock says that the filesystem
+ * is larger than the image, the copy is as large as the ram disk.
  */
-static int fsck(char *mode)
+static const struct image *copy_image(const struct image *im)
 {
-	char *argv[4] = { FSCK, mode, DISK };
-	int status;
-	pid_t pid;
+	const struct msyncfs_disk_super *super = (void *)im->b;
+	static struct image copy;
 
-	fflush(stdout);
-	pid = vfork();
-	if (!pid) {
-		execv("/init", argv);
-		_exit(127);
+	if (!copy.b)
+		copy = image_new(DISK_BLOCKS);
+	memcpy(copy.b, im->b, im->blocks * BLK);
+	copy.blocks = im->blocks;
+	if (le64_to_cpu(super->blocks) > im->blocks) {
+		memset(copy.b + im->blocks * BLK, 0, (DISK_BLOCKS - im->blocks) * BLK);
+		copy.blocks = DISK_BLOCKS;
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		die("fork: %s", strerror(errno));
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return &copy;
+}
+
+static void write_disk(const struct image *im)
+{
+	if (image_write(im, DISK, O_DIRECT))
+		die("cannot write %s: %s", DISK, strerror(errno));
+}
+
+static void read_disk(const struct image *im)
+{
+	int fd = open(DISK, O_RDONLY | O_DIRECT);
+
+	if (fd < 0 || read(fd, im->b, im->blocks * BLK) != (ssize_t)(im->blocks * BLK))
+		die("cannot read %s: %s", DISK, strerror(errno));
+	close(fd);
 }
 
 static void print_fsck(void)
 {
 	char line[512];
-	FILE *f = fopen("/tmp/fsck", "r");
+	FILE *f = fopen(REPORT, "r");
 
 	while (f && fgets(line, sizeof(line), f))
 		printf("fsck: %s", line);
@@ -163,8 +178,7 @@ static void use_damaged(const struct image *im)
 {
 	const char *why;
 
-	if (image_write(im, DISK, 0))
-		die("cannot write %s: %s", DISK, strerror(errno));
+	write_disk(im);
 	if (mount_image()) {
 		exercise(MNT, seed, false);
 		unmount_image();
@@ -180,12 +194,12 @@ static void use_repaired(const struct image *im)
 	const char *why;
 	int status;
 
-	if (image_write(im, DISK, 0))
-		die("cannot write %s: %s", DISK, strerror(errno));
-	status = fsck("-y");
-	/* host.c looks whether fsck is right to give up, and why it has crashed. */
+	im = copy_image(im);
+	status = fsck_image(im, "-y", REPORT);
+	/* host.c looks whether fsck is right to give up. */
 	if (status > 1)
 		return;
+	write_disk(im);
 	if (!mount_image()) {
 		why = read_log(true);
 		print_fsck();
@@ -202,8 +216,8 @@ static void use_repaired(const struct image *im)
 		fail(why ? why : "after fsck -y: an operation reports damage");
 		return;
 	}
-	status = fsck("-n");
-	if (status) {
+	read_disk(im);
+	if (fsck_image(im, "-n", REPORT)) {
 		print_fsck();
 		fail("after fsck -y and use: fsck -n finds damage");
 	}
@@ -216,24 +230,41 @@ static u64 number(const char *name, u64 missing)
 	return text ? strtoull(text, NULL, 0) : missing;
 }
 
+static struct image given;
+
+static void one(u64 nr)
+{
+	const struct image *im;
+
+	seed = nr;
+	printf("fuzz: seed %llu\n", seed);
+	fflush(stdout);
+	im = given.b ? &given : image_damaged(seed, NULL);
+	use_damaged(im);
+	use_repaired(im);
+}
+
+/* After die() the kernel is not used any more. */
+static void ended(u64 nr, int status)
+{
+	seed = nr;
+	if (WIFEXITED(status))
+		power_off();
+	print_fsck();
+	fail(strsignal(WTERMSIG(status)));
+	/* The filesystem may still be mounted. */
+	power_off();
+}
+
 static void run(void)
 {
 	const char *path = getenv("IMAGE");
-	u64 from = number("FROM", 1), count = number("COUNT", 1);
-	const struct image *im;
-	struct image given;
 
 	if (path)
 		given = image_read(path);
 	else
 		bases_load("/bases");
-	for (seed = from; seed < from + count; seed++) {
-		printf("fuzz: seed %llu\n", seed);
-		fflush(stdout);
-		im = path ? &given : image_damaged(seed, NULL);
-		use_damaged(im);
-		use_repaired(im);
-	}
+	in_batches(number("FROM", 1), number("COUNT", 1), one, ended);
 }
 
 static void load_module(const char *path)
@@ -245,21 +276,10 @@ static void load_module(const char *path)
 	close(fd);
 }
 
-static int be_fsck(int argc, char **argv)
-{
-	int fd = open("/tmp/fsck", O_RDWR | O_CREAT | O_TRUNC, 0600);
-
-	dup2(fd, 1);
-	dup2(fd, 2);
-	return fsck_main(argc, argv);
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
 	int fd;
 
-	if (!strcmp(argv[0], FSCK))
-		return be_fsck(argc, argv);
 	if (mount("proc", "/proc", "proc", 0, NULL) || mount("sys", "/sys", "sysfs", 0, NULL) ||
 	    mount("dev", "/dev", "devtmpfs", 0, NULL) ||
 	    mount("tmp", "/tmp", "tmpfs", 0, NULL) || mkdir(MNT, 0755))

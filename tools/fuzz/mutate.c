@@ -174,7 +174,18 @@ static void find_targets(struct base *b)
 			add_block(b, i, i, 0, 0);
 }
 
-/* Read an image file into memory. Nobody frees the memory. */
+/* Make an image of zeros. Its memory suits O_DIRECT. Nobody frees the memory. */
+struct image image_new(u64 blocks)
+{
+	struct image im = { .b = aligned_alloc(BLK, blocks * BLK), .blocks = blocks };
+
+	if (!im.b)
+		die("out of memory");
+	memset(im.b, 0, blocks * BLK);
+	return im;
+}
+
+/* Read an image file into memory. */
 struct image image_read(const char *path)
 {
 	struct image im;
@@ -183,9 +194,8 @@ struct image image_read(const char *path)
 
 	if (fd < 0 || fstat(fd, &st))
 		die("%s: %s", path, strerror(errno));
-	im.blocks = st.st_size / BLK;
-	im.b = malloc(st.st_size);
-	if (!im.b || read(fd, im.b, st.st_size) != st.st_size)
+	im = image_new(st.st_size / BLK);
+	if (read(fd, im.b, im.blocks * BLK) != (ssize_t)(im.blocks * BLK))
 		die("%s: cannot be read", path);
 	close(fd);
 	return im;
@@ -670,10 +680,8 @@ const struct image *image_damaged(u64 seed, FILE *out)
 	now.base = &bases[below(NR_BASES)];
 	now.out = out;
 	say("base image %td\n", now.base - bases);
-	now.im.blocks = now.base->im.blocks;
-	now.im.b = realloc(now.im.b, now.im.blocks * BLK);
-	if (!now.im.b)
-		die("out of memory");
+	free(now.im.b);
+	now.im = image_new(now.base->im.blocks);
 	memcpy(now.im.b, now.base->im.b, now.im.blocks * BLK);
 	for (n = 1 + below(chance(60) ? 2 : 8); n; n--) {
 		t = pick(some_kind());

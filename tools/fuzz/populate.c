@@ -232,21 +232,13 @@ static void copy_disk(const char *path, size_t mib)
 
 static void make_fs(size_t mib)
 {
-	char *argv[5] = { "mkfs", "-q", "-f", "/tmp/new" };
-	struct image im = { .blocks = (mib << 20) / BLK };
-	int fd = make(argv[3]), status;
-	pid_t pid;
+	struct image im = image_new((mib << 20) / BLK);
+	char *argv[5] = { "mkfs", "-q", "-f", "image" };
 
-	MUST(!ftruncate(fd, 0) && !ftruncate(fd, mib << 20));
-	pid = fork();
-	if (!pid)
-		exit(mkfs_main(4, argv));
-	MUST(pid > 0 && waitpid(pid, &status, 0) == pid && !status);
-	im.b = malloc(mib << 20);
-	MUST(im.b && pread(fd, im.b, mib << 20, 0) == (ssize_t)mib << 20);
+	device_is(&im);
+	MUST(!mkfs_main(4, argv));
 	MUST(!image_write(&im, DISK, 0));
 	free(im.b);
-	MUST(!close(fd));
 }
 
 static void checkpoint(void)
