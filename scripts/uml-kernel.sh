@@ -14,15 +14,17 @@ dest=$(kernel_dest uml-kernel "$config" "$SCRIPTS/uml-kernel.sh")
 # Linux 6.12 saves the floating-point registers of a process in 2696 bytes. A CPU with AMX
 # has 11008 bytes of them, and there no process would start. Linux 6.13 asks the host.
 #
-# KASAN and lockdep save the stack at each allocation and at each new lock. User-mode Linux
-# then looks up each word of the stack in the list of functions, although only the words
-# behind frame pointers count. So look at the frame pointer first.
+# KASAN saves the stack at each allocation. User-mode Linux then looks up each word of the
+# stack in the list of functions, although only the words behind frame pointers count. So go
+# from frame pointer to frame pointer, and look only at those words.
 patch_source() {
 	local fp=arch/x86/um/user-offsets.c stack=arch/um/kernel/stacktrace.c
 	sed -i 's/DEFINE_LONGS(HOST_FP_SIZE, 2696)/DEFINE_LONGS(HOST_FP_SIZE, 12288)/' $fp &&
 		grep -q 12288 $fp &&
 		sed -i 's/if (__kernel_text_address(addr))/if ((unsigned long)sp == bp + sizeof(long) \&\& __kernel_text_address(addr))/' $stack &&
-		grep -q '&& __kernel_text_address' $stack
+		grep -q '&& __kernel_text_address' $stack &&
+		sed -i 's/sp++;/sp = (unsigned long)sp <= bp \&\& !((bp ^ (unsigned long)sp) \& ~(THREAD_SIZE - 1)) ? (unsigned long *)bp + 1 : sp + 1;/' $stack &&
+		grep -q 'bp + 1 : sp + 1' $stack
 }
 
 build() {
