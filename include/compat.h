@@ -14,6 +14,7 @@
 #include <linux/cpu.h>
 #include <linux/fs.h>
 #include <linux/iomap.h>
+#include <linux/memcontrol.h>
 #include <linux/pagemap.h>
 #include <linux/uio.h>
 #include <linux/version.h>
@@ -167,6 +168,16 @@ static inline int filemap_nr_thps(struct address_space *mapping)
 {
 	return 0;
 }
+#endif
+
+/*
+ * What counts a folio that is locked or under writeback: its cgroup. Since 7.2,
+ * only the objcg of such a folio stays the same.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0) && defined(CONFIG_MEMCG)
+#define msyncfs_counted_by(folio)	folio_objcg(folio)
+#else
+#define msyncfs_counted_by(folio)	folio_memcg(folio)
 #endif
 
 /* Runs @fn on a CPU, unless the CPU goes offline. */

@@ -344,7 +344,7 @@ static inline unsigned int msyncfs_counted_alike(struct folio **folios,
 
 	for (i = 1; i < nr; i++)
 		if (folio_zone(folios[i]) != folio_zone(folios[0]) ||
-		    folio_memcg(folios[i]) != folio_memcg(folios[0]))
+		    msyncfs_counted_by(folios[i]) != msyncfs_counted_by(folios[0]))
 			break;
 	return i;
 }

@@ -32,7 +32,7 @@
 struct msyncfs_piece {
 	refcount_t		ref;
 	unsigned int		order;
-	unsigned short		memcg;
+	u64			memcg;
 	struct msyncfs_log	*log;
 	struct list_head	list;
 	struct page		*pages;
@@ -40,9 +40,9 @@ struct msyncfs_piece {
 };
 
 /* Return the number of the cgroup to which allocations are charged now. */
-static unsigned short msyncfs_current_memcg(void)
+static u64 msyncfs_current_memcg(void)
 {
-	unsigned short id;
+	u64 id;
 
 	rcu_read_lock();
 	id = mem_cgroup_id(mem_cgroup_from_task(current));
@@ -121,7 +121,7 @@ static struct msyncfs_piece *msyncfs_piece_new(struct msyncfs_log *log,
 static struct msyncfs_piece *msyncfs_pool_get(struct msyncfs_log *log,
 					      unsigned int order)
 {
-	unsigned short memcg = msyncfs_current_memcg();
+	u64 memcg = msyncfs_current_memcg();
 	struct msyncfs_pool *pool = &log->pool;
 	struct msyncfs_piece *piece;
 

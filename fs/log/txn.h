@@ -161,7 +161,7 @@ struct msyncfs_pool {
 	struct list_head	free[MSYNCFS_PIECE_ORDER + 1];
 	unsigned int		nr[MSYNCFS_PIECE_ORDER + 1];
 	unsigned int		asked[MSYNCFS_PIECE_ORDER + 1];
-	unsigned short		asker;
+	u64			asker;
 	unsigned long		pages;
 	unsigned long		max;
 	bool			wanted;
