@@ -132,7 +132,7 @@ u64 files_block(struct kunit *test, struct file *file, pgoff_t index)
 }
 
 /**
- * files_truncate - change the size of a file
+ * files_truncate - change the size of a file, as ftruncate(2) does
  * @file: file
  * @size: in bytes
  *
@@ -140,7 +140,20 @@ u64 files_block(struct kunit *test, struct file *file, pgoff_t index)
  */
 int files_truncate(struct file *file, loff_t size)
 {
-	return vfs_truncate(&file->f_path, size);
+	struct iattr attr = {
+		.ia_valid = ATTR_SIZE | ATTR_FILE,
+		.ia_size = size,
+		.ia_file = file,
+	};
+	int err = mnt_want_write_file(file);
+
+	if (err)
+		return err;
+	inode_lock(file_inode(file));
+	err = notify_change(&nop_mnt_idmap, file->f_path.dentry, &attr, NULL);
+	inode_unlock(file_inode(file));
+	mnt_drop_write_file(file);
+	return err;
 }
 
 /**

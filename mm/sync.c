@@ -95,13 +95,21 @@ static void msyncfs_unlock_files(struct msyncfs_range *ranges, unsigned int nr)
 /*
  * Locks the files for a capture. Sets @whole in the ranges of atomic files, and
  * clears @whole in all other ranges: a file becomes atomic or ordinary only
- * under i_commit_lock.
+ * under i_commit_lock. Returns -EAGAIN if a file has a batch that is not
+ * complete (fs/vfs/batch.c). The files are locked then, too.
  */
-static void msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr)
+static int msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr)
 {
+	int err = 0;
+
 	msyncfs_lock_files(ranges, nr);
-	for (; nr--; ranges++)
+	for (; nr--; ranges++) {
 		ranges->whole = msyncfs_is_atomic(ranges->inode);
+		if (ranges->whole &&
+		    READ_ONCE(MSYNCFS_I(ranges->inode)->i_batch))
+			err = -EAGAIN;
+	}
+	return err;
 }
 
 /* Returns the tid of the last transaction that has changes of these files. */
@@ -135,11 +143,12 @@ static int msyncfs_attach_ranges(struct msyncfs_range *ranges, unsigned int nr,
 {
 	int err;
 
-	msyncfs_ranges_lock(ranges, nr);
-	err = msyncfs_capture_ranges(ranges, nr,
-				     msyncfs_copy_max(ranges->inode->i_sb),
-				     ULONG_MAX, set,
-				     msyncfs_is_msync(ranges, attrs));
+	err = msyncfs_ranges_lock(ranges, nr);
+	if (!err)
+		err = msyncfs_capture_ranges(ranges, nr,
+					     msyncfs_copy_max(ranges->inode->i_sb),
+					     ULONG_MAX, set,
+					     msyncfs_is_msync(ranges, attrs));
 	if (!err && !list_empty(set))
 		err = msyncfs_attach_set(set, attrs, sent);
 	msyncfs_unlock_files(ranges, nr);
@@ -229,8 +238,8 @@ static int msyncfs_try_sync_ranges(struct msyncfs_range *ranges,
  * lock that P4 forbids, nor a lock that the task needs which thaws the
  * filesystem. The caller may hold i_rwsem in a write, which no freeze
  * interrupts (P5).
- * Return: 0 or a negative errno; after an error, the pages that are not durable
- * are dirty again.
+ * Return: 0; -EAGAIN if a file has a batch (fs/vfs/batch.c); or another negative
+ * errno. After an error, the pages that are not durable are dirty again.
  */
 int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 			bool datasync)

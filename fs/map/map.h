@@ -60,6 +60,7 @@ enum {
 	MSYNCFS_I_SPILLED,	/* i_commit_lock: blocks of i_overlay written */
 	MSYNCFS_I_READERS,	/* had a mapping that can never store */
 	MSYNCFS_I_STORED,	/* stores that msync has not marked in mtime */
+	MSYNCFS_I_BATCH,	/* a batch makes the file atomic; see fs/vfs/batch.c */
 };
 
 #define MSYNCFS_KNOWN_RUNS	4
@@ -118,6 +119,9 @@ struct msyncfs_known {
  *	@i_open_lock while it discards or commits changes
  * @i_opens: number of open file descriptions. A mapping keeps its file
  *	description open
+ * @i_batch: open file whose batch a sync must not commit; a task that changes
+ *	@i_batch holds i_rwsem
+ * @i_batch_owner: files_struct of the process that started the batch
  * @i_orphan: link in the list of orphans
  * @i_parent: directories: inode number of the parent
  * @i_entries: directories: number of entries
@@ -155,6 +159,8 @@ struct msyncfs_inode_info {
 	unsigned long		i_spilled;
 	struct mutex		i_open_lock;	/* guards i_opens */
 	unsigned int		i_opens;
+	struct file		*i_batch;	/* fs/vfs/batch.c */
+	void			*i_batch_owner;
 
 	/* orphans, directories, creation time, O_DIRECT (home.c) */
 	struct list_head	i_orphan;
@@ -184,7 +190,8 @@ static inline struct msyncfs_inode_info *MSYNCFS_I(struct inode *inode)
  *
  * An atomic file changes on the device only by msync and fsync. The mount
  * option "atomic" makes all regular files atomic. The flag MSYNCFS_I_ATOMIC
- * makes a single regular file atomic.
+ * makes a single regular file atomic, and the flag MSYNCFS_I_BATCH does so for
+ * the time of a batch.
  *
  * Context: any. The answer does not change while the caller holds
  * i_commit_lock.
@@ -194,7 +201,8 @@ static inline bool msyncfs_is_atomic(struct inode *inode)
 {
 	return S_ISREG(inode->i_mode) &&
 	       (MSYNCFS_SB(inode->i_sb)->options.atomic ||
-		test_bit(MSYNCFS_I_ATOMIC, &MSYNCFS_I(inode)->i_flags));
+		READ_ONCE(MSYNCFS_I(inode)->i_flags) &
+		(BIT(MSYNCFS_I_ATOMIC) | BIT(MSYNCFS_I_BATCH)));
 }
 
 /*

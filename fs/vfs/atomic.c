@@ -121,13 +121,17 @@ int msyncfs_atomic_punch(struct inode *inode, loff_t start, loff_t end)
 
 /* ---- rollback ------------------------------------------------------------ */
 
-/*
- * Discards all changes since the last commit. Restores the size and the map
- * before it drops the pages, because read_mapping_folio() fills pages without
- * invalidate_lock. @keep is as for msyncfs_discard_pages(). Caller holds i_rwsem
- * and i_commit_lock.
+/**
+ * msyncfs_atomic_discard - discard all changes since the last commit
+ * @inode: atomic file
+ * @keep: as for msyncfs_discard_pages()
+ *
+ * Restores the size and the map before it drops the pages, because
+ * read_mapping_folio() fills pages without invalidate_lock.
+ *
+ * Context: caller holds i_rwsem and i_commit_lock; takes invalidate_lock.
  */
-static void msyncfs_atomic_discard(struct inode *inode, bool keep)
+void msyncfs_atomic_discard(struct inode *inode, bool keep)
 {
 	struct address_space *mapping = inode->i_mapping;
 
@@ -153,8 +157,8 @@ static void msyncfs_atomic_discard(struct inode *inode, bool keep)
  *
  * Context: takes i_rwsem, i_commit_lock and invalidate_lock; waits for the
  * device.
- * Return: 0; -EINVAL if the file is not atomic; or the error of the last
- * commit. After an error nothing has been discarded.
+ * Return: 0; -EINVAL if the file is not atomic; -EBUSY in a batch; or the error
+ * of the last commit. After an error nothing has been discarded.
  */
 int msyncfs_atomic_rollback(struct inode *inode)
 {
@@ -163,7 +167,9 @@ int msyncfs_atomic_rollback(struct inode *inode)
 
 	inode_lock(inode);
 	mutex_lock(&mi->i_commit_lock);
-	if (msyncfs_is_atomic(inode))
+	if (mi->i_batch)
+		err = -EBUSY;
+	else if (msyncfs_is_atomic(inode))
 		err = msyncfs_commit(inode->i_sb, mi->i_data_tid);
 	if (!err)
 		msyncfs_atomic_discard(inode, true);
@@ -237,6 +243,8 @@ static int msyncfs_atomic_last(struct inode *inode)
  * @inode: regular file
  * @file: open file that no descriptor and no mapping uses any more
  *
+ * The release of an open file aborts its batch (batch.c).
+ *
  * The last close of an atomic file discards all uncommitted changes, with one
  * exception. If the file has links and is atomic by the mount option alone, the
  * last close commits the changes. On a frozen filesystem, they are committed
@@ -251,6 +259,7 @@ int msyncfs_atomic_release(struct inode *inode, struct file *file)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	int err = 0;
 
+	msyncfs_batch_release(file);
 	mutex_lock(&mi->i_open_lock);
 	mi->i_opens--;
 	for (;;) {
@@ -395,6 +404,19 @@ static int msyncfs_reserve_dirty(struct inode *inode)
 	return err;
 }
 
+/**
+ * msyncfs_atomic_reserve - reserve what the dirty pages of an atomic file need
+ * @inode: regular file that is about to become atomic
+ *
+ * Context: caller holds i_commit_lock and invalidate_lock; may sleep and read
+ * map nodes.
+ * Return: 0, -ENOSPC or another negative errno.
+ */
+int msyncfs_atomic_reserve(struct inode *inode)
+{
+	return msyncfs_reserve_dirty(inode) ?: msyncfs_resv_paths(inode);
+}
+
 /*
  * Sets or clears the flag in one operation. Sets *@tid to the transaction of
  * this operation. Caller holds i_rwsem and i_commit_lock.
@@ -411,9 +433,7 @@ static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
 	/* Under invalidate_lock no page can become dirty. */
 	filemap_invalidate_lock(inode->i_mapping);
 	if (on)
-		err = msyncfs_reserve_dirty(inode);
-	if (!err && on)
-		err = msyncfs_resv_paths(inode);
+		err = msyncfs_atomic_reserve(inode);
 	if (!err)
 		assign_bit(MSYNCFS_I_ATOMIC, &mi->i_flags, on);
 	filemap_invalidate_unlock(inode->i_mapping);
@@ -436,8 +456,8 @@ static int msyncfs_atomic_set_flag(struct inode *inode, bool on, u64 *tid)
  *
  * Context: takes i_rwsem, i_commit_lock and invalidate_lock; waits for O_DIRECT
  * and for the device.
- * Return: 0 if the flag is durable; or a negative errno. If only the commit of
- * the flag fails, the flag has changed in memory.
+ * Return: 0 if the flag is durable; -EBUSY in a batch; or another negative
+ * errno. If only the commit of the flag fails, the flag has changed in memory.
  */
 int msyncfs_atomic_set(struct inode *inode, bool on)
 {
@@ -448,6 +468,9 @@ int msyncfs_atomic_set(struct inode *inode, bool on)
 	inode_lock(inode);
 	inode_dio_wait(inode);
 	for (;;) {
+		err = mi->i_batch ? -EBUSY : 0;
+		if (err)
+			break;
 		err = msyncfs_sync_inode(inode, 0, LLONG_MAX, false);
 		/*
 		 * The cache of the device may contain data of O_DIRECT writes.

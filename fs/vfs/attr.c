@@ -89,8 +89,12 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (err)
 		return err;
 	if ((attr->ia_valid & ATTR_SIZE) && S_ISREG(inode->i_mode)) {
+		struct file *file = attr->ia_valid & ATTR_FILE ?
+				    attr->ia_file : NULL;
 		loff_t old = i_size_read(inode);
 
+		if (msyncfs_batch_denies(inode, file))
+			return -EBUSY;
 		err = msyncfs_setsize(inode, attr->ia_size);
 		/*
 		 * truncate(2) must change mtime and ctime, but the VFS does not

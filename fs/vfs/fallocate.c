@@ -202,15 +202,16 @@ static int msyncfs_do_fallocate(struct inode *inode, int mode, loff_t start,
  * Context: takes i_rwsem and i_commit_lock; waits for O_DIRECT; may wait for
  * commits.
  * Return: 0; -EOPNOTSUPP for any other mode; -EOPNOTSUPP for an atomic file if
- * @mode is 0 or FALLOC_FL_KEEP_SIZE; -ENOSPC or another negative errno. After
- * an error a part of the range may have changed.
+ * @mode is 0 or FALLOC_FL_KEEP_SIZE; -EBUSY if another open file has a batch;
+ * -ENOSPC or another negative errno. After an error a part of the range may have
+ * changed.
  */
 long msyncfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 {
 	struct inode *inode = file_inode(file);
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	loff_t end = offset + len;
-	int err = 0;
+	int err;
 
 	if (mode & ~MSYNCFS_FALLOC_MODES)
 		return -EOPNOTSUPP;
@@ -218,7 +219,8 @@ long msyncfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 		return -EIO;
 
 	inode_lock(inode);
-	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > i_size_read(inode))
+	err = msyncfs_batch_denies(inode, file) ? -EBUSY : 0;
+	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && end > i_size_read(inode))
 		err = inode_newsize_ok(inode, end);
 	if (!err)
 		err = file_modified(file);

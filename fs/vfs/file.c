@@ -296,6 +296,8 @@ static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	/* The descriptor may be older than the flag. */
 	if (IS_IMMUTABLE(inode))
 		return -EPERM;
+	if (msyncfs_batch_denies(inode, iocb->ki_filp))
+		return -EBUSY;
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
@@ -407,6 +409,7 @@ const struct file_operations msyncfs_file_operations = {
 	.write_iter	= msyncfs_file_write_iter,
 	.mmap		= msyncfs_file_mmap,
 	.open		= msyncfs_file_open,
+	.flush		= msyncfs_file_flush,
 	.release	= msyncfs_atomic_release,
 	.fsync		= msyncfs_fsync,
 	.splice_read	= msyncfs_splice_read,

@@ -80,6 +80,7 @@ struct inode *msyncfs_alloc_inode(struct super_block *sb)
 	mi->i_dio_seq = 0;
 	mi->i_spilled = 0;
 	mi->i_opens = 0;
+	mi->i_batch = NULL;
 	return &mi->vfs_inode;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file implements ioctl(2) on files and directories. It checks arguments
- * and permissions, and calls mm/msync.c, atomic.c and fs/disk/state.c.
+ * and permissions, and calls mm/msync.c, atomic.c, batch.c and fs/disk/state.c.
  */
 #include <linux/blkdev.h>
 #include <linux/capability.h>
@@ -9,6 +9,7 @@
 #include <linux/mount.h>
 #include <linux/uaccess.h>
 #include <linux/msyncfs.h>
+#include <uapi/linux/f2fs.h>
 
 #include "vfs.h"
 
@@ -152,6 +153,13 @@ long msyncfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 				(u32 __user *)uarg);
 	case MSYNCFS_IOC_ROLLBACK:
 		return msyncfs_ioc_rollback(file);
+	case F2FS_IOC_GET_FEATURES:
+		return put_user((u32)MSYNCFS_F2FS_ATOMIC_WRITE,
+				(u32 __user *)uarg);
+	case F2FS_IOC_START_ATOMIC_WRITE:
+	case F2FS_IOC_COMMIT_ATOMIC_WRITE:
+	case F2FS_IOC_ABORT_ATOMIC_WRITE:
+		return msyncfs_batch_ioctl(file, cmd);
 	case FS_IOC_GETFSLABEL:
 		return msyncfs_ioc_getlabel(inode->i_sb, uarg);
 	case FS_IOC_GETVERSION:

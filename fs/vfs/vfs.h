@@ -81,10 +81,32 @@ int msyncfs_atomic_extend(struct inode *inode, loff_t newsize);
 int msyncfs_atomic_unopened(struct inode *inode);
 void msyncfs_atomic_lost(struct inode *inode);
 unsigned long msyncfs_atomic_uncommitted(struct super_block *sb);
+int msyncfs_atomic_reserve(struct inode *inode);
 int msyncfs_atomic_set(struct inode *inode, bool on);
+void msyncfs_atomic_discard(struct inode *inode, bool keep);
 int msyncfs_atomic_rollback(struct inode *inode);
 void msyncfs_atomic_open(struct inode *inode);
 int msyncfs_atomic_release(struct inode *inode, struct file *file);
+
+/* In batch.c */
+int msyncfs_batch_ioctl(struct file *file, unsigned int cmd);
+void msyncfs_batch_release(struct file *file);
+int msyncfs_file_flush(struct file *file, fl_owner_t id);
+
+/**
+ * msyncfs_batch_denies - tell whether a batch forbids a change of the file
+ * @inode: regular file
+ * @file: open file that makes the change, or NULL
+ *
+ * Context: caller holds i_rwsem.
+ * Return: true if another open file than @file has a batch.
+ */
+static inline bool msyncfs_batch_denies(struct inode *inode, struct file *file)
+{
+	struct file *batch = MSYNCFS_I(inode)->i_batch;
+
+	return batch && batch != file;
+}
 
 /* In dir.c: names of a directory. Callers hold i_rwsem of the directory. */
 int msyncfs_dir_find(struct inode *dir, const struct qstr *name, u64 *ino);

@@ -73,6 +73,14 @@ struct msyncfs_msync {
 #define MSYNCFS_IOC_ROLLBACK	_IO(MSYNCFS_IOC_MAGIC, 4)
 
 /*
+ * Files also accept the ioctls of f2fs for atomic writes, which <linux/f2fs.h>
+ * has: F2FS_IOC_START_ATOMIC_WRITE, F2FS_IOC_COMMIT_ATOMIC_WRITE and
+ * F2FS_IOC_ABORT_ATOMIC_WRITE. F2FS_IOC_GET_FEATURES returns this bit, the only
+ * one. SQLite uses all four. See Documentation/databases.rst.
+ */
+#define MSYNCFS_F2FS_ATOMIC_WRITE	0x0004
+
+/*
  * Stop the filesystem, as if the device had been removed. Afterwards every
  * operation returns EIO until the filesystem is unmounted. XFS and ext4 use the
  * same ioctl number and the same flags. The caller needs CAP_SYS_ADMIN.
