@@ -166,7 +166,7 @@ static int msyncfs_path_fill(struct msyncfs_op *op, struct msyncfs_path *path,
  * can fail. If @create is true, the function adds missing nodes. It makes the
  * leaf dirty, so the leaf stays in memory until msyncfs_set_leaf() needs it.
  * Sets *@end to the first index after the leaf. If the leaf is still missing,
- * sets *@end to the first index after the missing subtree.
+ * sets *@end to the first index after the missing subtrees.
  */
 static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
 				u64 index, bool create, u64 *end)
@@ -180,7 +180,7 @@ static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
 	if (create)
 		err = msyncfs_path_fill(op, &path, index);
 	if (path.level > 1) {
-		*end = msyncfs_path_end(path.level, index);
+		*end = msyncfs_hole_end(&path, index);
 	} else {
 		*end = index + msyncfs_nr_ptrs(&path, 1) - path.nth[1];
 		msyncfs_op_dirty(op, path.bh[1]);
@@ -194,7 +194,7 @@ static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
  * @ptr, and the next pointers lead to the next blocks. If @ptr is 0, all
  * pointers become holes. Sets *@end to the first index after the written
  * pointers. If the leaf is missing, the function writes nothing and sets *@end
- * to the first index after the missing subtree.
+ * to the first index after the missing subtrees.
  */
 static int msyncfs_set_leaf(struct msyncfs_op *op, struct inode *inode,
 			    u64 index, u64 len, u64 ptr, u64 *end)
@@ -209,7 +209,7 @@ static int msyncfs_set_leaf(struct msyncfs_op *op, struct inode *inode,
 	if (err)
 		return err;
 	if (path.level > 1) {
-		*end = msyncfs_path_end(path.level, index);
+		*end = msyncfs_hole_end(&path, index);
 		goto out;
 	}
 	ptrs = msyncfs_ptrs(&path, 1);
@@ -449,7 +449,7 @@ static int msyncfs_free_leaf(struct msyncfs_op *op, struct msyncfs_path *path,
 
 /*
  * Frees the part of [@index, @last] that lies in the leaf of @index. If this
- * leaf is missing, the function skips the missing subtree. Sets *@next to the
+ * leaf is missing, the function skips the missing subtrees. Sets *@next to the
  * index at which the function stopped.
  */
 static int msyncfs_free_step(struct msyncfs_op *op, struct inode *inode,
@@ -463,8 +463,7 @@ static int msyncfs_free_step(struct msyncfs_op *op, struct inode *inode,
 	if (err)
 		return err;
 	if (path.level > 1) {
-		*next = min(last + 1,
-			    msyncfs_path_end(path.level, index));
+		*next = min(last + 1, msyncfs_hole_end(&path, index));
 		/* If the parent of the missing subtree is empty, free it. */
 		msyncfs_prune(op, &path, index, false);
 	} else {

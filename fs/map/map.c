@@ -64,6 +64,27 @@ u64 msyncfs_path_end(unsigned int level, u64 index)
 	return (div64_u64(index, span) + 1) * span;
 }
 
+/**
+ * msyncfs_hole_end - find the end of the missing subtrees behind a path
+ * @path: from msyncfs_path_walk(), with a level above 1
+ * @index: index to which the path leads
+ *
+ * A large file with few blocks has nodes in which most pointers are 0. One step of a walk
+ * skips all of them.
+ *
+ * Context: caller holds i_map_sem.
+ * Return: the first index after the missing subtree, and after those that follow it in the
+ * last node of the path.
+ */
+u64 msyncfs_hole_end(const struct msyncfs_path *path, u64 index)
+{
+	unsigned int level = path->level;
+	u64 run = msyncfs_ptr_run(msyncfs_ptrs(path, level), path->nth[level],
+				  msyncfs_nr_ptrs(path, level));
+
+	return msyncfs_path_end(level, index) + (run - 1) * msyncfs_span[level - 1];
+}
+
 static int msyncfs_bad_map(struct inode *inode, u64 blkno, const char *why)
 {
 	msyncfs_err(inode->i_sb, "inode %llu: map: block %llu: %s",
@@ -268,7 +289,7 @@ static int msyncfs_run_leaf(struct msyncfs_path *path, u64 end,
 }
 
 /*
- * Extends @ext by the pointers of one leaf, or by one missing subtree.
+ * Extends @ext by the pointers of one leaf, or by the missing subtrees of one node.
  * Return: as msyncfs_run_leaf().
  */
 static int msyncfs_ext_next(struct inode *inode, u64 end,
@@ -283,7 +304,7 @@ static int msyncfs_ext_next(struct inode *inode, u64 end,
 	if (err)
 		return ext->len ? 0 : err;
 	if (path.level > 1) {
-		to = min(end, msyncfs_path_end(path.level, index));
+		to = min(end, msyncfs_hole_end(&path, index));
 		err = msyncfs_ext_append(ext, 0, to - index);
 	} else {
 		err = msyncfs_run_leaf(&path, end, ext);
@@ -293,7 +314,7 @@ static int msyncfs_ext_next(struct inode *inode, u64 end,
 }
 
 /*
- * One lookup visits at most this many leaves and missing subtrees. In a crafted
+ * One lookup visits at most this many leaves and holes. In a crafted
  * image, many pointers may lead to the same few nodes. Such a map is small on
  * disk, but it can have as many paths as the map of a file of the greatest
  * size. Without a limit, a lookup could visit all these paths.

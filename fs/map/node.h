@@ -34,6 +34,7 @@ __le64 *msyncfs_ptrs(const struct msyncfs_path *path, unsigned int level);
 unsigned int msyncfs_nr_ptrs(const struct msyncfs_path *path,
 			     unsigned int level);
 u64 msyncfs_path_end(unsigned int level, u64 index);
+u64 msyncfs_hole_end(const struct msyncfs_path *path, u64 index);
 int msyncfs_path_walk(struct inode *inode, u64 index,
 		      struct msyncfs_path *path);
 void msyncfs_path_put(struct msyncfs_path *path);
