@@ -198,6 +198,17 @@ $(PROGS): $(BUILD)/tools/%: $(BUILD)/tools/obj/%.o $(BUILD)/tools/obj/lib.a
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -lxxhash -lblkid
 
+# scripts/databases.sh sets SQLITE.
+DATABASES := $(BUILD)/tools/databases
+DATABASES_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/databases/*.c))
+
+.PHONY: databases
+databases: $(DATABASES)
+
+$(DATABASES_OBJS): CFLAGS += -I$(SQLITE)
+$(DATABASES): $(DATABASES_OBJS) $(SQLITE)/sqlite3.o
+	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -llmdb -lm
+
 $(BUILD)/tools/obj-weak/%.o: tools/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $< (weak hash)"

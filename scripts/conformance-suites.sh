@@ -24,43 +24,11 @@ mm/mdwe_test mm/mkdirty mm/mlock-random-test:-lcap mm/mlock2-tests mm/mremap_don
 mm/mremap_test mm/mseal_test mm/on-fault-limit mm/pagemap_ioctl:-lm mm/seal_elf
 mm/soft-dirty mincore/mincore_selftest cachestat/test_cachestat:-D__NR_cachestat=451'
 
-# opts_source DIR: download the suite into DIR.  Debian has this suite only as a
-# source package, and the machine may have no entry for source packages.  So this
-# function makes such entries from the machine's other entries, for this download
-# alone.
-opts_source() {
-	local dest=$1 tmp f
-	[ ! -e "$dest/done" ] || return 0
-	say "fetching the source package posixtestsuite"
-	rm -rf "$dest" "$dest".tmp.*
-	tmp=$(mktemp -d "$dest.tmp.XXXXXX")
-	mkdir -p "$tmp/parts" "$tmp/lists/partial"
-	: >"$tmp/sources.list"
-	for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-		[ ! -e "$f" ] || sed -nE 's/^[ \t]*deb(-src)?[ \t]/deb-src /p' "$f"
-	done >>"$tmp/sources.list"
-	for f in /etc/apt/sources.list.d/*.sources; do
-		[ ! -e "$f" ] || sed -E 's/^Types:.*/Types: deb-src/' "$f" >"$tmp/parts/${f##*/}"
-	done
-	apt=(apt-get -q -o Dir::Etc::sourcelist="$tmp/sources.list" -o Dir::Etc::sourceparts="$tmp/parts"
-		-o Dir::State::lists="$tmp/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
-		-o APT::Sandbox::User=root)
-	# Some archives may have no sources.  One archive with this package is enough.
-	run_quietly "$tmp/log" 'tail -n 1 "$tmp/log" | cut -c -70' "${apt[@]}" update || true
-	if ! (cd "$tmp" && run_quietly log 'tail -n 1 log | cut -c -70' "${apt[@]}" source posixtestsuite); then
-		rm -rf "$tmp"
-		die "could not fetch the source package posixtestsuite: check the network and that
-the apt sources have the component main of Debian 12, with its source packages"
-	fi
-	rm -rf "$tmp/lists"
-	mv "$tmp"/posixtestsuite-*/ "$tmp/suite" && : >"$tmp/done" && mv "$tmp" "$dest"
-}
-
 # compile_opts DIR: build the suite and print one line for each test.  A test that
 # does not build is missing in the guest, where it counts as a failure.
 compile_opts() {
 	local i f t group out=$1/opts
-	cd "$opts/suite/conformance/interfaces" || return 1
+	cd "$opts/conformance/interfaces" || return 1
 	for i in $interfaces; do
 		mkdir -p "$out/$i"
 		for f in "$i"/[0-9]*-[0-9]*.* "$i"/speculative/[0-9]*-[0-9]*.*; do
@@ -78,7 +46,7 @@ compile_opts() {
 				echo "opts $t"
 				# These flags are from the suite's Makefile and Debian's patch to it.
 				gcc -g -O2 -w -s -static -std=gnu99 -D_GNU_SOURCE -D_POSIX_C_SOURCE=200112L \
-					-I"$opts/suite/include" "$f" -o "$out/$t" -lpthread -lrt || echo "$t: does not build"
+					-I"$opts/include" "$f" -o "$out/$t" -lpthread -lrt || echo "$t: does not build"
 				;;
 			esac
 			echo "$group $t" >>"$1/opts.list"
@@ -121,8 +89,7 @@ build() {
 	: >"$dest/done"
 }
 
-opts=$CACHE/posixtestsuite
-with_lock posixtestsuite opts_source "$opts" || exit 1
+opts=$("$SCRIPTS/debian-source.sh" posixtestsuite)
 source=$("$SCRIPTS/kernel-source.sh" selftests)
 key=$({ cat "$0"; source_version; gcc --version | head -n 1; } | sha256sum | cut -c -12)
 dest=$CACHE/conformance-$key

@@ -68,6 +68,7 @@ if [ -z "${INITRD:-}" ]; then
 	SLOW=$((SLOW * ${PATIENCE:-1}))
 fi
 SLOW=${SLOW:-1}
+databases=$("$SCRIPTS/databases.sh")
 
 # make_guest NAME SCRIPT VAR=VALUE...: prepare a guest that runs SCRIPT with the
 # variables in its environment
@@ -77,7 +78,8 @@ make_guest() {
 	mkdir -p "$out/$name"
 	: >"$out/$name/channel.log"
 	printf '%q\n' "$@" >"$out/$name/env"
-	"$SCRIPTS/initramfs.sh" -b -o "$out/$name.cpio" \
+	# shellcheck disable=SC2086 # several arguments
+	"$SCRIPTS/initramfs.sh" -b -o "$out/$name.cpio" $databases \
 		-a "$SCRIPTS/host/guest/$script:run.sh" -a "$out/$name/env:explore.env"
 }
 

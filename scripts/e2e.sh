@@ -58,7 +58,7 @@ cases() {
 boot_prepare "$OUT" "$debug"
 SLOW=$((SLOW * ${PATIENCE:-1}))
 
-# A test may need more files in its guest. Then "# Brings: SCRIPT" in its header names a
+# A test may need more files in its guest. Then "# Brings: SCRIPT [ARG]" in its header names a
 # script that prints further arguments for initramfs.sh.
 declare -A brings=()
 for t in $guest; do
@@ -70,7 +70,8 @@ for t in $guest; do
 	b=$(sed -n 's/^# Brings: *//p' "$SCRIPTS/guest/$t.sh")
 	[ -n "$b" ] || continue
 	# Without these files the test itself reports that it has nothing to run.
-	brings[$t]+=" $("$SCRIPTS/$b")" || say "scripts/$b failed, so $t will fail"
+	# shellcheck disable=SC2086 # a script and its arguments
+	brings[$t]+=" $("$SCRIPTS"/$b)" || say "scripts/$b failed, so $t will fail"
 done
 
 # starved DIR: succeed if this host starved the guest for a quarter of the time

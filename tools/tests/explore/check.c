@@ -193,7 +193,9 @@ static void child_oracle(struct checker *ck, const void *arg)
 
 	CHECK(load);
 	CHECK(!chdir(ck->mnt));
-	if (!load->run)
+	if (load->databases)
+		databases_check(load->name, q->acked);
+	else if (!load->run)
 		threads_check(q->acked);
 	else
 		model_check(load, ck->seed, strtoul(q->acked, NULL, 10));

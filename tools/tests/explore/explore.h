@@ -8,6 +8,7 @@
  *	real.c		makes the operations on the real filesystem
  *	threads.c	has the workload without a model: several threads; churn.c
  *			has two kinds of them
+ *	databases.c	has the workloads with databases
  *	disk.c		is a disk whose writes and flushes are recorded
  *	record.c	reads a recording
  *	states.c	makes disk states that a power failure could leave
@@ -60,7 +61,8 @@ static inline uint64_t choose(struct choice *c, uint64_t n)
  * @name: name of the workload
  * @run: runs the workload in the current directory, on the model and, if the
  *	variable working is set, on the real filesystem; NULL means that
- *	threads.c runs the workload
+ *	threads.c or databases.c runs the workload
+ * @databases: databases.c runs the workload
  * @flakey: the workload can make the device fail
  * @atomic: the workload runs on a filesystem mounted with the option "atomic"
  * @log: size of the log, as text for mkfs; NULL means the smallest log
@@ -70,6 +72,7 @@ static inline uint64_t choose(struct choice *c, uint64_t n)
 struct load {
 	const char	*name;
 	void		(*run)(void);
+	int		databases;
 	int		flakey;
 	int		atomic;
 	const char	*log;
@@ -243,6 +246,10 @@ void real_ballast(struct node *n, unsigned long left);
 int threads_main(int argc, char **argv);
 void threads_work(unsigned int seconds);
 void threads_check(const char *acked);
+
+/* databases.c */
+void databases_work(const char *load);
+void databases_check(const char *load, const char *acked);
 
 /* ---- recording ---- */
 

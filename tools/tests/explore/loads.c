@@ -826,6 +826,8 @@ const struct load loads[] = {
 	{ .name = "atomic", .run = run_atomic, .log = HOLES_LOG },
 	{ .name = "spill", .run = run_spill, .log = HOLES_LOG },
 	{ .name = "wide", .run = run_wide, .gap = WIDE_GAP },
+	{ .name = "sqlite", .databases = 1 },
+	{ .name = "lmdb", .databases = 1 },
 	{ .name = "option", .run = run_option, .log = HOLES_LOG, .atomic = 1 },
 	{ }
 };

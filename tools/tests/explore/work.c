@@ -136,6 +136,8 @@ static void run_load(const struct load *load, uint64_t seed)
 	if (load->run) {
 		model_start(load, seed, 1);
 		load->run();
+	} else if (load->databases) {
+		databases_work(load->name);
 	} else {
 		threads_work(3);
 	}
