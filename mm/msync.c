@@ -407,8 +407,8 @@ static int msyncfs_call_empty(unsigned long start, size_t len, int flags)
  * Documentation/msync.rst describes each case, and gives reasons and sources.
  *
  * Context: process context; caller holds no locks; sleeps for the device.
- * Return: 0; -EINVAL, -ENOMEM or -EBUSY as msync.rst says; -EINTR; or -EIO,
- * -ENOSPC or another error that kept the range from becoming durable.
+ * Return: 0; -EINVAL, -ENOMEM, -EBUSY or -EAGAIN as msync.rst says; -EINTR; or
+ * -EIO, -ENOSPC or another error that kept the range from becoming durable.
  */
 int msyncfs_msync(unsigned long start, size_t len, int flags)
 {
