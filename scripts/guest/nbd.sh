@@ -67,4 +67,4 @@ t_info "the server was killed after record $acked; record $last is there"
 t_umount
 t_fsck /dev/nbd0
 t_run nbd-client -d /dev/nbd0
-t_run killall nbd-server
+killall nbd-server 2>/dev/null || :	# it has ended with its last client
