@@ -833,7 +833,8 @@ static void dir_same_hash_crash(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, add(fx->dir, short_name(buf, i), INO(i)),
 				0);
 	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->fake->sb), 0);
-	for (i = 0; i < n; i += 2)
+	/* Few, because a timer commits after some seconds. */
+	for (i = 0; i < 20; i += 2)
 		KUNIT_ASSERT_EQ(test, del(fx->dir, short_name(buf, i)), 0);
 
 	msyncfs_fake_crash(fx->fake, NULL, NULL);
