@@ -29,7 +29,7 @@
 
 /* A recorded disk has one filesystem. */
 #define FS_SECTORS	(16UL * 2048)
-#define MAX_SLICES	64
+#define MAX_SLICES	256
 
 static inline uint64_t mix(uint64_t x)
 {
