@@ -98,7 +98,7 @@ step install install_packages
 truncate -s 512M "$out/data.raw"
 "$BUILD/tools/mkfs.msyncfs" -q -L data "$out/data.raw"
 uuid=$("$BUILD/tools/msyncfs_id" "$out/data.raw" | sed -n 's/^ID_FS_UUID=//p')
-printf '/dev/vda / ext4 defaults 0 1\nUUID=%s /srv/data msyncfs noatime,nofail,x-systemd.device-timeout=300s 0 2\n' \
+printf '/dev/vda / ext4 defaults 0 1\n/dev/disk/by-uuid/%s /srv/data msyncfs noatime,nofail,x-systemd.device-timeout=300s 0 2\n' \
 	"$uuid" >"$root/etc/fstab"
 mkdir -p "$root/srv/data" "$root/etc/systemd/system/multi-user.target.wants"
 cp "$SCRIPTS/debian-guest" "$root/proof"
