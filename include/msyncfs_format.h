@@ -12,6 +12,7 @@
  *	block 3			root block: heads of the on-disk lists
  *	bitmap_start ..		one bitmap block for each group of 32256 blocks
  *	log_start ..		the log
+ *	root_ino - 1		multi-mount protection, if the feature is set
  *	...			inodes, map nodes, directory blocks, data
  *	last block		backup of the superblock
  */
@@ -51,6 +52,7 @@
 #define MSYNCFS_MAGIC_MAP	0x4e50414d	/* "MAPN" */
 #define MSYNCFS_MAGIC_DIR	0x42524944	/* "DIRB" */
 #define MSYNCFS_MAGIC_REST	0x54534552	/* "REST" */
+#define MSYNCFS_MAGIC_MMP	0x504d4d53	/* "SMMP" */
 
 /*
  * These macros contain the feature bits that this version knows. An unknown
@@ -64,10 +66,14 @@
 #define MSYNCFS_INCOMPAT_NAME_KEY	4ULL	/* hashes of names have a key */
 #define MSYNCFS_INCOMPAT_REST	8ULL	/* a symbolic link can have a rest */
 #define MSYNCFS_INCOMPAT_ATTRS	16ULL	/* flags of chattr(1) */
-#define MSYNCFS_INCOMPAT_ALL \
+#define MSYNCFS_INCOMPAT_MMP	32ULL	/* there is a block against double mounts */
+/* A new filesystem has these bits, unless mkfs is asked for other ones. */
+#define MSYNCFS_INCOMPAT_DEFAULT \
 	(MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND | \
 	 MSYNCFS_INCOMPAT_NAME_KEY | MSYNCFS_INCOMPAT_REST | \
 	 MSYNCFS_INCOMPAT_ATTRS)
+#define MSYNCFS_INCOMPAT_ALL \
+	(MSYNCFS_INCOMPAT_DEFAULT | MSYNCFS_INCOMPAT_MMP)
 
 #define MSYNCFS_LABEL_LEN	32
 #define MSYNCFS_UUID_LEN	16
@@ -146,6 +152,40 @@ struct msyncfs_disk_slot {
 	__le64	tail_pos;
 	__le64	time;
 	__u8	reserved[456];
+};
+
+#define MSYNCFS_MMP_CLEAN	0ULL	/* @seq: nobody uses the filesystem */
+#define MSYNCFS_MMP_FSCK	(~0ULL)	/* @seq: fsck.msyncfs repairs it */
+#define MSYNCFS_MMP_INTERVAL	5000u	/* @interval: what mkfs writes */
+#define MSYNCFS_MMP_INTERVAL_MIN	100u
+#define MSYNCFS_MMP_INTERVAL_MAX	60000u
+#define MSYNCFS_MMP_NODE_LEN	64
+#define MSYNCFS_MMP_DEVICE_LEN	32
+
+/**
+ * struct msyncfs_disk_mmp - the block of the multi-mount protection, one sector
+ * @magic: MSYNCFS_MAGIC_MMP
+ * @interval: milliseconds from one heartbeat to the next
+ * @csum: xxh64 of the sector with this field zero, with the seed of the
+ *	filesystem
+ * @owner: random number of the mount or of the fsck.msyncfs that wrote the block
+ * @seq: MSYNCFS_MMP_CLEAN, MSYNCFS_MMP_FSCK, or the number of the heartbeat of the
+ *	mount, from 1 on
+ * @time: time of the heartbeat, in seconds since 1970
+ * @node: name of the machine that wrote the block, NUL-padded
+ * @device: name of the device on that machine, NUL-padded
+ * @reserved: zero
+ */
+struct msyncfs_disk_mmp {
+	__le32	magic;
+	__le32	interval;
+	__le64	csum;
+	__le64	owner;
+	__le64	seq;
+	__le64	time;
+	__u8	node[MSYNCFS_MMP_NODE_LEN];
+	__u8	device[MSYNCFS_MMP_DEVICE_LEN];
+	__u8	reserved[376];
 };
 
 /*
@@ -448,6 +488,7 @@ struct msyncfs_disk_dirent {
 
 static_assert(sizeof(struct msyncfs_disk_super) == MSYNCFS_SECTOR_SIZE, "");
 static_assert(sizeof(struct msyncfs_disk_slot) == MSYNCFS_SECTOR_SIZE, "");
+static_assert(sizeof(struct msyncfs_disk_mmp) == MSYNCFS_SECTOR_SIZE, "");
 static_assert(sizeof(struct msyncfs_disk_record) == MSYNCFS_RECORD_HEADER, "");
 static_assert(sizeof(struct msyncfs_disk_header) == 64, "");
 static_assert(sizeof(struct msyncfs_disk_root) == MSYNCFS_BLOCK_SIZE, "");

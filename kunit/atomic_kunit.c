@@ -43,7 +43,7 @@ static void atomic_crash(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, vfs_fsync_range(fx->file, 0,
 						      PAGE_SIZE - 1, 1), 0);
 		KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
-		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->log->nr_split), 0);
 		model_crash(test, fx, 0);
 		KUNIT_EXPECT_EQ_MSG(test, model_differs(fx, &fx->now), -1,
 				    "committed, mode %u", mode);
@@ -176,7 +176,7 @@ static void atomic_set_of_files(struct kunit *test)
 	model_write(test, fx, 1, row->pages, 2);
 	files_write(test, g, 0, row->pages, 2);
 	KUNIT_EXPECT_EQ(test, msyncfs_sync_ranges(ranges, 2, true), 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->log->nr_split), 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
 	msyncfs_fake_close(fx->fake, g);
 	model_crash(test, fx, 0);

@@ -97,7 +97,7 @@ static void batch_commit(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 		KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
 		KUNIT_EXPECT_EQ(test, commit(fx->file), -EINVAL);
-		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->log->nr_split), 0);
 		model_crash(test, fx, 0);
 		KUNIT_EXPECT_EQ_MSG(test, model_differs(fx, &fx->now), -1,
 				    "committed, mode %u", mode);

@@ -385,7 +385,18 @@ static void fake_format_slot(struct msyncfs_fake *fake, void *buf)
 			   buf);
 }
 
-static void fake_format_super(struct msyncfs_fake *fake, void *buf)
+static void fake_format_mmp(struct msyncfs_fake *fake, void *buf)
+{
+	struct msyncfs_disk_mmp *mmp = buf;
+
+	memset(buf, 0, MSYNCFS_BLOCK_SIZE);
+	mmp->interval = cpu_to_le32(MSYNCFS_MMP_INTERVAL_MIN);
+	msyncfs_seal_mmp(&fake->geo, mmp);
+	msyncfs_fake_write(fake, fake->geo.mmp_blkno, buf);
+}
+
+static void fake_format_super(struct msyncfs_fake *fake, void *buf,
+			      u64 incompat)
 {
 	const struct msyncfs_geo *geo = &fake->geo;
 	struct msyncfs_disk_super *ds = buf;
@@ -402,19 +413,23 @@ static void fake_format_super(struct msyncfs_fake *fake, void *buf)
 	ds->block_shift = cpu_to_le32(MSYNCFS_BLOCK_SHIFT);
 	ds->name_key[0] = cpu_to_le64(geo->name_key.key[0]);
 	ds->name_key[1] = cpu_to_le64(geo->name_key.key[1]);
-	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_ALL);
+	ds->incompat = cpu_to_le64(incompat);
 	msyncfs_seal_super(ds);
 	msyncfs_fake_write(fake, geo->blocks - 1, buf);
 	msyncfs_fake_write(fake, MSYNCFS_SUPER_BLKNO, buf);
 }
 
-static void fake_format(struct msyncfs_fake *fake, u64 blocks, u64 log_blocks)
+static void fake_format(struct msyncfs_fake *fake, u64 blocks, u64 log_blocks,
+			unsigned int features)
 {
+	u64 incompat = features & MSYNCFS_FAKE_MMP ? MSYNCFS_INCOMPAT_ALL :
+						     MSYNCFS_INCOMPAT_DEFAULT;
 	struct msyncfs_geo *geo = &fake->geo;
 	void *buf = kunit_kzalloc(fake->test, MSYNCFS_BLOCK_SIZE, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(fake->test, buf);
-	KUNIT_ASSERT_EQ(fake->test, msyncfs_layout(blocks, log_blocks, geo), 0);
+	KUNIT_ASSERT_EQ(fake->test,
+			msyncfs_layout(blocks, log_blocks, incompat, geo), 0);
 	get_random_bytes(geo->uuid, sizeof(geo->uuid));
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
 	geo->hash_room = MSYNCFS_HASH_ROOM;
@@ -423,7 +438,9 @@ static void fake_format(struct msyncfs_fake *fake, u64 blocks, u64 log_blocks)
 	fake_format_bitmaps(fake, buf);
 	fake_format_root(fake, buf);
 	fake_format_slot(fake, buf);
-	fake_format_super(fake, buf);
+	if (geo->mmp_blkno)
+		fake_format_mmp(fake, buf);
+	fake_format_super(fake, buf, incompat);
 	kunit_kfree(fake->test, buf);
 }
 
@@ -475,7 +492,7 @@ static void fake_destroy(void *data)
  * @test: test, which fails if this function fails
  * @blocks: size of the device
  * @log_blocks: size of the log
- * @features: MSYNCFS_FAKE_CACHE, MSYNCFS_FAKE_FUA
+ * @features: MSYNCFS_FAKE_CACHE, MSYNCFS_FAKE_FUA, MSYNCFS_FAKE_MMP
  *
  * Return: the device, not mounted.
  */
@@ -493,7 +510,7 @@ struct msyncfs_fake *msyncfs_fake_create(struct kunit *test, u64 blocks,
 	xa_init(&fake->cache);
 	KUNIT_ASSERT_EQ(test,
 			kunit_add_action_or_reset(test, fake_destroy, fake), 0);
-	fake_format(fake, blocks, log_blocks);
+	fake_format(fake, blocks, log_blocks, features);
 
 	disk = fake_alloc_disk(fake, blocks, features);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, disk);

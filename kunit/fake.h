@@ -36,6 +36,7 @@
 /* Features of the device, for msyncfs_fake_create(). */
 #define MSYNCFS_FAKE_CACHE	1	/* a volatile write cache */
 #define MSYNCFS_FAKE_FUA	2	/* writes that bypass it */
+#define MSYNCFS_FAKE_MMP	4	/* multi-mount protection, short interval */
 
 /*
  * The ways in which an I/O may end. A hook of the device returns one of them.

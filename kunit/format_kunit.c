@@ -54,6 +54,16 @@ static const struct place places[] = {
 	AT(slot, tail_pos, 40),
 	AT(slot, time, 48),
 	AT(slot, reserved, 56),
+	SIZE(mmp, 512),
+	AT(mmp, magic, 0),
+	AT(mmp, interval, 4),
+	AT(mmp, csum, 8),
+	AT(mmp, owner, 16),
+	AT(mmp, seq, 24),
+	AT(mmp, time, 32),
+	AT(mmp, node, 40),
+	AT(mmp, device, 104),
+	AT(mmp, reserved, 136),
 	SIZE(record, 96),
 	AT(record, magic, 0),
 	AT(record, header_blocks, 4),
@@ -245,7 +255,7 @@ static void format_layout(struct kunit *test)
 
 	memset(&geo, 0x5a, sizeof(geo));
 	before = geo;
-	err = msyncfs_layout(row->blocks, row->log, &geo);
+	err = msyncfs_layout(row->blocks, row->log, 0, &geo);
 	KUNIT_ASSERT_EQ(test, err, row->err);
 	if (err) {
 		KUNIT_EXPECT_MEMEQ(test, &geo, &before, sizeof(geo));
@@ -299,7 +309,7 @@ static void format_area(struct kunit *test)
 	const struct area_row *row = test->param_value;
 	struct msyncfs_geo geo = {};
 
-	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256, &geo), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256, 0, &geo), 0);
 	KUNIT_EXPECT_EQ(test, msyncfs_is_data(&geo, row->blkno), row->data);
 	KUNIT_EXPECT_EQ(test, msyncfs_is_home(&geo, row->blkno), row->home);
 }
@@ -347,7 +357,7 @@ static void test_geo(struct kunit *test, struct msyncfs_geo *geo)
 	unsigned int i;
 
 	memset(geo, 0, sizeof(*geo));
-	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256, geo), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256, 0, geo), 0);
 	for (i = 0; i < sizeof(geo->uuid); i++)
 		geo->uuid[i] = i + 1;
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
@@ -489,6 +499,7 @@ static const struct field_row super_rows[] = {
 	FIELD(super, log_start, 8, "log is not"),
 	FIELD(super, log_blocks, 257, "root directory is not"),
 	FIELD(super, root_ino, 264, "root directory is not"),
+	FIELD(super, incompat, MSYNCFS_INCOMPAT_ALL, "root directory is not"),
 	/*
 	 * The superblocks in the following rows are valid. The filesystem may
 	 * be smaller than the device. msyncfs_verify_super() does not check the
@@ -518,7 +529,7 @@ static void make_super(struct kunit *test, struct msyncfs_disk_super *ds)
 	ds->bitmap_blocks = cpu_to_le64(geo.bitmap_blocks);
 	ds->root_ino = cpu_to_le64(geo.root_ino);
 	ds->block_shift = cpu_to_le32(MSYNCFS_BLOCK_SHIFT);
-	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_ALL);
+	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_DEFAULT);
 	ds->name_key[0] = cpu_to_le64(geo.name_key.key[0]);
 	ds->name_key[1] = cpu_to_le64(geo.name_key.key[1]);
 	msyncfs_seal_super(ds);
@@ -620,6 +631,57 @@ static void format_slot(struct kunit *test)
 	expect_reason(test, msyncfs_verify_slot(&geo, slot), row->why);
 }
 
+static const struct field_row mmp_rows[] = {
+	{ "good" },
+	{ "magic", 0, 4, MSYNCFS_MAGIC_SLOT, true, "no multi-mount" },
+	{ "checksum", 8, 8, 1, true, "wrong checksum" },
+	{ "damaged time", 32, 8, 1, true, "wrong checksum" },
+	BYTE(136, 1, "reserved bytes"),
+	BYTE(511, 1, "reserved bytes"),
+	FIELD(mmp, interval, 99, "impossible interval"),
+	FIELD(mmp, interval, 60001, "impossible interval"),
+	FIELD(mmp, interval, 60000, NULL),
+	FIELD(mmp, seq, U64_MAX, NULL),
+	FIELD(mmp, owner, U64_MAX, NULL),
+};
+
+KUNIT_ARRAY_PARAM_DESC(mmp, mmp_rows, name);
+
+static void format_mmp(struct kunit *test)
+{
+	const struct field_row *row = test->param_value;
+	struct msyncfs_disk_mmp *mmp;
+	struct msyncfs_geo geo;
+
+	mmp = kunit_kzalloc(test, sizeof(*mmp), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mmp);
+	test_geo(test, &geo);
+	mmp->interval = cpu_to_le32(MSYNCFS_MMP_INTERVAL_MIN);
+	msyncfs_seal_mmp(&geo, mmp);
+	poke(mmp, row);
+	if (!row->raw)
+		msyncfs_seal_mmp(&geo, mmp);
+	expect_reason(test, msyncfs_verify_mmp(&geo, mmp), row->why);
+}
+
+/* The block of the multi-mount protection lies between the log and the data. */
+static void format_mmp_layout(struct kunit *test)
+{
+	struct msyncfs_geo geo;
+
+	KUNIT_ASSERT_EQ(test, msyncfs_layout(294, 256, MSYNCFS_INCOMPAT_MMP,
+					     &geo), -ENOSPC);
+	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256, MSYNCFS_INCOMPAT_ALL,
+					     &geo), 0);
+	KUNIT_EXPECT_EQ(test, geo.mmp_blkno, 263);
+	KUNIT_EXPECT_EQ(test, geo.root_ino, 264);
+	KUNIT_EXPECT_FALSE(test, msyncfs_is_home(&geo, 263));
+	KUNIT_EXPECT_TRUE(test, msyncfs_is_data(&geo, 264));
+	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256,
+					     MSYNCFS_INCOMPAT_DEFAULT, &geo), 0);
+	KUNIT_EXPECT_EQ(test, geo.mmp_blkno, 0);
+}
+
 static void format_slot_bits(struct kunit *test)
 {
 	struct msyncfs_disk_slot *slot;
@@ -659,6 +721,8 @@ static struct kunit_case format_cases[] = {
 	KUNIT_CASE(format_super_bits),
 	KUNIT_CASE_PARAM(format_slot, slot_gen_params),
 	KUNIT_CASE(format_slot_bits),
+	KUNIT_CASE_PARAM(format_mmp, mmp_gen_params),
+	KUNIT_CASE(format_mmp_layout),
 	{}
 };
 

@@ -101,7 +101,7 @@ static void large_one(struct kunit *test)
 	files_write(test, file, 0, row->nr, 2);
 	KUNIT_EXPECT_EQ(test, files_sync(file), 0);
 	KUNIT_EXPECT_EQ(test, sbi->log->nr_commits, records + 1);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->nr_split), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->log->nr_split), 0);
 	KUNIT_EXPECT_EQ(test, files_dirty(file), 0);
 	if (node)
 		KUNIT_EXPECT_EQ(test, top_node(file), node);
@@ -151,7 +151,7 @@ static void large_set(struct kunit *test)
 		swap(ranges[0], ranges[1]);
 	KUNIT_EXPECT_EQ(test, msyncfs_sync_ranges(ranges, 2, true), 0);
 	KUNIT_EXPECT_EQ(test, sbi->log->nr_commits, records + 1);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->nr_split), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->log->nr_split), 0);
 	KUNIT_EXPECT_EQ(test, top_node(f), node);
 
 	iolog_power_off(log);
@@ -209,7 +209,7 @@ static void scattered(struct kunit *test, bool atomic, int err)
 	leave_one_each(test, fake->sb);
 	files_write(test, file, 0, SCATTERED, 2);
 	KUNIT_EXPECT_EQ(test, files_sync(file), err);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->nr_split), err ? 0 : 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->log->nr_split), err ? 0 : 1);
 	KUNIT_EXPECT_EQ(test, files_dirty(file), err ? SCATTERED : 0);
 	files_expect(test, file, 0, SCATTERED, 2);
 
@@ -255,7 +255,7 @@ static void large_scattered_old(struct kunit *test)
 	leave_one_each(test, fake->sb);
 	files_write(test, file, 0, SCATTERED, 1);
 	KUNIT_EXPECT_EQ(test, vfs_fsync(file, 0), 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(fake->sb)->nr_split), 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(fake->sb)->log->nr_split), 1);
 	msyncfs_fake_close(fake, file);
 
 	/* The mount has dropped the claims, so new blocks lie side by side. */
@@ -264,7 +264,7 @@ static void large_scattered_old(struct kunit *test)
 	file = open_file(fake, "f");
 	files_write(test, file, 0, SCATTERED, 2);
 	KUNIT_EXPECT_EQ(test, files_sync(file), 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(fake->sb)->nr_split), 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(fake->sb)->log->nr_split), 1);
 	files_expect(test, file, 0, SCATTERED, 2);
 	msyncfs_fake_close(fake, file);
 }
@@ -373,7 +373,7 @@ static void large_bitmap_error(struct kunit *test)
 	records = sbi->log->nr_commits;
 	KUNIT_EXPECT_EQ(test, files_sync(file), 0);
 	KUNIT_EXPECT_GE(test, sbi->log->nr_commits, records + 1);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->nr_split), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->log->nr_split), 0);
 	files_expect(test, file, 0, PAGES, 3);
 	KUNIT_ASSERT_EQ(test, files_truncate(g, 0), 0);
 	msyncfs_fake_close(fake, g);

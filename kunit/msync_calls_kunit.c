@@ -134,7 +134,7 @@ static void msync_many_files(struct kunit *test)
 	records = sbi->log->nr_commits;
 	KUNIT_EXPECT_EQ(test, msyncfs_sync_ranges(ranges, MANY, true), 0);
 	KUNIT_EXPECT_EQ(test, sbi->log->nr_commits, records + 1);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->nr_split), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&sbi->log->nr_split), 0);
 	for (i = 0; i < MANY; i++) {
 		KUNIT_EXPECT_EQ(test, files_dirty(files[i]), 0);
 		msyncfs_fake_close(fake, files[i]);

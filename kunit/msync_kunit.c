@@ -72,7 +72,7 @@ static void msync_two_large(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, msyncfs_sync_ranges(ranges, 2, true), 0);
 	KUNIT_EXPECT_EQ(test, MSYNCFS_SB(fx->fake->sb)->log->nr_commits,
 			records + 1);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(fx->fake->sb)->nr_split), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(fx->fake->sb)->log->nr_split), 0);
 	call_crash(test);
 	files_expect(test, fx->f, 0, 80, 7);
 	files_expect(test, fx->f, 80, 5, 1);

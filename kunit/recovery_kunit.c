@@ -245,7 +245,7 @@ static void recovery_replay(struct kunit *test)
 }
 
 #define MOUNT_FEATURES \
-	(MSYNCFS_INCOMPAT_ALL & ~MSYNCFS_INCOMPAT_NAME_KEY)
+	(MSYNCFS_INCOMPAT_DEFAULT & ~MSYNCFS_INCOMPAT_NAME_KEY)
 
 static u64 super_features(struct rec_fixture *fx, u64 blkno)
 {

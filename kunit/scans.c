@@ -196,7 +196,7 @@ int scan_init(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, fx);
 	fx->test = test;
-	KUNIT_ASSERT_EQ(test, msyncfs_layout(4096, LOG_BLOCKS, &fx->geo), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_layout(4096, LOG_BLOCKS, 0, &fx->geo), 0);
 	memset(fx->geo.uuid, 0x37, sizeof(fx->geo.uuid));
 	fx->geo.seed = xxh64(fx->geo.uuid, sizeof(fx->geo.uuid), 0);
 	fx->log = scan_valloc(test, LOG_BLOCKS * MSYNCFS_BLOCK_SIZE);

@@ -153,7 +153,7 @@ static struct wide_fixture *setup(struct kunit *test,
 							 true), 0);
 	store(test, fx, 1);
 	KUNIT_ASSERT_EQ(test, files_sync(fx->file), 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->log->nr_split), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->fake->sb), 0);
 	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
 	memset(fx->fill, 1, PAGES);
@@ -176,7 +176,7 @@ static void shadow_commit(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
 		KUNIT_EXPECT_EQ(test, files_dirty(fx->file), 0);
 		KUNIT_EXPECT_EQ(test, fx->sbi->log->nr_commits, ++commits);
-		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->log->nr_split), 0);
 		KUNIT_EXPECT_EQ(test, differs_all(fx, round), -1);
 		KUNIT_EXPECT_EQ(test, file_inode(fx->file)->i_blocks, blocks);
 		/* A set of one page needs no shadow. */
@@ -367,7 +367,7 @@ static void shadow_holes(struct kunit *test)
 		iolog_cut(fx->log, at);
 		err = files_sync(fx->file);
 		cut = fx->log->cut;
-		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->log->nr_split), 0);
 		crash(test, fx, at * 7919 + 1);
 		if (differs(fx, want, size) == -1) {
 			files_expect(test, fx->file, HOLES_END, 1, 9);
@@ -501,7 +501,7 @@ static void shadow_set(struct kunit *test)
 		iolog_cut(fx->log, at);
 		err = msyncfs_sync_ranges(ranges, 2, true);
 		cut = fx->log->cut;
-		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
+		KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->log->nr_split), 0);
 		msyncfs_fake_close(fx->fake, g);
 		crash(test, fx, at * 7919 + 1);
 		g = msyncfs_fake_open(fx->fake, "g", O_RDWR | O_LARGEFILE);
@@ -540,7 +540,7 @@ static void shadow_no_space(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, vfs_fsync(g, 0), 0);
 	store(test, fx, 2);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->log->nr_split), 1);
 	msyncfs_fake_close(fx->fake, g);
 	crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, differs_all(fx, 2), -1);
@@ -575,7 +575,7 @@ static void shadow_no_space_atomic(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ret, -ENOSPC);
 	KUNIT_EXPECT_GE(test, i, PAGES - 10);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->nr_split), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&fx->sbi->log->nr_split), 0);
 	msyncfs_fake_close(fx->fake, g);
 	crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, differs(fx, fx->fill, fx->size), -1);

@@ -112,7 +112,7 @@ struct row {
 static void test_geo(struct kunit *test, struct msyncfs_geo *geo)
 {
 	memset(geo, 0, sizeof(*geo));
-	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256, geo), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256, 0, geo), 0);
 	memset(geo->uuid, 0x42, sizeof(geo->uuid));
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
 	geo->hash_room = MSYNCFS_HASH_ROOM;
@@ -701,7 +701,7 @@ static void verify_bitmap_long_log(struct kunit *test)
 
 	bm = kunit_kzalloc(test, sizeof(*bm), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, bm);
-	KUNIT_ASSERT_EQ(test, msyncfs_layout(200000, 70000, &geo), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_layout(200000, 70000, 0, &geo), 0);
 	for (group = 0; group < geo.bitmap_blocks; group++) {
 		bool all = (group + 1) * MSYNCFS_GROUP_BLOCKS <=
 			   geo.log_start + geo.log_blocks;

@@ -184,7 +184,7 @@ static void writeback_space_first(struct kunit *test)
 	msyncfs_fake_release(fx->fake);
 	thread_end(fx);
 	KUNIT_EXPECT_EQ(test, fx->dirty, 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(sb)->nr_split), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&MSYNCFS_SB(sb)->log->nr_split), 0);
 	files_expect(test, fx->file, 0, FULL_PAGES, 2);
 	files_settled(test, sb);
 	msyncfs_fake_close(fx->fake, g);

@@ -5,7 +5,8 @@
 # Usage: fsck-selftest.sh [-v] [DAMAGE...]
 # A second time, the programs have a weak hash, so that many names of a directory have the
 # same hash; these damages are called weak.DAMAGE.
-# The case mkfs_size tests the arguments of mkfs.msyncfs.
+# The case mkfs_size tests the arguments of mkfs.msyncfs, and the case mmp tests the
+# multi-mount protection.
 # Run "make tools" first. The last line of the output is the verdict. With -v the
 # script prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
 set -u
@@ -148,13 +149,48 @@ dir_tower() {
 		"$bin/tests/fsck-image" break "$image" dir_tower && fsck 4 -n && fsck 1 -y && fsck 0 -n
 }
 
+# says TEXT: fail unless the last run of fsck.msyncfs has said TEXT
+says() { grep -q -- "$1" "$work/out" || { echo "    fsck.msyncfs does not say: $1"; return 1; }; }
+
+# other SEQ: another machine writes the block of the multi-mount protection
+other() { "$bin/tests/fsck-mmp" "$image" "$1"; }
+
+mmp() {
+	rm -f "$image"
+	truncate -s 16M "$image"
+	refuses 'unknown feature: mpp' -O mmp,mpp "$image" && makes 4096 -O mmp,^mmp "$image" || return 1
+	! grep mmp "$work/out" && makes 4096 -f -O ^mmp,mmp "$image" && "$bin/tests/fsck-image" fill "$image" || return 1
+	# Nobody uses the filesystem: there is no wait for a heartbeat.
+	other 0 && fsck 0 -n && fsck 0 -y && ! says waiting >"$work/ignored" || return 1
+	# A machine or a fsck.msyncfs has crashed.
+	other 7 && cp "$image" "$work/before" && fsck 0 -n && says 'waiting for 2200 ms' || return 1
+	cmp -s "$image" "$work/before" || { echo "    -n has changed the image"; return 1; }
+	fsck 0 -y && says waiting && fsck 0 -n && ! says waiting >"$work/ignored" || return 1
+	other fsck && fsck 0 -y && says waiting && fsck 0 -n || return 1
+	# The block is damaged: only a person knows that nobody uses the filesystem.
+	other damaged && fsck 4 -n && says 'Multi-mount protection (block .*no multi-mount' &&
+		fsck 4 -p && fsck 1 -y && fsck 0 -n || return 1
+	# Another machine lives. Nothing may be written.
+	other 8 && cp "$image" "$work/before" && other 7 || return 1
+	{ sleep 1 && other 8; } &
+	fsck 8 -y && says 'in use on another machine: node other-machine, device sdz, last heartbeat' || return 1
+	wait
+	cmp -s "$image" "$work/before" || { echo "    fsck.msyncfs -y has changed the image"; return 1; }
+	# While fsck.msyncfs waits for an answer, its heartbeats keep others away.
+	other 0 && "$bin/tests/fsck-image" break "$image" links || return 1
+	sleep 6 | script -qc "$bin/fsck.msyncfs $image" /dev/null >"$work/asks" 2>&1 &
+	sleep 2
+	fsck 8 -n && says "in use on another machine: node $(uname -n)" || return 1
+	wait
+}
+
 # Test every kind of damage that fsck-image or this script lists.  If only one of the two
 # lists a kind, the test of that kind fails.
 if [ $# -eq 0 ]; then
 	mapfile -t list < <({ "$bin/tests/fsck-image" list
 		printf '%s\n' "${!text[@]}" "${!normal[@]}"; } | sort -u)
 	list+=(undamaged)
-	set -- mkfs_size "${list[@]}" "${list[@]/#/weak.}"
+	set -- mkfs_size mmp "${list[@]}" "${list[@]/#/weak.}"
 fi
 for damage; do
 	dir=$bin
@@ -162,6 +198,7 @@ for damage; do
 	filled=$work/filled.${dir##*/}
 	if why=$(case $damage in
 			mkfs_size) mkfs_size ;;
+			mmp) mmp ;;
 			*undamaged) undamaged ;;
 			dir_tower) check dir_tower && dir_tower ;;
 			*) check "${damage#weak.}" ;;

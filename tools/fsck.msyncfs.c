@@ -107,6 +107,7 @@ static void open_device(struct fsck *fs, const struct options *opt)
 
 	fs->mode = choose_mode(opt);
 	fs->verbose = opt->verbose;
+	fs->protect = true;
 	err = device_open(&fs->dev, opt->path,
 			  fs->mode == FSCK_NO ? O_RDONLY : O_RDWR);
 	if (err == -EBUSY && opt->skip_mounted)
@@ -205,6 +206,7 @@ int main(int argc, char **argv)
 	if (pass == PASSES && fs->fixed)
 		fs->left += fs->fixed;
 	fs->left += left;
+	fsck_mmp_end(fs);
 	summary(fs, fixed);
 	if (fs->left)
 		return EXIT_FSCK_LEFT;

@@ -30,6 +30,7 @@ struct options {
 	const char	*label;
 	u64		bytes;		/* size; 0 means the whole device */
 	u64		log_bytes;	/* log size; 0 means the default */
+	u64		incompat;	/* features, MSYNCFS_INCOMPAT_* */
 	bool		force;
 	bool		quiet;
 };
@@ -52,7 +53,8 @@ __noreturn
 static void usage(FILE *to, int status)
 {
 	fprintf(to,
-		"Usage: mkfs.msyncfs [-L LABEL] [-l LOGSIZE] [-b 4096] [-fq] DEVICE [SIZE]\n"
+		"Usage: mkfs.msyncfs [-L LABEL] [-l LOGSIZE] [-O FEATURE,...] [-b 4096] [-fq]\n"
+		"                    DEVICE [SIZE]\n"
 		"\n"
 		"Makes an empty msyncfs on a block device or in a regular file.\n"
 		"\n"
@@ -62,6 +64,8 @@ static void usage(FILE *to, int status)
 		"  -l LOGSIZE  size of the log in bytes, or with K, M or G: 1M to 1G\n"
 		"              (default: 1/16 of the filesystem, 1M to 64M,\n"
 		"              and more beyond 500 GiB)\n"
+		"  -O mmp      multi-mount protection: two machines that share the device cannot\n"
+		"              both mount it (default: ^mmp, without)\n"
 		"  -b 4096     size of a block; there is no other\n"
 		"  -f          overwrite a device that already holds data\n"
 		"  -q          print nothing on success\n"
@@ -111,6 +115,23 @@ static u64 parse_size_or_die(const char *text, unsigned int shift)
 	if (!bytes)
 		die("not a size: %s", text);
 	return bytes;
+}
+
+/* Switch features on, or off after a '^'. @text is a list with commas. */
+static void parse_features(char *text, u64 *incompat)
+{
+	char *name;
+
+	for (name = strtok(text, ","); name; name = strtok(NULL, ",")) {
+		bool off = *name == '^';
+
+		if (strcmp(name + off, "mmp"))
+			die("unknown feature: %s", name + off);
+		if (off)
+			*incompat &= ~MSYNCFS_INCOMPAT_MMP;
+		else
+			*incompat |= MSYNCFS_INCOMPAT_MMP;
+	}
 }
 
 static void random_bytes(void *buf, size_t len)
@@ -216,7 +237,8 @@ static void plan(const struct device *dev, const struct options *opt,
 	if (bytes > dev->bytes)
 		die("%s has only %s, not %s", dev->path,
 		    size_text(dev->bytes, a), size_text(bytes, b));
-	err = msyncfs_layout(bytes >> MSYNCFS_BLOCK_SHIFT, log, geo);
+	err = msyncfs_layout(bytes >> MSYNCFS_BLOCK_SHIFT, log, opt->incompat,
+			     geo);
 	if (err == -ENOSPC)
 		die("%s is too small: the log of %llu KiB leaves no room for data",
 		    opt->bytes ? "the filesystem" : dev->path, log * 4);
@@ -325,6 +347,18 @@ static void write_slot(const struct device *dev, const struct msyncfs_geo *geo)
 	    MSYNCFS_SLOT_BLKNO + 1 % MSYNCFS_NR_SLOTS);
 }
 
+/* Write the block of the multi-mount protection: nobody uses the filesystem. */
+static void write_mmp(const struct device *dev, const struct msyncfs_geo *geo)
+{
+	static char block[MSYNCFS_BLOCK_SIZE] __aligned(8);
+	struct msyncfs_disk_mmp *mmp = (struct msyncfs_disk_mmp *)block;
+
+	mmp->interval = cpu_to_le32(MSYNCFS_MMP_INTERVAL);
+	mmp->time = cpu_to_le64(time(NULL));
+	msyncfs_seal_mmp(geo, mmp);
+	put(dev, block, sizeof(block), geo->mmp_blkno);
+}
+
 static void write_super(const struct device *dev,
 			const struct msyncfs_geo *geo,
 			const struct options *opt)
@@ -345,7 +379,7 @@ static void write_super(const struct device *dev,
 	ds->block_shift = cpu_to_le32(MSYNCFS_BLOCK_SHIFT);
 	ds->name_key[0] = cpu_to_le64(geo->name_key.key[0]);
 	ds->name_key[1] = cpu_to_le64(geo->name_key.key[1]);
-	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_ALL);
+	ds->incompat = cpu_to_le64(opt->incompat);
 	msyncfs_seal_super(ds);
 	put(dev, block, sizeof(block), geo->blocks - 1);
 	put(dev, block, sizeof(block), MSYNCFS_SUPER_BLKNO);
@@ -374,6 +408,8 @@ static void report(const struct device *dev, const struct msyncfs_geo *geo,
 	       size_text(geo->log_blocks << MSYNCFS_BLOCK_SHIFT, a),
 	       geo->log_blocks);
 	printf("  groups  %llu\n", geo->bitmap_blocks);
+	if (geo->mmp_blkno)
+		printf("  mmp     block %llu\n", geo->mmp_blkno);
 	printf("  free    %s, %llu blocks\n",
 	       size_text(free << MSYNCFS_BLOCK_SHIFT, a), free);
 }
@@ -383,7 +419,7 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 	bool version = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "L:l:b:fqvVh")) != -1) {
+	while ((c = getopt(argc, argv, "L:l:O:b:fqvVh")) != -1) {
 		switch (c) {
 		case 'b':
 			if (parse_size(optarg, 0) != MSYNCFS_BLOCK_SIZE)
@@ -397,6 +433,9 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 			break;
 		case 'l':
 			opt->log_bytes = parse_size_or_die(optarg, 0);
+			break;
+		case 'O':
+			parse_features(optarg, &opt->incompat);
 			break;
 		case 'f':
 			opt->force = true;
@@ -429,7 +468,9 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 
 int main(int argc, char **argv)
 {
-	struct options opt = { .label = "" };
+	struct options opt = {
+		.label = "", .incompat = MSYNCFS_INCOMPAT_DEFAULT,
+	};
 	struct msyncfs_geo geo = {};
 	const char *path;
 	struct device dev;
@@ -454,6 +495,8 @@ int main(int argc, char **argv)
 	write_bitmaps(&dev, &geo);
 	write_root(&dev, &geo);
 	write_slot(&dev, &geo);
+	if (geo.mmp_blkno)
+		write_mmp(&dev, &geo);
 	sync_or_die(&dev);
 	write_super(&dev, &geo, &opt);
 	sync_or_die(&dev);

@@ -68,6 +68,7 @@ enum {
 
 struct msyncfs_dio_count;
 struct msyncfs_log;
+struct msyncfs_mmp;
 struct msyncfs_orphans;
 struct msyncfs_space;
 struct msyncfs_sysfs;
@@ -85,7 +86,7 @@ struct msyncfs_sysfs;
  *	under way or of @state
  * @wq: runs commits, checkpoints and MS_ASYNC in the background
  * @set_mutex: held by a task that locks or freezes several files (P6)
- * @nr_split: number of msyncs that needed several records
+ * @mmp: state of fs/disk/mmp.c, NULL without multi-mount protection
  * @log: state of fs/log
  * @space: state of fs/space
  * @dio_count: state of fs/map/home.c
@@ -103,7 +104,7 @@ struct msyncfs_sb_info {
 	wait_queue_head_t		wait;
 	struct workqueue_struct		*wq;
 	struct mutex			set_mutex; /* locks of several files */
-	atomic64_t			nr_split;
+	struct msyncfs_mmp		*mmp;
 	struct msyncfs_log		*log;
 	struct msyncfs_space		*space;
 	struct msyncfs_dio_count	*dio_count;
@@ -170,8 +171,10 @@ static inline int msyncfs_gate_error(const struct msyncfs_sb_info *sbi)
  *
  * Every write to the device passes this gate (R7): records, home blocks, slots,
  * fresh blocks and O_DIRECT. The only other writes are those of the mount,
- * before any task uses the filesystem, and the feature bits that a remount sets
- * before it opens the gate. A task that closes the gate waits for the tasks that
+ * before any task uses the filesystem, the feature bits that a remount sets
+ * before it opens the gate, and the heartbeats of the multi-mount protection.
+ * Heartbeats hold the gate shared, too, but they also run if the filesystem is
+ * read-only. A task that closes the gate waits for the tasks that
  * have passed it. After success the caller calls
  * msyncfs_gate_leave() when its writes are complete.
  *
@@ -296,6 +299,11 @@ __printf(2, 3) void msyncfs_warn(struct super_block *sb, const char *fmt, ...);
 __printf(2, 3) void msyncfs_info(struct super_block *sb, const char *fmt, ...);
 void msyncfs_abort(struct super_block *sb, const char *why, int err);
 void msyncfs_shutdown(struct super_block *sb);
+
+/* In mmp.c */
+int msyncfs_mmp_start(struct super_block *sb);
+int msyncfs_mmp_check(struct super_block *sb);
+void msyncfs_mmp_stop(struct super_block *sb);
 
 /* In io.c */
 void msyncfs_io_init(struct msyncfs_io *io, struct super_block *sb,

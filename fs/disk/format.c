@@ -71,6 +71,7 @@ static u32 record_images(u64 log_blocks)
  * msyncfs_layout() - compute where the parts of a filesystem lie
  * @blocks: size of the filesystem in blocks, backup superblock included
  * @log_blocks: length of the log in blocks
+ * @incompat: feature word of the filesystem, MSYNCFS_INCOMPAT_*
  * @geo: filled in; the function does not change the seed and the UUID
  *
  * mkfs and msyncfs_verify_super() both use this function, so no other layout is
@@ -80,8 +81,10 @@ static u32 record_images(u64 log_blocks)
  * Return: 0; -EINVAL if a size is out of bounds; -ENOSPC if fewer than 32
  * blocks would be left for data. @geo changes only on success.
  */
-int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo)
+int msyncfs_layout(u64 blocks, u64 log_blocks, u64 incompat,
+		   struct msyncfs_geo *geo)
 {
+	bool mmp = incompat & MSYNCFS_INCOMPAT_MMP;
 	u64 bitmaps, data;
 
 	if (blocks > MSYNCFS_BLOCKS_MAX || log_blocks < MSYNCFS_LOG_MIN_BLOCKS ||
@@ -90,7 +93,7 @@ int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo)
 
 	bitmaps = div_u64(blocks + MSYNCFS_GROUP_BLOCKS - 1,
 			  MSYNCFS_GROUP_BLOCKS);
-	data = MSYNCFS_BITMAP_BLKNO + bitmaps + log_blocks;
+	data = MSYNCFS_BITMAP_BLKNO + bitmaps + log_blocks + mmp;
 	if (blocks < data + MSYNCFS_DATA_MIN_BLOCKS + 1)
 		return -ENOSPC;
 
@@ -99,6 +102,7 @@ int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo)
 	geo->bitmap_blocks = bitmaps;
 	geo->log_start = MSYNCFS_BITMAP_BLKNO + bitmaps;
 	geo->log_blocks = log_blocks;
+	geo->mmp_blkno = mmp ? data - 1 : 0;
 	geo->root_ino = data;
 	geo->record_images = record_images(log_blocks);
 	return 0;
@@ -139,7 +143,7 @@ const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
 	if (le64_to_cpu(ds->blocks) > dev_blocks)
 		return "filesystem is larger than the device";
 	if (msyncfs_layout(le64_to_cpu(ds->blocks), le64_to_cpu(ds->log_blocks),
-			   &want))
+			   le64_to_cpu(ds->incompat), &want))
 		return "impossible size of the filesystem or of the log";
 	if (le64_to_cpu(ds->bitmap_start) != want.bitmap_start ||
 	    le64_to_cpu(ds->bitmap_blocks) != want.bitmap_blocks)
@@ -225,6 +229,54 @@ void msyncfs_seal_slot(const struct msyncfs_geo *geo,
 	slot->csum = cpu_to_le64(slot_csum(geo, slot));
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_seal_slot);
+
+static u64 mmp_csum(const struct msyncfs_geo *geo,
+		    const struct msyncfs_disk_mmp *mmp)
+{
+	return msyncfs_csum(mmp, sizeof(*mmp),
+			    offsetof(struct msyncfs_disk_mmp, csum), geo->seed);
+}
+
+/**
+ * msyncfs_verify_mmp() - check the block of the multi-mount protection
+ * @geo: geometry of the filesystem
+ * @mmp: the 512 bytes as read
+ *
+ * Context: any.
+ * Return: NULL, or a text that says what is wrong.
+ */
+const char *msyncfs_verify_mmp(const struct msyncfs_geo *geo,
+			       const struct msyncfs_disk_mmp *mmp)
+{
+	u32 interval = le32_to_cpu(mmp->interval);
+
+	if (le32_to_cpu(mmp->magic) != MSYNCFS_MAGIC_MMP)
+		return "no multi-mount protection";
+	if (le64_to_cpu(mmp->csum) != mmp_csum(geo, mmp))
+		return "wrong checksum";
+	if (!all_zero(mmp->reserved, sizeof(mmp->reserved)))
+		return "reserved bytes are not zero";
+	if (interval < MSYNCFS_MMP_INTERVAL_MIN ||
+	    interval > MSYNCFS_MMP_INTERVAL_MAX)
+		return "impossible interval of the heartbeats";
+	return NULL;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_verify_mmp);
+
+/**
+ * msyncfs_seal_mmp() - set magic and checksum of a multi-mount protection
+ * @geo: geometry of the filesystem
+ * @mmp: the sector, complete except for its magic and checksum
+ *
+ * Context: any.
+ */
+void msyncfs_seal_mmp(const struct msyncfs_geo *geo,
+		      struct msyncfs_disk_mmp *mmp)
+{
+	mmp->magic = cpu_to_le32(MSYNCFS_MAGIC_MMP);
+	mmp->csum = cpu_to_le64(mmp_csum(geo, mmp));
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_seal_mmp);
 
 /**
  * msyncfs_init_block() - initialise a new metadata block
@@ -677,14 +729,14 @@ static bool bits_set(const u8 *bits, u64 from, u64 to)
 /*
  * The allocator may take every block whose bit is clear. So all bits for blocks
  * outside the data area must be set. Such blocks are the superblocks, tail
- * slots, root block, bitmaps, log blocks and the blocks past the end of the
- * filesystem.
+ * slots, root block, bitmaps, log blocks, the block of the multi-mount
+ * protection and the blocks past the end of the filesystem.
  */
 static const char *verify_bitmap(const struct msyncfs_geo *geo,
 				 const void *buf, u64 blkno)
 {
 	const struct msyncfs_disk_bitmap *bm = buf;
-	u64 data = geo->log_start + geo->log_blocks;
+	u64 data = geo->root_ino;
 	u64 group = le64_to_cpu(bm->h.owner);
 	u64 first = group * MSYNCFS_GROUP_BLOCKS;
 	u64 end = first + MSYNCFS_GROUP_BLOCKS;

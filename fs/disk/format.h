@@ -47,7 +47,8 @@
  * @log_blocks: length of the log in blocks
  * @bitmap_start: block number of the first bitmap block
  * @bitmap_blocks: number of bitmap blocks, one for each group
- * @root_ino: inode number of the root directory
+ * @mmp_blkno: block of the multi-mount protection, or 0
+ * @root_ino: inode number of the root directory, the first block of the data area
  * @record_images: number of images in the largest possible record
  */
 struct msyncfs_geo {
@@ -60,6 +61,7 @@ struct msyncfs_geo {
 	u64	log_blocks;
 	u64	bitmap_start;
 	u64	bitmap_blocks;
+	u64	mmp_blkno;
 	u64	root_ino;
 	u32	record_images;
 };
@@ -87,7 +89,8 @@ enum msyncfs_reject {
  * wrong.
  */
 u64 msyncfs_csum(const void *buf, size_t len, size_t csum_offset, u64 seed);
-int msyncfs_layout(u64 blocks, u64 log_blocks, struct msyncfs_geo *geo);
+int msyncfs_layout(u64 blocks, u64 log_blocks, u64 incompat,
+		   struct msyncfs_geo *geo);
 const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
 				 u64 dev_blocks, struct msyncfs_geo *geo);
 void msyncfs_seal_super(struct msyncfs_disk_super *ds);
@@ -95,6 +98,10 @@ const char *msyncfs_verify_slot(const struct msyncfs_geo *geo,
 				const struct msyncfs_disk_slot *slot);
 void msyncfs_seal_slot(const struct msyncfs_geo *geo,
 		       struct msyncfs_disk_slot *slot);
+const char *msyncfs_verify_mmp(const struct msyncfs_geo *geo,
+			       const struct msyncfs_disk_mmp *mmp);
+void msyncfs_seal_mmp(const struct msyncfs_geo *geo,
+		      struct msyncfs_disk_mmp *mmp);
 unsigned int msyncfs_ptr_run(const __le64 *ptr, unsigned int nth,
 			     unsigned int nr);
 void msyncfs_init_block(void *buf, u32 magic, u32 level, u64 blkno, u64 owner);
@@ -188,20 +195,33 @@ static inline u32 msyncfs_image_csum(const struct msyncfs_geo *geo, u32 kind,
 }
 
 /**
+ * msyncfs_mmp_wait() - tell how long an unchanged block shows that nobody beats
+ * @mmp: valid block of the multi-mount protection
+ *
+ * Context: any.
+ * Return: time in milliseconds: two heartbeats, and some time for their writes.
+ */
+static inline u32 msyncfs_mmp_wait(const struct msyncfs_disk_mmp *mmp)
+{
+	u32 interval = le32_to_cpu(mmp->interval);
+
+	return 2 * interval + interval / 5;
+}
+
+/**
  * msyncfs_is_data() - tell whether a block lies in the data area
  * @geo: geometry of the filesystem
  * @blkno: any number
  *
  * The data area holds inodes, map nodes, directory blocks and data. It starts
- * after the log and ends before the backup superblock.
+ * with the root directory and ends before the backup superblock.
  *
  * Context: any.
  * Return: true if the block lies in the data area.
  */
 static inline bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno)
 {
-	return blkno >= geo->log_start + geo->log_blocks &&
-	       blkno < geo->blocks - 1;
+	return blkno >= geo->root_ino && blkno < geo->blocks - 1;
 }
 
 /**
@@ -211,8 +231,8 @@ static inline bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno)
  *
  * Context: any.
  * Return: true for the data area, the bitmaps and the root block; false for the
- * superblocks, the tail slots, the log and numbers past the end of the
- * filesystem.
+ * superblocks, the tail slots, the log, the block of the multi-mount protection
+ * and numbers past the end of the filesystem.
  */
 static inline bool msyncfs_is_home(const struct msyncfs_geo *geo, u64 blkno)
 {

@@ -152,3 +152,4 @@ void msyncfs_shutdown(struct super_block *sb)
 	pr_alert("msyncfs (%s): shut down\n", sb->s_id);
 	wake_up_all(&sbi->wait);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_shutdown);

@@ -227,15 +227,23 @@ EXPORT_SYMBOL_IF_KUNIT(msyncfs_gate_close);
  * filesystem was read-only, the function first opens the log.
  *
  * Context: under s_umount; does not wait for a commit.
- * Return: 0 or the error of msyncfs_log_open(), which leaves the gate closed.
+ * Return: 0, or the error of msyncfs_mmp_check() or msyncfs_log_open(). An error
+ * leaves the gate closed.
  */
 int msyncfs_gate_open(struct super_block *sb, unsigned int bit)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	int err = 0;
+	int err;
 
 	down_write(&sbi->gate);
-	if (bit == MSYNCFS_SB_RDONLY)
+	/*
+	 * A frozen filesystem has no heartbeat, so another machine may have taken
+	 * it. The thaw succeeds nevertheless, and finds the filesystem aborted.
+	 */
+	err = msyncfs_mmp_check(sb);
+	if (bit == MSYNCFS_SB_FROZEN)
+		err = 0;
+	else if (!err)
 		err = msyncfs_log_open(sb);
 	if (!err)
 		clear_bit(bit, &sbi->state);
@@ -272,6 +280,18 @@ void msyncfs_log_exit(struct super_block *sb)
 }
 
 /**
+ * msyncfs_log_count_split - count an msync that needs several records
+ * @sbi: filesystem
+ *
+ * Context: any.
+ * Return: number of such calls since the mount, with this one.
+ */
+u64 msyncfs_log_count_split(struct msyncfs_sb_info *sbi)
+{
+	return atomic64_inc_return(&sbi->log->nr_split);
+}
+
+/**
  * msyncfs_log_get_stat - read the counters of the log
  * @sbi: filesystem
  * @stat: filled in; the counters are read without a lock, one after another
@@ -291,5 +311,6 @@ void msyncfs_log_get_stat(struct msyncfs_sb_info *sbi,
 	stat->callers = READ_ONCE(log->nr_callers);
 	stat->full_waits = READ_ONCE(log->nr_full);
 	stat->checkpoints = READ_ONCE(log->nr_checkpoints);
+	stat->splits = atomic64_read(&log->nr_split);
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_log_get_stat);

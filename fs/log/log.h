@@ -123,6 +123,7 @@ struct msyncfs_log_hooks {
  * @callers: number of callers that have waited for these records
  * @full_waits: how often a record has waited for a checkpoint to make room
  * @checkpoints: number of checkpoints since the mount
+ * @splits: number of msyncs that needed several records
  */
 struct msyncfs_log_stat {
 	u64	used;
@@ -133,6 +134,7 @@ struct msyncfs_log_stat {
 	u64	callers;
 	u64	full_waits;
 	u64	checkpoints;
+	u64	splits;
 };
 
 /* These are the bits of bh->b_state that msyncfs uses. */
@@ -205,6 +207,7 @@ int msyncfs_gate_close(struct super_block *sb, unsigned int bit, bool force);
 int msyncfs_gate_open(struct super_block *sb, unsigned int bit);
 void msyncfs_log_stop(struct super_block *sb);
 void msyncfs_log_exit(struct super_block *sb);
+u64 msyncfs_log_count_split(struct msyncfs_sb_info *sbi);
 void msyncfs_log_get_stat(struct msyncfs_sb_info *sbi,
 			  struct msyncfs_log_stat *stat);
 

@@ -243,6 +243,7 @@ struct msyncfs_tail {
  * @nr_fua: how many of these records were one FUA write
  * @nr_callers: number of callers that have waited for these records
  * @nr_full: how often a record has waited for a checkpoint to make room
+ * @nr_split: number of msyncs that needed several records
  * @checkpoint_mutex: serialises checkpoints; guards @tail, @step and
  *	@nr_checkpoints
  * @home_tid: the records of all transactions up to this number are retired
@@ -291,6 +292,7 @@ struct msyncfs_log {
 	u64			nr_fua;
 	u64			nr_callers;
 	u64			nr_full;
+	atomic64_t		nr_split;
 
 	/* checkpoints: checkpoint.c */
 	struct mutex		checkpoint_mutex;

@@ -251,7 +251,7 @@ static void msyncfs_learn_run(struct inode *inode, const __le64 *ptrs,
 			      unsigned int nth, u64 index, u64 len, u64 blkno)
 {
 	const struct msyncfs_geo *geo = &MSYNCFS_SB(inode->i_sb)->geo;
-	u64 max = min(nth, blkno - geo->log_start - geo->log_blocks);
+	u64 max = min(nth, blkno - geo->root_ino);
 	u64 n = 0;
 
 	while (n < max && le64_to_cpu(ptrs[nth - n - 1]) == blkno - n - 1)

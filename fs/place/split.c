@@ -38,7 +38,7 @@ static void msyncfs_count_split(struct inode *inode, unsigned int nr)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
 
-	if (atomic64_inc_return(&sbi->nr_split) == 1)
+	if (msyncfs_log_count_split(sbi) == 1)
 		msyncfs_info(sbi->sb, "inode %llu: %u pages fit neither one log record nor fresh blocks: committed in several",
 			     (u64)inode->i_ino, nr);
 }

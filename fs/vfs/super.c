@@ -63,7 +63,7 @@ static int msyncfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	buf->f_bsize = MSYNCFS_BLOCK_SIZE;
 	buf->f_frsize = MSYNCFS_BLOCK_SIZE;
 	/* The backup superblock does not belong to the data area. */
-	buf->f_blocks = geo->blocks - geo->log_start - geo->log_blocks - 1;
+	buf->f_blocks = geo->blocks - geo->root_ino - 1;
 	buf->f_bfree = msyncfs_space_avail(sb);
 	buf->f_bavail = buf->f_bfree;
 	/*
@@ -132,6 +132,8 @@ static void msyncfs_release(struct super_block *sb)
 	 * changes.
 	 */
 	msyncfs_drop_cache(sb);
+	/* From now on another machine may mount the filesystem. */
+	msyncfs_mmp_stop(sb);
 	sb->s_fs_info = NULL;
 	kfree(sbi->ds);
 	kfree(sbi);
@@ -272,7 +274,7 @@ static int msyncfs_set_features(struct super_block *sb)
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	u64 incompat = le64_to_cpu(sbi->ds->incompat);
 	u64 want = incompat |
-		   (MSYNCFS_INCOMPAT_ALL & ~MSYNCFS_INCOMPAT_NAME_KEY);
+		   (MSYNCFS_INCOMPAT_DEFAULT & ~MSYNCFS_INCOMPAT_NAME_KEY);
 	int err;
 
 	if (incompat == want || bdev_read_only(sb->s_bdev))
@@ -324,12 +326,17 @@ static int msyncfs_make_root(struct super_block *sb)
 	return sb->s_root ? 0 : -ENOMEM;
 }
 
-/* Recovers the log. Then starts the log and the parts that need the log. */
+/*
+ * Claims the filesystem for this machine before anything is written. Recovers the
+ * log. Then starts the log and the parts that need the log.
+ */
 static int msyncfs_mount_log(struct super_block *sb)
 {
 	int err;
 
-	err = msyncfs_log_init(sb, &msyncfs_space_hooks);
+	err = msyncfs_mmp_start(sb);
+	if (!err)
+		err = msyncfs_log_init(sb, &msyncfs_space_hooks);
 	if (!err)
 		err = msyncfs_recover(sb);
 	if (!err)

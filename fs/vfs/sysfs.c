@@ -67,7 +67,7 @@ MSYNCFS_ATTR_COUNTER(fua_commits, stat.fua_commits);
 MSYNCFS_ATTR_COUNTER(commit_callers, stat.callers);
 MSYNCFS_ATTR_COUNTER(log_full_waits, stat.full_waits);
 MSYNCFS_ATTR_COUNTER(checkpoints, stat.checkpoints);
-MSYNCFS_ATTR_COUNTER(split_msyncs, atomic64_read(&sbi->nr_split));
+MSYNCFS_ATTR_COUNTER(split_msyncs, stat.splits);
 
 static ssize_t free_blocks_show(struct msyncfs_sb_info *sbi, char *buf)
 {

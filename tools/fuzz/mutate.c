@@ -15,10 +15,10 @@
 #define MAX_RECORDS	64
 
 /* A kind of structure. The log contains images of metadata, so RECORD is not one block. */
-enum kind { SUPER, SLOT, ROOT, BITMAP, RECORD, INODE, MAP, DIR, REST, NR_KINDS };
+enum kind { SUPER, SLOT, MMP, ROOT, BITMAP, RECORD, INODE, MAP, DIR, REST, NR_KINDS };
 
 static const char * const kind_names[] = {
-	"superblock", "tail slot", "root block", "bitmap", "record", "inode",
+	"superblock", "tail slot", "mmp block", "root block", "bitmap", "record", "inode",
 	"map node", "directory leaf", "rest of a symbolic link",
 };
 
@@ -158,6 +158,15 @@ static void find_records(struct base *b)
 	free(r.header);
 }
 
+/* fsck waits for some intervals, in real time. */
+static void shorten_interval(struct base *b, u8 *at)
+{
+	struct msyncfs_disk_mmp *mmp = (void *)at;
+
+	mmp->interval = cpu_to_le32(MSYNCFS_MMP_INTERVAL_MIN);
+	msyncfs_seal_mmp(&b->geo, mmp);
+}
+
 static void find_targets(struct base *b)
 {
 	u64 i;
@@ -168,6 +177,10 @@ static void find_targets(struct base *b)
 	add(b, SUPER, b->geo.blocks - 1, 0, 0);
 	add(b, SLOT, 1, 0, 0);
 	add(b, SLOT, 2, 0, 0);
+	if (b->geo.mmp_blkno) {
+		add(b, MMP, b->geo.mmp_blkno, 0, 0);
+		shorten_interval(b, b->im.b + b->geo.mmp_blkno * BLK);
+	}
 	find_records(b);
 	for (i = 3; i < b->geo.blocks - 1; i++)
 		if (i < b->geo.log_start || msyncfs_is_data(&b->geo, i))
@@ -256,6 +269,15 @@ static void mend(const struct target *t)
 
 		s->csum = cpu_to_le64(msyncfs_csum(s, sizeof(*s), offsetof(typeof(*s), csum),
 						   now.base->geo.seed));
+		return;
+	}
+	case MMP: {
+		struct msyncfs_disk_mmp *m = (void *)h;
+
+		m->csum = cpu_to_le64(msyncfs_csum(m, sizeof(*m), offsetof(typeof(*m), csum),
+						   now.base->geo.seed));
+		if (!msyncfs_verify_mmp(&now.base->geo, m))
+			shorten_interval(now.base, (u8 *)m);
 		return;
 	}
 	case RECORD:
@@ -376,6 +398,11 @@ static const struct field slot_fields[] = {
 	FIELD(slot, tail_pos), FIELD(slot, time),
 };
 
+static const struct field mmp_fields[] = {
+	FIELD(mmp, magic), FIELD(mmp, interval), FIELD(mmp, owner), FIELD(mmp, seq),
+	FIELD(mmp, time),
+};
+
 static const struct field record_fields[] = {
 	FIELD(record, magic), FIELD(record, header_blocks), FIELD(record, nonce),
 	FIELD(record, seq), FIELD(record, durable_seq), FIELD(record, nr_images),
@@ -412,7 +439,7 @@ static const struct {
 	const struct field	*f;
 	unsigned int		nr;
 } fields[NR_KINDS] = {
-	[SUPER] = FIELDS(super), [SLOT] = FIELDS(slot), [ROOT] = FIELDS(root),
+	[SUPER] = FIELDS(super), [SLOT] = FIELDS(slot), [MMP] = FIELDS(mmp), [ROOT] = FIELDS(root),
 	[RECORD] = FIELDS(record), [INODE] = FIELDS(inode), [DIR] = FIELDS(dir),
 };
 
@@ -422,7 +449,7 @@ static void damage_field(const struct target *t)
 	u64 old, new;
 	u8 *p;
 
-	if (fields[t->kind].nr && (t->kind <= SLOT || t->kind == RECORD || chance(85)))
+	if (fields[t->kind].nr && (t->kind <= MMP || t->kind == RECORD || chance(85)))
 		f = &fields[t->kind].f[below(fields[t->kind].nr)];
 	else
 		f = &header_fields[below(ARRAY_SIZE(header_fields))];
@@ -654,8 +681,8 @@ static void damage_one(const struct target *t)
 static enum kind some_kind(void)
 {
 	static const unsigned char share[NR_KINDS] = {
-		[SUPER] = 2, [SLOT] = 4, [ROOT] = 8, [BITMAP] = 10, [RECORD] = 4,
-		[INODE] = 36, [MAP] = 14, [DIR] = 20, [REST] = 2,
+		[SUPER] = 2, [SLOT] = 4, [MMP] = 3, [ROOT] = 8, [BITMAP] = 10, [RECORD] = 4,
+		[INODE] = 33, [MAP] = 14, [DIR] = 20, [REST] = 2,
 	};
 	unsigned int n = below(100), kind = 0;
 

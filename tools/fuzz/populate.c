@@ -209,12 +209,13 @@ static const struct {
 	void		(*fill)(void);
 	bool		mounted;	/* copy while mounted */
 	bool		home;		/* before this, bring everything home */
+	bool		mmp;		/* with multi-mount protection */
 } recipes[NR_BASES] = {
-	{ 2, base_plain, false, false },
-	{ 2, base_log, true, false },
-	{ 4, base_deep, false, false },
-	{ 2, base_full, true, false },
-	{ 2, base_orphans, true, true },
+	{ 2, base_plain, false, false, true },
+	{ 2, base_log, true, false, false },
+	{ 4, base_deep, false, false, false },
+	{ 2, base_full, true, false, false },
+	{ 2, base_orphans, true, true, true },
 };
 
 static void copy_disk(const char *path, size_t mib)
@@ -230,10 +231,11 @@ static void copy_disk(const char *path, size_t mib)
 	MUST(!fsync(out) && !close(out) && !close(in));
 }
 
-static void make_fs(size_t mib)
+static void make_fs(size_t mib, bool mmp)
 {
 	struct image im = image_new((mib << 20) / BLK);
-	char *argv[5] = { "mkfs", "-q", "-f", "image" };
+	char feature[] = "^mmp";
+	char *argv[5] = { "mkfs", "-qfO", feature + mmp, "image" };
 
 	device_is(&im);
 	MUST(!mkfs_main(4, argv));
@@ -253,7 +255,7 @@ static void make_base(const char *mnt, const char *dir, unsigned int i)
 	char path[256];
 
 	memset(data, 'd', sizeof(data));
-	make_fs(recipes[i].mib);
+	make_fs(recipes[i].mib, recipes[i].mmp);
 	MUST(!mount(DISK, mnt, "msyncfs", 0, NULL) && !chdir(mnt));
 	recipes[i].fill();
 	if (recipes[i].home)

@@ -117,6 +117,7 @@ struct rebuild {
  * @geo: layout of the filesystem, read from its superblock
  * @mode: action on problems
  * @verbose: print each step
+ * @protect: use the multi-mount protection, if the filesystem has it
  * @fixed: number of problems repaired in this pass
  * @left: number of problems not repaired in this pass
  * @replay: map from a home block to the log block that has the newest image of
@@ -146,6 +147,7 @@ struct fsck {
 	struct msyncfs_geo geo;
 	enum fsck_mode	mode;
 	bool		verbose;
+	bool		protect;
 	u64		fixed;
 	u64		left;
 	struct umap	replay;
@@ -193,6 +195,10 @@ void bit_clear(u8 *map, u64 nr);
 /* fsck_log.c */
 void fsck_super(struct fsck *fs);
 void fsck_log(struct fsck *fs);
+
+/* fsck_mmp.c */
+void fsck_mmp(struct fsck *fs);
+void fsck_mmp_end(struct fsck *fs);
 
 /* fsck_inode.c */
 struct inode_info *inode_find(struct fsck *fs, u64 ino);

@@ -21,6 +21,7 @@ void fsck_die(struct fsck *fs, const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
+	fsck_mmp_end(fs);
 	exit(EXIT_FSCK_ERROR);
 }
 
@@ -56,6 +57,7 @@ bool problem(struct fsck *fs, bool safe, const char *fix, const char *fmt, ...)
 
 	if (fs->mode == FSCK_PREEN && !safe) {
 		printf(". Run fsck.msyncfs by hand.\n");
+		fsck_mmp_end(fs);
 		exit(EXIT_FSCK_LEFT);
 	}
 	printf(". %c%s", *fix - 'a' + 'A', fix + 1);

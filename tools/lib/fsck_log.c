@@ -63,6 +63,7 @@ void fsck_super(struct fsck *fs)
 			fsck_die(fs, "no msyncfs: block 0: %s, and no backup in block %llu",
 				 why, last);
 		check_features(fs, &ds);
+		fsck_mmp(fs);
 		if (!problem(fs, false, "restore it from the backup",
 			     "Superblock: %s", why))
 			fsck_die(fs, "cannot go on without a superblock");
@@ -71,6 +72,7 @@ void fsck_super(struct fsck *fs)
 	}
 
 	check_features(fs, &ds);
+	fsck_mmp(fs);
 	last = fs->geo.blocks - 1;
 	if (!device_read(&fs->dev, &backup, sizeof(backup),
 			 last << MSYNCFS_BLOCK_SHIFT) &&
