@@ -435,6 +435,9 @@ static void batch_mapping(struct kunit *test)
  */
 static void batch_errors(struct kunit *test)
 {
+	/* Not every device says -EIO. */
+	static const blk_status_t status[] = { BLK_STS_IOERR, BLK_STS_NOSPC,
+					       BLK_STS_MEDIUM };
 	const struct change_row *row = test->param_value;
 	struct atomic_fixture *fx = setup(test, MSYNCFS_FAKE_CACHE);
 	unsigned int at, mode;
@@ -444,6 +447,8 @@ static void batch_errors(struct kunit *test)
 	for (mode = 0; mode < SPILL_TWICE; mode++) {
 		for (at = 0, failed = true; failed; at++) {
 			KUNIT_ASSERT_LT(test, at, MAX_IO);
+			fx->fake->status = status[(at + mode) %
+						  ARRAY_SIZE(status)];
 			iolog_fail(fx->log, at, 1, at % 2 ?
 				   MSYNCFS_FAKE_FAILS : MSYNCFS_FAKE_LANDS);
 			model_change(test, fx, row, mode);

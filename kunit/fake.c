@@ -176,9 +176,8 @@ static void fake_do_bio(struct msyncfs_fake *fake, struct bio *bio,
 	mutex_unlock(&fake->lock);
 
 	if (fate != MSYNCFS_FAKE_DONE)
-		bio_io_error(bio);
-	else
-		bio_endio(bio);
+		bio->bi_status = fake->status ?: BLK_STS_IOERR;
+	bio_endio(bio);
 }
 
 static void fake_submit_bio(struct bio *bio)

@@ -65,6 +65,7 @@ enum msyncfs_fake_fate {
  * @flushes: number of bios that flush the cache
  * @bytes: bytes written
  * @fail_ops: kinds of I/O that fail, MSYNCFS_FAKE_*
+ * @status: status of a bio that fails; 0 means BLK_STS_IOERR
  * @fail_skip: number of I/Os of the kinds @fail_ops that succeed before the
  *	first I/O fails
  * @fail_nr: number of I/Os of the kinds @fail_ops that fail after the first
@@ -93,6 +94,7 @@ struct msyncfs_fake {
 	unsigned int		flushes;
 	u64			bytes;
 	unsigned int		fail_ops;
+	blk_status_t		status;
 	unsigned int		fail_skip;
 	unsigned int		fail_nr;
 	unsigned int		hold_ops;

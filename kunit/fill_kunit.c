@@ -232,10 +232,43 @@ static void fill_large(struct kunit *test)
 	expect_after_large(test, file, 3);
 }
 
+/*
+ * An append makes the file larger, and a hole drops the page before it is
+ * committed. After an fsync the file has its size nevertheless.
+ */
+static void fill_appended(struct kunit *test)
+{
+	static const int mode[] = {
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_ZERO_RANGE,
+		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+	};
+	struct msyncfs_fake *fake;
+	struct file *file;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(mode); i++) {
+		fake = msyncfs_fake_mount(test, 2048, 256);
+		file = fill_file(test, fake, false);
+		files_write(test, file, PAGES, 1, 2);
+		KUNIT_ASSERT_EQ(test, vfs_fallocate(file, mode[i],
+						    PAGES * PAGE_SIZE,
+						    PAGE_SIZE), 0);
+		KUNIT_ASSERT_EQ(test, files_sync(file), 0);
+		msyncfs_fake_crash(fake, NULL, NULL);
+		KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fake, 0, NULL), 0);
+		file = msyncfs_fake_open(fake, "f", O_RDWR);
+		KUNIT_EXPECT_EQ(test, i_size_read(file_inode(file)),
+				(PAGES + 1) * PAGE_SIZE);
+		files_expect(test, file, PAGES, 1, 0);
+	}
+}
+
 static struct kunit_case fill_cases[] = {
 	KUNIT_CASE_PARAM(fill_during, fill_gen_params),
 	KUNIT_CASE(fill_tail),
 	KUNIT_CASE(fill_large),
+	KUNIT_CASE(fill_appended),
 	{}
 };
 

@@ -106,7 +106,9 @@ static int msyncfs_ranges_lock(struct msyncfs_range *ranges, unsigned int nr)
 	for (; nr--; ranges++) {
 		ranges->whole = msyncfs_is_atomic(ranges->inode);
 		if (ranges->whole &&
-		    READ_ONCE(MSYNCFS_I(ranges->inode)->i_batch))
+		    READ_ONCE(MSYNCFS_I(ranges->inode)->i_batch) &&
+		    !test_bit(MSYNCFS_I_COMMITTING,
+			      &MSYNCFS_I(ranges->inode)->i_flags))
 			err = -EAGAIN;
 	}
 	return err;

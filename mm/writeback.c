@@ -79,7 +79,9 @@ static int msyncfs_write_atomic(struct inode *inode,
 	unsigned long nr = 0;
 	int err = 0;
 
-	if (wbc->sync_mode == WB_SYNC_NONE && !wbc->for_kupdate)
+	/* A batch that is being committed must have no change but its own. */
+	if (wbc->sync_mode == WB_SYNC_NONE && !wbc->for_kupdate &&
+	    !test_bit(MSYNCFS_I_COMMITTING, &MSYNCFS_I(inode)->i_flags))
 		err = msyncfs_spill(inode, first, last, limit, &nr);
 	wbc->nr_to_write -= nr;
 	/* Report a skipped page, so that the flusher does not retry at once. */

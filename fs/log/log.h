@@ -121,7 +121,7 @@ struct msyncfs_log_hooks {
  * @commits: number of records written since the mount
  * @fua_commits: how many of these records were one FUA write
  * @callers: number of callers that have waited for these records
- * @full_waits: how often a record has waited for a checkpoint to make room
+ * @full_waits: number of steps of a checkpoint for which records have waited
  * @checkpoints: number of checkpoints since the mount
  * @splits: number of msyncs that needed several records
  */

@@ -242,7 +242,7 @@ struct msyncfs_tail {
  * @nr_commits: number of records written since the mount
  * @nr_fua: how many of these records were one FUA write
  * @nr_callers: number of callers that have waited for these records
- * @nr_full: how often a record has waited for a checkpoint to make room
+ * @nr_full: number of steps of a checkpoint for which records have waited
  * @nr_split: number of msyncs that needed several records
  * @checkpoint_mutex: serialises checkpoints; guards @tail, @step and
  *	@nr_checkpoints

@@ -61,6 +61,7 @@ enum {
 	MSYNCFS_I_READERS,	/* had a mapping that can never store */
 	MSYNCFS_I_STORED,	/* stores that msync has not marked in mtime */
 	MSYNCFS_I_BATCH,	/* a batch makes the file atomic; see fs/vfs/batch.c */
+	MSYNCFS_I_COMMITTING,	/* the batch may be committed by any sync */
 };
 
 #define MSYNCFS_KNOWN_RUNS	4
@@ -119,8 +120,8 @@ struct msyncfs_known {
  *	@i_open_lock while it discards or commits changes
  * @i_opens: number of open file descriptions. A mapping keeps its file
  *	description open
- * @i_batch: open file whose batch a sync must not commit; a task that changes
- *	@i_batch holds i_rwsem
+ * @i_batch: open file whose batch a sync must not commit, except with
+ *	MSYNCFS_I_COMMITTING; a task that changes @i_batch holds i_rwsem
  * @i_batch_owner: files_struct of the process that started the batch
  * @i_orphan: link in the list of orphans
  * @i_parent: directories: inode number of the parent

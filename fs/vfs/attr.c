@@ -163,7 +163,7 @@ static int attr_protect(struct inode *inode)
  * Context: caller holds i_rwsem exclusively; begins an operation; may wait for
  * commits.
  * Return: 0; -EOPNOTSUPP if the inode cannot have one of the flags; -EPERM if
- * the inode is and stays immutable; or another negative errno.
+ * the inode is and stays immutable; -EBUSY in a batch; or another negative errno.
  */
 int msyncfs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 			 struct file_kattr *fa)
@@ -180,6 +180,8 @@ int msyncfs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 		return -EOPNOTSUPP;
 	if ((old & new & MSYNCFS_INODE_IMMUTABLE) && old != new)
 		return -EPERM;
+	if (S_ISREG(inode->i_mode) && msyncfs_batch_denies(inode, NULL))
+		return -EBUSY;
 	msyncfs_set_attrs(inode, new);
 	if (S_ISREG(inode->i_mode) && (new & ~old & MSYNCFS_INODE_IMMUTABLE))
 		err = attr_protect(inode);

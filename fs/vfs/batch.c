@@ -21,6 +21,9 @@
 
 #include "vfs.h"
 
+/* Number of attempts to write the record of a batch after the first has failed. */
+#define BATCH_TRIES	2
+
 /* Closes the batch. Caller holds i_rwsem and i_commit_lock. */
 static void msyncfs_batch_close(struct inode *inode)
 {
@@ -86,21 +89,28 @@ static int msyncfs_batch_start(struct file *file)
 }
 
 /*
- * Makes the batch durable. A failed record could come back after an abort. So
- * after an I/O error, this function tries once more, and the log writes the
- * failed record again. A second failure stops the log.
+ * Decides what becomes of a batch whose commit has failed. If the batch is in no
+ * transaction, it stays open, and can be aborted. Otherwise a later commit would
+ * write it, even after an abort. So this function commits it now. If the log
+ * cannot do that, the filesystem is aborted. @before is the value of i_data_tid
+ * before the commit. Caller holds i_rwsem and i_commit_lock.
  */
-static int msyncfs_batch_sync(struct file *file)
+static int msyncfs_batch_decide(struct file *file, u64 before, int err)
 {
 	struct inode *inode = file_inode(file);
-	int err;
+	struct super_block *sb = inode->i_sb;
+	u64 tid = MSYNCFS_I(inode)->i_data_tid;
+	unsigned int i;
 
-	err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
-	if (err != -EIO)
+	if (tid == before)
 		return err;
-	err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
+	for (i = 0; err && i < BATCH_TRIES && !msyncfs_log_dead(MSYNCFS_SB(sb)); i++)
+		err = msyncfs_commit(sb, tid);
+	if (err && !msyncfs_log_dead(MSYNCFS_SB(sb)))
+		msyncfs_abort(sb, "a batch can be neither committed nor aborted",
+			      err);
 	if (err)
-		return err;
+		return -EIO;
 	/* The batch is durable, so fsync() need not report the first error. */
 	spin_lock(&file->f_lock);
 	errseq_check_and_advance(&inode->i_mapping->wb_err, &file->f_wb_err);
@@ -109,32 +119,30 @@ static int msyncfs_batch_sync(struct file *file)
 }
 
 /*
- * Commits and closes the batch. If a store comes after the commit, and its page
- * is spilled, the file cannot become ordinary before another commit. Caller
- * holds i_rwsem.
+ * Commits and closes the batch. Nobody can write now, so a sync by any task
+ * commits the whole batch. No page is spilled meanwhile, so after the commit the
+ * file has nothing that only an atomic file can have. Caller holds i_rwsem.
  */
 static int msyncfs_batch_commit(struct file *file)
 {
 	struct inode *inode = file_inode(file);
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	bool closed = false;
+	u64 before = mi->i_data_tid;
 	int err;
 
 	if (mi->i_batch != file)
 		return mi->i_batch ? -EBUSY : -EINVAL;
-	/* Nobody can write now, so a sync by any task commits the whole batch. */
-	WRITE_ONCE(mi->i_batch, NULL);
-	do {
-		err = msyncfs_batch_sync(file);
-		mutex_lock(&mi->i_commit_lock);
-		if (err)
-			WRITE_ONCE(mi->i_batch, file);
-		else if (mtree_empty(&mi->i_overlay))
-			closed = true;
-		if (closed)
-			msyncfs_batch_close(inode);
-		mutex_unlock(&mi->i_commit_lock);
-	} while (!err && !closed);
+	set_bit(MSYNCFS_I_COMMITTING, &mi->i_flags);
+	err = msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
+	mutex_lock(&mi->i_commit_lock);
+	if (err)
+		err = msyncfs_batch_decide(file, before, err);
+	if (!err) {
+		WARN_ON_ONCE(!mtree_empty(&mi->i_overlay));
+		msyncfs_batch_close(inode);
+	}
+	clear_bit(MSYNCFS_I_COMMITTING, &mi->i_flags);
+	mutex_unlock(&mi->i_commit_lock);
 	return err;
 }
 

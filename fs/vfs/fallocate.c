@@ -167,6 +167,20 @@ static int msyncfs_atomic_fallocate(struct inode *inode, int mode,
 	return err;
 }
 
+/*
+ * The commit of appended pages also commits the new size. If a hole drops these
+ * pages, no later fsync would do so. So this function commits them first. Caller
+ * holds i_rwsem.
+ */
+static int msyncfs_commit_appended(struct inode *inode, loff_t end)
+{
+	loff_t size = READ_ONCE(MSYNCFS_I(inode)->i_disksize);
+
+	if (msyncfs_is_atomic(inode) || end <= size || i_size_read(inode) <= size)
+		return 0;
+	return msyncfs_sync_inode(inode, 0, LLONG_MAX, true);
+}
+
 /* Caller holds i_rwsem and i_commit_lock. */
 static int msyncfs_do_fallocate(struct inode *inode, int mode, loff_t start,
 				loff_t end)
@@ -224,6 +238,8 @@ long msyncfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 		err = inode_newsize_ok(inode, end);
 	if (!err)
 		err = file_modified(file);
+	if (!err && (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)))
+		err = msyncfs_commit_appended(inode, end);
 	if (!err) {
 		inode_dio_wait(inode);
 		mutex_lock(&mi->i_commit_lock);
