@@ -8,16 +8,24 @@
 export DM_DISABLE_UDEV=1
 ACKS=/tmp/acks
 
-# write_records [N]: write numbered records, until there are N or a call fails. Set $acked
-# to the number of the last record that msync has acknowledged.
+# write_records [N [COMMAND...]]: write numbered records, until there are N or a call fails.
+# Run COMMAND after the first ten records. Set $acked to the number of the last record that
+# msync has acknowledged.
 write_records() {
+	limit=${1:-1000000}
+	[ $# -eq 0 ] || shift
 	: >$ACKS
 	/examples/numbered "$MNT/records" $ACKS 2>/tmp/error &
 	writer=$!
 	n=0
-	while kill -0 $writer 2>/dev/null && [ "$(wc -l <$ACKS)" -lt "${1:-1000000}" ]; do
+	while kill -0 $writer 2>/dev/null && [ "$(wc -l <$ACKS)" -lt "$limit" ]; do
 		n=$((n + 1))
 		[ $n -lt 600 ] || t_die "the writer hangs"
+		if [ $# -gt 0 ] && [ "$(wc -l <$ACKS)" -ge 10 ]; then
+			"$@"
+			limit=$(($(wc -l <$ACKS) + 20))
+			set --
+		fi
 		sleep 0.1
 	done
 	kill -9 $writer 2>/dev/null || :
@@ -63,9 +71,7 @@ check_records
 # The disk fails in the middle of commits. The caller gets EIO, and the next mount has all
 # acknowledged records.
 t_case crypt_error
-(sleep 2; dmsetup suspend --noflush --nolockfs below; dmsetup load below --table "0 $size error"; dmsetup resume below) &
-write_records
-wait
+write_records 1000000 dm below "0 $size error"
 grep -q 'Input/output error' /tmp/error || t_fail "the error was not EIO: $(cat /tmp/error)"
 t_umount
 dm below "0 $size linear $DISK 0"
@@ -121,9 +127,7 @@ yes | mdadm --create /dev/md7 --level=1 --raid-devices=2 --metadata=1.2 --assume
 t_mkfs /dev/md7
 t_mount /dev/md7
 write_records 10
-(sleep 1; dmsetup suspend --noflush --nolockfs leg; dmsetup load leg --table "0 $size error"; dmsetup resume leg) &
-write_records 60
-wait
+write_records 1000000 dm leg "0 $size error"
 [ ! -s /tmp/error ] || t_fail "the writer saw an error: $(cat /tmp/error)"
 grep -q '\[2/1\]' /proc/mdstat || t_fail "md has not noticed: $(tail -n 4 /proc/mdstat | head -n 2)"
 t_umount

