@@ -257,8 +257,9 @@ void real_pressure(struct node *n, int on)
 		CHECK(i < 6000);
 		usleep(10000);
 	}
-	put_text("/proc/sys/vm/dirty_background_ratio", "10");
-	put_text("/proc/sys/vm/dirty_ratio", "20");
+	/* As in scripts/host/guest/explore-work. */
+	put_text("/proc/sys/vm/dirty_ratio", "80");
+	put_text("/proc/sys/vm/dirty_background_ratio", "60");
 }
 
 /* ---- other operations ---- */
