@@ -59,6 +59,7 @@ t_module
 for m in dm_crypt dm_thin_pool raid1 dm_flakey; do t_run modprobe $m; done
 
 t_case crypt
+dd if=/dev/zero of="$DISK" bs=1M count=64 2>/dev/null	# text of other tests
 dm below "0 $size linear $DISK 0"
 dm crypt "0 $size crypt aes-xts-plain64 $KEY 0 /dev/mapper/below 0"
 t_mkfs /dev/mapper/crypt
