@@ -261,10 +261,10 @@ static void atomic_mapping(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, msyncfs_resv_test(inode, 0));
 	KUNIT_ASSERT_EQ(test, put_user((u8)10, (u8 __user *)shared), 0);
 	KUNIT_EXPECT_TRUE(test, msyncfs_resv_test(inode, 0));
-	model_crash(test, fx, 0);
-	KUNIT_EXPECT_EQ(test, files_read(fx->file, 0), -EILSEQ);
 	vm_munmap(shared, 8 * PAGE_SIZE);
 	vm_munmap(private, 8 * PAGE_SIZE);
+	model_crash(test, fx, 0);
+	KUNIT_EXPECT_EQ(test, files_read(fx->file, 0), -EILSEQ);
 }
 
 /* ---- the flag ----------------------------------------------------------- */

@@ -6,6 +6,7 @@
  * were never written read as zeros.
  */
 #include <linux/bio.h>
+#include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/module.h>
 #include <linux/mount.h>
@@ -599,6 +600,7 @@ void msyncfs_fake_crash(struct msyncfs_fake *fake,
 {
 	struct page *page;
 	unsigned long blkno;
+	unsigned int i;
 
 	mutex_lock(&fake->lock);
 	xa_for_each(&fake->cache, blkno, page)
@@ -609,6 +611,14 @@ void msyncfs_fake_crash(struct msyncfs_fake *fake,
 	mutex_unlock(&fake->lock);
 
 	msyncfs_fake_umount(fake);
+	/*
+	 * An open file or a mapping would keep the filesystem with all that is in
+	 * memory. Work items may keep it for a moment.
+	 */
+	for (i = 0; i < 100 && READ_ONCE(fake->disk->part0->bd_holder); i++)
+		msleep(20);
+	KUNIT_EXPECT_NULL_MSG(fake->test, fake->disk->part0->bd_holder,
+			      "a crash with an open file");
 	invalidate_bdev(fake->disk->part0);
 
 	mutex_lock(&fake->lock);

@@ -255,6 +255,7 @@ static void fill_appended(struct kunit *test)
 						    PAGES * PAGE_SIZE,
 						    PAGE_SIZE), 0);
 		KUNIT_ASSERT_EQ(test, files_sync(file), 0);
+		msyncfs_fake_close(fake, file);
 		msyncfs_fake_crash(fake, NULL, NULL);
 		KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fake, 0, NULL), 0);
 		file = msyncfs_fake_open(fake, "f", O_RDWR);

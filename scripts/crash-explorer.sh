@@ -68,7 +68,7 @@ if [ -z "${INITRD:-}" ]; then
 	SLOW=$((SLOW * ${PATIENCE:-1}))
 fi
 SLOW=${SLOW:-1}
-databases=$("$SCRIPTS/databases.sh")
+databases=''	# arguments of initramfs.sh for the workloads sqlite and lmdb
 
 # make_guest NAME SCRIPT VAR=VALUE...: prepare a guest that runs SCRIPT with the
 # variables in its environment
@@ -120,6 +120,7 @@ recording() {
 }
 
 if [ -n "$replay" ]; then
+	databases=$("$SCRIPTS/databases.sh")
 	make_guest replay explore-check "CHECK=replay /dev/ram0 $state" SECTORS=$sectors
 	run_guest replay -t $((120 * SLOW)) -s 1 -m 768 -d "$replay/image.raw"
 	grep -E '^(good|bad) ' "$out/replay/channel.log"
@@ -153,6 +154,7 @@ else
 	done
 fi
 
+case " ${loads[*]}" in *" sqlite"* | *" lmdb"*) databases=$("$SCRIPTS/databases.sh") ;; esac
 say "recording: ${loads[*]}"
 make_guest work explore-work "EXPLORE=work /dev/vda $seed ${loads[*]}"
 # shellcheck disable=SC2046 # several arguments

@@ -327,6 +327,8 @@ static inline void msyncfs_io_add(struct msyncfs_io *io, u64 blkno,
 
 void msyncfs_io_submit(struct msyncfs_io *io, blk_opf_t flags);
 int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags);
+int msyncfs_sector_io(struct super_block *sb, u64 blkno, struct page *page,
+		      blk_opf_t opf);
 int msyncfs_flush(struct super_block *sb);
 int msyncfs_flush_failed(struct super_block *sb, int err);
 int msyncfs_drop_cache(struct super_block *sb);

@@ -2,7 +2,7 @@
 /*
  * This file reads and writes batches of blocks. It writes records, home blocks
  * and fresh blocks, and it reads the log for recovery. Consecutive blocks of a
- * batch share a bio. fs/log/tail.c writes the tail slots without this file. All
+ * batch share a bio. Single sectors are read and written without a batch. All
  * this I/O bypasses the page cache of the device.
  *
  * This file does not know the content of the blocks. The callers decide in
@@ -184,6 +184,33 @@ int msyncfs_io_wait(struct msyncfs_io *io, blk_opf_t flags)
 	msyncfs_io_put(io);
 	wait_for_completion_io(&io->done);
 	return io->error;
+}
+
+/**
+ * msyncfs_sector_io - read or write the first sector of a block
+ * @sb: filesystem
+ * @blkno: block
+ * @page: content of the sector, at the start of the page
+ * @opf: operation and flags
+ *
+ * The write of a sector is atomic. A sector can have more than 512 bytes.
+ *
+ * Context: sleeps for the device.
+ * Return: 0 or the error of the device.
+ */
+int msyncfs_sector_io(struct super_block *sb, u64 blkno, struct page *page,
+		      blk_opf_t opf)
+{
+	struct bio *bio = bio_alloc(sb->s_bdev, 1, opf | REQ_SYNC | REQ_META,
+				    GFP_NOIO);
+	int err;
+
+	bio->bi_iter.bi_sector = (sector_t)blkno << (MSYNCFS_BLOCK_SHIFT -
+						     SECTOR_SHIFT);
+	__bio_add_page(bio, page, bdev_logical_block_size(sb->s_bdev), 0);
+	err = submit_bio_wait(bio);
+	bio_put(bio);
+	return err;
 }
 
 /**

@@ -11,7 +11,7 @@
  * All I/O of this file bypasses the page cache of the device, and it writes one
  * sector only, because the write of a sector is atomic.
  */
-#include <linux/bio.h>
+#include <linux/blkdev.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
@@ -49,15 +49,8 @@ static int mmp_io(struct msyncfs_mmp *mmp, blk_opf_t opf)
 {
 	struct super_block *sb = mmp->sb;
 	u64 blkno = MSYNCFS_SB(sb)->geo.mmp_blkno;
-	struct bio *bio;
-	int err;
+	int err = msyncfs_sector_io(sb, blkno, mmp->page, opf | REQ_PRIO);
 
-	bio = bio_alloc(sb->s_bdev, 1, opf | REQ_SYNC | REQ_META | REQ_PRIO,
-			GFP_NOIO);
-	bio->bi_iter.bi_sector = blkno << (MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT);
-	__bio_add_page(bio, mmp->page, bdev_logical_block_size(sb->s_bdev), 0);
-	err = submit_bio_wait(bio);
-	bio_put(bio);
 	if (err && !mmp->failed)
 		msyncfs_err(sb, "block %llu: multi-mount protection: cannot be %s (%d)",
 			    blkno, op_is_write(opf) ? "written" : "read", err);

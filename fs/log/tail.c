@@ -3,8 +3,6 @@
  * This file writes the tail slots, which say where the next recovery begins
  * (R6). checkpoint.c and recovery.c decide when the tail moves.
  */
-#include <linux/bio.h>
-#include <linux/blkdev.h>
 #include <linux/random.h>
 #include <linux/timekeeping.h>
 
@@ -14,23 +12,14 @@ static int write_slot_page(struct super_block *sb, struct page *page,
 			   u64 counter)
 {
 	u64 blkno = MSYNCFS_SLOT_BLKNO + counter % MSYNCFS_NR_SLOTS;
-	struct bio *bio;
-	int err;
 
 	msyncfs_gate_assert(MSYNCFS_SB(sb));
 	/*
 	 * Do not use FUA. A failed FUA write counts as a failed flush
 	 * (msyncfs_io_end()), but a failed write of a slot can be repeated.
 	 */
-	bio = bio_alloc(sb->s_bdev, 1, REQ_OP_WRITE | REQ_SYNC | REQ_META,
-			GFP_NOFS);
-	bio->bi_iter.bi_sector = (sector_t)blkno << (MSYNCFS_BLOCK_SHIFT -
-						     SECTOR_SHIFT);
-	/* Write one sector only: the write of a sector is atomic. */
-	__bio_add_page(bio, page, bdev_logical_block_size(sb->s_bdev), 0);
-	err = submit_bio_wait(bio);
-	bio_put(bio);
-	return err ?: msyncfs_flush(sb);
+	return msyncfs_sector_io(sb, blkno, page, REQ_OP_WRITE) ?:
+	       msyncfs_flush(sb);
 }
 
 /**

@@ -14,7 +14,6 @@
  * discard them. fsync and msync of the file fail, too, because they would
  * commit a part of the batch. Stores through mappings become part of the batch.
  */
-#include <linux/fdtable.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
 #include <uapi/linux/f2fs.h>

@@ -128,12 +128,7 @@ t_case two_files
 for p in /examples/transfer "python /examples/transfer.py"; do
 	rm -f "$MNT/a" "$MNT/b"
 	$p "$MNT/a" "$MNT/b" 1000000 >/tmp/acks &
-	n=0
-	while [ "$(wc -l </tmp/acks)" -lt 50 ]; do
-		n=$((n + 1))
-		[ $n -lt 300 ] || t_die "$p: no transfers"
-		sleep 0.1
-	done
+	t_until 300 t_lines /tmp/acks 50 || t_die "$p: no transfers"
 	tree shutdown "$MNT" 2
 	wait $! || :
 	t_umount

@@ -112,28 +112,34 @@ t_fresh() {
 	t_mount "$DISK" "${1:-}"
 }
 
+# t_until TRIES CMD...: run CMD every 0.1 s until it succeeds, but at most TRIES times. Fail
+# if it never succeeds
+t_until() {
+	t_tries=$1
+	shift
+	until "$@"; do
+		t_tries=$((t_tries - 1))
+		[ $t_tries -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+# t_lines FILE N: succeed if FILE has at least N lines
+t_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
+
 T_KLP=/sys/kernel/livepatch/msyncfs_hook
+t_hooked() { [ "$(cat $T_KLP/transition)" = 0 ]; }
 
 # t_hook: load msyncfs_hook; from now on msync(2) has its full semantics
 t_hook() {
 	t_run modprobe msyncfs_hook
-	t_n=0
-	while [ "$(cat $T_KLP/transition)" != 0 ]; do
-		t_n=$((t_n + 1))
-		[ $t_n -lt 600 ] || t_die "the transition of msyncfs_hook does not end"
-		sleep 0.1
-	done
+	t_until 600 t_hooked || t_die "the transition of msyncfs_hook does not end"
 }
 
 # t_unhook: unload msyncfs_hook; from now on msync(2) runs the kernel's own code
 t_unhook() {
 	echo 0 >$T_KLP/enabled
-	t_n=0
-	while [ -d $T_KLP ]; do
-		t_n=$((t_n + 1))
-		[ $t_n -lt 600 ] || t_die "msyncfs_hook does not go"
-		sleep 0.1
-	done
+	t_until 600 [ ! -d $T_KLP ] || t_die "msyncfs_hook does not go"
 	t_run rmmod msyncfs_hook
 }
 

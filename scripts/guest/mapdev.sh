@@ -10,12 +10,7 @@ export DM_DISABLE_UDEV=1
 hold() {
 	mapdev $DEVICE >/tmp/mapped &
 	holder=$!
-	n=0
-	while [ ! -s /tmp/mapped ]; do
-		n=$((n + 1))
-		[ $n -lt 300 ] || t_die "mapdev does not map $DEVICE"
-		sleep 0.1
-	done
+	t_until 300 [ -s /tmp/mapped ] || t_die "mapdev does not map $DEVICE"
 }
 
 release() {

@@ -8,14 +8,8 @@
 ACKS=/tmp/acks
 
 server() { nbd-server -d -C /tmp/nbd.conf >/tmp/server.log 2>&1 & }
-client() {
-	n=0
-	until nbd-client 127.0.0.1 10809 /dev/nbd0 -N disk -block-size 4096 -timeout 10 >/tmp/client.log 2>&1; do
-		n=$((n + 1))
-		[ $n -lt 50 ] || t_die "no connection: $(tail -n 2 /tmp/client.log)"
-		sleep 0.2
-	done
-}
+connect() { nbd-client 127.0.0.1 10809 /dev/nbd0 -N disk -block-size 4096 -timeout 10 >/tmp/client.log 2>&1; }
+client() { t_until 100 connect || t_die "no connection: $(tail -n 2 /tmp/client.log)"; }
 
 t_module
 t_run modprobe nbd
@@ -41,14 +35,10 @@ t_run tree check "$MNT" 7
 # The server dies in the middle of commits. The caller gets EIO; the filesystem becomes
 # read-only, because nobody knows whether the last flush was complete.
 t_case killed
+: >$ACKS
 /examples/numbered "$MNT/records" $ACKS 2>/tmp/error &
 writer=$!
-n=0
-until [ "$(wc -l <$ACKS 2>/dev/null || echo 0)" -ge 20 ]; do
-	n=$((n + 1))
-	[ $n -lt 300 ] || t_die "no records: $(cat /tmp/error)"
-	sleep 0.1
-done
+t_until 300 t_lines $ACKS 20 || t_die "no records: $(cat /tmp/error)"
 killall -9 nbd-server
 wait $writer || :
 acked=$(sed -n 's/^ack //p' $ACKS | tail -n 1)
