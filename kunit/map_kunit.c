@@ -6,6 +6,7 @@
  * allocated. They clear these pointers before the file is closed.
  */
 #include <kunit/test.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 
 #include "fake.h"
@@ -633,6 +634,50 @@ static void map_credits_suffice(struct kunit *test)
 	expect_empty(test);
 }
 
+/* ---- the overlay ---------------------------------------------------------- */
+
+#define OVERLAY_ENTRIES	64	/* enough for a tree with several levels */
+#define OVERLAY_ROUNDS	3000
+
+static int overlay_reader(void *arg)
+{
+	struct map_fixture *fx = arg;
+	struct msyncfs_extent ext;
+	u64 index = 0;
+
+	while (!kthread_should_stop()) {
+		index = (index + 1) % (2 * OVERLAY_ENTRIES);
+		WARN_ON_ONCE(msyncfs_map_lookup(fx->inode, index, 1, &ext));
+		/* Entries have even indexes, and the map is a hole. */
+		WARN_ON_ONCE(ext.blkno &&
+			     (index % 2 || ext.blkno != SOME_BLOCK + index));
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Another task reads the overlay while it grows and while a commit empties it. */
+static void map_overlay_race(struct kunit *test)
+{
+	struct map_fixture *fx = test->priv;
+	struct task_struct *reader;
+	unsigned int i, k;
+
+	reader = kthread_run(overlay_reader, fx, "msyncfs-reader");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(reader));
+	for (i = 0; i < OVERLAY_ROUNDS; i++) {
+		mutex_lock(&fx->mi->i_commit_lock);
+		for (k = 0; k < OVERLAY_ENTRIES; k++)
+			msyncfs_overlay_enter(fx->inode, 2 * k,
+					      SOME_BLOCK + 2 * k, 1);
+		msyncfs_overlay_clear(fx->inode);
+		mutex_unlock(&fx->mi->i_commit_lock);
+		cond_resched();
+	}
+	kthread_stop(reader);
+	expect_empty(test);
+}
+
 static struct kunit_case map_cases[] = {
 	KUNIT_CASE(map_growth),
 	KUNIT_CASE(map_sparse),
@@ -647,6 +692,7 @@ static struct kunit_case map_cases[] = {
 	KUNIT_CASE(map_known_area),
 	KUNIT_CASE(map_known_changes),
 	KUNIT_CASE(map_credits_suffice),
+	KUNIT_CASE(map_overlay_race),
 	{}
 };
 

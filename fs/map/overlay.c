@@ -63,7 +63,17 @@ bool msyncfs_overlay_next(struct inode *inode, u64 index, u64 last,
 	if (index > last || mtree_empty(mas.tree))
 		return false;
 	rcu_read_lock();
-	entry = mas_find(&mas, last);
+	/*
+	 * Do not use mas_find(). When a commit empties the tree between two
+	 * steps of mas_find(), mas_next_slot() uses a NULL pointer. mas_walk()
+	 * starts again and finds the tree empty.
+	 */
+	for (;;) {
+		entry = mas_walk(&mas);
+		if (entry || mas.last >= last)
+			break;
+		mas_set(&mas, mas.last + 1);
+	}
 	if (!entry) {
 		rcu_read_unlock();
 		return false;
@@ -165,6 +175,7 @@ void msyncfs_overlay_enter(struct inode *inode, u64 index, u64 blkno, u64 len)
 			      msyncfs_overlay_entry(index, blkno));
 	WRITE_ONCE(mi->i_spilled, mi->i_spilled + len);
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_overlay_enter);
 
 /**
  * msyncfs_overlay_hole - make a range of an atomic file a hole
@@ -226,6 +237,7 @@ u64 msyncfs_overlay_clear(struct inode *inode)
 	clear_bit(MSYNCFS_I_SPILLED, &mi->i_flags);
 	return nr;
 }
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_overlay_clear);
 
 /**
  * msyncfs_overlay_discard - drop all changes that are not committed
