@@ -205,7 +205,7 @@ DATABASES_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/d
 .PHONY: databases
 databases: $(DATABASES)
 
-$(DATABASES_OBJS): CFLAGS += -I$(SQLITE)
+$(DATABASES_OBJS): TOOL_CFLAGS += -I$(SQLITE)
 $(DATABASES): $(DATABASES_OBJS) $(SQLITE)/sqlite3.o
 	@$(CC) -o $@ $^ $(TOOL_LDFLAGS) -llmdb -lm
 

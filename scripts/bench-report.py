@@ -6,7 +6,8 @@ Usage: bench-report.py DIR ROWS FILESYSTEMS SETUP
 
 DIR/vm/channel.log has the figures, DIR/workloads the output of "bench list".  ROWS and
 FILESYSTEMS are names in one word each, separated by blanks.  The script writes
-DIR/bench.csv, DIR/ratios.csv and DIR/commands.csv.
+DIR/bench.csv, DIR/ratios.csv, DIR/commands.csv and, if phases were measured,
+DIR/phases.csv.
 
 With SETUP=virtio, other programs on the host change each time.  So the filesystems take
 turns, and each of these rounds has its own ratios.  All results are medians of the rounds.
@@ -18,6 +19,7 @@ import sys
 from collections import defaultdict
 
 BASE = 'ext4'
+PHASES = ('capture', 'attach', 'wait', 'device')
 COMMANDS = ('reads', 'writes', 'kib', 'flushes')
 
 
@@ -71,6 +73,18 @@ def write_csv(path, head, rows):
         out.writerow(head)
         for row in rows:
             out.writerow([f'{v:.3f}' if isinstance(v, float) else v for v in row])
+
+
+def write_phases(found, path):
+    """Write the microseconds of the phases.  The first column labels the chart."""
+    rows = [row for row in found.rows if row.startswith('phases-') and found.rounds[row, 'msyncfs']]
+    if not rows:
+        return
+    table = []
+    for row in rows:
+        us = [found.value(row, 'msyncfs', name) / 1000 for name in PHASES + ('ns',)]
+        table.append([f'{row.split("-")[1]}: {us[-1]:,.0f} us'] + us)
+    write_csv(path, ('pages',) + PHASES + ('whole',), table)
 
 
 def cell(value, digits):
@@ -127,6 +141,7 @@ def main():
     write_csv(f'{out}/commands.csv', ('workload', 'filesystem') + COMMANDS,
               ([row, fs] + [found.value(row, fs, name) for name in COMMANDS]
                for row in found.rows for fs in filesystems if found.rounds[row, fs]))
+    write_phases(found, f'{out}/phases.csv')
     own = [row for row in found.own_ratios() if any(row[1:])]
     write_csv(f'{out}/ratios.csv', ['ratio'] + filesystems, own)
 

@@ -9,7 +9,8 @@
 #
 # The guest has the stock kernel. Its clock counts instructions, one nanosecond each,
 # except with SETUP=virtio; see Documentation/testing.rst. The command prints tables and
-# writes bench.csv (microseconds), ratios.csv, commands.csv and bench.svg to build/bench.
+# writes bench.csv (microseconds), ratios.csv, commands.csv, phases.csv (microseconds),
+# bench.svg and phases.svg to build/bench.
 #
 # With PROFILE=1, perf in the guest records the measured calls. The command prints the
 # profiles and writes them to build/bench/profile-WORKLOAD-FILESYSTEM.
@@ -32,9 +33,10 @@ programs=(bench)
 case " $* " in "  " | *" sqlite"* | *" lmdb"*) programs+=(db) ;; esac
 groups=()
 [ "${FS:-} ${#programs[@]}" = "msyncfs 1" ] || groups+=(bench)
+case " $* " in *" phases-"*) groups+=(bench) ;; esac	# gnuplot
 "$SCRIPTS/deps.sh" build tools qemu "${groups[@]}" ${PROFILE:+profile}
 mkdir -p "$OUT"
-rm -rf "$OUT"/{vm,bench.csv,ratios.csv,commands.csv,bench.svg,profile-*,disk.raw}
+rm -rf "$OUT"/{vm,bench.csv,ratios.csv,commands.csv,phases.csv,bench.svg,phases.svg,profile-*,disk.raw}
 v=$("$SCRIPTS/stock-kernel.sh")
 eval "$v"
 KVER=$STOCK_RELEASE "$SCRIPTS/build-modules.sh"
@@ -42,6 +44,9 @@ make -s -C "$TOP" tools "${programs[@]/#/build/tools/bench/}" >&2
 for p in "${programs[@]}"; do "$BUILD/tools/bench/$p" list; done >"$OUT/workloads"
 for pages in 64 16384; do
 	echo "wait-$pages|2|wait|longest wait of a store during msync of $pages pages|"
+done >>"$OUT/workloads"
+for pages in 1 8 64 512; do
+	echo "phases-$pages|3|call|phases of an msync of $pages pages|"
 done >>"$OUT/workloads"
 
 # has FS: succeed if the kernel has the filesystem and this machine has its mkfs
@@ -125,4 +130,22 @@ if [[ $filesystems == *ext4* ]]; then
 			using (column(fs) / column("ext4")):xtic(1) title fs
 	EOF
 fi
-say "results: ${OUT#"$TOP"/}/bench.csv, ratios.csv, commands.csv, bench.svg"
+if [ -e "$OUT/phases.csv" ]; then
+	gnuplot <<-EOF
+		set terminal svg size 800,400 background "white"
+		set output "$OUT/phases.svg"
+		set datafile separator ","
+		set title "Phases of an msync, in % of its time"
+		set xlabel "dirty pages: time of the call"
+		set style data histograms
+		set style histogram rowstacked
+		set style fill solid
+		set boxwidth 0.6
+		set grid y
+		set yrange [0:100]
+		set key outside right top invert
+		set format y "%.0f %%"
+		plot for [i = 2:5] "$OUT/phases.csv" using (100 * column(i) / column("whole")):xtic(1) title columnheader(i)
+	EOF
+fi
+say "results: $(cd "$OUT" && echo ./*.csv ./*.svg | sed "s|\./|${OUT#"$TOP"/}/|g")"
