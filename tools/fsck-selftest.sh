@@ -5,7 +5,7 @@
 # Usage: fsck-selftest.sh [-v] [DAMAGE...]
 # A second time, the programs have a weak hash, so that many names of a directory have the
 # same hash; these damages are called weak.DAMAGE.
-# The case mkfs_size tests the arguments of mkfs.msyncfs, and the case mmp tests the
+# The cases mkfs_* test the arguments of mkfs.msyncfs, and the case mmp tests the
 # multi-mount protection.
 # Run "make tools" first. The last line of the output is the verdict. With -v the
 # script prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
@@ -141,6 +141,19 @@ mkfs_size() {
 		{ echo "    data behind the filesystem is lost"; return 1; }
 }
 
+mkfs_uuid() {
+	local uuid=c1b9d5a2-f162-4c6c-8d1b-6f3f6e5a7c11
+	rm -f "$image"
+	truncate -s 16M "$image"
+	cp "$image" "$work/before"
+	"$bin/mkfs.msyncfs" -n -U $uuid "$image" >"$work/out" && grep -q "  uuid *$uuid$" "$work/out" &&
+		cmp -s "$image" "$work/before" || { echo "    the dry run is wrong"; return 1; }
+	makes 4096 -U $uuid "$image" && "$bin/msyncfs_id" "$image" | grep -qx "ID_FS_UUID=$uuid" || return 1
+	refuses 'holds an msyncfs' -n "$image" && refuses 'not a UUID' -f -U ${uuid}1 "$image" &&
+		refuses 'not a UUID' -f -U "${uuid%1}" "$image" && refuses 'not a UUID' -f -U '' "$image" &&
+		refuses 'not a UUID' -f -U "${uuid/a/ }" "$image" && refuses 'not a UUID' -f -U "${uuid/-/+}" "$image"
+}
+
 # The time of fsck.msyncfs depends on what is in use, not on the size of the device.
 dir_tower() {
 	rm -f "$image"
@@ -190,14 +203,14 @@ if [ $# -eq 0 ]; then
 	mapfile -t list < <({ "$bin/tests/fsck-image" list
 		printf '%s\n' "${!text[@]}" "${!normal[@]}"; } | sort -u)
 	list+=(undamaged)
-	set -- mkfs_size mmp "${list[@]}" "${list[@]/#/weak.}"
+	set -- mkfs_size mkfs_uuid mmp "${list[@]}" "${list[@]/#/weak.}"
 fi
 for damage; do
 	dir=$bin
 	[ "$damage" = "${damage#weak.}" ] || dir=$bin/weak
 	filled=$work/filled.${dir##*/}
 	if why=$(case $damage in
-			mkfs_size) mkfs_size ;;
+			mkfs_size | mkfs_uuid) "$damage" ;;
 			mmp) mmp ;;
 			*undamaged) undamaged ;;
 			dir_tower) check dir_tower && dir_tower ;;

@@ -8,6 +8,7 @@
 #include "device.h"
 
 #include <blkid/blkid.h>
+#include <ctype.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -31,8 +32,10 @@ struct options {
 	u64		bytes;		/* size; 0 means the whole device */
 	u64		log_bytes;	/* log size; 0 means the default */
 	u64		incompat;	/* features, MSYNCFS_INCOMPAT_* */
+	const char	*uuid;		/* text; NULL means a random UUID */
 	bool		force;
 	bool		quiet;
+	bool		dry;		/* write nothing */
 };
 
 __printf(1, 2)
@@ -53,14 +56,15 @@ __noreturn
 static void usage(FILE *to, int status)
 {
 	fprintf(to,
-		"Usage: mkfs.msyncfs [-L LABEL] [-l LOGSIZE] [-O FEATURE,...] [-b 4096] [-fq]\n"
-		"                    DEVICE [SIZE]\n"
+		"Usage: mkfs.msyncfs [-L LABEL] [-U UUID] [-l LOGSIZE] [-O FEATURE,...]\n"
+		"                    [-b 4096] [-fnq] DEVICE [SIZE]\n"
 		"\n"
 		"Makes an empty msyncfs on a block device or in a regular file.\n"
 		"\n"
 		"  SIZE        size of the filesystem in blocks of 4 KiB, or with K, M, G or T\n"
 		"              (default: the whole device)\n"
 		"  -L LABEL    name of the filesystem, at most %d bytes\n"
+		"  -U UUID     identity of the filesystem (default: a random one)\n"
 		"  -l LOGSIZE  size of the log in bytes, or with K, M or G: 1M to 1G\n"
 		"              (default: 1/16 of the filesystem, 1M to 64M,\n"
 		"              and more beyond 500 GiB)\n"
@@ -68,6 +72,7 @@ static void usage(FILE *to, int status)
 		"              both mount it (default: ^mmp, without)\n"
 		"  -b 4096     size of a block; there is no other\n"
 		"  -f          overwrite a device that already holds data\n"
+		"  -n          print what the filesystem would be, but write nothing\n"
 		"  -q          print nothing on success\n"
 		"  -V          print the version\n"
 		"  -h          print this\n", MSYNCFS_LABEL_LEN);
@@ -138,6 +143,24 @@ static void random_bytes(void *buf, size_t len)
 {
 	if (getrandom(buf, len, 0) != (ssize_t)len)
 		die("no random numbers: %s", strerror(errno));
+}
+
+/* Parse 32 hexadecimal digits with the hyphens of RFC 9562. */
+static void parse_uuid(const char *text, u8 *uuid)
+{
+	const char *t = text;
+	unsigned int i;
+
+	for (i = 0; i < MSYNCFS_UUID_LEN; i++) {
+		if ((i == 4 || i == 6 || i == 8 || i == 10) && *t++ != '-')
+			break;
+		if (!isxdigit(t[0]) || !isxdigit(t[1]) ||
+		    sscanf(t, "%2hhx", &uuid[i]) != 1)
+			break;
+		t += 2;
+	}
+	if (i < MSYNCFS_UUID_LEN || *t)
+		die("not a UUID: %s", text);
 }
 
 static void put(const struct device *dev, const void *buf, size_t len,
@@ -245,9 +268,13 @@ static void plan(const struct device *dev, const struct options *opt,
 	if (err)
 		die("%s: cannot make a filesystem of this size", dev->path);
 
-	random_bytes(geo->uuid, sizeof(geo->uuid));
-	geo->uuid[6] = (geo->uuid[6] & 0x0f) | 0x40;	/* version 4: random */
-	geo->uuid[8] = (geo->uuid[8] & 0x3f) | 0x80;
+	if (opt->uuid) {
+		parse_uuid(opt->uuid, geo->uuid);
+	} else {
+		random_bytes(geo->uuid, sizeof(geo->uuid));
+		geo->uuid[6] = (geo->uuid[6] & 0x0f) | 0x40;	/* version 4 */
+		geo->uuid[8] = (geo->uuid[8] & 0x3f) | 0x80;
+	}
 	geo->seed = xxh64(geo->uuid, sizeof(geo->uuid), 0);
 	random_bytes(&geo->name_key, sizeof(geo->name_key));
 }
@@ -419,7 +446,7 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 	bool version = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "L:l:O:b:fqvVh")) != -1) {
+	while ((c = getopt(argc, argv, "L:U:l:O:b:fnqvVh")) != -1) {
 		switch (c) {
 		case 'b':
 			if (parse_size(optarg, 0) != MSYNCFS_BLOCK_SIZE)
@@ -437,8 +464,14 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 		case 'O':
 			parse_features(optarg, &opt->incompat);
 			break;
+		case 'U':
+			opt->uuid = optarg;
+			break;
 		case 'f':
 			opt->force = true;
+			break;
+		case 'n':
+			opt->dry = true;
 			break;
 		case 'q':
 			opt->quiet = true;
@@ -466,6 +499,20 @@ static const char *parse_options(int argc, char **argv, struct options *opt)
 	return argv[optind];
 }
 
+static void write_all(const struct device *dev, const struct msyncfs_geo *geo,
+		      const struct options *opt)
+{
+	wipe(dev, geo);
+	write_bitmaps(dev, geo);
+	write_root(dev, geo);
+	write_slot(dev, geo);
+	if (geo->mmp_blkno)
+		write_mmp(dev, geo);
+	sync_or_die(dev);
+	write_super(dev, geo, opt);
+	sync_or_die(dev);
+}
+
 int main(int argc, char **argv)
 {
 	struct options opt = {
@@ -477,7 +524,7 @@ int main(int argc, char **argv)
 	int err;
 
 	path = parse_options(argc, argv, &opt);
-	err = device_open(&dev, path, O_RDWR);
+	err = device_open(&dev, path, opt.dry ? O_RDONLY : O_RDWR);
 	if (err == -EBUSY)
 		die("%s is mounted or in use", path);
 	if (err)
@@ -491,15 +538,8 @@ int main(int argc, char **argv)
 	plan(&dev, &opt, &geo);
 	if (!opt.force)
 		refuse_if_used(&dev);
-	wipe(&dev, &geo);
-	write_bitmaps(&dev, &geo);
-	write_root(&dev, &geo);
-	write_slot(&dev, &geo);
-	if (geo.mmp_blkno)
-		write_mmp(&dev, &geo);
-	sync_or_die(&dev);
-	write_super(&dev, &geo, &opt);
-	sync_or_die(&dev);
+	if (!opt.dry)
+		write_all(&dev, &geo, &opt);
 	if (close(dev.fd))
 		die("%s: cannot write: %s", path, strerror(errno));
 	if (!opt.quiet)
