@@ -128,6 +128,25 @@ static void fake_transfer(struct msyncfs_fake *fake, struct bio *bio)
 	}
 }
 
+/*
+ * A discard is durable at once, which is the worst case. If a block is discarded
+ * too early, somebody will read the poison.
+ */
+static void fake_discard(struct msyncfs_fake *fake, struct bio *bio)
+{
+	u64 blkno = bio->bi_iter.bi_sector / FAKE_SECTORS;
+	u64 end = blkno + bio_sectors(bio) / FAKE_SECTORS;
+
+	fake->discarded += end - blkno;
+	if (fake->lost)
+		return;
+	for (; blkno < end; blkno++) {
+		fake_move_to_media(fake, blkno);
+		memset(page_address(fake_page(fake, &fake->media, blkno)),
+		       MSYNCFS_FAKE_POISON, MSYNCFS_BLOCK_SIZE);
+	}
+}
+
 static bool fake_fails(struct msyncfs_fake *fake, unsigned int ops)
 {
 	if (!(fake->fail_ops & ops))
@@ -148,6 +167,8 @@ static unsigned int fake_ops(struct bio *bio)
 
 	if (bio_op(bio) == REQ_OP_READ)
 		ops |= MSYNCFS_FAKE_READ;
+	else if (bio_op(bio) == REQ_OP_DISCARD)
+		ops |= MSYNCFS_FAKE_DISCARD;
 	else if (bio_sectors(bio))
 		ops |= MSYNCFS_FAKE_WRITE;
 	if (bio->bi_opf & REQ_PREFLUSH)
@@ -173,6 +194,8 @@ static void fake_do_bio(struct msyncfs_fake *fake, struct bio *bio,
 			      (bio->bi_opf & REQ_FUA);
 		if (ops & (MSYNCFS_FAKE_READ | MSYNCFS_FAKE_WRITE))
 			fake_transfer(fake, bio);
+		if (ops & MSYNCFS_FAKE_DISCARD)
+			fake_discard(fake, bio);
 	}
 	mutex_unlock(&fake->lock);
 
@@ -328,6 +351,7 @@ void msyncfs_fake_reset_counts(struct msyncfs_fake *fake)
 	fake->fuas = 0;
 	fake->flushes = 0;
 	fake->bytes = 0;
+	fake->discarded = 0;
 	mutex_unlock(&fake->lock);
 }
 
@@ -456,6 +480,10 @@ static struct gendisk *fake_alloc_disk(struct msyncfs_fake *fake, u64 blocks,
 	};
 	struct gendisk *disk;
 
+	if (features & MSYNCFS_FAKE_TRIM) {
+		lim.max_hw_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
+		lim.discard_granularity = MSYNCFS_BLOCK_SIZE;
+	}
 	if (features & MSYNCFS_FAKE_CACHE)
 		lim.features |= BLK_FEAT_WRITE_CACHE;
 	if (features & MSYNCFS_FAKE_FUA)
@@ -492,7 +520,8 @@ static void fake_destroy(void *data)
  * @test: test, which fails if this function fails
  * @blocks: size of the device
  * @log_blocks: size of the log
- * @features: MSYNCFS_FAKE_CACHE, MSYNCFS_FAKE_FUA, MSYNCFS_FAKE_MMP
+ * @features: MSYNCFS_FAKE_CACHE, MSYNCFS_FAKE_FUA, MSYNCFS_FAKE_MMP,
+ *	MSYNCFS_FAKE_TRIM
  *
  * Return: the device, not mounted.
  */

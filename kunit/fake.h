@@ -32,11 +32,16 @@
 #define MSYNCFS_FAKE_READ	1
 #define MSYNCFS_FAKE_WRITE	2
 #define MSYNCFS_FAKE_FLUSH	4
+#define MSYNCFS_FAKE_DISCARD	8
 
 /* Features of the device, for msyncfs_fake_create(). */
 #define MSYNCFS_FAKE_CACHE	1	/* a volatile write cache */
 #define MSYNCFS_FAKE_FUA	2	/* writes that bypass it */
 #define MSYNCFS_FAKE_MMP	4	/* multi-mount protection, short interval */
+#define MSYNCFS_FAKE_TRIM	8	/* discards, with granules of a block */
+
+/* Byte that fills a discarded block. No file may ever have it. */
+#define MSYNCFS_FAKE_POISON	0xdd
 
 /*
  * The ways in which an I/O may end. A hook of the device returns one of them.
@@ -64,6 +69,7 @@ enum msyncfs_fake_fate {
  * @fuas: number of bios that write data with REQ_FUA
  * @flushes: number of bios that flush the cache
  * @bytes: bytes written
+ * @discarded: blocks discarded
  * @fail_ops: kinds of I/O that fail, MSYNCFS_FAKE_*
  * @status: status of a bio that fails; 0 means BLK_STS_IOERR
  * @fail_skip: number of I/Os of the kinds @fail_ops that succeed before the
@@ -93,6 +99,7 @@ struct msyncfs_fake {
 	unsigned int		fuas;
 	unsigned int		flushes;
 	u64			bytes;
+	u64			discarded;
 	unsigned int		fail_ops;
 	blk_status_t		status;
 	unsigned int		fail_skip;

@@ -41,11 +41,13 @@ enum msyncfs_semantics {	/* mount option msync= */
  * @errors: what an abort does (errors=)
  * @semantics: what the flags of msync(2) mean (msync=)
  * @atomic: every regular file is an atomic file (atomic)
+ * @discard: the device discards freed blocks (discard)
  */
 struct msyncfs_options {
 	enum msyncfs_errors	errors;
 	enum msyncfs_semantics	semantics;
 	bool			atomic;
+	bool			discard;
 };
 
 /* Bits of sbi->state. */

@@ -604,7 +604,9 @@ static void msyncfs_freed_done(struct msyncfs_space *space,
  * @tid: number of a transaction; its record and the records of all earlier
  *	transactions have been retired
  *
- * Context: takes space->lock; may sleep.
+ * With the mount option discard, the device first discards the blocks.
+ *
+ * Context: under checkpoint_mutex; takes space->lock; may sleep and do I/O.
  */
 void msyncfs_space_retired(struct super_block *sb, u64 tid)
 {
@@ -615,6 +617,15 @@ void msyncfs_space_retired(struct super_block *sb, u64 tid)
 	list_for_each_entry_safe(f, next, &space->freed_list, list) {
 		if (f->tid > tid)
 			break;
+		if (MSYNCFS_SB(sb)->options.discard) {
+			/* Only this function removes entries. */
+			mutex_unlock(&space->lock);
+			msyncfs_discard_freed(sb, (f->group - space->groups) *
+					      (u64)MSYNCFS_GROUP_BLOCKS,
+					      f->bits);
+			mutex_lock(&space->lock);
+			next = list_next_entry(f, list);
+		}
 		msyncfs_freed_done(space, f);
 	}
 	mutex_unlock(&space->lock);
@@ -676,6 +687,90 @@ int msyncfs_load_bitmaps(struct super_block *sb, u64 start, u64 len)
 	}
 	mutex_unlock(&space->lock);
 	return err;
+}
+
+/**
+ * msyncfs_withhold - make free blocks busy for a while
+ * @sb: filesystem
+ * @first: first block to look at
+ * @end: block behind the last one to look at
+ * @least: shortest run wanted, in blocks, at least 1
+ * @most: largest number of blocks to take, at least @least
+ * @start: set to the first block taken; or, if *@len is 0, to the block from
+ *	which the caller goes on
+ * @len: set to the number of blocks taken; 0 if the group of @first has no such
+ *	run in the range
+ *
+ * The function takes no block that an operation holds. The blocks count as
+ * freed until msyncfs_give_back().
+ *
+ * Context: takes space->lock; may sleep and read a bitmap block.
+ * Return: 0, -EIO, -EUCLEAN (logged).
+ */
+int msyncfs_withhold(struct super_block *sb, u64 first, u64 end, u64 least,
+		     u64 most, u64 *start, u64 *len)
+{
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+	struct msyncfs_group_run run, got = {};
+	unsigned int stop;
+	int err = 0;
+
+	mutex_lock(&space->lock);
+	msyncfs_group_of(space, first, end - first, &run);
+	*start = first + run.len;
+	*len = 0;
+	stop = run.bit + run.len;
+	if (!run.group->free || space->free <= space->held)
+		goto out;
+	err = msyncfs_group_load(space, run.group);
+	if (err)
+		goto out;
+	while (!got.len && run.bit < stop) {
+		run.bit = msyncfs_next_free(run.group, run.bit, stop);
+		run.len = msyncfs_next_used(run.group, run.bit,
+					    min(stop, run.bit + most)) - run.bit;
+		if (run.len >= least)
+			got = run;
+		run.bit += run.len;
+	}
+	got.len = min(got.len, space->free - space->held);
+	if (!got.len)
+		goto out;
+	msyncfs_set_busy(&got);
+	got.group->free -= got.len;
+	space->free -= got.len;
+	space->freed += got.len;
+	*start = (got.group - space->groups) * (u64)MSYNCFS_GROUP_BLOCKS +
+		 got.bit;
+	*len = got.len;
+out:
+	mutex_unlock(&space->lock);
+	return err;
+}
+
+/**
+ * msyncfs_give_back - make blocks available again
+ * @sb: filesystem
+ * @start: first block
+ * @len: number of blocks, all from one call of msyncfs_withhold()
+ *
+ * Context: takes space->lock; may sleep.
+ */
+void msyncfs_give_back(struct super_block *sb, u64 start, u64 len)
+{
+	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
+	struct msyncfs_group_run run;
+
+	mutex_lock(&space->lock);
+	msyncfs_group_of(space, start, len, &run);
+	if (msyncfs_clear_busy(&run)) {
+		run.group->free += run.len;
+		space->free += run.len;
+		msyncfs_subtract(&space->freed, run.len);
+		msyncfs_group_unload(space, run.group);
+	}
+	mutex_unlock(&space->lock);
+	wake_up_all(&space->wait);
 }
 
 static unsigned int msyncfs_count_free(const struct buffer_head *bh)

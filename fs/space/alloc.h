@@ -80,8 +80,15 @@ static inline u64 msyncfs_space_room(const struct msyncfs_space *space)
 void msyncfs_subtract(u64 *counter, u64 nr);
 void msyncfs_space_retired(struct super_block *sb, u64 tid);
 bool msyncfs_space_freed(struct super_block *sb, u64 blkno, u64 tid);
+int msyncfs_withhold(struct super_block *sb, u64 first, u64 end, u64 least,
+		     u64 most, u64 *start, u64 *len);
+void msyncfs_give_back(struct super_block *sb, u64 start, u64 len);
 
 /* In promise.c */
 void msyncfs_claim_done(struct super_block *sb, u64 claimed, u64 fulfilled);
+
+/* In trim.c */
+void msyncfs_discard_freed(struct super_block *sb, u64 start,
+			   const unsigned long *bits);
 
 #endif /* MSYNCFS_ALLOC_H */

@@ -31,6 +31,9 @@ void msyncfs_make_room(struct super_block *sb, u64 pages);
 void msyncfs_unhold(struct super_block *sb, u64 nr, bool promised);
 u64 msyncfs_space_avail(struct super_block *sb);
 
+/* In trim.c: discarding free blocks */
+int msyncfs_trim(struct super_block *sb, struct fstrim_range *range);
+
 /* In meta.c: metadata blocks in an operation */
 struct buffer_head *msyncfs_op_new(struct msyncfs_op *op, u64 blkno, u32 magic,
 				   u32 level, u64 owner);

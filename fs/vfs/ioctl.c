@@ -61,6 +61,26 @@ static int msyncfs_ioc_getlabel(struct super_block *sb, char __user *arg)
 	return copy_to_user(arg, label, sizeof(label)) ? -EFAULT : 0;
 }
 
+static int msyncfs_ioc_trim(struct file *file, struct fstrim_range __user *arg)
+{
+	struct super_block *sb = file_inode(file)->i_sb;
+	struct fstrim_range range;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (copy_from_user(&range, arg, sizeof(range)))
+		return -EFAULT;
+	err = mnt_want_write_file(file);
+	if (err)
+		return err;
+	err = msyncfs_trim(sb, &range);
+	mnt_drop_write_file(file);
+	if (err)
+		return err;
+	return copy_to_user(arg, &range, sizeof(range)) ? -EFAULT : 0;
+}
+
 static int msyncfs_ioc_msync(struct msyncfs_msync __user *arg)
 {
 	struct msyncfs_msync msync;
@@ -160,6 +180,8 @@ long msyncfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case F2FS_IOC_COMMIT_ATOMIC_WRITE:
 	case F2FS_IOC_ABORT_ATOMIC_WRITE:
 		return msyncfs_batch_ioctl(file, cmd);
+	case FITRIM:
+		return msyncfs_ioc_trim(file, uarg);
 	case FS_IOC_GETFSLABEL:
 		return msyncfs_ioc_getlabel(inode->i_sb, uarg);
 	case FS_IOC_GETVERSION:

@@ -102,6 +102,8 @@ static int msyncfs_show_options(struct seq_file *seq, struct dentry *root)
 			   msyncfs_semantics_table[sbi->options.semantics].name);
 	if (sbi->options.atomic)
 		seq_puts(seq, ",atomic");
+	if (sbi->options.discard)
+		seq_puts(seq, ",discard");
 	return 0;
 }
 
@@ -355,6 +357,13 @@ static int msyncfs_mount_log(struct super_block *sb)
 	return sb_rdonly(sb) ? 0 : msyncfs_reclaim(sb);
 }
 
+static void msyncfs_warn_discard(struct super_block *sb,
+				 const struct msyncfs_options *opts)
+{
+	if (opts->discard && !bdev_max_discard_sectors(sb->s_bdev))
+		msyncfs_warn(sb, "option discard: the device cannot discard");
+}
+
 static int msyncfs_alloc_sbi(struct super_block *sb,
 			     const struct msyncfs_options *opts)
 {
@@ -412,6 +421,7 @@ static int msyncfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	}
 
 	msyncfs_setup_sb(sb);
+	msyncfs_warn_discard(sb, opts);
 	err = msyncfs_mount_log(sb);
 	if (err)
 		goto release;
@@ -432,12 +442,13 @@ release:
 
 /* ---- mount options ------------------------------------------------------- */
 
-enum { opt_errors, opt_msync, opt_atomic };
+enum { opt_errors, opt_msync, opt_atomic, opt_discard };
 
 static const struct fs_parameter_spec msyncfs_parameters[] = {
 	fsparam_enum("errors", opt_errors, msyncfs_errors_table),
 	fsparam_enum("msync", opt_msync, msyncfs_semantics_table),
 	fsparam_flag_no("atomic", opt_atomic),
+	fsparam_flag_no("discard", opt_discard),
 	{}
 };
 
@@ -460,6 +471,9 @@ static int msyncfs_parse_param(struct fs_context *fc,
 		break;
 	case opt_atomic:
 		opts->atomic = !result.negated;
+		break;
+	case opt_discard:
+		opts->discard = !result.negated;
 		break;
 	}
 	return 0;
@@ -555,9 +569,12 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 		err = msyncfs_make_rw(sb, fc);
 	else
 		sync_filesystem(sb);
-	if (!err)
-		sbi->options = *opts;
-	return err;
+	if (err)
+		return err;
+	if (!sbi->options.discard)
+		msyncfs_warn_discard(sb, opts);
+	sbi->options = *opts;
+	return 0;
 }
 
 static void msyncfs_free_fc(struct fs_context *fc)
