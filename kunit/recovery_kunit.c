@@ -437,6 +437,32 @@ static void recovery_readonly_mount(struct kunit *test)
 }
 
 /*
+ * With norecovery a mount writes nothing, whether the device is writable or not.
+ * It shows the files as they are without the log.
+ */
+static void recovery_norecovery(struct kunit *test)
+{
+	struct rec_fixture *fx = test->priv;
+
+	put_three(test, 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_fake_do_mount(fx->fake, 0, "norecovery"),
+			-EINVAL);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, SB_RDONLY,
+						    "norecovery"), 0);
+	KUNIT_EXPECT_EQ(test, fill_of(fx, HOME0), 0);
+	msyncfs_fake_umount(fx->fake);
+	set_disk_ro(fx->fake->disk, true);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fx->fake, SB_RDONLY,
+						    "norecovery"), 0);
+	msyncfs_fake_umount(fx->fake);
+	set_disk_ro(fx->fake->disk, false);
+	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
+
+	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
+	expect_newest(test);
+}
+
+/*
  * The third record is torn. The mount replays two records. No later mount may
  * replay the third record.
  */
@@ -802,6 +828,7 @@ static struct kunit_case rec_cases[] = {
 	KUNIT_CASE_PARAM(recovery_refuse, refuse_gen_params),
 	KUNIT_CASE(recovery_readonly_empty),
 	KUNIT_CASE(recovery_readonly_mount),
+	KUNIT_CASE(recovery_norecovery),
 	KUNIT_CASE(recovery_torn),
 	KUNIT_CASE(recovery_unreadable),
 	KUNIT_CASE(recovery_closed),

@@ -42,12 +42,14 @@ enum msyncfs_semantics {	/* mount option msync= */
  * @semantics: what the flags of msync(2) mean (msync=)
  * @atomic: every regular file is an atomic file (atomic)
  * @discard: the device discards freed blocks (discard)
+ * @norecovery: read-only, and without a replay of the log (norecovery)
  */
 struct msyncfs_options {
 	enum msyncfs_errors	errors;
 	enum msyncfs_semantics	semantics;
 	bool			atomic;
 	bool			discard;
+	bool			norecovery;
 };
 
 /* Bits of sbi->state. */

@@ -214,7 +214,8 @@ static void mmp_beat(struct work_struct *work)
  *
  * If the filesystem was not unmounted, the function watches the block for more
  * than two heartbeats first. On a read-only device it only does this. Without
- * multi-mount protection the function does nothing.
+ * multi-mount protection, and with the mount option norecovery, the function does
+ * nothing.
  *
  * Context: mount; sleeps. After an error the caller calls msyncfs_mmp_stop().
  * Return: 0; -EBUSY if another machine uses the filesystem; -EUCLEAN if the block
@@ -227,7 +228,7 @@ int msyncfs_mmp_start(struct super_block *sb)
 	struct msyncfs_mmp *mmp;
 	int err;
 
-	if (!sbi->geo.mmp_blkno)
+	if (!sbi->geo.mmp_blkno || sbi->options.norecovery)
 		return 0;
 	mmp = kzalloc(sizeof(*mmp), GFP_KERNEL);
 	if (!mmp)

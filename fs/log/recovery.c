@@ -461,7 +461,7 @@ static int start_log(struct replay *rp, u64 end_seq)
 	log->nonce = 0;
 	if (rp->stuck)
 		return keep_stuck(rp);
-	if (bdev_read_only(sb->s_bdev))
+	if (bdev_read_only(sb->s_bdev) || MSYNCFS_SB(sb)->options.norecovery)
 		return 0;
 	if (!sb_rdonly(sb))
 		return msyncfs_log_open(sb);
@@ -477,6 +477,8 @@ static int recover(struct replay *rp, void *block)
 	err = find_slot(rp, block);
 	if (err)
 		return err;
+	if (MSYNCFS_SB(sb)->options.norecovery)
+		return start_log(rp, le64_to_cpu(rp->slot.tail_seq));
 	err = scan_log(rp, &end_seq);
 	if (err)
 		return err;
@@ -510,7 +512,8 @@ static int recover(struct replay *rp, void *block)
  * The function sets nonce, seq, head_pos, used and tail of struct msyncfs_log.
  * A read-only mount of a writable device replays the log, too. It leaves the log
  * closed. A read-only device with an empty log stays as it is. A torn tail is
- * not replayed.
+ * not replayed. With the mount option norecovery, nothing is replayed and nothing
+ * is written.
  *
  * Context: process context; may sleep; no other task uses @sb.
  * Return: 0; -EUCLEAN if no tail slot is valid, the log is damaged or its

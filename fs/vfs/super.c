@@ -104,6 +104,8 @@ static int msyncfs_show_options(struct seq_file *seq, struct dentry *root)
 		seq_puts(seq, ",atomic");
 	if (sbi->options.discard)
 		seq_puts(seq, ",discard");
+	if (sbi->options.norecovery)
+		seq_puts(seq, ",norecovery");
 	return 0;
 }
 
@@ -279,7 +281,8 @@ static int msyncfs_set_features(struct super_block *sb)
 		   (MSYNCFS_INCOMPAT_DEFAULT & ~MSYNCFS_INCOMPAT_NAME_KEY);
 	int err;
 
-	if (incompat == want || bdev_read_only(sb->s_bdev))
+	if (incompat == want || bdev_read_only(sb->s_bdev) ||
+	    sbi->options.norecovery)
 		return 0;
 	sbi->ds->incompat = cpu_to_le64(want);
 	msyncfs_seal_super(sbi->ds);
@@ -400,6 +403,10 @@ static int msyncfs_fill_super(struct super_block *sb, struct fs_context *fc)
 		       MSYNCFS_BLOCK_SIZE, PAGE_SIZE);
 		return -EINVAL;
 	}
+	if (opts->norecovery && !sb_rdonly(sb)) {
+		errorf(fc, "msyncfs: norecovery needs a read-only mount");
+		return -EINVAL;
+	}
 	if (!sb_set_blocksize(sb, MSYNCFS_BLOCK_SIZE)) {
 		errorf(fc, "msyncfs: the device cannot have blocks of %u bytes",
 		       MSYNCFS_BLOCK_SIZE);
@@ -442,13 +449,20 @@ release:
 
 /* ---- mount options ------------------------------------------------------- */
 
-enum { opt_errors, opt_msync, opt_atomic, opt_discard };
+enum {
+	opt_errors,
+	opt_msync,
+	opt_atomic,
+	opt_discard,
+	opt_norecovery,
+};
 
 static const struct fs_parameter_spec msyncfs_parameters[] = {
 	fsparam_enum("errors", opt_errors, msyncfs_errors_table),
 	fsparam_enum("msync", opt_msync, msyncfs_semantics_table),
 	fsparam_flag_no("atomic", opt_atomic),
 	fsparam_flag_no("discard", opt_discard),
+	fsparam_flag("norecovery", opt_norecovery),
 	{}
 };
 
@@ -474,6 +488,9 @@ static int msyncfs_parse_param(struct fs_context *fc,
 		break;
 	case opt_discard:
 		opts->discard = !result.negated;
+		break;
+	case opt_norecovery:
+		opts->norecovery = true;
 		break;
 	}
 	return 0;
@@ -555,6 +572,10 @@ static int msyncfs_reconfigure(struct fs_context *fc)
 	bool ro = fc->sb_flags & SB_RDONLY;
 	int err = 0;
 
+	if (sbi->options.norecovery ? !ro : opts->norecovery) {
+		errorf(fc, "msyncfs: norecovery can only be changed by unmounting and mounting");
+		return -EINVAL;
+	}
 	/*
 	 * The reservations of dirty pages depend on the option atomic, so do
 	 * not change it while the filesystem is mounted.

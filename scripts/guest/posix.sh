@@ -60,6 +60,12 @@ for e in remount-ro shutdown panic; do
 	t_umount
 done
 
+! mount -t msyncfs -o norecovery "$DISK" "$MNT" || t_die "mounted writable with norecovery"
+t_mount "$DISK" ro,norecovery
+t_run grep -q " $MNT .*norecovery" /proc/mounts
+! mount -o remount,rw "$MNT" || t_die "writable after norecovery"
+t_umount
+
 t_case remount_ro
 t_mount
 echo data >"$MNT/f"
