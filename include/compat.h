@@ -119,6 +119,18 @@ msyncfs_iomap_write(struct kiocb *iocb, struct iov_iter *from,
 }
 #endif
 
+/*
+ * Since 6.16, statx(2) can name a length up to which an untorn write is fast. 0
+ * means that all lengths are alike.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define msyncfs_fill_untorn(stat, min, max) \
+	generic_fill_statx_atomic_writes(stat, min, max)
+#else
+#define msyncfs_fill_untorn(stat, min, max) \
+	generic_fill_statx_atomic_writes(stat, min, max, 0)
+#endif
+
 /* 6.17 has renamed the flags of chattr(1). */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 #define file_kattr		fileattr

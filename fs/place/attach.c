@@ -577,6 +577,62 @@ int msyncfs_attach(struct msyncfs_capture *cap, bool attrs)
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach);
 
 /**
+ * msyncfs_attach_run_max - compute how many consecutive pages one record takes
+ * @sb: filesystem
+ *
+ * In the worst case, each page and each missing map node gets a block in another
+ * group. A run of up to MSYNCFS_NODE_PTRS pages has at most three reservations
+ * (fs/map/resv.c), and msyncfs_plan_run() counts one path for each of them.
+ *
+ * Context: any.
+ * Return: number of pages for which msyncfs_attach_run() never returns -EFBIG.
+ */
+unsigned int msyncfs_attach_run_max(struct super_block *sb)
+{
+	unsigned int nodes = 3 * MSYNCFS_MAX_DEPTH;
+	unsigned int other = 1 + nodes + 3 + nodes;	/* inode, map, bitmap */
+
+	return min((MSYNCFS_SB(sb)->geo.record_images - other) / 2,
+		   MSYNCFS_NODE_PTRS);
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach_run_max);
+
+/**
+ * msyncfs_attach_run - attach data that is not in the page cache yet
+ * @cap: copied capture of consecutive pages of an ordinary file; the caller keeps
+ *	its reference
+ *
+ * All pages go into one record. In contrast to msyncfs_attach(), no page becomes
+ * dirty after a failure.
+ *
+ * Context: as msyncfs_attach_set().
+ * Return: 0; -EFBIG if one record does not take the pages; or another negative
+ * errno.
+ */
+int msyncfs_attach_run(struct msyncfs_capture *cap)
+{
+	struct msyncfs_placing placing = { .ops = &msyncfs_ordinary_place };
+	LIST_HEAD(set);
+	bool fits;
+	int err;
+
+	lockdep_assert_held(&MSYNCFS_I(cap->inode)->i_commit_lock);
+
+	list_add(&cap->set, &set);
+	cap->placing = &placing;
+	err = msyncfs_attach_check(&set);
+	if (!err)
+		err = msyncfs_attach_record(&set, false, &fits);
+	if (!err && !fits)
+		err = -EFBIG;
+	cap->placing = NULL;
+	list_del_init(&cap->set);
+	trace_msyncfs_attach(cap->inode, MSYNCFS_I(cap->inode)->i_data_tid, err);
+	return err;
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_attach_run);
+
+/**
  * msyncfs_attach_edge - attach captured edges in an operation under way
  * @op: open handle with a credit for each page
  * @inode: file

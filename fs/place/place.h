@@ -13,6 +13,8 @@
 int msyncfs_attach_set(struct list_head *set, bool attrs,
 		       struct completion *sent);
 int msyncfs_attach(struct msyncfs_capture *cap, bool attrs);
+unsigned int msyncfs_attach_run_max(struct super_block *sb);
+int msyncfs_attach_run(struct msyncfs_capture *cap);
 void msyncfs_attach_edge(struct msyncfs_op *op, struct inode *inode,
 			 struct msyncfs_capture *cap);
 

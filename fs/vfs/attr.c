@@ -60,6 +60,9 @@ int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 		stat->dio_offset_align = align;
 		stat->result_mask |= STATX_DIOALIGN;
 	}
+	if ((mask & STATX_WRITE_ATOMIC) && S_ISREG(inode->i_mode))
+		msyncfs_fill_untorn(stat, PAGE_SIZE,
+				    msyncfs_untorn_max(inode->i_sb));
 	return 0;
 }
 

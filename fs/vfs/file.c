@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * This file implements read, write, seek and FIEMAP of regular files. It uses
- * iomap. direct.c transfers data for O_DIRECT. read.c fills the page cache.
+ * iomap. direct.c transfers data for O_DIRECT, untorn.c writes for RWF_ATOMIC.
+ * read.c fills the page cache.
  * fallocate.c and truncate.c change blocks and sizes. mm/ implements mappings,
  * msync and fsync.
  *
@@ -58,11 +59,18 @@ static struct folio *msyncfs_lock_folio(struct inode *inode, pgoff_t index,
 	}
 }
 
-/*
- * Sets *@has to true if the page of an ordinary file has a block. A cached
- * folio may remember the block, and then the map need not be read.
+/**
+ * msyncfs_has_block - tell whether a dirty page needs no reservation
+ * @inode: regular file
+ * @index: page
+ * @has: set to true if the page of an ordinary file has a block, else to false
+ *
+ * A cached folio may remember the block, and then the map need not be read.
+ *
+ * Context: may sleep and read map nodes.
+ * Return: 0 or a negative errno.
  */
-static int msyncfs_has_block(struct inode *inode, pgoff_t index, bool *has)
+int msyncfs_has_block(struct inode *inode, pgoff_t index, bool *has)
 {
 	struct msyncfs_extent ext;
 	struct folio *folio;
@@ -177,12 +185,18 @@ static const struct iomap_ops msyncfs_write_iomap_ops = {
 	.iomap_begin	= msyncfs_write_begin,
 };
 
-/*
- * Tries to find space before a write fails with ENOSPC. The promises of dirty
- * pages may count more blocks than the pages need. Writeback ends these
- * promises. A commit and a checkpoint make freed blocks usable (B3).
+/**
+ * msyncfs_find_space - try to find space before a write fails with ENOSPC
+ * @inode: regular file
+ *
+ * The promises of dirty pages may count more blocks than the pages need.
+ * Writeback ends these promises. A commit and a checkpoint make freed blocks
+ * usable (B3).
+ *
+ * Context: the caller may hold i_rwsem; waits for commits and for the device.
+ * Return: 0 or a negative errno.
  */
-static int msyncfs_find_space(struct inode *inode)
+int msyncfs_find_space(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
 
@@ -291,6 +305,7 @@ static ssize_t msyncfs_splice_read(struct file *in, loff_t *ppos,
 static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
+	size_t count = iov_iter_count(from);
 	ssize_t ret;
 
 	/* The descriptor may be older than the flag. */
@@ -301,11 +316,17 @@ static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
-	ret = kiocb_modified(iocb);
+	ret = 0;
+	if (iocb->ki_flags & IOCB_ATOMIC)
+		ret = msyncfs_untorn_check(iocb, from, count);
+	if (!ret)
+		ret = kiocb_modified(iocb);
 	if (!ret && iocb->ki_pos > i_size_read(inode))
 		ret = msyncfs_prepare_extend(inode);
 	if (ret)
 		return ret;
+	if (iocb->ki_flags & IOCB_ATOMIC)
+		return msyncfs_untorn_write(iocb, from);
 	/* An O_DIRECT write would change an atomic file without a commit. */
 	if (msyncfs_is_atomic(inode))
 		iocb->ki_flags &= ~IOCB_DIRECT;
@@ -358,7 +379,7 @@ static int msyncfs_file_open(struct inode *inode, struct file *file)
 
 	if (msyncfs_file_dead(inode))
 		return -EIO;
-	file->f_mode |= FMODE_CAN_ODIRECT;
+	file->f_mode |= FMODE_CAN_ODIRECT | FMODE_CAN_ATOMIC_WRITE;
 	/*
 	 * If a file with large folios is opened for writing, the kernel drops all
 	 * its pages, also dirty ones. So drop the large folios first, which are

@@ -132,6 +132,8 @@ struct buffer_head *msyncfs_read_rest(struct inode *inode);
 extern const struct inode_operations msyncfs_symlink_inode_operations;
 
 /* In file.c */
+int msyncfs_has_block(struct inode *inode, pgoff_t index, bool *has);
+int msyncfs_find_space(struct inode *inode);
 extern const struct file_operations msyncfs_file_operations;
 extern const struct inode_operations msyncfs_file_inode_operations;
 
@@ -146,5 +148,11 @@ void msyncfs_set_iomap(struct inode *inode, struct iomap *iomap,
 /* In direct.c */
 int msyncfs_dio_home(struct inode *inode, loff_t pos, size_t count);
 ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter);
+
+/* In untorn.c */
+unsigned int msyncfs_untorn_max(struct super_block *sb);
+int msyncfs_untorn_check(struct kiocb *iocb, struct iov_iter *from,
+			 size_t count);
+ssize_t msyncfs_untorn_write(struct kiocb *iocb, struct iov_iter *from);
 
 #endif /* MSYNCFS_VFS_H */

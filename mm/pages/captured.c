@@ -173,7 +173,8 @@ void msyncfs_capture_redirty(struct msyncfs_capture *cap, int err)
 		if (!msyncfs_captured_lock(folio, err))
 			continue;
 		folio_clear_checked(folio);
-		if (folio->mapping) {
+		/* fs/vfs/untorn.c has not yet filled a page without content. */
+		if (folio->mapping && folio_test_uptodate(folio)) {
 			if (msyncfs_is_atomic(folio->mapping->host))
 				msyncfs_resv_page(folio->mapping->host,
 						  folio->index);
