@@ -181,6 +181,7 @@ void f_open(struct node *n, const char *path, int trunc);
 void f_write(struct node *n, unsigned long cell, unsigned long nr);
 void f_store(struct node *n, unsigned long cell, unsigned long nr);
 void f_direct(struct node *n, unsigned long cell, unsigned long nr);
+void f_untorn(struct node *n, unsigned long page, unsigned long nr, int durable);
 void f_msync(struct node *n, unsigned long cell, unsigned long nr);
 void f_async(struct node *n, unsigned long cell, unsigned long nr);
 void f_invalidate(struct node *n, unsigned long cell, unsigned long nr);
@@ -228,6 +229,8 @@ void real_write(struct node *n, unsigned long cell, unsigned long nr, uint32_t s
 		int flags);
 void real_store(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp);
 void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp);
+void real_untorn(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp,
+		 int flags);
 void real_msync(struct node *n, unsigned long cell, unsigned long nr);
 void real_msync_flags(struct node *n, unsigned long cell, unsigned long nr, int flags);
 void real_fail_sync(struct node *n);

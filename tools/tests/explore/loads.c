@@ -392,6 +392,59 @@ static void run_direct(void)
 	}
 }
 
+#define UNTORN 256	/* pages */
+
+/* Make an untorn write of any size. */
+static void untorn(struct node *n, int durable)
+{
+	unsigned long nr = 1UL << pick(7);
+
+	f_untorn(n, pick(UNTORN / nr) * nr, nr, durable);
+}
+
+/*
+ * Make untorn writes of all sizes: over data, over holes and behind the end. Some
+ * of their pages are dirty, and later calls sync some of them. One file is
+ * ordinary, the other file is atomic.
+ */
+static void run_untorn(void)
+{
+	struct node *n = sparse("a", 40), *f = sparse("b", 64);
+	unsigned int step, i;
+
+	f_atomic(f, 1);
+	for (step = 0; step < 60; step++) {
+		for (i = 1 + pick(6); i; i--)
+			store_page(n, pick(n->vsize / PAGE));
+		for (i = 1 + pick(3); i; i--)
+			untorn(n, 0);
+		untorn(f, pick(2));
+		if (pick(2))
+			untorn(n, 1);
+		i = pick(n->vsize / PAGE);
+		store_page(n, i);
+		f_msync(n, PAGES(i), PAGES(1));
+		store_page(f, pick(f->vsize / PAGE));
+		if (pick(2))
+			f_rollback(f, 0);
+		else
+			f_msync(f, 0, PAGES(1));
+		if (pick(4))
+			continue;
+		f_fsync(n);	/* the file must be clean */
+		if (pick(2))
+			f_punch(n, pick(PAGES(32)), 1 + pick(PAGES(64)));
+		else
+			f_truncate(n, 8 * CELL + pick(UNTORN * PAGE / 16) * 8);
+		untorn(n, pick(2));
+		f_fsync(n);
+		s_checkpoint();
+	}
+	/* The unmount makes dirty pages durable. */
+	store_page(n, 0);
+	f_fsync(n);
+}
+
 /* Keep files without names open. Truncate long files. */
 static void run_orphans(void)
 {
@@ -819,6 +872,7 @@ const struct load loads[] = {
 	{ .name = "evict", .run = run_evict },
 	{ .name = "async", .run = run_async },
 	{ .name = "direct", .run = run_direct },
+	{ .name = "untorn", .run = run_untorn, .log = "4M" },
 	{ .name = "orphans", .run = run_orphans },
 	{ .name = "full", .run = run_full },
 	{ .name = "threads", .log = "4M" },

@@ -381,6 +381,32 @@ static void settle_atomic(struct node *n)
 }
 
 /*
+ * Write pages with RWF_ATOMIC. In an ordinary file, the write becomes durable as
+ * a whole, in its order. In an atomic file, it is an ordinary write. If @durable
+ * is set, the write is durable when it returns.
+ */
+void f_untorn(struct node *n, unsigned long page, unsigned long nr, int durable)
+{
+	unsigned long cell = page * PAGE_CELLS, end = (page + nr) * PAGE_CELLS;
+
+	if (working)
+		real_untorn(n, cell, end - cell, model_ops + 1,
+			    durable ? RWF_DSYNC : 0);
+	put_cells(n, cell, end - cell);
+	if (!is_atomic(n)) {
+		for (; cell < end; cell++) {
+			n->cell[cell] = n->vcell[cell];
+			n->dirty[cell] = 0;
+		}
+		if (end * CELL > n->size)
+			n->size = end * CELL;
+	} else if (durable) {
+		settle_atomic(n);
+	}
+	op_done(durable);
+}
+
+/*
  * Update the model of a file: the stores to a range are on disk now. Return
  * true if the file also has O_DIRECT writes that may not be on disk.
  */

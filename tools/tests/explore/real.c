@@ -90,16 +90,35 @@ void real_store(struct node *n, unsigned long cell, unsigned long nr, uint32_t s
 	}
 }
 
-void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp)
+/* Write cells with O_DIRECT. @rwf are flags of pwritev2(2). */
+static void write_direct(struct node *n, unsigned long cell, unsigned long nr,
+			 uint32_t stamp, int rwf)
 {
 	static char buf[64 * PAGE] __attribute__((aligned(4096)));
+	struct iovec iov = { .iov_base = buf, .iov_len = nr * CELL };
 	int flags = fcntl(n->fd, F_GETFL);
 
 	CHECK(nr * CELL <= sizeof(buf) && model_gap == 1);
 	fill(buf, cell, nr, stamp);
 	CHECK(!fcntl(n->fd, F_SETFL, flags | O_DIRECT));
-	CHECK(pwrite(n->fd, buf, nr * CELL, cell * CELL) == (ssize_t)(nr * CELL));
+	CHECK(pwritev2(n->fd, &iov, 1, cell * CELL, rwf) == (ssize_t)(nr * CELL));
 	CHECK(!fcntl(n->fd, F_SETFL, flags));
+}
+
+void real_direct(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp)
+{
+	write_direct(n, cell, nr, stamp, 0);
+}
+
+#ifndef RWF_ATOMIC
+#define RWF_ATOMIC	0x40
+#endif
+
+/* Make an untorn write. @flags are other flags of pwritev2(2). */
+void real_untorn(struct node *n, unsigned long cell, unsigned long nr, uint32_t stamp,
+		 int flags)
+{
+	write_direct(n, cell, nr, stamp, RWF_ATOMIC | flags);
 }
 
 /*
