@@ -52,6 +52,8 @@
 #define MSYNCFS_MAGIC_MAP	0x4e50414d	/* "MAPN" */
 #define MSYNCFS_MAGIC_DIR	0x42524944	/* "DIRB" */
 #define MSYNCFS_MAGIC_REST	0x54534552	/* "REST" */
+#define MSYNCFS_MAGIC_XATTR	0x52544158	/* "XATR" */
+#define MSYNCFS_MAGIC_VALUE	0x4c415658	/* "XVAL" */
 #define MSYNCFS_MAGIC_MMP	0x504d4d53	/* "SMMP" */
 
 /*
@@ -67,11 +69,15 @@
 #define MSYNCFS_INCOMPAT_REST	8ULL	/* a symbolic link can have a rest */
 #define MSYNCFS_INCOMPAT_ATTRS	16ULL	/* flags of chattr(1) */
 #define MSYNCFS_INCOMPAT_MMP	32ULL	/* there is a block against double mounts */
+#define MSYNCFS_INCOMPAT_XATTR	64ULL	/* inodes can have extended attributes */
 /* A new filesystem has these bits, unless mkfs is asked for other ones. */
 #define MSYNCFS_INCOMPAT_DEFAULT \
 	(MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND | \
 	 MSYNCFS_INCOMPAT_NAME_KEY | MSYNCFS_INCOMPAT_REST | \
-	 MSYNCFS_INCOMPAT_ATTRS)
+	 MSYNCFS_INCOMPAT_ATTRS | MSYNCFS_INCOMPAT_XATTR)
+/* A mount does not give these bits to a filesystem of an older version. */
+#define MSYNCFS_INCOMPAT_MKFS \
+	(MSYNCFS_INCOMPAT_NAME_KEY | MSYNCFS_INCOMPAT_XATTR)
 #define MSYNCFS_INCOMPAT_ALL \
 	(MSYNCFS_INCOMPAT_DEFAULT | MSYNCFS_INCOMPAT_MMP)
 
@@ -247,7 +253,7 @@ struct msyncfs_disk_record {
  * struct msyncfs_disk_header - start of every metadata block except the superblock
  * @magic: kind of block, MSYNCFS_MAGIC_*
  * @level: level of a map node, 1 for a leaf; depth of a directory leaf in the
- *	trie; zero in any other block
+ *	trie; position of a value block in its value; zero in any other block
  * @csum: xxh64 of the block with this field zero, with the seed of the
  *	filesystem
  * @blkno: number of this block
@@ -335,6 +341,52 @@ struct msyncfs_disk_bitmap {
 #define MSYNCFS_SYMLINK_MAX	4095u
 #define MSYNCFS_SYMLINK_INLINE	3583u	/* the rest has a block of its own */
 
+/*
+ * Extended attributes. An inode has an area for attributes in its own block. The
+ * attributes that do not fit there are in the area of a second block. An area is a
+ * sequence of struct msyncfs_disk_xattr in any order, without gaps. Zeros fill the
+ * rest of the area. No two attributes of an inode have the same prefix and name.
+ *
+ * A value of more than MSYNCFS_XATTR_EMBED bytes lies in value blocks, and the
+ * entry has the numbers of these blocks. The value of an ACL has the format of
+ * linux/posix_acl_xattr.h, with the IDs of the initial user namespace.
+ */
+#define MSYNCFS_XATTR_INLINE	304u	/* area in the inode */
+#define MSYNCFS_XATTR_ROOM	4032u	/* area in the second block */
+#define MSYNCFS_XATTR_EMBED	512u	/* longest value in an entry */
+#define MSYNCFS_XATTR_MAX	65536u	/* longest value */
+#define MSYNCFS_ACL_MAX		4032u	/* longest value of an ACL */
+#define MSYNCFS_VALUE_ROOM	4032u	/* bytes of a value in a value block */
+#define MSYNCFS_VALUE_BLOCKS	17u	/* blocks of the longest value */
+
+/* @prefix of an attribute; an area ends where the prefix is 0 */
+#define MSYNCFS_XATTR_USER	1	/* "user." */
+#define MSYNCFS_XATTR_TRUSTED	2	/* "trusted." */
+#define MSYNCFS_XATTR_SECURITY	3	/* "security." */
+#define MSYNCFS_XATTR_ACCESS	4	/* "system.posix_acl_access", no name */
+#define MSYNCFS_XATTR_DEFAULT	5	/* "system.posix_acl_default", no name */
+#define MSYNCFS_XATTR_PREFIXES	6
+
+/**
+ * struct msyncfs_disk_xattr - an extended attribute
+ * @value_len: length of the value in bytes
+ * @prefix: MSYNCFS_XATTR_USER ... MSYNCFS_XATTR_DEFAULT, the first part of the name
+ * @name_len: length of @name in bytes
+ * @reserved: zero
+ * @name: the second part of the name, without a NUL, padded with zeros to a
+ *	multiple of 8 bytes; then the value, padded in the same way, or the numbers
+ *	of the value blocks, each of them a __le64
+ */
+struct msyncfs_disk_xattr {
+	__le32	value_len;
+	__u8	prefix;
+	__u8	name_len;
+	__u8	reserved[2];
+	__u8	name[];
+};
+
+#define MSYNCFS_XATTR_HEADER	8
+
 /**
  * struct msyncfs_disk_inode - an inode; the block number is the inode number
  * @h: header; owner is the inode number
@@ -343,8 +395,8 @@ struct msyncfs_disk_bitmap {
  * @gid: group ID, as in st_gid
  * @nlink: number of links; 0 only for inodes on the orphan list
  * @size: size in bytes; a directory has 4096 bytes for each leaf
- * @blocks: number of allocated blocks, including map nodes, but without the
- *	block of the inode
+ * @blocks: number of allocated blocks, including map nodes and the blocks of
+ *	attributes, but without the block of the inode
  * @atime: time of last access, seconds
  * @mtime: time of last modification, seconds
  * @ctime: time of last status change, seconds
@@ -365,7 +417,8 @@ struct msyncfs_disk_bitmap {
  * @dir_depth: upper bound for the depth of the leaves of a directory
  * @rest: block with the rest of the target of a symbolic link, if the target is
  *	longer than MSYNCFS_SYMLINK_INLINE; otherwise zero
- * @reserved: zero
+ * @xattr: block with the attributes that do not fit into @xattrs, or 0
+ * @xattrs: area with attributes
  * @ptr: root of the file map (regular files and directories)
  * @symlink: target of a symbolic link, or its first MSYNCFS_SYMLINK_INLINE bytes;
  *	NUL-terminated, followed by zeros
@@ -395,7 +448,8 @@ struct msyncfs_disk_inode {
 	__le32	map_depth;
 	__le32	dir_depth;
 	__le64	rest;
-	__u8	reserved[312];
+	__le64	xattr;
+	__u8	xattrs[MSYNCFS_XATTR_INLINE];
 	union {
 		__le64	ptr[MSYNCFS_INODE_PTRS];
 		__u8	symlink[MSYNCFS_INODE_PTRS * 8];
@@ -411,6 +465,27 @@ struct msyncfs_disk_inode {
 struct msyncfs_disk_rest {
 	struct msyncfs_disk_header h;
 	__u8	target[4032];
+};
+
+/**
+ * struct msyncfs_disk_xattrs - the attributes that do not fit into the inode
+ * @h: header; owner is the inode number
+ * @area: area with at least one attribute
+ */
+struct msyncfs_disk_xattrs {
+	struct msyncfs_disk_header h;
+	__u8	area[MSYNCFS_XATTR_ROOM];
+};
+
+/**
+ * struct msyncfs_disk_value - a part of the value of an attribute
+ * @h: header; owner is the inode number, level is the position of the block in the
+ *	value, from 0 on
+ * @data: bytes of the value; zeros follow the last byte
+ */
+struct msyncfs_disk_value {
+	struct msyncfs_disk_header h;
+	__u8	data[MSYNCFS_VALUE_ROOM];
 };
 
 /**
@@ -496,6 +571,9 @@ static_assert(sizeof(struct msyncfs_disk_bitmap) == MSYNCFS_BLOCK_SIZE, "");
 static_assert(sizeof(struct msyncfs_disk_inode) == MSYNCFS_BLOCK_SIZE, "");
 static_assert(offsetof(struct msyncfs_disk_inode, ptr) == 512, "");
 static_assert(sizeof(struct msyncfs_disk_rest) == MSYNCFS_BLOCK_SIZE, "");
+static_assert(sizeof(struct msyncfs_disk_xattr) == MSYNCFS_XATTR_HEADER, "");
+static_assert(sizeof(struct msyncfs_disk_xattrs) == MSYNCFS_BLOCK_SIZE, "");
+static_assert(sizeof(struct msyncfs_disk_value) == MSYNCFS_BLOCK_SIZE, "");
 static_assert(sizeof(struct msyncfs_disk_map) == MSYNCFS_BLOCK_SIZE, "");
 static_assert(sizeof(struct msyncfs_disk_dir) == MSYNCFS_BLOCK_SIZE, "");
 static_assert(offsetof(struct msyncfs_disk_dirent, name) ==

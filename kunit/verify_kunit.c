@@ -6,6 +6,8 @@
  * verdict.
  */
 #include <kunit/test.h>
+#include <linux/fs.h>
+#include <linux/posix_acl_xattr.h>
 #include <linux/stat.h>
 #include <linux/string.h>
 
@@ -44,6 +46,9 @@ enum base {
 	B_MISPLACED,	/* depth 1, names of the other half */
 	B_PLACED,	/* depth 1, names of its own half */
 	B_REST,		/* rest of a symbolic link */
+	B_ATTRS,	/* regular file with three attributes */
+	B_XATTR,	/* block with an attribute */
+	B_VALUE,	/* block of a value */
 };
 
 static const struct {
@@ -70,6 +75,9 @@ static const struct {
 	[B_MISPLACED]	= { LEAF, MSYNCFS_MAGIC_DIR },
 	[B_PLACED]	= { LEAF, MSYNCFS_MAGIC_DIR },
 	[B_REST]	= { DATA, MSYNCFS_MAGIC_REST },
+	[B_ATTRS]	= { INO, MSYNCFS_MAGIC_INODE },
+	[B_XATTR]	= { DATA, MSYNCFS_MAGIC_XATTR },
+	[B_VALUE]	= { DATA, MSYNCFS_MAGIC_VALUE },
 };
 
 struct poke {
@@ -129,6 +137,39 @@ static void make_bitmap(const struct msyncfs_geo *geo,
 			bm->bits[i / 8] |= 1U << i % 8;
 }
 
+/* The attributes are at the bytes ATTR1, ATTR2 and ATTR3 of the block. */
+#define ATTR1	208
+#define ATTR2	(ATTR1 + 8 + 8 + 8)
+#define LIST2	(ATTR2 + 8 + 8)
+#define ATTR3	(LIST2 + 16)
+#define NO_ATTR	(ATTR3 + 8 + 32)
+
+#define ACE(tag, perm)	{ cpu_to_le16(tag), cpu_to_le16(perm), cpu_to_le32(~0U) }
+
+static void make_attrs(struct msyncfs_disk_inode *di)
+{
+	static const struct {
+		struct posix_acl_xattr_header	head;
+		struct posix_acl_xattr_entry	e[3];
+	} acl = {
+		{ cpu_to_le32(POSIX_ACL_XATTR_VERSION) },
+		{ ACE(ACL_USER_OBJ, 7), ACE(ACL_GROUP_OBJ, 5), ACE(ACL_OTHER, 0) },
+	};
+	struct msyncfs_xattr_area area = msyncfs_xattr_inline(di);
+	struct msyncfs_disk_xattr *e;
+	__le64 *list;
+
+	e = msyncfs_xattr_append(&area, MSYNCFS_XATTR_USER, "one", 3, 4);
+	memcpy(msyncfs_xattr_data(e), "1234", 4);
+	e = msyncfs_xattr_append(&area, MSYNCFS_XATTR_TRUSTED, "large", 5, 4033);
+	list = msyncfs_xattr_data(e);
+	list[0] = cpu_to_le64(DATA);
+	list[1] = cpu_to_le64(DATA + 1);
+	e = msyncfs_xattr_append(&area, MSYNCFS_XATTR_ACCESS, "", 0, 28);
+	memcpy(msyncfs_xattr_data(e), &acl, sizeof(acl));
+	di->blocks = cpu_to_le64(2);
+}
+
 static void make_inode(struct msyncfs_disk_inode *di, enum base base)
 {
 	static const u32 mode[] = {
@@ -140,6 +181,7 @@ static void make_inode(struct msyncfs_disk_inode *di, enum base base)
 		[B_LONG]	= S_IFLNK | 0777,
 		[B_CHR]		= S_IFCHR | 0600,
 		[B_FIFO]	= S_IFIFO,
+		[B_ATTRS]	= S_IFREG | 0644,
 	};
 
 	di->h.owner = di->h.blkno;
@@ -175,6 +217,9 @@ static void make_inode(struct msyncfs_disk_inode *di, enum base base)
 		break;
 	case B_CHR:
 		di->rdev = cpu_to_le64(0x103);
+		break;
+	case B_ATTRS:
+		make_attrs(di);
 		break;
 	default:
 		break;
@@ -248,6 +293,7 @@ static void make_leaf(const struct msyncfs_geo *geo,
 static void make_block(const struct msyncfs_geo *geo, void *buf, enum base base)
 {
 	struct msyncfs_disk_map *map = buf;
+	struct msyncfs_xattr_area area;
 
 	msyncfs_init_block(buf, bases[base].magic, 0, bases[base].blkno, 0);
 	switch (base) {
@@ -262,6 +308,14 @@ static void make_block(const struct msyncfs_geo *geo, void *buf, enum base base)
 	case B_REST:
 		map->h.owner = cpu_to_le64(INO);
 		memset(((struct msyncfs_disk_rest *)buf)->target, 't', 512);
+		break;
+	case B_XATTR:
+		map->h.owner = cpu_to_le64(INO);
+		area = msyncfs_xattr_outer(buf);
+		msyncfs_xattr_append(&area, MSYNCFS_XATTR_USER, "x", 1, 0);
+		break;
+	case B_VALUE:
+		map->h.owner = cpu_to_le64(INO);
 		break;
 	case B_MAP1:
 	case B_MAP2:
@@ -296,6 +350,9 @@ static const struct row rows[] = {
 	{ "good symbolic link", B_LNK },
 	{ "good long symbolic link", B_LONG },
 	{ "good rest", B_REST },
+	{ "good inode with attributes", B_ATTRS },
+	{ "good block of attributes", B_XATTR },
+	{ "good value", B_VALUE },
 	{ "good device", B_CHR },
 	{ "good fifo", B_FIFO },
 	{ "good map leaf", B_MAP1 },
@@ -405,9 +462,9 @@ static const struct row rows[] = {
 	{ "orphan outside", B_REG, "successor on the orphan list",
 	  { F(inode, orphan_next, 262) } },
 	{ "orphan", B_REG, NULL, { F(inode, orphan_next, INO + 1) } },
-	{ "inode reserved", B_REG, "reserved bytes of an inode",
-	  { BYTE(200, 1) } },
-	{ "inode reserved end", B_REG, "reserved bytes of an inode",
+	{ "bytes instead of attributes", B_REG, "bytes after the last attribute",
+	  { BYTE(208, 1) } },
+	{ "last byte for attributes", B_REG, "bytes after the last attribute",
 	  { BYTE(511, 1) } },
 	{ "root inode a file", B_ROOTDIR, "root inode is no directory",
 	  { F(inode, mode, S_IFREG) } },
@@ -511,6 +568,75 @@ static const struct row rows[] = {
 	{ "pointer of a fifo", B_FIFO, "special file", { PTR(inode, 0, DATA) } },
 	{ "pointer of a device", B_CHR, "special file",
 	  { PTR(inode, 447, 1) } },
+
+	/* attributes */
+	{ "unknown prefix", B_ATTRS, "unknown kind", { BYTE(ATTR1 + 4, 6) } },
+	{ "attribute reserved", B_ATTRS, "reserved bytes of an attribute",
+	  { BYTE(ATTR1 + 6, 1) } },
+	{ "attribute reserved end", B_ATTRS, "reserved bytes of an attribute",
+	  { BYTE(ATTR1 + 7, 1) } },
+	{ "value of 65537 bytes", B_ATTRS, "too long",
+	  { { ATTR1, 4, 65537 } } },
+	{ "value of 4 GiB", B_ATTRS, "too long", { { ATTR1, 4, U32_MAX } } },
+	{ "value crosses the end", B_ATTRS, "crosses the end",
+	  { { ATTR1, 4, 512 } } },
+	{ "list crosses the end", B_ATTRS, "crosses the end",
+	  { { ATTR3, 4, 65536 }, BYTE(ATTR3 + 4, 1), BYTE(ATTR3 + 5, 120) } },
+	{ "name of an ACL", B_ATTRS, "name of an ACL", { BYTE(ATTR3 + 5, 3) } },
+	{ "default ACL", B_ATTRS, NULL, { BYTE(ATTR3 + 4, 5) } },
+	{ "version of an ACL", B_ATTRS, "damaged ACL", { BYTE(ATTR3 + 8, 1) } },
+	{ "permissions of an ACL", B_ATTRS, "damaged ACL",
+	  { BYTE(ATTR3 + 14, 8) } },
+	{ "ACL without the group", B_ATTRS, "damaged ACL",
+	  { BYTE(ATTR3 + 20, 0x20) } },
+	{ "ACL without others", B_ATTRS, "damaged ACL",
+	  { { ATTR3, 4, 20 }, { ATTR3 + 28, 8, 0 } } },
+	{ "ACL of an odd length", B_ATTRS, "damaged ACL", { { ATTR3, 4, 32 } } },
+	{ "ACL without entries", B_ATTRS, "damaged ACL", { { ATTR3, 4, 4 },
+	  { ATTR3 + 12, 4, 0 }, { NO_ATTR - 24, 8, 0 } } },
+	{ "ACL that is too long", B_ATTRS, "too long", { { ATTR3, 4, 4033 } } },
+	{ "attribute without a name", B_ATTRS, "illegal name",
+	  { BYTE(ATTR1 + 5, 0) } },
+	{ "attribute with a NUL", B_ATTRS, "illegal name",
+	  { BYTE(ATTR1 + 9, 0) } },
+	{ "attribute with a slash", B_ATTRS, NULL, { BYTE(ATTR1 + 9, '/') } },
+	{ "junk after a name", B_ATTRS, "padding", { BYTE(ATTR1 + 11, 1) } },
+	{ "junk after a value", B_ATTRS, "padding", { BYTE(ATTR1 + 20, 1) } },
+	{ "value in the log", B_ATTRS, "value of an attribute is outside",
+	  { { LIST2, 8, 262 } } },
+	{ "value in a hole", B_ATTRS, "value of an attribute is outside",
+	  { { LIST2 + 8, 8, 0 } } },
+	{ "value in the inode", B_ATTRS, "value of an attribute is outside",
+	  { { LIST2, 8, INO } } },
+	{ "block twice in a value", B_ATTRS, "block twice",
+	  { { LIST2 + 8, 8, DATA } } },
+	{ "attribute twice", B_ATTRS, "exists twice",
+	  { BYTE(ATTR2 + 4, 1), BYTE(ATTR2 + 5, 3), { ATTR2 + 8, 8, 0x656e6f } } },
+	{ "junk after the attributes", B_ATTRS, "bytes after the last attribute",
+	  { BYTE(NO_ATTR, 1) } },
+	{ "attributes in the log", B_ATTRS, "block of attributes is outside",
+	  { F(inode, xattr, 262) } },
+	{ "attributes in the inode", B_ATTRS, "block of attributes is outside",
+	  { F(inode, xattr, INO) } },
+	{ "attributes of a fifo", B_FIFO, NULL,
+	  { F(inode, xattr, DATA), F(inode, blocks, 1) } },
+	{ "values of a fifo", B_FIFO, NULL,
+	  { F(inode, xattr, DATA), F(inode, blocks, 5) } },
+	{ "attributes that do not count", B_FIFO, "can have none",
+	  { F(inode, xattr, DATA) } },
+	{ "no attribute", B_XATTR, "without an attribute",
+	  { { 64, 8, 0 }, { 72, 8, 0 } } },
+	{ "junk after the last attribute", B_XATTR,
+	  "bytes after the last attribute", { BYTE(4095, 1) } },
+	{ "attributes of nobody", B_XATTR, "owner of attributes",
+	  { F(header, owner, 1) } },
+	{ "level of attributes", B_XATTR, "level of a block that has none",
+	  { F(header, level, 1) } },
+	{ "last value block", B_VALUE, NULL, { F(header, level, 16) } },
+	{ "one value block too many", B_VALUE, "impossible position",
+	  { F(header, level, 17) } },
+	{ "value of nobody", B_VALUE, "owner of a value",
+	  { F(header, owner, 1) } },
 
 	/* directories */
 	{ "one link", B_DIR, "directory with one link", { F(inode, nlink, 1) } },

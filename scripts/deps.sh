@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the missing Debian packages of a target.
-# Usage: deps.sh build|tools|qemu|e2e|trixie|fio|nbd|stacked|databases|soak|bench|profile|conformance|kernel|check|deb|linux-headers-RELEASE...
+# Usage: deps.sh build|tools|qemu|e2e|trixie|fio|nbd|stacked|xattr|databases|soak|bench|profile|conformance|kernel|check|deb|linux-headers-RELEASE...
 
 . "$(dirname "$0")/common.sh"
 
@@ -22,6 +22,7 @@ packages() {
 	fio)	echo fio ;;
 	nbd)	echo nbd-server nbd-client ;;
 	stacked) echo mdadm ;;
+	xattr)	echo attr acl libcap2-bin tar ;;
 	databases) echo build-essential libsqlite3-0 liblmdb-dev tcl ;;
 	soak)	echo stress-ng ;;
 	bench)	echo e2fsprogs xfsprogs btrfs-progs f2fs-tools gnuplot-nox python3 \

@@ -70,6 +70,7 @@ static void usage(FILE *to, int status)
 		"              and more beyond 500 GiB)\n"
 		"  -O mmp      multi-mount protection: two machines that share the device cannot\n"
 		"              both mount it (default: ^mmp, without)\n"
+		"  -O ^xattr   no extended attributes and ACLs (default: with)\n"
 		"  -b 4096     size of a block; there is no other\n"
 		"  -f          overwrite a device that already holds data\n"
 		"  -n          print what the filesystem would be, but write nothing\n"
@@ -122,6 +123,15 @@ static u64 parse_size_or_die(const char *text, unsigned int shift)
 	return bytes;
 }
 
+static u64 feature_bit(const char *name)
+{
+	if (!strcmp(name, "mmp"))
+		return MSYNCFS_INCOMPAT_MMP;
+	if (!strcmp(name, "xattr"))
+		return MSYNCFS_INCOMPAT_XATTR;
+	die("unknown feature: %s", name);
+}
+
 /* Switch features on, or off after a '^'. @text is a list with commas. */
 static void parse_features(char *text, u64 *incompat)
 {
@@ -129,13 +139,9 @@ static void parse_features(char *text, u64 *incompat)
 
 	for (name = strtok(text, ","); name; name = strtok(NULL, ",")) {
 		bool off = *name == '^';
+		u64 bit = feature_bit(name + off);
 
-		if (strcmp(name + off, "mmp"))
-			die("unknown feature: %s", name + off);
-		if (off)
-			*incompat &= ~MSYNCFS_INCOMPAT_MMP;
-		else
-			*incompat |= MSYNCFS_INCOMPAT_MMP;
+		*incompat = off ? *incompat & ~bit : *incompat | bit;
 	}
 }
 

@@ -515,6 +515,56 @@ static const char *verify_dir_inode(const struct msyncfs_geo *geo,
 	return NULL;
 }
 
+/* Verify the attributes in an inode, and the number of the block with others. */
+static const char *verify_inode_xattrs(const struct msyncfs_geo *geo,
+				       const struct msyncfs_disk_inode *di,
+				       u64 ino)
+{
+	struct msyncfs_xattr_area area = msyncfs_xattr_inline(di);
+	u64 blkno = le64_to_cpu(di->xattr);
+	u32 off;
+
+	if (blkno && (blkno == ino || !msyncfs_is_data(geo, blkno)))
+		return "block of attributes is outside the data area";
+	return msyncfs_verify_xattrs(geo, &area, ino, &off);
+}
+
+static const char *verify_xattr_block(const struct msyncfs_geo *geo,
+				      const void *buf, u64 blkno)
+{
+	struct msyncfs_xattr_area area = msyncfs_xattr_outer(buf);
+	const struct msyncfs_disk_header *h = buf;
+	u32 off;
+
+	if (!msyncfs_is_data(geo, le64_to_cpu(h->owner)))
+		return "owner of attributes is outside the data area";
+	return msyncfs_verify_xattrs(geo, &area, blkno, &off) ?:
+	       (off ? NULL : "block of attributes without an attribute");
+}
+
+static const char *verify_value(const struct msyncfs_geo *geo, const void *buf)
+{
+	const struct msyncfs_disk_header *h = buf;
+
+	if (!msyncfs_is_data(geo, le64_to_cpu(h->owner)))
+		return "owner of a value is outside the data area";
+	if (le32_to_cpu(h->level) >= MSYNCFS_VALUE_BLOCKS)
+		return "impossible position of a value block";
+	return NULL;
+}
+
+/*
+ * Tell whether an inode without a map may have @blocks blocks. Its own block does
+ * not tell how many blocks the attributes in another block have.
+ */
+static bool blocks_possible(const struct msyncfs_disk_inode *di, u64 blocks)
+{
+	struct msyncfs_xattr_area area = msyncfs_xattr_inline(di);
+	u64 known = !!di->rest + !!di->xattr + msyncfs_xattr_total(&area);
+
+	return di->xattr ? blocks >= known : blocks == known;
+}
+
 /*
  * Verify that only a directory uses the directory fields, that only a device
  * node has a device number, and that only a symbolic link has a rest.
@@ -550,7 +600,7 @@ static const char *verify_content(const struct msyncfs_geo *geo,
 	if (S_ISREG(mode) || S_ISDIR(mode))
 		return verify_ptrs(geo, di->ptr, MSYNCFS_INODE_PTRS, depth > 0,
 				   ino);
-	if (depth || le64_to_cpu(di->blocks) != !!di->rest)
+	if (depth || !blocks_possible(di, le64_to_cpu(di->blocks)))
 		return "blocks of an inode that can have none";
 	if (S_ISLNK(mode))
 		return verify_symlink(geo, di, ino);
@@ -605,12 +655,12 @@ static const char *verify_inode(const struct msyncfs_geo *geo,
 		return "impossible depth of a file map";
 	if (next && (next == ino || !msyncfs_is_data(geo, next)))
 		return "impossible successor on the orphan list";
-	if (!all_zero(di->reserved, sizeof(di->reserved)))
-		return "reserved bytes of an inode are not zero";
 	if (ino == geo->root_ino && !S_ISDIR(mode))
 		return "root inode is no directory";
 
 	why = verify_times(di);
+	if (!why)
+		why = verify_inode_xattrs(geo, di, ino);
 	if (!why)
 		why = verify_unused(di, mode);
 	if (!why && S_ISDIR(mode))
@@ -782,7 +832,8 @@ static const char *verify_header(const struct msyncfs_geo *geo,
 		return "block belongs to another owner";
 	if (!all_zero(h->reserved, sizeof(h->reserved)))
 		return "reserved bytes of the header are not zero";
-	if (h->level && magic != MSYNCFS_MAGIC_MAP && magic != MSYNCFS_MAGIC_DIR)
+	if (h->level && magic != MSYNCFS_MAGIC_MAP &&
+	    magic != MSYNCFS_MAGIC_DIR && magic != MSYNCFS_MAGIC_VALUE)
 		return "level of a block that has none";
 	return NULL;
 }
@@ -825,6 +876,10 @@ const char *msyncfs_verify_block(const struct msyncfs_geo *geo,
 		return verify_dir(geo, buf);
 	if (magic == MSYNCFS_MAGIC_REST)
 		return verify_rest(geo, buf);
+	if (magic == MSYNCFS_MAGIC_XATTR)
+		return verify_xattr_block(geo, buf, blkno);
+	if (magic == MSYNCFS_MAGIC_VALUE)
+		return verify_value(geo, buf);
 	return "unknown kind of block";
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_verify_block);

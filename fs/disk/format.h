@@ -66,6 +66,16 @@ struct msyncfs_geo {
 	u32	record_images;
 };
 
+/**
+ * struct msyncfs_xattr_area - where attributes of an inode lie
+ * @data: struct msyncfs_disk_xattr, one after the other; 8-byte aligned
+ * @room: length of @data in bytes
+ */
+struct msyncfs_xattr_area {
+	u8	*data;
+	u32	room;
+};
+
 /*
  * Reasons why the scan of the log rejects a record. The KUnit suites test each
  * reason by its name.
@@ -113,6 +123,61 @@ u32 msyncfs_inode_flags(u32 mode);
 bool msyncfs_name_legal(const char *name, unsigned int len);
 u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 		      unsigned int len);
+
+/* In xattr.c: areas with extended attributes */
+extern const char * const msyncfs_xattr_prefixes[MSYNCFS_XATTR_PREFIXES];
+u32 msyncfs_xattr_blocks(u32 value_len);
+u32 msyncfs_xattr_len(u32 name_len, u32 value_len);
+struct msyncfs_disk_xattr *
+msyncfs_xattr_next(const struct msyncfs_xattr_area *area,
+		   const struct msyncfs_disk_xattr *e);
+u32 msyncfs_xattr_used(const struct msyncfs_xattr_area *area);
+struct msyncfs_disk_xattr *
+msyncfs_xattr_find(const struct msyncfs_xattr_area *area, u8 prefix,
+		   const void *name, u32 len);
+void *msyncfs_xattr_data(const struct msyncfs_disk_xattr *e);
+void msyncfs_xattr_erase(const struct msyncfs_xattr_area *area,
+			 struct msyncfs_disk_xattr *e);
+struct msyncfs_disk_xattr *
+msyncfs_xattr_append(const struct msyncfs_xattr_area *area, u8 prefix,
+		     const void *name, u32 name_len, u32 value_len);
+const char *msyncfs_verify_xattrs(const struct msyncfs_geo *geo,
+				  const struct msyncfs_xattr_area *area,
+				  u64 self, u32 *off);
+const char *msyncfs_verify_acl(const void *value, u32 size);
+bool msyncfs_xattr_is_acl(const struct msyncfs_disk_xattr *e);
+u32 msyncfs_xattr_total(const struct msyncfs_xattr_area *area);
+
+/**
+ * msyncfs_xattr_inline() - get the area with attributes of an inode's own block
+ * @di: inode
+ *
+ * Context: any.
+ * Return: the area.
+ */
+static inline struct msyncfs_xattr_area
+msyncfs_xattr_inline(const struct msyncfs_disk_inode *di)
+{
+	return (struct msyncfs_xattr_area){
+		(u8 *)di->xattrs, MSYNCFS_XATTR_INLINE
+	};
+}
+
+/**
+ * msyncfs_xattr_outer() - get the area of a block of attributes
+ * @disk: the block
+ *
+ * Context: any.
+ * Return: the area.
+ */
+static inline struct msyncfs_xattr_area
+msyncfs_xattr_outer(const void *disk)
+{
+	return (struct msyncfs_xattr_area){
+		(u8 *)((const struct msyncfs_disk_xattrs *)disk)->area,
+		MSYNCFS_XATTR_ROOM
+	};
+}
 
 /*
  * The bits of a SipHash that msyncfs_name_hash() uses. Tests use few bits, so

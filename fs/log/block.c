@@ -30,6 +30,10 @@ static const char *msyncfs_magic_name(u32 magic)
 		return "map of inode";
 	case MSYNCFS_MAGIC_REST:
 		return "symbolic link";
+	case MSYNCFS_MAGIC_XATTR:
+		return "attributes of inode";
+	case MSYNCFS_MAGIC_VALUE:
+		return "value of an attribute of inode";
 	default:
 		return "directory";
 	}

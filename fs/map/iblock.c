@@ -3,13 +3,14 @@
  * This file reads and writes the content of an inode's own block, and makes the
  * block part of a transaction.
  *
- * Other files write three parts of the block. First, change.c and
+ * Other files write four parts of the block. First, change.c and
  * fs/place/shadow.c write the root pointers of the map, the depth of the map
  * and the count of blocks. Second, fs/vfs/orphan.c writes the link of the
  * orphan list. Third, fs/vfs writes a device number, or the target of a symbolic
- * link and the block of its rest, once, when it makes the inode. For all other
- * members of the block, the inode in memory has the valid values.
- * msyncfs_op_add_inode() copies these values to the block.
+ * link and the block of its rest, once, when it makes the inode. Fourth,
+ * fs/vfs/xattr.c writes the extended attributes. For all other members of the
+ * block, the inode in memory has the valid values. msyncfs_op_add_inode() copies
+ * these values to the block.
  */
 #include <kunit/visibility.h>
 #include <linux/fs.h>

@@ -100,7 +100,8 @@ struct msyncfs_known {
  *	operation begins
  * @i_freeze: a capture holds @i_freeze exclusively. A task that makes a folio
  *	dirty holds @i_freeze shared
- * @i_map_sem: guards the pointers of the map and @i_map_depth
+ * @i_map_sem: guards the pointers of the map, @i_map_depth and the extended
+ *	attributes
  * @i_map_depth: number of levels of map nodes
  * @i_known: known runs, see known.c
  * @i_captured: number of pages in each of the last two captures of the file;

@@ -7,7 +7,7 @@
 #include <linux/fileattr.h>
 #include <linux/fs.h>
 
-#include "vfs.h"
+#include "xattr.h"
 
 /*
  * Adds to @blocks the blocks that the file will get at its next commit, in units
@@ -66,6 +66,40 @@ int msyncfs_getattr(struct mnt_idmap *idmap, const struct path *path,
 	return 0;
 }
 
+/*
+ * Changes the attributes that are not the size. If the inode has an access ACL, a
+ * new mode changes the ACL in the same operation.
+ */
+static int setattr_in_op(struct mnt_idmap *idmap, struct inode *inode,
+			 struct iattr *attr)
+{
+	struct msyncfs_xattr_change c = {};
+	struct posix_acl *acl = NULL;
+	struct msyncfs_op op;
+	int err = 0;
+
+	if (attr->ia_valid & ATTR_MODE)
+		err = msyncfs_acl_chmod(inode, attr->ia_mode, &c, &acl);
+	if (!err)
+		err = msyncfs_op_begin(inode->i_sb, &op, 1 + c.credits,
+				       c.blocks);
+	if (err)
+		goto out;
+	err = msyncfs_xattr_apply(&op, &c);
+	if (!err) {
+		setattr_copy(idmap, inode, attr);
+		/* An msync must not replace these times because of earlier stores. */
+		if (attr->ia_valid & ATTR_MTIME_SET)
+			clear_bit(MSYNCFS_I_STORED, &MSYNCFS_I(inode)->i_flags);
+		msyncfs_op_add_inode(&op, inode, false);
+	}
+	msyncfs_op_end(&op);
+out:
+	if (attr->ia_valid & ATTR_MODE)
+		msyncfs_acl_changed(inode, &c, acl, err);
+	return err;
+}
+
 /**
  * msyncfs_setattr - inode_operations.setattr for every type
  * @idmap: idmap of the mount
@@ -80,7 +114,6 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		    struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
-	struct msyncfs_op op;
 	int err;
 
 	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
@@ -112,16 +145,8 @@ int msyncfs_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		if (err)
 			return err;
 	}
-	err = msyncfs_op_begin(inode->i_sb, &op, 1, 0);
-	if (err)
-		return err;
-	setattr_copy(idmap, inode, attr);
-	/* An msync must not replace these times because of earlier stores. */
-	if (attr->ia_valid & ATTR_MTIME_SET)
-		clear_bit(MSYNCFS_I_STORED, &MSYNCFS_I(inode)->i_flags);
-	msyncfs_op_add_inode(&op, inode, false);
-	msyncfs_op_end(&op);
-	if (attr->ia_valid & ATTR_SIZE)
+	err = setattr_in_op(idmap, inode, attr);
+	if (!err && (attr->ia_valid & ATTR_SIZE))
 		err = msyncfs_atomic_unopened(inode);
 	return err;
 }

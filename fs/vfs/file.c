@@ -446,4 +446,7 @@ const struct inode_operations msyncfs_file_inode_operations = {
 	.fiemap		= msyncfs_fiemap,
 	.fileattr_get	= msyncfs_fileattr_get,
 	.fileattr_set	= msyncfs_fileattr_set,
+	.listxattr	= msyncfs_listxattr,
+	.get_inode_acl	= msyncfs_get_acl,
+	.set_acl	= msyncfs_set_acl,
 };

@@ -16,7 +16,7 @@
 #include <linux/slab.h>
 #include <linux/writeback.h>
 
-#include "vfs.h"
+#include "xattr.h"
 
 static struct kmem_cache *msyncfs_inode_cache;
 
@@ -24,7 +24,7 @@ static struct kmem_cache *msyncfs_inode_cache;
 static void (*msyncfs_inode_set_ops)(struct inode *inode, dev_t rdev);
 
 /* Largest number of metadata blocks that msyncfs_free_inode_block() dirties. */
-#define MSYNCFS_DELETE_CREDITS	5
+#define MSYNCFS_DELETE_CREDITS	6
 
 static void msyncfs_inode_once(void *obj)
 {
@@ -112,6 +112,15 @@ static void msyncfs_inherit_tid(struct inode *inode)
 	mi->i_data_tid = mi->i_tid;
 }
 
+/* Tells whether an inode has no extended attribute. */
+static bool msyncfs_no_xattrs(struct inode *inode)
+{
+	struct msyncfs_xattr_area area =
+		msyncfs_xattr_inline(msyncfs_iblock(inode));
+
+	return !msyncfs_iblock(inode)->xattr && !msyncfs_xattr_used(&area);
+}
+
 static int msyncfs_read_inode(struct inode *inode)
 {
 	struct super_block *sb = inode->i_sb;
@@ -133,6 +142,8 @@ static int msyncfs_read_inode(struct inode *inode)
 		return -EFBIG;
 	}
 	msyncfs_iblock_decode(inode);
+	if (msyncfs_no_xattrs(inode))
+		cache_no_acl(inode);
 	msyncfs_inherit_tid(inode);
 	msyncfs_inode_set_ops(inode,
 			      new_decode_dev(le64_to_cpu(msyncfs_iblock(inode)->rdev)));
@@ -202,57 +213,77 @@ static int msyncfs_inode_block(struct msyncfs_op *op, struct inode *inode,
 }
 
 /**
- * msyncfs_new_inode - make an inode
- * @op: operation with two credits left that may allocate one block
+ * msyncfs_new_inode - make an inode in memory
  * @dir: directory in which the inode is made
  * @idmap: idmap of the mount
  * @mode: type and permissions
- * @rdev: device number of a device node
  *
- * The new inode has one link and is locked (I_NEW). This function makes the
- * inode part of the transaction. After a further change of the inode, the
- * caller calls msyncfs_op_add_inode().
+ * The new inode has one link. The caller calls msyncfs_insert_inode() or
+ * msyncfs_drop_new_inode().
  *
- * Context: inside @op; may sleep.
- * Return: the inode; ERR_PTR(-ENOMEM); ERR_PTR(-ENOSPC); ERR_PTR(-EIO);
- * ERR_PTR(-EUCLEAN) (logged).
+ * Context: may sleep.
+ * Return: the inode, or ERR_PTR(-ENOMEM).
  */
-struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
-				struct mnt_idmap *idmap, umode_t mode,
-				dev_t rdev)
+struct inode *msyncfs_new_inode(struct inode *dir, struct mnt_idmap *idmap,
+				umode_t mode)
 {
 	u32 attrs = MSYNCFS_I(dir)->i_attrs & MSYNCFS_INODE_INHERITED;
-	struct msyncfs_inode_info *mi;
-	struct inode *inode;
-	int err;
+	struct inode *inode = new_inode(dir->i_sb);
 
-	inode = new_inode(op->sb);
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
-	mi = MSYNCFS_I(inode);
 	inode_init_owner(idmap, inode, dir, mode);
 	if (attrs)
 		msyncfs_set_attrs(inode, attrs & msyncfs_inode_flags(mode));
 	inode->i_generation = get_random_u32();
-	mi->i_btime = simple_inode_init_ts(inode);
+	MSYNCFS_I(inode)->i_btime = simple_inode_init_ts(inode);
+	return inode;
+}
 
-	err = msyncfs_inode_block(op, inode, dir);
-	if (err) {
-		/* An inode that is not in the hash needs only iput(). */
-		if (inode_state_read_once(inode) & I_NEW) {
-			remove_inode_hash(inode);
-			discard_new_inode(inode);
-		} else {
-			iput(inode);
-		}
-		return ERR_PTR(err);
-	}
-	if (S_ISDIR(mode))
-		mi->i_parent = dir->i_ino;
+/**
+ * msyncfs_insert_inode - give a new inode its block
+ * @op: operation with two credits left that may allocate one block
+ * @inode: inode from msyncfs_new_inode()
+ * @dir: directory in which the inode is made
+ * @rdev: device number of a device node
+ *
+ * The inode gets locked (I_NEW). This function makes the inode part of the
+ * transaction. After a further change of the inode, the caller calls
+ * msyncfs_op_add_inode(). After an error, the caller calls msyncfs_drop_new_inode().
+ *
+ * Context: inside @op; may sleep.
+ * Return: 0; -ENOMEM; -ENOSPC; -EIO; -EUCLEAN (logged).
+ */
+int msyncfs_insert_inode(struct msyncfs_op *op, struct inode *inode,
+			 struct inode *dir, dev_t rdev)
+{
+	int err = msyncfs_inode_block(op, inode, dir);
+
+	if (err)
+		return err;
+	if (S_ISDIR(inode->i_mode))
+		MSYNCFS_I(inode)->i_parent = dir->i_ino;
 	msyncfs_inode_set_ops(inode, rdev);
 	msyncfs_iblock(inode)->rdev = cpu_to_le64(new_encode_dev(inode->i_rdev));
 	msyncfs_op_add_inode(op, inode, true);
-	return inode;
+	return 0;
+}
+
+/**
+ * msyncfs_drop_new_inode - free a new inode that has no block
+ * @inode: inode from msyncfs_new_inode()
+ *
+ * Context: may sleep.
+ */
+void msyncfs_drop_new_inode(struct inode *inode)
+{
+	/* An inode that is not in the hash needs only iput(). */
+	if (inode_state_read_once(inode) & I_NEW) {
+		remove_inode_hash(inode);
+		discard_new_inode(inode);
+	} else {
+		iput(inode);
+	}
 }
 
 static int msyncfs_write_attrs(struct inode *inode,
@@ -292,33 +323,40 @@ int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc)
 }
 
 /*
- * Frees the inode's own block, and the rest of a symbolic link. The file has no
- * other block left.
+ * Frees the inode's own block, the rest of a symbolic link, and the outer block of
+ * the attributes. The inode has no other block left.
  */
 static int msyncfs_free_inode_block(struct inode *inode)
 {
-	struct buffer_head *rest = msyncfs_read_rest(inode);
+	struct buffer_head *bh[] = {
+		MSYNCFS_I(inode)->i_bh,
+		msyncfs_read_rest(inode),
+		msyncfs_xattr_outer_block(inode),
+	};
 	struct msyncfs_op op;
-	int err;
+	unsigned int i;
+	int err = 0;
 
-	if (IS_ERR(rest))
-		return PTR_ERR(rest);
-	err = msyncfs_load_bitmaps(inode->i_sb, inode->i_ino, 1);
-	if (!err && rest)
-		err = msyncfs_load_bitmaps(inode->i_sb, rest->b_blocknr, 1);
+	for (i = 0; !err && i < ARRAY_SIZE(bh); i++)
+		if (IS_ERR_OR_NULL(bh[i]))
+			err = PTR_ERR_OR_ZERO(bh[i]);
+		else
+			err = msyncfs_load_bitmaps(inode->i_sb,
+						   bh[i]->b_blocknr, 1);
 	if (!err)
 		err = msyncfs_op_begin(inode->i_sb, &op, MSYNCFS_DELETE_CREDITS,
 				       0);
 	if (err)
 		goto out;
 	err = msyncfs_orphan_del(&op, inode);
-	if (!err && rest)
-		msyncfs_op_free(&op, rest);
-	if (!err)
-		msyncfs_op_free(&op, MSYNCFS_I(inode)->i_bh);
+	for (i = ARRAY_SIZE(bh); !err && i-- > 0;)
+		if (bh[i])
+			msyncfs_op_free(&op, bh[i]);
 	msyncfs_op_end(&op);
 out:
-	brelse(rest);
+	for (i = 1; i < ARRAY_SIZE(bh); i++)
+		if (!IS_ERR(bh[i]))
+			brelse(bh[i]);
 	return err;
 }
 
@@ -336,6 +374,8 @@ static int msyncfs_try_delete(struct inode *inode)
 	mutex_lock_nested(&mi->i_commit_lock, SINGLE_DEPTH_NESTING);
 	if (S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode))
 		err = msyncfs_truncate_blocks(inode, 0);
+	if (!err)
+		err = msyncfs_xattr_free_values(inode);
 	if (!err)
 		err = msyncfs_free_inode_block(inode);
 	mutex_unlock(&mi->i_commit_lock);

@@ -19,7 +19,8 @@
  *   bitmap block of the leaf. If the map of the directory is deep already, the
  *   first leaf also adds 2 * MSYNCFS_MAX_DEPTH blocks: map nodes and their
  *   bitmap blocks. A long symbolic link adds 2 blocks: its rest and the bitmap
- *   block of the rest.
+ *   block of the rest. Extended attributes with blocks of their own get credits
+ *   of their own.
  * - Rename dirties 7 blocks: two directories, two leaves, the moved inode, the
  *   replaced inode and the root block. If the rename makes the first leaf of a
  *   directory, it dirties up to 18 blocks. A whiteout adds 2 blocks: its inode
@@ -31,7 +32,7 @@
  */
 #include <linux/fs.h>
 
-#include "vfs.h"
+#include "xattr.h"
 
 #define MSYNCFS_LINK_MAX	0x7fffffffU
 
@@ -122,10 +123,12 @@ static void namei_abandon(struct msyncfs_op *op, struct inode *inode)
 
 /*
  * Makes room for a new name in @dir. Then begins an operation that may add the
- * name and allocate @blocks further blocks.
+ * name, allocate @blocks further blocks, and allocate @attrs blocks for extended
+ * attributes.
  */
 static int namei_begin_add(struct inode *dir, const struct qstr *name,
-			   struct msyncfs_op *op, unsigned int blocks)
+			   struct msyncfs_op *op, unsigned int blocks,
+			   unsigned int attrs)
 {
 	int err;
 
@@ -137,8 +140,63 @@ static int namei_begin_add(struct inode *dir, const struct qstr *name,
 	err = msyncfs_dir_blocks(dir);
 	if (err < 0)
 		return err;
-	return msyncfs_op_begin(dir->i_sb, op, MSYNCFS_OP_CREDITS,
-				blocks + err);
+	return msyncfs_op_begin(dir->i_sb, op, MSYNCFS_OP_CREDITS + 2 * attrs,
+				blocks + attrs + err);
+}
+
+/*
+ * Gives a new inode its target, its extended attributes and its name. @target is
+ * the target of a symbolic link, or NULL for other types.
+ */
+static int namei_fill(struct msyncfs_op *op, struct inode *inode,
+		      struct inode *dir, const struct qstr *name,
+		      const char *target, struct msyncfs_new_xattrs *new)
+{
+	int err = 0;
+
+	if (target)
+		err = msyncfs_set_target(op, inode, target);
+	return err ?: msyncfs_new_xattrs_apply(op, inode, new) ?:
+	       msyncfs_dir_add(dir, op, name, inode->i_ino, inode->i_mode);
+}
+
+/*
+ * Gives @inode, from msyncfs_new_inode(), a block and a name, in one operation. Sets
+ * *@tid to the transaction. After an error the inode is gone.
+ */
+static int namei_insert(struct inode *inode, struct inode *dir,
+			const struct qstr *name, dev_t rdev,
+			const char *target, struct msyncfs_new_xattrs *new,
+			u64 *tid)
+{
+	struct msyncfs_op op;
+	int err;
+
+	err = namei_begin_add(dir, name, &op,
+			      1 + msyncfs_target_blocks(target), new->blocks);
+	if (err)
+		goto drop;
+	err = msyncfs_insert_inode(&op, inode, dir, rdev);
+	if (err) {
+		msyncfs_op_end(&op);
+		goto drop;
+	}
+	if (S_ISDIR(inode->i_mode))
+		set_nlink(inode, 2);
+	err = namei_fill(&op, inode, dir, name, target, new);
+	if (err) {
+		namei_abandon(&op, inode);
+		return err;
+	}
+	if (S_ISDIR(inode->i_mode))
+		namei_subdirs(&op, dir, 1);
+	msyncfs_op_add_inode(&op, inode, true);
+	*tid = op.tid;
+	msyncfs_op_end(&op);
+	return 0;
+drop:
+	msyncfs_drop_new_inode(inode);
+	return err;
 }
 
 /*
@@ -149,38 +207,22 @@ static int namei_create(struct mnt_idmap *idmap, struct inode *dir,
 			struct dentry *dentry, umode_t mode, dev_t rdev,
 			const char *target)
 {
-	struct msyncfs_op op;
-	struct inode *inode;
+	struct inode *inode = msyncfs_new_inode(dir, idmap, mode);
+	struct msyncfs_new_xattrs new;
 	u64 tid;
 	int err;
 
-	err = namei_begin_add(dir, &dentry->d_name, &op,
-			      1 + msyncfs_target_blocks(target));
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	err = msyncfs_new_xattrs(&new, inode, dir, &dentry->d_name);
+	if (err)
+		msyncfs_drop_new_inode(inode);
+	else
+		err = namei_insert(inode, dir, &dentry->d_name, rdev, target,
+				   &new, &tid);
+	msyncfs_new_xattrs_done(&new);
 	if (err)
 		return err;
-	inode = msyncfs_new_inode(&op, dir, idmap, mode, rdev);
-	if (IS_ERR(inode)) {
-		msyncfs_op_end(&op);
-		return PTR_ERR(inode);
-	}
-	if (S_ISDIR(mode)) {
-		set_nlink(inode, 2);
-		MSYNCFS_I(inode)->i_parent = dir->i_ino;
-	}
-	if (target)
-		err = msyncfs_set_target(&op, inode, target);
-	if (!err)
-		err = msyncfs_dir_add(dir, &op, &dentry->d_name, inode->i_ino,
-				      inode->i_mode);
-	if (err) {
-		namei_abandon(&op, inode);
-		return err;
-	}
-	if (S_ISDIR(mode))
-		namei_subdirs(&op, dir, 1);
-	msyncfs_op_add_inode(&op, inode, true);
-	tid = op.tid;
-	msyncfs_op_end(&op);
 	d_instantiate_new(dentry, inode);
 	return namei_sync(dir, tid);
 }
@@ -228,7 +270,7 @@ static int msyncfs_link(struct dentry *old_dentry, struct inode *dir,
 
 	if (namei_links_full(inode))
 		return -EMLINK;
-	err = namei_begin_add(dir, &dentry->d_name, &op, 0);
+	err = namei_begin_add(dir, &dentry->d_name, &op, 0, 0);
 	if (err)
 		return err;
 	if (unnamed)
@@ -317,25 +359,55 @@ static int msyncfs_rmdir(struct inode *dir, struct dentry *dentry)
 	return namei_check_empty(d_inode(dentry)) ?: namei_remove(dir, dentry);
 }
 
-static int msyncfs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
-			   struct file *file, umode_t mode)
+/* Makes @inode, from msyncfs_new_inode(), an inode without a name. */
+static int tmpfile_insert(struct inode *inode, struct inode *dir,
+			  struct msyncfs_new_xattrs *new)
 {
 	struct msyncfs_op op;
-	struct inode *inode;
 	int err;
 
-	err = msyncfs_op_begin(dir->i_sb, &op, MSYNCFS_OP_CREDITS, 1);
+	err = msyncfs_op_begin(dir->i_sb, &op,
+			       MSYNCFS_OP_CREDITS + 2 * new->blocks,
+			       1 + new->blocks);
 	if (err)
-		return finish_open_simple(file, err);
-	inode = msyncfs_new_inode(&op, dir, idmap, mode, 0);
-	if (IS_ERR(inode)) {
+		goto drop;
+	err = msyncfs_insert_inode(&op, inode, dir, 0);
+	if (err) {
 		msyncfs_op_end(&op);
-		return finish_open_simple(file, PTR_ERR(inode));
+		goto drop;
+	}
+	err = msyncfs_new_xattrs_apply(&op, inode, new);
+	if (err) {
+		namei_abandon(&op, inode);
+		return err;
 	}
 	clear_nlink(inode);
 	msyncfs_orphan_add(&op, inode);
 	msyncfs_op_add_inode(&op, inode, true);
 	msyncfs_op_end(&op);
+	return 0;
+drop:
+	msyncfs_drop_new_inode(inode);
+	return err;
+}
+
+static int msyncfs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
+			   struct file *file, umode_t mode)
+{
+	struct inode *inode = msyncfs_new_inode(dir, idmap, mode);
+	struct msyncfs_new_xattrs new;
+	int err;
+
+	if (IS_ERR(inode))
+		return finish_open_simple(file, PTR_ERR(inode));
+	err = msyncfs_new_xattrs(&new, inode, dir, NULL);
+	if (err)
+		msyncfs_drop_new_inode(inode);
+	else
+		err = tmpfile_insert(inode, dir, &new);
+	msyncfs_new_xattrs_done(&new);
+	if (err)
+		return finish_open_simple(file, err);
 
 	/* Do not call d_tmpfile(): it would drop a link that does not exist. */
 	d_mark_tmpfile(file, inode);
@@ -406,13 +478,19 @@ static int rename_names(struct msyncfs_op *op, struct inode *old_dir,
 	return rename_undo(op->sb, err, undone);
 }
 
-/* Begins an operation that may also allocate @blocks blocks. */
+/*
+ * Begins an operation that may also allocate @blocks blocks, and @attrs blocks for
+ * extended attributes.
+ */
 static int rename_begin(struct inode *new_dir, struct dentry *new_dentry,
-			struct msyncfs_op *op, unsigned int blocks)
+			struct msyncfs_op *op, unsigned int blocks,
+			unsigned int attrs)
 {
 	if (!d_inode(new_dentry))
-		return namei_begin_add(new_dir, &new_dentry->d_name, op, blocks);
-	return msyncfs_op_begin(new_dir->i_sb, op, MSYNCFS_OP_CREDITS, blocks);
+		return namei_begin_add(new_dir, &new_dentry->d_name, op, blocks,
+				       attrs);
+	return msyncfs_op_begin(new_dir->i_sb, op,
+				MSYNCFS_OP_CREDITS + 2 * attrs, blocks + attrs);
 }
 
 /*
@@ -443,41 +521,35 @@ static int rename_in_op(struct msyncfs_op *op, struct inode *old_dir,
 }
 
 /*
- * Moves a name. If @idmap is not NULL, the old name gets a whiteout: a device
- * with which overlayfs hides a name of a lower layer.
+ * Moves a name. If @whiteout is not NULL, the old name gets this inode, which is
+ * from msyncfs_new_inode() and has the attributes @new. After an error the whiteout
+ * is gone. If @whiteout is NULL, @new has no attributes.
  */
-static int rename_move(struct mnt_idmap *idmap, struct inode *old_dir,
-		       struct dentry *old_dentry, struct inode *new_dir,
-		       struct dentry *new_dentry, u64 *tid)
+static int rename_move(struct inode *old_dir, struct dentry *old_dentry,
+		       struct inode *new_dir, struct dentry *new_dentry,
+		       struct inode *whiteout, struct msyncfs_new_xattrs *new,
+		       u64 *tid)
 {
-	struct inode *inode = d_inode(old_dentry), *whiteout = NULL;
-	struct inode *target = d_inode(new_dentry);
-	bool is_dir = S_ISDIR(inode->i_mode);
 	struct msyncfs_op op;
 	int err;
 
-	if (target && is_dir) {
-		err = namei_check_empty(target);
-		if (err)
-			return err;
-	}
-	if (is_dir && !target && new_dir != old_dir &&
-	    namei_links_full(new_dir))
-		return -EMLINK;
-
-	err = rename_begin(new_dir, new_dentry, &op, idmap ? 1 : 0);
+	err = rename_begin(new_dir, new_dentry, &op, whiteout ? 1 : 0,
+			   new->blocks);
 	if (err)
-		return err;
-	if (idmap)
-		whiteout = msyncfs_new_inode(&op, old_dir, idmap,
-					     S_IFCHR | WHITEOUT_MODE,
-					     WHITEOUT_DEV);
-	if (IS_ERR(whiteout)) {
-		msyncfs_op_end(&op);
-		return PTR_ERR(whiteout);
+		goto drop;
+	if (whiteout) {
+		err = msyncfs_insert_inode(&op, whiteout, old_dir,
+					   WHITEOUT_DEV);
+		if (err) {
+			msyncfs_op_end(&op);
+			goto drop;
+		}
+		err = msyncfs_new_xattrs_apply(&op, whiteout, new);
+		msyncfs_op_add_inode(&op, whiteout, true);
 	}
-	err = rename_in_op(&op, old_dir, old_dentry, new_dir, new_dentry,
-			   whiteout);
+	if (!err)
+		err = rename_in_op(&op, old_dir, old_dentry, new_dir,
+				   new_dentry, whiteout);
 	if (err && whiteout) {
 		namei_abandon(&op, whiteout);
 		return err;
@@ -488,6 +560,51 @@ static int rename_move(struct mnt_idmap *idmap, struct inode *old_dir,
 		unlock_new_inode(whiteout);
 		iput(whiteout);
 	}
+	return err;
+drop:
+	if (whiteout)
+		msyncfs_drop_new_inode(whiteout);
+	return err;
+}
+
+/* Checks that a name may be moved. */
+static int rename_check(struct inode *old_dir, struct dentry *old_dentry,
+			struct inode *new_dir, struct dentry *new_dentry)
+{
+	struct inode *inode = d_inode(old_dentry);
+	struct inode *target = d_inode(new_dentry);
+
+	if (!S_ISDIR(inode->i_mode))
+		return 0;
+	if (target)
+		return namei_check_empty(target);
+	if (new_dir != old_dir && namei_links_full(new_dir))
+		return -EMLINK;
+	return 0;
+}
+
+/*
+ * Moves a name. With @idmap, which is not NULL, makes a whiteout for the old name: a
+ * device with which overlayfs hides a name of a lower layer.
+ */
+static int rename_whiteout(struct mnt_idmap *idmap, struct inode *old_dir,
+			   struct dentry *old_dentry, struct inode *new_dir,
+			   struct dentry *new_dentry, u64 *tid)
+{
+	struct inode *whiteout = msyncfs_new_inode(old_dir, idmap,
+						   S_IFCHR | WHITEOUT_MODE);
+	struct msyncfs_new_xattrs new;
+	int err;
+
+	if (IS_ERR(whiteout))
+		return PTR_ERR(whiteout);
+	err = msyncfs_new_xattrs(&new, whiteout, old_dir, &old_dentry->d_name);
+	if (err)
+		msyncfs_drop_new_inode(whiteout);
+	else
+		err = rename_move(old_dir, old_dentry, new_dir, new_dentry,
+				  whiteout, &new, tid);
+	msyncfs_new_xattrs_done(&new);
 	return err;
 }
 
@@ -548,6 +665,7 @@ static int msyncfs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 			  struct dentry *old_dentry, struct inode *new_dir,
 			  struct dentry *new_dentry, unsigned int flags)
 {
+	struct msyncfs_new_xattrs none = {};
 	u64 tid = 0;
 	int err;
 
@@ -558,9 +676,13 @@ static int msyncfs_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 		err = rename_exchange(old_dir, old_dentry, new_dir, new_dentry,
 				      &tid);
 	else
-		err = rename_move(flags & RENAME_WHITEOUT ? idmap : NULL,
-				  old_dir, old_dentry, new_dir, new_dentry,
-				  &tid);
+		err = rename_check(old_dir, old_dentry, new_dir, new_dentry);
+	if (!err && (flags & RENAME_WHITEOUT))
+		err = rename_whiteout(idmap, old_dir, old_dentry, new_dir,
+				      new_dentry, &tid);
+	else if (!err && !(flags & RENAME_EXCHANGE))
+		err = rename_move(old_dir, old_dentry, new_dir, new_dentry,
+				  NULL, &none, &tid);
 	if (err)
 		return err;
 
@@ -587,9 +709,15 @@ const struct inode_operations msyncfs_dir_inode_operations = {
 	.setattr	= msyncfs_setattr,
 	.fileattr_get	= msyncfs_fileattr_get,
 	.fileattr_set	= msyncfs_fileattr_set,
+	.listxattr	= msyncfs_listxattr,
+	.get_inode_acl	= msyncfs_get_acl,
+	.set_acl	= msyncfs_set_acl,
 };
 
 const struct inode_operations msyncfs_special_inode_operations = {
 	.getattr	= msyncfs_getattr,
 	.setattr	= msyncfs_setattr,
+	.listxattr	= msyncfs_listxattr,
+	.get_inode_acl	= msyncfs_get_acl,
+	.set_acl	= msyncfs_set_acl,
 };

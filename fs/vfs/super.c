@@ -271,14 +271,15 @@ static int msyncfs_write_super(struct super_block *sb, u64 blkno)
  * Sets the features that this version uses in a filesystem of an older version.
  * The log is empty. An older module would not see the records that this version
  * writes, and would take long symbolic links and flags for damage. So it must
- * not mount the filesystem any more. The names keep their hashes without a key.
+ * not mount the filesystem any more. The names keep their hashes without a key,
+ * and inodes get no extended attributes.
  */
 static int msyncfs_set_features(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	u64 incompat = le64_to_cpu(sbi->ds->incompat);
 	u64 want = incompat |
-		   (MSYNCFS_INCOMPAT_DEFAULT & ~MSYNCFS_INCOMPAT_NAME_KEY);
+		   (MSYNCFS_INCOMPAT_DEFAULT & ~MSYNCFS_INCOMPAT_MKFS);
 	int err;
 
 	if (incompat == want || bdev_read_only(sb->s_bdev) ||
@@ -307,6 +308,11 @@ static void msyncfs_setup_sb(struct super_block *sb)
 	sb->s_time_max = S64_MAX;
 	sb->s_magic = MSYNCFS_SUPER_MAGIC;
 	sb->s_op = &msyncfs_super_ops;
+	if (le64_to_cpu(sbi->ds->incompat) & MSYNCFS_INCOMPAT_XATTR) {
+		sb->s_xattr = msyncfs_xattr_handlers;
+		sb->s_flags |= SB_POSIXACL;
+	}
+	sb->s_flags |= SB_NOSEC;
 	super_set_uuid(sb, sbi->geo.uuid, sizeof(sbi->geo.uuid));
 	super_set_sysfs_name_bdev(sb);
 }

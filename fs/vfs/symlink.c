@@ -154,4 +154,5 @@ const struct inode_operations msyncfs_symlink_inode_operations = {
 	.get_link	= msyncfs_get_link,
 	.getattr	= msyncfs_getattr,
 	.setattr	= msyncfs_setattr,
+	.listxattr	= msyncfs_listxattr,
 };

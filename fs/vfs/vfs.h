@@ -38,9 +38,11 @@ void msyncfs_free_inode(struct inode *inode);
 int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc);
 void msyncfs_evict_inode(struct inode *inode);
 struct inode *msyncfs_iget(struct super_block *sb, u64 ino);
-struct inode *msyncfs_new_inode(struct msyncfs_op *op, struct inode *dir,
-				struct mnt_idmap *idmap, umode_t mode,
-				dev_t rdev);
+struct inode *msyncfs_new_inode(struct inode *dir, struct mnt_idmap *idmap,
+				umode_t mode);
+int msyncfs_insert_inode(struct msyncfs_op *op, struct inode *inode,
+			 struct inode *dir, dev_t rdev);
+void msyncfs_drop_new_inode(struct inode *inode);
 int msyncfs_inode_init(void (*set_ops)(struct inode *inode, dev_t rdev));
 void msyncfs_inode_exit(void);
 
@@ -130,6 +132,20 @@ int msyncfs_set_target(struct msyncfs_op *op, struct inode *inode,
 		       const char *target);
 struct buffer_head *msyncfs_read_rest(struct inode *inode);
 extern const struct inode_operations msyncfs_symlink_inode_operations;
+
+/* In xattr.c */
+ssize_t msyncfs_listxattr(struct dentry *dentry, char *buf, size_t size);
+extern const struct xattr_handler * const msyncfs_xattr_handlers[];
+
+/* In acl.c */
+#ifdef CONFIG_FS_POSIX_ACL
+struct posix_acl *msyncfs_get_acl(struct inode *inode, int type, bool rcu);
+int msyncfs_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
+		    struct posix_acl *acl, int type);
+#else
+#define msyncfs_get_acl	NULL
+#define msyncfs_set_acl	NULL
+#endif
 
 /* In file.c */
 int msyncfs_has_block(struct inode *inode, pgoff_t index, bool *has);

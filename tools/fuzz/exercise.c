@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define MAX_PATHS	96
@@ -163,11 +164,45 @@ static void atomic_file(const char *path, int fd, off_t at)
 		did("ROLLBACK", path, ioctl(fd, MSYNCFS_IOC_ROLLBACK));
 }
 
+/* Read all attributes of any inode. */
+static void read_attrs(const char *path)
+{
+	static char names[65536];
+	ssize_t len = llistxattr(path, names, sizeof(names)), at;
+
+	if (did("listxattr", path, len) <= 0)
+		return;
+	for (at = 0; at < len; at += strlen(names + at) + 1)
+		did("getxattr", path, lgetxattr(path, names + at, buf, sizeof(buf)));
+}
+
+static void change_attrs(const char *path)
+{
+	static const char * const names[] = {
+		"user.small", "trusted.long", "security.label", "user.number3", "user.big",
+		"user.new", "trusted.new", "security.new", "user.huge", "trusted.whole",
+	};
+	static const unsigned int lengths[] = { 0, 8, 200, 512, 513, 4032, 9000, 65536 };
+	const char *name = names[below(ARRAY_SIZE(names))];
+	unsigned int n;
+
+	for (n = 1 + below(3); n; n--) {
+		if (below(3))
+			did("setxattr", path, lsetxattr(path, name, buf,
+							lengths[below(ARRAY_SIZE(lengths))], 0));
+		else
+			did("removexattr", path, lremovexattr(path, name));
+		name = names[below(ARRAY_SIZE(names))];
+	}
+	if (!below(4))
+		did("removexattr", path, lremovexattr(path, "system.posix_acl_access"));
+}
+
 static void change_file(const char *path, int fd, const struct stat *st)
 {
 	off_t at = some_pos(st);
 
-	switch (below(9)) {
+	switch (below(10)) {
 	case 0:
 		did("write", path, pwrite(fd, buf, 1 + below(sizeof(buf)), at));
 		break;
@@ -191,6 +226,9 @@ static void change_file(const char *path, int fd, const struct stat *st)
 		break;
 	case 7:
 		did("truncate", path, ftruncate(fd, 0));
+		break;
+	case 8:
+		change_attrs(path);
 		break;
 	default:
 		did("fchmod", path, fchmod(fd, st->st_mode & 07777));
@@ -251,6 +289,7 @@ static void walk(const char *path, unsigned int depth)
 		    did("stat", sub, lstat(sub, &st)))
 			continue;
 		note_path(sub, st.st_mode);
+		read_attrs(sub);
 		if (S_ISDIR(st.st_mode) && depth < MAX_DEPTH && ex.nr < MAX_PATHS)
 			walk(sub, depth + 1);
 		else if (S_ISLNK(st.st_mode))
@@ -409,6 +448,8 @@ static void one_round(int *held, unsigned int *nr)
 	for (i = 0; i < ex.nr; i++)
 		if (S_ISREG(ex.modes[i]) && below(100) < 60)
 			use_file(ex.paths[i]);
+		else if (below(100) < 15)
+			change_attrs(ex.paths[i]);
 	change_names(held, nr);
 	use_filesystem();
 	forget_paths();

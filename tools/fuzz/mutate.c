@@ -15,11 +15,14 @@
 #define MAX_RECORDS	64
 
 /* A kind of structure. The log contains images of metadata, so RECORD is not one block. */
-enum kind { SUPER, SLOT, MMP, ROOT, BITMAP, RECORD, INODE, MAP, DIR, REST, NR_KINDS };
+enum kind {
+	SUPER, SLOT, MMP, ROOT, BITMAP, RECORD, INODE, MAP, DIR, REST, XATTR, VALUE, NR_KINDS
+};
 
 static const char * const kind_names[] = {
 	"superblock", "tail slot", "mmp block", "root block", "bitmap", "record", "inode",
-	"map node", "directory leaf", "rest of a symbolic link",
+	"map node", "directory leaf", "rest of a symbolic link", "block of attributes",
+	"value of an attribute",
 };
 
 /**
@@ -100,6 +103,7 @@ static void add_block(struct base *b, u64 at, u64 home, unsigned int record,
 		{ MSYNCFS_MAGIC_ROOT, ROOT }, { MSYNCFS_MAGIC_BITMAP, BITMAP },
 		{ MSYNCFS_MAGIC_INODE, INODE }, { MSYNCFS_MAGIC_MAP, MAP },
 		{ MSYNCFS_MAGIC_DIR, DIR }, { MSYNCFS_MAGIC_REST, REST },
+		{ MSYNCFS_MAGIC_XATTR, XATTR }, { MSYNCFS_MAGIC_VALUE, VALUE },
 	};
 	unsigned int i;
 
@@ -426,7 +430,12 @@ static const struct field inode_fields[] = {
 	FIELD(inode, rdev), FIELD(inode, orphan_next), FIELD(inode, parent),
 	FIELD(inode, entries), FIELD(inode, map_depth), FIELD(inode, dir_depth),
 	FIELD(inode, size), FIELD(inode, blocks), FIELD(inode, map_depth),
-	FIELD(inode, rest),
+	FIELD(inode, rest), FIELD(inode, xattr),
+};
+
+static const struct field xattr_fields[] = {
+	FIELD(xattr, value_len), FIELD(xattr, prefix), FIELD(xattr, name_len),
+	FIELD(xattr, reserved), { "name[0]", MSYNCFS_XATTR_HEADER, 1 },
 };
 
 static const struct field dir_fields[] = {
@@ -656,6 +665,84 @@ static void damage_orphans(const struct target *t)
 	mend(in);
 }
 
+/* Return an attribute of an inode or of a block of attributes, or NULL. */
+static struct msyncfs_disk_xattr *some_xattr(const struct target *t,
+					     struct msyncfs_xattr_area *area)
+{
+	struct msyncfs_disk_xattr *e = NULL, *found = NULL;
+	void *b = block(t->blkno);
+	unsigned int n = 0;
+	u32 off;
+
+	*area = t->kind == INODE ? msyncfs_xattr_inline(b) : msyncfs_xattr_outer(b);
+	if (msyncfs_verify_xattrs(&now.base->geo, area, t->blkno, &off))
+		return NULL;
+	while ((e = msyncfs_xattr_next(area, e)))
+		if (!below(++n))
+			found = e;
+	return found;
+}
+
+/* Change the number of the block with attributes, or a number in the list of a value. */
+static void damage_xattr_block(const struct target *t, struct msyncfs_disk_xattr *e)
+{
+	u32 nr = msyncfs_xattr_blocks(le32_to_cpu(e->value_len)), i, j;
+	struct msyncfs_disk_inode *di = (void *)block(t->blkno);
+	const struct target *other = pick(chance(50) ? XATTR : VALUE);
+	u64 v = chance(50) || !other ? some_block() : other->blkno;
+	__le64 *list = msyncfs_xattr_data(e), first;
+
+	if (t->kind == INODE && (!nr || chance(30))) {
+		other = pick(INODE);
+		if (chance(40))
+			v = le64_to_cpu(((struct msyncfs_disk_inode *)block(other->blkno))->xattr);
+		say("xattr = %#llx (was %#llx)", v, le64_to_cpu(di->xattr));
+		di->xattr = cpu_to_le64(v);
+		return;
+	}
+	i = below(nr ? nr : 1);
+	j = below(nr ? nr : 1);
+	first = list[i];
+	list[i] = chance(50) ? list[j] : cpu_to_le64(v);
+	say("block %u of the value = %#llx (was %#llx)", i, le64_to_cpu(list[i]),
+	    le64_to_cpu(first));
+	if (chance(30))
+		list[j] = first;
+}
+
+static void damage_xattr(const struct target *t)
+{
+	struct msyncfs_xattr_area area;
+	struct msyncfs_disk_xattr *e = some_xattr(t, &area), *copy;
+	const struct field *f;
+	u32 len, used;
+	u64 old;
+
+	if (!e) {
+		damage_field(t);
+		return;
+	}
+	if (chance(40)) {
+		damage_xattr_block(t, e);
+		return;
+	}
+	used = msyncfs_xattr_used(&area);
+	len = msyncfs_xattr_len(e->name_len, le32_to_cpu(e->value_len));
+	if (used + len <= area.room && chance(30)) {
+		copy = (void *)(area.data + used);
+		memcpy(copy, e, len);
+		if (chance(50) && copy->name_len)
+			copy->name[0]++;
+		say("the attribute at %td again", (u8 *)e - block(t->blkno));
+		return;
+	}
+	f = &xattr_fields[below(ARRAY_SIZE(xattr_fields))];
+	old = get_value((u8 *)e + f->off, f->size);
+	put_value((u8 *)e + f->off, f->size, chance(40) ? old + below(5) - 2 : some_value(old));
+	say("attribute at %td: %s = %#llx (was %#llx)", (u8 *)e - block(t->blkno), f->name,
+	    get_value((u8 *)e + f->off, f->size), old);
+}
+
 static void damage_one(const struct target *t)
 {
 	unsigned int how = below(100);
@@ -672,6 +759,8 @@ static void damage_one(const struct target *t)
 		damage_ptr(t);
 	else if (t->kind == INODE && how < 49)
 		damage_tower(t);
+	else if ((t->kind == XATTR && how < 90) || (t->kind == INODE && how < 60))
+		damage_xattr(t);
 	else if (t->kind == ROOT && how < 75)
 		damage_orphans(t);
 	else
@@ -682,7 +771,7 @@ static enum kind some_kind(void)
 {
 	static const unsigned char share[NR_KINDS] = {
 		[SUPER] = 2, [SLOT] = 4, [MMP] = 3, [ROOT] = 8, [BITMAP] = 10, [RECORD] = 4,
-		[INODE] = 33, [MAP] = 14, [DIR] = 20, [REST] = 2,
+		[INODE] = 33, [MAP] = 12, [DIR] = 16, [REST] = 2, [XATTR] = 5, [VALUE] = 1,
 	};
 	unsigned int n = below(100), kind = 0;
 

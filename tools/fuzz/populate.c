@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define DISK	"/dev/ram0"
@@ -96,12 +97,44 @@ static void atomic(const char *path)
 	MUST(!close(fd));
 }
 
+static void attr(const char *path, const char *name, size_t len)
+{
+	MUST(!lsetxattr(path, name, data, len, 0));
+}
+
+/* Attributes in the inode, in a block of attributes and in blocks of their own. */
+static void attrs(const char *path)
+{
+	char name[32];
+	int i;
+
+	attr(path, "user.small", 5);
+	attr(path, "trusted.long", 9000);
+	attr(path, "security.label", 40);
+	for (i = 0; i < 9; i++) {
+		snprintf(name, sizeof(name), "user.number%d", i);
+		attr(path, name, 30 + 60 * i);
+	}
+	attr(path, "user.big", 700);
+}
+
+static void acl(const char *path, const char *name)
+{
+	static const __le16 value[] = {
+		2, 0, 1, 7, ~0, ~0, 2, 6, 1000, 0, 2, 4, 1001, 0, 4, 5, ~0, ~0,
+		16, 7, ~0, ~0, 32, 0, ~0, ~0,
+	};
+
+	MUST(!setxattr(path, name, value, sizeof(value), 0));
+}
+
 /* Make a removed file that stays open. */
 static void orphan(unsigned int blocks, off_t at)
 {
 	int fd = make("removed");
 
 	MUST(pwrite(fd, data, blocks * BLK, at) == (ssize_t)blocks * BLK);
+	MUST(blocks == 1 || !fsetxattr(fd, "user.orphan", data, 1000 * blocks, 0));
 	MUST(!unlink("removed"));
 }
 
@@ -113,6 +146,7 @@ static void tree(void)
 	MUST(!mkdir("tree/a/b", 0755));
 	MUST(!mkdir("tree/a/b/c", 0755));
 	MUST(!mkdir("tree/empty", 0755));
+	acl("tree/a/b", "system.posix_acl_default");
 	put("tree/linked", 0, 1);
 	MUST(!link("tree/linked", "tree/a/linked"));
 	put("tree/a/file", 0, 12);
@@ -130,6 +164,12 @@ static void tree(void)
 	MUST(!mknod("tree/null", S_IFCHR | 0600, 0x103));
 	MUST(!fallocate(make("tree/unwritten"), 0, 0, 5 * BLK));
 	atomic("tree/atomic");
+	attrs("tree/a/file");
+	attr("tree/a", "user.long", 4500);
+	attr("tree/link", "trusted.long", 600);
+	attr("tree/fifo", "security.capability", 20);
+	attr("tree/fifo", "trusted.whole", 300);
+	acl("tree/linked", "system.posix_acl_access");
 }
 
 static void base_plain(void)
@@ -153,7 +193,11 @@ static void base_log(void)
 	MUST(!unlink("tree/a/linked"));
 	orphan(3, 0);
 	orphan(2, 460 * BLK);
+	attr("names/moved", "trusted.long", 3000);
+	attr("file", "user.huge", 65536);
 	sync();
+	MUST(!removexattr("names/moved", "user.number8"));
+	attr("names/moved", "user.small", 600);
 	put("tree/new", 0, 4);
 	store("tree/new", 0, 4);
 }

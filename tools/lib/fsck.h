@@ -80,6 +80,7 @@ struct blocks {
  * @refs: number of names found
  * @subdirs: number of subdirectories found
  * @mode: file mode
+ * @attrs: number of blocks that the attributes have
  * @bad: block @ino is not an inode; only @ino and @dir are valid
  * @gone: the inode has no links and will be freed
  * @ignore: the link count is not checked
@@ -92,6 +93,7 @@ struct inode_info {
 	u32	refs;
 	u32	subdirs;
 	u32	mode;
+	u32	attrs;
 	bool	bad;
 	bool	gone;
 	bool	ignore;
@@ -206,6 +208,9 @@ struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone);
 struct inode_info *inode_new_dir(struct fsck *fs, u64 ino, u64 parent);
 void inode_store(struct fsck *fs, struct msyncfs_disk_inode *di);
 const char *inode_path(struct fsck *fs, u64 ino);
+bool blk_claim(struct fsck *fs, u64 blkno, bool gone);
+bool salvage_header(struct msyncfs_disk_header *h, u32 magic, u64 blkno,
+		    u64 owner);
 u64 blk_alloc(struct fsck *fs);
 
 /*
@@ -231,6 +236,11 @@ struct map_walk {
 bool map_walk(struct map_walk *w, struct msyncfs_disk_inode *di);
 int map_insert(struct fsck *fs, struct msyncfs_disk_inode *di, u64 index,
 	       u64 blkno);
+
+/* fsck_xattr.c */
+void xattr_salvage(struct fsck *fs, struct msyncfs_disk_inode *di);
+bool xattr_check(struct fsck *fs, struct inode_info *info,
+		 struct msyncfs_disk_inode *di);
 
 /* fsck_dir.c */
 void dir_check(struct fsck *fs, u64 ino);

@@ -364,7 +364,7 @@ void dir_check(struct fsck *fs, u64 ino)
 		rb->names = dw.names;
 		rb->blocks = list;
 	} else {
-		changed |= check_counts(fs, &dw, w.nr, &di);
+		changed |= check_counts(fs, &dw, w.nr + w.info->attrs, &di);
 		names_clear(&dw.names);
 		blocks_clear(&list);
 	}
@@ -529,7 +529,7 @@ static int rebuild_one(struct fsck *fs, struct rebuild *rb)
 	memset(di.ptr, 0, sizeof(di.ptr));
 	di.map_depth = 0;
 	di.dir_depth = 0;
-	di.blocks = 0;
+	di.blocks = cpu_to_le64(inode_find(fs, rb->ino)->attrs);
 	di.size = 0;
 
 	place_names(fs, n);

@@ -91,7 +91,7 @@ const char *inode_path(struct fsck *fs, u64 ino)
 }
 
 /* Mark that a block has an owner. Returns false if it was already marked. */
-static bool blk_claim(struct fsck *fs, u64 blkno, bool gone)
+bool blk_claim(struct fsck *fs, u64 blkno, bool gone)
 {
 	if (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno))
 		return false;
@@ -147,8 +147,8 @@ static void salvage_ptrs(struct fsck *fs, __le64 *ptr, unsigned int nr,
  * Returns whether the header of a damaged block has the right type, block
  * number and owner. Clears the reserved bytes of such a header.
  */
-static bool salvage_header(struct msyncfs_disk_header *h, u32 magic,
-			   u64 blkno, u64 owner)
+bool salvage_header(struct msyncfs_disk_header *h, u32 magic, u64 blkno,
+		    u64 owner)
 {
 	if (le32_to_cpu(h->magic) != magic || le64_to_cpu(h->blkno) != blkno ||
 	    le64_to_cpu(h->owner) != owner)
@@ -196,11 +196,12 @@ static const char *salvage_inode(struct fsck *fs,
 {
 	u32 mode = le32_to_cpu(di->mode);
 	u64 next = le64_to_cpu(di->orphan_next);
+	struct msyncfs_xattr_area area;
 
 	if (!salvage_header(&di->h, MSYNCFS_MAGIC_INODE, ino, ino))
 		return why;
 	di->h.level = 0;
-	memset(di->reserved, 0, sizeof(di->reserved));
+	xattr_salvage(fs, di);
 	di->flags &= cpu_to_le32(msyncfs_inode_flags(mode));
 	salvage_time(&di->atime_ns);
 	salvage_time(&di->mtime_ns);
@@ -227,7 +228,9 @@ static const char *salvage_inode(struct fsck *fs,
 	} else {
 		if (!S_ISLNK(mode))
 			di->rest = 0;
-		di->blocks = cpu_to_le64(!!di->rest);
+		area = msyncfs_xattr_inline(di);
+		di->blocks = cpu_to_le64(!!di->rest + !!di->xattr +
+					 msyncfs_xattr_total(&area));
 		di->map_depth = 0;
 	}
 	if (!S_ISCHR(mode) && !S_ISBLK(mode))
@@ -519,9 +522,9 @@ int map_insert(struct fsck *fs, struct msyncfs_disk_inode *di, u64 index,
 	return 0;
 }
 
-/* Check the map of a file, or of an inode that will be freed. */
-static void check_map(struct fsck *fs, struct inode_info *info,
-		      struct msyncfs_disk_inode *di)
+/* Check the map of a file, or of an inode that will be freed. Returns its blocks. */
+static u64 check_map(struct fsck *fs, struct inode_info *info,
+		     struct msyncfs_disk_inode *di, bool *changed)
 {
 	struct map_walk w = {
 		.fs = fs,
@@ -529,14 +532,34 @@ static void check_map(struct fsck *fs, struct inode_info *info,
 		.beyond_ok = info->gone || umap_get(&fs->on_list, info->ino,
 						    NULL),
 	};
-	bool changed = map_walk(&w, di);
 
-	if (w.nr != le64_to_cpu(di->blocks) &&
-	    problem(fs, true, "correct it",
-		    "Inode %llu%s: says %llu blocks, has %llu", info->ino,
-		    inode_path(fs, info->ino), le64_to_cpu(di->blocks), w.nr)) {
-		di->blocks = cpu_to_le64(w.nr);
-		changed = true;
+	*changed |= map_walk(&w, di);
+	return w.nr;
+}
+
+/*
+ * Check the attributes and the blocks of an inode. dir_check() counts the blocks of
+ * a directory that stays.
+ */
+static void check_blocks(struct fsck *fs, struct inode_info *info,
+			 struct msyncfs_disk_inode *di)
+{
+	bool changed = xattr_check(fs, info, di);
+	u64 nr = info->attrs + !!di->rest;
+
+	if (S_ISDIR(info->mode) && !info->gone) {
+		blocks_add(&fs->queue, info->ino);
+	} else {
+		if (S_ISDIR(info->mode) || S_ISREG(info->mode))
+			nr += check_map(fs, info, di, &changed);
+		if (nr != le64_to_cpu(di->blocks) &&
+		    problem(fs, true, "correct it",
+			    "Inode %llu%s: says %llu blocks, has %llu", info->ino,
+			    inode_path(fs, info->ino), le64_to_cpu(di->blocks),
+			    nr)) {
+			di->blocks = cpu_to_le64(nr);
+			changed = true;
+		}
 	}
 	if (changed)
 		inode_store(fs, di);
@@ -599,10 +622,7 @@ struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 	info->nlink = le32_to_cpu(di.nlink);
 	info->parent = le64_to_cpu(di.parent);
 	info->gone = gone;
-	if (S_ISDIR(info->mode) && !gone)
-		blocks_add(&fs->queue, ino);
-	else if (S_ISDIR(info->mode) || S_ISREG(info->mode))
-		check_map(fs, info, &di);
+	check_blocks(fs, info, &di);
 	if (!gone && S_ISDIR(info->mode))
 		fs->dirs++;
 	else if (!gone)

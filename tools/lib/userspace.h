@@ -34,8 +34,10 @@ typedef __s64 s64;
  */
 #define le64_to_cpu(x)	((u64)le64toh(x))
 #define le32_to_cpu(x)	((u32)le32toh(x))
+#define le16_to_cpu(x)	le16toh(x)
 #define cpu_to_le64(x)	((__le64)htole64(x))
 #define cpu_to_le32(x)	((__le32)htole32(x))
+#define cpu_to_le16(x)	((__le16)htole16(x))
 
 #define div_u64(n, d)		((u64)(n) / (d))
 

@@ -150,6 +150,8 @@ static void new_same(u64 dir)
 	}
 }
 
+#include "fsck-attrs.h"
+
 static void fill(void)
 {
 	char name[48], target[MSYNCFS_SYMLINK_MAX + 1];
@@ -181,12 +183,12 @@ static void fill(void)
 		else
 			add_name(dir, name, shared, FT_REG_FILE);
 	}
-	dir = new_dir(root, "a");
-	dir = new_dir(dir, "b");
+	dir = new_dir(new_dir(root, "a"), "b");
 	add_data(new_file(dir, "x", 10 * BLK), 0, 10, 0);
 	new_dir(dir, "c");
 	new_same(new_dir(root, "same"));
 	new_orphans();
+	fill_attrs();
 
 	dir_rebuild_all(fs);
 	fsck_bitmaps(fs);
@@ -483,7 +485,6 @@ static void entry_inode(void)
 	blk_write(fs, b, &leaf);
 }
 
-/* No inode has number 0. */
 /* A flag that only a directory can have, beside flags that the file keeps. */
 static void inode_flags(void)
 {
@@ -535,7 +536,7 @@ static void rest_needless(void)
 	put();
 }
 
-static void entry_zero(void)
+static void entry_zero(void)	/* no inode has number 0 */
 {
 	u64 b = get_leaf("a/b", 0);
 
@@ -837,6 +838,11 @@ static const struct {
 	DAMAGE(orphan_twice), DAMAGE(orphan_named), DAMAGE(inode_flags), DAMAGE(rest_csum),
 	DAMAGE(rest_short), DAMAGE(rest_shared), DAMAGE(rest_needless), DAMAGE(bitmap_csum),
 	DAMAGE(root_and_bitmap), DAMAGE(bitmap_leak), DAMAGE(bitmap_free),
+	DAMAGE(attr_csum), DAMAGE(attr_shared), DAMAGE(attr_same), DAMAGE(attr_order),
+	DAMAGE(attr_log), DAMAGE(attr_bitmap), DAMAGE(attr_length), DAMAGE(attr_end),
+	DAMAGE(attr_twice), DAMAGE(attr_both), DAMAGE(attr_count), DAMAGE(attr_count_dir),
+	DAMAGE(attr_anew), DAMAGE(attr_acl), DAMAGE(attr_long_acl), DAMAGE(outer_csum),
+	DAMAGE(outer_dead), DAMAGE(outer_empty), DAMAGE(outer_log), DAMAGE(outer_shared),
 };
 
 static void open_image(const char *path)
