@@ -9,6 +9,7 @@
  *	threads.c	has the workload without a model: several threads; churn.c
  *			has two kinds of them
  *	databases.c	has the workloads with databases
+ *	attrs.c		has the workload with extended attributes
  *	disk.c		is a disk whose writes and flushes are recorded
  *	record.c	reads a recording
  *	states.c	makes disk states that a power failure could leave
@@ -61,8 +62,9 @@ static inline uint64_t choose(struct choice *c, uint64_t n)
  * @name: name of the workload
  * @run: runs the workload in the current directory, on the model and, if the
  *	variable working is set, on the real filesystem; NULL means that
- *	threads.c or databases.c runs the workload
+ *	threads.c, databases.c or attrs.c runs the workload
  * @databases: databases.c runs the workload
+ * @attrs: attrs.c runs the workload
  * @flakey: the workload can make the device fail
  * @atomic: the workload runs on a filesystem mounted with the option "atomic"
  * @log: size of the log, as text for mkfs; NULL means the smallest log
@@ -73,6 +75,7 @@ struct load {
 	const char	*name;
 	void		(*run)(void);
 	int		databases;
+	int		attrs;
 	int		flakey;
 	int		atomic;
 	const char	*log;
@@ -253,6 +256,10 @@ void threads_check(const char *acked);
 /* databases.c */
 void databases_work(const char *load);
 void databases_check(const char *load, const char *acked);
+
+/* attrs.c */
+void attrs_work(void);
+void attrs_check(const char *acked);
 
 /* ---- recording ---- */
 

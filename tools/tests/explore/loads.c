@@ -882,6 +882,7 @@ const struct load loads[] = {
 	{ .name = "wide", .run = run_wide, .gap = WIDE_GAP },
 	{ .name = "sqlite", .databases = 1 },
 	{ .name = "lmdb", .databases = 1 },
+	{ .name = "xattr", .attrs = 1 },
 	{ .name = "option", .run = run_option, .log = HOLES_LOG, .atomic = 1 },
 	{ }
 };
