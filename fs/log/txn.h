@@ -6,6 +6,7 @@
 #ifndef MSYNCFS_TXN_H
 #define MSYNCFS_TXN_H
 
+#include <linux/processor.h>	/* list_bl.h needs it, on User-mode Linux */
 #include <linux/list_bl.h>
 #include <linux/lockdep.h>
 
