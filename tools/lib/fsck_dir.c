@@ -515,6 +515,7 @@ static void place_names(struct fsck *fs, struct names *n)
 
 static int rebuild_one(struct fsck *fs, struct rebuild *rb)
 {
+	struct inode_info *info = inode_find(fs, rb->ino);
 	struct names *n = &rb->names;
 	struct msyncfs_disk_inode di;
 	int err = 0;
@@ -529,7 +530,7 @@ static int rebuild_one(struct fsck *fs, struct rebuild *rb)
 	memset(di.ptr, 0, sizeof(di.ptr));
 	di.map_depth = 0;
 	di.dir_depth = 0;
-	di.blocks = cpu_to_le64(inode_find(fs, rb->ino)->attrs);
+	di.blocks = cpu_to_le64(info ? info->attrs : 0);
 	di.size = 0;
 
 	place_names(fs, n);
