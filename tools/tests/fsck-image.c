@@ -536,7 +536,7 @@ static void rest_needless(void)
 	put();
 }
 
-static void entry_zero(void)	/* no inode has number 0 */
+static void entry_zero(void)
 {
 	u64 b = get_leaf("a/b", 0);
 
