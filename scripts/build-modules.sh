@@ -15,10 +15,10 @@
 
 "$SCRIPTS/deps.sh" build
 where='' root=''
+[ "$K" = "$SERIES" ] || where=$SCRIPTS/trixie.sh root=$("$SCRIPTS/trixie.sh")
 if [ -z "${KDIR:-}" ]; then
-	if [ "$K" != "$SERIES" ]; then
-		where=$SCRIPTS/trixie.sh root=$("$SCRIPTS/trixie.sh")
-		[ -n "${KVER:-}" ] || KVER=$(v=$("$SCRIPTS/stock-kernel.sh") && eval "$v" && echo "$STOCK_RELEASE")
+	if [ -n "$root" ] && [ -z "${KVER:-}" ]; then
+		KVER=$(v=$("$SCRIPTS/stock-kernel.sh") && eval "$v" && echo "$STOCK_RELEASE")
 	fi
 	if [ -z "${KVER:-}" ]; then
 		KVER=$(find /usr/src -maxdepth 1 -name "linux-headers-$SERIES.*-amd64" \

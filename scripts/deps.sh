@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the missing Debian packages of a target.
-# Usage: deps.sh build|tools|qemu|e2e|trixie|fio|nbd|stacked|xattr|databases|soak|bench|profile|conformance|kernel|check|deb|linux-headers-RELEASE...
+# Usage: [KERNEL=SERIES] [FROM=SUITE] deps.sh build|tools|qemu|e2e|trixie|fio|nbd|stacked|xattr|databases|soak|bench|profile|conformance|kernel|check|deb|linux-headers-RELEASE...
 
 . "$(dirname "$0")/common.sh"
 
@@ -30,7 +30,7 @@ packages() {
 	trixie)	echo debootstrap util-linux ;;
 	profile) echo linux-perf ;;
 	conformance) echo build-essential libcap-dev "linux-source-$SERIES" stress-ng xz-utils ;;
-	kernel)	echo build-essential "linux-source-$SERIES" xz-utils flex bison bc \
+	kernel)	echo build-essential "linux-source-${KERNEL:-$SERIES}" xz-utils flex bison bc \
 			libelf-dev libssl-dev kmod python3 cpio ;;
 	check)	echo sparse shellcheck codespell coccinelle clang-format perl \
 			python3 python3-docutils xz-utils "linux-source-$SERIES" ;;
@@ -63,7 +63,8 @@ trap 'rm -f "$log"' EXIT
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086
 install() {
-	apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install $lack
+	apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends \
+		${FROM:+-t "$FROM"} install $lack
 }
 life='tail -n 1 "$log" | cut -c -70'
 

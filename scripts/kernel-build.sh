@@ -1,13 +1,22 @@
 # shellcheck shell=bash
 # The scripts that build a kernel from Debian's package linux-source source this file.
 
+# kernel_series SERIES: select the series, and install its source and the compiler. Other
+# series than 6.12 are built in the root directory of trixie.sh.
+kernel_series() {
+	series=$1 where=() from=''
+	# shellcheck disable=SC2153 # common.sh sets SERIES
+	[ "$series" = "$SERIES" ] || where=("$SCRIPTS/trixie.sh") from=trixie-backports
+	"${where[@]}" env KERNEL="$series" FROM=$from "$SCRIPTS/deps.sh" kernel
+}
+
 # kernel_dest NAME FILE...: print the directory of the cache for this kernel. The name of the
 # directory depends on the content of the files, on the source and on the compiler.
 kernel_dest() {
 	local name=$1 version key
 	shift
-	version=$(source_version)
-	key=$({ cat "$@"; echo "$version"; gcc --version | head -n 1; } | sha256sum | cut -c -12)
+	version=$("${where[@]}" dpkg-query -W -f '${Version}' "linux-source-$series")
+	key=$({ cat "$@"; echo "$version"; "${where[@]}" gcc --version | head -n 1; } | sha256sum | cut -c -12)
 	echo "$CACHE/$name-$version-$key"
 }
 
@@ -18,9 +27,9 @@ kernel_unpack() {
 	rm -rf "$1"
 	mkdir -p "$src"
 
-	say "unpacking linux-source-$SERIES"
+	say "unpacking linux-source-$series"
 	run_quietly "$log" 'du -sh "$src" | cut -f 1' \
-		tar -C "$src" --strip-components=1 -xf "/usr/src/linux-source-$SERIES.tar.xz"
+		"${where[@]}" tar -C "$src" --strip-components=1 -xf "/usr/src/linux-source-$series.tar.xz"
 }
 
 # kernel_compile CONFIG MAKE-ARG...: configure and build the source in the current
@@ -28,7 +37,7 @@ kernel_unpack() {
 kernel_compile() {
 	local config=$1 log=../build.log
 	shift
-	make -s "$1" KCONFIG_ALLCONFIG="$config" allnoconfig >"$log" 2>&1 ||
+	"${where[@]}" make -s "$1" KCONFIG_ALLCONFIG="$config" allnoconfig >"$log" 2>&1 ||
 		{ cat "$log" >&2; return 1; }
 	if grep '^CONFIG_' "$config" | grep -vxFf .config >&2; then
 		say "Kconfig dropped these lines of ${config#"$TOP"/}"
@@ -38,7 +47,7 @@ kernel_compile() {
 	say "compiling"
 	run_quietly "$log" \
 		'echo "$(grep -cE "^  (CC|AS|LD|AR) " "$log") objects, $(tail -n 1 "$log" | cut -c -50)"' \
-		make -j"$(nproc)" "$@"
+		"${where[@]}" make -j"$(nproc)" "$@"
 }
 
 # kernel_prune ARCH...: remove the files of the current directory that are not needed to

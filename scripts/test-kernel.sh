@@ -1,28 +1,33 @@
 #!/bin/bash
 # Build a test kernel, unless the cache has it. Print shell assignments: TEST_BZIMAGE,
 # TEST_RELEASE, and TEST_KDIR, a tree for building modules.
-# Usage: test-kernel.sh [kcsan]
+# Usage: [K=SERIES] test-kernel.sh [kcsan]
 #
 # Without an argument: the kernel of the KUnit suites, with KASAN and lockdep. kcsan: a
 # kernel that reports data races.
+#
+# The lines of test-kernel-SERIES.config and of kcsan-kernel.config replace those of
+# test-kernel.config.
 
 . "$(dirname "$0")/common.sh"
 . "$SCRIPTS/kernel-build.sh"
-config=$SCRIPTS/test-kernel.config name=test-kernel
+name=test-kernel changes=()
+[ ! -e "$SCRIPTS/test-kernel-$K.config" ] || changes+=("$SCRIPTS/test-kernel-$K.config")
 case ${1:-} in
 '') ;;
-kcsan)
-	name=kcsan-kernel
-	# The lines of the second file replace those of the first.
-	config=$(mktemp)
-	trap 'rm -f "$config"' EXIT
-	awk '{ n = $0; sub(/^# /, "", n); sub(/[= ].*/, "", n) }
-		FNR == NR { if (n ~ /^CONFIG_/) gone[n] = 1; next }
-		!(n in gone)' "$SCRIPTS/kcsan-kernel.config" "$SCRIPTS/test-kernel.config" >"$config"
-	cat "$SCRIPTS/kcsan-kernel.config" >>"$config" ;;
+kcsan) name=kcsan-kernel changes+=("$SCRIPTS/kcsan-kernel.config") ;;
 *) usage ;;
 esac
-"$SCRIPTS/deps.sh" kernel
+config=$(mkdir -p "$CACHE" && mktemp -d "$CACHE/config.XXXXXX")/config
+trap 'rm -rf "${config%/*}"' EXIT
+cp "$SCRIPTS/test-kernel.config" "$config"
+for f in "${changes[@]}"; do
+	awk '{ n = $0; sub(/^# /, "", n); sub(/[= ].*/, "", n) }
+		FNR == NR { if (n ~ /^CONFIG_/) gone[n] = 1; next }
+		!(n in gone)' "$f" "$config" >"$config.new"
+	cat "$config.new" "$f" >"$config"
+done
+kernel_series "$K"
 dest=$(kernel_dest $name "$config")
 
 build() {
@@ -34,6 +39,6 @@ build() {
 	: >"$dest/done"
 }
 
-with_lock $name build || die "could not build the test kernel; log: $dest/build.log"
+with_lock "${dest##*/}" build || die "could not build the test kernel; log: $dest/build.log"
 printf 'TEST_KDIR=%q\nTEST_BZIMAGE=%q\nTEST_RELEASE=%q\n' \
 	"$dest/src" "$dest/bzImage" "$(cat "$dest/src/include/config/kernel.release")"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # make test, make soak: run all tests. The last line gives the counts.
-# Usage: [K=SERIES] [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|fsck|fuzz|bench|mixed|debian|TEST...]
+# Usage: [K=SERIES] [RUN=NAME] [SUITE=FILTER] test.sh [-s] [kunit|kunit-7.3|fsck|fuzz|bench|mixed|debian|TEST...]
 #
-# K=SERIES  series of the stock kernel for the end-to-end tests (6.12). Without K and
-#     without names, some of these tests run on 7.3 too
+# K=SERIES  series of the kernels (6.12). Without K and without names, some of the
+#     end-to-end tests run on 7.3 too
 # -s  soak: repeat operations as often as README.md says. Without -s, the tests repeat
 #     operations less often, to be quick. With -s and without names, run only the tests
 #     that repeat operations.
@@ -14,12 +14,12 @@ other=''
 . "$(dirname "$0")/common.sh"
 if [ "${1:-}" = -s ]; then
 	shift
-	[ $# -gt 0 ] || set -- cost crash hook fuzz fsx fio mixed debian
+	[ $# -gt 0 ] || set -- cost crash hook fuzz fsx fio kunit-7.3 mixed debian
 	export FUZZ_IMAGES=${FUZZ_IMAGES:-20000}
 	export HOOK_ROUNDS=${HOOK_ROUNDS:-200} COST_CALLS=${COST_CALLS:-10000} CRASH_ROUNDS=${CRASH_ROUNDS:-50} \
 		FSX_OPS=${FSX_OPS:-40000} FIO_MIB=${FIO_MIB:-16} PATIENCE=${PATIENCE:-5}
 fi
-kunit=1 fsck=1 fuzz=1 bench=1 mixed='' debian='' e2e=1
+kunit=1 kunit_other='' fsck=1 fuzz=1 bench=1 mixed='' debian='' e2e=1
 # The expected times are those of 6.12.
 [ "$K" = "$SERIES" ] || bench=''
 if [ $# -gt 0 ]; then
@@ -28,6 +28,7 @@ if [ $# -gt 0 ]; then
 	for t; do
 		case $t in
 		kunit) kunit=1 ;;
+		kunit-*) kunit_other=${t#kunit-} ;;
 		fsck) fsck=1 ;;
 		fuzz) fuzz=1 ;;
 		bench) bench=1 ;;
@@ -62,6 +63,14 @@ step() {
 kernels() {
 	local v
 	v=$("$SCRIPTS/stock-kernel.sh") && eval "$v" && v=$("$SCRIPTS/test-kernel.sh") && eval "$v"
+}
+
+# The KUnit suites on the test kernel of the series K
+kunit_on_other() {
+	local v
+	v=$("$SCRIPTS/test-kernel.sh") && eval "$v" &&
+		KVER='' KDIR=$TEST_KDIR "$SCRIPTS/build-modules.sh" &&
+		"$SCRIPTS/kunit.sh" ${SUITE:+"$SUITE"}
 }
 
 # On 7.3 run the tests that show the path of an msync, and 100 states after a crash.
@@ -133,6 +142,12 @@ if [ -n "$kunit" ]; then
 fi
 [ -z "$e2e" ] || report e2e "$BUILD/e2e$suffix/results"
 [ -z "$other" ] || report "e2e.$other" "$BUILD/e2e$suffix/results.$other"
+if [ -n "$kunit_other" ]; then
+	rm -f "$BUILD/kunit-$kunit_other$suffix/results"
+	K=$kunit_other RUN=$kunit_other$suffix kunit_on_other || true
+	sed -E -i "s/^((not )?ok )/\1$kunit_other./" "$BUILD/kunit-$kunit_other$suffix/results" || true
+	report "kunit-$kunit_other" "$BUILD/kunit-$kunit_other$suffix/results"
+fi
 if [ -n "$mixed" ]; then
 	rm -f "$BUILD/soak$suffix/results"
 	"$SCRIPTS/soak.sh" || true

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/common.sh"
 . "$SCRIPTS/kernel-build.sh"
 [ $# -eq 0 ] || usage
-"$SCRIPTS/deps.sh" kernel
+kernel_series "$SERIES"
 
 config=$SCRIPTS/uml-kernel.config
 dest=$(kernel_dest uml-kernel "$config" "$SCRIPTS/uml-kernel.sh")
