@@ -79,6 +79,7 @@ static void checkpoint(struct kunit *test)
 	struct trim_fixture *fx = test->priv;
 
 	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	flush_work(&MSYNCFS_SB(fx->fake->sb)->space->discard_work);
 }
 
 /* Trim a part of the device. Return the number of discarded blocks. */

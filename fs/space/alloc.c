@@ -5,8 +5,8 @@
  * runs of blocks. It does not know what the blocks contain. It never waits for
  * a commit. Only promise.c waits for commits, if its caller may wait.
  *
- * The mount counts the free blocks of each group. After that, a bitmap block is
- * read when it is needed, and memory reclaim may drop it again. It stays in
+ * The mount counts the free blocks of each group (space.c). After that, a bitmap
+ * block is read when it is needed, and memory reclaim may drop it again. It stays in
  * memory while its group has busy blocks, and while a record that changes it is
  * not retired.
  *
@@ -25,53 +25,6 @@
 
 /* A search stops after this many groups, unless it has found no run yet. */
 #define MSYNCFS_SEARCH_GROUPS	8
-/* A mount starts the reads of this many bitmap blocks together. */
-#define MSYNCFS_BITMAP_RA	64
-/* 1/64 of all blocks are spare, but at most 256 blocks. */
-#define MSYNCFS_SPARE_SHARE	64
-#define MSYNCFS_SPARE_MAX	256
-
-/**
- * struct msyncfs_group - the state of a group in memory
- * @bh: the bitmap block of the group, pinned; NULL if nobody needs it now
- * @busy: one bit for each block, set if the block is busy. The bit of a busy
- *	block is clear in the bitmap, but the block is not available. @busy is
- *	NULL if no block of the group is busy
- * @nr_busy: number of busy blocks
- * @free: number of available blocks. The bit of an available block is clear in
- *	the bitmap and in @busy
- * @freed: blocks that the newest of the transactions in space->freed_list has
- *	freed in the group; NULL if no such transaction has freed any
- */
-struct msyncfs_group {
-	struct buffer_head	*bh;
-	unsigned long		*busy;
-	unsigned int		nr_busy;
-	unsigned int		free;
-	struct msyncfs_freed	*freed;
-};
-
-/**
- * struct msyncfs_freed - blocks of one group that one transaction has freed
- * @list: link in space->freed_list
- * @group: group
- * @tid: number of the transaction
- * @nr: number of blocks
- * @bits: one bit for each block of the group, set if @tid has freed the block
- *
- * The record of the transaction has the bitmap block of the group. So these
- * structures take about as much memory as the images of bitmap blocks in the
- * records that are not retired, however scattered the freed blocks are.
- */
-struct msyncfs_freed {
-	struct list_head	list;
-	struct msyncfs_group	*group;
-	u64			tid;
-	unsigned int		nr;
-	DECLARE_BITMAP(bits, MSYNCFS_GROUP_BLOCKS);
-};
-
-static_assert(sizeof(struct msyncfs_freed) <= MSYNCFS_BLOCK_SIZE);
 
 /* This structure describes a run of blocks inside one group. */
 struct msyncfs_group_run {
@@ -80,7 +33,15 @@ struct msyncfs_group_run {
 	unsigned int		len;
 };
 
-static struct buffer_head *msyncfs_bitmap_read(struct super_block *sb, u64 nr)
+/**
+ * msyncfs_bitmap_read - read the bitmap block of a group
+ * @sb: filesystem
+ * @nr: number of the group
+ *
+ * Context: may sleep and do I/O.
+ * Return: the buffer, referenced; ERR_PTR(-EIO) or ERR_PTR(-EUCLEAN), both logged.
+ */
+struct buffer_head *msyncfs_bitmap_read(struct super_block *sb, u64 nr)
 {
 	/* msyncfs_bread() checks that all free blocks are in the data area. */
 	return msyncfs_bread(sb, MSYNCFS_SB(sb)->geo.bitmap_start + nr,
@@ -598,15 +559,72 @@ static void msyncfs_freed_done(struct msyncfs_space *space,
 	kfree(f);
 }
 
+/* Moves @f to the list of the worker, or into an entry of the same group there. */
+static void msyncfs_discard_later(struct msyncfs_space *space,
+				  struct msyncfs_freed *f)
+{
+	struct msyncfs_freed *other;
+
+	if (f->group->freed == f)
+		f->group->freed = NULL;
+	list_for_each_entry(other, &space->discard_list, list) {
+		if (other->group != f->group)
+			continue;
+		bitmap_or(other->bits, other->bits, f->bits,
+			  MSYNCFS_GROUP_BLOCKS);
+		other->nr += f->nr;
+		list_del(&f->list);
+		kfree(f);
+		return;
+	}
+	list_move_tail(&f->list, &space->discard_list);
+}
+
+/**
+ * msyncfs_discard_work - discard freed blocks and make them available
+ * @work: space->discard_work
+ *
+ * The worker passes the gate for each group, so that a freeze, a heartbeat or an
+ * abort need not wait for long. If the gate is closed, the blocks become available
+ * without a discard: somebody else may use the device.
+ *
+ * Context: worker; takes the gate and space->lock; sleeps for the device.
+ */
+void msyncfs_discard_work(struct work_struct *work)
+{
+	struct msyncfs_space *space = container_of(work, struct msyncfs_space,
+						   discard_work);
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(space->sb);
+	struct msyncfs_freed *f;
+
+	mutex_lock(&space->lock);
+	while ((f = list_first_entry_or_null(&space->discard_list,
+					     struct msyncfs_freed, list))) {
+		list_del_init(&f->list);
+		mutex_unlock(&space->lock);
+		if (!msyncfs_gate_enter(sbi)) {
+			msyncfs_discard_freed(space->sb,
+					      (f->group - space->groups) *
+					      (u64)MSYNCFS_GROUP_BLOCKS,
+					      f->bits);
+			msyncfs_gate_leave(sbi);
+		}
+		mutex_lock(&space->lock);
+		msyncfs_freed_done(space, f);
+		wake_up_all(&space->wait);
+	}
+	mutex_unlock(&space->lock);
+}
+
 /**
  * msyncfs_space_retired - make freed blocks available
  * @sb: filesystem
  * @tid: number of a transaction; its record and the records of all earlier
  *	transactions have been retired
  *
- * With the mount option discard, the device first discards the blocks.
+ * With the mount option discard, a worker discards the blocks first.
  *
- * Context: under checkpoint_mutex; takes space->lock; may sleep and do I/O.
+ * Context: takes space->lock; may sleep.
  */
 void msyncfs_space_retired(struct super_block *sb, u64 tid)
 {
@@ -617,17 +635,13 @@ void msyncfs_space_retired(struct super_block *sb, u64 tid)
 	list_for_each_entry_safe(f, next, &space->freed_list, list) {
 		if (f->tid > tid)
 			break;
-		if (MSYNCFS_SB(sb)->options.discard) {
-			/* Only this function removes entries. */
-			mutex_unlock(&space->lock);
-			msyncfs_discard_freed(sb, (f->group - space->groups) *
-					      (u64)MSYNCFS_GROUP_BLOCKS,
-					      f->bits);
-			mutex_lock(&space->lock);
-			next = list_next_entry(f, list);
-		}
-		msyncfs_freed_done(space, f);
+		if (MSYNCFS_SB(sb)->options.discard)
+			msyncfs_discard_later(space, f);
+		else
+			msyncfs_freed_done(space, f);
 	}
+	if (!list_empty(&space->discard_list))
+		queue_work(MSYNCFS_SB(sb)->wq, &space->discard_work);
 	mutex_unlock(&space->lock);
 	wake_up_all(&space->wait);
 }
@@ -695,20 +709,22 @@ int msyncfs_load_bitmaps(struct super_block *sb, u64 start, u64 len)
  * @first: first block to look at
  * @end: block behind the last one to look at
  * @least: shortest run wanted, in blocks, at least 1
- * @most: largest number of blocks to take, at least @least
+ * @most: largest number of blocks to take, at least @least and twice @granule
+ * @granule: the device discards only whole granules of so many blocks
  * @start: set to the first block taken; or, if *@len is 0, to the block from
  *	which the caller goes on
  * @len: set to the number of blocks taken; 0 if the group of @first has no such
  *	run in the range
  *
- * The function takes no block that an operation holds. The blocks count as
- * freed until msyncfs_give_back().
+ * The function takes no block that an operation holds, and at most half of the
+ * other free blocks. The blocks count as freed until msyncfs_give_back(). A run
+ * that is longer than @most ends at a multiple of @granule.
  *
  * Context: takes space->lock; may sleep and read a bitmap block.
  * Return: 0, -EIO, -EUCLEAN (logged).
  */
 int msyncfs_withhold(struct super_block *sb, u64 first, u64 end, u64 least,
-		     u64 most, u64 *start, u64 *len)
+		     u64 most, u64 granule, u64 *start, u64 *len)
 {
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 	struct msyncfs_group_run run, got = {};
@@ -733,15 +749,17 @@ int msyncfs_withhold(struct super_block *sb, u64 first, u64 end, u64 least,
 			got = run;
 		run.bit += run.len;
 	}
-	got.len = min(got.len, space->free - space->held);
 	if (!got.len)
 		goto out;
+	*start = (got.group - space->groups) * (u64)MSYNCFS_GROUP_BLOCKS +
+		 got.bit;
+	if (got.len == most)
+		got.len -= (*start + got.len) % granule;
+	got.len = min(got.len, DIV_ROUND_UP(space->free - space->held, 2));
 	msyncfs_set_busy(&got);
 	got.group->free -= got.len;
 	space->free -= got.len;
 	space->freed += got.len;
-	*start = (got.group - space->groups) * (u64)MSYNCFS_GROUP_BLOCKS +
-		 got.bit;
 	*len = got.len;
 out:
 	mutex_unlock(&space->lock);
@@ -771,103 +789,4 @@ void msyncfs_give_back(struct super_block *sb, u64 start, u64 len)
 	}
 	mutex_unlock(&space->lock);
 	wake_up_all(&space->wait);
-}
-
-static unsigned int msyncfs_count_free(const struct buffer_head *bh)
-{
-	const u64 *bits =
-		(void *)((struct msyncfs_disk_bitmap *)bh->b_data)->bits;
-	unsigned int used = 0;
-	unsigned int i;
-
-	for (i = 0; i < MSYNCFS_GROUP_BLOCKS / 64; i++)
-		used += hweight64(bits[i]);
-	return MSYNCFS_GROUP_BLOCKS - used;
-}
-
-/* Reads and checks the bitmap block of a group, and counts the free blocks. */
-static int msyncfs_count_group(struct super_block *sb, u64 nr)
-{
-	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
-	struct msyncfs_group *g = &space->groups[nr];
-	struct buffer_head *bh;
-	u64 i;
-
-	if (nr % MSYNCFS_BITMAP_RA == 0)
-		for (i = nr; i < min(nr + MSYNCFS_BITMAP_RA, space->nr_groups);
-		     i++)
-			sb_breadahead(sb, space->geo->bitmap_start + i);
-
-	bh = msyncfs_bitmap_read(sb, nr);
-	if (IS_ERR(bh))
-		return PTR_ERR(bh);
-	g->free = msyncfs_count_free(bh);
-	space->free += g->free;
-	brelse(bh);
-	return 0;
-}
-
-/**
- * msyncfs_space_init - read the bitmaps and count the free blocks
- * @sb: filesystem whose log has been replayed; nobody allocates yet
- *
- * Context: mount; may sleep and do I/O.
- * Return: 0, -ENOMEM, -EIO, -EUCLEAN. The caller must call msyncfs_space_exit()
- * later, even after an error.
- */
-int msyncfs_space_init(struct super_block *sb)
-{
-	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
-	struct msyncfs_space *space = kzalloc(sizeof(*space), GFP_KERNEL);
-	struct blk_plug plug;
-	int err = 0;
-	u64 nr;
-
-	if (!space)
-		return -ENOMEM;
-	sbi->space = space;
-	space->sb = sb;
-	space->geo = &sbi->geo;
-	mutex_init(&space->lock);
-	init_waitqueue_head(&space->wait);
-	INIT_LIST_HEAD(&space->freed_list);
-	space->spare = min_t(u64, space->geo->blocks / MSYNCFS_SPARE_SHARE,
-			     MSYNCFS_SPARE_MAX);
-	space->rotor = space->geo->root_ino;
-	space->groups = kvcalloc(space->geo->bitmap_blocks,
-				 sizeof(*space->groups), GFP_KERNEL);
-	if (!space->groups)
-		return -ENOMEM;
-	space->nr_groups = space->geo->bitmap_blocks;
-
-	blk_start_plug(&plug);
-	for (nr = 0; nr < space->nr_groups && !err; nr++)
-		err = msyncfs_count_group(sb, nr);
-	blk_finish_plug(&plug);
-	return err;
-}
-
-/**
- * msyncfs_space_exit - release the groups and the counters
- * @sb: filesystem that nobody uses any more, or whose mount has failed
- *
- * Context: unmount or failed mount; may sleep.
- */
-void msyncfs_space_exit(struct super_block *sb)
-{
-	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
-	struct msyncfs_freed *f, *next;
-	u64 nr;
-
-	if (!space)
-		return;
-	list_for_each_entry_safe(f, next, &space->freed_list, list)
-		kfree(f);
-	for (nr = 0; nr < space->nr_groups; nr++) {
-		brelse(space->groups[nr].bh);
-		kfree(space->groups[nr].busy);
-	}
-	kvfree(space->groups);
-	MSYNCFS_SB(sb)->space = NULL;
-	kfree(space);
 }

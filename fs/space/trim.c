@@ -11,7 +11,7 @@
  */
 #include <kunit/visibility.h>
 #include <linux/blkdev.h>
-#include <linux/math64.h>
+#include <linux/freezer.h>
 #include <linux/sched/signal.h>
 
 #include "alloc.h"
@@ -37,7 +37,8 @@ static int msyncfs_discard_wait(struct bio *bio)
 		return 0;
 	err = submit_bio_wait(bio);
 	bio_put(bio);
-	return err;
+	/* A part of a device may be unable to discard. */
+	return err == -EOPNOTSUPP ? 0 : err;
 }
 
 /**
@@ -73,8 +74,11 @@ void msyncfs_discard_freed(struct super_block *sb, u64 start,
  * behind the run, or to the next group.
  */
 static int msyncfs_trim_next(struct super_block *sb, u64 *next, u64 end,
-			     unsigned int least, u64 *trimmed)
+			     u64 least, u64 *trimmed)
 {
+	u64 granule = max(bdev_discard_granularity(sb->s_bdev) >>
+			  MSYNCFS_BLOCK_SHIFT, 1U);
+	u64 most = max3(least, (u64)MSYNCFS_TRIM_MAX, 2 * granule);
 	struct bio *bio = NULL;
 	u64 start, len;
 	int err;
@@ -82,8 +86,8 @@ static int msyncfs_trim_next(struct super_block *sb, u64 *next, u64 end,
 	err = msyncfs_gate_enter(MSYNCFS_SB(sb));
 	if (err)
 		return err;
-	err = msyncfs_withhold(sb, *next, end, least,
-			       max(least, MSYNCFS_TRIM_MAX), &start, &len);
+	err = msyncfs_withhold(sb, *next, end, least, most, granule, &start,
+			       &len);
 	if (err)
 		goto out;
 	*next = start + len;
@@ -108,20 +112,20 @@ out:
  * A block that the log may still write home is not free yet. A full filesystem
  * may have promised free blocks to operations under way; they are left out.
  *
- * Context: the caller may write to the mount. Passes the gate for each run;
+ * Context: passes the gate for each run, so a freeze waits only for one run;
  * sleeps for the device.
  * Return: 0; -EOPNOTSUPP if the device cannot discard; -EINVAL for a range
- * outside the filesystem; -ERESTARTSYS after a fatal signal; the error of the
- * gate, of a bitmap block or of the device. @len is set after an error, too,
- * except -EOPNOTSUPP and -EINVAL.
+ * outside the filesystem; -ERESTARTSYS after a fatal signal, or if a suspend
+ * freezes the task; the error of the gate, of a bitmap block or of the device.
+ * @len is set after an error, too, except -EOPNOTSUPP and -EINVAL.
  */
 int msyncfs_trim(struct super_block *sb, struct fstrim_range *range)
 {
 	struct msyncfs_space *space = MSYNCFS_SPACE(sb);
 	u64 next = range->start >> MSYNCFS_BLOCK_SHIFT;
 	u64 end = space->geo->blocks;
-	u64 least = max(range->minlen, bdev_discard_granularity(sb->s_bdev)) >>
-		    MSYNCFS_BLOCK_SHIFT;
+	u64 least = max_t(u64, range->minlen,
+			  bdev_discard_granularity(sb->s_bdev));
 	u64 trimmed = 0;
 	int err = 0;
 
@@ -131,11 +135,12 @@ int msyncfs_trim(struct super_block *sb, struct fstrim_range *range)
 	    range->minlen >> MSYNCFS_BLOCK_SHIFT > MSYNCFS_GROUP_BLOCKS)
 		return -EINVAL;
 	end = min(end, next + (range->len >> MSYNCFS_BLOCK_SHIFT));
+	least = max(DIV_ROUND_UP_ULL(least, MSYNCFS_BLOCK_SIZE), 1ULL);
 	while (next < end && least <= MSYNCFS_GROUP_BLOCKS && !err) {
-		err = msyncfs_trim_next(sb, &next, end, max(least, 1),
-					&trimmed);
+		err = msyncfs_trim_next(sb, &next, end, least, &trimmed);
 		cond_resched();
-		if (!err && fatal_signal_pending(current))
+		if (!err && (fatal_signal_pending(current) ||
+			     freezing(current)))
 			err = -ERESTARTSYS;
 	}
 	range->len = trimmed << MSYNCFS_BLOCK_SHIFT;

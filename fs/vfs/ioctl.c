@@ -71,11 +71,12 @@ static int msyncfs_ioc_trim(struct file *file, struct fstrim_range __user *arg)
 		return -EPERM;
 	if (copy_from_user(&range, arg, sizeof(range)))
 		return -EFAULT;
+	/* The gate stops msyncfs_trim() when the filesystem becomes read-only. */
 	err = mnt_want_write_file(file);
 	if (err)
 		return err;
-	err = msyncfs_trim(sb, &range);
 	mnt_drop_write_file(file);
+	err = msyncfs_trim(sb, &range);
 	if (err)
 		return err;
 	return copy_to_user(arg, &range, sizeof(range)) ? -EFAULT : 0;
