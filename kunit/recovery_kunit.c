@@ -245,7 +245,7 @@ static void recovery_replay(struct kunit *test)
 }
 
 #define MOUNT_FEATURES \
-	(MSYNCFS_INCOMPAT_DEFAULT & ~MSYNCFS_INCOMPAT_NAME_KEY)
+	(MSYNCFS_INCOMPAT_DEFAULT & ~MSYNCFS_INCOMPAT_MKFS)
 
 static u64 super_features(struct rec_fixture *fx, u64 blkno)
 {
@@ -438,7 +438,8 @@ static void recovery_readonly_mount(struct kunit *test)
 
 /*
  * With norecovery a mount writes nothing, whether the device is writable or not.
- * It shows the files as they are without the log.
+ * It shows the files as they are without the log, also if the tail slots, the root
+ * block and the bitmaps are damaged.
  */
 static void recovery_norecovery(struct kunit *test)
 {
@@ -460,6 +461,16 @@ static void recovery_norecovery(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
 	expect_newest(test);
+	msyncfs_fake_umount(fx->fake);
+
+	put_bad_slot(fx, 0);
+	put_bad_slot(fx, 1);
+	msyncfs_fake_write(fx->fake, MSYNCFS_ROOT_BLKNO, fx->buf);
+	msyncfs_fake_write(fx->fake, MSYNCFS_BITMAP_BLKNO, fx->buf);
+	KUNIT_EXPECT_LT(test, msyncfs_fake_do_mount(fx->fake, SB_RDONLY, NULL),
+			0);
+	KUNIT_EXPECT_EQ(test, msyncfs_fake_do_mount(fx->fake, SB_RDONLY,
+						    "norecovery"), 0);
 }
 
 /*

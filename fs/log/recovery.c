@@ -475,10 +475,11 @@ static int recover(struct replay *rp, void *block)
 	int err;
 
 	err = find_slot(rp, block);
-	if (err)
-		return err;
+	/* Without a valid slot, rp->slot is zero. Nothing will be written. */
 	if (MSYNCFS_SB(sb)->options.norecovery)
 		return start_log(rp, le64_to_cpu(rp->slot.tail_seq));
+	if (err)
+		return err;
 	err = scan_log(rp, &end_seq);
 	if (err)
 		return err;

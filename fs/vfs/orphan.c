@@ -57,7 +57,7 @@ int msyncfs_orphans_init(struct super_block *sb)
 	xa_init(&orphans->left);
 	bh = msyncfs_bread(sb, MSYNCFS_ROOT_BLKNO, MSYNCFS_MAGIC_ROOT, 0);
 	if (IS_ERR(bh))
-		return PTR_ERR(bh);
+		return MSYNCFS_SB(sb)->options.norecovery ? 0 : PTR_ERR(bh);
 	orphans->root_bh = bh;
 	return 0;
 }
