@@ -432,6 +432,48 @@ static void xattr_inherit(struct kunit *test)
 	}
 }
 
+static int change_mode(struct file *file, umode_t mode)
+{
+	struct iattr attr = { .ia_valid = ATTR_MODE, .ia_mode = mode };
+	struct inode *inode = file_inode(file);
+	int err;
+
+	inode_lock(inode);
+	err = notify_change(&nop_mnt_idmap, file->f_path.dentry, &attr, NULL);
+	inode_unlock(inode);
+	return err;
+}
+
+/*
+ * On a full filesystem a new mode fails if the long ACL needs another block, but the
+ * set-user-ID bit can go: a write or a truncation by another user must clear it.
+ */
+static void xattr_setuid(struct kunit *test)
+{
+	struct fail_fixture *fx;
+	struct posix_acl *acl;
+	struct file *file;
+	u64 room;
+
+	if (!IS_ENABLED(CONFIG_FS_POSIX_ACL))
+		kunit_skip(test, "the kernel has no ACLs");
+	fx = fail_setup(test, MSYNCFS_FAKE_CACHE);
+	file = msyncfs_fake_open(fx->fake, "setuid", O_CREAT | O_RDWR);
+	acl = make_acl(test, 100);
+	KUNIT_ASSERT_EQ(test, vfs_set_acl(&nop_mnt_idmap, file->f_path.dentry,
+					  XATTR_NAME_POSIX_ACL_ACCESS, acl), 0);
+	posix_acl_release(acl);
+	KUNIT_ASSERT_EQ(test, change_mode(file, 04777), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_commit_all(fx->fake->sb), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	room = msyncfs_space_avail(fx->fake->sb);
+	KUNIT_ASSERT_EQ(test, msyncfs_reserve(fx->fake->sb, room), 0);
+	KUNIT_EXPECT_EQ(test, change_mode(file, 04700), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, change_mode(file, 0777), 0);
+	KUNIT_EXPECT_EQ(test, file_inode(file)->i_mode & 07777, 0777);
+	msyncfs_unreserve(fx->fake->sb, room);
+}
+
 static void add_label(struct kunit *test, struct msyncfs_new_xattrs *new,
 		      const char *name, u32 size, u8 kind)
 {
@@ -715,6 +757,7 @@ static struct kunit_case xattr_cases[] = {
 	KUNIT_CASE(xattr_full),
 	KUNIT_CASE(xattr_delete),
 	KUNIT_CASE(xattr_inherit),
+	KUNIT_CASE(xattr_setuid),
 	KUNIT_CASE(xattr_labels),
 	KUNIT_CASE(xattr_same_blocks),
 	KUNIT_CASE_PARAM(xattr_foreign, foreign_gen_params),

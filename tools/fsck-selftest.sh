@@ -75,6 +75,8 @@ declare -A text=(
 	[attr_long_acl]='/adir.: attribute system.posix_acl_access: damaged ACL'
 	[attr_anew]='/adir., block .*wrong magic'
 )
+# An inode that may have lost its access ACL must not keep the rights of its group.
+declare -A narrow=([attr_long_acl]=adir [outer_dead]=attrs [attr_end]=attrs)
 # A crash can leave these states, so fsck.msyncfs must not report damage.
 declare -A normal=([log_good]=1 [log_torn]=1 [entry_number]=1)
 
@@ -106,7 +108,17 @@ check() {
 		echo "    does not say: ${text[$damage]}"
 		return 1
 	fi
-	fsck "$done" -y && fsck 0 -n && fsck 0 -p
+	fsck "$done" -y && fsck 0 -n && fsck 0 -p || return 1
+	[ -z "${narrow[$damage]:-}" ] || narrowed "${narrow[$damage]}"
+}
+
+# narrowed PATH: the mode of the inode had rights of the group, and has none any more
+narrowed() {
+	local before after
+	before=$("$dir/tests/fsck-image" mode "$filled" "$1" 2>&1)
+	after=$("$dir/tests/fsck-image" mode "$image" "$1" 2>&1)
+	[ $((0$before & 070)) -ne 0 ] && [ $((0$after)) -eq $((0$before & ~070)) ] ||
+		{ echo "    $1: mode $before has become $after"; return 1; }
 }
 
 for dir in "$bin" "$bin/weak"; do

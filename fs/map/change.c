@@ -44,6 +44,8 @@ void msyncfs_map_account(struct msyncfs_op *op, struct inode *inode, s64 blocks)
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct msyncfs_disk_inode *di;
 
+	/* A damaged inode may have counted too few blocks. */
+	blocks = max(blocks, -(s64)(inode_get_bytes(inode) >> MSYNCFS_BLOCK_SHIFT));
 	if (blocks > 0)
 		inode_add_bytes(inode, blocks << MSYNCFS_BLOCK_SHIFT);
 	else if (blocks < 0)

@@ -148,6 +148,13 @@ msyncfs_ops_of(const struct msyncfs_capture *cap)
 static void msyncfs_page_moved(struct inode *inode, struct folio *folio,
 			       u64 home)
 {
+	/*
+	 * A task that reads the page holds the folio lock until the device has
+	 * answered. An operation must not wait for that. Only an untorn write
+	 * captures a page that is not up to date; its folio remembers nothing.
+	 */
+	if (!folio_test_uptodate(folio))
+		return;
 	folio_lock(folio);
 	if (folio->mapping == inode->i_mapping)
 		msyncfs_folio_set_home(folio, home);

@@ -231,6 +231,12 @@ int msyncfs_acl_chmod(struct inode *inode, umode_t mode,
 
 	if (!IS_POSIXACL(inode) || S_ISLNK(inode->i_mode))
 		return 0;
+	/*
+	 * The ACL has these bits only. A truncation that clears S_ISUID must not
+	 * fail because there is no room for another copy of the same ACL.
+	 */
+	if (!((mode ^ inode->i_mode) & 0777))
+		return 0;
 	*acl = get_inode_acl(inode, ACL_TYPE_ACCESS);
 	if (IS_ERR_OR_NULL(*acl)) {
 		err = PTR_ERR_OR_ZERO(*acl);

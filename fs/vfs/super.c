@@ -311,6 +311,9 @@ static void msyncfs_setup_sb(struct super_block *sb)
 	if (le64_to_cpu(sbi->ds->incompat) & MSYNCFS_INCOMPAT_XATTR) {
 		sb->s_xattr = msyncfs_xattr_handlers;
 		sb->s_flags |= SB_POSIXACL;
+	} else {
+		/* mount(2) can set the flag, but there is no room for ACLs. */
+		sb->s_flags &= ~SB_POSIXACL;
 	}
 	sb->s_flags |= SB_NOSEC;
 	super_set_uuid(sb, sbi->geo.uuid, sizeof(sbi->geo.uuid));

@@ -200,6 +200,8 @@ ssize_t msyncfs_listxattr(struct dentry *dentry, char *buf, size_t size)
 	size_t len = 0;
 	int err;
 
+	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
+		return -EIO;
 	if (!inode->i_sb->s_xattr)
 		return 0;
 	down_read(&MSYNCFS_I(inode)->i_map_sem);
@@ -579,6 +581,8 @@ static int msyncfs_handler_get(const struct xattr_handler *handler,
 		.name_len = strlen(name),
 	};
 
+	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
+		return -EIO;
 	return msyncfs_xattr_get(inode, &attr, buf, size);
 }
 

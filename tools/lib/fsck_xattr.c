@@ -6,13 +6,28 @@
  */
 #include "fsck.h"
 
-/* Clear an area from the first damaged attribute on. Returns what is left, in bytes. */
-static u32 area_salvage(struct fsck *fs, const struct msyncfs_xattr_area *area,
-			u64 self)
+/*
+ * If an inode loses its access ACL, the group bits of its mode, which were the mask of
+ * the ACL, would become the rights of the owning group. Take these rights away.
+ */
+static void lose_acl(struct msyncfs_disk_inode *di)
 {
-	u32 off;
+	di->mode &= cpu_to_le32(~(__u32)0070);
+}
+
+/*
+ * Clear an area from the first damaged attribute on. Set *@lost to true if there was
+ * something to clear. Returns what is left, in bytes.
+ */
+static u32 area_salvage(struct fsck *fs, const struct msyncfs_xattr_area *area,
+			u64 self, bool *lost)
+{
+	u32 off, i;
 
 	msyncfs_verify_xattrs(&fs->geo, area, self, &off);
+	for (i = off; i < area->room; i++)
+		if (area->data[i])
+			*lost = true;
 	memset(area->data + off, 0, area->room - off);
 	return off;
 }
@@ -23,9 +38,15 @@ void xattr_salvage(struct fsck *fs, struct msyncfs_disk_inode *di)
 	struct msyncfs_xattr_area area = msyncfs_xattr_inline(di);
 	u64 ino = le64_to_cpu(di->h.blkno), blkno = le64_to_cpu(di->xattr);
 
-	area_salvage(fs, &area, ino);
-	if (blkno == ino || !msyncfs_is_data(&fs->geo, blkno))
+	bool lost = false;
+
+	area_salvage(fs, &area, ino, &lost);
+	if (blkno && (blkno == ino || !msyncfs_is_data(&fs->geo, blkno))) {
 		di->xattr = 0;
+		lost = true;
+	}
+	if (lost)
+		lose_acl(di);
 }
 
 static bool claimed(struct fsck *fs, u64 blkno)
@@ -76,6 +97,7 @@ static void claim_value(struct fsck *fs, struct inode_info *info,
  * changed.
  */
 static bool check_area(struct fsck *fs, struct inode_info *info,
+		       struct msyncfs_disk_inode *di,
 		       const struct msyncfs_xattr_area *area,
 		       const struct msyncfs_xattr_area *inner)
 {
@@ -93,6 +115,8 @@ static bool check_area(struct fsck *fs, struct inode_info *info,
 				   inode_path(fs, info->ino),
 				   msyncfs_xattr_prefixes[e->prefix],
 				   (int)e->name_len, (char *)e->name, why)) {
+			if (e->prefix == MSYNCFS_XATTR_ACCESS)
+				lose_acl(di);
 			msyncfs_xattr_erase(area, e);
 			changed = true;
 			continue;
@@ -105,10 +129,13 @@ static bool check_area(struct fsck *fs, struct inode_info *info,
 }
 
 /* Read the outer block, and repair it if possible. Returns NULL or the problem. */
-static const char *outer_load(struct fsck *fs, struct inode_info *info, u64 blkno,
+static const char *outer_load(struct fsck *fs, struct inode_info *info,
+			      struct msyncfs_disk_inode *di,
 			      struct msyncfs_disk_xattrs *outer)
 {
 	struct msyncfs_xattr_area area = msyncfs_xattr_outer(outer);
+	u64 blkno = le64_to_cpu(di->xattr);
+	bool lost = false;
 	const char *why;
 
 	why = blk_load(fs, blkno, MSYNCFS_MAGIC_XATTR, info->ino, outer);
@@ -120,11 +147,13 @@ static const char *outer_load(struct fsck *fs, struct inode_info *info, u64 blkn
 	if (!why)
 		return NULL;
 	outer->h.level = 0;
-	if (!area_salvage(fs, &area, blkno) ||
+	if (!area_salvage(fs, &area, blkno, &lost) ||
 	    !problem(fs, false, "drop the damaged attributes",
 		     "Block %llu, attributes of inode %llu%s: %s", blkno,
 		     info->ino, inode_path(fs, info->ino), why))
 		return why;
+	if (lost)
+		lose_acl(di);
 	blk_write(fs, blkno, outer);
 	return NULL;
 }
@@ -144,18 +173,19 @@ static bool check_outer(struct fsck *fs, struct inode_info *info,
 	if (!blkno)
 		return false;
 	area = msyncfs_xattr_outer(&outer);
-	why = outer_load(fs, info, blkno, &outer);
+	why = outer_load(fs, info, di, &outer);
 	if (why) {
 		if (!problem(fs, false, "drop these attributes",
 			     "Block %llu, attributes of inode %llu%s: %s", blkno,
 			     info->ino, inode_path(fs, info->ino), why))
 			return false;
 		di->xattr = 0;
+		lose_acl(di);
 		return true;
 	}
 	blk_claim(fs, blkno, info->gone);
 	info->attrs++;
-	if (!check_area(fs, info, &area, &inner))
+	if (!check_area(fs, info, di, &area, &inner))
 		return false;
 	if (msyncfs_xattr_used(&area)) {
 		blk_write(fs, blkno, &outer);
@@ -175,7 +205,8 @@ bool xattr_check(struct fsck *fs, struct inode_info *info,
 		 struct msyncfs_disk_inode *di)
 {
 	struct msyncfs_xattr_area inner = msyncfs_xattr_inline(di);
-	bool changed = check_area(fs, info, &inner, NULL);
+	__le32 mode = di->mode;
+	bool changed = check_area(fs, info, di, &inner, NULL);
 
-	return check_outer(fs, info, di) || changed;
+	return check_outer(fs, info, di) || changed || di->mode != mode;
 }

@@ -119,6 +119,9 @@ static void fill_attrs(void)
 	set_attr(file, MSYNCFS_XATTR_TRUSTED, "big", BIG);
 	set_attr(new_file(root, "attrs2", 0), MSYNCFS_XATTR_USER, "large", LARGE);
 
+	blk_read(fs, dir, &di);
+	di.mode = cpu_to_le32(S_IFDIR | 0770);
+	put();
 	set_attr(dir, MSYNCFS_XATTR_USER, "label", 600);
 	set_attr(dir, MSYNCFS_XATTR_DEFAULT, "", 4 + 60 * 8);
 	set_attr(dir, MSYNCFS_XATTR_ACCESS, "", MSYNCFS_ACL_MAX - 4);
@@ -237,6 +240,17 @@ static void attr_both(void)
 	attr_get("attrs", MSYNCFS_XATTR_SECURITY, "n7");
 	msyncfs_xattr_append(&area, MSYNCFS_XATTR_USER, "small", 5, 0);
 	outer_put();
+}
+
+static void open_image(const char *path);
+
+/* Print the mode of an inode. open_image() closes stdout. */
+static int show_mode(const char *image, const char *path)
+{
+	open_image(image);
+	get(path);
+	fprintf(stderr, "%o\n", le32_to_cpu(di.mode));
+	return 0;
 }
 
 static void attr_acl(void)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * This program makes images for tools/fsck-selftest.sh. It fills a new
- * filesystem without a mount, writes log records into the image, and damages
- * the image in the way that DAMAGE names.
+ * This program makes images for tools/fsck-selftest.sh. It fills a new filesystem without
+ * a mount, writes log records into the image, and damages the image as DAMAGE says.
  *
  *	fsck-image fill IMAGE
  *	fsck-image break IMAGE DAMAGE
@@ -855,8 +854,7 @@ static void open_image(const char *path)
 		fprintf(stderr, "fsck-image: cannot open %s\n", path);
 		exit(1);
 	}
-	/* The messages of the library are not needed here. */
-	if (!freopen("/dev/null", "w", stdout))
+	if (!freopen("/dev/null", "w", stdout))	/* no messages of the library */
 		exit(1);
 	fsck_super(fs);
 	root = fs->geo.root_ino;
@@ -895,6 +893,8 @@ int main(int argc, char **argv)
 			return 0;
 		}
 	}
-	fputs("Usage: fsck-image fill IMAGE | break IMAGE DAMAGE | list\n", stderr);
+	if (argc == 4 && !strcmp(argv[1], "mode"))
+		return show_mode(argv[2], argv[3]);
+	fputs("Usage: fsck-image fill IMAGE|break IMAGE DAMAGE|mode IMAGE PATH|list\n", stderr);
 	return 2;
 }
