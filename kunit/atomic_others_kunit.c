@@ -55,8 +55,8 @@ static void do_freeze(struct kunit *test, struct atomic_fixture *fx)
 {
 	struct super_block *sb = fx->fake->sb;
 
-	KUNIT_ASSERT_EQ(test, freeze_super(sb, FREEZE_HOLDER_KERNEL), 0);
-	KUNIT_ASSERT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_kunit_freeze(sb), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_kunit_thaw(sb), 0);
 }
 
 static const struct other_row {
@@ -120,20 +120,20 @@ static void atomic_frozen(struct kunit *test)
 	struct other s = { .fx = fx, .what = other_sync };
 
 	model_large(test, fx, 2);
-	KUNIT_ASSERT_EQ(test, freeze_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_kunit_freeze(sb), 0);
 	iolog_reset(fx->log);
 	other_start(test, &s);
 	KUNIT_EXPECT_EQ(test, filemap_flush(fx->file->f_mapping), 0);
 	msleep(200);
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(s.done));
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
-	KUNIT_EXPECT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_kunit_thaw(sb), 0);
 	other_end(test, &s, 0);
 
 	/* A call that has nothing to commit does not wait. */
-	KUNIT_ASSERT_EQ(test, freeze_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_kunit_freeze(sb), 0);
 	KUNIT_EXPECT_EQ(test, files_sync(fx->file), 0);
-	KUNIT_EXPECT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_kunit_thaw(sb), 0);
 	model_crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);
 }
@@ -213,7 +213,7 @@ static void atomic_captured_freeze(struct kunit *test)
 	 * The freeze begins with a sync, and the sync would wait for this lock.
 	 */
 	mutex_unlock(&mi->i_commit_lock);
-	KUNIT_ASSERT_EQ(test, freeze_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_kunit_freeze(sb), 0);
 	mutex_lock(&mi->i_commit_lock);
 	iolog_reset(fx->log);
 	other_start(test, &s);
@@ -221,7 +221,7 @@ static void atomic_captured_freeze(struct kunit *test)
 	msleep(200);
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(s.done));
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
-	KUNIT_EXPECT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_kunit_thaw(sb), 0);
 	other_end(test, &s, 0);
 	model_crash(test, fx, 0);
 	KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);

@@ -136,11 +136,11 @@ static void do_frozen(struct kunit *test, struct atomic_fixture *fx)
 {
 	struct super_block *sb = fx->fake->sb;
 
-	KUNIT_ASSERT_EQ(test, freeze_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_kunit_freeze(sb), 0);
 	KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->now), -1);
 	do_flush(test, fx);
 	KUNIT_EXPECT_EQ(test, model_differs(fx, &fx->old), -1);
-	KUNIT_ASSERT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_kunit_thaw(sb), 0);
 }
 
 static const struct end_row {

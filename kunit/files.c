@@ -186,7 +186,7 @@ int files_unlink(struct msyncfs_fake *fake, const char *name)
 	if (err)
 		return err;
 	inode_lock_nested(d_inode(root), I_MUTEX_PARENT);
-	dentry = lookup_one_len(name, root, strlen(name));
+	dentry = msyncfs_kunit_lookup(root, name);
 	if (IS_ERR(dentry)) {
 		err = PTR_ERR(dentry);
 	} else {

@@ -178,7 +178,7 @@ static void fill_tail(struct kunit *test)
 static void add_large(struct kunit *test, struct file *file)
 {
 	struct address_space *mapping = file->f_mapping;
-	struct folio *folio = filemap_alloc_folio(GFP_KERNEL, 2);
+	struct folio *folio = msyncfs_kunit_folio(2);
 
 	KUNIT_ASSERT_NOT_NULL(test, folio);
 	KUNIT_ASSERT_EQ(test, invalidate_inode_pages2(mapping), 0);

@@ -29,7 +29,7 @@ static void run_timers(struct atomic_fixture *fx)
 
 static void freeze(struct kunit *test, struct atomic_fixture *fx)
 {
-	KUNIT_ASSERT_EQ(test, freeze_super(fx->fake->sb, FREEZE_HOLDER_KERNEL),
+	KUNIT_ASSERT_EQ(test, msyncfs_kunit_freeze(fx->fake->sb),
 			0);
 	iolog_reset(fx->log);
 }
@@ -47,7 +47,7 @@ static void thaw(struct kunit *test, struct atomic_fixture *fx)
 	run_timers(fx);
 	msleep(200);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
-	KUNIT_EXPECT_EQ(test, thaw_super(fx->fake->sb, FREEZE_HOLDER_KERNEL),
+	KUNIT_EXPECT_EQ(test, msyncfs_kunit_thaw(fx->fake->sb),
 			0);
 }
 
@@ -230,18 +230,21 @@ static int remount(struct kunit *test, struct atomic_fixture *fx,
 		   unsigned int flags)
 {
 	struct super_block *sb = fx->fake->sb;
-	struct fs_context *fc;
+	struct fs_context fc = {
+		.purpose	= FS_CONTEXT_FOR_RECONFIGURE,
+		.root		= fx->fake->mnt->mnt_root,
+		.sb_flags	= flags,
+		.sb_flags_mask	= SB_RDONLY,
+	};
 	int err;
 
-	fc = fs_context_for_reconfigure(fx->fake->mnt->mnt_root, flags,
-					SB_RDONLY);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(fc));
+	KUNIT_ASSERT_EQ(test, sb->s_type->init_fs_context(&fc), 0);
 	down_write(&sb->s_umount);
-	err = fc->ops->reconfigure(fc);
+	err = fc.ops->reconfigure(&fc);
 	if (!err)
 		sb->s_flags = (sb->s_flags & ~SB_RDONLY) | (flags & SB_RDONLY);
 	up_write(&sb->s_umount);
-	put_fs_context(fc);
+	fc.ops->free(&fc);
 	iolog_reset(fx->log);
 	return err;
 }

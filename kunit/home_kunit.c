@@ -385,7 +385,7 @@ static struct folio *home_off_lru(struct kunit *test, pgoff_t index)
 {
 	struct home_fixture *fx = test->priv;
 	struct folio *old = filemap_lock_folio(fx->mapping, index);
-	struct folio *new = filemap_alloc_folio(GFP_KERNEL, 0);
+	struct folio *new = msyncfs_kunit_folio(0);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(old));
 	KUNIT_ASSERT_NOT_NULL(test, new);
@@ -403,7 +403,7 @@ static struct folio *home_off_lru(struct kunit *test, pgoff_t index)
 static void home_migrated(struct kunit *test)
 {
 	struct home_fixture *fx = test->priv;
-	struct folio *dst = filemap_alloc_folio(GFP_KERNEL, 0);
+	struct folio *dst = msyncfs_kunit_folio(0);
 	struct folio *src = home_off_lru(test, 3);
 
 	KUNIT_ASSERT_NOT_NULL(test, dst);

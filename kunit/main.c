@@ -5,6 +5,8 @@
  */
 #include <linux/module.h>
 
+#include "compat_kunit.h"
+
 MODULE_DESCRIPTION("KUnit suites of msyncfs");
 MODULE_LICENSE("GPL");
-MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
+MODULE_IMPORT_NS(MSYNCFS_KUNIT_NS);

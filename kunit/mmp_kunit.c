@@ -262,17 +262,17 @@ static void mmp_frozen(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, mount_it(fx), 0);
 	sb = fx->fake->sb;
-	KUNIT_ASSERT_EQ(test, freeze_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_kunit_freeze(sb), 0);
 	iolog_reset(fx->log);
 	msleep(5 * INTERVAL);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);
-	KUNIT_EXPECT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_kunit_thaw(sb), 0);
 	KUNIT_EXPECT_TRUE(test, beats(test));
 
-	KUNIT_ASSERT_EQ(test, freeze_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_kunit_freeze(sb), 0);
 	iolog_reset(fx->log);
 	other_writes(fx, 1, INTERVAL);
-	KUNIT_EXPECT_EQ(test, thaw_super(sb, FREEZE_HOLDER_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, msyncfs_kunit_thaw(sb), 0);
 	KUNIT_EXPECT_TRUE(test, msyncfs_log_dead(MSYNCFS_SB(sb)));
 	msleep(5 * INTERVAL);
 	KUNIT_EXPECT_EQ(test, fx->log->nr, 0);

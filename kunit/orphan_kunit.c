@@ -102,7 +102,7 @@ static struct dentry *lookup(struct kunit *test, struct dentry *dir,
 	struct dentry *dentry;
 
 	inode_lock(d_inode(dir));
-	dentry = lookup_one_len(name, dir, strlen(name));
+	dentry = msyncfs_kunit_lookup(dir, name);
 	inode_unlock(d_inode(dir));
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dentry);
 	return dentry;

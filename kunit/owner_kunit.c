@@ -149,7 +149,7 @@ static struct dentry *lookup(struct kunit *test, struct dentry *dir,
 	struct dentry *dentry;
 
 	inode_lock_nested(d_inode(dir), I_MUTEX_PARENT);
-	dentry = lookup_one_len(name, dir, strlen(name));
+	dentry = msyncfs_kunit_lookup(dir, name);
 	inode_unlock(d_inode(dir));
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dentry);
 	return dentry;
@@ -164,8 +164,8 @@ static int change_dir(struct kunit *test, const char *name, bool make)
 	int err;
 
 	inode_lock_nested(d_inode(root), I_MUTEX_PARENT);
-	err = make ? vfs_mkdir(&nop_mnt_idmap, d_inode(root), dentry, 0700) :
-		     vfs_rmdir(&nop_mnt_idmap, d_inode(root), dentry);
+	err = make ? msyncfs_kunit_mkdir(d_inode(root), dentry, 0700) :
+		     msyncfs_kunit_rmdir(d_inode(root), dentry);
 	inode_unlock(d_inode(root));
 	dput(dentry);
 	return err;
@@ -215,9 +215,9 @@ static const struct foreign_row {
 KUNIT_ARRAY_PARAM_DESC(foreign, foreign_rows, name);
 
 /* Return only the rows whose block is in memory as metadata. */
-static const void *known_gen_params(const void *prev, char *desc)
+MSYNCFS_GEN_PARAMS(known)
 {
-	const struct foreign_row *row = foreign_gen_params(prev, desc);
+	const struct foreign_row *row = MSYNCFS_GEN_NEXT(foreign);
 
 	return row && row->kind != F_COLD && row->kind != F_DATA ? row : NULL;
 }
