@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/random.h>
+#include <linux/sched/task.h>
 
 #include "fake.h"
 
@@ -552,6 +553,14 @@ struct msyncfs_fake *msyncfs_fake_create(struct kunit *test, u64 blocks,
 	return fake;
 }
 
+/* Exchange the root directory of this task, in which the mount looks for the device. */
+static void fake_swap_fs(struct fs_struct **fs)
+{
+	task_lock(current);
+	swap(current->fs, *fs);
+	task_unlock(current);
+}
+
 /**
  * msyncfs_fake_do_mount - mount the device
  * @fake: device, not mounted
@@ -564,6 +573,7 @@ int msyncfs_fake_do_mount(struct msyncfs_fake *fake, unsigned int sb_flags,
 			  const char *options)
 {
 	struct file_system_type *type = get_fs_type("msyncfs");
+	struct fs_struct *fs = msyncfs_kunit_fs;
 	struct vfsmount *mnt;
 	char *data = NULL;
 
@@ -571,7 +581,9 @@ int msyncfs_fake_do_mount(struct msyncfs_fake *fake, unsigned int sb_flags,
 	if (options)
 		data = kstrdup(options, GFP_KERNEL);
 	/* With SB_KERNMOUNT, mntput() unmounts before it returns. */
+	fake_swap_fs(&fs);
 	mnt = vfs_kern_mount(type, sb_flags | SB_KERNMOUNT, fake->path, data);
+	fake_swap_fs(&fs);
 	module_put(type->owner);
 	kfree(data);
 	if (IS_ERR(mnt))

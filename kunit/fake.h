@@ -113,6 +113,9 @@ struct msyncfs_fake {
 	void			*hook_ctx;
 };
 
+/* In main.c */
+extern struct fs_struct *msyncfs_kunit_fs;
+
 struct msyncfs_fake *msyncfs_fake_create(struct kunit *test, u64 blocks,
 					 u64 log_blocks, unsigned int features);
 struct msyncfs_fake *msyncfs_fake_mount(struct kunit *test, u64 blocks,
