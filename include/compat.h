@@ -15,6 +15,7 @@
 #include <linux/fs.h>
 #include <linux/iomap.h>
 #include <linux/memcontrol.h>
+#include <linux/namei.h>
 #include <linux/pagemap.h>
 #include <linux/uio.h>
 #include <linux/version.h>
@@ -213,6 +214,86 @@ static inline long work_on_cpu_safe(int cpu, long (*fn)(void *), void *arg)
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
 #define wb_writeout_inc(wb)		wb_stat_mod(wb, WB_WRITTEN, 1)
+#endif
+
+/* ---- what only the KUnit suites call -------------------------------------- */
+
+/* Since 6.13 the name of a namespace is a string. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define MSYNCFS_KUNIT_NS	EXPORTED_FOR_KUNIT_TESTING
+#else
+#define MSYNCFS_KUNIT_NS	"EXPORTED_FOR_KUNIT_TESTING"
+#endif
+
+/* Since 6.17 a freeze by the kernel has an owner. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#define msyncfs_kunit_freeze(sb)	freeze_super(sb, FREEZE_HOLDER_KERNEL)
+#define msyncfs_kunit_thaw(sb)	thaw_super(sb, FREEZE_HOLDER_KERNEL)
+#else
+#define msyncfs_kunit_freeze(sb)	freeze_super(sb, FREEZE_HOLDER_KERNEL, NULL)
+#define msyncfs_kunit_thaw(sb)	thaw_super(sb, FREEZE_HOLDER_KERNEL, NULL)
+#endif
+
+/* lookup_one_len() is lookup_noperm() since 6.16. The caller holds i_rwsem of @dir. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define msyncfs_kunit_lookup(dir, name)	lookup_one_len(name, dir, strlen(name))
+#else
+#define msyncfs_kunit_lookup(dir, name)	lookup_noperm(&QSTR(name), dir)
+#endif
+
+/* Since 6.15 vfs_mkdir() returns a dentry, and since 6.19 both get a delegation. */
+static inline int msyncfs_kunit_mkdir(struct inode *dir, struct dentry *dentry,
+				      umode_t mode)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+	return vfs_mkdir(&nop_mnt_idmap, dir, dentry, mode);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+	return PTR_ERR_OR_ZERO(vfs_mkdir(&nop_mnt_idmap, dir, dentry, mode));
+#else
+	return PTR_ERR_OR_ZERO(vfs_mkdir(&nop_mnt_idmap, dir, dentry, mode,
+					 NULL));
+#endif
+}
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define msyncfs_kunit_rmdir(dir, dentry) vfs_rmdir(&nop_mnt_idmap, dir, dentry)
+#else
+#define msyncfs_kunit_rmdir(dir, dentry) vfs_rmdir(&nop_mnt_idmap, dir, dentry, NULL)
+#endif
+
+/* Since 6.19 the caller may give a memory policy. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define msyncfs_kunit_folio(order)	filemap_alloc_folio(GFP_KERNEL, order)
+#else
+#define msyncfs_kunit_folio(order)	filemap_alloc_folio(GFP_KERNEL, order, NULL)
+#endif
+
+/* Since 7.0 the caller of page_cache_ra_unbounded() holds invalidate_lock. */
+static inline void msyncfs_kunit_readahead(struct readahead_control *ractl,
+					   unsigned long nr)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+	page_cache_ra_unbounded(ractl, nr, 0);
+#else
+	filemap_invalidate_lock_shared(ractl->mapping);
+	page_cache_ra_unbounded(ractl, nr, 0);
+	filemap_invalidate_unlock_shared(ractl->mapping);
+#endif
+}
+
+/*
+ * Since 6.18 a generator of parameters also gets the test. MSYNCFS_GEN_PARAMS(NAME)
+ * begins the definition of a generator, MSYNCFS_GEN_NEXT(NAME) calls one from there.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define MSYNCFS_GEN_PARAMS(name) \
+	static const void *name##_gen_params(const void *prev, char *desc)
+#define MSYNCFS_GEN_NEXT(name)	name##_gen_params(prev, desc)
+#else
+#define MSYNCFS_GEN_PARAMS(name) \
+	static const void *name##_gen_params(struct kunit *test, \
+					     const void *prev, char *desc)
+#define MSYNCFS_GEN_NEXT(name)	name##_gen_params(test, prev, desc)
 #endif
 
 #endif /* MSYNCFS_COMPAT_H */

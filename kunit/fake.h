@@ -16,8 +16,6 @@
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 
-#include "compat_kunit.h"
-
 /*
  * These headers are private to their floors. The suites check the structures
  * that the headers declare.

@@ -278,7 +278,7 @@ static void home_beyond(struct kunit *test)
 	DEFINE_READAHEAD(ractl, file, &file->f_ra, fx->mapping, 10);
 
 	truncate_setsize(fx->cap->inode, 10 * PAGE_SIZE);
-	page_cache_ra_unbounded(&ractl, 4, 0);
+	msyncfs_kunit_readahead(&ractl, 4);
 	KUNIT_EXPECT_NE(test, home_of(test, 9), 0);
 	KUNIT_EXPECT_EQ(test, home_of(test, 10), 0);
 	KUNIT_EXPECT_EQ(test, home_of(test, 13), 0);
