@@ -90,6 +90,12 @@ static void *msyncfs_group_bits(const struct msyncfs_group *g)
 	return ((struct msyncfs_disk_bitmap *)g->bh->b_data)->bits;
 }
 
+static u64 msyncfs_group_start(const struct msyncfs_space *space,
+			       const struct msyncfs_group *g)
+{
+	return (g - space->groups) * (u64)MSYNCFS_GROUP_BLOCKS;
+}
+
 /*
  * Sets @run to the first part of a run of @len blocks that begins at @start.
  * This part lies in the group of @start.
@@ -246,8 +252,7 @@ static int msyncfs_take_run(struct msyncfs_space *space, u64 goal, u64 want,
 	run->group->free -= run->len;
 	msyncfs_subtract(&space->free, run->len);
 	msyncfs_subtract(&space->held, run->len);
-	*start = (run->group - space->groups) * (u64)MSYNCFS_GROUP_BLOCKS +
-		 run->bit;
+	*start = msyncfs_group_start(space, run->group) + run->bit;
 	if (rotor && *start + run->len < space->geo->blocks)
 		space->rotor = *start + run->len;
 	return 0;
@@ -293,6 +298,21 @@ static bool msyncfs_clear_busy(const struct msyncfs_group_run *run)
 		return false;
 	bitmap_clear(g->busy, run->bit, run->len);
 	msyncfs_less_busy(g, run->len);
+	return true;
+}
+
+/*
+ * Makes the busy blocks of @run available. If a block of @run was not busy, returns
+ * false and changes nothing.
+ */
+static bool msyncfs_make_available(struct msyncfs_space *space,
+				   const struct msyncfs_group_run *run)
+{
+	if (!msyncfs_clear_busy(run))
+		return false;
+	run->group->free += run->len;
+	space->free += run->len;
+	msyncfs_group_unload(space, run->group);
 	return true;
 }
 
@@ -392,13 +412,10 @@ void msyncfs_unclaim(struct super_block *sb, u64 start, u64 len)
 	mutex_lock(&space->lock);
 	for (; len; start += run.len, len -= run.len) {
 		msyncfs_group_of(space, start, len, &run);
-		if (!msyncfs_clear_busy(&run))
+		if (!msyncfs_make_available(space, &run))
 			continue;
-		run.group->free += run.len;
-		space->free += run.len;
 		space->held += run.len;
 		msyncfs_subtract(&space->claimed, run.len);
-		msyncfs_group_unload(space, run.group);
 	}
 	mutex_unlock(&space->lock);
 }
@@ -604,8 +621,7 @@ void msyncfs_discard_work(struct work_struct *work)
 		mutex_unlock(&space->lock);
 		if (!msyncfs_gate_enter(sbi)) {
 			msyncfs_discard_freed(space->sb,
-					      (f->group - space->groups) *
-					      (u64)MSYNCFS_GROUP_BLOCKS,
+					      msyncfs_group_start(space, f->group),
 					      f->bits);
 			msyncfs_gate_leave(sbi);
 		}
@@ -741,18 +757,11 @@ int msyncfs_withhold(struct super_block *sb, u64 first, u64 end, u64 least,
 	err = msyncfs_group_load(space, run.group);
 	if (err)
 		goto out;
-	while (!got.len && run.bit < stop) {
-		run.bit = msyncfs_next_free(run.group, run.bit, stop);
-		run.len = msyncfs_next_used(run.group, run.bit,
-					    min(stop, run.bit + most)) - run.bit;
-		if (run.len >= least)
-			got = run;
-		run.bit += run.len;
-	}
-	if (!got.len)
+	if (!msyncfs_search_group(run.group, run.bit, stop, least, &got))
 		goto out;
-	*start = (got.group - space->groups) * (u64)MSYNCFS_GROUP_BLOCKS +
-		 got.bit;
+	got.len = msyncfs_next_used(got.group, got.bit,
+				    min(stop, got.bit + most)) - got.bit;
+	*start = msyncfs_group_start(space, got.group) + got.bit;
 	if (got.len == most)
 		got.len -= (*start + got.len) % granule;
 	got.len = min(got.len, DIV_ROUND_UP(space->free - space->held, 2));
@@ -781,12 +790,8 @@ void msyncfs_give_back(struct super_block *sb, u64 start, u64 len)
 
 	mutex_lock(&space->lock);
 	msyncfs_group_of(space, start, len, &run);
-	if (msyncfs_clear_busy(&run)) {
-		run.group->free += run.len;
-		space->free += run.len;
+	if (msyncfs_make_available(space, &run))
 		msyncfs_subtract(&space->freed, run.len);
-		msyncfs_group_unload(space, run.group);
-	}
 	mutex_unlock(&space->lock);
 	wake_up_all(&space->wait);
 }

@@ -2,8 +2,8 @@
 /*
  * This file tells the device which blocks are free, so that a thin volume or an
  * SSD can use them otherwise. FITRIM discards free blocks on request. With the
- * mount option discard, alloc.c calls this file when freed blocks become
- * available (B3). Then no replay needs them.
+ * mount option discard, a worker of alloc.c calls this file before freed blocks
+ * become available (B3). Then no replay needs them.
  *
  * Blocks are busy while the device discards them. So nobody can allocate them,
  * and no write can overtake the discard. They count as freed: a task that needs
@@ -50,7 +50,7 @@ static int msyncfs_discard_wait(struct bio *bio)
  * Blocks that the device cannot discard become available, too. So this function
  * returns no error.
  *
- * Context: in a checkpoint; sleeps for the device.
+ * Context: passed the gate; sleeps for the device.
  */
 void msyncfs_discard_freed(struct super_block *sb, u64 start,
 			   const unsigned long *bits)
