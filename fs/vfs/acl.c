@@ -154,27 +154,6 @@ void msyncfs_acl_changed(struct inode *inode, struct msyncfs_xattr_change *c,
 	msyncfs_xattr_done(c);
 }
 
-/* Sets an ACL and the mode in one operation. */
-static int change_acl(struct inode *inode, umode_t mode,
-		      struct msyncfs_xattr_change *c, u64 *tid)
-{
-	struct msyncfs_op op;
-	int err;
-
-	err = msyncfs_op_begin(inode->i_sb, &op, 1 + c->credits, c->blocks);
-	if (err)
-		return err;
-	err = msyncfs_xattr_apply(&op, c);
-	if (!err) {
-		inode->i_mode = mode;
-		inode_set_ctime_current(inode);
-		msyncfs_op_add_inode(&op, inode, false);
-	}
-	*tid = op.tid;
-	msyncfs_op_end(&op);
-	return err;
-}
-
 /**
  * msyncfs_set_acl - inode_operations.set_acl for files and directories
  * @idmap: idmap of the mount
@@ -203,7 +182,7 @@ int msyncfs_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 			return err;
 	}
 	err = prepare_acl(inode, acl, type, &c) ?:
-	      change_acl(inode, mode, &c, &tid);
+	      msyncfs_xattr_in_op(inode, mode, &c, &tid);
 	if (!err)
 		set_cached_acl(inode, type, acl);
 	msyncfs_acl_changed(inode, &c, NULL, err);

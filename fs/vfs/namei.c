@@ -200,6 +200,27 @@ drop:
 }
 
 /*
+ * Makes an inode in memory and collects its attributes in @new. The caller calls
+ * msyncfs_new_xattrs_done() unless this function returns an error.
+ */
+static struct inode *namei_new_inode(struct mnt_idmap *idmap, struct inode *dir,
+				     const struct qstr *name, umode_t mode,
+				     struct msyncfs_new_xattrs *new)
+{
+	struct inode *inode = msyncfs_new_inode(dir, idmap, mode);
+	int err;
+
+	if (IS_ERR(inode))
+		return inode;
+	err = msyncfs_new_xattrs(new, inode, dir, name);
+	if (!err)
+		return inode;
+	msyncfs_drop_new_inode(inode);
+	msyncfs_new_xattrs_done(new);
+	return ERR_PTR(err);
+}
+
+/*
  * Makes an inode of any type and gives it a name. @target is the target of a
  * symbolic link, or NULL for other types.
  */
@@ -207,19 +228,16 @@ static int namei_create(struct mnt_idmap *idmap, struct inode *dir,
 			struct dentry *dentry, umode_t mode, dev_t rdev,
 			const char *target)
 {
-	struct inode *inode = msyncfs_new_inode(dir, idmap, mode);
 	struct msyncfs_new_xattrs new;
+	struct inode *inode;
 	u64 tid;
 	int err;
 
+	inode = namei_new_inode(idmap, dir, &dentry->d_name, mode, &new);
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
-	err = msyncfs_new_xattrs(&new, inode, dir, &dentry->d_name);
-	if (err)
-		msyncfs_drop_new_inode(inode);
-	else
-		err = namei_insert(inode, dir, &dentry->d_name, rdev, target,
-				   &new, &tid);
+	err = namei_insert(inode, dir, &dentry->d_name, rdev, target, &new,
+			   &tid);
 	msyncfs_new_xattrs_done(&new);
 	if (err)
 		return err;
@@ -394,17 +412,14 @@ drop:
 static int msyncfs_tmpfile(struct mnt_idmap *idmap, struct inode *dir,
 			   struct file *file, umode_t mode)
 {
-	struct inode *inode = msyncfs_new_inode(dir, idmap, mode);
 	struct msyncfs_new_xattrs new;
+	struct inode *inode;
 	int err;
 
+	inode = namei_new_inode(idmap, dir, NULL, mode, &new);
 	if (IS_ERR(inode))
 		return finish_open_simple(file, PTR_ERR(inode));
-	err = msyncfs_new_xattrs(&new, inode, dir, NULL);
-	if (err)
-		msyncfs_drop_new_inode(inode);
-	else
-		err = tmpfile_insert(inode, dir, &new);
+	err = tmpfile_insert(inode, dir, &new);
 	msyncfs_new_xattrs_done(&new);
 	if (err)
 		return finish_open_simple(file, err);
@@ -591,19 +606,16 @@ static int rename_whiteout(struct mnt_idmap *idmap, struct inode *old_dir,
 			   struct dentry *old_dentry, struct inode *new_dir,
 			   struct dentry *new_dentry, u64 *tid)
 {
-	struct inode *whiteout = msyncfs_new_inode(old_dir, idmap,
-						   S_IFCHR | WHITEOUT_MODE);
 	struct msyncfs_new_xattrs new;
+	struct inode *whiteout;
 	int err;
 
+	whiteout = namei_new_inode(idmap, old_dir, &old_dentry->d_name,
+				   S_IFCHR | WHITEOUT_MODE, &new);
 	if (IS_ERR(whiteout))
 		return PTR_ERR(whiteout);
-	err = msyncfs_new_xattrs(&new, whiteout, old_dir, &old_dentry->d_name);
-	if (err)
-		msyncfs_drop_new_inode(whiteout);
-	else
-		err = rename_move(old_dir, old_dentry, new_dir, new_dentry,
-				  whiteout, &new, tid);
+	err = rename_move(old_dir, old_dentry, new_dir, new_dentry, whiteout,
+			  &new, tid);
 	msyncfs_new_xattrs_done(&new);
 	return err;
 }

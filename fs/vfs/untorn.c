@@ -259,7 +259,6 @@ ssize_t msyncfs_untorn_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	size_t count = iov_iter_count(from);
-	loff_t old = i_size_read(inode);
 	struct msyncfs_untorn *u;
 	int err;
 
@@ -274,8 +273,6 @@ ssize_t msyncfs_untorn_write(struct kiocb *iocb, struct iov_iter *from)
 	msyncfs_untorn_free(u);
 	if (err)
 		return err;
-	if (iocb->ki_pos > old)
-		pagecache_isize_extended(inode, old, iocb->ki_pos);
 	iocb->ki_pos += count;
 	iocb->ki_flags &= ~IOCB_DIRECT;
 	return count;

@@ -458,25 +458,42 @@ void msyncfs_xattr_done(struct msyncfs_xattr_change *c)
 	memset(c, 0, sizeof(*c));
 }
 
-static int change_in_op(struct msyncfs_xattr_change *c, struct inode *inode,
-			const struct msyncfs_xattr *attr, int flags, u64 *tid)
+/**
+ * msyncfs_xattr_in_op - make a prepared change in an operation of its own
+ * @inode: inode
+ * @mode: new mode of the inode
+ * @c: change; it may change nothing
+ * @tid: set to the number of the transaction
+ *
+ * Context: as for msyncfs_xattr_prepare(); begins an operation.
+ * Return: as msyncfs_xattr_apply() and msyncfs_op_begin().
+ */
+int msyncfs_xattr_in_op(struct inode *inode, umode_t mode,
+			struct msyncfs_xattr_change *c, u64 *tid)
 {
 	struct msyncfs_op op;
 	int err;
 
-	err = msyncfs_xattr_prepare(inode, attr, flags, c);
-	if (!err)
-		err = msyncfs_op_begin(inode->i_sb, &op, c->credits, c->blocks);
+	err = msyncfs_op_begin(inode->i_sb, &op, 1 + c->credits, c->blocks);
 	if (err)
 		return err;
 	err = msyncfs_xattr_apply(&op, c);
 	if (!err) {
+		inode->i_mode = mode;
 		inode_set_ctime_current(inode);
 		msyncfs_op_add_inode(&op, inode, false);
 	}
 	*tid = op.tid;
 	msyncfs_op_end(&op);
 	return err;
+}
+
+/* Prepares a change and makes it. The caller calls msyncfs_xattr_done(). */
+static int change_in_op(struct msyncfs_xattr_change *c, struct inode *inode,
+			const struct msyncfs_xattr *attr, int flags, u64 *tid)
+{
+	return msyncfs_xattr_prepare(inode, attr, flags, c) ?:
+	       msyncfs_xattr_in_op(inode, inode->i_mode, c, tid);
 }
 
 /**

@@ -85,6 +85,8 @@ int msyncfs_xattr_get(struct inode *inode, const struct msyncfs_xattr *attr,
 int msyncfs_xattr_prepare(struct inode *inode, const struct msyncfs_xattr *attr,
 			  int flags, struct msyncfs_xattr_change *c);
 int msyncfs_xattr_apply(struct msyncfs_op *op, struct msyncfs_xattr_change *c);
+int msyncfs_xattr_in_op(struct inode *inode, umode_t mode,
+			struct msyncfs_xattr_change *c, u64 *tid);
 void msyncfs_xattr_done(struct msyncfs_xattr_change *c);
 int msyncfs_xattr_change(struct inode *inode, const struct msyncfs_xattr *attr,
 			 int flags);
