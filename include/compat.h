@@ -20,12 +20,7 @@
 #include <linux/uio.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
-#if __has_include("linux/folio_batch.h")
-#include <linux/folio_batch.h>
-#else
-#include <linux/pagevec.h>
-#define FOLIO_BATCH_SIZE	PAGEVEC_SIZE
-#endif
+#include <linux/writeback.h>	/* declares the batches of folios in any version */
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) || \
 	LINUX_VERSION_CODE >= KERNEL_VERSION(7, 4, 0)
@@ -216,6 +211,11 @@ static inline long work_on_cpu_safe(int cpu, long (*fn)(void *), void *arg)
 #define wb_writeout_inc(wb)		wb_stat_mod(wb, WB_WRITTEN, 1)
 #endif
 
+/* Since 7.1 PAGEVEC_SIZE has this name. */
+#ifndef FOLIO_BATCH_SIZE
+#define FOLIO_BATCH_SIZE	PAGEVEC_SIZE
+#endif
+
 /* ---- what only the KUnit suites call -------------------------------------- */
 
 /* Since 6.13 the name of a namespace is a string. */
@@ -235,11 +235,15 @@ static inline long work_on_cpu_safe(int cpu, long (*fn)(void *), void *arg)
 #endif
 
 /* lookup_one_len() is lookup_noperm() since 6.16. The caller holds i_rwsem of @dir. */
+static inline struct dentry *msyncfs_kunit_lookup(struct dentry *dir,
+						  const char *name)
+{
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
-#define msyncfs_kunit_lookup(dir, name)	lookup_one_len(name, dir, strlen(name))
+	return lookup_one_len(name, dir, strlen(name));
 #else
-#define msyncfs_kunit_lookup(dir, name)	lookup_noperm(&QSTR(name), dir)
+	return lookup_noperm(&QSTR(name), dir);
 #endif
+}
 
 /* Since 6.15 vfs_mkdir() returns a dentry, and since 6.19 both get a delegation. */
 static inline int msyncfs_kunit_mkdir(struct inode *dir, struct dentry *dentry,
@@ -255,16 +259,12 @@ static inline int msyncfs_kunit_mkdir(struct inode *dir, struct dentry *dentry,
 #endif
 }
 
+/* Since 6.19 the caller of filemap_alloc_folio() may give a memory policy. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
 #define msyncfs_kunit_rmdir(dir, dentry) vfs_rmdir(&nop_mnt_idmap, dir, dentry)
-#else
-#define msyncfs_kunit_rmdir(dir, dentry) vfs_rmdir(&nop_mnt_idmap, dir, dentry, NULL)
-#endif
-
-/* Since 6.19 the caller may give a memory policy. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
 #define msyncfs_kunit_folio(order)	filemap_alloc_folio(GFP_KERNEL, order)
 #else
+#define msyncfs_kunit_rmdir(dir, dentry) vfs_rmdir(&nop_mnt_idmap, dir, dentry, NULL)
 #define msyncfs_kunit_folio(order)	filemap_alloc_folio(GFP_KERNEL, order, NULL)
 #endif
 

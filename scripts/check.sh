@@ -61,7 +61,7 @@ kver() {
 both_kernels() {
 	compile "$@"
 	local kdir
-	kdir=$(find "$CACHE" -path '*/test-kernel-*/done' -printf '%T@ %h/src\n' | sort -rn | head -n 1)
+	kdir=$(find "$CACHE" -path "*/test-kernel-$SERIES*/done" -printf '%T@ %h/src\n' | sort -rn | head -n 1)
 	kdir=${kdir#* }
 	[ -z "$kdir" ] || compile "$@"
 }
