@@ -48,14 +48,18 @@ if [ $# -eq 0 ]; then
 	exit
 fi
 mkdir -p "$root$TOP" "$root$CACHE"
-# The mounts are in a mount namespace of their own, which ends with the command.
+# The mounts are in a mount namespace of their own, which ends with the command. In a chroot
+# whose root is no mount point, the namespace cannot be private. So unmount in any case.
+private=private
+findmnt -n / >/dev/null || private=unchanged
 # shellcheck disable=SC2016 # sh expands its own arguments
-exec unshare --mount --propagation private sh -ec '
+exec unshare --mount --propagation "$private" sh -ec '
 	root=$1 top=$2 cache=$3
 	shift 3
+	trap "umount \"$root$cache\" \"$root$top\" \"$root/proc\"" EXIT
 	mount -t proc proc "$root/proc"
 	mount --bind "$top" "$root$top"
 	mount --bind "$cache" "$root$cache"
 	cp -L /etc/resolv.conf "$root/etc/"
-	exec chroot "$root" sh -ec "cd \"\$1\"; shift; exec \"\$@\"" sh "$PWD" "$@"' \
+	chroot "$root" sh -ec "cd \"\$1\"; shift; exec \"\$@\"" sh "$PWD" "$@"' \
 	sh "$root" "$TOP" "$CACHE" "$@"
