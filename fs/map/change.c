@@ -115,8 +115,19 @@ static bool msyncfs_may_deepen(struct inode *inode, u64 index)
 				       U64_MAX);
 }
 
-static int msyncfs_grow(struct msyncfs_op *op, struct inode *inode, u64 index,
-			u64 last)
+/**
+ * msyncfs_grow - make a map deep enough
+ * @op: open handle with two credits and a block left for each new level, and a
+ *	credit for the inode's own block
+ * @inode: regular file or directory
+ * @index: first index that the caller will set
+ * @last: last index that the caller will set
+ *
+ * Context: inside @op; caller holds i_map_sem exclusively; may sleep.
+ * Return: 0; -EFBIG if no map can hold @last; -ENOSPC or another negative errno.
+ */
+int msyncfs_grow(struct msyncfs_op *op, struct inode *inode, u64 index,
+		 u64 last)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	unsigned int depth = msyncfs_depth_for(mi->i_map_depth, last);
@@ -163,15 +174,25 @@ static int msyncfs_path_fill(struct msyncfs_op *op, struct msyncfs_path *path,
 	return 0;
 }
 
-/*
- * Prepares one leaf for msyncfs_set_leaf(). This function does all steps that
- * can fail. If @create is true, the function adds missing nodes. It makes the
- * leaf dirty, so the leaf stays in memory until msyncfs_set_leaf() needs it.
- * Sets *@end to the first index after the leaf. If the leaf is still missing,
- * sets *@end to the first index after the missing subtrees.
+/**
+ * msyncfs_prepare_leaf - prepare a leaf of a map for new pointers
+ * @op: open handle with credits for the leaf; if @create is true, also with
+ *	credits and blocks for the missing nodes of the path
+ * @inode: regular file or directory
+ * @index: index that the leaf covers
+ * @create: whether to add missing nodes
+ * @end: set to the first index after the leaf. If the leaf is still missing, set
+ *	to the first index after the missing subtrees
+ *
+ * This function does all steps that can fail. It makes the leaf dirty, so the
+ * leaf stays in memory until the caller needs it.
+ *
+ * Context: inside @op; caller holds i_map_sem exclusively; may sleep and read map
+ * nodes.
+ * Return: 0 or a negative errno.
  */
-static int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode,
-				u64 index, bool create, u64 *end)
+int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode, u64 index,
+			 bool create, u64 *end)
 {
 	struct msyncfs_path path;
 	int err;
@@ -324,16 +345,24 @@ static bool msyncfs_node_unused(struct msyncfs_path *path, unsigned int level,
 				       end - 1);
 }
 
-/*
- * Frees the last node of the path if msyncfs_node_unused() returns true for the
- * node. If the parent becomes unused, the function frees the parent too, and so
+/**
+ * msyncfs_prune - free the nodes at the end of a path that are not used any more
+ * @op: open handle with a credit for the lowest node that stays, and for a
+ *	bitmap block for each freed node
+ * @path: from msyncfs_path_walk()
+ * @index: index to which the path leads
+ * @changed: whether the caller has changed the last node of the path
+ *
+ * Frees the last node of the path if it is empty and no reservation relies on
+ * it. If the parent becomes unused, the function frees the parent too, and so
  * on. The function never frees the root. The lowest node that stays becomes
- * dirty if @changed is true or if a node below it was freed. @changed says
- * whether the caller has changed the last node of the path. A freed node does
+ * dirty if @changed is true or if a node below it was freed. A freed node does
  * not become dirty here, so no credit is needed for it.
+ *
+ * Context: inside @op; caller holds i_map_sem exclusively; may sleep.
  */
-static void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path,
-			  u64 index, bool changed)
+void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path, u64 index,
+		   bool changed)
 {
 	unsigned int level = path->level;
 

@@ -45,6 +45,13 @@
 /* msyncfs_map_free() frees at least one run if it gets this many credits. */
 #define MSYNCFS_MAP_FREE_CREDITS	16
 
+/*
+ * msyncfs_map_shift() moves at least one leaf if it gets these many credits and
+ * blocks.
+ */
+#define MSYNCFS_SHIFT_CREDITS	(8 * MSYNCFS_MAX_DEPTH + 3)
+#define MSYNCFS_SHIFT_BLOCKS	(3 * MSYNCFS_MAX_DEPTH)
+
 /* This is the last index that a map of the greatest depth can hold. */
 #define MSYNCFS_LAST_INDEX	(msyncfs_map_capacity(MSYNCFS_MAX_DEPTH) - 1)
 
@@ -276,6 +283,18 @@ static inline void msyncfs_folio_set_home(struct folio *folio, u64 home)
 
 struct msyncfs_resv;
 
+/**
+ * struct msyncfs_shift - a part of a map that moves to other indexes
+ * @first: first index that has not moved yet
+ * @end: index after the last index that has not moved yet
+ * @by: distance, not 0; a negative distance leads to lower indexes
+ */
+struct msyncfs_shift {
+	u64	first;
+	u64	end;
+	s64	by;
+};
+
 /*
  * Element n is the number of indexes that a node of level n covers. Level 0 is
  * a data block, which covers one index.
@@ -347,6 +366,11 @@ int msyncfs_map_free(struct msyncfs_op *op, struct inode *inode, u64 first,
 		     u64 last, u64 *next);
 void msyncfs_map_account(struct msyncfs_op *op, struct inode *inode,
 			 s64 blocks);
+
+/* In shift.c: moving a part of a map to other indexes */
+int msyncfs_map_end(struct inode *inode, u64 *end);
+int msyncfs_map_shift(struct msyncfs_op *op, struct inode *inode,
+		      struct msyncfs_shift *shift);
 
 /* In known.c: runs that lookups have found */
 void msyncfs_known_forget(struct inode *inode);

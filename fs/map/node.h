@@ -42,6 +42,14 @@ unsigned int msyncfs_map_missing_locked(struct inode *inode, u64 index,
 					int *err);
 unsigned int msyncfs_map_path(struct inode *inode, u64 index, int *err);
 
+/* In change.c */
+int msyncfs_grow(struct msyncfs_op *op, struct inode *inode, u64 index,
+		 u64 last);
+int msyncfs_prepare_leaf(struct msyncfs_op *op, struct inode *inode, u64 index,
+			 bool create, u64 *end);
+void msyncfs_prune(struct msyncfs_op *op, struct msyncfs_path *path, u64 index,
+		   bool changed);
+
 /* In known.c */
 bool msyncfs_known_find(struct inode *inode, u64 index, u64 max,
 			struct msyncfs_extent *ext);

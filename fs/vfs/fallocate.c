@@ -2,7 +2,7 @@
 /*
  * This file implements fallocate(2). It allocates blocks ahead of the data,
  * makes holes and zeroes ranges. To make a hole, it calls truncate.c or
- * atomic.c.
+ * atomic.c. To cut out or insert a range, it calls shift.c.
  */
 #include <linux/fs.h>
 #include <linux/falloc.h>
@@ -11,7 +11,8 @@
 #include "vfs.h"
 
 #define MSYNCFS_FALLOC_MODES \
-	(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
+	(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE | \
+	 FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)
 
 /* Longest run of blocks that one operation allocates. */
 #define MSYNCFS_FALLOC_RUN	4096
@@ -204,27 +205,48 @@ static int msyncfs_do_fallocate(struct inode *inode, int mode, loff_t start,
 	return err;
 }
 
+/* Caller holds i_rwsem. */
+static int msyncfs_allocate_range(struct file *file, int mode, loff_t offset,
+				  loff_t end)
+{
+	struct inode *inode = file_inode(file);
+	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	int err = 0;
+
+	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > i_size_read(inode))
+		err = inode_newsize_ok(inode, end);
+	if (!err)
+		err = file_modified(file);
+	if (!err && (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)))
+		err = msyncfs_commit_appended(inode, end);
+	if (err)
+		return err;
+	inode_dio_wait(inode);
+	mutex_lock(&mi->i_commit_lock);
+	err = msyncfs_do_fallocate(inode, mode, offset, end);
+	mutex_unlock(&mi->i_commit_lock);
+	return err;
+}
+
 /**
  * msyncfs_fallocate - file_operations.fallocate
  * @file: regular file, open for writing
  * @mode: 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
- *	FALLOC_FL_ZERO_RANGE or FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE; see
- *	fallocate(2)
+ *	FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+ *	FALLOC_FL_COLLAPSE_RANGE or FALLOC_FL_INSERT_RANGE; see fallocate(2)
  * @offset: first byte
  * @len: length in bytes
  *
  * Context: takes i_rwsem and i_commit_lock; waits for O_DIRECT; may wait for
  * commits.
- * Return: 0; -EOPNOTSUPP for any other mode; -EOPNOTSUPP for an atomic file if
- * @mode is 0 or FALLOC_FL_KEEP_SIZE; -EBUSY if another open file has a batch;
- * -ENOSPC or another negative errno. After an error a part of the range may have
+ * Return: 0; -EOPNOTSUPP for any other mode; -EOPNOTSUPP for an atomic file,
+ * unless @mode makes a hole; -EBUSY if another open file has a batch; -ENOSPC or
+ * another negative errno. After an error a part of the range may have
  * changed.
  */
 long msyncfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 {
 	struct inode *inode = file_inode(file);
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	loff_t end = offset + len;
 	int err;
 
 	if (mode & ~MSYNCFS_FALLOC_MODES)
@@ -233,24 +255,18 @@ long msyncfs_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 		return -EIO;
 
 	inode_lock(inode);
-	err = msyncfs_batch_denies(inode, file) ? -EBUSY : 0;
-	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && end > i_size_read(inode))
-		err = inode_newsize_ok(inode, end);
-	if (!err)
-		err = file_modified(file);
-	if (!err && (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)))
-		err = msyncfs_commit_appended(inode, end);
-	if (!err) {
-		inode_dio_wait(inode);
-		mutex_lock(&mi->i_commit_lock);
-		err = msyncfs_do_fallocate(inode, mode, offset, end);
-		mutex_unlock(&mi->i_commit_lock);
-	}
+	if (msyncfs_batch_denies(inode, file))
+		err = -EBUSY;
+	else if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+		err = msyncfs_shift_range(file, offset, len,
+					  mode & FALLOC_FL_INSERT_RANGE);
+	else
+		err = msyncfs_allocate_range(file, mode, offset, offset + len);
 	inode_unlock(inode);
 
 	if (err || !((file->f_flags & O_DSYNC) || IS_SYNC(inode)))
 		return err;
 	if (msyncfs_is_atomic(inode))
 		return msyncfs_sync_inode(inode, 0, LLONG_MAX, false);
-	return msyncfs_commit(inode->i_sb, READ_ONCE(mi->i_tid));
+	return msyncfs_commit(inode->i_sb, READ_ONCE(MSYNCFS_I(inode)->i_tid));
 }

@@ -55,6 +55,10 @@ int msyncfs_fileattr_get(struct dentry *dentry, struct file_kattr *fa);
 int msyncfs_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 			 struct file_kattr *fa);
 
+/* In shift.c */
+int msyncfs_shift_range(struct file *file, loff_t offset, loff_t len,
+			bool insert);
+
 /* In truncate.c */
 int msyncfs_truncate_blocks(struct inode *inode, u64 first);
 int msyncfs_prepare_extend(struct inode *inode);

@@ -136,10 +136,16 @@ static void fallocate_file(const char *path, int fd, off_t at)
 	static const int modes[] = {
 		0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE,
 	};
 	off_t len = 1 + below(below(2) ? 6 * BLK : 1ULL << 40);
+	int mode = modes[below(ARRAY_SIZE(modes))];
 
-	did("fallocate", path, fallocate(fd, modes[below(ARRAY_SIZE(modes))], at, len));
+	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) {
+		at &= ~4095LL;
+		len = (len | 4095) + 1;
+	}
+	did("fallocate", path, fallocate(fd, mode, at, len));
 }
 
 static void write_direct(const char *path, off_t at)

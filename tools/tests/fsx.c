@@ -35,7 +35,7 @@
 #define SECTOR	512UL
 
 enum op { READ, WRITE, DSYNC, MAP_READ, MAP_STORE, MSYNC, TRUNCATE, PUNCH, ZERO,
-	ALLOC, DIRECT_READ, DIRECT_WRITE, FSYNC, FDATASYNC, WRITEBACK, DROP,
+	ALLOC, COLLAPSE, INSERT, DIRECT_READ, DIRECT_WRITE, FSYNC, FDATASYNC, WRITEBACK, DROP,
 	SEEK, REOPEN, CLOSE, ROLLBACK, NR_OPS };
 
 static struct {
@@ -311,6 +311,33 @@ static void do_zero(struct entry *e)
 		f.size = e->at + e->len;
 }
 
+static void do_shift(struct entry *e)
+{
+	char *at;
+
+	e->at &= -PAGE;
+	e->len = (e->len + PAGE - 1) & -PAGE;
+	e->arg = e->op == INSERT ? FALLOC_FL_INSERT_RANGE : FALLOC_FL_COLLAPSE_RANGE;
+	at = f.now + e->at;
+	if (opt.atomic || e->at + (e->op == INSERT ? 0 : e->len) >= f.size) {
+		must(fallocate(f.fd, e->arg, opt.base + e->at, e->len) == -1 &&
+		     errno == (opt.atomic ? EOPNOTSUPP : EINVAL));
+		return;
+	}
+	if (e->op == INSERT && f.size + e->len > (off_t)opt.max)
+		return;
+	spoil_end(f.size + 1);
+	must(!fallocate(f.fd, e->arg, opt.base + e->at, e->len));
+	if (e->op == INSERT) {
+		memmove(at + e->len, at, f.size - e->at);
+		memset(at, 0, e->len);
+		f.size += e->len;
+	} else {
+		memmove(at, at + e->len, f.size - e->at - e->len);
+		resize(f.size - e->len);
+	}
+}
+
 static void do_truncate(struct entry *e)
 {
 	off_t size = e->at;
@@ -388,6 +415,8 @@ static const struct {
 	[PUNCH] = { "punch hole", do_zero, 3 },
 	[ZERO] = { "zero range", do_zero, 2 },
 	[ALLOC] = { "fallocate", do_zero, 2 },
+	[COLLAPSE] = { "collapse range", do_shift, 2 },
+	[INSERT] = { "insert range", do_shift, 2 },
 	[DIRECT_READ] = { "O_DIRECT read", do_read, 2 },
 	[DIRECT_WRITE] = { "O_DIRECT write", do_write, 2 },
 	[FSYNC] = { "fsync", do_sync, 1 },

@@ -195,8 +195,8 @@ static void child_oracle(struct checker *ck, const void *arg)
 	CHECK(!chdir(ck->mnt));
 	if (load->databases)
 		databases_check(load->name, q->acked);
-	else if (load->attrs)
-		attrs_check(q->acked);
+	else if (load->check)
+		load->check(q->acked);
 	else if (!load->run)
 		threads_check(q->acked);
 	else

@@ -10,6 +10,7 @@
  *			has two kinds of them
  *	databases.c	has the workloads with databases
  *	attrs.c		has the workload with extended attributes
+ *	shift.c		has the workload that cuts ranges out of a file
  *	disk.c		is a disk whose writes and flushes are recorded
  *	record.c	reads a recording
  *	states.c	makes disk states that a power failure could leave
@@ -62,9 +63,11 @@ static inline uint64_t choose(struct choice *c, uint64_t n)
  * @name: name of the workload
  * @run: runs the workload in the current directory, on the model and, if the
  *	variable working is set, on the real filesystem; NULL means that
- *	threads.c, databases.c or attrs.c runs the workload
+ *	threads.c, databases.c or @work runs the workload
  * @databases: databases.c runs the workload
- * @attrs: attrs.c runs the workload
+ * @work: runs a workload that has a model of its own, in the current directory
+ * @check: checks the current directory after a power failure; @acked is the text of
+ *	the last acknowledgment. It returns only if the content is right
  * @flakey: the workload can make the device fail
  * @atomic: the workload runs on a filesystem mounted with the option "atomic"
  * @log: size of the log, as text for mkfs; NULL means the smallest log
@@ -75,7 +78,8 @@ struct load {
 	const char	*name;
 	void		(*run)(void);
 	int		databases;
-	int		attrs;
+	void		(*work)(void);
+	void		(*check)(const char *acked);
 	int		flakey;
 	int		atomic;
 	const char	*log;
@@ -260,6 +264,10 @@ void databases_check(const char *load, const char *acked);
 /* attrs.c */
 void attrs_work(void);
 void attrs_check(const char *acked);
+
+/* shift.c */
+void shift_work(void);
+void shift_check(const char *acked);
 
 /* ---- recording ---- */
 

@@ -882,7 +882,8 @@ const struct load loads[] = {
 	{ .name = "wide", .run = run_wide, .gap = WIDE_GAP },
 	{ .name = "sqlite", .databases = 1 },
 	{ .name = "lmdb", .databases = 1 },
-	{ .name = "xattr", .attrs = 1 },
+	{ .name = "xattr", .work = attrs_work, .check = attrs_check },
+	{ .name = "shift", .work = shift_work, .check = shift_check, .log = "4M" },
 	{ .name = "option", .run = run_option, .log = HOLES_LOG, .atomic = 1 },
 	{ }
 };

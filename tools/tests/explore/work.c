@@ -138,8 +138,8 @@ static void run_load(const struct load *load, uint64_t seed)
 		load->run();
 	} else if (load->databases) {
 		databases_work(load->name);
-	} else if (load->attrs) {
-		attrs_work();
+	} else if (load->work) {
+		load->work();
 	} else {
 		threads_work(3);
 	}
