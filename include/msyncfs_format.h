@@ -11,6 +11,7 @@
  *	block 1, 2		log tail slots (first 512 bytes of each)
  *	block 3			root block: heads of the on-disk lists
  *	bitmap_start ..		one bitmap block for each group of 32256 blocks
+ *	...			one block of the inode bitmap for each group
  *	log_start ..		the log
  *	root_ino - 1		multi-mount protection, if the feature is set
  *	...			inodes, map nodes, directory blocks, data
@@ -48,6 +49,7 @@
 #define MSYNCFS_MAGIC_RECORD_V1	0x4f434552	/* "RECO", not read any more */
 #define MSYNCFS_MAGIC_ROOT	0x544f4f52	/* "ROOT" */
 #define MSYNCFS_MAGIC_BITMAP	0x50414d42	/* "BMAP" */
+#define MSYNCFS_MAGIC_INODES	0x424f4e49	/* "INOB" */
 #define MSYNCFS_MAGIC_INODE	0x444f4e49	/* "INOD" */
 #define MSYNCFS_MAGIC_MAP	0x4e50414d	/* "MAPN" */
 #define MSYNCFS_MAGIC_DIR	0x42524944	/* "DIRB" */
@@ -70,14 +72,17 @@
 #define MSYNCFS_INCOMPAT_ATTRS	16ULL	/* flags of chattr(1) */
 #define MSYNCFS_INCOMPAT_MMP	32ULL	/* there is a block against double mounts */
 #define MSYNCFS_INCOMPAT_XATTR	64ULL	/* inodes can have extended attributes */
+#define MSYNCFS_INCOMPAT_INODES	128ULL	/* there is an inode bitmap */
 /* A new filesystem has these bits, unless mkfs is asked for other ones. */
 #define MSYNCFS_INCOMPAT_DEFAULT \
 	(MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND | \
 	 MSYNCFS_INCOMPAT_NAME_KEY | MSYNCFS_INCOMPAT_REST | \
-	 MSYNCFS_INCOMPAT_ATTRS | MSYNCFS_INCOMPAT_XATTR)
+	 MSYNCFS_INCOMPAT_ATTRS | MSYNCFS_INCOMPAT_XATTR | \
+	 MSYNCFS_INCOMPAT_INODES)
 /* A mount does not give these bits to a filesystem of an older version. */
 #define MSYNCFS_INCOMPAT_MKFS \
-	(MSYNCFS_INCOMPAT_NAME_KEY | MSYNCFS_INCOMPAT_XATTR)
+	(MSYNCFS_INCOMPAT_NAME_KEY | MSYNCFS_INCOMPAT_XATTR | \
+	 MSYNCFS_INCOMPAT_INODES)
 #define MSYNCFS_INCOMPAT_ALL \
 	(MSYNCFS_INCOMPAT_DEFAULT | MSYNCFS_INCOMPAT_MMP)
 
@@ -257,7 +262,7 @@ struct msyncfs_disk_record {
  * @csum: xxh64 of the block with this field zero, with the seed of the
  *	filesystem
  * @blkno: number of this block
- * @owner: number of the group in a bitmap block; 0 in the root block; inode
+ * @owner: number of the group in a block of a bitmap; 0 in the root block; inode
  *	number of the owner in any other block
  * @seq: sequence number of the last record that contains this block; 0 after
  *	mkfs. If the block was written outside the log, @seq is the number of
@@ -291,11 +296,14 @@ struct msyncfs_disk_root {
 #define MSYNCFS_GROUP_BLOCKS	32256	/* bits of one bitmap block */
 
 /**
- * struct msyncfs_disk_bitmap - the bitmap of a group; the bit of a block in use
- * is set
+ * struct msyncfs_disk_bitmap - the part of a bitmap that describes a group
  * @h: header; owner is the number of the group
- * @bits: bit i of byte n stands for block owner * 32256 + n * 8 + i; the bits
- *	beyond the end of the filesystem are set
+ * @bits: bit i of byte n stands for block owner * 32256 + n * 8 + i
+ *
+ * There are two bitmaps. With MSYNCFS_MAGIC_BITMAP, the bit of a block in use is set,
+ * and so are the bits of blocks outside the data area. With MSYNCFS_MAGIC_INODES,
+ * the bit of a block that is an inode is set, and the bits of blocks outside the
+ * data area are clear.
  */
 struct msyncfs_disk_bitmap {
 	struct msyncfs_disk_header h;

@@ -359,23 +359,15 @@ void msyncfs_fake_reset_counts(struct msyncfs_fake *fake)
 /* ---- mkfs --------------------------------------------------------------- */
 
 static void fake_format_bitmaps(struct msyncfs_fake *fake,
-				struct msyncfs_disk_bitmap *bm)
+				struct msyncfs_disk_bitmap *bm, u32 magic)
 {
 	const struct msyncfs_geo *geo = &fake->geo;
 	u64 group, blkno;
-	unsigned int i;
 
 	for (group = 0; group < geo->bitmap_blocks; group++) {
-		msyncfs_init_block(bm, MSYNCFS_MAGIC_BITMAP, 0,
-				   geo->bitmap_start + group, group);
-		for (i = 0; i < MSYNCFS_GROUP_BLOCKS; i++) {
-			blkno = group * MSYNCFS_GROUP_BLOCKS + i;
-			if (!msyncfs_is_data(geo, blkno) ||
-			    blkno == geo->root_ino)
-				__set_bit_le(i, bm->bits);
-		}
+		blkno = msyncfs_init_bitmap(geo, bm, magic, group);
 		msyncfs_seal_block(geo, bm, 0);
-		msyncfs_fake_write(fake, geo->bitmap_start + group, bm);
+		msyncfs_fake_write(fake, blkno, bm);
 	}
 }
 
@@ -447,12 +439,15 @@ static void fake_format_super(struct msyncfs_fake *fake, void *buf,
 static void fake_format(struct msyncfs_fake *fake, u64 blocks, u64 log_blocks,
 			unsigned int features)
 {
-	u64 incompat = features & MSYNCFS_FAKE_MMP ? MSYNCFS_INCOMPAT_ALL :
-						     MSYNCFS_INCOMPAT_DEFAULT;
+	u64 incompat = MSYNCFS_INCOMPAT_DEFAULT;
 	struct msyncfs_geo *geo = &fake->geo;
 	void *buf = kunit_kzalloc(fake->test, MSYNCFS_BLOCK_SIZE, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(fake->test, buf);
+	if (features & MSYNCFS_FAKE_MMP)
+		incompat |= MSYNCFS_INCOMPAT_MMP;
+	if (features & MSYNCFS_FAKE_OLD)
+		incompat &= ~MSYNCFS_INCOMPAT_INODES;
 	KUNIT_ASSERT_EQ(fake->test,
 			msyncfs_layout(blocks, log_blocks, incompat, geo), 0);
 	get_random_bytes(geo->uuid, sizeof(geo->uuid));
@@ -460,7 +455,9 @@ static void fake_format(struct msyncfs_fake *fake, u64 blocks, u64 log_blocks,
 	geo->hash_room = MSYNCFS_HASH_ROOM;
 	get_random_bytes(&geo->name_key, sizeof(geo->name_key));
 
-	fake_format_bitmaps(fake, buf);
+	fake_format_bitmaps(fake, buf, MSYNCFS_MAGIC_BITMAP);
+	if (geo->inodes_start)
+		fake_format_bitmaps(fake, buf, MSYNCFS_MAGIC_INODES);
 	fake_format_root(fake, buf);
 	fake_format_slot(fake, buf);
 	if (geo->mmp_blkno)

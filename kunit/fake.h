@@ -39,6 +39,7 @@
 #define MSYNCFS_FAKE_FUA	2	/* writes that bypass it */
 #define MSYNCFS_FAKE_MMP	4	/* multi-mount protection, short interval */
 #define MSYNCFS_FAKE_TRIM	8	/* discards, with granules of a block */
+#define MSYNCFS_FAKE_OLD	16	/* no inode bitmap */
 
 /* Byte that fills a discarded block. No file may ever have it. */
 #define MSYNCFS_FAKE_POISON	0xdd

@@ -214,6 +214,7 @@ static const struct {
 	{ "RECO",	MSYNCFS_MAGIC_RECORD_V1 },
 	{ "ROOT",	MSYNCFS_MAGIC_ROOT },
 	{ "BMAP",	MSYNCFS_MAGIC_BITMAP },
+	{ "INOB",	MSYNCFS_MAGIC_INODES },
 	{ "INOD",	MSYNCFS_MAGIC_INODE },
 	{ "MAPN",	MSYNCFS_MAGIC_MAP },
 	{ "DIRB",	MSYNCFS_MAGIC_DIR },
@@ -521,7 +522,8 @@ static const struct field_row super_rows[] = {
 	FIELD(super, log_start, 8, "log is not"),
 	FIELD(super, log_blocks, 257, "root directory is not"),
 	FIELD(super, root_ino, 264, "root directory is not"),
-	FIELD(super, incompat, MSYNCFS_INCOMPAT_ALL, "root directory is not"),
+	FIELD(super, incompat, MSYNCFS_INCOMPAT_MMP, "root directory is not"),
+	FIELD(super, incompat, MSYNCFS_INCOMPAT_INODES, "log is not"),
 	/*
 	 * The superblocks in the following rows are valid. The filesystem may
 	 * be smaller than the device. msyncfs_verify_super() does not check the
@@ -551,7 +553,8 @@ static void make_super(struct kunit *test, struct msyncfs_disk_super *ds)
 	ds->bitmap_blocks = cpu_to_le64(geo.bitmap_blocks);
 	ds->root_ino = cpu_to_le64(geo.root_ino);
 	ds->block_shift = cpu_to_le32(MSYNCFS_BLOCK_SHIFT);
-	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_DEFAULT);
+	ds->incompat = cpu_to_le64(MSYNCFS_INCOMPAT_DEFAULT &
+				   ~MSYNCFS_INCOMPAT_INODES);
 	ds->name_key[0] = cpu_to_le64(geo.name_key.key[0]);
 	ds->name_key[1] = cpu_to_le64(geo.name_key.key[1]);
 	msyncfs_seal_super(ds);
@@ -693,7 +696,7 @@ static void format_mmp_layout(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, msyncfs_layout(294, 256, MSYNCFS_INCOMPAT_MMP,
 					     &geo), -ENOSPC);
-	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256, MSYNCFS_INCOMPAT_ALL,
+	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256, MSYNCFS_INCOMPAT_MMP,
 					     &geo), 0);
 	KUNIT_EXPECT_EQ(test, geo.mmp_blkno, 263);
 	KUNIT_EXPECT_EQ(test, geo.root_ino, 264);
@@ -702,6 +705,58 @@ static void format_mmp_layout(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256,
 					     MSYNCFS_INCOMPAT_DEFAULT, &geo), 0);
 	KUNIT_EXPECT_EQ(test, geo.mmp_blkno, 0);
+}
+
+/* Set one more bit in the inode bitmap, and return what is wrong with the block. */
+static const char *with_bit(const struct msyncfs_geo *geo,
+			    struct msyncfs_disk_bitmap *bm, u64 bit)
+{
+	const char *why;
+
+	__set_bit_le(bit % MSYNCFS_GROUP_BLOCKS, bm->bits);
+	msyncfs_seal_block(geo, bm, 0);
+	why = msyncfs_verify_block(geo, bm, le64_to_cpu(bm->h.blkno),
+				   MSYNCFS_MAGIC_INODES,
+				   div_u64(bit, MSYNCFS_GROUP_BLOCKS));
+	__clear_bit_le(bit % MSYNCFS_GROUP_BLOCKS, bm->bits);
+	return why;
+}
+
+/* The inode bitmap lies before the log. Only blocks of the data area are inodes. */
+static void format_inode_bitmap(struct kunit *test)
+{
+	struct msyncfs_disk_bitmap *bm = kunit_kzalloc(test, sizeof(*bm),
+						       GFP_KERNEL);
+	struct msyncfs_geo geo = {};
+	u64 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, bm);
+	KUNIT_ASSERT_EQ(test, msyncfs_layout(294, 256, MSYNCFS_INCOMPAT_INODES,
+					     &geo), -ENOSPC);
+	KUNIT_ASSERT_EQ(test, msyncfs_layout(65000, 256, MSYNCFS_INCOMPAT_INODES,
+					     &geo), 0);
+	KUNIT_EXPECT_EQ(test, geo.inodes_start, 7);
+	KUNIT_EXPECT_EQ(test, geo.log_start, 10);
+	KUNIT_EXPECT_EQ(test, geo.root_ino, 266);
+	KUNIT_EXPECT_TRUE(test, msyncfs_is_home(&geo, 9));
+	KUNIT_EXPECT_FALSE(test, msyncfs_is_home(&geo, 10));
+
+	KUNIT_EXPECT_EQ(test, msyncfs_init_bitmap(&geo, bm, MSYNCFS_MAGIC_INODES,
+						  0), 7);
+	KUNIT_EXPECT_NULL(test, with_bit(&geo, bm, 266));
+	KUNIT_EXPECT_NULL(test, with_bit(&geo, bm, 32255));
+	for (i = 0; i < 266; i++)
+		KUNIT_EXPECT_NOT_NULL_MSG(test, with_bit(&geo, bm, i), "%llu", i);
+	bm->h.blkno = cpu_to_le64(4);
+	expect_reason(test, with_bit(&geo, bm, 266), "bitmap of another group");
+
+	KUNIT_EXPECT_EQ(test, msyncfs_init_bitmap(&geo, bm, MSYNCFS_MAGIC_INODES,
+						  2), 9);
+	KUNIT_EXPECT_NULL(test, with_bit(&geo, bm, 64998));
+	for (i = 64999; i < 65000 + 100; i++)
+		KUNIT_EXPECT_NOT_NULL_MSG(test, with_bit(&geo, bm, i), "%llu", i);
+	geo.inodes_start = 0;
+	expect_reason(test, with_bit(&geo, bm, 64998), "bitmap of another group");
 }
 
 static void format_slot_bits(struct kunit *test)
@@ -745,6 +800,7 @@ static struct kunit_case format_cases[] = {
 	KUNIT_CASE(format_slot_bits),
 	KUNIT_CASE_PARAM(format_mmp, mmp_gen_params),
 	KUNIT_CASE(format_mmp_layout),
+	KUNIT_CASE(format_inode_bitmap),
 	{}
 };
 

@@ -40,7 +40,8 @@ static int rec_init(struct kunit *test)
 	fx->buf = kunit_kzalloc(test, MSYNCFS_BLOCK_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, fx->buf);
 	fx->fake = msyncfs_fake_create(test, BLOCKS, LOG_BLOCKS,
-				       MSYNCFS_FAKE_CACHE | MSYNCFS_FAKE_FUA);
+				       MSYNCFS_FAKE_CACHE | MSYNCFS_FAKE_FUA |
+				       MSYNCFS_FAKE_OLD);
 	fx->log = iolog_start(fx->fake, OUT);
 	test->priv = fx;
 	return 0;

@@ -257,6 +257,29 @@ int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_ranges);
 
 /**
+ * msyncfs_sync_metadata - export_operations.commit_metadata
+ * @inode: file or directory
+ *
+ * Makes all operations on the inode durable, but not its dirty pages. The NFS server
+ * calls this function after an operation. Its changes of names and attributes must
+ * be durable before it replies.
+ *
+ * Context: sleeps for the device; the caller may hold i_rwsem.
+ * Return: 0 or a negative errno.
+ */
+int msyncfs_sync_metadata(struct inode *inode)
+{
+	struct super_block *sb = inode->i_sb;
+	int err;
+
+	if (msyncfs_is_dead(MSYNCFS_SB(sb)))
+		return -EIO;
+	err = msyncfs_sync_attrs(inode);
+	return err ?: msyncfs_commit(sb, READ_ONCE(MSYNCFS_I(inode)->i_tid));
+}
+EXPORT_SYMBOL_IF_KUNIT(msyncfs_sync_metadata);
+
+/**
  * struct msyncfs_async - a large set that is written for MS_ASYNC
  * @work: work item, queued in sbi->wq
  * @sent: completed when the caller may return

@@ -42,6 +42,7 @@ int msyncfs_msync(unsigned long start, size_t len, int flags);
 /* In sync.c */
 int msyncfs_sync_ranges(struct msyncfs_range *ranges, unsigned int nr,
 			bool datasync);
+int msyncfs_sync_metadata(struct inode *inode);
 int msyncfs_start_ranges(struct msyncfs_range *ranges, unsigned int nr);
 int msyncfs_sync_inode(struct inode *inode, loff_t start, loff_t end,
 		       bool datasync);

@@ -129,6 +129,8 @@ static u64 feature_bit(const char *name)
 		return MSYNCFS_INCOMPAT_MMP;
 	if (!strcmp(name, "xattr"))
 		return MSYNCFS_INCOMPAT_XATTR;
+	if (!strcmp(name, "inodes"))
+		return MSYNCFS_INCOMPAT_INODES;
 	die("unknown feature: %s", name);
 }
 
@@ -314,24 +316,17 @@ static void wipe(const struct device *dev, const struct msyncfs_geo *geo)
 		die("%s: cannot write: %s", dev->path, strerror(-err));
 }
 
-static void write_bitmaps(const struct device *dev,
-			  const struct msyncfs_geo *geo)
+/* Write all blocks of one of the bitmaps. */
+static void write_bitmap(const struct device *dev,
+			 const struct msyncfs_geo *geo, u32 magic)
 {
 	static struct msyncfs_disk_bitmap bm;
-	u64 group, i;
+	u64 group, blkno;
 
 	for (group = 0; group < geo->bitmap_blocks; group++) {
-		msyncfs_init_block(&bm, MSYNCFS_MAGIC_BITMAP, 0,
-				   geo->bitmap_start + group, group);
-		for (i = 0; i < MSYNCFS_GROUP_BLOCKS; i++) {
-			u64 blkno = group * MSYNCFS_GROUP_BLOCKS + i;
-
-			if (!msyncfs_is_data(geo, blkno) ||
-			    blkno == geo->root_ino)
-				bm.bits[i / 8] |= 1 << i % 8;
-		}
+		blkno = msyncfs_init_bitmap(geo, &bm, magic, group);
 		msyncfs_seal_block(geo, &bm, 0);
-		put(dev, &bm, sizeof(bm), geo->bitmap_start + group);
+		put(dev, &bm, sizeof(bm), blkno);
 	}
 }
 
@@ -509,7 +504,9 @@ static void write_all(const struct device *dev, const struct msyncfs_geo *geo,
 		      const struct options *opt)
 {
 	wipe(dev, geo);
-	write_bitmaps(dev, geo);
+	write_bitmap(dev, geo, MSYNCFS_MAGIC_BITMAP);
+	if (geo->inodes_start)
+		write_bitmap(dev, geo, MSYNCFS_MAGIC_INODES);
 	write_root(dev, geo);
 	write_slot(dev, geo);
 	if (geo->mmp_blkno)

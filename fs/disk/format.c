@@ -84,8 +84,9 @@ static u32 record_images(u64 log_blocks)
 int msyncfs_layout(u64 blocks, u64 log_blocks, u64 incompat,
 		   struct msyncfs_geo *geo)
 {
+	bool inodes = incompat & MSYNCFS_INCOMPAT_INODES;
 	bool mmp = incompat & MSYNCFS_INCOMPAT_MMP;
-	u64 bitmaps, data;
+	u64 bitmaps, log, data;
 
 	if (blocks > MSYNCFS_BLOCKS_MAX || log_blocks < MSYNCFS_LOG_MIN_BLOCKS ||
 	    log_blocks > MSYNCFS_LOG_MAX_BLOCKS)
@@ -93,14 +94,16 @@ int msyncfs_layout(u64 blocks, u64 log_blocks, u64 incompat,
 
 	bitmaps = div_u64(blocks + MSYNCFS_GROUP_BLOCKS - 1,
 			  MSYNCFS_GROUP_BLOCKS);
-	data = MSYNCFS_BITMAP_BLKNO + bitmaps + log_blocks + mmp;
+	log = MSYNCFS_BITMAP_BLKNO + (inodes ? 2 * bitmaps : bitmaps);
+	data = log + log_blocks + mmp;
 	if (blocks < data + MSYNCFS_DATA_MIN_BLOCKS + 1)
 		return -ENOSPC;
 
 	geo->blocks = blocks;
 	geo->bitmap_start = MSYNCFS_BITMAP_BLKNO;
 	geo->bitmap_blocks = bitmaps;
-	geo->log_start = MSYNCFS_BITMAP_BLKNO + bitmaps;
+	geo->inodes_start = inodes ? MSYNCFS_BITMAP_BLKNO + bitmaps : 0;
+	geo->log_start = log;
 	geo->log_blocks = log_blocks;
 	geo->mmp_blkno = mmp ? data - 1 : 0;
 	geo->root_ino = data;
@@ -760,48 +763,6 @@ static const char *verify_dir(const struct msyncfs_geo *geo, const void *buf)
 	return NULL;
 }
 
-/* Return true if bits @from to @to (exclusive) are all set. */
-static bool bits_set(const u8 *bits, u64 from, u64 to)
-{
-	while (from < to && from % 8) {
-		if (!(bits[from / 8] & 1U << from % 8))
-			return false;
-		from++;
-	}
-	while (from < to && to % 8) {
-		to--;
-		if (!(bits[to / 8] & 1U << to % 8))
-			return false;
-	}
-	return from >= to || !memchr_inv(bits + from / 8, 0xff, (to - from) / 8);
-}
-
-/*
- * The allocator may take every block whose bit is clear. So all bits for blocks
- * outside the data area must be set. Such blocks are the superblocks, tail
- * slots, root block, bitmaps, log blocks, the block of the multi-mount
- * protection and the blocks past the end of the filesystem.
- */
-static const char *verify_bitmap(const struct msyncfs_geo *geo,
-				 const void *buf, u64 blkno)
-{
-	const struct msyncfs_disk_bitmap *bm = buf;
-	u64 data = geo->root_ino;
-	u64 group = le64_to_cpu(bm->h.owner);
-	u64 first = group * MSYNCFS_GROUP_BLOCKS;
-	u64 end = first + MSYNCFS_GROUP_BLOCKS;
-
-	if (group >= geo->bitmap_blocks || blkno != geo->bitmap_start + group)
-		return "bitmap of another group";
-	if (first < data &&
-	    !bits_set(bm->bits, 0, min(end, data) - first))
-		return "bitmap marks the superblock, a bitmap or the log as free";
-	if (end >= geo->blocks &&
-	    !bits_set(bm->bits, geo->blocks - 1 - first, MSYNCFS_GROUP_BLOCKS))
-		return "bitmap marks blocks past the end as free";
-	return NULL;
-}
-
 static const char *verify_root(const struct msyncfs_geo *geo, const void *buf,
 			       u64 blkno)
 {
@@ -862,8 +823,8 @@ const char *msyncfs_verify_block(const struct msyncfs_geo *geo,
 
 	if (why)
 		return why;
-	if (magic == MSYNCFS_MAGIC_BITMAP)
-		return verify_bitmap(geo, buf, blkno);
+	if (magic == MSYNCFS_MAGIC_BITMAP || magic == MSYNCFS_MAGIC_INODES)
+		return msyncfs_verify_bitmap(geo, buf, blkno, magic);
 	if (magic == MSYNCFS_MAGIC_ROOT)
 		return verify_root(geo, buf, blkno);
 	if (!msyncfs_is_data(geo, blkno))

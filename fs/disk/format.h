@@ -47,6 +47,7 @@
  * @log_blocks: length of the log in blocks
  * @bitmap_start: block number of the first bitmap block
  * @bitmap_blocks: number of bitmap blocks, one for each group
+ * @inodes_start: first block of the inode bitmap, which has as many blocks; or 0
  * @mmp_blkno: block of the multi-mount protection, or 0
  * @root_ino: inode number of the root directory, the first block of the data area
  * @record_images: number of images in the largest possible record
@@ -61,6 +62,7 @@ struct msyncfs_geo {
 	u64	log_blocks;
 	u64	bitmap_start;
 	u64	bitmap_blocks;
+	u64	inodes_start;
 	u64	mmp_blkno;
 	u64	root_ino;
 	u32	record_images;
@@ -123,6 +125,13 @@ u32 msyncfs_inode_flags(u32 mode);
 bool msyncfs_name_legal(const char *name, unsigned int len);
 u64 msyncfs_name_hash(const struct msyncfs_geo *geo, const char *name,
 		      unsigned int len);
+
+/* In bitmap.c */
+u64 msyncfs_init_bitmap(const struct msyncfs_geo *geo,
+			struct msyncfs_disk_bitmap *bm, u32 magic, u64 group);
+const char *msyncfs_verify_bitmap(const struct msyncfs_geo *geo,
+				  const struct msyncfs_disk_bitmap *bm, u64 blkno,
+				  u32 magic);
 
 /* In xattr.c: areas with extended attributes */
 extern const char * const msyncfs_xattr_prefixes[MSYNCFS_XATTR_PREFIXES];
@@ -295,15 +304,14 @@ static inline bool msyncfs_is_data(const struct msyncfs_geo *geo, u64 blkno)
  * @blkno: any number
  *
  * Context: any.
- * Return: true for the data area, the bitmaps and the root block; false for the
+ * Return: true for the data area, both bitmaps and the root block; false for the
  * superblocks, the tail slots, the log, the block of the multi-mount protection
  * and numbers past the end of the filesystem.
  */
 static inline bool msyncfs_is_home(const struct msyncfs_geo *geo, u64 blkno)
 {
 	return blkno == MSYNCFS_ROOT_BLKNO ||
-	       (blkno >= geo->bitmap_start &&
-		blkno < geo->bitmap_start + geo->bitmap_blocks) ||
+	       (blkno >= geo->bitmap_start && blkno < geo->log_start) ||
 	       msyncfs_is_data(geo, blkno);
 }
 

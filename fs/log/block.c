@@ -24,6 +24,8 @@ static const char *msyncfs_magic_name(u32 magic)
 		return "root block";
 	case MSYNCFS_MAGIC_BITMAP:
 		return "bitmap";
+	case MSYNCFS_MAGIC_INODES:
+		return "inode bitmap";
 	case MSYNCFS_MAGIC_INODE:
 		return "inode";
 	case MSYNCFS_MAGIC_MAP:

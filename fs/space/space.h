@@ -31,6 +31,12 @@ void msyncfs_make_room(struct super_block *sb, u64 pages);
 void msyncfs_unhold(struct super_block *sb, u64 nr, bool promised);
 u64 msyncfs_space_avail(struct super_block *sb);
 
+/* In inodes.c: the inode bitmap */
+struct buffer_head *msyncfs_inodes_read(struct super_block *sb, u64 ino);
+void msyncfs_inodes_mark(struct msyncfs_op *op, struct buffer_head *bh, u64 ino,
+			 bool used);
+int msyncfs_inodes_test(struct super_block *sb, u64 ino);
+
 /* In trim.c: discarding free blocks */
 int msyncfs_trim(struct super_block *sb, struct fstrim_range *range);
 

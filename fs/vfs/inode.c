@@ -24,7 +24,7 @@ static struct kmem_cache *msyncfs_inode_cache;
 static void (*msyncfs_inode_set_ops)(struct inode *inode, dev_t rdev);
 
 /* Largest number of metadata blocks that msyncfs_free_inode_block() dirties. */
-#define MSYNCFS_DELETE_CREDITS	6
+#define MSYNCFS_DELETE_CREDITS	7
 
 static void msyncfs_inode_once(void *obj)
 {
@@ -183,18 +183,78 @@ struct inode *msyncfs_iget(struct super_block *sb, u64 ino)
 	return inode;
 }
 
-/* Gives the new inode its block and adds the inode to the inode hash. */
+/* Reads an inode that the inode bitmap must name. */
+static int msyncfs_read_handle(struct inode *inode)
+{
+	int ret = msyncfs_inodes_test(inode->i_sb, inode->i_ino);
+
+	if (ret <= 0)
+		return ret ?: -ESTALE;
+	ret = msyncfs_read_inode(inode);
+	if (ret)
+		return ret;
+	/* msyncfs_reclaim() must be the only user of the inodes that it deletes. */
+	return msyncfs_iblock(inode)->nlink ? 0 : -ESTALE;
+}
+
+/**
+ * msyncfs_iget_handle - get an inode whose number is not known to be one
+ * @sb: filesystem
+ * @ino: any number, for example from a file handle
+ *
+ * No block is believed because of its content: an inode that is not in memory must
+ * be in the inode bitmap. While this function looks at the bitmap and reads the
+ * block, an inode of this number is in the inode hash and is new (I_NEW). So no other
+ * task can read, delete or make an inode of this number: msyncfs_evict_inode() has
+ * ended before, and msyncfs_inode_block() marks a new inode after it has added the
+ * inode to the hash, for which it waits until the new inode here is gone. An inode
+ * without links may be returned if it is in memory.
+ *
+ * Context: may sleep and do I/O.
+ * Return: the inode, referenced; ERR_PTR(-ESTALE) if there is no such inode;
+ * ERR_PTR(-ENOMEM), also if another task is just making an inode of this number;
+ * ERR_PTR(-EIO), ERR_PTR(-EUCLEAN) or ERR_PTR(-EFBIG), all logged.
+ */
+struct inode *msyncfs_iget_handle(struct super_block *sb, u64 ino)
+{
+	struct inode *inode;
+	int err;
+
+	if (!msyncfs_is_data(&MSYNCFS_SB(sb)->geo, ino))
+		return ERR_PTR(-ESTALE);
+	inode = iget_locked(sb, ino);
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	if (!(inode_state_read_once(inode) & I_NEW))
+		return inode;
+	err = msyncfs_read_handle(inode);
+	if (err) {
+		iget_failed(inode);
+		return ERR_PTR(err);
+	}
+	unlock_new_inode(inode);
+	return inode;
+}
+
+/*
+ * Gives the new inode its block, adds the inode to the inode hash, and marks it in
+ * the inode bitmap.
+ */
 static int msyncfs_inode_block(struct msyncfs_op *op, struct inode *inode,
 			       struct inode *dir)
 {
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-	struct buffer_head *bh;
+	struct buffer_head *inodes, *bh;
 	u64 blkno, len;
 	int err;
 
 	err = msyncfs_alloc(op, dir->i_ino + 1, 1, &blkno, &len);
 	if (err)
 		return err;
+	inodes = msyncfs_inodes_read(op->sb, blkno);
+	if (IS_ERR(inodes)) {
+		msyncfs_free(op, blkno, 1);
+		return PTR_ERR(inodes);
+	}
 	inode->i_ino = blkno;
 	if (insert_inode_locked(inode) < 0) {
 		/*
@@ -203,13 +263,16 @@ static int msyncfs_inode_block(struct msyncfs_op *op, struct inode *inode,
 		 */
 		msyncfs_err(op->sb, "block %llu: free, but an inode in use",
 			    blkno);
+		brelse(inodes);
 		return -EFSCORRUPTED;
 	}
 	bh = msyncfs_op_new(op, blkno, MSYNCFS_MAGIC_INODE, 0, blkno);
-	if (IS_ERR(bh))
-		return PTR_ERR(bh);
-	mi->i_bh = bh;
-	return 0;
+	if (!IS_ERR(bh)) {
+		msyncfs_inodes_mark(op, inodes, blkno, true);
+		MSYNCFS_I(inode)->i_bh = bh;
+	}
+	brelse(inodes);
+	return PTR_ERR_OR_ZERO(bh);
 }
 
 /**
@@ -242,7 +305,7 @@ struct inode *msyncfs_new_inode(struct inode *dir, struct mnt_idmap *idmap,
 
 /**
  * msyncfs_insert_inode - give a new inode its block
- * @op: operation with two credits left that may allocate one block
+ * @op: operation with three credits left that may allocate one block
  * @inode: inode from msyncfs_new_inode()
  * @dir: directory in which the inode is made
  * @rdev: device number of a device node
@@ -333,9 +396,11 @@ static int msyncfs_free_inode_block(struct inode *inode)
 		msyncfs_read_rest(inode),
 		msyncfs_xattr_outer_block(inode),
 	};
+	struct buffer_head *inodes = msyncfs_inodes_read(inode->i_sb,
+							 inode->i_ino);
+	int err = PTR_ERR_OR_ZERO(inodes);
 	struct msyncfs_op op;
 	unsigned int i;
-	int err = 0;
 
 	for (i = 0; !err && i < ARRAY_SIZE(bh); i++)
 		if (IS_ERR_OR_NULL(bh[i]))
@@ -349,6 +414,8 @@ static int msyncfs_free_inode_block(struct inode *inode)
 	if (err)
 		goto out;
 	err = msyncfs_orphan_del(&op, inode);
+	if (!err)
+		msyncfs_inodes_mark(&op, inodes, inode->i_ino, false);
 	for (i = ARRAY_SIZE(bh); !err && i-- > 0;)
 		if (bh[i])
 			msyncfs_op_free(&op, bh[i]);
@@ -357,6 +424,8 @@ out:
 	for (i = 1; i < ARRAY_SIZE(bh); i++)
 		if (!IS_ERR(bh[i]))
 			brelse(bh[i]);
+	if (!IS_ERR(inodes))
+		brelse(inodes);
 	return err;
 }
 

@@ -14,7 +14,7 @@
  *
  * MSYNCFS_OP_CREDITS must cover these blocks:
  *
- * - Create dirties 4 blocks: the new inode, its bitmap block, the directory,
+ * - Create dirties 5 blocks: the new inode, a block of each bitmap, the directory,
  *   and a directory leaf. The first leaf of a directory adds 1 block, the
  *   bitmap block of the leaf. If the map of the directory is deep already, the
  *   first leaf also adds 2 * MSYNCFS_MAX_DEPTH blocks: map nodes and their
@@ -23,8 +23,8 @@
  *   of their own.
  * - Rename dirties 7 blocks: two directories, two leaves, the moved inode, the
  *   replaced inode and the root block. If the rename makes the first leaf of a
- *   directory, it dirties up to 18 blocks. A whiteout adds 2 blocks: its inode
- *   and its bitmap block.
+ *   directory, it dirties up to 18 blocks. A whiteout adds 3 blocks: its inode
+ *   and a block of each bitmap.
  * - Link dirties 3 blocks: the inode, the directory and a leaf. If the file is
  *   unnamed, link also dirties the block before the inode on the orphan list.
  *

@@ -73,8 +73,8 @@ static int orphan_truncate(struct inode *inode)
 		return err;
 	/*
 	 * msyncfs_truncate_blocks() removes the inode from the list in its last
-	 * operation. Call msyncfs_orphan_del() nevertheless. If the inode
-	 * stayed on the list, the loop of the caller would not end.
+	 * operation. Call msyncfs_orphan_del() nevertheless: an inode that is evicted
+	 * while it is on the list waits for the next mount.
 	 */
 	err = msyncfs_op_begin(inode->i_sb, &op, 2, 0);
 	if (err)
@@ -99,13 +99,15 @@ static int orphan_load_all(struct msyncfs_sb_info *sbi)
 /*
  * Reads all inodes of the list into memory and then processes each inode.
  * msyncfs_orphan_del() needs the neighbour of an inode in memory. If an inode
- * cannot be truncated, reports the inode and leaves it on the list on disk.
+ * cannot be truncated, reports the inode and leaves it on the list on disk. If a
+ * file handle has led a task to an inode without links, the inode stays on both
+ * lists, and this task deletes it later.
  */
 static int orphan_recover(struct super_block *sb)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(sb);
 	unsigned int deleted = 0, truncated = 0;
-	struct msyncfs_inode_info *mi;
+	struct msyncfs_inode_info *mi, *next;
 	struct inode *inode;
 	int err;
 
@@ -113,9 +115,8 @@ static int orphan_recover(struct super_block *sb)
 	if (err)
 		return err;
 
-	while (!list_empty(&sbi->orphans->list)) {
-		mi = list_first_entry(&sbi->orphans->list, struct msyncfs_inode_info,
-				      i_orphan);
+	/* The list has a reference to each inode, so @next stays. */
+	list_for_each_entry_safe(mi, next, &sbi->orphans->list, i_orphan) {
 		inode = &mi->vfs_inode;
 		if (!inode->i_nlink) {
 			deleted++;

@@ -272,7 +272,7 @@ static int msyncfs_write_super(struct super_block *sb, u64 blkno)
  * The log is empty. An older module would not see the records that this version
  * writes, and would take long symbolic links and flags for damage. So it must
  * not mount the filesystem any more. The names keep their hashes without a key,
- * and inodes get no extended attributes.
+ * inodes get no extended attributes, and there are no file handles.
  */
 static int msyncfs_set_features(struct super_block *sb)
 {
@@ -315,6 +315,9 @@ static void msyncfs_setup_sb(struct super_block *sb)
 		/* mount(2) can set the flag, but there is no room for ACLs. */
 		sb->s_flags &= ~SB_POSIXACL;
 	}
+	/* Without a recovery, the inode bitmap may be older than the inodes. */
+	if (sbi->geo.inodes_start && !sbi->options.norecovery)
+		sb->s_export_op = &msyncfs_export_ops;
 	sb->s_flags |= SB_NOSEC;
 	super_set_uuid(sb, sbi->geo.uuid, sizeof(sbi->geo.uuid));
 	super_set_sysfs_name_bdev(sb);

@@ -15,7 +15,7 @@
  * Largest number of metadata blocks that one namespace operation dirties. The
  * comment at the top of namei.c lists these blocks.
  */
-#define MSYNCFS_OP_CREDITS	24
+#define MSYNCFS_OP_CREDITS	25
 
 /* In super.c */
 extern const struct super_operations msyncfs_super_ops;
@@ -38,6 +38,7 @@ void msyncfs_free_inode(struct inode *inode);
 int msyncfs_write_inode(struct inode *inode, struct writeback_control *wbc);
 void msyncfs_evict_inode(struct inode *inode);
 struct inode *msyncfs_iget(struct super_block *sb, u64 ino);
+struct inode *msyncfs_iget_handle(struct super_block *sb, u64 ino);
 struct inode *msyncfs_new_inode(struct inode *dir, struct mnt_idmap *idmap,
 				umode_t mode);
 int msyncfs_insert_inode(struct msyncfs_op *op, struct inode *inode,
@@ -150,6 +151,9 @@ int msyncfs_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 #define msyncfs_get_acl	NULL
 #define msyncfs_set_acl	NULL
 #endif
+
+/* In export.c */
+extern const struct export_operations msyncfs_export_ops;
 
 /* In file.c */
 int msyncfs_has_block(struct inode *inode, pgoff_t index, bool *has);

@@ -101,6 +101,7 @@ static void add_block(struct base *b, u64 at, u64 home, unsigned int record,
 		enum kind	kind;
 	} kinds[] = {
 		{ MSYNCFS_MAGIC_ROOT, ROOT }, { MSYNCFS_MAGIC_BITMAP, BITMAP },
+		{ MSYNCFS_MAGIC_INODES, BITMAP },
 		{ MSYNCFS_MAGIC_INODE, INODE }, { MSYNCFS_MAGIC_MAP, MAP },
 		{ MSYNCFS_MAGIC_DIR, DIR }, { MSYNCFS_MAGIC_REST, REST },
 		{ MSYNCFS_MAGIC_XATTR, XATTR }, { MSYNCFS_MAGIC_VALUE, VALUE },

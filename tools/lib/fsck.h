@@ -257,4 +257,7 @@ void fsck_tree(struct fsck *fs);
 void fsck_bitmaps_load(struct fsck *fs);
 void fsck_bitmaps(struct fsck *fs);
 
+/* fsck_inodes.c */
+void fsck_inode_bitmap(struct fsck *fs);
+
 #endif /* MSYNCFS_FSCK_H */

@@ -505,4 +505,5 @@ void fsck_tree(struct fsck *fs)
 	dir_rebuild_all(fs);
 	check_links(fs);
 	fsck_bitmaps(fs);
+	fsck_inode_bitmap(fs);
 }

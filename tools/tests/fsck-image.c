@@ -19,6 +19,7 @@
 
 static struct fsck *fs;
 static u64 root;
+static void mark_inode(u64 ino, bool used);
 
 /* --- fill --- */
 
@@ -41,6 +42,7 @@ static u64 new_inode(u32 mode, u32 nlink, u64 size)
 	di.nlink = cpu_to_le32(nlink);
 	di.size = cpu_to_le64(size);
 	inode_store(fs, &di);
+	mark_inode(ino, true);
 	return ino;
 }
 
@@ -81,6 +83,7 @@ static u64 new_dir(u64 dir, const char *name)
 	u64 ino = new_block();
 
 	inode_new_dir(fs, ino, dir);
+	mark_inode(ino, true);
 	add_name(dir, name, ino, FT_DIR);
 	blk_read(fs, dir, &di);
 	di.nlink = cpu_to_le32(++parent->nlink);
@@ -150,6 +153,7 @@ static void new_same(u64 dir)
 }
 
 #include "fsck-attrs.h"
+#include "fsck-bitmaps.h"
 
 static void fill(void)
 {
@@ -792,29 +796,11 @@ static void slot_max(void)
 		fsck_die(fs, "cannot write");
 }
 
-static void bitmap_csum(void)
-{
-	poke(fs->geo.bitmap_start, 3000, "rotten");
-}
-
 /* The names of all files are lost, and the bitmap does not say which blocks are in use. */
 static void root_and_bitmap(void)
 {
 	root_inode();
 	bitmap_csum();
-}
-
-static void bitmap_leak(void)
-{
-	bit_set(fs->used, fs->geo.blocks - 10);
-	bit_set(fs->used, fs->geo.blocks - 9);
-	fsck_bitmaps(fs);
-}
-
-static void bitmap_free(void)
-{
-	bit_clear(fs->used, find("file"));
-	fsck_bitmaps(fs);
 }
 
 #define DAMAGE(f)	{ #f, f }
@@ -837,6 +823,7 @@ static const struct {
 	DAMAGE(orphan_twice), DAMAGE(orphan_named), DAMAGE(inode_flags), DAMAGE(rest_csum),
 	DAMAGE(rest_short), DAMAGE(rest_shared), DAMAGE(rest_needless), DAMAGE(bitmap_csum),
 	DAMAGE(root_and_bitmap), DAMAGE(bitmap_leak), DAMAGE(bitmap_free),
+	DAMAGE(inodes_csum), DAMAGE(inodes_missing), DAMAGE(inodes_wrong),
 	DAMAGE(attr_csum), DAMAGE(attr_shared), DAMAGE(attr_same), DAMAGE(attr_order),
 	DAMAGE(attr_log), DAMAGE(attr_bitmap), DAMAGE(attr_length), DAMAGE(attr_end),
 	DAMAGE(attr_twice), DAMAGE(attr_both), DAMAGE(attr_count), DAMAGE(attr_count_dir),
