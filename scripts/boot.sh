@@ -25,7 +25,7 @@ boot_prepare() {
 		v=$("$SCRIPTS/stock-kernel.sh") && eval "$v"
 		RELEASE=$STOCK_RELEASE VMLINUZ=$STOCK_VMLINUZ modroot=$STOCK_MODROOT
 		MEM=1536 SLOW=1 CMDLINE=guest.modules=virtio_blk
-		mods="virtio_pci virtio_blk null_blk brd dm_mod dm_flakey dm_delay dm_crypt dm_thin_pool raid1 nbd loop overlay ext4 xfs xts aesni_intel"
+		mods="virtio_pci virtio_blk null_blk brd dm_mod dm_flakey dm_delay dm_crypt dm_thin_pool raid1 nbd loop overlay nfsd nfsv4 ext4 xfs xts aesni_intel"
 		[ "$K" != "$SERIES" ] || mods="$mods libcrc32c crc32c_generic crc32c_intel aes_generic"
 	fi
 	INITRD=$dir/initramfs
