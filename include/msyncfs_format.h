@@ -94,7 +94,7 @@
 #define MSYNCFS_LOG_DEF_BLOCKS	16384		/* 64 MiB */
 
 /**
- * struct msyncfs_disk_super - superblock, which only the tools write
+ * struct msyncfs_disk_super - superblock
  * @magic: MSYNCFS_MAGIC_SUPER
  * @csum: xxh64 of the first 512 bytes with this field zero, seed 0
  * @compat: features that every mount may ignore

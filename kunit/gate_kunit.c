@@ -10,6 +10,7 @@
 #include <linux/pagemap.h>
 #include <linux/writeback.h>
 
+#include "fs/vfs/vfs.h"
 #include "model.h"
 
 #define PAGES	4
@@ -298,6 +299,48 @@ static void gate_forced_failed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, files_unlink(fx->fake, "new"), -ENOENT);
 }
 
+/* ---- label --------------------------------------------------------------- */
+
+static void expect_label(struct kunit *test, struct msyncfs_fake *fake,
+			 const char *label)
+{
+	struct msyncfs_disk_super *ds = kunit_kzalloc(test, MSYNCFS_BLOCK_SIZE,
+						      GFP_KERNEL);
+	const u64 blkno[] = { MSYNCFS_SUPER_BLKNO, fake->geo.blocks - 1 };
+	struct msyncfs_geo geo;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, ds);
+	for (i = 0; i < ARRAY_SIZE(blkno); i++) {
+		msyncfs_fake_read(fake, blkno[i], ds);
+		KUNIT_EXPECT_NULL(test, msyncfs_verify_super(ds, fake->geo.blocks,
+							     &geo));
+		KUNIT_EXPECT_STREQ(test, (char *)ds->label, label);
+	}
+}
+
+/* A new label is durable at once. It does not change if the gate is closed. */
+static void gate_label(struct kunit *test)
+{
+	struct atomic_fixture *fx = model_setup(test, MSYNCFS_FAKE_CACHE, NULL);
+	static const char first[MSYNCFS_LABEL_LEN] = "first";
+	static const char second[MSYNCFS_LABEL_LEN] = "second";
+	struct msyncfs_fake *fake = fx->fake;
+
+	KUNIT_EXPECT_EQ(test, msyncfs_set_label(fake->sb, first), 0);
+	freeze(test, fx);
+	KUNIT_EXPECT_EQ(test, msyncfs_set_label(fake->sb, second), -EFSFROZEN);
+	thaw(test, fx);
+	msyncfs_fake_fail(fake, MSYNCFS_FAKE_WRITE, 0, 1);
+	KUNIT_EXPECT_EQ(test, msyncfs_set_label(fake->sb, second), -EIO);
+	KUNIT_EXPECT_STREQ(test, (char *)fx->sbi->ds->label, first);
+	msyncfs_fake_close(fake, fx->file);
+	msyncfs_fake_crash(fake, NULL, NULL);
+	expect_label(test, fake, first);
+	KUNIT_ASSERT_EQ(test, msyncfs_fake_do_mount(fake, 0, NULL), 0);
+	KUNIT_EXPECT_STREQ(test, (char *)MSYNCFS_SB(fake->sb)->ds->label, first);
+}
+
 static struct kunit_case gate_cases[] = {
 	KUNIT_CASE(gate_pinned),
 	KUNIT_CASE(gate_writeback),
@@ -307,6 +350,7 @@ static struct kunit_case gate_cases[] = {
 	KUNIT_CASE(gate_fresh),
 	KUNIT_CASE(gate_forced),
 	KUNIT_CASE(gate_forced_failed),
+	KUNIT_CASE(gate_label),
 	{}
 };
 

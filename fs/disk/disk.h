@@ -174,7 +174,7 @@ static inline int msyncfs_gate_error(const struct msyncfs_sb_info *sbi)
  * @sbi: filesystem
  *
  * Every write to the device passes this gate (R7): records, home blocks, slots,
- * fresh blocks and O_DIRECT. The only other writes are those of the mount,
+ * fresh blocks, O_DIRECT and a new label. The only other writes are those of the mount,
  * before any task uses the filesystem, the feature bits that a remount sets
  * before it opens the gate, and the heartbeats of the multi-mount protection.
  * Heartbeats hold the gate shared, too, but they also run if the filesystem is
@@ -303,6 +303,10 @@ __printf(2, 3) void msyncfs_warn(struct super_block *sb, const char *fmt, ...);
 __printf(2, 3) void msyncfs_info(struct super_block *sb, const char *fmt, ...);
 void msyncfs_abort(struct super_block *sb, const char *why, int err);
 void msyncfs_shutdown(struct super_block *sb);
+
+/* In super.c */
+int msyncfs_write_supers(struct super_block *sb);
+int msyncfs_set_label(struct super_block *sb, const char *label);
 
 /* In mmp.c */
 int msyncfs_mmp_start(struct super_block *sb);

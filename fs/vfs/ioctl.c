@@ -57,8 +57,32 @@ static int msyncfs_ioc_getlabel(struct super_block *sb, char __user *arg)
 	char label[FSLABEL_MAX] = {};
 
 	BUILD_BUG_ON(MSYNCFS_LABEL_LEN >= FSLABEL_MAX);
+	down_read(&sb->s_umount);
 	memcpy(label, MSYNCFS_SB(sb)->ds->label, MSYNCFS_LABEL_LEN);
+	up_read(&sb->s_umount);
 	return copy_to_user(arg, label, sizeof(label)) ? -EFAULT : 0;
+}
+
+static int msyncfs_ioc_setlabel(struct file *file, const char __user *arg)
+{
+	char label[MSYNCFS_LABEL_LEN + 1];
+	size_t len;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (copy_from_user(label, arg, sizeof(label)))
+		return -EFAULT;
+	len = strnlen(label, sizeof(label));
+	if (len > MSYNCFS_LABEL_LEN)
+		return -EINVAL;
+	memset(label + len, 0, sizeof(label) - len);
+	err = mnt_want_write_file(file);
+	if (err)
+		return err;
+	err = msyncfs_set_label(file_inode(file)->i_sb, label);
+	mnt_drop_write_file(file);
+	return err;
 }
 
 static int msyncfs_ioc_trim(struct file *file, struct fstrim_range __user *arg)
@@ -185,6 +209,8 @@ long msyncfs_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return msyncfs_ioc_trim(file, uarg);
 	case FS_IOC_GETFSLABEL:
 		return msyncfs_ioc_getlabel(inode->i_sb, uarg);
+	case FS_IOC_SETFSLABEL:
+		return msyncfs_ioc_setlabel(file, uarg);
 	case FS_IOC_GETVERSION:
 	case FS_IOC32_GETVERSION:
 		return put_user(inode->i_generation, (u32 __user *)uarg);

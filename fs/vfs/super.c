@@ -251,22 +251,6 @@ static int msyncfs_check_features(struct super_block *sb)
 	return 0;
 }
 
-static int msyncfs_write_super(struct super_block *sb, u64 blkno)
-{
-	struct buffer_head *bh = sb_bread(sb, blkno);
-	int err;
-
-	if (!bh)
-		return -EIO;
-	lock_buffer(bh);
-	memcpy(bh->b_data, MSYNCFS_SB(sb)->ds, sizeof(*MSYNCFS_SB(sb)->ds));
-	unlock_buffer(bh);
-	mark_buffer_dirty(bh);
-	err = sync_dirty_buffer(bh);
-	brelse(bh);
-	return err;
-}
-
 /*
  * Sets the features that this version uses in a filesystem of an older version.
  * The log is empty. An older module would not see the records that this version
@@ -280,19 +264,12 @@ static int msyncfs_set_features(struct super_block *sb)
 	u64 incompat = le64_to_cpu(sbi->ds->incompat);
 	u64 want = incompat |
 		   (MSYNCFS_INCOMPAT_DEFAULT & ~MSYNCFS_INCOMPAT_MKFS);
-	int err;
 
 	if (incompat == want || bdev_read_only(sb->s_bdev) ||
 	    sbi->options.norecovery)
 		return 0;
 	sbi->ds->incompat = cpu_to_le64(want);
-	msyncfs_seal_super(sbi->ds);
-	err = msyncfs_write_super(sb, MSYNCFS_SUPER_BLKNO) ?:
-	      msyncfs_write_super(sb, sbi->geo.blocks - 1) ?:
-	      blkdev_issue_flush(sb->s_bdev);
-	if (err)
-		msyncfs_err(sb, "cannot write the superblock: error %d", err);
-	return err;
+	return msyncfs_write_supers(sb);
 }
 
 static void msyncfs_setup_sb(struct super_block *sb)
