@@ -5,8 +5,8 @@
 # Usage: fsck-selftest.sh [-v] [DAMAGE...]
 # A second time, the programs have a weak hash, so that many names of a directory have the
 # same hash; these damages are called weak.DAMAGE.
-# The cases mkfs_* test the arguments of mkfs.msyncfs, and the case mmp tests the
-# multi-mount protection.
+# The cases mkfs_* test the arguments of mkfs.msyncfs, the case mmp tests the multi-mount
+# protection, and the case progress tests what fsck.msyncfs shows.
 # Run "make tools" first. The last line of the output is the verdict. With -v the
 # script prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
 set -u
@@ -232,21 +232,39 @@ mmp() {
 	wait
 }
 
+# The progress: numbers for a program, a line on a terminal when the run takes long, and
+# otherwise nothing. The summary tells what was repaired.
+progress() {
+	local numbers=$work/numbers
+	cp "$filled" "$image" && "$bin/tests/fsck-image" break "$image" links || return 1
+	fsck 4 -n && ! grep -q % "$work/out" || { echo "    shows its progress in a file"; return 1; }
+	fsck 4 -n -C 3 3>"$numbers" || return 1
+	awk -v image="$image" '$1 < pass || $2 > $3 || $4 != image || NF != 4 { exit 1 } { pass = $1 }
+		END { exit pass != 5 || $2 != $3 }' "$numbers" || { echo "    wrong numbers: $(tail -n 1 "$numbers")"; return 1; }
+	fsck 16 -n -C 4 4>&- && fsck 16 -C "$image" && fsck 4 -C0 -n && says 'pass [0-5] of 5, .*%' || return 1
+	script -qc "$bin/fsck.msyncfs -n $image" /dev/null >"$work/out" </dev/null && ! says 'pass [0-5] of 5' >"$work/ignored" || return 1
+	fsck 1 -p && says "^$image: Inode .*says 7 links" &&
+		says '[0-9]/4096 blocks used, [0-9]* free: 1 problems repaired (Inode 1)$' || return 1
+	# The wait for another machine takes longer than two seconds.
+	truncate -s 0 "$image" && truncate -s 16M "$image" && makes 4096 -O mmp "$image" && other 7 || return 1
+	script -qc "$bin/fsck.msyncfs -n $image" /dev/null >"$work/out" </dev/null
+	says waiting && says 'pass [0-5] of 5, .*%'
+}
+
 # Test every kind of damage that fsck-image or this script lists.  If only one of the two
 # lists a kind, the test of that kind fails.
 if [ $# -eq 0 ]; then
 	mapfile -t list < <({ "$bin/tests/fsck-image" list
 		printf '%s\n' "${!text[@]}" "${!normal[@]}"; } | sort -u)
 	list+=(undamaged)
-	set -- mkfs_size mkfs_uuid mmp "${list[@]}" "${list[@]/#/weak.}"
+	set -- mkfs_size mkfs_uuid mmp progress "${list[@]}" "${list[@]/#/weak.}"
 fi
 for damage; do
 	dir=$bin
 	[ "$damage" = "${damage#weak.}" ] || dir=$bin/weak
 	filled=$work/filled.${dir##*/}
 	if why=$(case $damage in
-			mkfs_size | mkfs_uuid) "$damage" ;;
-			mmp) mmp ;;
+			mkfs_size | mkfs_uuid | mmp | progress) "$damage" ;;
 			*undamaged) undamaged ;;
 			dir_tower) check dir_tower && dir_tower ;;
 			*) check "${damage#weak.}" ;;

@@ -27,7 +27,9 @@ static void usage(FILE *to, int status)
 	      "  -v       print each step\n"
 	      "  -V       print the version\n"
 	      "  -h       print this\n"
-	      "  -C, -T, -M, -R   accepted for fsck(8)\n"
+	      "  -C FD    write the progress as numbers to this file descriptor; with 0,\n"
+	      "           show it on the terminal at once, not only after two seconds\n"
+	      "  -T, -M, -R   accepted for fsck(8)\n"
 	      "\n"
 	      "Exit status: 0 no damage, 1 all damage repaired, 4 damage left,\n"
 	      "8 device could not be checked, 16 wrong options\n", to);
@@ -37,14 +39,27 @@ static void usage(FILE *to, int status)
 struct options {
 	const char	*path;
 	bool		no, yes, preen, verbose, skip_mounted;
+	int		progress;	/* file descriptor of -C, or -1 */
 };
+
+static int parse_fd(const char *text)
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+
+	if (end == text || *end || fd > INT_MAX || fcntl(fd, F_GETFD) < 0) {
+		fprintf(stderr, "fsck.msyncfs: not an open file descriptor: %s\n", text);
+		exit(EXIT_FSCK_USAGE);
+	}
+	return fd;
+}
 
 static void parse_options(int argc, char **argv, struct options *opt)
 {
 	bool version = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "nypafvVhC::TMR")) != -1) {
+	while ((c = getopt(argc, argv, "nypafvVhC:TMR")) != -1) {
 		switch (c) {
 		case 'n':
 			opt->no = true;
@@ -65,8 +80,10 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		case 'V':
 			version = true;
 			break;
-		case 'f':
 		case 'C':
+			opt->progress = parse_fd(optarg);
+			break;
+		case 'f':
 		case 'T':
 		case 'R':
 			break;
@@ -139,6 +156,9 @@ static void reset(struct fsck *fs)
 	blocks_clear(&fs->queue);
 	blocks_clear(&fs->orphans);
 	fs->queue_at = 0;
+	fs->progress.pass = 0;
+	fs->claimed = 0;
+	fs->marked = 0;
 	fs->lost_found = 0;
 	fs->next_free = 0;
 	fs->names_lost = false;
@@ -160,24 +180,30 @@ static void reset(struct fsck *fs)
 static void summary(struct fsck *fs, u64 fixed)
 {
 	u64 used = 0, b, all = fs->geo.blocks;
+	unsigned int i;
 
 	for (b = 0; b < all; b++)
 		used += bit_test(fs->used, b) ||
 			(fs->mode == FSCK_NO && bit_test(fs->gone, b));
-	printf("%s: %llu files, %llu directories, %llu blocks used, %llu free: ",
-	       fs->dev.path, fs->files, fs->dirs, used, all - used);
+	printf("%s: %llu files, %llu directories, %llu/%llu blocks used, %llu free: ",
+	       fs->dev.path, fs->files, fs->dirs, used, all, all - used);
+	if (fixed)
+		printf("%llu problems repaired (", fixed);
+	for (i = 0; i < KINDS && fs->repaired[i].nr; i++)
+		printf("%s%.*s %llu", i ? ", " : "", fs->repaired[i].len,
+		       fs->repaired[i].kind, fs->repaired[i].nr);
+	if (fixed)
+		printf(")%s", fs->left ? ", " : "\n");
 	if (fs->left)
 		printf("%llu problems NOT repaired\n", fs->left);
-	else if (fixed)
-		printf("%llu problems repaired\n", fixed);
-	else
+	else if (!fixed)
 		puts("clean");
 }
 
 int main(int argc, char **argv)
 {
 	struct fsck *fs = fsck_alloc(sizeof(*fs));
-	struct options opt = {};
+	struct options opt = { .progress = -1 };
 	u64 fixed, left;
 	int pass;
 
@@ -185,6 +211,7 @@ int main(int argc, char **argv)
 	parse_options(argc, argv, &opt);
 	fs->dev.path = opt.path;
 	open_device(fs, &opt);
+	progress_start(fs, opt.progress);
 
 	fsck_super(fs);
 	if (fs->verbose)
@@ -195,7 +222,7 @@ int main(int argc, char **argv)
 
 	for (pass = 1; ; pass++) {
 		if (fs->verbose)
-			printf("Pass %d: %llu blocks\n", pass, fs->geo.blocks);
+			printf("Check %d: %llu blocks\n", pass, fs->geo.blocks);
 		reset(fs);
 		fsck_tree(fs);
 		blk_flush(fs);

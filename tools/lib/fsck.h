@@ -64,6 +64,24 @@ struct names {
 	size_t	used, room;
 };
 
+/**
+ * struct progress - how fsck shows how far it is
+ * @fd: file descriptor, or 0 for nowhere
+ * @numbers: show numbers for another program, not a line on a terminal
+ * @pass: the current pass; calls for earlier passes have no effect
+ * @width: length of the line that is on the terminal now
+ * @next: time of the next update, in milliseconds
+ */
+struct progress {
+	int	fd;
+	bool	numbers;
+	unsigned int pass;
+	int	width;
+	u64	next;
+};
+
+#define KINDS	16	/* kinds of problems that the summary counts */
+
 /* This is a list of block numbers. */
 struct blocks {
 	u64	*b;
@@ -120,6 +138,9 @@ struct rebuild {
  * @mode: action on problems
  * @verbose: print each step
  * @protect: use the multi-mount protection, if the filesystem has it
+ * @progress: how to show the progress
+ * @repaired: number of repairs of each kind, for the summary. The kind is the first word
+ *	of the message
  * @fixed: number of problems repaired in this pass
  * @left: number of problems not repaired in this pass
  * @replay: map from a home block to the log block that has the newest image of
@@ -141,6 +162,8 @@ struct rebuild {
  * @names_lost: names of a directory could not be read
  * @complete: @used and @gone have every block with an owner
  * @why: reason why inode_visit() returned NULL
+ * @claimed: number of blocks in @used and @gone
+ * @marked: number of blocks in @disk
  * @files: number of files that are not directories
  * @dirs: number of directories
  */
@@ -150,6 +173,12 @@ struct fsck {
 	enum fsck_mode	mode;
 	bool		verbose;
 	bool		protect;
+	struct progress	progress;
+	struct {
+		const char	*kind;
+		int		len;
+		u64		nr;
+	}		repaired[KINDS];
 	u64		fixed;
 	u64		left;
 	struct umap	replay;
@@ -169,6 +198,8 @@ struct fsck {
 	bool		names_lost;
 	bool		complete;
 	const char	*why;
+	u64		claimed;
+	u64		marked;
 	u64		files;
 	u64		dirs;
 };
@@ -181,6 +212,8 @@ __printf(2, 3)
 __noreturn void fsck_die(struct fsck *fs, const char *fmt, ...);
 __printf(4, 5)
 bool problem(struct fsck *fs, bool safe, const char *fix, const char *fmt, ...);
+__printf(2, 3)
+void say(struct fsck *fs, const char *fmt, ...);
 void *fsck_alloc(size_t len);
 void *fsck_grow(void *p, size_t *cap, size_t nr, size_t size);
 void blocks_add(struct blocks *b, u64 blkno);
@@ -193,6 +226,12 @@ const char *blk_load(struct fsck *fs, u64 blkno, u32 magic, u64 owner,
 bool bit_test(const u8 *map, u64 nr);
 void bit_set(u8 *map, u64 nr);
 void bit_clear(u8 *map, u64 nr);
+
+/* fsck_progress.c */
+void progress_start(struct fsck *fs, int fd);
+void progress_hide(struct fsck *fs);
+void progress(struct fsck *fs, unsigned int pass, u64 done, u64 all);
+void progress_end(struct fsck *fs, unsigned int pass);
 
 /* fsck_log.c */
 void fsck_super(struct fsck *fs);

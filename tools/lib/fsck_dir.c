@@ -548,9 +548,8 @@ void dir_rebuild_all(struct fsck *fs)
 		int err = rebuild_one(fs, rb);
 
 		if (err) {
-			printf("Directory %llu%s: cannot be written anew: %s\n",
-			       rb->ino, inode_path(fs, rb->ino),
-			       strerror(-err));
+			say(fs, "Directory %llu%s: cannot be written anew: %s\n",
+			    rb->ino, inode_path(fs, rb->ino), strerror(-err));
 			fs->left++;
 		}
 		fs->rebuilds = rb->next;

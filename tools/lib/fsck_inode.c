@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct inode_info *inode_find(struct fsck *fs, u64 ino)
 {
@@ -96,6 +97,7 @@ bool blk_claim(struct fsck *fs, u64 blkno, bool gone)
 	if (bit_test(fs->used, blkno) || bit_test(fs->gone, blkno))
 		return false;
 	bit_set(gone ? fs->gone : fs->used, blkno);
+	fs->claimed++;
 	return true;
 }
 
@@ -279,6 +281,7 @@ static const char *node_load(struct map_walk *w, u64 blkno, unsigned int level,
 	u64 ino = w->info->ino;
 	const char *why;
 
+	progress(fs, 1, fs->claimed, fs->marked);
 	why = blk_load(fs, blkno, MSYNCFS_MAGIC_MAP, ino, node);
 	if (!why && le32_to_cpu(node->h.level) != level)
 		return "node of another level";
@@ -605,6 +608,7 @@ struct inode_info *inode_visit(struct fsck *fs, u64 ino, u64 dir, bool gone)
 		fs->why = "outside the data area";
 		return NULL;
 	}
+	progress(fs, 1, fs->claimed, fs->marked);
 	info = inode_add(fs, ino, dir);
 	fs->why = inode_load(fs, ino, dir, &di);
 	if (!fs->why)
@@ -643,6 +647,10 @@ struct inode_info *inode_new_dir(struct fsck *fs, u64 ino, u64 parent)
 	di.mode = cpu_to_le32(S_IFDIR | (ino == parent ? 0755 : 0700));
 	di.nlink = cpu_to_le32(2);
 	di.parent = cpu_to_le64(parent);
+	di.atime = cpu_to_le64(time(NULL));
+	di.mtime = di.atime;
+	di.ctime = di.atime;
+	di.btime = di.atime;
 	inode_store(fs, &di);
 
 	if (!info)

@@ -15,6 +15,7 @@ void fsck_die(struct fsck *fs, const char *fmt, ...)
 {
 	va_list ap;
 
+	progress_hide(fs);
 	fflush(stdout);
 	fprintf(stderr, "fsck.msyncfs: %s: ", fs->dev.path);
 	va_start(ap, fmt);
@@ -23,6 +24,31 @@ void fsck_die(struct fsck *fs, const char *fmt, ...)
 	fputc('\n', stderr);
 	fsck_mmp_end(fs);
 	exit(EXIT_FSCK_ERROR);
+}
+
+/* Print a message. */
+void say(struct fsck *fs, const char *fmt, ...)
+{
+	va_list ap;
+
+	progress_hide(fs);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+}
+
+/* Count a repair for the summary. The kind is the first word of the message @fmt. */
+static void count_repair(struct fsck *fs, const char *fmt)
+{
+	int len = strcspn(fmt, " :"), i;
+
+	for (i = 0; i < KINDS - 1 && fs->repaired[i].kind; i++)
+		if (fs->repaired[i].len == len &&
+		    !memcmp(fs->repaired[i].kind, fmt, len))
+			break;
+	fs->repaired[i].kind = fmt;
+	fs->repaired[i].len = len;
+	fs->repaired[i].nr++;
 }
 
 static bool ask(void)
@@ -51,6 +77,9 @@ bool problem(struct fsck *fs, bool safe, const char *fix, const char *fmt, ...)
 	bool yes = true;
 	va_list ap;
 
+	progress_hide(fs);
+	if (fs->mode == FSCK_PREEN)	/* at boot, together with other filesystems */
+		printf("%s: ", fs->dev.path);
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
@@ -66,10 +95,12 @@ bool problem(struct fsck *fs, bool safe, const char *fix, const char *fmt, ...)
 	else
 		printf("? %s\n", fs->mode == FSCK_NO ? "no" : "yes");
 
-	if (yes && fs->mode != FSCK_NO)
-		fs->fixed++;
-	else
+	if (!yes || fs->mode == FSCK_NO) {
 		fs->left++;
+		return yes;
+	}
+	fs->fixed++;
+	count_repair(fs, fmt);
 	return yes;
 }
 

@@ -208,13 +208,13 @@ static bool write_homes(struct fsck *fs)
 	for (i = 0; err && i < fs->replay.nr; i++) {
 		if (!write_home(fs, homes[i]) && !device_sync(&fs->dev))
 			continue;
-		printf("Block %llu cannot be written, so its newest content stays in the log\n",
-		       homes[i]);
+		say(fs, "Block %llu cannot be written, so its newest content stays in the log\n",
+		    homes[i]);
 		left++;
 	}
 	free(homes);
 	if (left) {
-		puts("The log is not empty: looking only");
+		say(fs, "The log is not empty: looking only\n");
 		fs->left += left;
 		fs->mode = FSCK_NO;
 		return false;
@@ -233,6 +233,7 @@ static void rewrite_unreadable(struct fsck *fs)
 	static char buf[BLK];
 
 	for (; blkno < end; blkno++) {
+		progress(fs, 0, blkno - fs->geo.log_start, fs->geo.log_blocks);
 		if (!device_read(&fs->dev, buf, BLK,
 				 blkno << MSYNCFS_BLOCK_SHIFT) ||
 		    !problem(fs, true, "overwrite it with zeros",
@@ -287,9 +288,9 @@ static void replay_log(struct fsck *fs)
 
 	records = end.seq - le64_to_cpu(slot.tail_seq);
 	if (records)
-		printf("Log: %llu records, %zu blocks%s\n", records,
-		       fs->replay.nr, fs->mode == FSCK_NO ?
-		       " (not replayed: nothing may be written)" : " replayed");
+		say(fs, "Log: %llu records, %zu blocks%s\n", records,
+		    fs->replay.nr, fs->mode == FSCK_NO ?
+		    " (not replayed: nothing may be written)" : " replayed");
 	if (le64_to_cpu(slot.counter) > MSYNCFS_SEQ_MOUNT ||
 	    end.seq > MSYNCFS_SEQ_MOUNT) {
 		if (fs->mode != FSCK_NO && !write_homes(fs))

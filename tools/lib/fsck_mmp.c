@@ -167,8 +167,8 @@ void fsck_mmp(struct fsck *fs)
 	} else {
 		interval = le32_to_cpu(mmp.interval);
 		if (le64_to_cpu(mmp.seq) != MSYNCFS_MMP_CLEAN) {
-			printf("%s: not unmounted, or in use elsewhere: waiting for %u ms\n",
-			       fs->dev.path, msyncfs_mmp_wait(&mmp));
+			say(fs, "%s: not unmounted, or in use elsewhere: waiting for %u ms\n",
+			    fs->dev.path, msyncfs_mmp_wait(&mmp));
 			watch(fs, msyncfs_mmp_wait(&mmp), &now);
 			if (memcmp(&now, &mmp, sizeof(now)))
 				in_use(fs, &now);

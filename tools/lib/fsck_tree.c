@@ -10,6 +10,17 @@
 
 #define RUNS_SHOWN	8	/* a message shows at most 8 runs of blocks */
 
+static u64 count_bits(const u8 *bits)
+{
+	u64 nr = 0, word, i;
+
+	for (i = 0; i < MSYNCFS_GROUP_BLOCKS / 8; i += sizeof(word)) {
+		memcpy(&word, bits + i, sizeof(word));
+		nr += __builtin_popcountll(word);
+	}
+	return nr;
+}
+
 /* Mark all blocks outside the data area as used, and read the bitmaps. */
 void fsck_bitmaps_load(struct fsck *fs)
 {
@@ -25,10 +36,14 @@ void fsck_bitmaps_load(struct fsck *fs)
 		fs->bad_group[group] = blk_load(fs, geo->bitmap_start + group,
 						MSYNCFS_MAGIC_BITMAP, group,
 						&bm);
-		if (!fs->bad_group[group])
-			memcpy(fs->disk + group * sizeof(bm.bits), bm.bits,
-			       sizeof(bm.bits));
+		if (fs->bad_group[group])
+			continue;
+		memcpy(fs->disk + group * sizeof(bm.bits), bm.bits,
+		       sizeof(bm.bits));
+		fs->marked += count_bits(bm.bits);
+		progress(fs, 0, group, geo->bitmap_blocks);
 	}
+	progress_end(fs, 0);
 }
 
 static void store_root(struct fsck *fs, u64 head)
@@ -135,6 +150,8 @@ static void find_lost(struct fsck *fs, struct umap *lost)
 	u64 b, end = fs->geo.blocks - 1;
 
 	for (b = fs->geo.root_ino; b < end; b++) {
+		if (!(b % MSYNCFS_GROUP_BLOCKS))
+			progress(fs, 2, b, end);
 		/*
 		 * Skip eight blocks at once if each of them is free or has an
 		 * owner.
@@ -334,9 +351,8 @@ static void check_orphans(struct fsck *fs)
 	if (keep.nr != fs->orphans.nr)
 		store_orphans(fs, &keep);
 	if (freed)
-		printf("Orphan list: %llu inodes without a name%s\n", freed,
-		       fs->mode == FSCK_NO ? " (a mount frees them)" :
-		       ", freed");
+		say(fs, "Orphan list: %llu inodes without a name%s\n", freed,
+		    fs->mode == FSCK_NO ? " (a mount frees them)" : ", freed");
 	blocks_clear(&keep);
 }
 
@@ -376,6 +392,7 @@ static void check_links(struct fsck *fs)
 		u32 want = S_ISDIR(info->mode) ? 2 + info->subdirs :
 			   info->refs;
 
+		progress(fs, 4, i, fs->inodes.nr);
 		if (info->bad || info->gone || info->ignore ||
 		    info->nlink == want ||
 		    !problem(fs, true, "correct it",
@@ -489,8 +506,10 @@ void fsck_bitmaps(struct fsck *fs)
 		clear = problem(fs, true, "free them",
 				"Bitmap: %llu blocks are marked in use, but belong to nothing:%s",
 				leak.nr, leak.text);
-	for (group = 0; group < fs->geo.bitmap_blocks; group++)
+	for (group = 0; group < fs->geo.bitmap_blocks; group++) {
+		progress(fs, 5, group, fs->geo.bitmap_blocks);
 		store_bitmap(fs, group, set, clear);
+	}
 }
 
 /* Check everything except the log, and make repairs in memory. */
@@ -500,10 +519,16 @@ void fsck_tree(struct fsck *fs)
 	load_orphans(fs);
 	check_root_dir(fs);
 	check_orphans(fs);
+	progress_end(fs, 1);
 	check_lost(fs);
+	progress_end(fs, 2);
 	fs->complete = true;
 	dir_rebuild_all(fs);
+	progress_end(fs, 3);
 	check_links(fs);
+	progress_end(fs, 4);
 	fsck_bitmaps(fs);
 	fsck_inode_bitmap(fs);
+	progress_end(fs, 5);
+	progress_hide(fs);
 }
