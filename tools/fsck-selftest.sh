@@ -6,7 +6,8 @@
 # A second time, the programs have a weak hash, so that many names of a directory have the
 # same hash; these damages are called weak.DAMAGE.
 # The cases mkfs_* test the arguments of mkfs.msyncfs, the case mmp tests the multi-mount
-# protection, and the case progress tests what fsck.msyncfs shows.
+# protection, the case progress what fsck.msyncfs shows, and the case backup_found how it
+# finds the backup of the superblock.
 # Run "make tools" first. The last line of the output is the verdict. With -v the
 # script prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
 set -u
@@ -20,7 +21,7 @@ passed=0 failed=0 verbose=
 
 # The text that the report must contain for each damage.
 declare -A text=(
-	[super]='Superblock: wrong checksum' [backup]='Backup of the superblock'
+	[super]='Superblock: wrong checksum.* backup in block 4095' [backup]='Backup of the superblock'
 	[slots]='none of the two tail slots' [log_damaged]='record 2 in block .*wrong checksum'
 	[root_block]='Root block' [root_inode]='Root directory .* wrong magic'
 	[inode_csum]='/file.: wrong checksum' [inode_dead]='"x" .*wrong magic'
@@ -251,20 +252,60 @@ progress() {
 	says waiting && says 'pass [0-5] of 5, .*%'
 }
 
+# zero FIRST COUNT: write zeros to COUNT blocks of the image
+zero() { dd if=/dev/zero of="$image" bs=4096 seek="$1" count="$2" conv=notrunc status=none; }
+
+# remade SIZE...: make one filesystem after the other on the image; fill the last
+remade() {
+	local size
+	rm -f "$image"
+	truncate -s 256M "$image"
+	for size; do
+		"$bin/mkfs.msyncfs" -qf -l 1M "$image" "$size" || return 1
+		sleep 1.1	# the newest backup counts
+	done
+	"$bin/tests/fsck-image" fill "$image"
+}
+
+# The backup of the superblock is found without an option, also if it is not in the last
+# block of the device.
+backup_found() {
+	local filesystem
+	# In the last group; what is restored is the old superblock.
+	remade 200M && cp "$image" "$work/before" && zero 0 1 && fsck 4 -n && says 'backup in block 51199' &&
+		fsck 1 -p && cmp -s -n 4096 "$image" "$work/before" && fsck 0 -n || return 1
+	# A backup of an earlier filesystem does not count.
+	for filesystem in '100M 200M' '200M 100M' '240M 200M'; do
+		# shellcheck disable=SC2086
+		remade $filesystem && cp "$image" "$work/before" && zero 0 1 && fsck 1 -y &&
+			cmp -s -n 4096 "$image" "$work/before" || return 1
+		# Without bitmaps only the whole device tells.
+		zero 0 6 && fsck 8 -p && fsck 4 -n && fsck 1 -y && fsck 0 -n &&
+			cmp -s -n 4096 "$image" "$work/before" || return 1
+	done
+	# Block 0 belongs to something else now: only a person knows.
+	zero 0 1 && printf other | dd of="$image" conv=notrunc status=none && fsck 4 -p && fsck 1 -y || return 1
+	# The superblock is good, but the device is too small for it.
+	truncate -s 190M "$image" && fsck 8 -y && says 'larger than the device' &&
+		{ ! says 'looking for' >"$work/ignored" || return 1; }
+	# There never was a filesystem.
+	truncate -s 0 "$image" && truncate -s 1T "$image" && fsck 8 -y && says 'no backup'
+}
+
 # Test every kind of damage that fsck-image or this script lists.  If only one of the two
 # lists a kind, the test of that kind fails.
 if [ $# -eq 0 ]; then
 	mapfile -t list < <({ "$bin/tests/fsck-image" list
 		printf '%s\n' "${!text[@]}" "${!normal[@]}"; } | sort -u)
 	list+=(undamaged)
-	set -- mkfs_size mkfs_uuid mmp progress "${list[@]}" "${list[@]/#/weak.}"
+	set -- mkfs_size mkfs_uuid mmp progress backup_found "${list[@]}" "${list[@]/#/weak.}"
 fi
 for damage; do
 	dir=$bin
 	[ "$damage" = "${damage#weak.}" ] || dir=$bin/weak
 	filled=$work/filled.${dir##*/}
 	if why=$(case $damage in
-			mkfs_size | mkfs_uuid | mmp | progress) "$damage" ;;
+			mkfs_size | mkfs_uuid | mmp | progress | backup_found) "$damage" ;;
 			*undamaged) undamaged ;;
 			dir_tower) check dir_tower && dir_tower ;;
 			*) check "${damage#weak.}" ;;

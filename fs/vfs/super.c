@@ -206,7 +206,7 @@ static int msyncfs_read_super(struct super_block *sb, bool silent)
 
 	bh = sb_bread(sb, MSYNCFS_SUPER_BLKNO);
 	if (!bh) {
-		msyncfs_err(sb, "block 0: the superblock cannot be read");
+		msyncfs_err(sb, "block 0: the superblock cannot be read; fsck.msyncfs can use the backup superblock");
 		return -EIO;
 	}
 	sbi->ds = kmemdup(bh->b_data, sizeof(*sbi->ds), GFP_KERNEL);

@@ -69,6 +69,12 @@ int device_zero(const struct device *dev, u64 pos, u64 len)
 	return 0;
 }
 
+u64 device_next_data(const struct device *dev, u64 pos)
+{
+	(void)dev;
+	return pos;
+}
+
 int device_sync(const struct device *dev)
 {
 	(void)dev;

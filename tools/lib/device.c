@@ -94,6 +94,19 @@ int device_zero(const struct device *dev, u64 pos, u64 len)
 	return 0;
 }
 
+/*
+ * Return the first position from @pos on that may have other bytes than zeros, or the size of
+ * the device if there is none. A block device does not tell, so the result is @pos.
+ */
+u64 device_next_data(const struct device *dev, u64 pos)
+{
+	off_t data = lseek(dev->fd, pos, SEEK_DATA);
+
+	if (data >= 0)
+		return data;
+	return errno == ENXIO ? dev->bytes : pos;
+}
+
 /* Make all written data durable. Returns 0 or a negative errno. */
 int device_sync(const struct device *dev)
 {

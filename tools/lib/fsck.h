@@ -233,8 +233,10 @@ void progress_hide(struct fsck *fs);
 void progress(struct fsck *fs, unsigned int pass, u64 done, u64 all);
 void progress_end(struct fsck *fs, unsigned int pass);
 
-/* fsck_log.c */
+/* fsck_super.c */
 void fsck_super(struct fsck *fs);
+
+/* fsck_log.c */
 void fsck_log(struct fsck *fs);
 
 /* fsck_mmp.c */

@@ -1,88 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fsck checks the superblocks, the tail slots and the log here, and replays the
- * log. The replay brings the filesystem to the state after the last durable
- * record.
+ * fsck checks the tail slots and the log here, and replays the log. The replay
+ * brings the filesystem to the state after the last durable record.
  */
 #include "fsck.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-
-static const char *read_super(struct fsck *fs, u64 blkno,
-			      struct msyncfs_disk_super *ds)
-{
-	u64 dev_blocks = fs->dev.bytes >> MSYNCFS_BLOCK_SHIFT;
-
-	if (device_read(&fs->dev, ds, sizeof(*ds),
-			blkno << MSYNCFS_BLOCK_SHIFT))
-		return "cannot be read";
-	return msyncfs_verify_super(ds, dev_blocks, &fs->geo);
-}
-
-static void write_super(struct fsck *fs, u64 blkno,
-			const struct msyncfs_disk_super *ds)
-{
-	static char block[BLK];
-
-	if (fs->mode == FSCK_NO)
-		return;
-	memcpy(block, ds, sizeof(*ds));
-	if (device_write(&fs->dev, block, BLK, blkno << MSYNCFS_BLOCK_SHIFT) ||
-	    device_sync(&fs->dev))
-		fsck_die(fs, "cannot write the superblock");
-}
-
-static void check_features(struct fsck *fs,
-			   const struct msyncfs_disk_super *ds)
-{
-	u64 bits = le64_to_cpu(ds->incompat) & ~MSYNCFS_INCOMPAT_ALL;
-
-	if (bits)
-		fsck_die(fs, "unknown incompatible features %#llx: a newer fsck.msyncfs is needed",
-			 bits);
-	bits = le64_to_cpu(ds->ro_compat) & ~MSYNCFS_RO_COMPAT_ALL;
-	if (bits && fs->mode != FSCK_NO)
-		fsck_die(fs, "unknown features %#llx: a newer fsck.msyncfs is needed to repair",
-			 bits);
-}
-
-/* Check both superblocks, and set fs->geo from a valid one. */
-void fsck_super(struct fsck *fs)
-{
-	u64 last = (fs->dev.bytes >> MSYNCFS_BLOCK_SHIFT) - 1;
-	struct msyncfs_disk_super ds, backup;
-	const char *why;
-
-	if (fs->dev.bytes < BLK)
-		fsck_die(fs, "no msyncfs: the device is too small");
-	why = read_super(fs, MSYNCFS_SUPER_BLKNO, &ds);
-	if (why) {
-		if (read_super(fs, last, &ds))
-			fsck_die(fs, "no msyncfs: block 0: %s, and no backup in block %llu",
-				 why, last);
-		check_features(fs, &ds);
-		fsck_mmp(fs);
-		if (!problem(fs, false, "restore it from the backup",
-			     "Superblock: %s", why))
-			fsck_die(fs, "cannot go on without a superblock");
-		write_super(fs, MSYNCFS_SUPER_BLKNO, &ds);
-		return;
-	}
-
-	check_features(fs, &ds);
-	fsck_mmp(fs);
-	last = fs->geo.blocks - 1;
-	if (!device_read(&fs->dev, &backup, sizeof(backup),
-			 last << MSYNCFS_BLOCK_SHIFT) &&
-	    !memcmp(&ds, &backup, sizeof(ds)))
-		return;
-	if (problem(fs, true, "write it anew",
-		    "Backup of the superblock (block %llu) differs from the superblock",
-		    last))
-		write_super(fs, last, &ds);
-}
 
 static int read_log(void *ctx, u64 pos, u32 nr, void *buf)
 {
