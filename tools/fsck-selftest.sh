@@ -6,8 +6,8 @@
 # A second time, the programs have a weak hash, so that many names of a directory have the
 # same hash; these damages are called weak.DAMAGE.
 # The cases mkfs_* test the arguments of mkfs.msyncfs, the case mmp tests the multi-mount
-# protection, the case progress what fsck.msyncfs shows, and the case backup_found how it
-# finds the backup of the superblock.
+# protection, the case progress what fsck.msyncfs shows, the case backup_found how it finds
+# the backup of the superblock, and the case large how much it needs on a large device.
 # Run "make tools" first. The last line of the output is the verdict. With -v the
 # script prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
 set -u
@@ -198,6 +198,16 @@ dir_tower() {
 		"$bin/tests/fsck-image" break "$image" dir_tower && fsck 4 -n && fsck 1 -y && fsck 0 -n
 }
 
+# On a large device mkfs.msyncfs and fsck.msyncfs need little time and memory, because they
+# look only at the bitmap blocks of groups without files.
+large() (
+	rm -f "$image"
+	truncate -s 4T "$image"
+	ulimit -v 32768 -t 5
+	"$bin/mkfs.msyncfs" -q "$image" && "$bin/tests/fsck-image" fill "$image" && fsck 0 -y && fsck 0 -n &&
+		"$bin/tests/fsck-image" break "$image" bitmap_leak && fsck 4 -n && fsck 1 -p && fsck 0 -n
+)
+
 # says TEXT: fail unless the last run of fsck.msyncfs has said TEXT
 says() { grep -q -- "$1" "$work/out" || { echo "    fsck.msyncfs does not say: $1"; return 1; }; }
 
@@ -298,14 +308,14 @@ if [ $# -eq 0 ]; then
 	mapfile -t list < <({ "$bin/tests/fsck-image" list
 		printf '%s\n' "${!text[@]}" "${!normal[@]}"; } | sort -u)
 	list+=(undamaged)
-	set -- mkfs_size mkfs_uuid mmp progress backup_found "${list[@]}" "${list[@]/#/weak.}"
+	set -- mkfs_size mkfs_uuid mmp progress backup_found large "${list[@]}" "${list[@]/#/weak.}"
 fi
 for damage; do
 	dir=$bin
 	[ "$damage" = "${damage#weak.}" ] || dir=$bin/weak
 	filled=$work/filled.${dir##*/}
 	if why=$(case $damage in
-			mkfs_size | mkfs_uuid | mmp | progress | backup_found) "$damage" ;;
+			mkfs_size | mkfs_uuid | mmp | progress | backup_found | large) "$damage" ;;
 			*undamaged) undamaged ;;
 			dir_tower) check dir_tower && dir_tower ;;
 			*) check "${damage#weak.}" ;;

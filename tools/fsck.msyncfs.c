@@ -145,8 +145,7 @@ static void open_device(struct fsck *fs, const struct options *opt)
 /* Clear the results of the last pass. */
 static void reset(struct fsck *fs)
 {
-	u64 groups = fs->geo.bitmap_blocks;
-	size_t bytes = groups * (MSYNCFS_GROUP_BLOCKS / 8), i;
+	size_t i;
 
 	for (i = 0; i < fs->inodes.cap; i++)
 		if (fs->inodes.key[i])
@@ -167,24 +166,16 @@ static void reset(struct fsck *fs)
 	fs->dirs = 0;
 	fs->fixed = 0;
 	fs->left = 0;
-	free(fs->disk);
-	free(fs->used);
-	free(fs->gone);
-	free(fs->bad_group);
-	fs->disk = fsck_alloc(bytes);
-	fs->used = fsck_alloc(bytes);
-	fs->gone = fsck_alloc(bytes);
-	fs->bad_group = fsck_alloc(groups * sizeof(*fs->bad_group));
+	fsck_bitmaps_new(fs);
 }
 
 static void summary(struct fsck *fs, u64 fixed)
 {
-	u64 used = 0, b, all = fs->geo.blocks;
+	u64 used = bits_count(fs->used), all = fs->geo.blocks;
 	unsigned int i;
 
-	for (b = 0; b < all; b++)
-		used += bit_test(fs->used, b) ||
-			(fs->mode == FSCK_NO && bit_test(fs->gone, b));
+	if (fs->mode == FSCK_NO)
+		used += bits_count(fs->gone);
 	printf("%s: %llu files, %llu directories, %llu/%llu blocks used, %llu free: ",
 	       fs->dev.path, fs->files, fs->dirs, used, all, all - used);
 	if (fixed)

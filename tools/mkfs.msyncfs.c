@@ -288,22 +288,22 @@ static void plan(const struct device *dev, const struct options *opt,
 }
 
 /*
- * Wipe old signatures. Also wipe all blocks before the log and the first block
- * of the log. What is behind the filesystem stays, except an old backup of a
- * superblock in the last block of the device, where fsck looks for it.
+ * Wipe old signatures. Also wipe the first block of the log. What is behind the
+ * filesystem stays, except an old backup of a superblock in the last block of
+ * the device, where fsck looks for it.
  */
 static void wipe(const struct device *dev, const struct msyncfs_geo *geo)
 {
-	u64 head = (geo->log_start + 1) << MSYNCFS_BLOCK_SHIFT;
+	u64 log = geo->log_start << MSYNCFS_BLOCK_SHIFT;
 	u64 bytes = geo->blocks << MSYNCFS_BLOCK_SHIFT;
 	u64 tail = bytes < WIPE_BYTES ? bytes : WIPE_BYTES;
 	u64 last = ((dev->bytes >> MSYNCFS_BLOCK_SHIFT) - 1) << MSYNCFS_BLOCK_SHIFT;
 	struct msyncfs_disk_super ds;
 	int err;
 
-	if (head < tail)
-		head = tail;
-	err = device_zero(dev, 0, head);
+	err = device_zero(dev, 0, tail);
+	if (!err)
+		err = device_zero(dev, log, MSYNCFS_BLOCK_SIZE);
 	if (!err)
 		err = device_zero(dev, bytes - tail, tail);
 	if (!err)
@@ -316,17 +316,22 @@ static void wipe(const struct device *dev, const struct msyncfs_geo *geo)
 		die("%s: cannot write: %s", dev->path, strerror(-err));
 }
 
-/* Write all blocks of one of the bitmaps. */
+/* Write all blocks of one of the bitmaps, many at a time. */
 static void write_bitmap(const struct device *dev,
 			 const struct msyncfs_geo *geo, u32 magic)
 {
-	static struct msyncfs_disk_bitmap bm;
-	u64 group, blkno;
+	static struct msyncfs_disk_bitmap bm[256];
+	u64 group, nr, i, blkno;
 
-	for (group = 0; group < geo->bitmap_blocks; group++) {
-		blkno = msyncfs_init_bitmap(geo, &bm, magic, group);
-		msyncfs_seal_block(geo, &bm, 0);
-		put(dev, &bm, sizeof(bm), blkno);
+	for (group = 0; group < geo->bitmap_blocks; group += nr) {
+		nr = geo->bitmap_blocks - group;
+		if (nr > ARRAY_SIZE(bm))
+			nr = ARRAY_SIZE(bm);
+		for (i = nr; i-- > 0;) {
+			blkno = msyncfs_init_bitmap(geo, &bm[i], magic, group + i);
+			msyncfs_seal_block(geo, &bm[i], 0);
+		}
+		put(dev, bm, nr * sizeof(*bm), blkno);
 	}
 }
 

@@ -40,13 +40,18 @@ static u8 bitmap_filler(u32 magic)
 u64 msyncfs_init_bitmap(const struct msyncfs_geo *geo,
 			struct msyncfs_disk_bitmap *bm, u32 magic, u64 group)
 {
-	u64 blkno = bitmap_start(geo, magic) + group, b;
+	u64 first = group * MSYNCFS_GROUP_BLOCKS, b;
+	u64 blkno = bitmap_start(geo, magic) + group;
 	u8 filler = bitmap_filler(magic);
 	unsigned int i;
 
 	msyncfs_init_block(bm, magic, 0, blkno, group);
+	/* Almost all groups of a large filesystem have only free blocks. */
+	if (first > geo->root_ino &&
+	    msyncfs_is_data(geo, first + MSYNCFS_GROUP_BLOCKS - 1))
+		return blkno;
 	for (i = 0; i < MSYNCFS_GROUP_BLOCKS; i++) {
-		b = group * MSYNCFS_GROUP_BLOCKS + i;
+		b = first + i;
 		if (b == geo->root_ino ||
 		    (filler && !msyncfs_is_data(geo, b)))
 			bm->bits[i / 8] |= 1U << i % 8;

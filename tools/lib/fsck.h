@@ -82,6 +82,16 @@ struct progress {
 
 #define KINDS	16	/* kinds of problems that the summary counts */
 
+/**
+ * struct bits - a set of blocks
+ * @group: the bits of each group; NULL for a group without a block in the set
+ * @groups: number of groups
+ */
+struct bits {
+	u8	**group;
+	u64	groups;
+};
+
 /* This is a list of block numbers. */
 struct blocks {
 	u64	*b;
@@ -183,9 +193,9 @@ struct fsck {
 	u64		left;
 	struct umap	replay;
 	struct umap	dirty;
-	u8		*disk;
-	u8		*used;
-	u8		*gone;
+	struct bits	*disk;
+	struct bits	*used;
+	struct bits	*gone;
 	const char	**bad_group;
 	struct umap	inodes;
 	struct blocks	queue;
@@ -223,9 +233,20 @@ void blk_write(struct fsck *fs, u64 blkno, void *buf);
 void blk_flush(struct fsck *fs);
 const char *blk_load(struct fsck *fs, u64 blkno, u32 magic, u64 owner,
 		     void *buf);
-bool bit_test(const u8 *map, u64 nr);
-void bit_set(u8 *map, u64 nr);
-void bit_clear(u8 *map, u64 nr);
+
+/* fsck_bitmap.c */
+#define BITS_BYTES	(MSYNCFS_GROUP_BLOCKS / 8)	/* of a group */
+
+struct bits *bits_new(u64 groups);
+void bits_free(struct bits *s);
+bool bit_test(const struct bits *s, u64 nr);
+void bit_set(struct bits *s, u64 nr);
+void bit_clear(struct bits *s, u64 nr);
+u8 bits_byte(const struct bits *s, u64 group, unsigned int byte);
+u64 bits_count(const struct bits *s);
+void fsck_bitmaps_new(struct fsck *fs);
+void fsck_bitmaps_load(struct fsck *fs);
+void fsck_bitmaps(struct fsck *fs);
 
 /* fsck_progress.c */
 void progress_start(struct fsck *fs, int fd);
@@ -295,8 +316,6 @@ u8 mode_type(u32 mode);
 
 /* fsck_tree.c */
 void fsck_tree(struct fsck *fs);
-void fsck_bitmaps_load(struct fsck *fs);
-void fsck_bitmaps(struct fsck *fs);
 
 /* fsck_inodes.c */
 void fsck_inode_bitmap(struct fsck *fs);

@@ -6,10 +6,10 @@
 
 #include <stdlib.h>
 
-/* Return a bitmap of all inodes that stay. */
-static u8 *wanted_bits(struct fsck *fs)
+/* Return the set of all inodes that stay. */
+static struct bits *wanted_bits(struct fsck *fs)
 {
-	u8 *want = fsck_alloc(fs->geo.bitmap_blocks * (MSYNCFS_GROUP_BLOCKS / 8));
+	struct bits *want = bits_new(fs->geo.bitmap_blocks);
 	u64 *inos = umap_keys(&fs->inodes);
 	size_t i;
 
@@ -30,22 +30,17 @@ static void check_bits(struct fsck *fs, u64 group, const u8 *want,
 	u64 first = group * MSYNCFS_GROUP_BLOCKS, missing = 0, wrong = 0, i;
 
 	for (i = 0; i < MSYNCFS_GROUP_BLOCKS; i++) {
-		bool is = bit_test(bm->bits, i);
+		u8 mask = 1U << i % 8, is = bm->bits[i / 8] & mask;
 
-		missing += !is && bit_test(want, first + i);
-		wrong += is && !bit_test(want, first + i) &&
-			 !bit_test(fs->gone, first + i);
+		missing += !is && want[i / 8] & mask;
+		wrong += is && !(want[i / 8] & mask) && !bit_test(fs->gone, first + i);
 	}
 	if ((missing || wrong) &&
 	    !problem(fs, true, "correct it",
 		     "Inode bitmap of group %llu (block %llu): %llu inodes are not marked, %llu blocks are marked, but are no inodes",
 		     group, le64_to_cpu(bm->h.blkno), missing, wrong))
 		return;
-	for (i = 0; i < MSYNCFS_GROUP_BLOCKS; i++)
-		if (bit_test(want, first + i))
-			bit_set(bm->bits, i);
-		else
-			bit_clear(bm->bits, i);
+	memcpy(bm->bits, want, BITS_BYTES);
 }
 
 /* Compare the inode bitmap with the inodes that fsck has found, and repair it. */
@@ -53,29 +48,31 @@ void fsck_inode_bitmap(struct fsck *fs)
 {
 	u64 start = fs->geo.inodes_start, group;
 	static struct msyncfs_disk_bitmap bm, old;
+	static const u8 none[BITS_BYTES];
+	const u8 *want;
+	struct bits *all;
 	const char *why;
-	u8 *want;
 
 	if (!start)
 		return;
-	want = wanted_bits(fs);
+	all = wanted_bits(fs);
 	for (group = 0; group < fs->geo.bitmap_blocks; group++) {
+		want = all->group[group] ?: none;
 		why = blk_load(fs, start + group, MSYNCFS_MAGIC_INODES, group, &bm);
 		if (why && !problem(fs, true, "make it anew",
 				    "Inode bitmap of group %llu (block %llu): %s",
 				    group, start + group, why))
 			continue;
+		old = bm;
 		if (why) {
 			msyncfs_init_block(&bm, MSYNCFS_MAGIC_INODES, 0,
 					   start + group, group);
-			memcpy(bm.bits, want + group * sizeof(bm.bits),
-			       sizeof(bm.bits));
-		}
-		old = bm;
-		if (!why)
+			memcpy(bm.bits, want, BITS_BYTES);
+		} else if (memcmp(bm.bits, want, BITS_BYTES)) {
 			check_bits(fs, group, want, &bm);
+		}
 		if (why || memcmp(&bm, &old, sizeof(bm)))
 			blk_write(fs, start + group, &bm);
 	}
-	free(want);
+	bits_free(all);
 }

@@ -224,21 +224,6 @@ void umap_clear(struct umap *m)
 	*m = (struct umap){};
 }
 
-bool bit_test(const u8 *map, u64 nr)
-{
-	return map[nr / 8] & 1U << nr % 8;
-}
-
-void bit_set(u8 *map, u64 nr)
-{
-	map[nr / 8] |= 1U << nr % 8;
-}
-
-void bit_clear(u8 *map, u64 nr)
-{
-	map[nr / 8] &= ~(1U << nr % 8);
-}
-
 /* Read the newest content of a block. Returns 0 or a negative errno. */
 int blk_read(struct fsck *fs, u64 blkno, void *buf)
 {

@@ -8,44 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RUNS_SHOWN	8	/* a message shows at most 8 runs of blocks */
-
-static u64 count_bits(const u8 *bits)
-{
-	u64 nr = 0, word, i;
-
-	for (i = 0; i < MSYNCFS_GROUP_BLOCKS / 8; i += sizeof(word)) {
-		memcpy(&word, bits + i, sizeof(word));
-		nr += __builtin_popcountll(word);
-	}
-	return nr;
-}
-
-/* Mark all blocks outside the data area as used, and read the bitmaps. */
-void fsck_bitmaps_load(struct fsck *fs)
-{
-	struct msyncfs_geo *geo = &fs->geo;
-	static struct msyncfs_disk_bitmap bm;
-	u64 group, b;
-
-	for (b = 0; b < geo->root_ino; b++)
-		bit_set(fs->used, b);
-	bit_set(fs->used, geo->blocks - 1);
-
-	for (group = 0; group < geo->bitmap_blocks; group++) {
-		fs->bad_group[group] = blk_load(fs, geo->bitmap_start + group,
-						MSYNCFS_MAGIC_BITMAP, group,
-						&bm);
-		if (fs->bad_group[group])
-			continue;
-		memcpy(fs->disk + group * sizeof(bm.bits), bm.bits,
-		       sizeof(bm.bits));
-		fs->marked += count_bits(bm.bits);
-		progress(fs, 0, group, geo->bitmap_blocks);
-	}
-	progress_end(fs, 0);
-}
-
 static void store_root(struct fsck *fs, u64 head)
 {
 	static struct msyncfs_disk_root root;
@@ -141,23 +103,25 @@ static bool maybe_lost(struct fsck *fs, u64 b)
 }
 
 /*
- * Find lost inodes: their link count is not 0, and their block is in use on
+ * Find the lost inodes of a group: their link count is not 0, and their block is in use on
  * disk but has no owner.
  */
-static void find_lost(struct fsck *fs, struct umap *lost)
+static void find_lost(struct fsck *fs, u64 group, struct umap *lost)
 {
 	static struct msyncfs_disk_inode di;
-	u64 b, end = fs->geo.blocks - 1;
+	u64 b = group * MSYNCFS_GROUP_BLOCKS, end = b + MSYNCFS_GROUP_BLOCKS;
+	bool search = fs->names_lost && fs->bad_group[group];
+	unsigned int i;
 
-	for (b = fs->geo.root_ino; b < end; b++) {
-		if (!(b % MSYNCFS_GROUP_BLOCKS))
-			progress(fs, 2, b, end);
-		/*
-		 * Skip eight blocks at once if each of them is free or has an
-		 * owner.
-		 */
-		if (!(b % 8) && b + 8 < end && !fs->names_lost &&
-		    !(fs->disk[b / 8] & ~(fs->used[b / 8] | fs->gone[b / 8]))) {
+	if (!search && !fs->disk->group[group])
+		return;
+	for (; b < end && b < fs->geo.blocks - 1; b++) {
+		i = b % MSYNCFS_GROUP_BLOCKS;
+		/* Skip eight blocks at once if each of them is free or has an owner. */
+		if (!(i % 8) && !search &&
+		    !(bits_byte(fs->disk, group, i / 8) &
+		      ~(bits_byte(fs->used, group, i / 8) |
+			bits_byte(fs->gone, group, i / 8)))) {
 			b += 7;
 			continue;
 		}
@@ -359,10 +323,13 @@ static void check_orphans(struct fsck *fs)
 static void check_lost(struct fsck *fs)
 {
 	struct umap lost = {};
-	u64 *inos, lead;
+	u64 *inos, lead, group;
 	size_t i;
 
-	find_lost(fs, &lost);
+	for (group = 0; group < fs->geo.bitmap_blocks; group++) {
+		progress(fs, 2, group, fs->geo.bitmap_blocks);
+		find_lost(fs, group, &lost);
+	}
 	inos = umap_keys(&lost);
 	find_lost_roots(fs, &lost, inos);
 	for (i = 0; i < lost.nr; i++)
@@ -404,112 +371,6 @@ static void check_links(struct fsck *fs)
 		inode_store(fs, &di);
 	}
 	free(inos);
-}
-
-/*
- * This structure collects runs of blocks as text for a message. The bitmap has
- * the same kind of error for all these blocks.
- */
-struct runs {
-	u64	nr;
-	u64	first, last;
-	unsigned int shown;
-	char	text[512];
-	size_t	len;
-};
-
-static void runs_end(struct runs *r)
-{
-	if (!r->nr)
-		return;
-	if (r->shown++ < RUNS_SHOWN)
-		r->len += snprintf(r->text + r->len, sizeof(r->text) - r->len,
-				   r->first == r->last ? " %llu" : " %llu-%llu",
-				   r->first, r->last);
-	else if (r->shown == RUNS_SHOWN + 1)
-		memcpy(r->text + r->len, " ...", sizeof(" ..."));
-}
-
-static void runs_add(struct runs *r, u64 b)
-{
-	if (r->nr && r->last + 1 == b) {
-		r->last = b;
-	} else {
-		runs_end(r);
-		r->first = b;
-		r->last = b;
-	}
-	r->nr++;
-}
-
-static void find_differences(struct fsck *fs, struct runs *leak,
-			     struct runs *miss)
-{
-	u64 b;
-
-	for (b = fs->geo.root_ino; b < fs->geo.blocks - 1; b++) {
-		if (fs->bad_group[b / MSYNCFS_GROUP_BLOCKS] ||
-		    bit_test(fs->gone, b))
-			continue;
-		if (bit_test(fs->disk, b) && !bit_test(fs->used, b))
-			runs_add(leak, b);
-		else if (!bit_test(fs->disk, b) && bit_test(fs->used, b))
-			runs_add(miss, b);
-	}
-	runs_end(leak);
-	runs_end(miss);
-}
-
-static void store_bitmap(struct fsck *fs, u64 group, bool set, bool clear)
-{
-	u64 first = group * MSYNCFS_GROUP_BLOCKS, i;
-	static struct msyncfs_disk_bitmap bm;
-	bool bad = fs->bad_group[group];
-
-	msyncfs_init_block(&bm, MSYNCFS_MAGIC_BITMAP, 0,
-			   fs->geo.bitmap_start + group, group);
-	memcpy(bm.bits, fs->disk + first / 8, sizeof(bm.bits));
-	for (i = 0; i < MSYNCFS_GROUP_BLOCKS; i++) {
-		u64 b = first + i;
-		bool used = !msyncfs_is_data(&fs->geo, b) ||
-			    bit_test(fs->used, b);
-
-		if (used && (set || bad))
-			bit_set(bm.bits, i);
-		else if (!used && (clear || bad || bit_test(fs->gone, b)))
-			bit_clear(bm.bits, i);
-	}
-	if (bad || memcmp(bm.bits, fs->disk + first / 8, sizeof(bm.bits)))
-		blk_write(fs, fs->geo.bitmap_start + group, &bm);
-}
-
-/* Compare the bitmaps on disk with fs->used, and write the repaired bitmaps. */
-void fsck_bitmaps(struct fsck *fs)
-{
-	struct runs leak = {}, miss = {};
-	bool set = false, clear = false;
-	u64 group;
-
-	for (group = 0; group < fs->geo.bitmap_blocks; group++)
-		if (fs->bad_group[group] &&
-		    !problem(fs, true, "make it anew",
-			     "Bitmap of group %llu (block %llu): %s", group,
-			     fs->geo.bitmap_start + group,
-			     fs->bad_group[group]))
-			fs->bad_group[group] = NULL;
-	find_differences(fs, &leak, &miss);
-	if (miss.nr)
-		set = problem(fs, true, "mark them",
-			      "Bitmap: %llu blocks are in use, but marked free:%s",
-			      miss.nr, miss.text);
-	if (leak.nr)
-		clear = problem(fs, true, "free them",
-				"Bitmap: %llu blocks are marked in use, but belong to nothing:%s",
-				leak.nr, leak.text);
-	for (group = 0; group < fs->geo.bitmap_blocks; group++) {
-		progress(fs, 5, group, fs->geo.bitmap_blocks);
-		store_bitmap(fs, group, set, clear);
-	}
 }
 
 /* Check everything except the log, and make repairs in memory. */

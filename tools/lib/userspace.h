@@ -94,6 +94,8 @@ static inline const void *memchr_inv(const void *s, int c, size_t n)
 {
 	const u8 *p = s;
 
+	if (n && *p == (u8)c && !memcmp(p, p + 1, n - 1))
+		return NULL;
 	for (; n; n--, p++)
 		if (*p != (u8)c)
 			return p;

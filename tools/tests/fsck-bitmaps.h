@@ -7,7 +7,7 @@ static __le64 *nth_ptr(__le64 *ptr, unsigned int n);
 /* Say in the inode bitmap whether block @ino is an inode. */
 static void mark_inode(u64 ino, bool used)
 {
-	u64 group = ino / MSYNCFS_GROUP_BLOCKS;
+	u64 group = ino / MSYNCFS_GROUP_BLOCKS, bit = ino % MSYNCFS_GROUP_BLOCKS;
 	static struct msyncfs_disk_bitmap bm;
 
 	if (!fs->geo.inodes_start)
@@ -15,9 +15,9 @@ static void mark_inode(u64 ino, bool used)
 	if (blk_load(fs, fs->geo.inodes_start + group, MSYNCFS_MAGIC_INODES, group, &bm))
 		fsck_die(fs, "no inode bitmap");
 	if (used)
-		bit_set(bm.bits, ino % MSYNCFS_GROUP_BLOCKS);
+		bm.bits[bit / 8] |= 1U << bit % 8;
 	else
-		bit_clear(bm.bits, ino % MSYNCFS_GROUP_BLOCKS);
+		bm.bits[bit / 8] &= ~(1U << bit % 8);
 	blk_write(fs, fs->geo.inodes_start + group, &bm);
 }
 

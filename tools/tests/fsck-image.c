@@ -833,7 +833,7 @@ static const struct {
 
 static void open_image(const char *path)
 {
-	size_t bytes, i;
+	u64 b, g;
 
 	fs = fsck_alloc(sizeof(*fs));
 	fs->mode = FSCK_YES;
@@ -845,15 +845,13 @@ static void open_image(const char *path)
 		exit(1);
 	fsck_super(fs);
 	root = fs->geo.root_ino;
-	bytes = fs->geo.bitmap_blocks * (MSYNCFS_GROUP_BLOCKS / 8);
-	fs->disk = fsck_alloc(bytes);
-	fs->used = fsck_alloc(bytes);
-	fs->gone = fsck_alloc(bytes);
-	fs->bad_group = fsck_alloc(fs->geo.bitmap_blocks * sizeof(char *));
+	fsck_bitmaps_new(fs);
 	fsck_bitmaps_load(fs);
 	inode_visit(fs, root, root, false);
-	for (i = 0; i < bytes; i++)
-		fs->used[i] |= fs->disk[i];
+	for (g = 0; g < fs->geo.bitmap_blocks; g++)
+		for (b = 0; fs->disk->group[g] && b < MSYNCFS_GROUP_BLOCKS; b++)
+			if (bit_test(fs->disk, g * MSYNCFS_GROUP_BLOCKS + b))
+				bit_set(fs->used, g * MSYNCFS_GROUP_BLOCKS + b);
 }
 
 int main(int argc, char **argv)
