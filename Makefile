@@ -120,9 +120,9 @@ endif
 
 install-tools:
 	@scripts/deps.sh tools
-	@$(MAKE) -j$$(nproc) $(addprefix $(BUILD)/tools/,mkfs.msyncfs fsck.msyncfs msyncfs_id)
+	@$(MAKE) -j$$(nproc) $(addprefix $(BUILD)/tools/,mkfs.msyncfs fsck.msyncfs msyncfs-image msyncfs_id)
 	install -d $(SBIN) $(UDEV)/rules.d $(MAN)/man5 $(MAN)/man8 $(INCLUDE)
-	install $(addprefix $(BUILD)/tools/,mkfs.msyncfs fsck.msyncfs) $(SBIN)
+	install $(addprefix $(BUILD)/tools/,mkfs.msyncfs fsck.msyncfs msyncfs-image) $(SBIN)
 	install $(BUILD)/tools/msyncfs_id $(UDEV)
 	sed 's|@UDEV@|$(PREFIX)/lib/udev|' tools/61-msyncfs.rules >$(UDEV)/rules.d/61-msyncfs.rules
 	install -m 644 Documentation/*.5 $(MAN)/man5
@@ -140,7 +140,7 @@ install-dkms:
 
 uninstall:
 	rm -f $(addprefix $(UPDATES)/,$(MODULES))
-	rm -f $(addprefix $(SBIN)/,mkfs.msyncfs fsck.msyncfs) $(INCLUDE)/msyncfs.h
+	rm -f $(addprefix $(SBIN)/,mkfs.msyncfs fsck.msyncfs msyncfs-image) $(INCLUDE)/msyncfs.h
 	rm -f $(UDEV)/msyncfs_id $(UDEV)/rules.d/61-msyncfs.rules
 	rm -f $(addprefix $(MAN)/man5/,$(notdir $(wildcard Documentation/*.5)))
 	rm -f $(addprefix $(MAN)/man8/,$(notdir $(wildcard Documentation/*.8)))
@@ -162,9 +162,9 @@ STATIC := -static
 TOOL_LDFLAGS := $(STATIC) -pthread $(LDFLAGS)
 LIB_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj/%.o,$(wildcard tools/lib/*.c))
 PROGS := $(patsubst tools/%.c,$(BUILD)/tools/%, \
-	   $(wildcard tools/*.msyncfs.c tools/msyncfs_id.c tools/examples/*.c tools/tests/*.c))
+	   $(wildcard tools/*.msyncfs.c tools/msyncfs-image.c tools/msyncfs_id.c tools/examples/*.c tools/tests/*.c))
 # For the test of fsck: fsck and its images with hashes of 8 bits, which many names share.
-WEAK := $(addprefix $(BUILD)/tools/weak/,fsck.msyncfs tests/fsck-image)
+WEAK := $(addprefix $(BUILD)/tools/weak/,fsck.msyncfs msyncfs-image tests/fsck-image)
 WEAK_OBJS := $(patsubst tools/%.c,$(BUILD)/tools/obj-weak/%.o,$(wildcard tools/lib/*.c))
 EXPLORE := $(BUILD)/tools/tests/explore
 BENCH := $(BUILD)/tools/bench/bench

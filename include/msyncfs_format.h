@@ -73,6 +73,11 @@
 #define MSYNCFS_INCOMPAT_MMP	32ULL	/* there is a block against double mounts */
 #define MSYNCFS_INCOMPAT_XATTR	64ULL	/* inodes can have extended attributes */
 #define MSYNCFS_INCOMPAT_INODES	128ULL	/* there is an inode bitmap */
+/*
+ * msyncfs-image has replaced the names. The lowest bit of a position tells whether the
+ * hash of the old name was wrong. Only fsck.msyncfs knows this bit.
+ */
+#define MSYNCFS_INCOMPAT_OBSCURED	256ULL
 /* A new filesystem has these bits, unless mkfs is asked for other ones. */
 #define MSYNCFS_INCOMPAT_DEFAULT \
 	(MSYNCFS_INCOMPAT_CSUMS | MSYNCFS_INCOMPAT_CSUM_KIND | \

@@ -7,7 +7,8 @@
 # same hash; these damages are called weak.DAMAGE.
 # The cases mkfs_* test the arguments of mkfs.msyncfs, the case mmp tests the multi-mount
 # protection, the case progress what fsck.msyncfs shows, the case backup_found how it finds
-# the backup of the superblock, and the case large how much it needs on a large device.
+# the backup of the superblock, the case large how much it needs on a large device, and the case image
+# msyncfs-image. fsck.msyncfs must say the same of an image of each damage.
 # Run "make tools" first. The last line of the output is the verdict. With -v the
 # script prints "ok DAMAGE" or "not ok DAMAGE  reason" for each damage.
 set -u
@@ -112,8 +113,31 @@ check() {
 		echo "    does not say: ${text[$damage]}"
 		return 1
 	fi
+	same_verdict "$seen" || return 1
 	fsck "$done" -y && fsck 0 -n && fsck 0 -p || return 1
 	[ -z "${narrow[$damage]:-}" ] || narrowed "${narrow[$damage]}"
+}
+
+# same_verdict SEEN [OPTION]: fsck.msyncfs -n, which has just run with the exit status SEEN, must
+# say the same of the image of msyncfs-image, except for names
+same_verdict() {
+	local seen=$1 dump=$work/dump rc=0
+	shift
+	rm -f "$dump"
+	timeout 60 "$dir/msyncfs-image" "$@" "$image" "$dump" >"$work/dumped" 2>&1 </dev/null || {
+		echo "    msyncfs-image: $(cat "$work/dumped")"
+		return 1
+	}
+	timeout 60 "$dir/fsck.msyncfs" -n "$dump" >"$work/out2" 2>&1 </dev/null || rc=$?
+	[ "$rc" -eq "$seen" ] || { echo "    fsck.msyncfs of the dump: exit status $rc, not $seen"; return 1; }
+	diff -a <(plain "$image" "$work/out") <(plain "$dump" "$work/out2") >"$work/diff" && return
+	echo "    fsck.msyncfs of the dump says: $(tr '\n' ' ' <"$work/diff")"
+	return 1
+}
+
+# plain IMAGE REPORT: a report of fsck.msyncfs without names
+plain() {
+	LC_ALL=C sed "s|^$1|image|; s/ (\/[^)]*)//g; s/Entry \"[^\"]*\"/Entry/; s/\(attribute [a-z]*\.\)[^:]*/\1NAME/g" "$2"
 }
 
 # narrowed PATH: the mode of the inode had rights of the group, and has none any more
@@ -302,20 +326,38 @@ backup_found() {
 	truncate -s 0 "$image" && truncate -s 1T "$image" && fsck 8 -y && says 'no backup'
 }
 
+# The image of msyncfs-image has no data and no names, and is small. What was in the blocks
+# of files and of the log before mkfs.msyncfs stands for the data.
+image() {
+	local dump=$work/dump
+	yes 'secret data' | head -c 16M >"$image"
+	"$bin/mkfs.msyncfs" -q -f -L secretlabel "$image" && "$bin/tests/fsck-image" fill "$image" &&
+		"$bin/tests/fsck-image" break "$image" log_torn && fsck 0 -n && same_verdict 0 || return 1
+	! grep -aqE 'secret|large directory|longlink|symlink|some.where|capability' "$dump" ||
+		{ echo "    the image shows: $(grep -aoE 'secret|large directory|longlink|symlink|some.where|capability' "$dump" | sort | uniq -c | tr '\n' ' ')"; return 1; }
+	[ $(($(du -k "$dump" | cut -f 1) * 3)) -lt "$(du -k "$image" | cut -f 1)" ] || { echo "    the image is large"; return 1; }
+	# Two images of a filesystem have different names.
+	mv "$dump" "$dump.1" && same_verdict 0 && ! cmp -s "$dump" "$dump.1" || { echo "    the names have no random key"; return 1; }
+	! "$bin/msyncfs-image" "$image" "$dump" 2>"$work/ignored" || { echo "    overwrites a file"; return 1; }
+	same_verdict 0 -n && grep -aq longlink "$dump" && ! grep -aq 'secret data' "$dump" ||
+		{ echo "    -n does not keep the names"; return 1; }
+	rm -f "$dump"*
+}
+
 # Test every kind of damage that fsck-image or this script lists.  If only one of the two
 # lists a kind, the test of that kind fails.
 if [ $# -eq 0 ]; then
 	mapfile -t list < <({ "$bin/tests/fsck-image" list
 		printf '%s\n' "${!text[@]}" "${!normal[@]}"; } | sort -u)
 	list+=(undamaged)
-	set -- mkfs_size mkfs_uuid mmp progress backup_found large "${list[@]}" "${list[@]/#/weak.}"
+	set -- mkfs_size mkfs_uuid mmp progress backup_found large image "${list[@]}" "${list[@]/#/weak.}"
 fi
 for damage; do
 	dir=$bin
 	[ "$damage" = "${damage#weak.}" ] || dir=$bin/weak
 	filled=$work/filled.${dir##*/}
 	if why=$(case $damage in
-			mkfs_size | mkfs_uuid | mmp | progress | backup_found | large) "$damage" ;;
+			mkfs_size | mkfs_uuid | mmp | progress | backup_found | large | image) "$damage" ;;
 			*undamaged) undamaged ;;
 			dir_tower) check dir_tower && dir_tower ;;
 			*) check "${damage#weak.}" ;;

@@ -160,6 +160,7 @@ const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
 	want.seed = xxh64(ds->uuid, sizeof(ds->uuid), 0);
 	want.name_key.key[0] = le64_to_cpu(ds->name_key[0]);
 	want.name_key.key[1] = le64_to_cpu(ds->name_key[1]);
+	want.obscured = le64_to_cpu(ds->incompat) & MSYNCFS_INCOMPAT_OBSCURED;
 	want.hash_room = 1;
 	if (le64_to_cpu(ds->incompat) & MSYNCFS_INCOMPAT_NAME_KEY)
 		want.hash_room = MSYNCFS_HASH_ROOM;
@@ -714,8 +715,7 @@ static const char *verify_dirent(const struct msyncfs_geo *geo,
 		      *len - MSYNCFS_DIRENT_HEADER - de->name_len))
 		return "padding of a directory entry is not zero";
 	position = le64_to_cpu(de->position);
-	if (msyncfs_pos_hash(geo, position) !=
-	    msyncfs_name_hash(geo, name, de->name_len))
+	if (!msyncfs_pos_fits(geo, position, name, de->name_len))
 		return "wrong hash of a name";
 	if (geo->hash_room > 1 && position % MSYNCFS_POS_STEP)
 		return "impossible position of a name";

@@ -40,6 +40,7 @@
  * @seed: seed of all checksums except the checksum of the superblock
  * @uuid: UUID of the filesystem
  * @name_key: key of the hashes of names
+ * @obscured: the names are not those of their hashes, see MSYNCFS_INCOMPAT_OBSCURED
  * @hash_room: number of positions that belong to one hash of a name:
  *	MSYNCFS_HASH_ROOM, or 1 in a filesystem without a key
  * @blocks: size of the filesystem in blocks
@@ -56,6 +57,7 @@ struct msyncfs_geo {
 	u64	seed;
 	u8	uuid[MSYNCFS_UUID_LEN];
 	siphash_key_t	name_key;
+	bool	obscured;
 	u64	hash_room;
 	u64	blocks;
 	u64	log_start;
@@ -210,6 +212,25 @@ extern u64 msyncfs_hash_mask;
 static inline u64 msyncfs_pos_hash(const struct msyncfs_geo *geo, u64 position)
 {
 	return position & ~(geo->hash_room - 1);
+}
+
+/**
+ * msyncfs_pos_fits() - tell whether a name may have a position
+ * @geo: geometry of the filesystem
+ * @position: position of the name in its directory
+ * @name: the name, not NUL-terminated
+ * @len: its length in bytes
+ *
+ * Context: any.
+ * Return: true if @position has the hash of the name.
+ */
+static inline bool msyncfs_pos_fits(const struct msyncfs_geo *geo, u64 position,
+				    const char *name, unsigned int len)
+{
+	if (geo->obscured)
+		return !(position & 1);
+	return msyncfs_pos_hash(geo, position) ==
+	       msyncfs_name_hash(geo, name, len);
 }
 
 /**

@@ -25,9 +25,11 @@ sort >"$OUT/wanted" <<END
 /usr/lib/udev/rules.d/61-msyncfs.rules
 /usr/sbin/fsck.msyncfs
 /usr/sbin/mkfs.msyncfs
+/usr/sbin/msyncfs-image
 /usr/share/man/man5/msyncfs.5
 /usr/share/man/man8/fsck.msyncfs.8
 /usr/share/man/man8/mkfs.msyncfs.8
+/usr/share/man/man8/msyncfs-image.8
 END
 diff "$OUT/wanted" "$OUT/files" >"$OUT/files.diff" || t_fail "$(tr '\n' ' ' <"$OUT/files.diff")"
 # mount -t msyncfs asks modprobe for this alias.

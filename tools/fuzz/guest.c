@@ -188,6 +188,13 @@ static void use_damaged(const struct image *im)
 		die("%s", why);
 }
 
+static bool is_obscured(const struct image *im)
+{
+	const struct msyncfs_disk_super *ds = (const void *)im->b;
+
+	return le64_to_cpu(ds->incompat) & MSYNCFS_INCOMPAT_OBSCURED;
+}
+
 static void use_repaired(const struct image *im)
 {
 	unsigned int faults;
@@ -196,8 +203,8 @@ static void use_repaired(const struct image *im)
 
 	im = copy_image(im);
 	status = fsck_image(im, "-y", REPORT);
-	/* host.c looks whether fsck is right to give up. */
-	if (status > 1)
+	/* host.c looks whether fsck is right to give up. No module mounts a dump. */
+	if (status > 1 || is_obscured(im))
 		return;
 	write_disk(im);
 	if (!mount_image()) {

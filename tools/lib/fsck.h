@@ -172,6 +172,7 @@ struct rebuild {
  * @names_lost: names of a directory could not be read
  * @complete: @used and @gone have every block with an owner
  * @why: reason why inode_visit() returned NULL
+ * @seen: if set, gets the blocks that blk_read() is asked for
  * @claimed: number of blocks in @used and @gone
  * @marked: number of blocks in @disk
  * @files: number of files that are not directories
@@ -208,6 +209,7 @@ struct fsck {
 	bool		names_lost;
 	bool		complete;
 	const char	*why;
+	struct bits	*seen;
 	u64		claimed;
 	u64		marked;
 	u64		files;
@@ -306,8 +308,8 @@ bool xattr_check(struct fsck *fs, struct inode_info *info,
 
 /* fsck_dir.c */
 void dir_check(struct fsck *fs, u64 ino);
-void names_add(struct fsck *fs, struct names *n, const char *name, u8 len,
-	       u64 ino, u8 type);
+void names_add(struct names *n, const char *name, u8 len, u64 hash, u64 ino,
+	       u8 type);
 void names_clear(struct names *n);
 struct rebuild *dir_rebuild(struct fsck *fs, u64 ino);
 void dir_rebuild_all(struct fsck *fs);

@@ -12,6 +12,7 @@
 
 #define RUNS_SHOWN	8	/* a message shows at most 8 runs of blocks */
 
+/* Make an empty set. */
 struct bits *bits_new(u64 groups)
 {
 	struct bits *s = fsck_alloc(sizeof(*s));

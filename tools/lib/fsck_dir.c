@@ -30,14 +30,13 @@ u8 mode_type(u32 mode)
 	       S_ISFIFO(mode) ? FT_FIFO : S_ISSOCK(mode) ? FT_SOCK : FT_SYMLINK;
 }
 
-void names_add(struct fsck *fs, struct names *n, const char *name, u8 len,
-	       u64 ino, u8 type)
+void names_add(struct names *n, const char *name, u8 len, u64 hash, u64 ino,
+	       u8 type)
 {
 	n->e = fsck_grow(n->e, &n->cap, n->nr, sizeof(*n->e));
 	n->pool = fsck_grow(n->pool, &n->room, n->used + len, 1);
 	n->e[n->nr++] = (struct name){
-		.hash = msyncfs_name_hash(&fs->geo, name, len),
-		.ino = ino, .name = n->used, .len = len, .type = type,
+		.hash = hash, .ino = ino, .name = n->used, .len = len, .type = type,
 	};
 	memcpy(n->pool + n->used, name, len);
 	n->used += len;
@@ -67,14 +66,15 @@ static void take_entries(struct fsck *fs, const struct msyncfs_disk_dir *d,
 			(const struct msyncfs_disk_dirent *)(d->data + pos);
 		const char *name = (const char *)de->name;
 		u32 len = MSYNCFS_DIRENT_LEN(de->name_len);
-		u64 hash;
+		u64 position;
 
 		if (len > used - pos)
 			break;
-		hash = msyncfs_name_hash(&fs->geo, name, de->name_len);
-		if (msyncfs_pos_hash(&fs->geo, le64_to_cpu(de->position)) == hash &&
+		position = le64_to_cpu(de->position);
+		if (msyncfs_pos_fits(&fs->geo, position, name, de->name_len) &&
 		    msyncfs_name_legal(name, de->name_len))
-			names_add(fs, n, name, de->name_len,
+			names_add(n, name, de->name_len,
+				  msyncfs_pos_hash(&fs->geo, position),
 				  le64_to_cpu(de->ino), de->type);
 		pos += len;
 	}

@@ -229,6 +229,8 @@ int blk_read(struct fsck *fs, u64 blkno, void *buf)
 {
 	u64 val;
 
+	if (fs->seen && blkno < fs->geo.blocks)
+		bit_set(fs->seen, blkno);
 	if (umap_get(&fs->dirty, blkno, &val)) {
 		memcpy(buf, (void *)(uintptr_t)val, BLK);
 		return 0;

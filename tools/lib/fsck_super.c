@@ -36,7 +36,8 @@ static void write_super(struct fsck *fs, u64 blkno,
 static void check_features(struct fsck *fs,
 			   const struct msyncfs_disk_super *ds)
 {
-	u64 bits = le64_to_cpu(ds->incompat) & ~MSYNCFS_INCOMPAT_ALL;
+	u64 bits = le64_to_cpu(ds->incompat) &
+		   ~(MSYNCFS_INCOMPAT_ALL | MSYNCFS_INCOMPAT_OBSCURED);
 
 	if (bits)
 		fsck_die(fs, "unknown incompatible features %#llx: a newer fsck.msyncfs is needed",

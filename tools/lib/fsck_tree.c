@@ -198,7 +198,8 @@ static u64 lost_found(struct fsck *fs)
 		return root;
 	info = inode_new_dir(fs, ino, root);
 	info->refs = 1;
-	names_add(fs, &rb->names, name, strlen(name), ino, FT_DIR);
+	names_add(&rb->names, name, strlen(name),
+		  msyncfs_name_hash(&fs->geo, name, strlen(name)), ino, FT_DIR);
 	top->subdirs++;
 	add_link(fs, top);
 	fs->lost_found = ino;
@@ -221,11 +222,13 @@ static void name_lost(struct fsck *fs, struct inode_info *info, u64 dir)
 	struct msyncfs_disk_inode di;
 	unsigned int i = 0;
 	char name[48];
+	u64 hash;
 
 	sprintf(name, "#%llu", info->ino);
-	while (name_taken(n, msyncfs_name_hash(&fs->geo, name, strlen(name))))
+	while (hash = msyncfs_name_hash(&fs->geo, name, strlen(name)),
+	       name_taken(n, hash))
 		sprintf(name, "#%llu.%u", info->ino, ++i);
-	names_add(fs, n, name, strlen(name), info->ino, mode_type(info->mode));
+	names_add(n, name, strlen(name), hash, info->ino, mode_type(info->mode));
 	info->refs++;
 	info->dir = dir;
 	if (!S_ISDIR(info->mode))

@@ -65,7 +65,8 @@ static void add_data(u64 ino, u64 index, u64 nr, u64 flag)
 
 static void add_name(u64 dir, const char *name, u64 ino, u8 type)
 {
-	names_add(fs, &dir_rebuild(fs, dir)->names, name, strlen(name), ino, type);
+	names_add(&dir_rebuild(fs, dir)->names, name, strlen(name),
+		  msyncfs_name_hash(&fs->geo, name, strlen(name)), ino, type);
 }
 
 static u64 new_file(u64 dir, const char *name, u64 size)
