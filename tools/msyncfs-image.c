@@ -140,14 +140,18 @@ static void copy_mmp(void)
 
 /* ---- the log ---- */
 
-/* Tell whether a block may be the start of a record that the next mount looks at. */
-static bool is_record(const struct msyncfs_disk_record *rec,
-		      const __le64 nonce[MSYNCFS_NR_SLOTS])
+static bool is_record(const struct msyncfs_disk_record *rec)
 {
 	u32 magic = le32_to_cpu(rec->magic);
 
-	return (magic == MSYNCFS_MAGIC_RECORD || magic == MSYNCFS_MAGIC_RECORD_V1) &&
-	       !memcmp(rec->uuid, fs->geo.uuid, sizeof(rec->uuid)) && rec->nonce &&
+	return magic == MSYNCFS_MAGIC_RECORD || magic == MSYNCFS_MAGIC_RECORD_V1;
+}
+
+/* Tell whether a record may belong to the mount that wrote the last slots. */
+static bool is_recent(const struct msyncfs_disk_record *rec,
+		      const __le64 nonce[MSYNCFS_NR_SLOTS])
+{
+	return !memcmp(rec->uuid, fs->geo.uuid, sizeof(rec->uuid)) && rec->nonce &&
 	       (rec->nonce == nonce[0] || rec->nonce == nonce[1]);
 }
 
@@ -218,7 +222,10 @@ static void copy_record(u64 blkno, struct msyncfs_disk_record *rec, struct bits 
 	}
 }
 
-/* Copy the records. Of a damaged header only the first block is copied. */
+/*
+ * Copy the records. Of a damaged header only the first block is copied, and of the records of
+ * other mounts only what tells this.
+ */
 static void copy_log(const __le64 nonce[MSYNCFS_NR_SLOTS])
 {
 	u64 blkno = fs->geo.log_start, end = blkno + fs->geo.log_blocks;
@@ -227,10 +234,13 @@ static void copy_log(const __le64 nonce[MSYNCFS_NR_SLOTS])
 	struct msyncfs_disk_record *rec;
 
 	for (; blkno < end; blkno++) {
-		if (bit_test(done, blkno) || !get(blkno, buf) ||
-		    !is_record((void *)buf, nonce))
+		if (bit_test(done, blkno) || !get(blkno, buf) || !is_record((void *)buf))
 			continue;
-		rec = get_header(blkno, (void *)buf);
+		rec = NULL;
+		if (is_recent((void *)buf, nonce))
+			rec = get_header(blkno, (void *)buf);
+		else
+			memset(buf + MSYNCFS_RECORD_HEADER, 0, BLK - MSYNCFS_RECORD_HEADER);
 		if (rec)
 			copy_record(blkno, rec, done);
 		else

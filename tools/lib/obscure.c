@@ -278,10 +278,14 @@ bool obscure_block(const struct obscure *o, void *buf, u64 blkno)
 
 	msyncfs_seal_block(&o->geo, buf, seq);
 	wrong ^= h->csum;
-	/* Without checksum and number it may be data that looks like metadata. */
-	if (wrong && le64_to_cpu(h->blkno) != blkno)
+	/*
+	 * Without checksum and number it may be data that looks like metadata. fsck can use
+	 * nothing of it, except the entries of a directory.
+	 */
+	if (wrong && le64_to_cpu(h->blkno) != blkno &&
+	    le32_to_cpu(h->magic) != MSYNCFS_MAGIC_DIR)
 		memset(h + 1, 0, MSYNCFS_BLOCK_SIZE - sizeof(*h));
-	else if (!obscure_content(o, h))
+	if (!obscure_content(o, h))
 		return false;
 	msyncfs_seal_block(&o->geo, buf, seq);
 	h->csum ^= wrong;
