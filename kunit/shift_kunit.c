@@ -75,7 +75,7 @@ static unsigned int do_shift(struct kunit *test, u64 first, u64 end, s64 by,
 			     unsigned int credits, u64 blocks)
 {
 	struct shift_fixture *fx = test->priv;
-	struct msyncfs_shift s = { first, end, by };
+	struct msyncfs_shift s = { .first = first, .end = end, .by = by };
 	unsigned int ops = 0;
 	struct msyncfs_op op;
 	u64 left;
@@ -231,7 +231,7 @@ static void shift_random(struct kunit *test)
 			first -= by;
 		}
 		KUNIT_EXPECT_EQ(test, 1,
-				do_shift(test, first, end, by, MSYNCFS_SHIFT_CREDITS +
+				do_shift(test, first, end, by, MSYNCFS_SHIFT_CREDITS + 2 *
 					 msyncfs_map_credits(fx->inode,
 							     min(first, first + by),
 							     end - first + abs(by)),
@@ -245,7 +245,7 @@ static void shift_random(struct kunit *test)
 static void shift_sparse(struct kunit *test)
 {
 	struct shift_fixture *fx = test->priv;
-	struct msyncfs_shift s = { 10, 0, 1ULL << 31 };
+	struct msyncfs_shift s = { .first = 10, .by = 1ULL << 31 };
 	struct msyncfs_extent ext;
 	struct msyncfs_op op;
 	u64 end;
@@ -261,11 +261,11 @@ static void shift_sparse(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, msyncfs_map_end(fx->inode, &end));
 	KUNIT_EXPECT_EQ(test, end, 5001 + s.by);
 
-	s = (struct msyncfs_shift) { 100, end, -80 };
+	s = (struct msyncfs_shift) { .first = 100, .end = end, .by = -80 };
 	KUNIT_EXPECT_EQ(test, 0, msyncfs_map_shift(&op, fx->inode, &s));
 	KUNIT_EXPECT_EQ(test, 0, msyncfs_map_end(fx->inode, &end));
 	KUNIT_EXPECT_EQ(test, end, 4921 + (1ULL << 31));
-	s = (struct msyncfs_shift) { 100, end, MSYNCFS_LAST_INDEX };
+	s = (struct msyncfs_shift) { .first = 100, .end = end, .by = MSYNCFS_LAST_INDEX };
 	KUNIT_EXPECT_EQ(test, -EFBIG, msyncfs_map_shift(&op, fx->inode, &s));
 	msyncfs_op_end(&op);
 	clear_map(test);
@@ -435,6 +435,35 @@ static void shift_preallocated(struct kunit *test)
 	expect_bytes(test, fx->file, 2, 5, 16);
 }
 
+/*
+ * A leaf that becomes empty is freed, and a later leaf moves there. The record has room for
+ * both, so the change is one record.
+ */
+static void shift_long(struct kunit *test)
+{
+	struct shift_fixture *fx = test->priv;
+	struct msyncfs_log *log = MSYNCFS_SB(fx->sb)->log;
+	u64 pages = 150 * MSYNCFS_NODE_PTRS;
+	u64 block, tid;
+
+	KUNIT_ASSERT_EQ(test, 0, fallocate_pages(fx->file, 0, 0, pages));
+	block = files_block(test, fx->file, pages - 1);
+	KUNIT_ASSERT_EQ(test, 0, files_sync(fx->file));
+	files_quiet(fx->fake);
+	KUNIT_ASSERT_EQ(test, 0, msyncfs_commit_all(fx->sb));
+	tid = log->running->tid;
+	KUNIT_EXPECT_EQ(test, 0, fallocate_pages(fx->file, COLLAPSE, 100, 600));
+	KUNIT_EXPECT_EQ(test, tid, log->running->tid);
+	KUNIT_EXPECT_EQ(test, block, files_block(test, fx->file, pages - 601));
+	KUNIT_ASSERT_EQ(test, 0, msyncfs_commit_all(fx->sb));
+	tid = log->running->tid;
+	KUNIT_EXPECT_EQ(test, 0, fallocate_pages(fx->file, INSERT, 100, 1200));
+	KUNIT_EXPECT_EQ(test, tid, log->running->tid);
+	KUNIT_EXPECT_EQ(test, block, files_block(test, fx->file, pages + 599));
+	KUNIT_EXPECT_EQ(test, 0, files_block(test, fx->file, 1299));
+	KUNIT_EXPECT_EQ(test, 0, msyncfs_commit_all(fx->sb));
+}
+
 static struct kunit_case shift_cases[] = {
 	KUNIT_CASE(shift_small),
 	KUNIT_CASE(shift_resumes),
@@ -445,6 +474,7 @@ static struct kunit_case shift_cases[] = {
 	KUNIT_CASE(shift_hole),
 	KUNIT_CASE(shift_crash),
 	KUNIT_CASE(shift_preallocated),
+	KUNIT_CASE(shift_long),
 	{}
 };
 

@@ -288,11 +288,13 @@ struct msyncfs_resv;
  * @first: first index that has not moved yet
  * @end: index after the last index that has not moved yet
  * @by: distance, not 0; a negative distance leads to lower indexes
+ * @steps: number of leaves and holes that have been visited
  */
 struct msyncfs_shift {
 	u64	first;
 	u64	end;
 	s64	by;
+	u64	steps;
 };
 
 /*

@@ -37,13 +37,14 @@ static u64 msyncfs_hole_start(const struct msyncfs_path *path, u64 index)
  * @end: set to the index after the last block, 0 if the map is empty
  *
  * Context: takes i_map_sem shared; may sleep and read map nodes.
- * Return: 0, -EIO, -EUCLEAN (logged).
+ * Return: 0, -EINTR, -EIO, -EUCLEAN (logged).
  */
 int msyncfs_map_end(struct inode *inode, u64 *end)
 {
 	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
 	struct msyncfs_path path;
 	bool found = false;
+	u64 steps = 0;
 	int err = 0;
 
 	down_read(&mi->i_map_sem);
@@ -63,8 +64,10 @@ int msyncfs_map_end(struct inode *inode, u64 *end)
 			found = nth >= 0;
 		}
 		msyncfs_path_put(&path);
+		err = msyncfs_map_count_run(inode, ++steps);
 		if (fatal_signal_pending(current))
 			err = -EINTR;
+		cond_resched();
 	}
 	up_read(&mi->i_map_sem);
 	return err;
@@ -88,6 +91,8 @@ static int msyncfs_put_ptrs(struct inode *inode, u64 index, const __le64 *ptr,
 			return -EFSCORRUPTED;
 		}
 		n = min(nr, msyncfs_nr_ptrs(&path, 1) - path.nth[1]);
+		WARN_ON_ONCE(!msyncfs_no_ptrs(msyncfs_ptrs(&path, 1) +
+					      path.nth[1], n));
 		memcpy(msyncfs_ptrs(&path, 1) + path.nth[1], ptr,
 		       n * sizeof(*ptr));
 		msyncfs_path_put(&path);
@@ -140,7 +145,8 @@ static int msyncfs_shift_step(struct msyncfs_op *op, struct inode *inode,
 	u64 first, end;
 	int err;
 
-	err = msyncfs_path_walk(inode, at, &path);
+	err = msyncfs_map_count_run(inode, ++shift->steps) ?:
+	      msyncfs_path_walk(inode, at, &path);
 	if (err)
 		return err;
 	if (path.level > 1) {
@@ -180,9 +186,17 @@ static unsigned int msyncfs_shift_step_credits(unsigned int depth)
 	return 6 * depth + 2;
 }
 
+/*
+ * One operation visits at most this number of leaves and holes. In a crafted map,
+ * many pointers may lead to the same few leaves, so that the visits need no
+ * credits. Commits wait for the end of the operation.
+ */
+#define MSYNCFS_SHIFT_STEPS	4096
+
 static int msyncfs_shift_locked(struct msyncfs_op *op, struct inode *inode,
 				struct msyncfs_shift *shift, __le64 *buf)
 {
+	unsigned int steps = MSYNCFS_SHIFT_STEPS;
 	unsigned int keep, depth;
 	int err = 0;
 
@@ -192,7 +206,7 @@ static int msyncfs_shift_locked(struct msyncfs_op *op, struct inode *inode,
 	depth = MSYNCFS_I(inode)->i_map_depth;
 	keep = msyncfs_shift_step_credits(depth);
 	while (!err && shift->first < shift->end && op->credits >= keep &&
-	       op->blocks >= 2 * depth)
+	       op->blocks >= 2 * depth && steps--)
 		err = msyncfs_shift_step(op, inode, shift, buf);
 	return err;
 }
@@ -207,10 +221,10 @@ static int msyncfs_shift_locked(struct msyncfs_op *op, struct inode *inode,
  *	the range. If the range is not empty then, another operation must
  *	continue
  *
- * The function stops when the credits or the blocks run low, but not before it
- * has moved one leaf. It frees each map node that becomes empty, and updates
- * i_blocks. After this call, the caller calls msyncfs_op_add_inode(), even if
- * this function failed.
+ * The function stops when the credits or the blocks run low, or after very many
+ * leaves, but not before it has moved one leaf. It frees each map node that becomes
+ * empty, and updates i_blocks. After this call, the caller calls
+ * msyncfs_op_add_inode(), even if this function failed.
  *
  * Context: inside @op; caller holds i_commit_lock; takes i_map_sem exclusively;
  * may sleep and read map nodes.

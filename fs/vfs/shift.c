@@ -28,46 +28,57 @@
  * struct msyncfs_move - a change under way
  * @from: first byte that moves or goes away
  * @size: size of the file after the change, in bytes
- * @cut: next index to free
- * @cut_end: index after the last index to free
  * @shift: pointers that have not moved yet
  * @changed: whether an operation has changed the file
+ * @cleared: whether the destination of the next pointers is a hole
  */
 struct msyncfs_move {
 	loff_t			from;
 	loff_t			size;
-	u64			cut;
-	u64			cut_end;
 	struct msyncfs_shift	shift;
 	bool			changed;
+	bool			cleared;
 };
+
+/*
+ * Returns the first index of the gap between what has moved and what has not. The
+ * gap is as long as the distance. At first it is the range that is cut out, or it
+ * lies behind the end. Later, a store may have put a page into it.
+ */
+static u64 move_gap(const struct msyncfs_move *m)
+{
+	return m->shift.by < 0 ? m->shift.first + m->shift.by : m->shift.end;
+}
 
 static bool move_done(const struct msyncfs_move *m)
 {
-	return m->cut >= m->cut_end && m->shift.first >= m->shift.end;
+	return m->cleared && m->shift.first >= m->shift.end;
 }
 
-/* Returns how many credits the rest of the shift needs. */
+/*
+ * Returns how many credits the rest of the shift needs. A leaf may become empty and
+ * be freed, and then a later leaf may move there. So each node counts twice.
+ */
 static u64 move_shift_credits(struct inode *inode, const struct msyncfs_move *m)
 {
 	const struct msyncfs_shift *s = &m->shift;
 
 	if (s->first >= s->end)
 		return 0;
-	return MSYNCFS_SHIFT_CREDITS +
+	return MSYNCFS_SHIFT_CREDITS + 2ULL *
 	       msyncfs_map_credits(inode, min(s->first, s->first + s->by),
 				   s->end - s->first + abs(s->by));
 }
 
-/* Returns how many credits it needs to free the rest of the range. */
-static u64 move_cut_credits(struct inode *inode, const struct msyncfs_move *m)
+/* Returns how many credits it needs to free the blocks in the gap. */
+static u64 move_gap_credits(struct inode *inode, const struct msyncfs_move *m)
 {
-	u64 len = m->cut_end - m->cut;
+	u64 len = abs(m->shift.by);
 
-	if (m->cut >= m->cut_end)
+	if (m->shift.by > 0 && !m->changed)
 		return 0;
 	return MSYNCFS_MAP_FREE_CREDITS +
-	       msyncfs_map_credits(inode, m->cut, len) +
+	       msyncfs_map_credits(inode, move_gap(m), len) +
 	       min(len, MSYNCFS_SB(inode->i_sb)->geo.bitmap_blocks);
 }
 
@@ -82,7 +93,7 @@ static int move_op_begin(struct inode *inode, const struct msyncfs_move *m,
 	u64 most = MSYNCFS_SB(sb)->geo.record_images;
 	u64 shift = move_shift_credits(inode, m);
 	/* If there is nothing to free or to move, the inode changes anyway. */
-	u64 all = 1 + shift + move_cut_credits(inode, m);
+	u64 all = 1 + shift + move_gap_credits(inode, m);
 	int err;
 
 	if (all > most) {
@@ -97,21 +108,33 @@ static int move_op_begin(struct inode *inode, const struct msyncfs_move *m,
 }
 
 /*
- * If nothing has moved yet, sets the end of what moves to the end of the map. If
- * blocks have been allocated beyond the end of the file, they move, too. Caller
- * holds i_commit_lock, so the map gets no other block.
+ * Sets the end of what moves to the end of the map. If blocks have been allocated
+ * beyond the end of the file, they move, too. What has moved to higher indexes
+ * lies behind the end already. Caller holds i_commit_lock, so the map gets no other
+ * block.
  */
 static int move_find_end(struct inode *inode, struct msyncfs_move *m)
 {
 	int err;
 
-	if (m->changed)
+	if (m->changed && m->shift.by > 0)
 		return 0;
 	err = msyncfs_map_end(inode, &m->shift.end);
 	if (!err && m->shift.by > 0 &&
 	    m->shift.end > MSYNCFS_LAST_INDEX + 1 - m->shift.by)
 		err = -EFBIG;
 	return err;
+}
+
+/* Returns whether a page that moves is dirty or under writeback. */
+static bool move_has_dirty(struct address_space *mapping, loff_t from)
+{
+	unsigned long dirty = from >> PAGE_SHIFT, written = dirty;
+
+	return xa_find(&mapping->i_pages, &dirty, ULONG_MAX,
+		       PAGECACHE_TAG_DIRTY) ||
+	       xa_find(&mapping->i_pages, &written, ULONG_MAX,
+		       PAGECACHE_TAG_WRITEBACK);
 }
 
 /* Ends what move_begin() has begun. */
@@ -150,7 +173,7 @@ static int move_begin(struct inode *inode, struct msyncfs_move *m,
 		}
 		filemap_invalidate_lock(mapping);
 		unmap_mapping_range(mapping, m->from, 0, 0);
-		if (!filemap_range_needs_writeback(mapping, m->from, LLONG_MAX))
+		if (!move_has_dirty(mapping, m->from))
 			return 0;
 		move_end(inode, op);
 		if (fatal_signal_pending(current))
@@ -167,16 +190,16 @@ static int move_begin(struct inode *inode, struct msyncfs_move *m,
 static int move_in_op(struct msyncfs_op *op, struct inode *inode,
 		      struct msyncfs_move *m, unsigned int keep)
 {
+	u64 gap = move_gap(m), len = abs(m->shift.by), next = gap;
 	int err = 0;
 
-	if (m->cut < m->cut_end) {
+	if (m->shift.by < 0 || m->changed) {
 		op->credits -= keep;
-		err = msyncfs_map_free(op, inode, m->cut, m->cut_end - 1,
-				       &m->cut);
+		err = msyncfs_map_free(op, inode, gap, gap + len - 1, &next);
 		op->credits += keep;
+		m->cleared = !err && next == gap + len;
 	}
-	if (!err && m->cut >= m->cut_end &&
-	    op->credits >= MSYNCFS_SHIFT_CREDITS)
+	if (m->cleared && op->credits >= MSYNCFS_SHIFT_CREDITS)
 		err = msyncfs_map_shift(op, inode, &m->shift);
 	return err;
 }
@@ -232,14 +255,10 @@ static int move_prepare(struct inode *inode, loff_t offset, loff_t len,
 	*m = (struct msyncfs_move) {
 		.from = offset,
 		.size = insert ? size + len : size - len,
+		.shift.first = insert ? index : index + pages,
+		.shift.by = insert ? pages : -pages,
+		.cleared = insert,
 	};
-	if (insert) {
-		m->shift = (struct msyncfs_shift) { index, 0, pages };
-	} else {
-		m->cut = index;
-		m->cut_end = index + pages;
-		m->shift = (struct msyncfs_shift) { index + pages, 0, -pages };
-	}
 	return 0;
 }
 
@@ -280,6 +299,8 @@ int msyncfs_shift_range(struct file *file, loff_t offset, loff_t len,
 	inode_dio_wait(inode);
 	do {
 		err = move_some(inode, &m);
+		if (!err && fatal_signal_pending(current) && !move_done(&m))
+			err = -EINTR;
 		cond_resched();
 	} while (!err && !move_done(&m));
 	return err;
