@@ -213,6 +213,38 @@ static inline void msyncfs_gate_leave(struct msyncfs_sb_info *sbi)
 }
 
 /**
+ * msyncfs_gate_enter_bio() - pass the gate for a bio
+ * @sbi: filesystem
+ *
+ * As msyncfs_gate_enter(), but the end of the bio leaves the gate, not this task.
+ * So the task may pass the gate again before.
+ *
+ * Context: as msyncfs_gate_enter().
+ * Return: as msyncfs_gate_enter().
+ */
+static inline int msyncfs_gate_enter_bio(struct msyncfs_sb_info *sbi)
+{
+	int err;
+
+	down_read_non_owner(&sbi->gate);
+	err = msyncfs_gate_error(sbi);
+	if (unlikely(err))
+		up_read_non_owner(&sbi->gate);
+	return err;
+}
+
+/**
+ * msyncfs_gate_leave_bio() - end what msyncfs_gate_enter_bio() has begun
+ * @sbi: filesystem
+ *
+ * Context: any, also an interrupt.
+ */
+static inline void msyncfs_gate_leave_bio(struct msyncfs_sb_info *sbi)
+{
+	up_read_non_owner(&sbi->gate);
+}
+
+/**
  * msyncfs_wait_thaw() - wait until the filesystem is not frozen
  * @sb: filesystem
  *

@@ -151,9 +151,13 @@ void msyncfs_dio_exit(struct super_block *sb)
 void msyncfs_dio_written(struct inode *inode)
 {
 	struct msyncfs_dio_count *count = MSYNCFS_SB(inode->i_sb)->dio_count;
+	u64 seq = atomic64_inc_return(&count->seq);
+	u64 old = READ_ONCE(MSYNCFS_I(inode)->i_dio_seq);
 
-	WRITE_ONCE(MSYNCFS_I(inode)->i_dio_seq,
-		   atomic64_inc_return(&count->seq));
+	/* Other writes to the file may end at the same time. */
+	while (old < seq &&
+	       !try_cmpxchg(&MSYNCFS_I(inode)->i_dio_seq, &old, seq))
+		;
 }
 
 /**

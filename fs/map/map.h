@@ -14,8 +14,6 @@
  *	inode->i_rwsem
  *	  sbi->set_mutex		[msync of several files]
  *	  i_commit_lock +		[fsync, writepages, truncate, fallocate]
- *	    i_dio_sem +			[shared: O_DIRECT read; excl.: attach
- *					 of fresh blocks]
  *	    sbi->gate			[see below]
  *	    operation handle		[msyncfs_op_begin(); waits for a commit]
  *	      orphans->lock
@@ -99,12 +97,9 @@ struct msyncfs_known {
  *	change of the map. A commit holds this lock from the start of a capture
  *	until the capture is attached. Truncation, hole punching and fallocate
  *	hold this lock too
- * @i_dio_sem: an O_DIRECT read holds @i_dio_sem shared from the lookup in the
- *	map to the end of the I/O. A commit may free blocks that such a read
- *	uses. So the commit takes @i_dio_sem exclusively, under @i_commit_lock.
- *	The commit may have to wait for the I/O of a read, and a commit must not
- *	wait inside an operation. So the commit takes @i_dio_sem before its
- *	operation begins
+ * @i_dio_writes: number of O_DIRECT writes that the device has not completed.
+ *	i_dio_count of @vfs_inode counts them, too, and also the reads. Both
+ *	grow only under i_rwsem and @i_commit_lock
  * @i_freeze: a capture holds @i_freeze exclusively. A task that makes a folio
  *	dirty holds @i_freeze shared
  * @i_map_sem: guards the pointers of the map, @i_map_depth and the extended
@@ -149,7 +144,7 @@ struct msyncfs_inode_info {
 
 	/* capture and map */
 	struct mutex		i_commit_lock;
-	struct rw_semaphore	i_dio_sem;
+	atomic_t		i_dio_writes;
 	struct rw_semaphore	i_freeze;
 	struct rw_semaphore	i_map_sem;
 	unsigned int		i_map_depth;

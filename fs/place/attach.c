@@ -271,6 +271,18 @@ static int msyncfs_attach_map(struct msyncfs_op *op,
 }
 
 /*
+ * Waits for O_DIRECT. The device may be writing blocks that get images now (B2).
+ * It may also be using blocks that the operation frees, but a set of copies of an
+ * ordinary file frees none. An atomic file has no O_DIRECT. Caller holds
+ * i_commit_lock, so no other O_DIRECT begins.
+ */
+static void msyncfs_wait_direct(const struct msyncfs_capture *cap)
+{
+	if (!cap->copied || atomic_read(&MSYNCFS_I(cap->inode)->i_dio_writes))
+		inode_dio_wait(cap->inode);
+}
+
+/*
  * Attaches a set in one operation. msyncfs_hold() has promised @extra blocks to
  * the set. The operation uses these blocks, so it ends the promises.
  */
@@ -284,6 +296,8 @@ static int msyncfs_attach_in_op(struct list_head *set,
 	struct msyncfs_op op;
 	int err;
 
+	list_for_each_entry(cap, set, set)
+		msyncfs_wait_direct(cap);
 	msyncfs_forget_moved(set);
 	/*
 	 * All blocks of the plan are promised. Only pages over holes need new
@@ -380,25 +394,6 @@ int msyncfs_attach_record(struct list_head *set, bool attrs, bool *fits)
 	return err;
 }
 
-/* Keeps O_DIRECT reads of the files waiting until msyncfs_unlock_direct(). */
-static void msyncfs_lock_direct(struct list_head *set)
-{
-	bool several = !list_is_singular(set);
-	struct msyncfs_capture *cap;
-
-	list_for_each_entry(cap, set, set)
-		msyncfs_down_write_of(several, MSYNCFS_SB(cap->inode->i_sb),
-				      &MSYNCFS_I(cap->inode)->i_dio_sem);
-}
-
-static void msyncfs_unlock_direct(struct list_head *set)
-{
-	struct msyncfs_capture *cap;
-
-	list_for_each_entry_reverse(cap, set, set)
-		up_write(&MSYNCFS_I(cap->inode)->i_dio_sem);
-}
-
 /**
  * msyncfs_attach_fresh - attach a set by means of fresh blocks
  * @set: captures that are not marked as copied
@@ -423,15 +418,8 @@ int msyncfs_attach_fresh(struct list_head *set, bool attrs,
 	if (err)
 		return err;
 	err = msyncfs_fresh_prepare(set, sent, &plan);
-	if (!err) {
-		/*
-		 * O_DIRECT reads may be using the blocks that the operation
-		 * frees.
-		 */
-		msyncfs_lock_direct(set);
+	if (!err)
 		err = msyncfs_attach_in_op(set, &plan, fresh.extra, attrs);
-		msyncfs_unlock_direct(set);
-	}
 	msyncfs_plan_free(&plan);
 	msyncfs_free_shadows(set);
 	if (err && !test_bit(MSYNCFS_SB_ABORTED, &sbi->state))

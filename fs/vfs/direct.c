@@ -5,181 +5,558 @@
  * msyncfs_dio_transfer(). If a part of a transfer must go through the page
  * cache, file.c transfers this part.
  *
- * While the device reads or writes blocks of a file, the file must keep these
- * blocks. So a read holds i_dio_sem, and a write holds i_commit_lock. A task
- * must not hold either lock across a page fault, because a FUSE server or a
- * userfaultfd can delay the fault without limit. A task must not hold either
- * lock while it waits for mmap_lock, because other tasks hold mmap_lock across
- * such faults. So this file pins the user's pages, some MiB at a time, before
- * it takes either lock. iomap gets only the pinned pages.
+ * A transfer sends one bio for each run of blocks. It takes i_commit_lock to
+ * look at the map and to count the bio in i_dio_count, and in i_dio_writes if it
+ * writes. Then it releases the lock and sends the bio, whose end ends the
+ * counts. A task that changes which blocks the file has, or that adds images of
+ * these blocks to a transaction, waits for the counts under i_commit_lock
+ * (locking.rst). So nobody waits for more than the device.
+ *
+ * Before a bio is counted, its memory is pinned without a lock except i_rwsem of
+ * a write. The reason is that a FUSE server or a userfaultfd can delay a page
+ * fault without limit, and other tasks hold mmap_lock across such faults.
  */
 #include <linux/blkdev.h>
-#include <linux/iomap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/task_io_accounting_ops.h>
 #include <linux/uio.h>
 
 #include "vfs.h"
 
 /**
- * struct msyncfs_dio - an O_DIRECT transfer under way
- * @locked: true while the transfer holds its lock: i_dio_sem (shared) for a
- *	read, i_commit_lock for a write. A write has also passed the gate
- * @nofs: result of memalloc_nofs_save() at the lock, for the unlock
+ * struct msyncfs_dio - an O_DIRECT request under way
+ * @iocb: the request
+ * @inode: file
+ * @write: the request writes
+ * @wait: the submitting task waits for the bios, else the last bio completes
+ *	the request; valid when that task has dropped its reference
+ * @isize: size of the file at the beginning, in bytes
+ * @size: number of bytes that have been sent or zeroed
+ * @ref: one for the submitting task and one for each bio that has not ended
+ * @error: error of a bio, or 0
+ * @bios: bios that have ended, linked by bi_next
+ * @done: completed by the last bio if @wait is set
+ * @work: completes the request in a task if an interrupt must not do it
  */
 struct msyncfs_dio {
-	bool		locked;
-	unsigned int	nofs;
+	struct kiocb		*iocb;
+	struct inode		*inode;
+	bool			write;
+	bool			wait;
+	loff_t			isize;
+	size_t			size;
+	atomic_t		ref;
+	int			error;
+	struct bio		*bios;
+	struct completion	done;
+	struct work_struct	work;
 };
 
-static void msyncfs_dio_locked(struct msyncfs_dio *dio)
+/* ---- the end ------------------------------------------------------------- */
+
+/* Returns whether a page may have to be marked dirty, which takes its lock. */
+static bool msyncfs_dio_undirty(const struct msyncfs_dio *dio)
 {
-	dio->nofs = memalloc_nofs_save();
-	dio->locked = true;
+	struct folio_iter fi;
+	struct bio *bio;
+
+	for (bio = dio->bios; bio; bio = bio->bi_next) {
+		if (!bio_flagged(bio, BIO_PAGE_PINNED))
+			continue;
+		bio_for_each_folio_all(fi, bio)
+			if (!folio_test_dirty(fi.folio))
+				return true;
+	}
+	return false;
 }
 
 /*
- * Returns whether a transfer may access the blocks of [@pos, @end) without the
- * page cache. The blocks must contain the newest data of the range, and this
- * data must be durable. Caller holds i_commit_lock. Without this lock, the
- * function would overlook pages that are captured but not attached yet.
+ * Returns whether only a task can complete the request. A read of a page that
+ * begins after the end of a write finds the new data, so pages are dropped only
+ * if the file has pages at the end.
  */
-static bool msyncfs_dio_safe(struct inode *inode, loff_t pos, loff_t end,
+static bool msyncfs_dio_needs_task(const struct msyncfs_dio *dio)
+{
+	if (dio->error)
+		return true;
+	if (dio->write)
+		return iocb_is_dsync(dio->iocb) ||
+		       dio->inode->i_mapping->nrpages;
+	return msyncfs_dio_undirty(dio);
+}
+
+/* Releases the memory. In a task, also marks the pages of a read dirty. */
+static void msyncfs_dio_release(struct msyncfs_dio *dio, bool task)
+{
+	struct bio *bio;
+
+	while ((bio = dio->bios)) {
+		dio->bios = bio->bi_next;
+		bio_release_pages(bio, task && !dio->write);
+		bio_put(bio);
+	}
+}
+
+/*
+ * Drops pages that were read into the cache while the device wrote their blocks.
+ * If a page is dirty, a store has raced with the write, and later the page
+ * overwrites the data. As in other filesystems, fsync() reports this.
+ */
+static void msyncfs_dio_drop(struct msyncfs_dio *dio)
+{
+	struct address_space *mapping = dio->inode->i_mapping;
+	loff_t pos = dio->iocb->ki_pos;
+
+	if (dio->size && mapping->nrpages &&
+	    invalidate_inode_pages2_range(mapping, pos >> PAGE_SHIFT,
+					  (pos + dio->size - 1) >> PAGE_SHIFT)) {
+		errseq_set(&mapping->wb_err, -EIO);
+		msyncfs_err(dio->inode->i_sb, "inode %llu: O_DIRECT write at byte %lld collided with a store",
+			    (u64)dio->inode->i_ino, pos);
+	}
+}
+
+/*
+ * Ends a request without I/O under way, and frees @dio. Returns the result of
+ * the request. An interrupt calls this function only if
+ * msyncfs_dio_needs_task() is false.
+ */
+static ssize_t msyncfs_dio_finish(struct msyncfs_dio *dio, bool task)
+{
+	struct kiocb *iocb = dio->iocb;
+	bool write = dio->write;
+	ssize_t ret = dio->error;
+
+	msyncfs_dio_release(dio, task);
+	if (ret == -EIO)
+		msyncfs_err(dio->inode->i_sb, "inode %llu: O_DIRECT from byte %lld on failed (%zd)",
+			    (u64)dio->inode->i_ino, iocb->ki_pos, ret);
+	if (write && task)
+		msyncfs_dio_drop(dio);
+	if (!ret) {
+		ret = dio->size;
+		if (!write)
+			ret = min_t(loff_t, ret, dio->isize - iocb->ki_pos);
+		iocb->ki_pos += ret;
+	}
+	kfree(dio);
+	return write && ret > 0 ? generic_write_sync(iocb, ret) : ret;
+}
+
+static void msyncfs_dio_complete(struct msyncfs_dio *dio, bool task)
+{
+	struct kiocb *iocb = dio->iocb;
+
+	iocb->ki_complete(iocb, msyncfs_dio_finish(dio, task));
+}
+
+static void msyncfs_dio_work(struct work_struct *work)
+{
+	msyncfs_dio_complete(container_of(work, struct msyncfs_dio, work), true);
+}
+
+/*
+ * Ends a bio. Everything that other tasks wait for ends here, and not in a work
+ * item, because these tasks may keep the work items waiting. An interrupt may
+ * call this function.
+ */
+static void msyncfs_dio_end_io(struct bio *bio)
+{
+	struct msyncfs_dio *dio = bio->bi_private;
+	struct msyncfs_sb_info *sbi = MSYNCFS_SB(dio->inode->i_sb);
+	struct bio *first = READ_ONCE(dio->bios);
+
+	if (bio->bi_status)
+		cmpxchg(&dio->error, 0, blk_status_to_errno(bio->bi_status));
+	if (dio->write) {
+		msyncfs_dio_written(dio->inode);
+		atomic_dec(&MSYNCFS_I(dio->inode)->i_dio_writes);
+		msyncfs_gate_leave_bio(sbi);
+	}
+	inode_dio_end(dio->inode);
+	do
+		bio->bi_next = first;
+	while (!try_cmpxchg(&dio->bios, &first, bio));
+	if (!atomic_dec_and_test(&dio->ref))
+		return;
+	if (dio->wait) {
+		complete(&dio->done);
+	} else if (msyncfs_dio_needs_task(dio)) {
+		INIT_WORK(&dio->work, msyncfs_dio_work);
+		queue_work(sbi->wq, &dio->work);
+	} else {
+		msyncfs_dio_complete(dio, false);
+	}
+}
+
+/* ---- pinning ------------------------------------------------------------- */
+
+/* Number of pages that are pinned in one step. */
+#define MSYNCFS_PIN_STEP	32
+
+/* Adds pages of one segment of @iter to @bio. */
+static int msyncfs_pin_some(struct bio *bio, struct iov_iter *iter)
+{
+	struct page *pages[MSYNCFS_PIN_STEP], **page = pages;
+	size_t offset, len;
+	ssize_t left;
+
+	left = iov_iter_extract_pages(iter, &page, SIZE_MAX,
+				      min(MSYNCFS_PIN_STEP,
+					  bio->bi_max_vecs - bio->bi_vcnt),
+				      0, &offset);
+	if (left <= 0)
+		return left ?: -EFAULT;
+	for (page = pages; left; left -= len, offset = 0) {
+		len = min_t(size_t, left, PAGE_SIZE - offset);
+		__bio_add_page(bio, *page++, len, offset);
+	}
+	return 0;
+}
+
+/*
+ * Marks the pages of a read dirty before the read. So the end of the read rarely
+ * has to do this, and an interrupt can complete the request.
+ */
+static void msyncfs_pin_dirty(struct bio *bio)
+{
+	struct folio_iter fi;
+
+	bio_for_each_folio_all(fi, bio) {
+		if (folio_test_dirty(fi.folio))
+			continue;
+		folio_lock(fi.folio);
+		folio_mark_dirty(fi.folio);
+		folio_unlock(fi.folio);
+	}
+}
+
+/*
+ * Makes a bio for at most @len bytes of @iter, pins its memory, and advances
+ * @iter. A page fault may delay this function without limit. If an error comes
+ * after some pages were pinned, uses these pages. The next call gets the error
+ * again.
+ */
+static struct bio *msyncfs_dio_pin(struct msyncfs_dio *dio,
+				   struct iov_iter *iter, size_t len)
+{
+	blk_opf_t opf = dio->write ? REQ_OP_WRITE | REQ_SYNC | REQ_IDLE :
+				     REQ_OP_READ;
+	size_t count = iov_iter_count(iter);
+	struct bio *bio;
+	int err = 0;
+
+	iov_iter_truncate(iter, len);
+	bio = bio_alloc(dio->inode->i_sb->s_bdev,
+			iov_iter_npages(iter, BIO_MAX_VECS), opf, GFP_KERNEL);
+	if (iov_iter_extract_will_pin(iter))
+		bio_set_flag(bio, BIO_PAGE_PINNED);
+	while (!err && iov_iter_count(iter) && bio->bi_vcnt < bio->bi_max_vecs)
+		err = msyncfs_pin_some(bio, iter);
+	iov_iter_reexpand(iter, count - bio->bi_iter.bi_size);
+	if (!bio->bi_vcnt) {
+		bio_put(bio);
+		return ERR_PTR(err);
+	}
+	if (!dio->write && bio_flagged(bio, BIO_PAGE_PINNED))
+		msyncfs_pin_dirty(bio);
+	bio->bi_end_io = msyncfs_dio_end_io;
+	bio->bi_private = dio;
+	bio->bi_ioprio = dio->iocb->ki_ioprio;
+	bio->bi_write_hint = dio->inode->i_write_hint;
+	return bio;
+}
+
+/* ---- the beginning ------------------------------------------------------- */
+
+/*
+ * Returns whether a transfer may access the blocks of @ext without the page
+ * cache. The blocks must contain the newest data of the range, and this data
+ * must be durable. Caller holds i_commit_lock. Without this lock, the function
+ * would overlook pages that are captured but not attached yet.
+ */
+static bool msyncfs_dio_safe(struct inode *inode,
 			     const struct msyncfs_extent *ext)
 {
 	struct msyncfs_sb_info *sbi = MSYNCFS_SB(inode->i_sb);
+	loff_t pos = ext->index << PAGE_SHIFT;
+	loff_t end = (ext->index + ext->len) << PAGE_SHIFT;
 
 	lockdep_assert_held(&MSYNCFS_I(inode)->i_commit_lock);
 
-	return msyncfs_durable(sbi, MSYNCFS_I(inode)->i_data_tid) &&
+	return !msyncfs_is_atomic(inode) &&
+	       msyncfs_durable(sbi, MSYNCFS_I(inode)->i_data_tid) &&
 	       !filemap_range_needs_writeback(inode->i_mapping, pos, end - 1) &&
 	       (!ext->blkno ||
 		!msyncfs_image_in(sbi, ext->blkno, ext->blkno + ext->len - 1));
 }
 
-/*
- * Finds a run of blocks that a write may overwrite directly. Returns -ENOTBLK
- * if the block at @pos needs the page cache. Then the rest of the write goes
- * through the page cache.
- */
-static int msyncfs_dio_begin_write(struct inode *inode, loff_t pos, u64 max,
-				   struct msyncfs_dio *dio, struct iomap *iomap)
+/* Finds the run of blocks at @pos, up to @end. */
+static int msyncfs_dio_lookup(struct msyncfs_dio *dio, loff_t pos, loff_t end,
+			      struct msyncfs_extent *ext)
 {
-	struct msyncfs_extent ext;
-	u64 whole = i_size_read(inode) >> MSYNCFS_BLOCK_SHIFT;
 	u64 index = pos >> MSYNCFS_BLOCK_SHIFT;
+
+	return msyncfs_map_lookup(dio->inode, index,
+				  DIV_ROUND_UP_ULL(end, MSYNCFS_BLOCK_SIZE) -
+				  index, ext);
+}
+
+static bool msyncfs_dio_mapped(const struct msyncfs_extent *ext)
+{
+	return ext->blkno && !ext->unwritten;
+}
+
+/*
+ * Counts a bio until its end. From then on, no record can get images of its
+ * blocks (B2), and the file keeps the blocks. Caller holds i_rwsem and
+ * i_commit_lock. i_rwsem keeps truncations away, which wait for the counts
+ * before they take i_commit_lock.
+ */
+static int msyncfs_dio_count(struct msyncfs_dio *dio)
+{
 	int err;
 
-	if (msyncfs_is_atomic(inode))
-		return -ENOTBLK;
-	/*
-	 * Hold i_commit_lock until the transfer is complete. While this task
-	 * holds the lock, no record can get images of these blocks (B2). Do not
-	 * take the lock before the call of __iomap_dio_rw(). At its start,
-	 * __iomap_dio_rw() writes back pages, and this writeback takes
-	 * i_commit_lock.
-	 */
-	if (!dio->locked) {
-		mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
-		err = msyncfs_gate_enter(MSYNCFS_SB(inode->i_sb));
-		if (err) {
-			mutex_unlock(&MSYNCFS_I(inode)->i_commit_lock);
+	if (dio->write) {
+		err = msyncfs_gate_enter_bio(MSYNCFS_SB(dio->inode->i_sb));
+		if (err)
 			return err;
-		}
-		msyncfs_dio_locked(dio);
+		atomic_inc(&MSYNCFS_I(dio->inode)->i_dio_writes);
 	}
-	if (index >= whole)
-		return -ENOTBLK;
-	err = msyncfs_map_lookup(inode, index, min(max, whole - index), &ext);
-	if (err)
-		return err;
-	if (!ext.blkno || ext.unwritten ||
-	    !msyncfs_dio_safe(inode, index << PAGE_SHIFT,
-			      (index + ext.len) << PAGE_SHIFT, &ext))
-		return -ENOTBLK;
-	msyncfs_set_iomap(inode, iomap, &ext);
-	/*
-	 * Without this flag iomap would use FUA for O_DSYNC. A failed FUA write
-	 * may be a failed flush (msyncfs_io_end()). Then one bad block of this
-	 * file would abort the filesystem. With this flag iomap calls ->fsync,
-	 * which flushes.
-	 */
-	if (bdev_write_cache(inode->i_sb->s_bdev))
-		iomap->flags |= IOMAP_F_DIRTY;
+	inode_dio_begin(dio->inode);
 	return 0;
 }
 
 /*
- * Takes i_commit_lock for the lookup in the map, and i_dio_sem for the
- * transfer. If the transfer holds i_dio_sem already, this function only tries
- * to take i_commit_lock, because the holder of i_commit_lock may be waiting for
- * i_dio_sem. If the attempt fails, this transfer ends and releases i_dio_sem.
- * Then msyncfs_dio_chunk() begins a new transfer.
+ * Finds the run at @pos again and counts the bio, if there is a bio. Returns
+ * -ENOTBLK if the block at @pos needs the page cache.
  */
-static bool msyncfs_dio_lock_read(struct msyncfs_inode_info *mi,
-				  struct msyncfs_dio *dio)
+static int msyncfs_dio_begin_locked(struct msyncfs_dio *dio, bool bio,
+				    loff_t pos, loff_t end,
+				    struct msyncfs_extent *ext)
 {
-	if (dio->locked)
-		return mutex_trylock(&mi->i_commit_lock);
-	mutex_lock(&mi->i_commit_lock);
-	/*
-	 * down_read() never waits here, because a task that holds i_dio_sem
-	 * exclusively also holds i_commit_lock.
-	 */
-	down_read(&mi->i_dio_sem);
-	msyncfs_dio_locked(dio);
-	return true;
+	int err = msyncfs_dio_lookup(dio, pos, end, ext);
+
+	if (err)
+		return err;
+	if (msyncfs_dio_mapped(ext) != bio || !msyncfs_dio_safe(dio->inode, ext))
+		return -ENOTBLK;
+	return bio ? msyncfs_dio_count(dio) : 0;
+}
+
+/* As msyncfs_dio_begin_locked(). Returns -EAGAIN if IOCB_NOWAIT forbids to wait. */
+static int msyncfs_dio_begin(struct msyncfs_dio *dio, bool bio, loff_t pos,
+			     loff_t end, struct msyncfs_extent *ext)
+{
+	bool nowait = dio->iocb->ki_flags & IOCB_NOWAIT;
+	struct inode *inode = dio->inode;
+	int err = -EAGAIN;
+
+	if (!dio->write && !nowait)
+		inode_lock_shared(inode);
+	else if (!dio->write && !inode_trylock_shared(inode))
+		return err;
+	if (!nowait)
+		mutex_lock(&MSYNCFS_I(inode)->i_commit_lock);
+	else if (!mutex_trylock(&MSYNCFS_I(inode)->i_commit_lock))
+		goto out;
+	err = msyncfs_dio_begin_locked(dio, bio, pos, end, ext);
+	mutex_unlock(&MSYNCFS_I(inode)->i_commit_lock);
+out:
+	if (!dio->write)
+		inode_unlock_shared(inode);
+	return err;
+}
+
+/* Zeroes memory. The file has a hole or unwritten blocks from @pos to @end. */
+static int msyncfs_dio_zero(struct msyncfs_dio *dio, struct iov_iter *iter,
+			    loff_t pos, loff_t end)
+{
+	struct msyncfs_extent ext;
+	size_t n;
+	int err = msyncfs_dio_begin(dio, false, pos, end, &ext);
+
+	if (err)
+		return err;
+	end = min_t(loff_t, end, (ext.index + ext.len) << MSYNCFS_BLOCK_SHIFT);
+	n = iov_iter_zero(end - pos, iter);
+	dio->size += n;
+	return n ? 0 : -EFAULT;
+}
+
+/* Sends a bio for bytes from @pos on. Trims the bio to the run of blocks. */
+static int msyncfs_dio_send(struct msyncfs_dio *dio, struct bio *bio,
+			    struct iov_iter *iter, loff_t pos, loff_t stop)
+{
+	size_t bytes = bio->bi_iter.bi_size, len;
+	struct msyncfs_extent ext;
+	int err = -EAGAIN;
+
+	/* A request that must not wait goes as a whole or not at all. */
+	if (!(dio->iocb->ki_flags & IOCB_NOWAIT) || pos + bytes == stop)
+		err = msyncfs_dio_begin(dio, true, pos, pos + bytes, &ext);
+	if (err) {
+		iov_iter_revert(iter, bytes);
+		bio_release_pages(bio, false);
+		bio_put(bio);
+		return err;
+	}
+	len = min_t(loff_t, bytes, ((ext.index + ext.len) <<
+				    MSYNCFS_BLOCK_SHIFT) - pos);
+	iov_iter_revert(iter, bytes - len);
+	bio->bi_iter.bi_size = len;
+	bio->bi_iter.bi_sector = ((ext.blkno - ext.index) <<
+				  (MSYNCFS_BLOCK_SHIFT - SECTOR_SHIFT)) +
+				 (pos >> SECTOR_SHIFT);
+	dio->size += len;
+	atomic_inc(&dio->ref);
+	if (dio->write)
+		task_io_account_write(len);
+	submit_bio(bio);
+	return 0;
 }
 
 /*
- * Finds a run of blocks that a transfer may read directly. The transfer must
- * not return the old content of a newly allocated block. If a store is captured
- * after this check, the transfer may return the data from before the store.
+ * Transfers a part of the request, from dio->size on and at most up to the byte
+ * @stop of the file. First looks up the run without a lock, so that no more
+ * memory is pinned than the run has.
  */
-static int msyncfs_dio_begin_read(struct inode *inode, u64 index, u64 max,
-				  struct msyncfs_dio *dio, struct iomap *iomap)
+static int msyncfs_dio_some(struct msyncfs_dio *dio, struct iov_iter *iter,
+			    loff_t stop)
 {
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
+	loff_t pos = dio->iocb->ki_pos + dio->size, end;
 	struct msyncfs_extent ext;
+	struct bio *bio;
 	int err;
 
-	if (!msyncfs_dio_lock_read(mi, dio))
-		return -ENOTBLK;
-	err = msyncfs_map_lookup(inode, index, max, &ext);
-	if (!err && msyncfs_is_atomic(inode))
-		err = -ENOTBLK;
-	if (!err && !msyncfs_dio_safe(inode, index << PAGE_SHIFT,
-				      (index + ext.len) << PAGE_SHIFT, &ext))
-		err = -ENOTBLK;
-	mutex_unlock(&mi->i_commit_lock);
+	if (msyncfs_is_dead(MSYNCFS_SB(dio->inode->i_sb)))
+		return -EIO;
+	err = msyncfs_dio_lookup(dio, pos, stop, &ext);
 	if (err)
 		return err;
-	msyncfs_set_iomap(inode, iomap, &ext);
-	return 0;
+	end = min_t(loff_t, stop,
+		    (ext.index + ext.len) << MSYNCFS_BLOCK_SHIFT);
+	if (!msyncfs_dio_mapped(&ext))
+		return dio->write ? -ENOTBLK :
+				    msyncfs_dio_zero(dio, iter, pos, end);
+	bio = msyncfs_dio_pin(dio, iter, end - pos);
+	if (IS_ERR(bio))
+		return PTR_ERR(bio);
+	return msyncfs_dio_send(dio, bio, iter, pos, stop);
 }
 
-static int msyncfs_dio_begin(struct inode *inode, loff_t pos, loff_t length,
-			     unsigned int flags, struct iomap *iomap,
-			     struct iomap *srcmap)
+/*
+ * Writes dirty pages of the range back. Before a write, also drops the pages,
+ * which get old. Returns -ENOTBLK if this fails before a write.
+ */
+static int msyncfs_dio_clean(struct kiocb *iocb, size_t count, bool write)
 {
-	struct iomap_iter *iter = container_of(iomap, struct iomap_iter, iomap);
-	u64 index = pos >> MSYNCFS_BLOCK_SHIFT;
-	u64 max = DIV_ROUND_UP_ULL(pos + length, MSYNCFS_BLOCK_SIZE) - index;
+	int err;
 
-	if (msyncfs_is_dead(MSYNCFS_SB(inode->i_sb)))
-		return -EIO;
-	if (flags & IOMAP_WRITE)
-		return msyncfs_dio_begin_write(inode, pos, max, iter->private,
-					       iomap);
-	return msyncfs_dio_begin_read(inode, index, max, iter->private, iomap);
+	if (!write)
+		return kiocb_write_and_wait(iocb, count);
+	err = kiocb_invalidate_pages(iocb, count);
+	return err && err != -EAGAIN ? -ENOTBLK : err;
 }
 
-static const struct iomap_ops msyncfs_dio_iomap_ops = {
-	.iomap_begin	= msyncfs_dio_begin,
-};
+/*
+ * Transfers data up to the byte @stop of the file, then waits for the bios or
+ * leaves the request to them. Frees @dio.
+ */
+static ssize_t msyncfs_dio_run(struct msyncfs_dio *dio, struct iov_iter *iter,
+			       loff_t stop, bool wait)
+{
+	loff_t start = dio->iocb->ki_pos;
+	struct blk_plug plug;
+	ssize_t ret;
+	int err;
+
+	err = msyncfs_dio_clean(dio->iocb, stop - start, dio->write);
+	blk_start_plug(&plug);
+	while (!err && start + dio->size < stop && !fatal_signal_pending(current))
+		err = msyncfs_dio_some(dio, iter, stop);
+	blk_finish_plug(&plug);
+	wait |= start + dio->size < stop;
+	dio->wait = wait;
+	/* If another task or an interrupt drops the last reference, it may free @dio. */
+	if (!atomic_dec_and_test(&dio->ref)) {
+		if (!wait)
+			return -EIOCBQUEUED;
+		wait_for_completion_io(&dio->done);
+	}
+	ret = msyncfs_dio_finish(dio, true);
+	return ret ?: err == -ENOTBLK ? 0 : err;
+}
+
+/*
+ * Returns whether to transfer the data of @iter without the page cache. A bio
+ * gets the memory as a list of pages. In each page, the address and the length
+ * of the data must be aligned to sectors. If they are not aligned, the result
+ * depends on the device. If the device accepts the memory, the data goes through
+ * the page cache. If the device rejects the memory, *@err is set to -EINVAL.
+ */
+static bool msyncfs_dio_aligned(struct inode *inode, loff_t pos,
+				struct iov_iter *iter, int *err)
+{
+	struct block_device *bdev = inode->i_sb->s_bdev;
+	unsigned int mask = bdev_logical_block_size(bdev) - 1;
+
+	if (((pos | iov_iter_count(iter)) & mask) ||
+	    !bdev_iter_is_aligned(bdev, iter)) {
+		*err = -EINVAL;
+		return false;
+	}
+	return iov_iter_is_aligned(iter, mask, mask);
+}
+
+/**
+ * msyncfs_dio_transfer - transfer data without the page cache
+ * @iocb: request; ki_pos advances by the number of transferred bytes
+ * @iter: memory; advances by the number of transferred bytes
+ * @wait: wait for the device even if the request is asynchronous
+ *
+ * The transfer stops at the first block that needs the page cache. The caller
+ * transfers the rest through the page cache.
+ *
+ * Context: for a write, caller holds i_rwsem; for a read, takes i_rwsem shared.
+ * Takes i_commit_lock. Waits for the device, if the request is synchronous, or
+ * stops early, or if @wait is set.
+ * Return: the number of transferred bytes, which may be 0; -EIOCBQUEUED if the
+ * device works on the whole request, then the caller must not touch @iocb any
+ * more; -EAGAIN if IOCB_NOWAIT is set and the transfer would have to wait; or
+ * another negative errno.
+ */
+ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter,
+			     bool wait)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t stop = iocb->ki_pos + iov_iter_count(iter), isize;
+	bool write = iov_iter_rw(iter) == WRITE;
+	struct msyncfs_dio *dio;
+	int err = 0;
+
+	if (!msyncfs_dio_aligned(inode, iocb->ki_pos, iter, &err))
+		return err;
+	isize = i_size_read(inode);
+	/* The last block of a file goes through the page cache if it is not full. */
+	stop = min(stop, write ? round_down(isize, MSYNCFS_BLOCK_SIZE) :
+			 round_up(isize, bdev_logical_block_size(inode->i_sb->s_bdev)));
+	if (stop <= iocb->ki_pos)
+		return 0;
+	dio = kzalloc(sizeof(*dio), GFP_KERNEL);
+	if (!dio)
+		return -ENOMEM;
+	dio->iocb = iocb;
+	dio->inode = inode;
+	dio->write = write;
+	dio->isize = isize;
+	atomic_set(&dio->ref, 1);
+	init_completion(&dio->done);
+	return msyncfs_dio_run(dio, iter, stop, wait || is_sync_kiocb(iocb));
+}
 
 /**
  * msyncfs_dio_home - bring the newest data of a range home
@@ -204,242 +581,4 @@ int msyncfs_dio_home(struct inode *inode, loff_t pos, size_t count)
 		return err;
 	err = msyncfs_home_range(inode, pos, end);
 	return err == -EIO ? 0 : err;
-}
-
-static void msyncfs_dio_unlock(struct inode *inode, bool write,
-			       struct msyncfs_dio *dio)
-{
-	struct msyncfs_inode_info *mi = MSYNCFS_I(inode);
-
-	if (!dio->locked)
-		return;
-	memalloc_nofs_restore(dio->nofs);
-	if (!write) {
-		up_read(&mi->i_dio_sem);
-		return;
-	}
-	msyncfs_dio_written(inode);
-	msyncfs_gate_leave(MSYNCFS_SB(inode->i_sb));
-	mutex_unlock(&mi->i_commit_lock);
-}
-
-static int msyncfs_dio_end(struct kiocb *iocb, ssize_t size, int error,
-			   unsigned int flags)
-{
-	struct inode *inode = file_inode(iocb->ki_filp);
-
-	if (error == -EIO)
-		msyncfs_err(inode->i_sb, "inode %llu: O_DIRECT from byte %lld on failed (%d)",
-			    (u64)inode->i_ino, iocb->ki_pos, error);
-	return error;
-}
-
-static const struct iomap_dio_ops msyncfs_dio_ops = {
-	.end_io		= msyncfs_dio_end,
-};
-
-/*
- * Makes one transfer, which stops at the first block that needs the page cache.
- * Returns the number of transferred bytes, which may be 0, or an error. @iter
- * must not refer to user addresses. The function waits for the device even if
- * the request is asynchronous, because only this task can release the locks.
- */
-static ssize_t msyncfs_dio_once(struct kiocb *iocb, struct iov_iter *iter)
-{
-	struct inode *inode = file_inode(iocb->ki_filp);
-	struct msyncfs_dio state = {};
-	loff_t pos = iocb->ki_pos;
-	struct iomap_dio *dio;
-	ssize_t ret;
-
-	dio = __iomap_dio_rw(iocb, iter, &msyncfs_dio_iomap_ops, &msyncfs_dio_ops,
-			     IOMAP_DIO_FORCE_WAIT, &state, 0);
-	msyncfs_dio_unlock(inode, iov_iter_rw(iter) == WRITE, &state);
-	/*
-	 * iomap_dio_complete() may call ->fsync, which takes i_commit_lock but
-	 * no i_rwsem (P5). So call iomap_dio_complete() after the unlock.
-	 */
-	ret = PTR_ERR_OR_ZERO(dio);
-	if (!IS_ERR_OR_NULL(dio))
-		ret = iomap_dio_complete(dio);
-	if (ret < 0)
-		iocb->ki_pos = pos;
-	return ret == -ENOTBLK ? 0 : ret;
-}
-
-/*
- * Makes transfers until @iter is empty or a transfer moves no bytes. For a
- * write the caller holds i_rwsem.
- */
-static ssize_t msyncfs_dio_chunk(struct kiocb *iocb, struct iov_iter *iter)
-{
-	struct inode *inode = file_inode(iocb->ki_filp);
-	bool write = iov_iter_rw(iter) == WRITE;
-	ssize_t ret, done = 0;
-
-	if (!write)
-		inode_lock_shared(inode);
-	do {
-		ret = msyncfs_dio_once(iocb, iter);
-		if (ret > 0)
-			done += ret;
-	} while (ret > 0 && iov_iter_count(iter));
-	if (!write)
-		inode_unlock_shared(inode);
-	return done ?: ret;
-}
-
-/* Largest number of pages that are pinned at a time. */
-#define MSYNCFS_PIN_MAX		1024
-
-/* A transfer of at most this number of pages allocates no memory for pinning. */
-#define MSYNCFS_PIN_FEW		4
-
-/**
- * struct msyncfs_pinned - pinned pages of one part of a user's buffer
- * @iter: iterator over @bvec
- * @bytes: length of the part in bytes
- * @nr: number of pinned pages
- * @pages: the pinned pages, for unpin_user_pages_dirty_lock()
- * @bvec: one entry for each pinned page
- * @few_pages: memory of @pages if there are few pages
- * @few_bvec: memory of @bvec if there are few pages
- */
-struct msyncfs_pinned {
-	struct iov_iter	iter;
-	size_t		bytes;
-	unsigned int	nr;
-	struct page	**pages;
-	struct bio_vec	*bvec;
-	struct page	*few_pages[MSYNCFS_PIN_FEW];
-	struct bio_vec	few_bvec[MSYNCFS_PIN_FEW];
-};
-
-/* Pins pages of one segment of @iter. @pin gets at most @max pages in total. */
-static int msyncfs_pin_some(struct msyncfs_pinned *pin, struct iov_iter *iter,
-			    unsigned int max)
-{
-	struct page **pages = pin->pages + pin->nr;
-	size_t offset, len;
-	ssize_t left;
-
-	left = iov_iter_extract_pages(iter, &pages, SIZE_MAX, max - pin->nr, 0,
-				      &offset);
-	if (left <= 0)
-		return left ?: -EFAULT;
-	pin->bytes += left;
-	for (; left; left -= len, offset = 0) {
-		len = min_t(size_t, left, PAGE_SIZE - offset);
-		bvec_set_page(&pin->bvec[pin->nr], pin->pages[pin->nr], len,
-			      offset);
-		pin->nr++;
-	}
-	return 0;
-}
-
-static int msyncfs_pin_alloc(struct msyncfs_pinned *pin, unsigned int max)
-{
-	pin->bytes = 0;
-	pin->nr = 0;
-	pin->bvec = pin->few_bvec;
-	pin->pages = pin->few_pages;
-	if (max <= MSYNCFS_PIN_FEW)
-		return 0;
-	pin->bvec = kvmalloc(max * (sizeof(*pin->bvec) + sizeof(*pin->pages)),
-			     GFP_KERNEL);
-	if (!pin->bvec)
-		return -ENOMEM;
-	pin->pages = (struct page **)&pin->bvec[max];
-	return 0;
-}
-
-static void msyncfs_unpin(struct msyncfs_pinned *pin, bool dirty)
-{
-	unpin_user_pages_dirty_lock(pin->pages, pin->nr, dirty);
-	if (pin->bvec != pin->few_bvec)
-		kvfree(pin->bvec);
-}
-
-/*
- * Pins the next part of @iter and advances @iter. A page fault may delay this
- * function without limit, so the caller holds no lock except i_rwsem.
- */
-static int msyncfs_pin(struct msyncfs_pinned *pin, struct iov_iter *iter)
-{
-	unsigned int max = iov_iter_npages(iter, MSYNCFS_PIN_MAX);
-	unsigned int dir = iov_iter_rw(iter) == WRITE ? ITER_SOURCE : ITER_DEST;
-	int err = msyncfs_pin_alloc(pin, max);
-
-	while (!err && iov_iter_count(iter) && pin->nr < max)
-		err = msyncfs_pin_some(pin, iter, max);
-	if (!pin->nr) {
-		msyncfs_unpin(pin, false);
-		return err;
-	}
-	/*
-	 * If an error came after some pages were pinned, use these pages. The
-	 * next call gets the error again.
-	 */
-	iov_iter_bvec(&pin->iter, dir, pin->bvec, pin->nr, pin->bytes);
-	return 0;
-}
-
-static ssize_t msyncfs_dio_pinned(struct kiocb *iocb, struct iov_iter *iter)
-{
-	struct msyncfs_pinned pin;
-	ssize_t ret;
-
-	ret = msyncfs_pin(&pin, iter);
-	if (ret)
-		return ret;
-	ret = msyncfs_dio_chunk(iocb, &pin.iter);
-	iov_iter_revert(iter, pin.bytes - max_t(ssize_t, ret, 0));
-	msyncfs_unpin(&pin, ret > 0 && iov_iter_rw(iter) == READ);
-	return ret;
-}
-
-/*
- * Returns whether to transfer the data of @iter without the page cache. iomap
- * gets the memory as a list of pages. In each page, the address and the length
- * of the data must be aligned to sectors. If they are not aligned, the result
- * depends on the device. If the device accepts the memory, the result is false,
- * and the data goes through the page cache. If the device rejects the memory,
- * the result is true, and iomap returns -EINVAL.
- */
-static bool msyncfs_dio_aligned(struct inode *inode, struct iov_iter *iter)
-{
-	struct block_device *bdev = inode->i_sb->s_bdev;
-	unsigned int mask = bdev_logical_block_size(bdev) - 1;
-
-	return iov_iter_is_aligned(iter, mask, mask) ||
-	       !bdev_iter_is_aligned(bdev, iter);
-}
-
-/**
- * msyncfs_dio_transfer - transfer data without the page cache
- * @iocb: request; ki_pos advances by the number of transferred bytes
- * @iter: memory; advances by the number of transferred bytes
- *
- * The transfer stops at the first block that needs the page cache. The caller
- * transfers the rest through the page cache.
- *
- * Context: for a write, caller holds i_rwsem exclusively; for a read, takes
- * i_rwsem shared. Takes i_commit_lock and i_dio_sem; waits for the device.
- * Return: the number of transferred bytes, which may be 0; or a negative errno.
- */
-ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter)
-{
-	ssize_t ret, done = 0;
-
-	if (!user_backed_iter(iter))
-		return msyncfs_dio_chunk(iocb, iter);
-	if (!msyncfs_dio_aligned(file_inode(iocb->ki_filp), iter))
-		return 0;
-	do {
-		ret = msyncfs_dio_pinned(iocb, iter);
-		if (ret > 0)
-			done += ret;
-	} while (ret > 0 && iov_iter_count(iter) &&
-		 !fatal_signal_pending(current));
-	return done ?: ret;
 }

@@ -229,12 +229,12 @@ static ssize_t msyncfs_dio_try(struct kiocb *iocb, struct iov_iter *from)
 	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t done, more;
 
-	done = msyncfs_dio_transfer(iocb, from);
+	done = msyncfs_dio_transfer(iocb, from, true);
 	if (done < 0 || !iov_iter_count(from))
 		return done;
 	more = msyncfs_dio_home(inode, iocb->ki_pos, iov_iter_count(from));
 	if (!more)
-		more = msyncfs_dio_transfer(iocb, from);
+		more = msyncfs_dio_transfer(iocb, from, true);
 	if (more < 0)
 		return done ?: more;
 	return done + more;
@@ -257,15 +257,13 @@ static ssize_t msyncfs_dio_write(struct kiocb *iocb, struct iov_iter *from)
 	return buffered > direct ? generic_write_sync(iocb, buffered) : buffered;
 }
 
+/* After -EIOCBQUEUED the request may be complete, and @iocb gone. */
 static ssize_t msyncfs_dio_read(struct kiocb *iocb, struct iov_iter *to)
 {
-	ssize_t ret;
-
 	if (iocb->ki_pos >= i_size_read(file_inode(iocb->ki_filp)))
 		return 0;
-	ret = msyncfs_dio_transfer(iocb, to);
 	file_accessed(iocb->ki_filp);
-	return ret;
+	return msyncfs_dio_transfer(iocb, to, false);
 }
 
 /* ---- file operations ----------------------------------------------------- */
@@ -301,19 +299,65 @@ static ssize_t msyncfs_splice_read(struct file *in, loff_t *ppos,
 	return filemap_splice_read(in, ppos, pipe, len, flags);
 }
 
-/* Caller holds i_rwsem. */
-static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
+/*
+ * Checks a write as generic_write_checks(), and returns the same. Caller holds
+ * i_rwsem.
+ */
+static ssize_t msyncfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	size_t count = iov_iter_count(from);
-	ssize_t ret;
 
 	/* The descriptor may be older than the flag. */
 	if (IS_IMMUTABLE(inode))
 		return -EPERM;
 	if (msyncfs_batch_denies(inode, iocb->ki_filp))
 		return -EBUSY;
-	ret = generic_write_checks(iocb, from);
+	return generic_write_checks(iocb, from);
+}
+
+/*
+ * Returns whether an O_DIRECT write may be one that changes neither the size of
+ * the file nor its privileges. Caller holds i_rwsem.
+ */
+static bool msyncfs_may_overwrite(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	return !msyncfs_is_atomic(inode) && IS_NOSEC(inode) &&
+	       iocb->ki_pos + iov_iter_count(from) <= i_size_read(inode);
+}
+
+/*
+ * Overwrites blocks directly, in parallel with other tasks. Stops at the first
+ * block that needs the page cache. Returns as msyncfs_dio_transfer().
+ */
+static ssize_t msyncfs_overwrite(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	if (!(iocb->ki_flags & IOCB_NOWAIT))
+		inode_lock_shared(inode);
+	else if (!inode_trylock_shared(inode))
+		return -EAGAIN;
+	ret = msyncfs_write_checks(iocb, from);
+	/* Unlike kiocb_modified(), file_modified() never returns -EAGAIN. */
+	if (ret > 0)
+		ret = !msyncfs_may_overwrite(iocb, from) ? 0 :
+		      file_modified(iocb->ki_filp) ?:
+		      msyncfs_dio_transfer(iocb, from, false);
+	inode_unlock_shared(inode);
+	return ret;
+}
+
+/* Caller holds i_rwsem exclusively. */
+static ssize_t msyncfs_write_locked(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	size_t count = iov_iter_count(from);
+	ssize_t ret;
+
+	ret = msyncfs_write_checks(iocb, from);
 	if (ret <= 0)
 		return ret;
 	ret = 0;
@@ -339,21 +383,26 @@ static ssize_t msyncfs_file_write_iter(struct kiocb *iocb,
 				       struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	ssize_t ret;
+	ssize_t ret, done = 0;
 
 	if (msyncfs_file_dead(inode))
 		return -EIO;
 	if (msyncfs_log_dead(MSYNCFS_SB(inode->i_sb)))
 		return -EROFS;
+	if ((iocb->ki_flags & (IOCB_DIRECT | IOCB_ATOMIC)) == IOCB_DIRECT) {
+		done = msyncfs_overwrite(iocb, from);
+		if (done < 0 || !iov_iter_count(from))
+			return done;
+	}
 	if (iocb->ki_flags & IOCB_NOWAIT)
-		return -EAGAIN;
+		return done ?: -EAGAIN;
 	inode_lock(inode);
 	ret = msyncfs_write_locked(iocb, from);
 	inode_unlock(inode);
 	/* An O_DIRECT write has been synced already. */
 	if (ret > 0 && !(iocb->ki_flags & IOCB_DIRECT))
 		ret = generic_write_sync(iocb, ret);
-	return ret;
+	return ret < 0 ? done ?: ret : done + ret;
 }
 
 static loff_t msyncfs_file_llseek(struct file *file, loff_t offset, int whence)
@@ -379,7 +428,8 @@ static int msyncfs_file_open(struct inode *inode, struct file *file)
 
 	if (msyncfs_file_dead(inode))
 		return -EIO;
-	file->f_mode |= FMODE_CAN_ODIRECT | FMODE_CAN_ATOMIC_WRITE;
+	file->f_mode |= FMODE_CAN_ODIRECT | FMODE_CAN_ATOMIC_WRITE |
+			FMODE_NOWAIT;
 	/*
 	 * If a file with large folios is opened for writing, the kernel drops all
 	 * its pages, also dirty ones. So drop the large folios first, which are
@@ -438,6 +488,7 @@ const struct file_operations msyncfs_file_operations = {
 	.fallocate	= msyncfs_fallocate,
 	.unlocked_ioctl	= msyncfs_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
+	.fop_flags	= FOP_DIO_PARALLEL_WRITE,
 };
 
 const struct inode_operations msyncfs_file_inode_operations = {

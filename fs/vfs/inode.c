@@ -32,7 +32,6 @@ static void msyncfs_inode_once(void *obj)
 
 	inode_init_once(&mi->vfs_inode);
 	mutex_init(&mi->i_commit_lock);
-	init_rwsem(&mi->i_dio_sem);
 	init_rwsem(&mi->i_freeze);
 	init_rwsem(&mi->i_map_sem);
 	seqlock_init(&mi->i_known.lock);

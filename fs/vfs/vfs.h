@@ -171,7 +171,8 @@ void msyncfs_set_iomap(struct inode *inode, struct iomap *iomap,
 
 /* In direct.c */
 int msyncfs_dio_home(struct inode *inode, loff_t pos, size_t count);
-ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter);
+ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter,
+			     bool wait);
 
 /* In untorn.c */
 unsigned int msyncfs_untorn_max(struct super_block *sb);

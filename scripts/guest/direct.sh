@@ -1,6 +1,6 @@
 #!/bin/sh
 # Test: O_DIRECT with mappings, stalled buffers, msync and asynchronous requests
-# Cases: self other edges stalled_write stalled_read race aio slow_read
+# Cases: self other edges stalled_write stalled_read race aio slow_read queued
 # Timeout: 300
 . /tests/lib.sh
 
@@ -31,22 +31,32 @@ fresh direct self other edges
 fresh direct_busy stalled_write stalled_read race
 fresh direct aio
 
-# Reads of the disk are slow. So if a bug frees blocks of a file that a read still uses,
-# another file has time to get these blocks before the read ends.
-t_case slow_read
-export DM_DISABLE_UDEV=1
-if modprobe dm_delay; then
+# slow PROGRAM CASE MS MS: run the case on a disk that delays reads and writes by so many
+# milliseconds, as soon as the program asks for it
+slow() {
+	t_case "$2"
 	sectors=$(cat "/sys/block/$(basename "$DISK")/size")
 	t_mkfs "$DISK"
 	t_run dmsetup create slow --table "0 $sectors linear $DISK 0"
 	t_mount /dev/mapper/slow
 	# shellcheck disable=SC2089,SC2090 # the program passes $SLOW to system(3)
 	export SLOW="dmsetup suspend --nolockfs slow &&
-		dmsetup reload slow --table '0 $sectors delay $DISK 0 8000 $DISK 0 0' &&
+		dmsetup reload slow --table '0 $sectors delay $DISK 0 $3 $DISK 0 $4' &&
 		dmsetup resume slow"
-	prog direct_busy slow_read
+	prog "$1" "$2"
 	t_run dmsetup remove slow
 	t_fsck
+}
+
+export DM_DISABLE_UDEV=1
+if modprobe dm_delay; then
+	# If a bug frees blocks of a file that a read still uses, another file has time to
+	# get these blocks before the read ends.
+	slow direct_busy slow_read 8000 0
+	slow direct queued 500 500
 else
-	t_info "slow_read: this kernel has no dm-delay"
+	for c in slow_read queued; do
+		t_case $c
+		t_info "$c: this kernel has no dm-delay"
+	done
 fi

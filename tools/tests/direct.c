@@ -203,10 +203,12 @@ static void test_edges(void)
 #define REQUESTS	16
 #define REQ_PAGES	64UL
 
-static void aio_all(aio_context_t ctx, int fd, int opcode, char *buf)
+/* Make all requests. Return how long their submission takes, in seconds. */
+static double aio_all(aio_context_t ctx, int fd, int opcode, char *buf)
 {
 	struct io_event events[REQUESTS];
 	struct iocb cbs[REQUESTS], *list[REQUESTS];
+	double t = now();
 	int i;
 
 	memset(cbs, 0, sizeof(cbs));
@@ -219,10 +221,12 @@ static void aio_all(aio_context_t ctx, int fd, int opcode, char *buf)
 		list[i] = &cbs[i];
 	}
 	SAME(syscall(SYS_io_submit, ctx, REQUESTS, list), REQUESTS);
+	t = now() - t;
 	SAME(syscall(SYS_io_getevents, ctx, REQUESTS, REQUESTS, events, NULL),
 	     REQUESTS);
 	for (i = 0; i < REQUESTS; i++)
 		SAME(events[i].res, REQ_PAGES * PAGE);
+	return t;
 }
 
 static void test_aio(void)
@@ -260,11 +264,47 @@ static void test_aio(void)
 	CHECK(!close(dfd) && !close(sfd) && !close(fd) && !close(gd));
 }
 
+/*
+ * The device needs half a second for each request. $SLOW is a command that makes it
+ * so slow. The submission of all requests must not wait for them.
+ */
+static void test_queued(void)
+{
+	unsigned long nr = REQUESTS * REQ_PAGES;
+	int fd = stamped_file("f", 1, nr), dfd = open_direct("f", 0);
+	const char *slow = getenv("SLOW");
+	char *buf = map_pages(-1, nr);
+	aio_context_t ctx = 0;
+	double reads, writes;
+
+	CHECK(!syscall(SYS_io_setup, REQUESTS, &ctx));
+	drop(fd);
+	take_home();
+	/* Only a later write may leave the privileges of the file alone. */
+	SAME(pread(dfd, buf, PAGE, 0), PAGE);
+	SAME(pwrite(dfd, buf, PAGE, 0), PAGE);
+	CHECK(slow && !system(slow));
+	reads = aio_all(ctx, dfd, IOCB_CMD_PREAD, buf);
+	check_pages(buf, 1, 0, nr, 1);
+	stamp_pages(buf, 1, 0, nr, 2);
+	writes = aio_all(ctx, dfd, IOCB_CMD_PWRITE, buf);
+	printf("submission of %d reads: %.2f s, writes: %.2f s\n", REQUESTS, reads,
+	       writes);
+	CHECK(reads < 2 && writes < 2);
+	memset(buf, 0, nr * PAGE);
+	aio_all(ctx, dfd, IOCB_CMD_PREAD, buf);
+	check_pages(buf, 1, 0, nr, 2);
+	CHECK(!syscall(SYS_io_destroy, ctx));
+	unmap_pages(buf, nr);
+	CHECK(!close(dfd) && !close(fd));
+}
+
 static const struct test tests[] = {
 	{ "self", test_self },
 	{ "other", test_other },
 	{ "edges", test_edges },
 	{ "aio", test_aio },
+	{ "queued", test_queued },
 	{ }
 };
 
