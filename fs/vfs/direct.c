@@ -342,7 +342,9 @@ static int msyncfs_dio_begin_locked(struct msyncfs_dio *dio, bool bio,
 
 	if (err)
 		return err;
-	if (msyncfs_dio_mapped(ext) != bio || !msyncfs_dio_safe(dio->inode, ext))
+	/* Before a read, the file may have become shorter. */
+	if (i_size_read(dio->inode) < dio->isize ||
+	    msyncfs_dio_mapped(ext) != bio || !msyncfs_dio_safe(dio->inode, ext))
 		return -ENOTBLK;
 	return bio ? msyncfs_dio_count(dio) : 0;
 }
@@ -541,9 +543,13 @@ ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter,
 	if (!msyncfs_dio_aligned(inode, iocb->ki_pos, iter, &err))
 		return err;
 	isize = i_size_read(inode);
-	/* The last block of a file goes through the page cache if it is not full. */
-	stop = min(stop, write ? round_down(isize, MSYNCFS_BLOCK_SIZE) :
-			 round_up(isize, bdev_logical_block_size(inode->i_sb->s_bdev)));
+	if (!write) {
+		stop = min(stop, round_up(isize, bdev_logical_block_size(inode->i_sb->s_bdev)));
+	} else if (stop > round_down(isize, MSYNCFS_BLOCK_SIZE)) {
+		/* The caller writes a last block that is not full. */
+		stop = round_down(isize, MSYNCFS_BLOCK_SIZE);
+		wait = true;
+	}
 	if (stop <= iocb->ki_pos)
 		return 0;
 	dio = kzalloc(sizeof(*dio), GFP_KERNEL);

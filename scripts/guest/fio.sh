@@ -32,7 +32,8 @@ engines() {
 }
 
 # mixed: five jobs share a file, but each has pages of its own. Meanwhile the file grows
-# and shrinks again behind these pages.
+# and shrinks again behind these pages. (fio maps a file from its beginning, so the
+# mapping must be the first job.)
 mixed() {
 	t_case mixed
 	mib=${FIO_MIB:-1}
@@ -48,10 +49,11 @@ mixed() {
 	fio --filename="$MNT/shared" --size="${mib}m" --thread --rw=randrw --loops=8 \
 		--verify=crc32c --verify_fatal=1 --verify_backlog=100 --bsrange=4k-64k \
 		--randseed="$(date +%s)" \
-		--name=libaio --ioengine=libaio --direct=1 --iodepth=32 \
-		--name=io_uring --ioengine=io_uring --direct=1 --iodepth=32 --offset="${mib}m" \
-		--name=sync --ioengine=psync --direct=1 --sync=dsync --offset=$((2 * mib))m \
-		--name=mmap --ioengine=mmap --fsync=10 --offset=$((3 * mib))m \
+		--name=mmap --ioengine=mmap --fsync=10 \
+		--name=libaio --ioengine=libaio --direct=1 --iodepth=32 --offset="${mib}m" \
+		--name=io_uring --ioengine=io_uring --direct=1 --iodepth=32 \
+		--offset=$((2 * mib))m \
+		--name=sync --ioengine=psync --direct=1 --sync=dsync --offset=$((3 * mib))m \
 		--name=write --ioengine=psync --fsync=10 --offset=$((4 * mib))m \
 		>/tmp/out 2>&1 || t_rc=$?
 	kill $loop
