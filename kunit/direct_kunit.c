@@ -231,6 +231,79 @@ static void direct_stale(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vfs_fsync(fx->file, 0), 0);
 }
 
+static loff_t do_cut(struct atomic_fixture *fx)
+{
+	return files_truncate(fx->file, 2 * PAGE_SIZE + 2048);
+}
+
+/*
+ * A truncation zeroes a part of its last page. It waits until the write has dropped the
+ * old page. The lock of another page delays the write.
+ */
+static void direct_cut(struct kunit *test)
+{
+	struct atomic_fixture *fx = setup(test);
+	struct other o = { .fx = fx, .what = do_cut };
+	loff_t pos = 2 * PAGE_SIZE;
+	u8 *buf = kunit_kzalloc(test, 2048, GFP_KERNEL);
+	struct folio *folio;
+	struct request r;
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	msyncfs_fake_hold(fx->fake, MSYNCFS_FAKE_WRITE);
+	KUNIT_EXPECT_EQ(test, send(test, &r, fx, true, 0, 4, 2, 0),
+			-EIOCBQUEUED);
+	files_expect(test, fx->file, 0, 4, 1);
+	folio = filemap_lock_folio(fx->file->f_mapping, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	msyncfs_fake_release(fx->fake);
+	other_start(test, &o);
+	msleep(300);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(o.done));
+	folio_unlock(folio);
+	folio_put(folio);
+	expect_result(test, &r, 4 * PAGE_SIZE);
+	other_end(test, &o, 0);
+	KUNIT_EXPECT_EQ(test, kernel_read(fx->file, buf, 2048, &pos), 2048);
+	KUNIT_EXPECT_NULL(test, memchr_inv(buf, 2, 2048));
+	KUNIT_EXPECT_EQ(test, vfs_fsync(fx->file, 0), 0);
+}
+
+static loff_t do_read_tail(struct atomic_fixture *fx)
+{
+	return fx->file->f_op->read_iter(&tail_request->iocb,
+					 &tail_request->iter);
+}
+
+/* A file grows while a read waits for the device. The read gets the rest in its place. */
+static void direct_grows(struct kunit *test)
+{
+	struct atomic_fixture *fx = setup(test);
+	struct other o = { .fx = fx, .what = do_read_tail };
+	loff_t pos = (PAGES - 1) * PAGE_SIZE + 2000;
+	u8 *more = kunit_kmalloc(test, 2096, GFP_KERNEL);
+	struct request r;
+
+	KUNIT_ASSERT_NOT_NULL(test, more);
+	memset(more, 3, 2096);
+	KUNIT_ASSERT_EQ(test, files_truncate(fx->file, pos), 0);
+	KUNIT_ASSERT_EQ(test, vfs_fsync(fx->file, 0), 0);
+	KUNIT_ASSERT_EQ(test, msyncfs_checkpoint(fx->fake->sb), 0);
+	init(test, &r, fx, false, PAGES - 2, 2, 0, 0);
+	r.iocb.ki_complete = NULL;
+	tail_request = &r;
+	msyncfs_fake_hold(fx->fake, MSYNCFS_FAKE_READ);
+	other_start(test, &o);
+	while (!msyncfs_fake_held(fx->fake) && !READ_ONCE(o.done))
+		msleep(20);
+	msyncfs_fake_hold(fx->fake, 0);
+	KUNIT_EXPECT_EQ(test, kernel_write(fx->file, more, 2096, &pos), 2096);
+	msyncfs_fake_release(fx->fake);
+	other_end(test, &o, 2 * PAGE_SIZE);
+	KUNIT_EXPECT_NULL(test, memchr_inv(r.buf, 1, PAGE_SIZE + 2000));
+	KUNIT_EXPECT_NULL(test, memchr_inv(r.buf + PAGE_SIZE + 2000, 3, 2096));
+}
+
 /* A request that must not wait fails instead. */
 static void direct_nowait(struct kunit *test)
 {
@@ -407,6 +480,8 @@ static struct kunit_case direct_cases[] = {
 	KUNIT_CASE(direct_dsync),
 	KUNIT_CASE(direct_tail),
 	KUNIT_CASE(direct_stale),
+	KUNIT_CASE(direct_cut),
+	KUNIT_CASE(direct_grows),
 	KUNIT_CASE(direct_nowait),
 	KUNIT_CASE(direct_record),
 	KUNIT_CASE(direct_record_read),

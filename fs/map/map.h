@@ -97,9 +97,11 @@ struct msyncfs_known {
  *	change of the map. A commit holds this lock from the start of a capture
  *	until the capture is attached. Truncation, hole punching and fallocate
  *	hold this lock too
- * @i_dio_writes: number of O_DIRECT writes that the device has not completed.
- *	i_dio_count of @vfs_inode counts them, too, and also the reads. Both
- *	grow only under i_rwsem and @i_commit_lock
+ * @i_dio_reads: number of O_DIRECT reads that the device has not completed. It
+ *	grows only under i_rwsem and @i_commit_lock. i_dio_count of @vfs_inode
+ *	counts whole requests, until pages that a write made old are dropped
+ * @i_dio_writes: number of O_DIRECT writes that the device has not completed,
+ *	as @i_dio_reads
  * @i_freeze: a capture holds @i_freeze exclusively. A task that makes a folio
  *	dirty holds @i_freeze shared
  * @i_map_sem: guards the pointers of the map, @i_map_depth and the extended
@@ -144,6 +146,7 @@ struct msyncfs_inode_info {
 
 	/* capture and map */
 	struct mutex		i_commit_lock;
+	atomic_t		i_dio_reads;
 	atomic_t		i_dio_writes;
 	struct rw_semaphore	i_freeze;
 	struct rw_semaphore	i_map_sem;

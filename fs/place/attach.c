@@ -270,6 +270,12 @@ static int msyncfs_attach_map(struct msyncfs_op *op,
 	return err;
 }
 
+static void msyncfs_wait_zero(atomic_t *count)
+{
+	if (atomic_read(count))
+		wait_var_event(count, !atomic_read(count));
+}
+
 /*
  * Waits for O_DIRECT. The device may be writing blocks that get images now (B2).
  * It may also be using blocks that the operation frees, but a set of copies of an
@@ -278,8 +284,11 @@ static int msyncfs_attach_map(struct msyncfs_op *op,
  */
 static void msyncfs_wait_direct(const struct msyncfs_capture *cap)
 {
-	if (!cap->copied || atomic_read(&MSYNCFS_I(cap->inode)->i_dio_writes))
-		inode_dio_wait(cap->inode);
+	struct msyncfs_inode_info *mi = MSYNCFS_I(cap->inode);
+
+	msyncfs_wait_zero(&mi->i_dio_writes);
+	if (!cap->copied)
+		msyncfs_wait_zero(&mi->i_dio_reads);
 }
 
 /*

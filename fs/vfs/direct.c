@@ -6,11 +6,12 @@
  * cache, file.c transfers this part.
  *
  * A transfer sends one bio for each run of blocks. It takes i_commit_lock to
- * look at the map and to count the bio in i_dio_count, and in i_dio_writes if it
- * writes. Then it releases the lock and sends the bio, whose end ends the
- * counts. A task that changes which blocks the file has, or that adds images of
- * these blocks to a transaction, waits for the counts under i_commit_lock
- * (locking.rst). So nobody waits for more than the device.
+ * look at the map and to count the bio in i_dio_reads or i_dio_writes. Then it
+ * releases the lock and sends the bio, whose end ends the count. A commit that
+ * changes which blocks the file has, or that adds images of these blocks to a
+ * transaction, waits for the counts under i_commit_lock. So it waits for no more
+ * than the device. A truncation waits for whole requests, in i_dio_count
+ * (locking.rst).
  *
  * Before a bio is counted, its memory is pinned without a lock except i_rwsem of
  * a write. The reason is that a FUSE server or a userfaultfd can delay a page
@@ -33,6 +34,8 @@
  * @write: the request writes
  * @wait: the submitting task waits for the bios, else the last bio completes
  *	the request; valid when that task has dropped its reference
+ * @dsync: the request is synced when its data is written
+ * @counted: i_dio_count counts the request
  * @isize: size of the file at the beginning, in bytes
  * @size: number of bytes that have been sent or zeroed
  * @ref: one for the submitting task and one for each bio that has not ended
@@ -46,6 +49,8 @@ struct msyncfs_dio {
 	struct inode		*inode;
 	bool			write;
 	bool			wait;
+	bool			dsync;
+	bool			counted;
 	loff_t			isize;
 	size_t			size;
 	atomic_t		ref;
@@ -54,6 +59,14 @@ struct msyncfs_dio {
 	struct completion	done;
 	struct work_struct	work;
 };
+
+/* Returns the counter of the bios of this kind that are at the device. */
+static atomic_t *msyncfs_dio_bios(const struct msyncfs_dio *dio)
+{
+	struct msyncfs_inode_info *mi = MSYNCFS_I(dio->inode);
+
+	return dio->write ? &mi->i_dio_writes : &mi->i_dio_reads;
+}
 
 /* ---- the end ------------------------------------------------------------- */
 
@@ -83,8 +96,7 @@ static bool msyncfs_dio_needs_task(const struct msyncfs_dio *dio)
 	if (dio->error)
 		return true;
 	if (dio->write)
-		return iocb_is_dsync(dio->iocb) ||
-		       dio->inode->i_mapping->nrpages;
+		return dio->dsync || dio->inode->i_mapping->nrpages;
 	return msyncfs_dio_undirty(dio);
 }
 
@@ -127,23 +139,29 @@ static void msyncfs_dio_drop(struct msyncfs_dio *dio)
 static ssize_t msyncfs_dio_finish(struct msyncfs_dio *dio, bool task)
 {
 	struct kiocb *iocb = dio->iocb;
-	bool write = dio->write;
+	bool dsync = dio->dsync;
 	ssize_t ret = dio->error;
 
 	msyncfs_dio_release(dio, task);
 	if (ret == -EIO)
 		msyncfs_err(dio->inode->i_sb, "inode %llu: O_DIRECT from byte %lld on failed (%zd)",
 			    (u64)dio->inode->i_ino, iocb->ki_pos, ret);
-	if (write && task)
+	if (dio->write && task)
 		msyncfs_dio_drop(dio);
+	/*
+	 * A truncation waits for this. It must not zero a part of an old page, and
+	 * make the page dirty. A sync may take long, so it comes later.
+	 */
+	if (dio->counted)
+		inode_dio_end(dio->inode);
 	if (!ret) {
 		ret = dio->size;
-		if (!write)
+		if (!dio->write)
 			ret = min_t(loff_t, ret, dio->isize - iocb->ki_pos);
 		iocb->ki_pos += ret;
 	}
 	kfree(dio);
-	return write && ret > 0 ? generic_write_sync(iocb, ret) : ret;
+	return dsync && ret > 0 ? generic_write_sync(iocb, ret) : ret;
 }
 
 static void msyncfs_dio_complete(struct msyncfs_dio *dio, bool task)
@@ -173,10 +191,10 @@ static void msyncfs_dio_end_io(struct bio *bio)
 		cmpxchg(&dio->error, 0, blk_status_to_errno(bio->bi_status));
 	if (dio->write) {
 		msyncfs_dio_written(dio->inode);
-		atomic_dec(&MSYNCFS_I(dio->inode)->i_dio_writes);
 		msyncfs_gate_leave_bio(sbi);
 	}
-	inode_dio_end(dio->inode);
+	if (atomic_dec_and_test(msyncfs_dio_bios(dio)))
+		wake_up_var(msyncfs_dio_bios(dio));
 	do
 		bio->bi_next = first;
 	while (!try_cmpxchg(&dio->bios, &first, bio));
@@ -324,9 +342,11 @@ static int msyncfs_dio_count(struct msyncfs_dio *dio)
 		err = msyncfs_gate_enter_bio(MSYNCFS_SB(dio->inode->i_sb));
 		if (err)
 			return err;
-		atomic_inc(&MSYNCFS_I(dio->inode)->i_dio_writes);
 	}
-	inode_dio_begin(dio->inode);
+	atomic_inc(msyncfs_dio_bios(dio));
+	if (!dio->counted)
+		inode_dio_begin(dio->inode);
+	dio->counted = true;
 	return 0;
 }
 
@@ -472,8 +492,9 @@ static ssize_t msyncfs_dio_run(struct msyncfs_dio *dio, struct iov_iter *iter,
 			       loff_t stop, bool wait)
 {
 	loff_t start = dio->iocb->ki_pos;
+	bool write = dio->write;
 	struct blk_plug plug;
-	ssize_t ret;
+	ssize_t ret, size;
 	int err;
 
 	err = msyncfs_dio_clean(dio->iocb, stop - start, dio->write);
@@ -489,7 +510,11 @@ static ssize_t msyncfs_dio_run(struct msyncfs_dio *dio, struct iov_iter *iter,
 			return -EIOCBQUEUED;
 		wait_for_completion_io(&dio->done);
 	}
+	size = dio->size;
 	ret = msyncfs_dio_finish(dio, true);
+	/* The file has grown. The caller reads the rest behind the old end. */
+	if (!write && ret >= 0)
+		iov_iter_revert(iter, size - ret);
 	return ret ?: err == -ENOTBLK ? 0 : err;
 }
 
@@ -546,6 +571,8 @@ ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter,
 	if (!write) {
 		stop = min(stop, round_up(isize, bdev_logical_block_size(inode->i_sb->s_bdev)));
 	} else if (stop > round_down(isize, MSYNCFS_BLOCK_SIZE)) {
+		if (iocb->ki_flags & IOCB_NOWAIT)
+			return -EAGAIN;
 		/* The caller writes a last block that is not full. */
 		stop = round_down(isize, MSYNCFS_BLOCK_SIZE);
 		wait = true;
@@ -558,6 +585,7 @@ ssize_t msyncfs_dio_transfer(struct kiocb *iocb, struct iov_iter *iter,
 	dio->iocb = iocb;
 	dio->inode = inode;
 	dio->write = write;
+	dio->dsync = write && iocb_is_dsync(iocb);
 	dio->isize = isize;
 	atomic_set(&dio->ref, 1);
 	init_completion(&dio->done);

@@ -76,6 +76,7 @@ struct inode *msyncfs_alloc_inode(struct super_block *sb)
 	mi->i_entries = 0;
 	mi->i_dir_depth = 0;
 	mi->i_btime = (struct timespec64){};
+	atomic_set(&mi->i_dio_reads, 0);
 	atomic_set(&mi->i_dio_writes, 0);
 	mi->i_dio_seq = 0;
 	mi->i_spilled = 0;

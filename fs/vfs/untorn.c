@@ -265,6 +265,8 @@ ssize_t msyncfs_untorn_write(struct kiocb *iocb, struct iov_iter *from)
 	u = msyncfs_untorn_alloc(inode, iocb->ki_pos, count);
 	if (!u)
 		return -ENOMEM;
+	/* The end of such a write drops pages. */
+	inode_dio_wait(inode);
 	err = msyncfs_untorn_copy(u, from);
 	if (!err)
 		err = msyncfs_untorn_try(u);
