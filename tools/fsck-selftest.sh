@@ -289,6 +289,9 @@ progress() {
 # zero FIRST COUNT: write zeros to COUNT blocks of the image
 zero() { dd if=/dev/zero of="$image" bs=4096 seek="$1" count="$2" conv=notrunc status=none; }
 
+# write OFFSET TEXT: write TEXT, as printf prints it, to the image
+write() { printf '%b' "$2" | dd of="$image" bs=1 seek="$1" conv=notrunc status=none; }
+
 # remade SIZE...: make one filesystem after the other on the image; fill the last
 remade() {
 	local size
@@ -313,14 +316,26 @@ backup_found() {
 		# shellcheck disable=SC2086
 		remade $filesystem && cp "$image" "$work/before" && zero 0 1 && fsck 1 -y &&
 			cmp -s -n 4096 "$image" "$work/before" || return 1
-		# Without bitmaps only the whole device tells.
-		zero 0 6 && fsck 8 -p && fsck 4 -n && fsck 1 -y && fsck 0 -n &&
-			cmp -s -n 4096 "$image" "$work/before" || return 1
+		# Too little is left of the filesystem.
+		zero 0 6 && fsck 8 -p && fsck 8 -n && fsck 8 -y && says 'other blocks of that filesystem are not there' || return 1
 	done
-	# Block 0 belongs to something else now: only a person knows.
-	zero 0 1 && printf other | dd of="$image" conv=notrunc status=none && fsck 4 -p && fsck 1 -y || return 1
+	# Block 0 belongs to something else now, of which it may have a part only: only a person knows.
+	remade 100M && zero 0 1 && write 100 other && fsck 4 -p && zero 0 1 && write 4086 SWAPSPACE2 && fsck 4 -p && fsck 1 -y &&
+		zero 0 1 && write 32768 '\001CD001\001' && fsck 4 -p && says 'holds iso9660' && zero 8 1 && fsck 1 -p || return 1
+	# The root block seems to be another one's, and later the bitmap of the last group is.
+	zero 0 1 && dd if="$filled" of="$image" bs=4096 skip=3 seek=3 count=1 conv=notrunc status=none &&
+		fsck 4 -p && fsck 1 -y && fsck 0 -n && zero 0 1 &&
+		dd if="$filled" of="$image" bs=4096 skip=4 seek=4 count=1 conv=notrunc status=none && fsck 8 -y || return 1
+	# A larger filesystem has left its backup in the last block of the device.
+	remade 256M && tail -c 4096 "$image" >"$work/last" && remade 100M &&
+		dd if="$work/last" of="$image" bs=4096 seek=65535 conv=notrunc status=none && cp "$image" "$work/before" &&
+		zero 0 1 && fsck 1 -p && cmp -s -n 4096 "$image" "$work/before" || return 1
+	# Without a bitmap in the middle only the whole device tells.
+	rm -f "$image"
+	truncate -s 512M "$image" && "$bin/mkfs.msyncfs" -qf -l 1M "$image" 500M && zero 0 1 && zero 6 1 &&
+		fsck 8 -p && fsck 4 -n && says 'looking for' && fsck 1 -y && fsck 0 -n || return 1
 	# The superblock is good, but the device is too small for it.
-	truncate -s 190M "$image" && fsck 8 -y && says 'larger than the device' &&
+	remade 200M && truncate -s 190M "$image" && fsck 8 -y && says 'larger than the device' &&
 		{ ! says 'looking for' >"$work/ignored" || return 1; }
 	# There never was a filesystem.
 	truncate -s 0 "$image" && truncate -s 1T "$image" && fsck 8 -y && says 'no backup'

@@ -7,7 +7,6 @@
 #include "../fs/disk/format.h"
 #include "device.h"
 
-#include <blkid/blkid.h>
 #include <ctype.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -188,32 +187,15 @@ static void put(const struct device *dev, const void *buf, size_t len,
 static void refuse_if_used(const struct device *dev)
 {
 	struct msyncfs_disk_super ds;
-	const char *what = NULL;
-	blkid_probe pr;
-	int ret;
+	const char *what;
 
 	if (!device_read(dev, &ds, sizeof(ds), 0) &&
 	    le64_to_cpu(ds.magic) == MSYNCFS_MAGIC_SUPER)
 		die("%s holds an msyncfs already; -f overwrites it", dev->path);
 
-	pr = blkid_new_probe();
-	if (!pr || blkid_probe_set_device(pr, dev->fd, 0, 0))
-		die("%s: cannot look for existing filesystems", dev->path);
-	blkid_probe_enable_superblocks(pr, true);
-	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE |
-					  BLKID_SUBLKS_MAGIC);
-	blkid_probe_enable_partitions(pr, true);
-	ret = blkid_do_safeprobe(pr);
-	if (ret == -2)
-		what = "more than one filesystem";
-	else if (ret < 0)
-		die("%s: cannot look for existing filesystems", dev->path);
-	else if (!ret && blkid_probe_lookup_value(pr, "TYPE", &what, NULL) &&
-		 blkid_probe_lookup_value(pr, "PTTYPE", &what, NULL))
-		what = "something";
+	what = device_holds(dev);
 	if (what)
 		die("%s holds %s already; -f overwrites it", dev->path, what);
-	blkid_free_probe(pr);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <blkid/blkid.h>
 #include <linux/fs.h>
 
 /*
@@ -111,4 +112,34 @@ u64 device_next_data(const struct device *dev, u64 pos)
 int device_sync(const struct device *dev)
 {
 	return fsync(dev->fd) ? -errno : 0;
+}
+
+/*
+ * Return the name of what libblkid finds on the device, which stays valid, or NULL if it finds
+ * nothing. It does not know msyncfs.
+ */
+const char *device_holds(const struct device *dev)
+{
+	blkid_probe pr = blkid_new_probe();
+	const char *what = NULL;
+	int ret;
+
+	if (!pr || blkid_probe_set_device(pr, dev->fd, 0, 0))
+		return "what libblkid cannot read";
+	blkid_probe_enable_superblocks(pr, true);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE |
+					  BLKID_SUBLKS_MAGIC);
+	blkid_probe_enable_partitions(pr, true);
+	ret = blkid_do_safeprobe(pr);
+	if (ret == -2)
+		what = "more than one filesystem";
+	else if (ret < 0)
+		what = "what libblkid cannot read";
+	else if (!ret && blkid_probe_lookup_value(pr, "TYPE", &what, NULL) &&
+		 blkid_probe_lookup_value(pr, "PTTYPE", &what, NULL))
+		what = "something";
+	if (what)	/* the probe has the name */
+		return what;
+	blkid_free_probe(pr);
+	return NULL;
 }

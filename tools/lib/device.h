@@ -32,6 +32,7 @@ int device_write(const struct device *dev, const void *buf, size_t len,
 int device_zero(const struct device *dev, u64 pos, u64 len);
 u64 device_next_data(const struct device *dev, u64 pos);
 int device_sync(const struct device *dev);
+const char *device_holds(const struct device *dev);
 const char *size_text(u64 bytes, char buf[32]);
 const char *uuid_text(const u8 uuid[16], char buf[40]);
 

@@ -48,50 +48,80 @@ static void check_features(struct fsck *fs,
 			 bits);
 }
 
-/*
- * Tell whether the filesystem of fs->geo is on the device. The first blocks of a filesystem
- * may be lost together with its superblock, but not all that are looked at here.
- */
-static bool is_there(struct fsck *fs)
-{
-	u64 ino = fs->geo.root_ino;
-	static char buf[BLK] __aligned(8);
+/* What was found of a backup. */
+struct found {
+	struct msyncfs_disk_super ds;	/* the newest backup whose filesystem is there */
+	bool	sure;			/* nothing speaks against it */
+	u64	stray;			/* a backup whose filesystem is not there, or 0 */
+};
 
-	return !blk_load(fs, MSYNCFS_ROOT_BLKNO, MSYNCFS_MAGIC_ROOT, 0, buf) ||
-	       !blk_load(fs, fs->geo.bitmap_start, MSYNCFS_MAGIC_BITMAP, 0, buf) ||
-	       !blk_load(fs, ino, MSYNCFS_MAGIC_INODE, ino, buf);
+/*
+ * Look at a block that each mkfs.msyncfs writes in the same place. Returns 1 if it belongs to
+ * the filesystem of fs->geo, -1 if it seems to belong to another one, and 0 if it is lost.
+ */
+static int evidence(struct fsck *fs, u64 blkno, u32 magic)
+{
+	static struct msyncfs_disk_bitmap buf;
+
+	if (!blk_load(fs, blkno, magic, 0, &buf))
+		return 1;
+	return le32_to_cpu(buf.h.magic) == magic && le64_to_cpu(buf.h.blkno) == blkno ? -1 : 0;
 }
 
 /*
- * Copy @found to @ds if it is a backup in block @blkno and if it is newer than @ds. An older
- * filesystem may have left its backup.
+ * Tell whether the filesystem of fs->geo is on the device. A later filesystem need not have
+ * written over all of its blocks, so no block alone tells. With the superblock one of
+ * the root block and the first bitmap block may be lost. Clears *@sure if one of them seems to
+ * belong to another filesystem.
  */
-static void take_newer(struct fsck *fs, const void *found, u64 blkno,
-		       struct msyncfs_disk_super *ds)
+static bool is_there(struct fsck *fs, bool *sure)
+{
+	u64 ino = fs->geo.root_ino, last = fs->geo.bitmap_blocks - 1;
+	int root = evidence(fs, MSYNCFS_ROOT_BLKNO, MSYNCFS_MAGIC_ROOT);
+	int bitmap = evidence(fs, fs->geo.bitmap_start, MSYNCFS_MAGIC_BITMAP);
+	static char buf[BLK] __aligned(8);
+
+	*sure = root >= 0 && bitmap >= 0;
+	return (root > 0 || bitmap > 0) &&
+	       !blk_load(fs, ino, MSYNCFS_MAGIC_INODE, ino, buf) &&
+	       !blk_load(fs, fs->geo.bitmap_start + last, MSYNCFS_MAGIC_BITMAP, last, buf);
+}
+
+/*
+ * Note what is in block @blkno if it is a backup. An older filesystem may have left its
+ * backup. If the filesystems of two backups seem to be there, the newer one counts.
+ */
+static void take_newer(struct fsck *fs, const void *block, u64 blkno, struct found *found)
 {
 	struct msyncfs_disk_super new;
+	bool sure;
 
-	memcpy(&new, found, sizeof(new));
-	if (le64_to_cpu(new.magic) == MSYNCFS_MAGIC_SUPER &&
-	    le64_to_cpu(new.blocks) == blkno + 1 &&
-	    (!ds->magic || le64_to_cpu(new.mkfs_time) > le64_to_cpu(ds->mkfs_time)) &&
-	    !msyncfs_verify_super(&new, blkno + 1, &fs->geo) && is_there(fs))
-		*ds = new;
+	memcpy(&new, block, sizeof(new));
+	if (le64_to_cpu(new.magic) != MSYNCFS_MAGIC_SUPER ||
+	    le64_to_cpu(new.blocks) != blkno + 1 ||
+	    !memcmp(&new, &found->ds, sizeof(new)) ||
+	    msyncfs_verify_super(&new, blkno + 1, &fs->geo))
+		return;
+	if (!is_there(fs, &sure)) {
+		found->stray = blkno;
+		return;
+	}
+	found->sure = sure && !found->ds.magic;
+	if (le64_to_cpu(new.mkfs_time) >= le64_to_cpu(found->ds.mkfs_time))
+		found->ds = new;
 }
 
 /* Search blocks @blkno to @end (exclusive) for the backup. */
-static bool scan(struct fsck *fs, u64 blkno, u64 end,
-		 struct msyncfs_disk_super *ds)
+static bool scan(struct fsck *fs, u64 blkno, u64 end, struct found *found)
 {
 	static char buf[SCAN_BLOCKS * BLK];
 	u64 nr, i, most = SCAN_BLOCKS;	/* most blocks to read at once */
 
-	*ds = (struct msyncfs_disk_super){};
 	for (;; blkno += nr) {
 		blkno = device_next_data(&fs->dev, blkno << MSYNCFS_BLOCK_SHIFT) >>
 			MSYNCFS_BLOCK_SHIFT;
 		if (blkno >= end)
-			return ds->magic;
+			return found->ds.magic;
 		progress(fs, 0, blkno, end);
 		nr = min(end - blkno, most);
 		if (device_read(&fs->dev, buf, nr * BLK, blkno << MSYNCFS_BLOCK_SHIFT)) {
@@ -102,7 +132,7 @@ static bool scan(struct fsck *fs, u64 blkno, u64 end,
 		}
 		most = min(most * 2, (u64)SCAN_BLOCKS);
 		for (i = 0; i < nr; i++)
-			take_newer(fs, buf + i * BLK, blkno + i, ds);
+			take_newer(fs, buf + i * BLK, blkno + i, found);
 	}
 }
 
@@ -121,13 +151,11 @@ static bool has_bitmap(struct fsck *fs, u64 group)
  * Find the backup. Returns false if there is none. With -p, do not read the whole device,
  * because the boot must go on.
  */
-static bool find_backup(struct fsck *fs, u64 dev_blocks,
-			struct msyncfs_disk_super *ds)
+static bool find_backup(struct fsck *fs, u64 dev_blocks, struct found *found)
 {
 	u64 groups = 0, most = dev_blocks / MSYNCFS_GROUP_BLOCKS + 1, mid;
 
-	if (!read_super(fs, dev_blocks - 1, dev_blocks, ds))
-		return true;
+	scan(fs, dev_blocks - 1, dev_blocks, found);
 	while (groups < most) {
 		mid = (groups + most + 1) / 2;
 		if (has_bitmap(fs, mid - 1))
@@ -135,42 +163,61 @@ static bool find_backup(struct fsck *fs, u64 dev_blocks,
 		else
 			most = mid - 1;
 	}
-	if (groups &&
-	    scan(fs, (groups - 1) * MSYNCFS_GROUP_BLOCKS,
-		 min(groups * MSYNCFS_GROUP_BLOCKS, dev_blocks), ds))
+	if (groups)
+		scan(fs, (groups - 1) * MSYNCFS_GROUP_BLOCKS,
+		     min(groups * MSYNCFS_GROUP_BLOCKS, dev_blocks), found);
+	if (found->ds.magic)
 		return true;
 	if (fs->mode == FSCK_PREEN)
 		return false;
 	say(fs, "%s: no superblock: looking for its backup in the whole device\n",
 	    fs->dev.path);
-	return scan(fs, 0, dev_blocks, ds);
+	return scan(fs, 0, dev_blocks, found);
+}
+
+/* Tell whether block 0 is still that of an msyncfs: only the superblock writes to it. */
+static bool is_ours(struct fsck *fs, const struct msyncfs_disk_super *ds)
+{
+	static char block[BLK];
+
+	return le64_to_cpu(ds->magic) == MSYNCFS_MAGIC_SUPER ||
+	       (!device_read(&fs->dev, block, BLK, 0) && !memchr_inv(block, 0, BLK));
+}
+
+__noreturn
+static void no_backup(struct fsck *fs, const char *why, u64 stray)
+{
+	if (stray)
+		fsck_die(fs, "block 0: %s; block %llu has the backup of a superblock, but the other blocks of that filesystem are not there",
+			 why, stray);
+	fsck_die(fs, "no msyncfs: block 0: %s, and no backup of a superblock found", why);
 }
 
 /*
  * Restore the superblock from its backup. @why is what is wrong with the superblock, and
- * @ds is what was read. It is safe if the filesystem is there, and if block 0 has not been
- * given to something else.
+ * @ds is what was read. It is safe if only one filesystem is there, and if block 0 has not
+ * been given to something else.
  */
 static void restore(struct fsck *fs, u64 dev_blocks,
-		    struct msyncfs_disk_super *ds, const char *why)
+		    const struct msyncfs_disk_super *ds, const char *why)
 {
-	bool ours = le64_to_cpu(ds->magic) == MSYNCFS_MAGIC_SUPER ||
-		    !memchr_inv(ds, 0, sizeof(*ds));
+	const char *other = device_holds(&fs->dev);
+	struct found found = {};
 	u64 blkno;
 
 	if (!msyncfs_verify_super(ds, MSYNCFS_PTR_BLKNO, &fs->geo) ||
-	    !find_backup(fs, dev_blocks, ds))
-		fsck_die(fs, "no msyncfs: block 0: %s, and no backup of a superblock found",
-			 why);
-	msyncfs_verify_super(ds, dev_blocks, &fs->geo);
+	    !find_backup(fs, dev_blocks, &found))
+		no_backup(fs, why, found.stray);
+	msyncfs_verify_super(&found.ds, dev_blocks, &fs->geo);
 	blkno = fs->geo.blocks - 1;
-	check_features(fs, ds);
-	fsck_mmp(fs);
-	if (!problem(fs, ours && is_there(fs), "restore it from the backup",
-		     "Superblock: %s; it has a backup in block %llu", why,
-		     blkno))
+	check_features(fs, &found.ds);
+	if (!problem(fs, found.sure && !other && is_ours(fs, ds),
+		     "restore it from the backup",
+		     "Superblock: %s%s%s; it has a backup in block %llu", why,
+		     other ? ", the device holds " : "", other ?: "", blkno))
 		fsck_die(fs, "cannot go on without a superblock");
-	write_super(fs, MSYNCFS_SUPER_BLKNO, ds);
+	fsck_mmp(fs);
+	write_super(fs, MSYNCFS_SUPER_BLKNO, &found.ds);
 }
 
 /* Check both superblocks, and set fs->geo from a valid one. */
