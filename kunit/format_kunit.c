@@ -524,10 +524,12 @@ static const struct field_row super_rows[] = {
 	FIELD(super, root_ino, 264, "root directory is not"),
 	FIELD(super, incompat, MSYNCFS_INCOMPAT_MMP, "root directory is not"),
 	FIELD(super, incompat, MSYNCFS_INCOMPAT_INODES, "log is not"),
+	FIELD(super, incompat, MSYNCFS_INCOMPAT_INODES | 1ULL << 40,
+	      "unknown incompatible"),
 	/*
 	 * The superblocks in the following rows are valid. The filesystem may
 	 * be smaller than the device. msyncfs_verify_super() does not check the
-	 * feature bits, because its caller checks them.
+	 * other feature words, because its caller checks them.
 	 */
 	FIELD(super, blocks, 64999, NULL),
 	FIELD(super, compat, 1, NULL),

@@ -364,6 +364,13 @@ image() {
 	rm -f "$dump"*
 }
 
+# The superblock of a newer version is not damaged, and stays.
+newer() {
+	cp "$filled" "$image" && "$dir/tests/fsck-image" break "$image" newer && cp "$image" "$work/before" &&
+		fsck 8 -n && ! grep -q damaged "$work/out" && fsck 8 -p && fsck 8 -y &&
+		says 'unknown incompatible features 0x10000000000' && cmp "$image" "$work/before"
+}
+
 # Test every kind of damage that fsck-image or this script lists.  If only one of the two
 # lists a kind, the test of that kind fails.
 if [ $# -eq 0 ]; then
@@ -379,6 +386,7 @@ for damage; do
 	if why=$(case $damage in
 			mkfs_size | mkfs_uuid | mmp | progress | backup_found | large | image) "$damage" ;;
 			*undamaged) undamaged ;;
+			*newer) newer ;;
 			dir_tower) check dir_tower && dir_tower ;;
 			*) check "${damage#weak.}" ;;
 		esac); then

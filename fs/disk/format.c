@@ -112,6 +112,8 @@ int msyncfs_layout(u64 blocks, u64 log_blocks, u64 incompat,
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_layout);
 
+const char msyncfs_unknown_features[] = "unknown incompatible features";
+
 static u64 super_csum(const struct msyncfs_disk_super *ds)
 {
 	return msyncfs_csum(ds, sizeof(*ds),
@@ -119,16 +121,19 @@ static u64 super_csum(const struct msyncfs_disk_super *ds)
 }
 
 /**
- * msyncfs_verify_super() - check a superblock except its feature words
+ * msyncfs_verify_super() - check a superblock, but not all of its feature words
  * @ds: the 512 bytes as read
  * @dev_blocks: size of the device in whole blocks
  * @geo: filled in on success, seed, UUID and key included
  *
- * The caller must check the feature words. Only the caller knows whether it
- * wants to write. Only the caller can name unknown bits in a message.
+ * An unknown incompatible feature may change the layout and the use of the
+ * reserved bytes, so these are checked only without such a feature. The caller
+ * must check the other feature words, because it knows whether it wants to write.
  *
  * Context: any.
- * Return: NULL, or a text that says what is wrong.
+ * Return: NULL, or a text that says what is wrong. It is
+ * msyncfs_unknown_features if the superblock is that of a newer version; the
+ * caller can name the bits.
  */
 const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
 				 u64 dev_blocks, struct msyncfs_geo *geo)
@@ -139,6 +144,9 @@ const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
 		return "no msyncfs superblock";
 	if (le64_to_cpu(ds->csum) != super_csum(ds))
 		return "wrong checksum of the superblock";
+	if (le64_to_cpu(ds->incompat) &
+	    ~(MSYNCFS_INCOMPAT_ALL | MSYNCFS_INCOMPAT_OBSCURED))
+		return msyncfs_unknown_features;
 	if (le32_to_cpu(ds->block_shift) != MSYNCFS_BLOCK_SHIFT)
 		return "unsupported block size";
 	if (ds->reserved0 || !all_zero(ds->reserved, sizeof(ds->reserved)))

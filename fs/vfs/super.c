@@ -220,7 +220,8 @@ static int msyncfs_read_super(struct super_block *sb, bool silent)
 		return -EINVAL;
 	}
 	why = msyncfs_verify_super(sbi->ds, blocks, &sbi->geo);
-	if (why) {
+	/* msyncfs_check_features() names the features. */
+	if (why && why != msyncfs_unknown_features) {
 		msyncfs_err(sb, "block 0: %s; fsck.msyncfs can use the backup superblock",
 			    why);
 		return -EFSCORRUPTED;

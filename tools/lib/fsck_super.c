@@ -175,6 +175,14 @@ static bool find_backup(struct fsck *fs, u64 dev_blocks, struct found *found)
 	return scan(fs, 0, dev_blocks, found);
 }
 
+/* Tell whether what was read is what was written, which may be a newer version. */
+static bool is_intact(const struct msyncfs_disk_super *ds)
+{
+	return le64_to_cpu(ds->magic) == MSYNCFS_MAGIC_SUPER &&
+	       le64_to_cpu(ds->csum) == msyncfs_csum(ds, sizeof(*ds),
+						     offsetof(struct msyncfs_disk_super, csum), 0);
+}
+
 /* Tell whether block 0 is still that of an msyncfs: only the superblock writes to it. */
 static bool is_ours(struct fsck *fs, const struct msyncfs_disk_super *ds)
 {
@@ -205,8 +213,9 @@ static void restore(struct fsck *fs, u64 dev_blocks,
 	struct found found = {};
 	u64 blkno;
 
-	if (!msyncfs_verify_super(ds, MSYNCFS_PTR_BLKNO, &fs->geo) ||
-	    !find_backup(fs, dev_blocks, &found))
+	if (is_intact(ds))
+		fsck_die(fs, "block 0: %s, but its checksum is right, so it is not damaged", why);
+	if (!find_backup(fs, dev_blocks, &found))
 		no_backup(fs, why, found.stray);
 	msyncfs_verify_super(&found.ds, dev_blocks, &fs->geo);
 	blkno = fs->geo.blocks - 1;
@@ -230,7 +239,7 @@ void fsck_super(struct fsck *fs)
 	if (fs->dev.bytes < BLK)
 		fsck_die(fs, "no msyncfs: the device is too small");
 	why = read_super(fs, MSYNCFS_SUPER_BLKNO, dev_blocks, &ds);
-	if (why) {
+	if (why && why != msyncfs_unknown_features) {
 		restore(fs, dev_blocks, &ds, why);
 		return;
 	}

@@ -380,6 +380,20 @@ static void super(void)
 	poke(0, 100, "rotten");
 }
 
+/* A newer version has made the filesystem. */
+static void newer(void)
+{
+	struct msyncfs_disk_super ds;
+
+	if (device_read(&fs->dev, &ds, sizeof(ds), 0))
+		fsck_die(fs, "cannot read");
+	ds.incompat |= cpu_to_le64(1ULL << 40);
+	ds.log_start = cpu_to_le64(le64_to_cpu(ds.log_start) + 1);
+	msyncfs_seal_super(&ds);
+	if (device_write(&fs->dev, &ds, sizeof(ds), 0))
+		fsck_die(fs, "cannot write");
+}
+
 static void backup(void)
 {
 	poke(fs->geo.blocks - 1, 100, "rotten");
@@ -810,7 +824,7 @@ static const struct {
 	const char	*name;
 	void		(*f)(void);
 } damages[] = {
-	DAMAGE(super), DAMAGE(backup), DAMAGE(slots), DAMAGE(log_good), DAMAGE(log_torn),
+	DAMAGE(super), DAMAGE(newer), DAMAGE(backup), DAMAGE(slots), DAMAGE(log_good), DAMAGE(log_torn),
 	DAMAGE(log_damaged), DAMAGE(root_block), DAMAGE(root_inode), DAMAGE(inode_csum),
 	DAMAGE(inode_dead), DAMAGE(inode_fields), DAMAGE(links), DAMAGE(dir_links),
 	DAMAGE(file_blocks), DAMAGE(map_csum), DAMAGE(map_dead), DAMAGE(map_level),
