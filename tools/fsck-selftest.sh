@@ -341,6 +341,22 @@ backup_found() {
 	truncate -s 0 "$image" && truncate -s 1T "$image" && fsck 8 -y && says 'no backup'
 }
 
+# hides: the header of a record that is torn or damaged may have the bytes of older data
+hides() {
+	local offset
+	cp "$image" "$work/before"
+	for offset in 10,200 10,500 8,96 8,104 8,72 8,300; do
+		cp "$work/before" "$image" && write $((${offset%,*} * 4096 + ${offset#*,})) 'secret data' || return 1
+		if [ "${offset%,*}" = 8 ]; then
+			fsck 4 -n && says 'record 2 in block 8' && same_verdict 4 || return 1
+		else
+			fsck 0 -n && same_verdict 0 || return 1
+		fi
+		! grep -aq 'secret' "$work/dump" || { echo "    the image shows the log at $offset"; return 1; }
+	done
+	cp "$work/before" "$image"
+}
+
 # The image of msyncfs-image has no data and no names, and is small. What was in the blocks
 # of files and of the log before mkfs.msyncfs stands for the data.
 image() {
@@ -351,6 +367,7 @@ image() {
 	! grep -aqE 'secret|large directory|longlink|symlink|some.where|capability' "$dump" ||
 		{ echo "    the image shows: $(grep -aoE 'secret|large directory|longlink|symlink|some.where|capability' "$dump" | sort | uniq -c | tr '\n' ' ')"; return 1; }
 	[ $(($(du -k "$dump" | cut -f 1) * 3)) -lt "$(du -k "$image" | cut -f 1)" ] || { echo "    the image is large"; return 1; }
+	hides || return 1
 	# Without the bitmap of the group, the checks read each block.
 	"$bin/tests/fsck-image" break "$image" bitmap_csum && "$bin/tests/fsck-image" break "$image" leaf_csum &&
 		fsck 4 -n && same_verdict 4 || return 1

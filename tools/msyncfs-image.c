@@ -215,6 +215,7 @@ static void copy_record(u64 blkno, struct msyncfs_disk_record *rec, struct bits 
 	for (i = 0; i < nr; i++)
 		copy_image(blkno + blocks + i, rec->home[i], le32_to_cpu(rec->csum_kind),
 			   &csum[i], done);
+	obscure_record(&obscure, rec, blocks * BLK, false);
 	rec->csum = record_csum(rec);
 	for (i = 0; i < blocks; i++) {
 		bit_set(done, blkno + i);
@@ -241,10 +242,12 @@ static void copy_log(const __le64 nonce[MSYNCFS_NR_SLOTS])
 			rec = get_header(blkno, (void *)buf);
 		else
 			memset(buf + MSYNCFS_RECORD_HEADER, 0, BLK - MSYNCFS_RECORD_HEADER);
-		if (rec)
+		if (rec) {
 			copy_record(blkno, rec, done);
-		else
+		} else {
+			obscure_record(&obscure, (void *)buf, BLK, true);
 			put(blkno, buf);
+		}
 		free(rec);
 	}
 }

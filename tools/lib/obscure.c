@@ -292,6 +292,31 @@ bool obscure_block(const struct obscure *o, void *buf, u64 blkno)
 	return true;
 }
 
+/*
+ * Take what no record has out of its header, of which @rec has @len bytes. The rest of the
+ * last block should be zero. A torn or damaged header may have the bytes of an older image,
+ * so only numbers of blocks that are possible stay.
+ */
+void obscure_record(const struct obscure *o, struct msyncfs_disk_record *rec, size_t len,
+		    bool damaged)
+{
+	u32 nr = le32_to_cpu(rec->nr_images), i;
+	size_t used = MSYNCFS_RECORD_HEADER;
+
+	if (!damaged) {
+		used = msyncfs_record_used(nr);
+	} else if (nr <= o->geo.record_images) {
+		nr = min(nr, (len - used) / sizeof(*rec->home));
+		for (i = 0; i < nr; i++)
+			if (!msyncfs_is_home(&o->geo,
+					     le64_to_cpu(rec->home[i]) & ~MSYNCFS_HOME_META))
+				memset(&rec->home[i], 'x', sizeof(rec->home[i]));
+		used += nr * sizeof(*rec->home);
+	}
+	blank(rec->reserved, sizeof(rec->reserved));
+	blank((char *)rec + used, len - used);
+}
+
 /* Take the label and the key of the hashes out of a superblock. */
 void obscure_super(const struct obscure *o, struct msyncfs_disk_super *ds)
 {

@@ -19,6 +19,8 @@ struct obscure {
 
 void obscure_super(const struct obscure *o, struct msyncfs_disk_super *ds);
 void obscure_mmp(const struct obscure *o, struct msyncfs_disk_mmp *mmp);
+void obscure_record(const struct obscure *o, struct msyncfs_disk_record *rec, size_t len,
+		    bool damaged);
 bool obscure_block(const struct obscure *o, void *buf, u64 blkno);
 
 #endif /* MSYNCFS_OBSCURE_H */
