@@ -26,6 +26,24 @@ static void blank(void *buf, size_t len)
 			*p = 'x';
 }
 
+/*
+ * Damaged pointers may be the bytes of something else. A pointer past the end of the
+ * filesystem stays one.
+ */
+static void obscure_ptrs(const struct obscure *o, __le64 *ptr, unsigned int nr)
+{
+	unsigned int i;
+	u64 p;
+
+	for (i = 0; i < nr; i++) {
+		p = le64_to_cpu(ptr[i]);
+		if (p & ~(MSYNCFS_PTR_UNWRITTEN | MSYNCFS_PTR_BLKNO))
+			memset(&ptr[i], 'x', sizeof(*ptr));
+		else if ((p & MSYNCFS_PTR_BLKNO) >= o->geo.blocks)
+			ptr[i] |= cpu_to_le64(MSYNCFS_PTR_BLKNO);
+	}
+}
+
 /* ---- names ---- */
 
 static bool is_plain(const u8 *name, unsigned int len)
@@ -109,6 +127,12 @@ static void obscure_entry(const struct obscure *o, struct msyncfs_disk_dirent *d
 	bool fits = msyncfs_pos_fits(&o->geo, position, name, de->name_len);
 	unsigned int i, len = de->name_len;
 
+	/* Nothing uses these numbers of an entry that is none. */
+	if (!fits || !msyncfs_name_legal(name, len)) {
+		position = 0;
+		de->position = 0;
+		obscure_ptrs(o, &de->ino, 1);
+	}
 	if (o->keep_names)
 		return;
 	blank(de->name + len, MSYNCFS_DIRENT_LEN(len) - MSYNCFS_DIRENT_HEADER - len);
@@ -129,6 +153,8 @@ static void obscure_dir(const struct obscure *o, struct msyncfs_disk_dir *d)
 {
 	u32 used = le32_to_cpu(d->used), pos = 0, len;
 
+	if (le64_to_cpu(d->prefix) >> (MSYNCFS_POS_BITS - 1))
+		memset(&d->prefix, 'x', sizeof(d->prefix));
 	if (used > sizeof(d->data))
 		used = sizeof(d->data);
 	for (; used - pos >= MSYNCFS_DIRENT_HEADER; pos += len) {
@@ -149,7 +175,7 @@ static void obscure_dir(const struct obscure *o, struct msyncfs_disk_dir *d)
 
 static void obscure_xattr(const struct obscure *o, struct msyncfs_disk_xattr *e)
 {
-	u32 size = le32_to_cpu(e->value_len), i;
+	u32 size = le32_to_cpu(e->value_len);
 	u8 *value = msyncfs_xattr_data(e), *end = e->name + e->name_len;
 	__le64 *list = (__le64 *)value;
 
@@ -158,12 +184,11 @@ static void obscure_xattr(const struct obscure *o, struct msyncfs_disk_xattr *e)
 	else
 		obscure_name(o, e->name, e->name_len);
 	blank(end, value - end);
-	for (i = 0; i < msyncfs_xattr_blocks(size); i++)
-		if (le64_to_cpu(list[i]) > MSYNCFS_PTR_BLKNO)
-			blank(&list[i], sizeof(*list));
-	if (i)
+	if (msyncfs_xattr_blocks(size)) {
+		obscure_ptrs(o, list, msyncfs_xattr_blocks(size));
 		return;
-	if (!msyncfs_xattr_is_acl(e))
+	}
+	if (!msyncfs_xattr_is_acl(e) || msyncfs_verify_acl(value, size))
 		memset(value, 'x', size);
 	blank(value + size, -size & 7);
 }
@@ -209,45 +234,59 @@ static void obscure_value(struct msyncfs_disk_value *v)
 
 /* ---- blocks ---- */
 
-/* Damaged pointers may be the bytes of something else. */
-static void obscure_ptrs(__le64 *ptr, unsigned int nr)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr; i++)
-		if (le64_to_cpu(ptr[i]) & ~(MSYNCFS_PTR_UNWRITTEN | MSYNCFS_PTR_BLKNO))
-			memset(&ptr[i], 'x', sizeof(*ptr));
-}
-
 static void obscure_inode(const struct obscure *o, struct msyncfs_disk_inode *di)
 {
 	u32 mode = le32_to_cpu(di->mode);
 
+	obscure_ptrs(o, &di->orphan_next, 1);
+	obscure_ptrs(o, &di->parent, 1);
+	obscure_ptrs(o, &di->rest, 1);
+	obscure_ptrs(o, &di->xattr, 1);
 	obscure_area(o, msyncfs_xattr_inline(di));
 	if (S_ISREG(mode) || S_ISDIR(mode))
-		obscure_ptrs(di->ptr, MSYNCFS_INODE_PTRS);
+		obscure_ptrs(o, di->ptr, MSYNCFS_INODE_PTRS);
 	else if (!S_ISLNK(mode) || !o->keep_names)
 		blank(di->symlink, sizeof(di->symlink));
 }
 
-/* Returns false if the block is no metadata. */
-static bool obscure_content(const struct obscure *o, struct msyncfs_disk_header *h)
+static void obscure_root(const struct obscure *o, struct msyncfs_disk_root *root)
+{
+	obscure_ptrs(o, &root->orphan_head, 1);
+	blank(&root->dfree_head, sizeof(root->dfree_head));
+	blank(root->reserved, sizeof(root->reserved));
+}
+
+/* What fsck finds in a damaged header is only that it is not the right one. */
+static void obscure_header(const struct obscure *o, struct msyncfs_disk_header *h)
+{
+	if (le32_to_cpu(h->level) > MSYNCFS_POS_BITS)
+		memset(&h->level, 'x', sizeof(h->level));
+	obscure_ptrs(o, &h->blkno, 1);
+	obscure_ptrs(o, &h->owner, 1);
+	blank(h->reserved, sizeof(h->reserved));
+}
+
+/* Returns false if the block is no metadata. fsck uses no bit of a damaged bitmap. */
+static bool obscure_content(const struct obscure *o, struct msyncfs_disk_header *h,
+			    bool damaged)
 {
 	void *buf = h;
 
+	obscure_header(o, h);
 	switch (le32_to_cpu(h->magic)) {
 	case MSYNCFS_MAGIC_ROOT:
-		blank(((struct msyncfs_disk_root *)buf)->reserved,
-		      sizeof(((struct msyncfs_disk_root *)buf)->reserved));
+		obscure_root(o, buf);
 		return true;
 	case MSYNCFS_MAGIC_BITMAP:
 	case MSYNCFS_MAGIC_INODES:
+		if (damaged)
+			memset(h + 1, 0, MSYNCFS_BLOCK_SIZE - sizeof(*h));
 		return true;
 	case MSYNCFS_MAGIC_INODE:
 		obscure_inode(o, buf);
 		return true;
 	case MSYNCFS_MAGIC_MAP:
-		obscure_ptrs(((struct msyncfs_disk_map *)buf)->ptr, MSYNCFS_NODE_PTRS);
+		obscure_ptrs(o, ((struct msyncfs_disk_map *)buf)->ptr, MSYNCFS_NODE_PTRS);
 		return true;
 	case MSYNCFS_MAGIC_DIR:
 		obscure_dir(o, buf);
@@ -282,10 +321,12 @@ bool obscure_block(const struct obscure *o, void *buf, u64 blkno)
 	 * Without checksum and number it may be data that looks like metadata. fsck can use
 	 * nothing of it, except the entries of a directory.
 	 */
-	if (wrong && le64_to_cpu(h->blkno) != blkno &&
-	    le32_to_cpu(h->magic) != MSYNCFS_MAGIC_DIR)
-		memset(h + 1, 0, MSYNCFS_BLOCK_SIZE - sizeof(*h));
-	if (!obscure_content(o, h))
+	if (wrong && le64_to_cpu(h->blkno) != blkno) {
+		seq = 0;
+		if (le32_to_cpu(h->magic) != MSYNCFS_MAGIC_DIR)
+			memset(h + 1, 0, MSYNCFS_BLOCK_SIZE - sizeof(*h));
+	}
+	if (!obscure_content(o, h, wrong))
 		return false;
 	msyncfs_seal_block(&o->geo, buf, seq);
 	h->csum ^= wrong;
