@@ -6,6 +6,8 @@
  */
 #include "fsck.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,16 +30,18 @@ static u64 now_ms(void)
 
 /*
  * Choose where to show the progress. @fd is the file descriptor of the option -C: 0 stands
- * for a line on the standard output, and -1 for no option.
+ * for a line on the standard output, and -1 for no option. A reader of the numbers that ends
+ * must not end the repairs. A line needs a terminal.
  */
 void progress_start(struct fsck *fs, int fd)
 {
 	struct progress *p = &fs->progress;
 
+	signal(SIGPIPE, SIG_IGN);
 	p->numbers = fd > 0;
 	if (fd > 0)
 		p->fd = fd;
-	else if (!fd || isatty(fileno(stdout)))
+	else if (isatty(fileno(stdout)))
 		p->fd = fileno(stdout);
 	else if (isatty(fileno(stderr)))
 		p->fd = fileno(stderr);
@@ -52,6 +56,16 @@ void progress_hide(struct fsck *fs)
 	if (p->width)
 		dprintf(p->fd, "\r%*s\r", p->width, "");
 	p->width = 0;
+}
+
+/* Write numbers, but do not wait for their reader. After an error it gets no more of them. */
+static void put_numbers(struct fsck *fs, unsigned int pass, u64 done, u64 all)
+{
+	struct pollfd pfd = { .fd = fs->progress.fd, .events = POLLOUT };
+
+	if (poll(&pfd, 1, 0) == 1 &&
+	    dprintf(pfd.fd, "%u %llu %llu %s\n", pass, done, all, fs->dev.path) < 0)
+		fs->progress.fd = 0;
 }
 
 /* Tell that @done of @all parts of the pass are done. */
@@ -69,7 +83,7 @@ void progress(struct fsck *fs, unsigned int pass, u64 done, u64 all)
 	if (done > all)
 		done = all;
 	if (p->numbers) {
-		dprintf(p->fd, "%u %llu %llu %s\n", pass, done, all, fs->dev.path);
+		put_numbers(fs, pass, done, all);
 		return;
 	}
 	fflush(stdout);
