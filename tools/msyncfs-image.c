@@ -32,9 +32,14 @@ static void die(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
+	exit(1);
+}
+
+/* Remove the image if it is not complete, however the program ends. */
+static void remove_partial(void)
+{
 	if (out.fd >= 0)
 		unlink(out.path);
-	exit(1);
 }
 
 __noreturn
@@ -120,6 +125,7 @@ static void copy_slots(__le64 nonce[MSYNCFS_NR_SLOTS])
 		    le32_to_cpu(u.slot.magic) != MSYNCFS_MAGIC_SLOT)
 			continue;
 		nonce[i] = u.slot.nonce;
+		obscure_slot(&obscure, &u.slot);
 		put(MSYNCFS_SLOT_BLKNO + i, &u);
 	}
 }
@@ -303,6 +309,7 @@ static void copy(void)
 	copy_seen();
 	if (device_sync(&out) || close(out.fd))
 		die("%s: cannot be written: %s", out.path, strerror(errno));
+	out.fd = -1;
 }
 
 int main(int argc, char **argv)
@@ -329,6 +336,7 @@ int main(int argc, char **argv)
 		die("%s: %s", argv[optind], err == -EBUSY ? "is mounted or in use" :
 		    err == -ENOTBLK ? "neither a block device nor a regular file" :
 		    strerror(-err));
+	atexit(remove_partial);
 	told = fdopen(dup(STDOUT_FILENO), "w");
 	if (!told || !freopen("/dev/null", "w", stdout))
 		die("cannot redirect the output: %s", strerror(errno));

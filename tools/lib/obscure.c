@@ -358,7 +358,7 @@ void obscure_record(const struct obscure *o, struct msyncfs_disk_record *rec, si
 	blank((char *)rec + used, len - used);
 }
 
-/* Take the label and the key of the hashes out of a superblock. */
+/* Take the label and the key of the hashes out of a superblock, or all out of a damaged one. */
 void obscure_super(const struct obscure *o, struct msyncfs_disk_super *ds)
 {
 	__le64 wrong = ds->csum;
@@ -367,12 +367,29 @@ void obscure_super(const struct obscure *o, struct msyncfs_disk_super *ds)
 		return;
 	msyncfs_seal_super(ds);
 	wrong ^= ds->csum;
+	if (wrong)
+		memset(&ds->compat, 0, sizeof(*ds) - offsetof(struct msyncfs_disk_super, compat));
 	memset(ds->label, 0, sizeof(ds->label));
 	memset(ds->name_key, 0, sizeof(ds->name_key));
 	ds->incompat |= cpu_to_le64(MSYNCFS_INCOMPAT_OBSCURED);
 	blank(ds->reserved, sizeof(ds->reserved));
 	msyncfs_seal_super(ds);
 	ds->csum ^= wrong;
+}
+
+/* Take all that fsck does not use out of a tail slot. */
+void obscure_slot(const struct obscure *o, struct msyncfs_disk_slot *slot)
+{
+	__le64 wrong = slot->csum;
+
+	msyncfs_seal_slot(&o->geo, slot);
+	wrong ^= slot->csum;
+	if (wrong)
+		memset(&slot->counter, 0,
+		       sizeof(*slot) - offsetof(struct msyncfs_disk_slot, counter));
+	blank(slot->reserved, sizeof(slot->reserved));
+	msyncfs_seal_slot(&o->geo, slot);
+	slot->csum ^= wrong;
 }
 
 /* Take the names of machine and device out of the multi-mount protection, and free it. */

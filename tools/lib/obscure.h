@@ -18,6 +18,7 @@ struct obscure {
 };
 
 void obscure_super(const struct obscure *o, struct msyncfs_disk_super *ds);
+void obscure_slot(const struct obscure *o, struct msyncfs_disk_slot *slot);
 void obscure_mmp(const struct obscure *o, struct msyncfs_disk_mmp *mmp);
 void obscure_record(const struct obscure *o, struct msyncfs_disk_record *rec, size_t len,
 		    bool damaged);
