@@ -112,7 +112,7 @@ int msyncfs_layout(u64 blocks, u64 log_blocks, u64 incompat,
 }
 EXPORT_SYMBOL_IF_KUNIT(msyncfs_layout);
 
-const char msyncfs_unknown_features[] = "unknown incompatible features";
+const char * const msyncfs_unknown_features = "unknown incompatible features";
 
 static u64 super_csum(const struct msyncfs_disk_super *ds)
 {

@@ -105,7 +105,7 @@ enum msyncfs_reject {
 u64 msyncfs_csum(const void *buf, size_t len, size_t csum_offset, u64 seed);
 int msyncfs_layout(u64 blocks, u64 log_blocks, u64 incompat,
 		   struct msyncfs_geo *geo);
-extern const char msyncfs_unknown_features[];
+extern const char * const msyncfs_unknown_features;
 const char *msyncfs_verify_super(const struct msyncfs_disk_super *ds,
 				 u64 dev_blocks, struct msyncfs_geo *geo);
 void msyncfs_seal_super(struct msyncfs_disk_super *ds);

@@ -824,7 +824,8 @@ static const struct {
 	const char	*name;
 	void		(*f)(void);
 } damages[] = {
-	DAMAGE(super), DAMAGE(newer), DAMAGE(backup), DAMAGE(slots), DAMAGE(log_good), DAMAGE(log_torn),
+	DAMAGE(newer),
+	DAMAGE(super), DAMAGE(backup), DAMAGE(slots), DAMAGE(log_good), DAMAGE(log_torn),
 	DAMAGE(log_damaged), DAMAGE(root_block), DAMAGE(root_inode), DAMAGE(inode_csum),
 	DAMAGE(inode_dead), DAMAGE(inode_fields), DAMAGE(links), DAMAGE(dir_links),
 	DAMAGE(file_blocks), DAMAGE(map_csum), DAMAGE(map_dead), DAMAGE(map_level),
