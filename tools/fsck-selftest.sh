@@ -324,7 +324,7 @@ backup_found() {
 		remade $filesystem && cp "$image" "$work/before" && zero 0 1 && fsck 1 -y &&
 			cmp -s -n 4096 "$image" "$work/before" || return 1
 		# Too little is left of the filesystem.
-		zero 0 6 && fsck 8 -p && fsck 8 -n && fsck 8 -y && says 'nothing else on the device fits the backup' || return 1
+		zero 0 6 && fsck 8 -p && fsck 8 -n && fsck 8 -y && says 'nothing on the device fits the backup' || return 1
 	done
 	# Block 0 belongs to something else now, of which it may have a part only: only a person knows.
 	remade 100M && zero 0 1 && write 100 other && fsck 4 -p && zero 0 1 && write 4086 SWAPSPACE2 && fsck 4 -p && fsck 1 -y &&

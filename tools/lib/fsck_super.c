@@ -196,7 +196,7 @@ __noreturn
 static void no_backup(struct fsck *fs, const char *why, u64 stray)
 {
 	if (stray)
-		fsck_die(fs, "block 0: %s; nothing else on the device fits the backup in block %llu",
+		fsck_die(fs, "block 0: %s; nothing on the device fits the backup in block %llu",
 			 why, stray);
 	fsck_die(fs, "no msyncfs: block 0: %s, and no backup of a superblock found", why);
 }
