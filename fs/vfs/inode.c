@@ -194,7 +194,7 @@ static int msyncfs_read_handle(struct inode *inode)
 	ret = msyncfs_read_inode(inode);
 	if (ret)
 		return ret;
-	/* msyncfs_reclaim() must be the only user of the inodes that it deletes. */
+	/* A handle does not lead to an inode that waits for msyncfs_reclaim(). */
 	return msyncfs_iblock(inode)->nlink ? 0 : -ESTALE;
 }
 

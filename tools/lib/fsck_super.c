@@ -148,10 +148,12 @@ static bool has_bitmap(struct fsck *fs, u64 group)
 }
 
 /*
- * Find the backup. Returns false if there is none. With -p, do not read the whole device,
- * because the boot must go on.
+ * Find the backup. Returns false if there is none. Reads the whole device only if
+ * @everywhere is set: not with -p, because the boot must go on, and not if the superblock
+ * is as somebody wrote it.
  */
-static bool find_backup(struct fsck *fs, u64 dev_blocks, struct found *found)
+static bool find_backup(struct fsck *fs, u64 dev_blocks, bool everywhere,
+			struct found *found)
 {
 	u64 groups = 0, most = dev_blocks / MSYNCFS_GROUP_BLOCKS + 1, mid;
 
@@ -168,7 +170,7 @@ static bool find_backup(struct fsck *fs, u64 dev_blocks, struct found *found)
 		     min(groups * MSYNCFS_GROUP_BLOCKS, dev_blocks), found);
 	if (found->ds.magic)
 		return true;
-	if (fs->mode == FSCK_PREEN)
+	if (!everywhere)
 		return false;
 	say(fs, "%s: no superblock: looking for its backup in the whole device\n",
 	    fs->dev.path);
@@ -203,8 +205,8 @@ static void no_backup(struct fsck *fs, const char *why, u64 stray)
 
 /*
  * Restore the superblock from its backup. @why is what is wrong with the superblock, and
- * @ds is what was read. It is safe if only one filesystem is there, and if block 0 has not
- * been given to something else.
+ * @ds is what was read. It is safe if only one filesystem is there, if block 0 has not been
+ * given to something else, and if its checksum does not say that it is as somebody wrote it.
  */
 static void restore(struct fsck *fs, u64 dev_blocks,
 		    const struct msyncfs_disk_super *ds, const char *why)
@@ -213,14 +215,12 @@ static void restore(struct fsck *fs, u64 dev_blocks,
 	struct found found = {};
 	u64 blkno;
 
-	if (is_intact(ds))
-		fsck_die(fs, "block 0: %s, but its checksum is right, so it is not damaged", why);
-	if (!find_backup(fs, dev_blocks, &found))
+	if (!find_backup(fs, dev_blocks, fs->mode != FSCK_PREEN && !is_intact(ds), &found))
 		no_backup(fs, why, found.stray);
 	msyncfs_verify_super(&found.ds, dev_blocks, &fs->geo);
 	blkno = fs->geo.blocks - 1;
 	check_features(fs, &found.ds);
-	if (!problem(fs, found.sure && !other && is_ours(fs, ds),
+	if (!problem(fs, found.sure && !other && is_ours(fs, ds) && !is_intact(ds),
 		     "restore it from the backup",
 		     "Superblock: %s%s%s; it has a backup in block %llu", why,
 		     other ? ", the device holds " : "", other ?: "", blkno))
