@@ -76,14 +76,21 @@ static void init(struct kunit *test, struct request *r,
 		      nr * PAGE_SIZE);
 }
 
+static ssize_t submit(struct request *r)
+{
+	const struct file_operations *fop = r->iocb.ki_filp->f_op;
+
+	return iov_iter_rw(&r->iter) == WRITE ? fop->write_iter(&r->iocb, &r->iter) :
+						fop->read_iter(&r->iocb, &r->iter);
+}
+
 /* Sends a request for pages. Returns what the submission returns. */
 static ssize_t send(struct kunit *test, struct request *r,
 		    struct atomic_fixture *fx, bool write, pgoff_t index,
 		    unsigned int nr, u8 fill, int flags)
 {
 	init(test, r, fx, write, index, nr, fill, flags);
-	return write ? fx->file->f_op->write_iter(&r->iocb, &r->iter) :
-		       fx->file->f_op->read_iter(&r->iocb, &r->iter);
+	return submit(r);
 }
 
 /* Expects the result of a request that was queued. */
@@ -177,10 +184,17 @@ static void direct_dsync(struct kunit *test)
 
 static struct request *tail_request;
 
-static loff_t do_write_tail(struct atomic_fixture *fx)
+static loff_t do_submit_tail(struct atomic_fixture *fx)
 {
-	return fx->file->f_op->write_iter(&tail_request->iocb,
-					  &tail_request->iter);
+	return submit(tail_request);
+}
+
+/* Sends tail_request in another thread, and waits until the device holds its bio back. */
+static void start_tail(struct kunit *test, struct other *o)
+{
+	other_start(test, o);
+	while (!msyncfs_fake_held(o->fx->fake) && !READ_ONCE(o->done))
+		msleep(20);
 }
 
 /*
@@ -190,7 +204,7 @@ static loff_t do_write_tail(struct atomic_fixture *fx)
 static void direct_tail(struct kunit *test)
 {
 	struct atomic_fixture *fx = setup(test);
-	struct other o = { .fx = fx, .what = do_write_tail };
+	struct other o = { .fx = fx, .what = do_submit_tail };
 	loff_t size = (PAGES - 1) * PAGE_SIZE + 2048;
 	struct request r;
 	u8 buf[2];
@@ -202,9 +216,7 @@ static void direct_tail(struct kunit *test)
 	iov_iter_truncate(&r.iter, 2 * PAGE_SIZE + 2048);
 	tail_request = &r;
 	msyncfs_fake_hold(fx->fake, MSYNCFS_FAKE_WRITE);
-	other_start(test, &o);
-	while (!msyncfs_fake_held(fx->fake) && !READ_ONCE(o.done))
-		msleep(20);
+	start_tail(test, &o);
 	msleep(300);
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(o.done));
 	msyncfs_fake_release(fx->fake);
@@ -269,17 +281,11 @@ static void direct_cut(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vfs_fsync(fx->file, 0), 0);
 }
 
-static loff_t do_read_tail(struct atomic_fixture *fx)
-{
-	return fx->file->f_op->read_iter(&tail_request->iocb,
-					 &tail_request->iter);
-}
-
 /* A file grows while a read waits for the device. The read gets the rest in its place. */
 static void direct_grows(struct kunit *test)
 {
 	struct atomic_fixture *fx = setup(test);
-	struct other o = { .fx = fx, .what = do_read_tail };
+	struct other o = { .fx = fx, .what = do_submit_tail };
 	loff_t pos = (PAGES - 1) * PAGE_SIZE + 2000;
 	u8 *more = kunit_kmalloc(test, 2096, GFP_KERNEL);
 	struct request r;
@@ -293,9 +299,7 @@ static void direct_grows(struct kunit *test)
 	r.iocb.ki_complete = NULL;
 	tail_request = &r;
 	msyncfs_fake_hold(fx->fake, MSYNCFS_FAKE_READ);
-	other_start(test, &o);
-	while (!msyncfs_fake_held(fx->fake) && !READ_ONCE(o.done))
-		msleep(20);
+	start_tail(test, &o);
 	msyncfs_fake_hold(fx->fake, 0);
 	KUNIT_EXPECT_EQ(test, kernel_write(fx->file, more, 2096, &pos), 2096);
 	msyncfs_fake_release(fx->fake);

@@ -177,9 +177,9 @@ static void msyncfs_dio_work(struct work_struct *work)
 }
 
 /*
- * Ends a bio. Everything that other tasks wait for ends here, and not in a work
- * item, because these tasks may keep the work items waiting. An interrupt may
- * call this function.
+ * Ends a bio. Everything that a commit waits for ends here, and not in a work
+ * item, because a work item may wait for a commit. An interrupt may call this
+ * function.
  */
 static void msyncfs_dio_end_io(struct bio *bio)
 {

@@ -151,6 +151,27 @@ static int msyncfs_read_inode(struct inode *inode)
 	return 0;
 }
 
+/* Gets inode @ino. If it is not in memory, @read reads it. */
+static struct inode *msyncfs_iget_read(struct super_block *sb, u64 ino,
+				       int (*read)(struct inode *inode))
+{
+	struct inode *inode;
+	int err;
+
+	inode = iget_locked(sb, ino);
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	if (!(inode_state_read_once(inode) & I_NEW))
+		return inode;
+	err = read(inode);
+	if (err) {
+		iget_failed(inode);
+		return ERR_PTR(err);
+	}
+	unlock_new_inode(inode);
+	return inode;
+}
+
 /**
  * msyncfs_iget - get an inode by number
  * @sb: filesystem
@@ -163,25 +184,11 @@ static int msyncfs_read_inode(struct inode *inode)
  */
 struct inode *msyncfs_iget(struct super_block *sb, u64 ino)
 {
-	struct inode *inode;
-	int err;
-
 	if (!msyncfs_is_data(&MSYNCFS_SB(sb)->geo, ino)) {
 		msyncfs_err(sb, "inode %llu: outside the data area", ino);
 		return ERR_PTR(-EFSCORRUPTED);
 	}
-	inode = iget_locked(sb, ino);
-	if (!inode)
-		return ERR_PTR(-ENOMEM);
-	if (!(inode_state_read_once(inode) & I_NEW))
-		return inode;
-	err = msyncfs_read_inode(inode);
-	if (err) {
-		iget_failed(inode);
-		return ERR_PTR(err);
-	}
-	unlock_new_inode(inode);
-	return inode;
+	return msyncfs_iget_read(sb, ino, msyncfs_read_inode);
 }
 
 /* Reads an inode that the inode bitmap must name. */
@@ -218,23 +225,9 @@ static int msyncfs_read_handle(struct inode *inode)
  */
 struct inode *msyncfs_iget_handle(struct super_block *sb, u64 ino)
 {
-	struct inode *inode;
-	int err;
-
 	if (!msyncfs_is_data(&MSYNCFS_SB(sb)->geo, ino))
 		return ERR_PTR(-ESTALE);
-	inode = iget_locked(sb, ino);
-	if (!inode)
-		return ERR_PTR(-ENOMEM);
-	if (!(inode_state_read_once(inode) & I_NEW))
-		return inode;
-	err = msyncfs_read_handle(inode);
-	if (err) {
-		iget_failed(inode);
-		return ERR_PTR(err);
-	}
-	unlock_new_inode(inode);
-	return inode;
+	return msyncfs_iget_read(sb, ino, msyncfs_read_handle);
 }
 
 /*
